@@ -1,0 +1,130 @@
+"""Whether the sampler converged, in numbers and in sentences."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from arviz_stats.base import array_stats
+
+if TYPE_CHECKING:
+    from bayes_scaling.nuts import Sampled
+
+__all__ = ["MAX_DIVERGING", "MAX_RHAT", "MIN_ESS", "Diagnostics", "diagnose"]
+
+MAX_RHAT = 1.01
+MIN_ESS = 400
+MAX_DIVERGING = 0.005  # share of draws
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnostics:
+    """What the chains say of themselves.
+
+    Attributes
+    ----------
+    method : str
+        ``laplace``: mass matrix from the mode; ``adapted``: mass matrix adapted in the warm-up.
+    max_rhat : float
+        Largest rank-normalised split R-hat over parameters.
+    min_ess_bulk, min_ess_tail : float
+        Smallest effective sample sizes over parameters.
+    divergences, draws : int
+        Divergent draws, and draws kept, over all chains.
+    saturated : int
+        Draws whose tree reached its largest depth.
+    mean_steps : float
+        Mean number of leapfrog steps per draw.
+    min_bfmi : float
+        Smallest energy fraction over chains.
+    modes_reached : float
+        Share of the mode search's starts that reached the best mode.
+    curvature : float
+        Smallest curvature at the mode, in the sampler's coordinates.
+    worst : str
+        The parameter with the largest R-hat.
+    """
+
+    method: str
+    max_rhat: float
+    min_ess_bulk: float
+    min_ess_tail: float
+    divergences: int
+    draws: int
+    saturated: int
+    mean_steps: float
+    min_bfmi: float
+    modes_reached: float
+    curvature: float
+    worst: str
+
+    @property
+    def required_ess(self) -> float:
+        """Effective draws asked for: 400, or a fifth of the draws of a shorter run."""
+        return min(MIN_ESS, 0.2 * self.draws)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the draws may be used."""
+        return not self.problems()
+
+    def problems(self) -> list[str]:
+        """Return what speaks against the draws, one sentence each, with its number and a remedy."""
+        found = []
+        if not self.max_rhat <= MAX_RHAT:
+            found.append(
+                f"R-hat of {self.worst} is {self.max_rhat:.3f} (at most {MAX_RHAT}): the chains disagree; "
+                "use adapt=True, more warmup, or tighter priors."
+            )
+        for kind, value in (("bulk", self.min_ess_bulk), ("tail", self.min_ess_tail)):
+            if not value >= self.required_ess:
+                found.append(
+                    f"The {kind} effective sample size is {value:.0f} (at least {self.required_ess:.0f}): "
+                    "take more draws."
+                )
+        if self.divergences > MAX_DIVERGING * self.draws:
+            found.append(
+                f"{self.divergences} of {self.draws} draws diverged (at most {MAX_DIVERGING:.1%}): "
+                "use adapt=True or tighter priors."
+            )
+        return found
+
+
+def diagnose(sampled: Sampled, method: str) -> Diagnostics:
+    """Compute the diagnostics of a fit from what the program returned."""
+    columns, names = [], []
+    for name, draws in sampled.posterior.items():
+        flat = np.asarray(draws).reshape(*draws.shape[:2], -1)
+        columns.append(flat)
+        names += [name if flat.shape[-1] == 1 else f"{name}[{i}]" for i in range(flat.shape[-1])]
+    chains = np.concatenate(columns, axis=-1)
+    rhat = _each(array_stats.rhat, chains)
+    bulk = _each(array_stats.ess, chains, method="bulk")
+    tail = _each(array_stats.ess, chains, method="tail", prob=(0.05, 0.95))
+    energy = np.asarray(sampled.energy)
+    with np.errstate(all="ignore"):  # a chain that left the support has no energy
+        bfmi = np.square(np.diff(energy, axis=1)).mean(axis=1) / energy.var(axis=1)
+    heights = np.asarray(sampled.mode_potential)
+    steps = np.asarray(sampled.steps)
+    depth = int(np.log2(steps.max() + 1))
+    return Diagnostics(
+        method=method,
+        max_rhat=float(rhat.max()),
+        min_ess_bulk=float(bulk.min()),
+        min_ess_tail=float(tail.min()),
+        divergences=int(np.sum(sampled.diverging)),
+        draws=int(steps.size),
+        saturated=int((steps >= 2 ** max(depth, 8) - 1).sum()),
+        mean_steps=float(steps.mean()),
+        min_bfmi=float(bfmi.min()),
+        modes_reached=float(np.mean(heights < heights.min() + 0.1)),
+        curvature=float(sampled.curvature),
+        worst=names[int(np.argmax(np.nan_to_num(rhat, nan=np.inf)))],
+    )
+
+
+def _each(statistic: Any, chains: np.ndarray, **options: Any) -> np.ndarray:
+    """Apply an ArviZ statistic to every parameter; a chain that is not finite counts as not converged."""
+    with np.errstate(all="ignore"):
+        return np.asarray(statistic(np.moveaxis(chains, -1, 0), chain_axis=1, draw_axis=2, **options), dtype=float)

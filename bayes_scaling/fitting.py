@@ -1,0 +1,137 @@
+"""Fit a law to a study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from bayes_scaling import nuts
+from bayes_scaling.diagnostics import Diagnostics, diagnose
+from bayes_scaling.errors import StudyError
+from bayes_scaling.padding import bucket, pad
+from bayes_scaling.posterior import Posterior
+from bayes_scaling.precision import double_precision
+from bayes_scaling.study import SYMBOLS
+
+if TYPE_CHECKING:
+    from bayes_scaling.law import Law
+    from bayes_scaling.study import Study
+
+__all__ = ["fit"]
+
+WARMUP = 200  # steps the step size needs
+ADAPTED_WARMUP = 600  # steps a full adaptation of the mass matrix needs
+
+
+def fit(
+    law: Law,
+    study: Study,
+    *,
+    seed: int,
+    draws: int = 1000,
+    chains: int = 4,
+    warmup: int | None = None,
+    adapt: bool | None = None,
+    starts: int = 4,
+) -> Posterior:
+    """Fit a law to the training runs of a study with NUTS.
+
+    Mode search, Laplace mass matrix, warm-up and sampling are one compiled program per law and shape.  Where the
+    chains it gives have not converged, the fit is repeated with a mass matrix adapted during a longer warm-up, and
+    the diagnostics say so.
+
+    Parameters
+    ----------
+    law : Law
+        What to fit.
+    study : Study
+        Its runs with role ``train``, or all runs where there is no ``role`` column.
+    seed : int
+        Seed of every random draw.
+    draws, chains : int
+        Posterior draws kept per chain; number of chains.
+    warmup : int, optional
+        Warm-up steps per chain; by default 200, and 600 with adaptation.
+    adapt : bool, optional
+        Adapt the mass matrix from the first (True), never (False), or where it is needed (the default).
+    starts : int
+        Starts of the mode search.
+
+    Returns
+    -------
+    Posterior
+        Draws, sample statistics, data and diagnostics in one ``xarray.DataTree``.
+
+    Raises
+    ------
+    StudyError
+        The study lacks a column of the law, has fewer outcomes than the law has parameters, or does not vary an input.
+
+    Examples
+    --------
+    >>> import bayes_scaling as bs
+    >>> from bayes_scaling.models import Chinchilla
+    >>> ladder = bs.Study.load("olmo_ladder").select(task="HellaSwag").rename(loss="task_loss")
+    >>> posterior = bs.fit(Chinchilla(), ladder, seed=0, draws=200, chains=2)  # doctest: +SKIP
+    """
+    training = study.training
+    runs, observed = law.arrays(training)
+    check_size(law, training, runs, observed)
+    started = time.perf_counter()
+    plan = nuts.Plan(draws=draws, warmup=warmup or WARMUP, chains=chains, starts=starts)
+    sampled, diagnostics = None, None
+    if not adapt:
+        sampled = run(law, plan, seed, runs, observed)
+        diagnostics = diagnose(sampled, method="laplace")
+    if adapt or (adapt is None and diagnostics is not None and not diagnostics.converged):
+        adapted = run(law, adapted_plan(plan, warmup), seed, runs, observed)
+        adapted_diagnostics = diagnose(adapted, method="adapted")
+        if diagnostics is None or prefer_adapted(diagnostics, adapted_diagnostics):
+            sampled, diagnostics = adapted, adapted_diagnostics
+    assert sampled is not None and diagnostics is not None
+    seconds = time.perf_counter() - started
+    return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
+
+
+def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:
+    """Return the plan of the second try: the mass matrix adapted in a longer warm-up, smaller steps, deeper trees."""
+    return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, max_tree_depth=10, target_accept=0.9)
+
+
+def prefer_adapted(first: Diagnostics, adapted: Diagnostics) -> bool:
+    """Say whether the second try replaces the first."""
+    return adapted.max_rhat <= first.max_rhat or adapted.converged
+
+
+def run(law: Law, plan: nuts.Plan, seed: int, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> nuts.Sampled:
+    """Run the compiled program on padded arrays and bring the result back as NumPy arrays."""
+    rows = bucket(len(next(iter(observed.values()))))
+    with double_precision():
+        key = jax.random.key(seed)
+        sampled = nuts.sample(
+            law.program, plan, key, pad(runs, rows, law.run_inputs), pad(observed, rows, tuple(observed), np.nan)
+        )
+        return jax.tree.map(np.asarray, sampled)
+
+
+def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:
+    """Refuse a study that cannot tell the law's parameters apart."""
+    per_run = [a for a in observed.values() if np.ndim(a) == 1]
+    count = len(next(iter(observed.values())))
+    free = law.free_parameters
+    needed = len(free) if per_run else max(4, len(law.run_inputs) + 2)
+    if count < needed:
+        raise StudyError(
+            f"Study {study.name!r} has {count} runs, and {law.name} needs at least {needed} "
+            f"({', '.join(free)}); add runs or fix parameters."
+        )
+    for name in (n for n in law.run_inputs if n in SYMBOLS or f"{n}0" in law.inputs):
+        if len(np.unique(runs[name])) == 1:
+            raise StudyError(
+                f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
+                "effect; add runs of another size, or use a law without it."
+            )

@@ -1,0 +1,360 @@
+"""From a posterior to runs nobody fitted: draws, intervals, scores."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import numpyro
+import pandas as pd
+import xarray as xr
+
+from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.padding import bucket, pad
+from bayes_scaling.precision import double_precision
+from bayes_scaling.scores import score_table
+from bayes_scaling.study import SYMBOLS, Study
+
+if TYPE_CHECKING:
+    from bayes_scaling.law import Arrays, Law
+    from bayes_scaling.posterior import Posterior
+
+__all__ = ["BANDS", "Forecast", "average", "forecast"]
+
+BANDS = {
+    "run": "a new run: law, discrepancy and noise",
+    "mean": "the expected outcome: law and discrepancy",
+    "law": "the law alone, as if it were exact",
+}
+"""The three bands of a forecast and what each holds."""
+
+QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Forecast:
+    """Posterior predictive draws at targets.
+
+    Attributes
+    ----------
+    targets : pandas.DataFrame
+        One row per target, index its label, columns the law's inputs; ``distance`` is the target's training FLOPs
+        (6ND where the study has none) over the largest fitted ones, NaN where they cannot be told.
+    draws : xarray.Dataset
+        Variables ``{quantity}_{band}`` with dims (sample, target) and those of the law; bands are in :data:`BANDS`.
+    actual : xarray.Dataset
+        Outcomes of the targets where they are known, NaN elsewhere.
+    units : mapping of str to str
+        Unit of each quantity.
+    law, study, seed : str, str, int
+        What made it.
+    series_units : mapping of str to str
+        Units of single series, where they differ from the quantity's.
+    """
+
+    targets: pd.DataFrame
+    draws: xr.Dataset
+    actual: xr.Dataset
+    units: Mapping[str, str]
+    law: str
+    study: str
+    seed: int
+    series_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        targets = ", ".join(map(str, self.targets.index))
+        return f"Forecast({self.law} on {self.study!r}: {targets}; {', '.join(self.units)})"
+
+    def intervals(self, band: str = "run") -> pd.DataFrame:
+        """Return one row per target, quantity and task.
+
+        Parameters
+        ----------
+        band : {"run", "mean", "law"}
+            Which uncertainty to show.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``target``, ``task`` (or ``series``), ``quantity``, ``unit``, ``mean``, ``sd``, ``q05``, ``q25``,
+            ``median``, ``q75``, ``q95``, ``actual`` (NaN if unknown), ``distance``.
+
+        Raises
+        ------
+        TargetError
+            There is no such band.
+        """
+        if band not in BANDS:
+            raise TargetError(f"There is no band {band!r}; {suggest(band, BANDS)}")
+        blocks = []
+        for quantity, unit in self.units.items():
+            draws = self.draws[f"{quantity}_{band}"]
+            table = xr.Dataset({"mean": draws.mean("sample"), "sd": draws.std("sample")})
+            levels = draws.quantile(list(QUANTILES.values()), "sample")
+            for i, name in enumerate(QUANTILES):
+                table[name] = levels.isel(quantile=i, drop=True)
+            table["actual"] = self.actual[quantity]
+            frame = table.to_dataframe().reset_index()
+            frame["unit"] = unit
+            if "series" in frame:
+                own_units = frame["series"].str.partition(":")[0].map(dict(self.series_units))
+                frame = self._name_series(frame.assign(unit=own_units.fillna(unit)))
+            frame["quantity"] = quantity
+            blocks.append(frame)
+        rows = pd.concat(blocks, ignore_index=True)
+        if "task" not in rows:
+            rows.insert(1, "task", None)
+        rows["distance"] = rows["target"].map(self.targets["distance"])
+        columns = ["target", "task", "quantity", "unit", "mean", "sd", *QUANTILES, "actual", "distance"]
+        return rows[columns]
+
+    def _name_series(self, frame: pd.DataFrame) -> pd.DataFrame:
+        label = frame.pop("series").str.partition(":")
+        frame.insert(1, "task", label[2].where(label[2] != "", label[0]))
+        return frame
+
+    def score(self, actual: xr.Dataset | None = None, band: str = "run") -> pd.DataFrame:
+        """Score the forecast against outcomes; one row per target, task and quantity.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``error`` (median minus actual), ``relative_error``, ``crps``, ``pit``, ``in50``, ``in80``, ``in90``,
+            ``width90`` in the quantity's unit, and the outcome itself.
+        """
+        actual = self.actual if actual is None else actual
+        blocks = []
+        for quantity in self.units:
+            draws, known = self.draws[f"{quantity}_{band}"], actual[quantity]
+            stacked = draws.stack(outcome=[d for d in draws.dims if d != "sample"]).transpose("sample", "outcome")
+            values = known.stack(outcome=[d for d in draws.dims if d != "sample"])
+            table = score_table(stacked.to_numpy(), values.to_numpy())
+            where = stacked["outcome"].to_index().to_frame(index=False)
+            if "series" in where:
+                where = self._name_series(where)
+            blocks.append(pd.concat([where, table], axis=1).assign(quantity=quantity))
+        rows = pd.concat(blocks, ignore_index=True)
+        rows["distance"] = rows["target"].map(self.targets["distance"])
+        return rows[np.isfinite(rows["actual"])].reset_index(drop=True)
+
+    def plot(self, quantity: str | None = None, ax: Any = None) -> Any:
+        """Draw the intervals of every target; see :func:`bayes_scaling.plots.plot_forest`.
+
+        Parameters
+        ----------
+        quantity : str, optional
+            What to draw; by default accuracy where it is forecast, otherwise the first quantity.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from bayes_scaling.plots import plot_forest
+
+        return plot_forest(self, quantity or ("accuracy" if "accuracy" in self.units else next(iter(self.units))), ax)
+
+
+def forecast(
+    posterior: Posterior,
+    targets: Any = None,
+    *,
+    discrepancy: bool = True,
+    seed: int | None = None,
+    samples: int | None = None,
+    given: Sequence[str] = (),
+    allow_unconverged: bool = False,
+) -> Forecast:
+    """Forecast runs from a posterior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A converged fit.
+    targets : Study, DataFrame, mapping, or sequence of mappings
+        Inputs of the runs to forecast (``{"N": 7e9, "D": 4e12}``), with outcomes where they are known.
+    discrepancy : bool
+        Add the law's extrapolation discrepancy beyond the fitted runs.  Without it, intervals are those of the law as
+        if it were exact, and too narrow far out.
+    seed : int, optional
+        Seed of the predictive draws; by default the fit's.
+    samples : int, optional
+        Posterior draws to use, evenly spaced; by default all.
+    given : sequence of str
+        Outcomes of the targets to condition on where a law has several: ``given=["loss"]`` forecasts the accuracy of
+        runs whose losses are known, in the band ``run``.
+    allow_unconverged : bool
+        Forecast from a fit that did not converge.
+
+    Raises
+    ------
+    ConvergenceError
+        The fit did not converge.
+    TargetError
+        A target lacks an input of the law, or has one that is not a positive finite number.
+    """
+    posterior.require_converged(allow_unconverged)
+    law = posterior.law
+    frame, actual = read_targets(law, posterior.study, targets)
+    fitted, _ = law.arrays(posterior.study)
+    inputs = {name: frame[SYMBOLS.get(name, name)].to_numpy(dtype=float) for name in law.run_inputs}
+    runs = {name: value for name, value in fitted.items() if name not in law.run_inputs} | inputs
+    draws = posterior.draws
+    count = len(next(iter(draws.values())))
+    chosen = np.linspace(0, count - 1, min(samples or count, count)).round().astype(int)
+    latent = {name: value[chosen] for name, value in draws.items()}
+    for name in given:
+        if name not in actual or not np.isfinite(actual[name]).all():
+            raise TargetError(f"The targets do not all have the outcome {name!r} to condition on; give it for each.")
+        known_rows = pad({name: actual[name]}, bucket(len(frame)), (name,))[name]
+        latent[name] = np.broadcast_to(known_rows, (len(chosen), *known_rows.shape))
+    seed = posterior.seed if seed is None else seed
+    padded = pad(runs, bucket(len(frame)), law.run_inputs)
+    frontier = pad(fitted, bucket(len(fitted[law.run_inputs[0]])), law.run_inputs, np.nan)
+    with double_precision():
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), len(chosen))
+        exact = _predict(law.program, keys, latent, padded, None)
+        whole = _predict(law.program, keys, latent, padded, frontier) if discrepancy else exact
+        exact, whole = jax.tree.map(lambda x: np.asarray(x)[:, : len(frame)], (exact, whole))
+    dims, coords = law.dims(posterior.study)
+    data = {}
+    for quantity in law.quantities:
+        shape = ("sample", "target", *dims.get(quantity, []))
+        data[f"{quantity}_run"] = (shape, whole[quantity])
+        data[f"{quantity}_mean"] = (shape, whole[f"{quantity}_mean"])
+        data[f"{quantity}_law"] = (shape, exact[f"{quantity}_mean"])
+    labels = list(frame.index)
+    used = {d for shape, _ in data.values() for d in shape}
+    coords = {k: v for k, v in coords.items() if k in used} | {"target": labels}
+    known = {q: (data[f"{q}_run"][0][1:], actual[q]) for q in law.quantities}
+    return Forecast(
+        targets=frame.assign(distance=distances(posterior.study, frame)),
+        draws=xr.Dataset(data, coords=coords),
+        actual=xr.Dataset(known, coords=coords),
+        units=law.quantities,
+        series_units=law.series_units,
+        law=law.name,
+        study=posterior.study.name,
+        seed=seed,
+    )
+
+
+def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = None, *, seed: int = 0) -> Forecast:
+    """Mix forecasts of the same targets: each draw comes from one of them.
+
+    Parameters
+    ----------
+    forecasts : sequence of Forecast
+        Forecasts by different laws or intermediate losses.
+    weights : sequence of float, optional
+        Mixture weights; equal by default.
+    seed : int
+        Seed of the choice of draws.
+
+    Raises
+    ------
+    TargetError
+        The forecasts are not of the same targets, or a weight is negative.
+    """
+    first = forecasts[0]
+    share = np.full(len(forecasts), 1.0) if weights is None else np.asarray(weights, dtype=float)
+    if len(share) != len(forecasts) or not (share >= 0).all() or share.sum() <= 0:
+        raise TargetError(f"Weights {list(share)} do not fit {len(forecasts)} forecasts; give each one weight >= 0.")
+    units = {q: u for q, u in first.units.items() if all(q in f.units for f in forecasts)}
+    if any(list(f.targets.index) != list(first.targets.index) for f in forecasts) or not units:
+        raise TargetError("The forecasts to average are of different targets or quantities; forecast the same ones.")
+    rng = np.random.default_rng(seed)
+    size = min(f.draws.sizes["sample"] for f in forecasts)
+    counts = np.floor(share / share.sum() * size).astype(int)
+    counts[np.argmax(share)] += size - counts.sum()
+    names = [f"{q}_{band}" for q in units for band in BANDS]
+    parts = []
+    for one, count in zip(forecasts, counts, strict=True):
+        draws = one.draws[names].isel(sample=rng.choice(one.draws.sizes["sample"], count, replace=False))
+        if "series" in draws.dims:
+            draws = draws.sel(series=first.draws["series"])
+        parts.append(draws)
+    return dataclasses.replace(
+        first, draws=xr.concat(parts, "sample"), units=units, law=" + ".join(dict.fromkeys(f.law for f in forecasts))
+    )
+
+
+@jax.jit
+def _predict(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arrays | None) -> dict[str, Any]:
+    names = [name for q in law.quantities for name in (q, f"{q}_mean")]
+
+    def one(key: jax.Array, latent: Arrays) -> dict[str, Any]:
+        model = numpyro.handlers.seed(numpyro.handlers.substitute(law, latent), key)
+        trace = numpyro.handlers.trace(model).get_trace(runs, None, fitted)
+        return {name: trace[name]["value"] for name in names}
+
+    return jax.vmap(one)(keys, latent)
+
+
+def read_targets(law: Law, study: Study, targets: Any) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Return (inputs by target label, outcomes as arrays; NaN where unknown) of what a user may give as targets."""
+    dims, coords = law.dims(study)
+    shape = {q: [len(coords[d]) for d in dims.get(q, [])] for q in law.quantities}
+    if isinstance(targets, Study):
+        _, outcomes = law.arrays(targets)
+        rows = targets.frame.drop_duplicates("run") if "run" in targets.frame else targets.frame
+        frame = pd.DataFrame(rows).set_index("run" if "run" in rows else rows.index)
+        actual = {q: outcomes[q] for q in law.quantities}
+    else:
+        if targets is None:
+            wanted = " and ".join(law.run_inputs)
+            raise TargetError(f"No target was given; give {wanted}, for example {{'N': 7e9, 'D': 4e12}}.")
+        if isinstance(targets, Mapping) and not any(np.ndim(v) for v in targets.values()):
+            targets = [targets]
+        frame = pd.DataFrame(targets).rename(columns=SYMBOLS)
+        label = "target" if "target" in frame else "run"
+        frame = frame.set_index(label) if label in frame else frame.set_axis([_label(r) for _, r in frame.iterrows()])
+        actual = {q: np.full([len(frame), *shape[q]], np.nan) for q in law.quantities}
+        for q in law.quantities:
+            if q in frame and not shape[q]:
+                actual[q] = frame[q].to_numpy(dtype=float)
+    frame.index.name = "target"
+    if frame.index.has_duplicates:
+        raise TargetError(
+            f"Target {frame.index[frame.index.duplicated()][0]!r} is given twice; give it once, or name each."
+        )
+    for symbol in law.run_inputs:
+        column = SYMBOLS.get(symbol, symbol)
+        if column not in frame:
+            raise TargetError(
+                f"A target of {law.name} needs {symbol} ({column}), which is not given; "
+                f"{suggest(column, frame.columns)}"
+            )
+        values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
+        bad = ~(np.isfinite(values) & ((values > 0) | ((values == 0) & (symbol in law.indicators))))
+        if bad.any():
+            given = frame[column].iloc[int(np.argmax(bad))]
+            raise TargetError(f"Target {frame.index[bad][0]!r} has {symbol} = {given!r}; give a positive number.")
+    return frame, actual
+
+
+def _label(row: pd.Series) -> str:
+    names = {full: symbol for symbol, full in SYMBOLS.items()}
+    return ", ".join(f"{names.get(str(k), k)}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))
+
+
+def distances(study: Study, frame: pd.DataFrame) -> np.ndarray:
+    """Return each target's training FLOPs over the largest fitted ones: the extrapolation distance."""
+    fitted, target = _flops(study.frame), _flops(frame)
+    if fitted is None or target is None or ("flops" in study.frame) != ("flops" in frame):
+        fitted, target = _flops(study.frame, six=True), _flops(frame, six=True)
+    if fitted is None or target is None:
+        return np.full(len(frame), np.nan)
+    return target / np.nanmax(fitted)
+
+
+def _flops(frame: pd.DataFrame, six: bool = False) -> np.ndarray | None:
+    if "flops" in frame and not six:
+        return frame["flops"].to_numpy(dtype=float)
+    if "n_params" in frame and "tokens" in frame:
+        return 6 * frame["n_params"].to_numpy(dtype=float) * frame["tokens"].to_numpy(dtype=float)
+    return None

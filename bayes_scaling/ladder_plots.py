@@ -1,0 +1,197 @@
+"""The ladder figure: step 1, step 2 and their chain, a row of three panels per task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from bayes_scaling.curves import Trail, trail
+from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.forecast import Forecast
+from bayes_scaling.marks import (
+    BLUE,
+    LEVELS,
+    QUIET,
+    draw_band,
+    draw_beyond,
+    draw_interval,
+    draw_runs,
+    draw_star,
+    house_style,
+    name_targets,
+)
+from bayes_scaling.posterior import Posterior
+
+__all__ = ["plot_ladder", "plot_ladder_sheet"]
+
+QUANTILES = tuple(LEVELS.values())
+KEY = (
+    "dots: fitted runs     bars and bands: 50 and 90 % of new runs, bands along the line from the smallest run to the "
+    "largest target     ★ actual     shaded: beyond the fitted runs"
+)
+
+
+@house_style
+def plot_ladder(
+    posterior: Posterior | Sequence[Posterior], forecast: Forecast, task: str, axes: Sequence[Axes] | None = None
+) -> np.ndarray:
+    """Draw the two steps of one task and their chain: loss on FLOPs, accuracy on loss, accuracy on FLOPs.
+
+    Parameters
+    ----------
+    posterior : Posterior or sequence of Posterior
+        A two-step fit, or several whose forecasts were averaged; the first gives the loss of steps 1 and 2.
+    forecast : Forecast
+        The targets to mark.
+    task : str
+        One of the forecast's tasks.
+    axes : sequence of three matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, shape (3,)
+        The three panels.
+
+    Raises
+    ------
+    TargetError
+        The forecast has no such task.
+    """
+    posteriors = [posterior] if isinstance(posterior, Posterior) else list(posterior)
+    check_task(forecast, task)
+    if axes is None:
+        figure, axes = plt.subplots(1, 3, figsize=(11, 3.8))
+        figure.suptitle(task, fontsize=12, fontweight="bold")
+        figure.supxlabel(KEY, fontsize=7.5, color=QUIET)
+    panels = np.asarray(axes)
+    way = trail(posteriors, forecast)
+    draw_ladder(panels, posteriors, forecast, task, way)
+    label_ladder(panels, posteriors[0], way, list(map(str, forecast.targets.index)))
+    return panels
+
+
+@house_style
+def plot_ladder_sheet(posterior: Posterior | Sequence[Posterior], forecast: Forecast) -> np.ndarray:
+    """Draw :func:`plot_ladder` for every task of the forecast on one sheet.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, shape (task, 3)
+        A row of panels per task.
+    """
+    posteriors = [posterior] if isinstance(posterior, Posterior) else list(posterior)
+    tasks = [str(t) for t in forecast.draws["task"].to_numpy()]
+    names = [str(t) for t in forecast.targets.index]
+    figure, axes = plt.subplots(len(tasks), 3, figsize=(11, 1.4 + 2.0 * len(tasks)), squeeze=False)
+    runs = posteriors[0].study.frame["run"].nunique()
+    figure.suptitle(f"{forecast.study}: {' and '.join(names)} from {runs} small runs", fontsize=13, fontweight="bold")
+    figure.supxlabel(KEY, fontsize=8, color=QUIET)
+    way = trail(posteriors, forecast)
+    for row, task in zip(axes, tasks, strict=True):
+        draw_ladder(row, posteriors, forecast, task, way)
+        label_ladder(row, posteriors[0], way, names, top=task == tasks[0], bottom=task == tasks[-1])
+        row[0].annotate(
+            task, (0, 0.5), (-46, 0), xycoords="axes fraction", textcoords="offset points",
+            rotation=90, va="center", ha="center", fontsize=11, fontweight="bold",
+        )  # fmt: skip
+    return axes
+
+
+def check_task(forecast: Forecast, task: str) -> None:
+    """Refuse a task the forecast does not have."""
+    known = [str(t) for t in forecast.draws["task"].to_numpy()] if "task" in forecast.draws.dims else []
+    if task not in known:
+        raise TargetError(f"The forecast has no task {task!r}; {suggest(task, known)}")
+
+
+def draw_ladder(panels: np.ndarray, posteriors: list[Posterior], forecast: Forecast, task: str, way: Trail) -> None:
+    """Draw bands, fitted runs, targets and outcomes on the three panels of one task."""
+    step1, step2, chain = panels
+    feature = feature_of(posteriors[0])
+    labels = [str(s) for s in forecast.draws["series"].to_numpy()]
+    series = f"{feature}:{task}" if f"{feature}:{task}" in labels else feature
+    rows = posteriors[0].study.frame
+    rows = rows[rows["task"] == task]
+    loss, accuracy = rows[feature].to_numpy(dtype=float), 100 * rows["accuracy"].to_numpy(dtype=float)
+    losses, accuracies = levels_of(forecast, "loss", series=series), 100 * levels_of(forecast, "accuracy", task=task)
+
+    for ax, band, runs, at in (
+        (step1, way.band("loss_run", QUANTILES, series=series), loss, losses),
+        (chain, 100 * way.band("accuracy_run", QUANTILES, task=task), accuracy, accuracies),
+    ):
+        draw_band(ax, way.x[way.seen], band[:, way.seen])
+        draw_runs(ax, way.fitted, runs)
+        for x, levels in zip(way.targets, at.to_dict("records"), strict=True):
+            draw_interval(ax, float(x), levels, upright=True)
+        ax.set_xscale("log")
+        ax.set_xlim(way.x[0], way.view)
+        draw_beyond(ax, way.fitted.max(), way.view)
+
+    low = losses[["q05", "actual"]].min().min() * 0.96
+    high = max(loss.max(), losses["q95"].max()) * 1.02
+    grid = np.linspace(low, high, 60)
+    draw_band(step2, grid, 100 * way.step("loss_mean", "accuracy_mean", grid, QUANTILES, task, series))
+    draw_runs(step2, loss, accuracy)
+    for across, up in zip(losses.to_dict("records"), accuracies.to_dict("records"), strict=True):
+        step2.hlines(up["median"], across["q05"], across["q95"], color=BLUE, linewidth=1.2, zorder=4)
+        draw_interval(step2, across["median"], {**up, "actual": np.nan}, upright=True)
+        draw_star(step2, across["actual"], up["actual"])
+    step2.set_xlim(high, low)  # better to the right, as in the other panels
+    draw_beyond(step2, loss.min(), low)
+    for ax in (step2, chain):
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+    ends = (*step2.get_ylim(), *chain.get_ylim())
+    for ax in (step2, chain):
+        ax.set_ylim(min(ends), max(ends))
+
+
+def levels_of(forecast: Forecast, quantity: str, **where: str) -> pd.DataFrame:
+    """Return quantiles of a new run and the outcome, a row per target."""
+    draws = forecast.draws[f"{quantity}_run"].sel(where).to_numpy()
+    table = pd.DataFrame(np.quantile(draws, QUANTILES, axis=0).T, columns=list(LEVELS), index=forecast.targets.index)
+    return table.assign(actual=forecast.actual[quantity].sel(where).to_numpy())
+
+
+def feature_of(posterior: Posterior) -> str:
+    """Return the loss that step 2 of a two-step law reads."""
+    return str(getattr(posterior.law, "feature", "loss"))
+
+
+def label_ladder(
+    panels: np.ndarray,
+    posterior: Posterior,
+    way: Trail,
+    targets: Sequence[str],
+    *,
+    top: bool = True,
+    bottom: bool = True,
+) -> None:
+    """Name the axes with their units and, on the top row, the steps, the targets and the shaded region."""
+    step1, step2, chain = panels
+    feature = feature_of(posterior)
+    loss = f"{feature.replace('_', ' ')} ({posterior.law.series_units.get(feature, posterior.law.quantities['loss'])})"
+    step1.set_ylabel(loss)
+    step2.set_ylabel("accuracy (%)")
+    chain.set_ylabel("accuracy (%)")
+    if bottom:
+        step1.set_xlabel(way.label)
+        step2.set_xlabel(f"{loss}, falling")
+        chain.set_xlabel(way.label)
+    if not top:
+        return
+    for ax, title in zip(
+        panels, ("Step 1: compute to loss", "Step 2: loss to accuracy", "Both: compute to accuracy"), strict=True
+    ):
+        ax.set_title(title, pad=20)
+    for ax in (step1, chain):
+        name_targets(ax, way.targets, targets)
+    step1.annotate(
+        "beyond the fitted runs", (way.fitted.max(), 0.03), (4, 0), xycoords=("data", "axes fraction"),
+        textcoords="offset points", fontsize=7, color=QUIET, fontstyle="italic",
+    )  # fmt: skip

@@ -1,0 +1,337 @@
+"""The base class of every law: from priors and one equation to a NumPyro model.
+
+A law is a frozen dataclass.  Fields annotated ``Prior`` are its parameters; the method ``mean`` is its equation,
+with the study's columns as positional arguments and the parameters as keyword-only ones.  The base class writes the
+generative model once; a joint law overrides ``__call__`` in plain NumPyro.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+
+from bayes_scaling.errors import LawError, StudyError, suggest
+from bayes_scaling.priors import Prior, describe
+from bayes_scaling.study import SYMBOLS
+
+if TYPE_CHECKING:
+    from bayes_scaling.study import Study
+
+__all__ = ["Law"]
+
+Arrays = Mapping[str, Any]
+EDGE_QUANTILE = 0.05  # the frontier of the fitted runs is this quantile of their reducible loss
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Law:
+    r"""A generative model of training-run outcomes.
+
+    Subclass it, give each parameter a prior, write ``mean``; that is all.  The outcome is modelled on its logarithm
+    with Student-t noise (5 degrees of freedom), so a run that went wrong does not bend the law.
+
+    Parameters
+    ----------
+    sigma : Prior
+        Relative noise of the outcome between runs of equal inputs (a fraction: 0.01 is one per cent).
+    discrepancy : Prior
+        How wrong the slope of the reducible loss may be beyond the fitted runs (a fraction, standard deviation): at a
+        step ``d`` in log reducible loss beyond the edge of the data, the forecast moves by ``d * discrepancy`` times a
+        standard normal.  Used by forecasts only, where it can be switched off.
+
+    Notes
+    -----
+    A positional argument of ``mean`` is a column of the study: ``N`` (parameters), ``D`` (tokens), ``C`` (FLOPs), or
+    any other column by its name.  An argument ``N0`` is the reference of column ``N``: its geometric mean over the
+    fitted runs, so that priors speak of the centre of the data.  A parameter called ``E`` is the irreducible outcome.
+
+    Examples
+    --------
+    >>> import numpyro.distributions as dist, jax.numpy as jnp, bayes_scaling as bs
+    >>> class Saturating(bs.Law):
+    ...     E: bs.Prior = dist.LogNormal(0.5, 0.5)
+    ...     log_A: bs.Prior = dist.Normal(0.0, 1.0)
+    ...     alpha_N: bs.Prior = dist.LogNormal(-1.0, 0.5)
+    ...     def mean(self, N, *, E, log_A, alpha_N):
+    ...         return E + jnp.exp(log_A - alpha_N * jnp.log(N / 1e9))
+    >>> Saturating(E=1.69).free_parameters  # a number fixes a parameter
+    ['sigma', 'log_A', 'alpha_N']
+    """
+
+    sigma: Prior = dist.LogNormal(math.log(0.01), 1.0)
+    discrepancy: Prior = 0.2
+
+    outcome: ClassVar[str] = "loss"
+    unit: ClassVar[str] = "nats per token"
+    inputs: ClassVar[tuple[str, ...]] = ()
+    equation: ClassVar[str] = ""
+    indicators: ClassVar[tuple[str, ...]] = ()  # inputs that may be zero: pre-trained or not, pre-training data
+    pooling: ClassVar[Mapping[str, float]] = {}
+    published: ClassVar[Mapping[str, float]] = {}  # constants of the law's paper, the default of a simulation
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
+        jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
+        if "mean" in cls.__dict__:
+            cls._read_signature()
+
+    @classmethod
+    def _read_signature(cls) -> None:
+        arguments = [p for p in inspect.signature(cls.mean).parameters.values() if p.name != "self"]
+        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
+            raise LawError(f"{cls.__name__}.mean takes *args or **kwargs; name each column and each parameter instead.")
+        cls.inputs = tuple(p.name for p in arguments if p.kind is not p.KEYWORD_ONLY)
+        wanted = {p.name for p in arguments if p.kind is p.KEYWORD_ONLY}
+        given = cls._prior_fields() - {"sigma", "discrepancy"}
+        if wanted != given:
+            missing, unused = sorted(wanted - given), sorted(given - wanted)
+            raise LawError(
+                f"{cls.__name__}: every prior is a keyword-only argument of mean and the other way round, but "
+                + " and ".join(
+                    ([f"{', '.join(missing)} has no prior"] if missing else [])
+                    + ([f"{', '.join(unused)} is not used by mean"] if unused else [])
+                )
+                + "."
+            )
+
+    @classmethod
+    def _prior_fields(cls) -> set[str]:
+        return {f.name for f in dataclasses.fields(cls) if f.type == Prior or str(f.type).rpartition(".")[2] == "Prior"}
+
+    def __post_init__(self) -> None:
+        for name, prior in self.priors.items():
+            if isinstance(prior, dist.Distribution):
+                if prior.batch_shape or prior.event_shape:
+                    raise LawError(f"{self.name}.{name} has a prior of shape {prior.shape()}; give a scalar one.")
+            elif isinstance(prior, bool) or not isinstance(prior, (int, float, np.number)) or not math.isfinite(prior):
+                raise LawError(
+                    f"{self.name}.{name} is {prior!r}; give a NumPyro distribution, or a finite number to fix it."
+                )
+
+    # -- identity ---------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The law's name, as the command line and the tables print it."""
+        return type(self).__name__
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Every parameter of this law with its prior (or the number it is fixed at)."""
+        names = self._prior_fields()
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name in names}
+
+    def __repr__(self) -> str:
+        own = [f.name for f in dataclasses.fields(self)]
+        own = [n for n in own if n not in ("sigma", "discrepancy")] + [n for n in own if n in ("sigma", "discrepancy")]
+        priors = self._prior_fields()
+        shown = (f"{n}={describe(getattr(self, n)) if n in priors else repr(getattr(self, n))}" for n in own)
+        return f"{self.name}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), repr(self)))
+
+    def _flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Priors, numbers and held laws are data, options are structure: other priors never compile a program again."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        data = {n: v for n, v in values.items() if n in self._prior_fields() or isinstance(v, (float, Law))}
+        options = tuple((n, v) for n, v in values.items() if n not in data)
+        return tuple(data.values()), (tuple(data), options)
+
+    @classmethod
+    def _unflatten(cls, structure: tuple[Any, ...], data: tuple[Any, ...]) -> Law:
+        law = object.__new__(cls)
+        for name, value in (*zip(structure[0], data, strict=True), *structure[1]):
+            object.__setattr__(law, name, value)
+        return law
+
+    def replace(self, **changes: Any) -> Law:
+        """Return this law with some priors (or options) changed."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def program(self) -> Law:
+        """The law whose compiled program serves this one; itself, unless laws differ in their data alone."""
+        return self
+
+    @property
+    def free_parameters(self) -> list[str]:
+        """The parameters a fit has to learn: those with a prior, without the forecast's discrepancy."""
+        return [n for n, prior in self.priors.items() if n != "discrepancy" and isinstance(prior, dist.Distribution)]
+
+    # -- the model --------------------------------------------------------------------------------------------------
+
+    def mean(self, *columns: Any, **parameters: Any) -> Any:
+        """Return the law's outcome at the given columns; the one method a new law writes."""
+        raise NotImplementedError(f"{self.name} has no equation; write its mean method.")
+
+    def derived(self, *runs: Any, **parameters: Any) -> dict[str, jax.Array]:
+        """Return further constants to publish, such as the textbook ``A`` and ``B``."""
+        return {}
+
+    def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:
+        """Return the distribution of an outcome around ``mean``: Student t on the logarithm."""
+        log_mean = jnp.log(jnp.maximum(mean, 1e-12))
+        return dist.TransformedDistribution(dist.StudentT(5.0, log_mean, sigma), dist.transforms.ExpTransform())
+
+    def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
+        """Map the sampler's coordinates to unconstrained parameters; override it to straighten a curved posterior.
+
+        The map must have unit Jacobian (each coordinate shifted by a function of the others), so that priors keep
+        their meaning.
+        """
+        return u
+
+    def parameters(self) -> dict[str, jax.Array]:
+        """Sample every parameter from its prior, inside a NumPyro model."""
+        return {name: sample_or_fix(name, prior) for name, prior in self.priors.items() if name != "discrepancy"}
+
+    def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out."""
+        own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {"sigma", "discrepancy"}}
+        return self.mean(*(runs[name] for name in self.inputs), **own)
+
+    def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:
+        """Return the outcome at ``runs``, the slope of its reducible part off by ``slope_error`` beyond ``fitted``."""
+        floor = parameters.get("E", 0.0)
+        return floor + extrapolate(self.at(runs, parameters) - floor, self.at(fitted, parameters) - floor, slope_error)
+
+    def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
+        """Run the NumPyro model.
+
+        Parameters
+        ----------
+        runs : mapping of str to array, shape (run,)
+            The columns that ``mean`` asks for, and the references as scalars.
+        observed : mapping, optional
+            Outcomes, shape (run,); NaN marks an outcome to leave out.  None samples them.
+        fitted : mapping, optional
+            The runs a forecast was fitted on; NaN marks padding.  When given, the extrapolation discrepancy is applied
+            beyond them.
+        """
+        parameters = self.parameters()
+        mean = self.at(runs, parameters)
+        for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k != "sigma"}).items():
+            numpyro.deterministic(name, value)
+        if fitted is not None:
+            mean = self.extrapolated(runs, fitted, parameters, sample_slope_error(self.discrepancy))
+        if observed is None:
+            numpyro.deterministic(f"{self.outcome}_mean", mean)
+        with numpyro.plate("run", jnp.shape(mean)[0]):
+            observe(self.outcome, self.likelihood(mean, parameters["sigma"]), observed)
+
+    # -- the data ---------------------------------------------------------------------------------------------------
+
+    @property
+    def run_inputs(self) -> tuple[str, ...]:
+        """The inputs that differ between runs: all but the references."""
+        return tuple(name for name in self.inputs if not self._is_reference(name))
+
+    @property
+    def quantities(self) -> dict[str, str]:
+        """What this law forecasts, with units."""
+        return {self.outcome: self.unit}
+
+    @property
+    def series_units(self) -> dict[str, str]:
+        """Units of single series of a quantity, where they differ from the quantity's."""
+        return {}
+
+    def _is_reference(self, name: str) -> bool:
+        return name.endswith("0") and name[:-1] in self.inputs
+
+    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return (runs, observed) for this law from a study: float arrays of shape (run,), references as scalars.
+
+        Raises
+        ------
+        StudyError
+            A column is missing, or the study holds several tasks and this law describes one series.
+        """
+        if "task" in study.frame and study.frame["task"].nunique() > 1:
+            raise StudyError(
+                f"{self.name} describes one series, but study {study.name!r} has {len(study.tasks)} tasks; "
+                "choose one with study.select(task=...)."
+            )
+        columns = self.input_arrays(study.frame)
+        return columns | self.references(columns), {self.outcome: study.column(self.outcome)}
+
+    def references(self, columns: Arrays) -> dict[str, np.ndarray]:
+        """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs."""
+        wanted = [name for name in self.inputs if self._is_reference(name)]
+        return {name: np.asarray(np.exp(np.mean(np.log(columns[name[:-1]])))) for name in wanted}
+
+    def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
+        """Return the law's input columns of a table as float arrays, without references."""
+        needed = {name: SYMBOLS.get(name, name) for name in self.run_inputs}
+        for symbol, column in needed.items():
+            if column not in frame:
+                hint = "give FLOPs, or say flops='6ND'." if column == "flops" else suggest(column, frame.columns)
+                raise StudyError(f"{self.name} needs the column {column!r} ({symbol}), which the table lacks; {hint}")
+        return {symbol: np.asarray(frame[column], dtype=float) for symbol, column in needed.items()}
+
+    def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:
+        """Return (dims, coords) of the posterior's sites, for ArviZ; scalars need none."""
+        return {}, {}
+
+
+def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -> jax.Array:
+    """Sample an outcome, or condition on it where it is finite; NaN marks a missing or padded outcome.
+
+    An outcome with several entries (an event) is left out as a whole when one of them is NaN.
+    """
+    if observed is None:
+        return numpyro.sample(site, likelihood)
+    present = jnp.isfinite(observed[site])
+    values = jnp.where(present, observed[site], 1.0)
+    if likelihood.event_dim:
+        present = present.all(axis=tuple(range(-likelihood.event_dim, 0)))
+    with numpyro.handlers.mask(mask=present):
+        return numpyro.sample(site, likelihood, obs=values)
+
+
+def sample_or_fix(site: str, prior: Prior) -> jax.Array:
+    """Sample a parameter from its prior, or return the number it is fixed at."""
+    return numpyro.sample(site, prior) if isinstance(prior, dist.Distribution) else jnp.asarray(prior, float)
+
+
+def sample_slope_error(discrepancy: Prior, shape: tuple[int, ...] = (), site: str = "discrepancy") -> jax.Array:
+    """Sample the relative error of the slope beyond the fitted runs; its sites exist in forecasts only."""
+    scale = sample_or_fix(site, discrepancy)
+    return scale * numpyro.sample(f"{site}_slope", dist.Normal(0.0, 1.0).expand(shape).to_event(len(shape)))
+
+
+def extrapolate(reducible: jax.Array, fitted: jax.Array, slope_error: jax.Array) -> jax.Array:
+    """Stretch the step in log reducible loss beyond the edge of the fitted runs by ``1 + slope_error``.
+
+    Parameters
+    ----------
+    reducible, fitted : array, shape (run, ...) and (fitted run, ...)
+        Reducible outcome at the targets and at the fitted runs.
+    slope_error : array
+        Relative error of the slope, broadcast against the targets.
+
+    Returns
+    -------
+    array
+        The reducible outcome, unchanged inside the data; beyond its edge e it is ``e * exp(-d (1 + slope_error))``
+        with ``d = log(e / reducible)``.
+    """
+    edge = jnp.nanquantile(fitted, EDGE_QUANTILE, axis=0)
+    usable = (reducible > 0) & (edge > 0)
+    step = jnp.where(usable, jnp.log(jnp.where(usable, edge, 1.0) / jnp.where(usable, reducible, 1.0)), 0.0)
+    return jnp.where(step > 0, reducible * jnp.exp(-jnp.maximum(step, 0.0) * slope_error), reducible)

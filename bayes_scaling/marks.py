@@ -1,0 +1,94 @@
+"""The marks all pictures are made of: intervals, bands, stars, and the house style."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+__all__ = [
+    "LEVELS",
+    "STYLE",
+    "draw_band",
+    "draw_beyond",
+    "draw_interval",
+    "draw_runs",
+    "draw_star",
+    "house_style",
+    "name_targets",
+    "scale_of",
+]
+
+STYLE = Path(__file__).with_name("style.mplstyle")
+"""The house style, for ``matplotlib.style.use``."""
+
+BLUE, STAR, DOT, FAR, QUIET = "#0072B2", "#D55E00", "#222222", "#f4efe2", "#666666"
+LEVELS = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def house_style(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw in the house style and leave the user's settings alone."""
+
+    @functools.wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> R:
+        with plt.style.context(str(STYLE)):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+def scale_of(quantity: str, unit: str) -> tuple[float, str]:
+    """Return (factor, unit) to draw a quantity in: fractions in per cent, losses in their unit."""
+    return (100.0, "%") if unit == "fraction" else (1.0, unit)
+
+
+def draw_band(ax: Axes, x: np.ndarray, levels: np.ndarray) -> None:
+    """Draw a 90 and a 50 % band and their median; ``levels`` has shape (5, point), in the order of :data:`LEVELS`."""
+    ax.fill_between(x, levels[0], levels[4], color=BLUE, alpha=0.16, linewidth=0, zorder=2)
+    ax.fill_between(x, levels[1], levels[3], color=BLUE, alpha=0.26, linewidth=0, zorder=2)
+    ax.plot(x, levels[2], color=BLUE, linewidth=1.0, zorder=3)
+
+
+def draw_interval(ax: Axes, y: float, at: Mapping[str, float], *, upright: bool = False) -> None:
+    """Draw one interval: thin 90 %, thick 50 %, a white tick at the median, a star at the outcome."""
+    line = ax.vlines if upright else ax.hlines
+    line(y, at["q05"], at["q95"], color=BLUE, linewidth=1.6, zorder=4)
+    line(y, at["q25"], at["q75"], color=BLUE, linewidth=5.0, zorder=5)
+    spot = (y, at["median"]) if upright else (at["median"], y)
+    ax.plot(*spot, marker="_" if upright else "|", color="white", markersize=5, markeredgewidth=1.3, zorder=6)
+    if np.isfinite(at["actual"]):
+        draw_star(ax, *((y, at["actual"]) if upright else (at["actual"], y)))
+
+
+def draw_star(ax: Axes, x: float, y: float) -> None:
+    """Mark an outcome."""
+    ax.plot(x, y, marker="*", color=STAR, markersize=8.5, markeredgecolor="white", markeredgewidth=0.5, zorder=8)
+
+
+def draw_runs(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Draw the fitted runs."""
+    ax.plot(x, y, ".", color=DOT, markersize=6, markeredgecolor="white", markeredgewidth=0.4, zorder=7)
+
+
+def draw_beyond(ax: Axes, start: float, stop: float) -> None:
+    """Shade where no run was fitted."""
+    ax.axvspan(start, stop, color=FAR, zorder=0, linewidth=0)
+
+
+def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> None:
+    """Write the targets' names above the axes, one to the left and the next to the right where they are close."""
+    order = np.argsort(places)
+    for i, k in enumerate(order):
+        last = i == len(order) - 1
+        ax.annotate(
+            names[k], (places[k], 1.0), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points",
+            ha="left" if last and len(order) > 1 else "right" if len(order) > 1 else "center", fontsize=7, color=BLUE,
+        )  # fmt: skip

@@ -1,0 +1,162 @@
+"""Pictures of fits and forecasts, in the house style; matplotlib Axes in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bayes_scaling.curves import trail
+from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.forecast import Forecast
+from bayes_scaling.ladder_plots import plot_ladder, plot_ladder_sheet
+from bayes_scaling.marks import (
+    BLUE,
+    LEVELS,
+    QUIET,
+    STYLE,
+    draw_beyond,
+    draw_interval,
+    draw_runs,
+    house_style,
+    name_targets,
+    scale_of,
+)
+from bayes_scaling.posterior import Posterior
+
+__all__ = ["STYLE", "close", "figure_of", "plot_fit", "plot_forest", "plot_ladder", "plot_ladder_sheet"]
+
+
+def figure_of(axes: Any) -> Figure:
+    """Return the figure that one or several Axes are in."""
+    figure = np.ravel(axes)[0].figure
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def close(figure: Figure) -> None:
+    """Forget a figure, so that its memory is given back."""
+    plt.close(figure)
+
+
+@house_style
+def plot_forest(forecast: Forecast, quantity: str = "accuracy", ax: Axes | None = None) -> Axes:
+    """Draw the intervals of every target, a row per task, with the outcomes as stars.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        What to draw.
+    quantity : str
+        One of ``forecast.units``; accuracies are drawn in per cent.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes, one unit apart per task, targets side by side within it.
+
+    Raises
+    ------
+    TargetError
+        The forecast has no such quantity.
+    """
+    if quantity not in forecast.units:
+        raise TargetError(f"The forecast has no {quantity!r}; {suggest(quantity, forecast.units)}")
+    rows = forecast.intervals()
+    rows = rows[rows["quantity"] == quantity]
+    rows = rows[rows["unit"] == rows["unit"].mode()[0]]  # one axis, one unit: not the C4 loss beside task losses
+    rows = rows.assign(task=rows["task"].fillna(forecast.study))
+    factor, unit = scale_of(quantity, rows["unit"].iloc[0])
+    order = rows.groupby("task", sort=False)["median"].mean().sort_values().index
+    targets = list(rows["target"].drop_duplicates())
+    gap = 0.7 / max(len(targets), 1)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7.2, 1.3 + 0.36 * len(order) * max(len(targets), 1) ** 0.7))
+    for row in rows.to_dict("records"):
+        y = list(order).index(row["task"]) - gap * (targets.index(row["target"]) - (len(targets) - 1) / 2)
+        draw_interval(ax, y, {k: factor * row[k] for k in ("q05", "q25", "median", "q75", "q95", "actual")})
+        if len(targets) > 1 or len(order) == 1:
+            end = factor * np.nanmax([row["q95"], row["actual"]])
+            ax.annotate(
+                str(row["target"]), (end, y), (6, 0), textcoords="offset points", va="center", fontsize=7, color=QUIET
+            )
+    ax.set_yticks(range(len(order)), [str(task) for task in order])
+    ax.set_ylim(-0.6, len(order) - 0.4)
+    ax.tick_params(axis="y", length=0, labelsize=9, labelcolor="#222222")
+    ax.grid(axis="y", visible=False)
+    ax.set_xlabel(f"{quantity} ({unit})")
+    known = "  ★ actual" if rows["actual"].notna().any() else ""
+    ax.set_title(f"{quantity.capitalize()} forecast from {forecast.study}", pad=20)
+    ax.text(
+        0, 1.015, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median {known}",
+        transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom",
+    )  # fmt: skip
+    return ax
+
+
+@house_style
+def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -> Axes:
+    """Draw a law of one series: runs, the law's band, the band with the discrepancy, targets and outcomes.
+
+    The abscissa is training FLOPs where the study has them (or parameters and tokens), otherwise the law's first
+    input; bands follow the way from the smallest run to the largest target.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The fit.
+    forecast : Forecast
+        The targets to mark.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    TargetError
+        The law describes several series; use :func:`plot_ladder`.
+    """
+    quantity = posterior.law.outcome
+    if quantity not in forecast.units or forecast.draws[f"{quantity}_run"].ndim != 2:
+        raise TargetError(f"{posterior.law.name} describes several series; draw it with plot_ladder.")
+    factor, unit = scale_of(quantity, posterior.study.card.units.get(quantity, forecast.units[quantity]))
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7.2, 4.2))
+    way = trail([posterior], forecast)
+    x, edge = way.x[way.seen], -1  # the bands are named at the right edge
+    inner, outer = (factor * way.band(f"{quantity}_{band}", (0.05, 0.5, 0.95))[:, way.seen] for band in ("law", "mean"))
+    ax.fill_between(x, outer[0], outer[2], color=BLUE, alpha=0.18, linewidth=0, zorder=2)
+    ax.fill_between(x, inner[0], inner[2], color=BLUE, alpha=0.36, linewidth=0, zorder=2)
+    ax.plot(x, inner[1], color=BLUE, linewidth=1.0, zorder=3)
+    draw_runs(ax, way.fitted, factor * posterior.study.column(quantity))
+    rows = forecast.intervals()
+    rows = rows[rows["quantity"] == quantity]
+    for place, row in zip(way.targets, rows.to_dict("records"), strict=True):
+        draw_interval(ax, float(place), {k: factor * row[k] for k in (*LEVELS, "actual")}, upright=True)
+    ax.set_xscale("log")
+    ax.set_xlim(way.x[0], way.view)
+    draw_beyond(ax, way.fitted.max(), way.view)
+    name_targets(ax, way.targets, [str(t) for t in forecast.targets.index])
+    for words, y, dy in (("law plus discrepancy", outer[2, edge], 8), ("law only", inner[0, edge], -2)):
+        ax.annotate(
+            words, (1.0, y), (6, dy - 6), xycoords=("axes fraction", "data"), textcoords="offset points",
+            fontsize=8, color=BLUE, va="center", annotation_clip=False,
+        )  # fmt: skip
+    ax.set_xlabel(way.label)
+    ax.set_ylabel(f"{quantity} ({unit})")
+    ax.set_title(f"{posterior.law.name} on {posterior.study.name}", pad=34)
+    known = "   ★ actual" if rows["actual"].notna().any() else ""
+    ax.text(
+        0, 1.06, f"bands: 90 % of expected outcomes   bars: 50 and 90 % of new runs   dots: fitted runs{known}",
+        transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom",
+    )  # fmt: skip
+    return ax

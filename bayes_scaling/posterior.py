@@ -1,0 +1,205 @@
+"""A fitted law: its draws, its data and its diagnostics in one ``xarray.DataTree``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import arviz_base
+import numpy as np
+import xarray as xr
+
+from bayes_scaling.diagnostics import Diagnostics
+from bayes_scaling.errors import ConvergenceError, FileError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayes_scaling.forecast import Forecast
+    from bayes_scaling.law import Law
+    from bayes_scaling.nuts import Sampled
+    from bayes_scaling.study import Study
+
+__all__ = ["Posterior"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Posterior:
+    """The posterior of a law on a study.
+
+    Attributes
+    ----------
+    law : Law
+        The law that was fitted.
+    study : Study
+        The runs it was fitted on.
+    tree : xarray.DataTree
+        Groups ``posterior``, ``sample_stats``, ``observed_data`` and ``constant_data``, dims ``chain``, ``draw``,
+        ``run`` and those of the law (``series``, ``task``); ArviZ reads it as it is.  Provenance is in its attributes.
+    diagnostics : Diagnostics
+        Whether the chains converged.
+    """
+
+    law: Law
+    study: Study
+    tree: xr.DataTree
+    diagnostics: Diagnostics
+
+    def __repr__(self) -> str:
+        state = "converged" if self.diagnostics.converged else "NOT CONVERGED"
+        return f"Posterior({self.law.name} on {self.study.name!r}, {self.diagnostics.draws} draws, {state})"
+
+    @classmethod
+    def from_sampled(
+        cls, law: Law, study: Study, sampled: Sampled, diagnostics: Diagnostics, *, seed: int, seconds: float
+    ) -> Posterior:
+        """Put what the sampler returned, and the data it saw, into one tree."""
+        runs, observed = law.arrays(study)
+        dims, coords = law.dims(study)
+        by_run = {name: ["run", *dims.get(name, [])] for name in (*law.run_inputs, *observed)}
+        labels = study.frame["run"].drop_duplicates().to_numpy() if "run" in study.frame else np.arange(len(study))
+        groups: dict[str, Any] = {
+            "posterior": sampled.posterior,
+            "sample_stats": {
+                "diverging": sampled.diverging,
+                "n_steps": sampled.steps,
+                "acceptance_rate": sampled.accept,
+                "energy": sampled.energy,
+            },
+        }
+        tree = arviz_base.from_dict(groups, dims=dims, coords=coords)
+        coords = {**coords, "run": labels}
+        for group, arrays in (("observed_data", observed), ("constant_data", runs)):
+            shown = {k: (by_run.get(k, []), np.asarray(v)) for k, v in arrays.items() if k in by_run or np.ndim(v) == 0}
+            used = {d for names, _ in shown.values() for d in names}
+            tree[group] = xr.DataTree(xr.Dataset(shown, coords={k: v for k, v in coords.items() if k in used}))
+        tree.attrs = {
+            **provenance(law, study),
+            "seed": seed,
+            "seconds": seconds,
+            "diagnostics": json.dumps(dataclasses.asdict(diagnostics)),
+        }
+        return cls(law, study, tree, diagnostics)
+
+    # -- draws ------------------------------------------------------------------------------------------------------
+
+    @property
+    def draws(self) -> dict[str, np.ndarray]:
+        """All posterior draws by site, chains put end to end: arrays of shape (sample, ...)."""
+        group = self.tree["posterior"].dataset
+        return {str(k): v.to_numpy().reshape(-1, *v.shape[2:]) for k, v in group.data_vars.items()}
+
+    @property
+    def seed(self) -> int:
+        """The seed of the fit."""
+        return int(self.tree.attrs["seed"])
+
+    def summary(self, **options: Any) -> pd.DataFrame:
+        """Return ArviZ's summary table of the parameters; ``options`` go to :func:`arviz_stats.summary`."""
+        from arviz_stats import summary
+
+        return summary(self.tree, **options)
+
+    def require_converged(self, allow_unconverged: bool = False) -> None:
+        """Refuse a fit that did not converge.
+
+        Raises
+        ------
+        ConvergenceError
+            With what is wrong and what to do about it.
+        """
+        problems = self.diagnostics.problems()
+        if problems and not allow_unconverged:
+            raise ConvergenceError(
+                f"The fit of {self.law.name} to {self.study.name!r} did not converge: {' '.join(problems)} "
+                "To use it all the same, pass allow_unconverged=True."
+            )
+
+    def forecast(self, targets: Any = None, **options: Any) -> Forecast:
+        """Forecast runs nobody fitted; see :func:`bayes_scaling.forecast.forecast`."""
+        from bayes_scaling.forecast import forecast
+
+        return forecast(self, targets, **options)
+
+    # -- files ------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the tree to a netCDF file, whole or not at all.
+
+        Raises
+        ------
+        FileError
+            The file cannot be written.
+        """
+        path = Path(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}.{os.getpid()}.part")
+            part.touch()
+        except OSError as error:
+            raise FileError(
+                f"Cannot write {str(path)!r} ({error.strerror}); choose a folder you may write to."
+            ) from error
+        try:
+            self.tree.to_netcdf(part, engine="h5netcdf")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path, law: Law, study: Study) -> Posterior:
+        """Read a saved posterior back.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file that :meth:`save` wrote.
+        law : Law
+            The law it was fitted with, priors included.
+        study : Study
+            The study it was fitted on.
+
+        Raises
+        ------
+        FileError
+            The file is missing or damaged, or holds another law, other priors or another study.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileError(f"There is no file {str(path)!r}; save a posterior there first.")
+        try:
+            with xr.open_datatree(path, engine="h5netcdf") as opened:
+                tree = opened.load()
+            diagnostics = Diagnostics(**json.loads(tree.attrs["diagnostics"]))
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise FileError(
+                f"{str(path)!r} is damaged or not a saved posterior ({type(error).__name__}); fit anew."
+            ) from error
+        expected = provenance(law, study.training)
+        for key, what in (("law", "the law"), ("checksum", "the study")):
+            if tree.attrs.get(key) != expected[key]:
+                raise FileError(
+                    f"{str(path)!r} does not match {what}: it holds {tree.attrs.get(key)}, you gave {expected[key]}; "
+                    "load it with what it was fitted with, or fit anew."
+                )
+        return cls(law, study.training, tree, diagnostics)
+
+
+def provenance(law: Law, study: Study) -> Mapping[str, str]:
+    """Return what a result must remember of its making: law with priors, study, checksum, versions."""
+    versions = {name: version(name) for name in ("jax", "numpyro", "numpy", "xarray", "arviz-base")}
+    from bayes_scaling import __version__
+
+    return {
+        "law": repr(law),
+        "study": study.name,
+        "checksum": study.checksum,
+        "bayes_scaling": __version__,
+        "versions": json.dumps(versions),
+    }

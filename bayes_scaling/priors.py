@@ -1,0 +1,82 @@
+"""Priors: NumPyro distributions, or a number for a parameter that is known."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from numpyro.distributions import biject_to, transforms
+
+__all__ = ["LogitNormal", "Prior", "describe", "unconstrained"]
+
+Prior: TypeAlias = dist.Distribution | float
+
+
+class LogitNormal(dist.TransformedDistribution):
+    """A normal on the logit scale: the natural prior of a share between 0 and 1.
+
+    Parameters
+    ----------
+    loc, scale : float
+        Mean and standard deviation of ``log(share / (1 - share))``.
+
+    Examples
+    --------
+    >>> float(LogitNormal(0.0, 0.3).support.upper_bound)
+    1.0
+    """
+
+    arg_constraints = dist.Normal.arg_constraints
+    reparametrized_params = ("loc", "scale")
+    pytree_data_fields = ("loc", "scale")
+
+    def __init__(self, loc: float = 0.0, scale: float = 1.0, *, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = loc, scale
+        super().__init__(dist.Normal(loc, scale), transforms.SigmoidTransform(), validate_args=validate_args)
+
+
+def describe(prior: Prior) -> str:
+    """Return a prior as text, the same for equal priors: part of a law's identity and of a posterior's provenance.
+
+    Examples
+    --------
+    >>> describe(dist.LogNormal(0.0, 0.5)), describe(1.69)
+    ('LogNormal(loc=0, scale=0.5)', '1.69')
+    """
+    if not isinstance(prior, dist.Distribution):
+        return f"{float(prior):.6g}"
+
+    def show(value: object) -> str:
+        array = np.asarray(value, dtype=float)
+        return f"{array:.6g}" if array.ndim == 0 else str([float(f"{v:.6g}") for v in array.ravel()])
+
+    names = [name for name in prior.arg_constraints if hasattr(prior, name)]
+    values = [getattr(prior, name) for name in names] if names else jax.tree.leaves(prior)
+    labels = [f"{name}=" for name in names] if names else [""] * len(values)
+    return f"{type(prior).__name__}({', '.join(a + show(v) for a, v in zip(labels, values, strict=True))})"
+
+
+def unconstrained(prior: dist.Distribution) -> tuple[jax.Array, jax.Array]:
+    """Return the centre and the spread of a prior on the unconstrained scale, of the prior's shape.
+
+    Exact for normal, log-normal and logit-normal priors; otherwise the image of the mean, and one.  It places the
+    starts of the mode search, so a guess is enough; drawing from the priors would cost half of the compilation.
+    """
+    inner = prior
+    while isinstance(inner, (dist.Independent, dist.ExpandedDistribution)):
+        inner = inner.base_dist
+    if isinstance(inner, (dist.LogNormal, LogitNormal)):
+        inner = inner.base_dist
+    if isinstance(inner, dist.Normal):
+        centre, spread = inner.loc, inner.scale
+    else:
+        try:
+            centre = jnp.nan_to_num(biject_to(inner.support).inv(inner.mean), posinf=0.0, neginf=0.0)
+        except NotImplementedError:
+            centre = 0.0
+        spread = 1.0
+    place, width = (jnp.asarray(value, dtype=float) for value in (centre, spread))
+    return jnp.broadcast_to(place, prior.shape()), jnp.broadcast_to(width, prior.shape())

@@ -1,0 +1,78 @@
+"""Scores of predictive draws against outcomes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["crps", "score_table", "summarise"]
+
+
+def crps(draws: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """Return the continuous ranked probability score of draws, in the unit of the outcome; smaller is better.
+
+    Parameters
+    ----------
+    draws : array, shape (sample, outcome)
+        Predictive draws.
+    actual : array, shape (outcome,)
+        Outcomes.
+
+    References
+    ----------
+    .. [1] Gneiting and Raftery 2007, "Strictly Proper Scoring Rules, Prediction, and Estimation", equation 21.
+
+    Examples
+    --------
+    >>> crps(np.array([[0.0], [1.0]]), np.array([0.0]))
+    array([0.25])
+    """
+    ordered = np.sort(np.asarray(draws, dtype=float), axis=0)
+    n = len(ordered)
+    rank = np.arange(1, n + 1).reshape(-1, *([1] * (ordered.ndim - 1)))
+    spread = ((2 * rank - n - 1) * ordered).sum(axis=0) / n**2
+    return np.abs(ordered - actual).mean(axis=0) - spread
+
+
+def score_table(draws: np.ndarray, actual: np.ndarray) -> pd.DataFrame:
+    """Return one row of scores per outcome, for draws of shape (sample, outcome)."""
+    median = np.median(draws, axis=0)
+    table = pd.DataFrame({"actual": actual, "median": median, "error": median - actual})
+    table["relative_error"] = table["error"] / table["actual"]
+    table["crps"] = crps(draws, actual)
+    table["pit"] = (draws < actual).mean(axis=0)
+    for level in (50, 80, 90):
+        low, high = np.quantile(draws, [0.5 - level / 200, 0.5 + level / 200], axis=0)
+        table[f"in{level}"] = (low <= actual) & (actual <= high)
+        table[f"width{level}"] = high - low
+    return table
+
+
+def summarise(scores: pd.DataFrame, by: list[str] | None = None) -> pd.DataFrame:
+    """Average a table of scores: MAE, MAPE, signed bias, CRPS, coverage and width, over all or by group.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``n``, ``mae``, ``mape`` and ``bias`` (fractions of the actual), ``crps``, ``cover50``, ``cover80``,
+        ``cover90`` (fractions), ``width90`` (unit of the outcome) and ``relative_width90``.
+    """
+    rows = scores.assign(
+        abs_error=scores["error"].abs(),
+        abs_relative=scores["relative_error"].abs(),
+        relative_width=scores["width90"] / scores["actual"],
+        everything="all",
+    )
+    grouped = rows.groupby(by or ["everything"], sort=False)
+    return grouped.agg(
+        n=("actual", "size"),
+        mae=("abs_error", "mean"),
+        mape=("abs_relative", "mean"),
+        bias=("relative_error", "mean"),
+        crps=("crps", "mean"),
+        cover50=("in50", "mean"),
+        cover80=("in80", "mean"),
+        cover90=("in90", "mean"),
+        width90=("width90", "mean"),
+        relative_width90=("relative_width", "mean"),
+    )

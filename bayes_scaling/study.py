@@ -1,0 +1,317 @@
+"""A study: a checked table of training runs with a card that says where it comes from and in which units."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import FileError, StudyError, suggest
+
+__all__ = ["SYMBOLS", "Card", "Study"]
+
+SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
+"""The symbols of the field and their columns: parameters, tokens, FLOPs, data of fine-tuning and pre-training."""
+
+KEYS = ("run", "task", "target", "role")
+POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|.*loss|.*_ce")
+FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
+NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What a reader must know of a table: source, licence, units and citation.
+
+    Parameters
+    ----------
+    name, title : str
+        Short name and one line on what the study holds.
+    source, commit, licence, citation : str
+        Public origin, pinned version, licence of the origin, paper.
+    units : mapping of str to str
+        Unit of each column.
+    notes : str
+        Quirks that bend a fit.
+    tokeniser : str
+        What its losses per token count: losses of two studies compare only under one tokeniser.
+    """
+
+    name: str
+    title: str = ""
+    source: str = ""
+    commit: str = ""
+    licence: str = ""
+    citation: str = ""
+    units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: str = ""
+    tokeniser: str = ""
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Card:
+        """Read a card from ``card.toml``; keys that are not the card's (the file list) are left to the reader."""
+        import tomllib
+
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        return cls(**{f.name: entries[f.name] for f in dataclasses.fields(cls) if f.name in entries})
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Study:
+    """A checked table of training runs.
+
+    Make one with :meth:`load`, :meth:`from_frame` or :meth:`from_file`; the constructor trusts its input.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row per run (and per task, where there is a ``task`` column).  ``n_params`` in parameters, ``tokens`` in
+        tokens, ``flops`` in FLOPs, ``loss`` in the unit of the card, ``accuracy`` as a fraction.  A ``role`` column
+        tells runs to fit (``train``) from runs to forecast (``target``) and runs kept aside (``extra``).
+    card : Card
+        Where the table comes from.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"N": [1e8, 2e8, 4e8], "D": [2e9, 4e9, 8e9], "loss": [3.9, 3.6, 3.3]})
+    >>> Study.from_frame(runs, name="mine", flops="6ND")
+    Study('mine': 3 rows, columns n_params, tokens, loss, flops)
+    """
+
+    frame: pd.DataFrame
+    card: Card = dataclasses.field(default_factory=lambda: Card("unnamed"))
+
+    def __repr__(self) -> str:
+        return f"Study({self.name!r}: {len(self.frame)} rows, columns {', '.join(map(str, self.frame.columns))})"
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def name(self) -> str:
+        """Short name of the study."""
+        return self.card.name
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the table's content: a posterior remembers which numbers it was fitted on."""
+        text = self.frame.to_csv(index=False, float_format="%.12g")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    # -- ways in ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, name: str, *, full: bool = False, progress: bool = True) -> Study:
+        """Load a study of the package by name.
+
+        Parameters
+        ----------
+        name : str
+            One of those ``bayes-scaling studies`` lists.
+        full : bool, default False
+            Read every run from the public origin (or from the folder ``BAYES_SCALING_DATA``) instead of the embedded
+            table of figures.
+        progress : bool, default True
+            Show a progress bar while downloading.
+
+        Raises
+        ------
+        StudyError
+            There is no such study.
+        FileError
+            A file of the full set is missing, cannot be downloaded or has the wrong checksum.
+        """
+        from bayes_scaling.data import load
+
+        return load(name, full=full, progress=progress)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        name: str = "runs",
+        card: Card | None = None,
+        flops: str | None = None,
+        **columns: str,
+    ) -> Study:
+        """Check a table and make it a study.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            One row per run.
+        name : str
+            Name of the study where no card is given.
+        card : Card, optional
+            Source and units.
+        flops : str, optional
+            ``6ND`` computes the column ``flops`` as 6 x parameters x tokens, which is never done silently; or the
+            name of your column of FLOPs.
+        **columns : str
+            Which of your columns is which of ours: ``n_params="N", tokens="train/tokens", loss="val_loss"``.
+
+        Raises
+        ------
+        StudyError
+            A column is missing or misspelt, a value is not a number, not finite, not positive, an accuracy is above
+            1, or a run appears twice.
+        """
+        if flops is not None and flops in frame:
+            columns["flops"], flops = flops, None
+        table = _rename(pd.DataFrame(frame), columns)
+        if flops is not None:
+            table = _six_n_d(table, flops)
+        return cls(_checked(table), card or Card(name))
+
+    @classmethod
+    def from_file(cls, path: str | Path, **options: Any) -> Study:
+        """Read a study from CSV (also compressed) or parquet; ``options`` are those of :meth:`from_frame`."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileError(f"There is no file {str(path)!r}; give a CSV or parquet table of runs.")
+        try:
+            table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, encoding="utf-8")
+        except Exception as error:  # pandas, pyarrow and the codecs each raise their own
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise FileError(
+                f"{str(path)!r} cannot be read as a table ({reason}); give UTF-8 CSV or parquet."
+            ) from error
+        options.setdefault("name", path.stem)
+        return cls.from_frame(table, **options)
+
+    # -- ways on ----------------------------------------------------------------------------------------------------
+
+    def select(self, query: str | None = None, **equals: Any) -> Study:
+        """Keep rows: a pandas query, and columns equal to a value or one of a list.
+
+        Raises
+        ------
+        StudyError
+            A column or a value does not exist.
+        """
+        frame = self.frame
+        for column, value in equals.items():
+            if column not in frame:
+                raise StudyError(f"Study {self.name!r} has no column {column!r}; {suggest(column, frame.columns)}")
+            wanted = list(value) if isinstance(value, (list, tuple, set, np.ndarray, pd.Series)) else [value]
+            for one in wanted:
+                if not (frame[column] == one).any():
+                    known = frame[column].drop_duplicates().head(40)
+                    raise StudyError(f"Study {self.name!r} has no {column} {one!r}; {suggest(one, known)}")
+            frame = frame[frame[column].isin(wanted)]
+        if query is not None:
+            frame = frame.query(query)
+        if frame.empty:
+            raise StudyError(
+                f"No run of study {self.name!r} is left after the selection {query or equals!r}; loosen it."
+            )
+        return dataclasses.replace(self, frame=frame.reset_index(drop=True))
+
+    def rename(self, **columns: str) -> Study:
+        """Use other columns under our names: ``study.rename(loss="c4_loss")``."""
+        keep = self.frame.drop(columns=[c for c in columns if c in self.frame and c not in columns.values()])
+        return dataclasses.replace(self, frame=_checked(_rename(keep, columns)))
+
+    @property
+    def training(self) -> Study:
+        """The runs to fit: those with role ``train``, or all where there is no ``role`` column."""
+        return self.select(role="train") if "role" in self.frame else self
+
+    @property
+    def targets(self) -> Study:
+        """The runs to forecast: those with role ``target``."""
+        if "role" not in self.frame:
+            raise StudyError(f"Study {self.name!r} has no column 'role', so it names no targets; give them yourself.")
+        return self.select(role="target")
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks, in the order of the table; empty where there is no ``task`` column."""
+        return list(self.frame["task"].drop_duplicates()) if "task" in self.frame else []
+
+    def column(self, name: str) -> np.ndarray:
+        """Return one numeric column, shape (row,)."""
+        if name not in self.frame:
+            raise StudyError(f"Study {self.name!r} has no column {name!r}; {suggest(name, self.frame.columns)}")
+        return self.frame[name].to_numpy(dtype=float)
+
+
+def _rename(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    for ours, theirs in columns.items():
+        if theirs not in table:
+            raise StudyError(f"The table has no column {theirs!r} to use as {ours!r}; {suggest(theirs, table.columns)}")
+    table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])
+    table = table.rename(columns={theirs: ours for ours, theirs in columns.items()})
+    symbols = {s: full for s, full in SYMBOLS.items() if s in table and full not in table}
+    table = table.rename(columns=symbols)
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise StudyError(f"The column {twice[0]!r} appears twice in the table; keep one.")
+    return table
+
+
+def _six_n_d(table: pd.DataFrame, convention: str) -> pd.DataFrame:
+    if convention != "6ND":
+        raise StudyError(f"The FLOP convention {convention!r} is unknown; use '6ND', or give a column 'flops'.")
+    if "flops" in table:
+        raise StudyError("The table has FLOPs already, and flops='6ND' would replace them; leave one of the two out.")
+    for needed in ("n_params", "tokens"):
+        if needed not in table:
+            raise StudyError(f"flops='6ND' needs the column {needed!r}; {suggest(needed, table.columns)}")
+    numbers = {c: pd.to_numeric(table[c], errors="coerce") for c in ("n_params", "tokens")}
+    return table.assign(flops=6.0 * numbers["n_params"] * numbers["tokens"])
+
+
+def _checked(table: pd.DataFrame) -> pd.DataFrame:
+    if table.empty:
+        raise StudyError("The table has no rows; give at least one run.")
+    table = table.reset_index(drop=True).copy()
+    for column in table.columns:
+        if NUMERIC.fullmatch(str(column)):
+            table[column] = _checked_column(table, column)
+    keys = [k for k in KEYS if k in table and k != "role"]
+    for key in keys:
+        if table[key].isna().any():
+            raise StudyError(f"Row {int(table[key].isna().idxmax())} has no {key}; name it or drop the row.")
+    identity = [k for k in ("run", "task", "checkpoint") if k in table] if "run" in table else list(table.columns)
+    twice = table.duplicated(subset=identity)
+    if twice.any():
+        row = int(twice.idxmax())
+        what = ", ".join(f"{k} {table.at[row, k]!r}" for k in identity[:3])
+        raise StudyError(
+            f"Row {row} repeats an earlier run ({what}); keep one, or tell repeats apart in a 'run' column."
+        )
+    return table
+
+
+def _checked_column(table: pd.DataFrame, column: str) -> pd.Series:
+    values = table[column]
+    if values.dtype == bool:
+        raise StudyError(f"The column {column!r} holds true and false where numbers are needed; give numbers.")
+    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    wrong = numbers.isna() & values.notna()
+    if wrong.any():
+        row = int(wrong.idxmax())
+        raise StudyError(f"Row {row} has {column} = {values[row]!r}, which is not a number; give a plain number.")
+    tests = [
+        (numbers.isna(), "missing", "fill it in or drop the row"),
+        (np.isinf(numbers), "infinite", "drop the run or repair it"),
+    ]
+    if POSITIVE.fullmatch(str(column)):
+        tests.append((numbers <= 0, "not positive", "drop the run or repair it"))
+    else:
+        tests.append((numbers < 0, "negative", "give a fraction between 0 and 1"))
+        tests.append((numbers > 1, "above 1", "give a fraction between 0 and 1 (is it in percent?)"))
+    for failed, what, remedy in tests:
+        if failed.any():
+            row = int(failed.idxmax())
+            raise StudyError(f"Row {row} has {column} = {numbers[row]:g}, which is {what}; {remedy}.")
+    return numbers

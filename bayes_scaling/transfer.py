@@ -1,0 +1,263 @@
+"""What pre-training is worth, with intervals: for any law that says how much data a pre-trained run has in effect.
+
+Such a law has the methods ``transferred(runs, parameters)``, the data that pre-training is worth, and ``enough(runs,
+parameters)``, the data with which training from scratch is near its limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_scaling.errors import LawError, TargetError
+from bayes_scaling.precision import double_precision
+from bayes_scaling.study import SYMBOLS
+
+if TYPE_CHECKING:
+    from bayes_scaling.posterior import Posterior
+
+__all__ = ["efficiency_figure", "frontier", "map_figure", "trade_off", "transfer_table", "transferred"]
+
+LOW_DATA = 0.1  # share of the data that are enough, up to which power laws of transfer were found to hold
+LEVELS = {"q05": 0.05, "median": 0.5, "q95": 0.95}
+
+
+def transferred(posterior: Posterior, grid: Any) -> xr.Dataset:
+    """Return posterior draws of what pre-training is worth in each cell of a grid.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fit of a law of transfer.
+    grid : DataFrame or mapping of columns
+        ``N`` (parameters) and ``D_F`` (fine-tuning data, in the unit of the study), and the law's other inputs
+        (``D_P``, pre-training data) where it has them; ``pretrained`` is taken as 1.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``D_T``, ``D_E`` and ``low_data`` (where the power law's regime ends) in the unit of D_F, ``multiplier`` (D_E
+        over D_F) and ``loss``; dims (sample, cell).
+
+    Raises
+    ------
+    LawError
+        The law says nothing of transfer.
+    TargetError
+        An input is missing or not positive.
+    """
+    runs = _runs(posterior, grid)
+    D_T, enough, loss = _evaluate(posterior, runs)
+    D_E = runs["D_F"] + D_T
+    data = {"D_T": D_T, "D_E": D_E, "multiplier": D_E / runs["D_F"], "low_data": LOW_DATA * enough, "loss": loss}
+    cells = {name: ("cell", np.asarray(runs[name])) for name in posterior.law.run_inputs}
+    return xr.Dataset({k: (("sample", "cell"), np.broadcast_to(v, D_T.shape)) for k, v in data.items()}, coords=cells)
+
+
+def transfer_table(posterior: Posterior, grid: Any) -> pd.DataFrame:
+    """Return one row per cell: 90 % intervals of D_T, D_E and the multiplier, and the probability that D_T > 0.
+
+    ``in_low_data`` says whether the cell lies in the regime in which the power law was found.
+    """
+    draws = transferred(posterior, grid)
+    table = pd.DataFrame({name: draws[name].to_numpy() for name in draws.coords})
+    for name in ("D_T", "D_E", "multiplier"):
+        for label, level in LEVELS.items():
+            table[f"{name}_{label}"] = draws[name].quantile(level, "sample").to_numpy()
+    table["p_helps"] = (draws["D_T"] > 0).mean("sample").to_numpy()
+    table["in_low_data"] = table["D_F"] <= draws["low_data"].median("sample").to_numpy()
+    return table
+
+
+def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
+    """Return how many times more fine-tuning data transfer as much as a ``larger`` times larger model does.
+
+    Returns
+    -------
+    dict of str to float
+        Median and 90 % interval of ``larger ** (b / a)``; infinite where more fine-tuning data transfer nothing more.
+    """
+    draws = posterior.draws
+    if not {"a", "b"} <= draws.keys():
+        raise LawError(f"{posterior.law.name} has no exponents a and b; fit a law of transfer.")
+    with np.errstate(divide="ignore", over="ignore"):
+        factor = np.where(draws["a"] > 0, larger ** (draws["b"] / np.where(draws["a"] > 0, draws["a"], 1.0)), np.inf)
+    values = np.quantile(factor, list(LEVELS.values()), method="nearest")
+    return dict(zip(LEVELS, map(float, values), strict=True))
+
+
+def frontier(
+    posterior: Posterior,
+    losses: Sequence[float],
+    sizes: Sequence[float],
+    *,
+    unit_per_token: float = 1.0,
+    samples: int = 200,
+    **inputs: float,
+) -> pd.DataFrame:
+    """Return the least training compute for each target loss, from scratch and from a pre-trained model.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fit of a law of transfer.
+    losses : sequence of float
+        Target losses.
+    sizes : sequence of float
+        Model sizes to choose from, in parameters.
+    unit_per_token : float
+        Units of D_F per token (characters per token, say); FLOPs are 6 N tokens.  Pre-training counts as paid for.
+    samples : int
+        Posterior draws to use.
+    **inputs : float
+        The law's other inputs for the pre-trained arm, such as ``D_P=64_000``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per loss and arm: median and 90 % interval of ``flops`` and ``data`` (unit of D_F), the median best
+        ``n_params``, and ``reached``, the share of draws in which some size reaches the loss; NaN where none does.
+    """
+    data = np.asarray(posterior.study.frame[SYMBOLS["D_F"]], dtype=float)
+    D = np.geomspace(data.min() / 1e2, data.max() * 1e6, 241)
+    N = np.asarray(sizes, dtype=float)
+    cells = {"N": np.repeat(N, len(D)), "D_F": np.tile(D, len(N))}
+    arm_inputs = posterior.law.indicators
+    rows = []
+    for arm in ("scratch", "pretrained"):
+        extra = {name: 0.0 if arm == "scratch" else inputs.get(name, 1.0) for name in arm_inputs}
+        runs = _runs(posterior, {**cells, **{k: np.full(len(cells["N"]), v) for k, v in extra.items()}}, zero=True)
+        curves = _evaluate(posterior, runs, samples)[2].reshape(-1, len(N), len(D))
+        for loss in losses:
+            below = curves <= loss
+            first = np.where(below.any(-1), below.argmax(-1), len(D) - 1)
+            needed = np.where(below.any(-1), D[first], np.inf)
+            flops = 6 * N * needed / unit_per_token
+            best = flops.argmin(1)
+            cost, amount = (np.take_along_axis(x, best[:, None], 1)[:, 0] for x in (flops, needed))
+            row: dict[str, Any] = {"loss": loss, "arm": arm, "reached": float(np.isfinite(cost).mean())}
+            row["n_params"] = float(np.median(N[best])) if np.isfinite(cost).any() else np.nan
+            for name, values in (("flops", cost), ("data", amount)):
+                for label, level in LEVELS.items():
+                    value = float(np.quantile(values, level, method="nearest"))
+                    row[f"{name}_{label}"] = value if np.isfinite(value) else np.nan
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def map_figure(
+    posterior: Posterior, N: Sequence[float], D_F: Sequence[float], path: str | Path, **inputs: float
+) -> Path:
+    """Draw the map of the multiplier over size and fine-tuning data, with the low-data boundary; save a PNG."""
+    from matplotlib.figure import Figure
+
+    size, data = np.asarray(N, dtype=float), np.asarray(D_F, dtype=float)
+    cells = {
+        "N": np.repeat(size, len(data)),
+        "D_F": np.tile(data, len(size)),
+        **{k: np.full(size.size * data.size, v) for k, v in inputs.items()},
+    }
+    draws = transferred(posterior, cells)
+    shape = (len(size), len(data))
+    middle = draws["multiplier"].median("sample").to_numpy().reshape(shape)
+    helps = (draws["D_T"] > 0).mean("sample").to_numpy().reshape(shape)
+    edge = draws["low_data"].median("sample").to_numpy().reshape(shape)[:, 0]
+    unit = _unit(posterior)
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    levels = np.linspace(0.0, max(float(np.nanmax(np.log10(np.maximum(middle, 1e-2)))), 0.1), 9)
+    shade = axes.contourf(data, size, np.log10(np.maximum(middle, 1e-2)), levels=levels, cmap="viridis", extend="min")
+    bar = figure.colorbar(shade, label="effective data / fine-tuning data")
+    bar.set_ticks(list(levels), labels=[f"{float(f'{10**v:.2g}'):,g}x" for v in levels])
+    if (helps < 0.9).any() and (helps > 0.9).any():
+        axes.contour(data, size, helps, levels=[0.9], colors="tab:red")
+    axes.plot(edge, size, color="white", linestyle="--", linewidth=2)
+    inside = (edge > data.min()) & (edge < data.max())
+    if inside.any():
+        place = int(np.flatnonzero(inside)[inside.sum() // 2])
+        axes.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-6, 0), color="white",
+                      textcoords="offset points", ha="right", va="center", fontsize=9)  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel=f"fine-tuning data D_F ({unit})", ylabel="parameters N")
+    axes.set(
+        xlim=(data.min(), data.max()),
+        ylim=(size.min(), size.max()),
+        title="By how much pre-training multiplies the data",
+    )
+    figure.savefig(path, dpi=150)
+    return Path(path)
+
+
+def efficiency_figure(posterior: Posterior, N: float, D_F: Sequence[float], path: str | Path, **inputs: float) -> Path:
+    """Draw loss against fine-tuning data from scratch and pre-trained, at one size, and the data in between."""
+    from matplotlib.figure import Figure
+
+    D = np.asarray(D_F, dtype=float)
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    middle = {}
+    for arm, colour in (("from scratch", "tab:gray"), ("pre-trained", "tab:blue")):
+        extra = {
+            n: np.full(len(D), 0.0 if arm == "from scratch" else inputs.get(n, 1.0)) for n in posterior.law.indicators
+        }
+        loss = _evaluate(posterior, _runs(posterior, {"N": np.full(len(D), N), "D_F": D, **extra}, zero=True))[2]
+        low, middle[arm], high = np.quantile(loss, list(LEVELS.values()), axis=0)
+        axes.fill_between(D, low, high, color=colour, alpha=0.25, linewidth=0)
+        axes.plot(D, middle[arm], color=colour, label=arm)
+    place = len(D) // 3
+    scratch = middle["from scratch"]
+    level = middle["pre-trained"][place]
+    if scratch.min() < level:
+        end = float(np.exp(np.interp(-level, -scratch, np.log(D))))
+        axes.annotate("", (end, level), (D[place], level), arrowprops={"arrowstyle": "<->", "color": "black"})
+        axes.annotate(f"worth {end / D[place]:.3g}x the data", (np.sqrt(end * D[place]), level), xytext=(0, 5),
+                      textcoords="offset points", ha="center", va="bottom")  # fmt: skip
+    axes.set(xscale="log", xlabel=f"fine-tuning data D_F ({_unit(posterior)})")
+    axes.set(ylabel=f"{posterior.law.outcome} ({posterior.law.unit})", title=f"What pre-training saves at N = {N:.3g}")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=150)
+    return Path(path)
+
+
+def _unit(posterior: Posterior) -> str:
+    return posterior.study.card.units.get(SYMBOLS["D_F"], "data").partition(" (")[0]
+
+
+def _runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, Any]:
+    """Return the columns of the grid and the references of the fit."""
+    law = posterior.law
+    if not hasattr(law, "transferred"):
+        raise LawError(f"{law.name} says nothing of transfer; fit one of the laws of transfer.")
+    frame = pd.DataFrame(grid).rename(columns={full: symbol for symbol, full in SYMBOLS.items()})
+    if "pretrained" in law.run_inputs and "pretrained" not in frame:
+        frame["pretrained"] = 1.0
+    fitted, _ = law.arrays(posterior.study)
+    for name in law.run_inputs:
+        if name not in frame:
+            raise TargetError(f"The grid lacks {name}, which {law.name} needs; give {', '.join(law.run_inputs)}.")
+        values = frame[name].to_numpy(dtype=float)
+        if not ((values > 0) | ((values == 0) & (zero and name in law.indicators))).all():
+            raise TargetError(f"The grid has {name} = {values.min():g}; give positive numbers.")
+    return {**fitted, **{name: frame[name].to_numpy(dtype=float) for name in law.run_inputs}}
+
+
+def _evaluate(posterior: Posterior, runs: Mapping[str, Any], samples: int | None = None) -> tuple[np.ndarray, ...]:
+    """Return (D_T, enough data, loss), each of shape (sample, cell)."""
+    law: Any = posterior.law
+    draws = posterior.draws
+    count = len(next(iter(draws.values())))
+    chosen = np.linspace(0, count - 1, min(samples or count, count)).round().astype(int)
+    fixed = {n: p for n, p in law.priors.items() if isinstance(p, (int, float)) and n != "discrepancy"}
+
+    def one(parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        p = {**fixed, **parameters}
+        return law.transferred(runs, p), law.enough(runs, p), law.at(runs, p)
+
+    with double_precision():
+        found = jax.jit(jax.vmap(one))({name: draws[name][chosen] for name in draws})
+        return tuple(np.asarray(x) for x in found)
