@@ -1,0 +1,84 @@
+"""The Chinchilla law: loss from parameters and tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+
+from bayes_scaling.law import Arrays, Law
+from bayes_scaling.priors import LogitNormal, Prior
+
+__all__ = ["Chinchilla"]
+
+
+class Chinchilla(Law):
+    r"""Loss falls as a power of parameters and as a power of tokens, above a floor.
+
+    .. math:: L(N, D) = E + \frac{A}{N^{\alpha_N}} + \frac{B}{D^{\alpha_D}}
+              = E \left[ 1 + \rho \left( \psi (N/N_0)^{-\alpha_N} + (1 - \psi) (D/D_0)^{-\alpha_D} \right) \right]
+
+    with N in parameters, D in tokens, L and E in nats per token (or any unit of loss), and N0, D0 the geometric means
+    of the fitted runs.  A and B are published with the posterior.
+
+    Parameters
+    ----------
+    E : Prior
+        Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.
+    reducible : Prior
+        Reducible loss at (N0, D0), as a multiple of E.  Over ten public collections about half of the loss at the
+        centre of the data is reducible; a weaker prior puts the floor too high, and with it the forecast.
+    split : Prior
+        Share of the reducible loss at (N0, D0) that more parameters would remove.  Weak, around one half.
+    alpha_N, alpha_D : Prior
+        Exponents.  Across public collections both lie near 0.3; 0.22 to 0.41 holds 95 % of the prior.
+    sigma, discrepancy : Prior
+        As in :class:`bayes_scaling.Law`.
+
+    References
+    ----------
+    .. [1] Hoffmann et al. 2022, "Training Compute-Optimal Large Language Models", arXiv 2203.15556, equation 2.
+    .. [2] Besiroglu et al. 2024, "Chinchilla Scaling: A replication attempt", arXiv 2404.10102.
+
+    Examples
+    --------
+    >>> law = Chinchilla(E=1.82, alpha_N=dist.LogNormal(-1.06, 0.05))
+    >>> law.inputs
+    ('N', 'D', 'N0', 'D0')
+    >>> round(float(law.mean(1e9, 2e10, 1e9, 2e10, E=1.8, reducible=0.5, split=0.5, alpha_N=0.3, alpha_D=0.3)), 6)
+    2.7
+    """
+
+    E: Prior = dist.LogNormal(math.log(1.7), 0.7)
+    reducible: Prior = dist.LogNormal(0.0, 0.3)
+    split: Prior = LogitNormal(0.0, 0.8)
+    alpha_N: Prior = dist.LogNormal(math.log(0.3), 0.15)
+    alpha_D: Prior = dist.LogNormal(math.log(0.3), 0.15)
+
+    pooling: ClassVar = {"reducible": 0.3, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
+    equation = r"L = E + A / N^{\alpha_N} + B / D^{\alpha_D}"
+
+    def mean(self, N, D, N0, D0, *, E, reducible, split, alpha_N, alpha_D):  # noqa: D102
+        by_size = split * jnp.exp(-alpha_N * jnp.log(N / N0))
+        by_data = (1 - split) * jnp.exp(-alpha_D * jnp.log(D / D0))
+        return E * (1 + reducible * (by_size + by_data))
+
+    def derived(self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D) -> dict[str, jax.Array]:  # noqa: D102
+        return {
+            "A": E * reducible * split * jnp.exp(alpha_N * jnp.log(runs["N0"])),
+            "B": E * reducible * (1 - split) * jnp.exp(alpha_D * jnp.log(runs["D0"])),
+        }
+
+    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
+        return level_for_floor(u)
+
+
+def level_for_floor(u: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """Sample the log level of the loss at the centre, E (1 + reducible), in place of log E: the data fix the level."""
+    if "E" not in u or "reducible" not in u:
+        return dict(u)
+    return {**u, "E": u["E"] - jnp.logaddexp(0.0, u["reducible"])}

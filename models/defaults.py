@@ -1,0 +1,69 @@
+"""Which law to fit where nobody named one, and laws by their name on the command line."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from bayes_scaling.errors import LawError, StudyError, suggest
+from bayes_scaling.models import LAWS
+from bayes_scaling.study import SYMBOLS
+
+if TYPE_CHECKING:
+    from bayes_scaling.law import Law
+    from bayes_scaling.study import Study
+
+__all__ = ["default_laws", "law_by_name"]
+
+
+def law_by_name(name: str) -> Law:
+    """Return a law with its own priors, by its name in :data:`bayes_scaling.models.LAWS` or its class name.
+
+    Raises
+    ------
+    LawError
+        There is no such law.
+
+    Examples
+    --------
+    >>> law_by_name("power_law").name
+    'PowerLaw'
+    """
+    names = {**{law: module for module, law in LAWS.items()}, **{module: module for module in LAWS}}
+    if name not in names:
+        raise LawError(f"There is no law {name!r}; {suggest(name, LAWS)}")
+    module = names[name]
+    return getattr(importlib.import_module(f"bayes_scaling.models.{module}"), LAWS[module])()
+
+
+def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
+    """Return the law a study calls for: its name, and the one or more variants whose forecasts are averaged.
+
+    Tasks call for the two-step law (through the task loss and the C4 loss, where both are there), parameters and
+    tokens for Chinchilla, FLOPs alone for a power law.
+
+    Raises
+    ------
+    StudyError
+        The study has no inputs any of them could use.
+    """
+    columns = set(study.frame.columns)
+    if "task" in columns and "accuracy" in columns:
+        return "two_step", two_step_routes(columns)
+    for name, symbols in (("chinchilla", "ND"), ("power_law", "C")):
+        if {SYMBOLS[s] for s in symbols} <= columns:
+            return name, (law_by_name(name),)
+    raise StudyError(
+        f"Study {study.name!r} has neither parameters and tokens nor FLOPs "
+        f"(columns {', '.join(sorted(map(str, columns)))}); say which column is which, as in n_params=N, tokens=D."
+    )
+
+
+def two_step_routes(columns: set[str]) -> tuple[Law, ...]:
+    """Return the two-step law through each loss among ``columns`` that it can read accuracy from."""
+    from bayes_scaling.models.two_step import TwoStep, routes
+
+    present = [law for law in routes() if law.feature in columns]
+    if len(present) == 1:
+        return (present[0].replace(jointly=(present[0].feature,)),)
+    return tuple(present) or (TwoStep(),)  # whose own message names the missing column

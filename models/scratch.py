@@ -1,0 +1,171 @@
+"""Training from scratch on little data: size and data share one bottleneck, below a ceiling and above a floor."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+
+from bayes_scaling.errors import StudyError
+from bayes_scaling.law import Arrays, Law, extrapolate
+from bayes_scaling.priors import LogitNormal, Prior
+
+if TYPE_CHECKING:
+    from bayes_scaling.study import Study
+
+__all__ = ["Scratch", "check_sizes"]
+
+NEAR_LIMIT = 0.99  # D(N) is the data at which this share of the loss is the loss with endless data (section 1.1 of [2])
+
+
+class Scratch(Law):
+    r"""Loss of early-stopped training from scratch, limited by size and by data.
+
+    .. math:: L(N, D) = E + \left[ \left(\frac{A}{N}\right)^{\alpha_N / \alpha_D} + \frac{B}{D + D_G} \right]^{\alpha_D}
+              = \ell \left[ \phi + (1 - \phi) \left( \psi (N/N_0)^{-\alpha_N / \alpha_D}
+                + (1 - \psi) \frac{1 + g}{D / D_0 + g} \right)^{\alpha_D} \right]
+
+    with N in parameters, D the training data in any unit (column ``finetune_data``), and N0, D0 the geometric means of
+    the fitted runs.  The equation of Kaplan et al. has no floor and no ceiling: that is ``floor=0`` and ``head=0``, the
+    form of the transfer paper.  E, A and B are published with the posterior.
+
+    Parameters
+    ----------
+    level : Prior
+        Loss at (N0, D0).  Wide, and always well fixed by the data.
+    floor : Prior
+        phi, the irreducible share of the loss at the centre.  Wide, around a third.
+    split : Prior
+        psi, the share of the bracket at (N0, D0) that more parameters would remove.  Weak, below one half, since this
+        law is for scarce data.
+    alpha_N, alpha_D : Prior
+        Exponents with endless data and with endless size.  Wide: published ones run from 0.08 (no floor) to 0.6 (image
+        errors at scarce data).
+    head : Prior
+        g = D_G / D0: what guessing is worth, in data.  A loss of guessing is finite (the log of the number of classes),
+        and g says from where on data count.  0 by default, the equation as published.
+    turn : Prior
+        How sharply data begin to count, as the power t in ``(D^t + D_G^t)^(1/t)``.  1 by default, a plain sum.
+    bottleneck : bool
+        Whether the two shortages add inside the power (Kaplan et al.), or two powers add (Hoffmann et al.):
+        ``psi (N/N0)^-alpha_N + (1 - psi) ((1 + g) / (D/D0 + g))^alpha_D``.
+    sigma, discrepancy : Prior
+        As in :class:`bayes_scaling.Law`.
+
+    References
+    ----------
+    .. [1] Kaplan et al. 2020, "Scaling Laws for Neural Language Models", arXiv 2001.08361, equation 1.5.
+    .. [2] Hernandez et al. 2021, "Scaling Laws for Transfer", arXiv 2102.01293, section 2.
+
+    Examples
+    --------
+    >>> law = Scratch(floor=0.0)
+    >>> at_centre = dict(level=2.0, floor=0.0, split=0.5, alpha_N=0.1, alpha_D=0.1, head=0.0, turn=1.0)
+    >>> round(float(law.mean(1e7, 1e8, 1e7, 1e8, **at_centre)), 6)
+    2.0
+    """
+
+    level: Prior = dist.LogNormal(math.log(2.0), 1.0)
+    floor: Prior = LogitNormal(-0.7, 1.0)
+    split: Prior = LogitNormal(-1.0, 1.0)
+    alpha_N: Prior = dist.LogNormal(math.log(0.2), 0.5)
+    alpha_D: Prior = dist.LogNormal(math.log(0.3), 0.5)
+    head: Prior = 0.0
+    turn: Prior = 1.0
+    bottleneck: bool = True
+
+    equation = r"L = E + ((A / N)^{\alpha_N / \alpha_D} + B / (D_F + D_G))^{\alpha_D}"
+    pooling: ClassVar = {"floor": 0.4, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
+
+    def mean(self, N, D_F, N0, D_F0, *, level, floor, split, alpha_N, alpha_D, head, turn):  # noqa: D102
+        p = {"level": level, "floor": floor, "split": split, "alpha_N": alpha_N, "alpha_D": alpha_D}
+        scarcity = together_with(0.0, head, turn) / together_with(jnp.log(D_F / D_F0), head, turn)
+        by_size, by_data = self.shortages(N / N0, scarcity, p)
+        return level * (floor + (1 - floor) * self.together(by_size, by_data, alpha_D))
+
+    def shortages(self, size: Any, scarcity: Any, p: Arrays) -> tuple[jax.Array, jax.Array]:
+        """Return what size and what data leave of the loss, as parts of 1, from N / N0 and the scarcity of data."""
+        power_N, power_D = (p["alpha_N"] / p["alpha_D"], 1.0) if self.bottleneck else (p["alpha_N"], p["alpha_D"])
+        return p["split"] * jnp.exp(-power_N * jnp.log(size)), (1 - p["split"]) * jnp.exp(power_D * jnp.log(scarcity))
+
+    def together(self, by_size: Any, by_data: Any, alpha_D: Any) -> jax.Array:
+        """Return the reducible loss, relative to the centre."""
+        return jnp.exp(alpha_D * jnp.log(by_size + by_data)) if self.bottleneck else by_size + by_data
+
+    def enough(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return D(N), the data at which training from scratch is within one per cent of its limit."""
+        p = parameters
+        by_size, per_data = self.shortages(runs["N"] / runs["N0"], 1.0, p)
+        floor = p["floor"] / (1 - p["floor"])
+        near = (floor + self.together(by_size, 0.0, p["alpha_D"])) / NEAR_LIMIT - floor
+        if self.bottleneck:
+            scarcity = (jnp.exp(jnp.log(near) / p["alpha_D"]) - by_size) / per_data
+        else:
+            scarcity = jnp.exp(jnp.log((near - by_size) / per_data) / p["alpha_D"])
+        sharp = (
+            jnp.exp(p["turn"] * jnp.log(together_with(0.0, p["head"], p["turn"]) / scarcity)) - p["head"] ** p["turn"]
+        )
+        return runs["D_F0"] * jnp.exp(jnp.log(jnp.maximum(sharp, 1e-12)) / p["turn"])
+
+    def derived(self, runs: Arrays, **parameters: jax.Array) -> dict[str, jax.Array]:  # noqa: D102
+        p = parameters
+        log_reducible = jnp.log(p["level"] * (1 - p["floor"]))
+        log_A = (log_reducible / p["alpha_D"] + jnp.log(p["split"])) * p["alpha_D"] / p["alpha_N"]
+        log_B = log_reducible / p["alpha_D"] + jnp.log1p(-p["split"])
+        if not self.bottleneck:
+            log_A = (log_reducible + jnp.log(p["split"])) / p["alpha_N"]
+            log_B = (log_reducible + jnp.log1p(-p["split"])) / p["alpha_D"]
+        constants = {
+            "A": runs["N0"] * jnp.exp(log_A),
+            "B": runs["D_F0"] * together_with(0.0, p["head"], p["turn"]) * jnp.exp(log_B),
+        }
+        learnt = isinstance(self.floor, dist.Distribution)  # a floor held at zero is no draw to publish
+        return {**constants, "E": p["level"] * p["floor"]} if learnt else constants
+
+    def centred(self, runs: Arrays, *, E=0.0, A, B, alpha_N, alpha_D, **others) -> dict[str, jax.Array]:
+        """Return the parameters of this law at the references of ``runs`` from textbook constants (no head start)."""
+        size, data = A / runs["N0"], B / runs["D_F0"]
+        by_size = size ** (alpha_N / alpha_D) if self.bottleneck else size**alpha_N
+        by_data = data if self.bottleneck else data**alpha_D
+        reducible = self.together(by_size, by_data, alpha_D)
+        own = {"level": E + reducible, "floor": E / (E + reducible), "split": by_size / (by_size + by_data)}
+        return {**own, "alpha_N": alpha_N, "alpha_D": alpha_D, "head": 0.0, "turn": 1.0, **others}
+
+    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return (runs, observed).
+
+        Raises
+        ------
+        StudyError
+            A column is missing, a size is not positive, or units are mixed.
+        """
+        check_sizes(self.name, study)
+        return super().arrays(study)
+
+    def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
+        floor = parameters["level"] * parameters["floor"]
+        return floor + extrapolate(self.at(runs, parameters) - floor, self.at(fitted, parameters) - floor, slope_error)
+
+
+def together_with(log_data: Any, head: Any, turn: Any) -> jax.Array:
+    """Return data plus what guessing is worth, ``(D^turn + head^turn)^(1 / turn)``, in units of D0."""
+    return jnp.exp(jnp.log(jnp.exp(turn * log_data) + jnp.exp(turn * jnp.log(jnp.maximum(head, 1e-30)))) / turn)
+
+
+def check_sizes(name: str, study: Study) -> None:
+    """Refuse fine-tuning sizes that are not positive, or that are given in several units."""
+    frame = study.frame
+    if "unit" in frame and frame["unit"].nunique() > 1:
+        units = " and ".join(map(str, frame["unit"].drop_duplicates()))
+        raise StudyError(f"Study {study.name!r} mixes data in {units}; convert the fine-tuning sizes to one unit.")
+    if "finetune_data" in frame:
+        sizes = study.column("finetune_data")
+        if not (sizes > 0).all():
+            row = int(np.argmin(sizes > 0))
+            raise StudyError(
+                f"Row {row} has finetune_data = {sizes[row]:g}; {name} needs a positive size, drop the row."
+            )

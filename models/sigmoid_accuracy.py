@@ -1,0 +1,113 @@
+"""Accuracy from loss: a sigmoid between a floor near chance and a ceiling near one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+
+from bayes_scaling.law import Arrays, Law
+from bayes_scaling.priors import LogitNormal, Prior
+
+__all__ = ["SigmoidAccuracy"]
+
+
+class SigmoidAccuracy(Law):
+    r"""Accuracy rises along a sigmoid as the loss falls.
+
+    .. math:: \mathrm{acc}(L) = f + (c - f)\, \mathrm{sigmoid}\!\left(b - k\, \frac{(L/L_0)^\lambda - 1}{\lambda}\right)
+
+    with L a task loss in bits per byte or a language-model loss in nats per token, L0 its geometric mean over the
+    fitted runs, and accuracies as fractions.  ``bend`` 1 is a sigmoid in L, 0 a sigmoid in log L.
+
+    Parameters
+    ----------
+    floor : Prior
+        Shift of the floor f from chance, on the logit scale.  Small models sit a little above or below chance;
+        a floor fixed at chance makes the curve steep where it should be flat.
+    ceiling : Prior
+        Accuracy c at zero loss.  Near one: labels are not perfect.
+    centre : Prior
+        b, the log odds between floor and ceiling at L0.  Weak.
+    slope : Prior
+        k, how fast the log odds rise as the log loss falls, at L0.
+    bend : Prior
+        lambda, the shape of the abscissa.  Centred on a sigmoid in log L: in backtests inside the task ladder, accuracy
+        given loss is forecast best there, and too low with a sigmoid in L.
+    sigma : Prior
+        Scatter of accuracy between runs of equal loss, a fraction (0.006 is 0.6 points).
+    discrepancy : Prior
+        How wrong the slope may be below the smallest fitted loss (a fraction, standard deviation).
+
+    References
+    ----------
+    .. [1] Bhagia et al. 2024, "Establishing Task Scaling Laws via Compute-Efficient Model Ladders", arXiv 2412.04403,
+       equation 2 (there a sigmoid in L with free asymptotes).
+
+    Examples
+    --------
+    >>> law = SigmoidAccuracy()
+    >>> round(float(law.mean(1.0, 0.25, 1.0, floor=0.0, ceiling=1.0, centre=0.0, slope=4.0, bend=1.0)), 3)
+    0.625
+    """
+
+    floor: Prior = dist.Normal(0.0, 0.25)
+    ceiling: Prior = LogitNormal(3.5, 0.4)
+    centre: Prior = dist.Normal(-0.5, 1.5)
+    slope: Prior = dist.LogNormal(math.log(4.0), 0.5)
+    bend: Prior = dist.Normal(0.0, 0.25)
+    sigma: Prior = dist.LogNormal(math.log(0.006), 0.5)
+    discrepancy: Prior = 0.15
+
+    outcome = "accuracy"
+    unit = "fraction"
+    equation = r"a = f + (c - f)\, \mathrm{sigmoid}(b - k ((L / L_0)^\lambda - 1) / \lambda)"
+    pooling: ClassVar = {"slope": 0.3, "bend": 0.2}
+
+    def mean(self, loss, chance, loss0, *, floor, ceiling, centre, slope, bend):  # noqa: D102
+        odds = centre - slope * box_cox(jnp.log(loss / loss0), bend)
+        return between(odds, chance, floor, ceiling)
+
+    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
+        """Sample the log odds at the best fitted loss in place of b, and about the accuracy at the worst for f."""
+        if not {"floor", "centre", "slope", "bend"} <= u.keys():
+            return dict(u)
+        slope, bend = jnp.exp(u["slope"]), u["bend"]
+        best, worst = (jnp.log(edge(runs["loss"], axis=0) / runs["loss0"]) for edge in (jnp.min, jnp.max))
+        centre = u["centre"] + slope * box_cox(best, bend)
+        chance = runs["chance"] if jnp.ndim(runs["chance"]) == jnp.ndim(slope) else runs["chance"][0]
+        above = chance + (1 - chance) * jax.nn.sigmoid(centre - slope * box_cox(worst, bend))
+        return {**u, "centre": centre, "floor": u["floor"] - (logit(above) - logit(chance))}
+
+    def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
+        p = parameters
+        step = jnp.maximum(jnp.log(jnp.nanmin(fitted["loss"], axis=0) / runs["loss"]), 0.0)
+        odds = p["centre"] - p["slope"] * box_cox(jnp.log(runs["loss"] / runs["loss0"]), p["bend"])
+        return between(odds + slope_error * p["slope"] * step, runs["chance"], p["floor"], p["ceiling"])
+
+    def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:
+        """Return a normal around the curve."""
+        return dist.Normal(mean, sigma)
+
+
+def box_cox(log_ratio: jax.Array, bend: jax.Array) -> jax.Array:
+    """Return ``(exp(bend * log_ratio) - 1) / bend``, smooth through ``bend = 0``."""
+    x = bend * log_ratio
+    small = jnp.abs(x) < 1e-6
+    x = jnp.where(small, 1.0, x)
+    return log_ratio * jnp.where(small, 1.0, jnp.expm1(x) / x)
+
+
+def between(odds: jax.Array, chance: jax.Array, floor: jax.Array, ceiling: jax.Array) -> jax.Array:
+    """Return the accuracy at given log odds between a floor near chance and a ceiling."""
+    low = jax.nn.sigmoid(logit(chance) + floor)
+    return low + (ceiling - low) * jax.nn.sigmoid(odds)
+
+
+def logit(share: jax.Array) -> jax.Array:
+    """Return the log odds of a share."""
+    return jnp.log(share) - jnp.log1p(-share)

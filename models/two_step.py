@@ -1,0 +1,264 @@
+"""The task ladder as one generative model: size and data predict losses, a loss predicts accuracy."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+
+from bayes_scaling.law import Arrays, Law, observe, sample_or_fix, sample_slope_error
+from bayes_scaling.models.chinchilla import Chinchilla
+from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
+from bayes_scaling.noise import SharedNoise
+from bayes_scaling.panel import Panel
+from bayes_scaling.pooling import assemble, pooled
+from bayes_scaling.priors import Prior
+
+if TYPE_CHECKING:
+    from bayes_scaling.study import Study
+
+__all__ = ["TwoStep", "routes", "single_step"]
+
+LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
+
+
+class TwoStep(Law):
+    r"""Task accuracy of a model from its size and data, through a loss, for several tasks at once.
+
+    Step 1: every loss series s (one per task, and the shared ones) of run r follows ``step1``, with parameters pooled
+    over the series and noise that a run's series share,
+
+    .. math:: \log L_{rs} = \log f_s(N_r, D_r) + u_r + e_{rs}, \;
+              u_r \sim N(0, \tau^2), \; e_{rs} \sim N(0, \sigma_s^2);
+
+    the run effects u are integrated out (rank-one covariance).  Step 2: the accuracy of task t follows ``step2`` at
+    the run's own loss: the observed one in a fitted run, the predicted one of the same draw in a forecast.
+
+    Parameters
+    ----------
+    step1 : Law
+        Loss from parameters and tokens (:class:`Chinchilla`), from FLOPs (:class:`PowerLaw`), or your own.  Its
+        discrepancy is 0.15, less than single series need: run effects and pooling leave less to it.
+    step2 : Law
+        Accuracy from loss.  Both discrepancies are those with which 90 % intervals held nearest 90 % in backtests
+        inside the ladder, each step by its own.
+    feature : str or None
+        The loss that step 2 reads: ``task_loss`` (bits per byte), ``c4_loss`` (nats per token) or ``task_ce`` (nats).
+        None goes in a single step: no loss is observed, and step 1 is a latent index; see :func:`single_step`.
+    jointly : tuple of str
+        Losses that step 1 describes together; ``feature`` is always one of them.  More series pin the run effects and
+        the pooled exponents.
+    pool : float or None
+        Multiplies the spread between series that each step law states (``pooling``); None fits every series alone.
+    windows : int
+        Number of window means per run (columns ``accuracy_window1`` ...) that step 2 sees beside the final values.
+        They share a run effect with the final value, so that many checkpoints of one run do not count as many runs.
+    tau : Prior
+        Standard deviation of the run effect on log loss.  Reruns of the ladder's smallest sizes differ by about half
+        a per cent.
+    sigma : Prior
+        Standard deviation of each series' own noise on log loss.
+    wander : Prior
+        With windows: standard deviation of the run effect on accuracy, a fraction.
+    anneal : Prior
+        With windows: how much further along the curve an un-annealed checkpoint of equal loss is, in tenths of log
+        loss.
+    discrepancy : Prior
+        Not used: each step brings its own.
+
+    References
+    ----------
+    .. [1] Bhagia et al. 2024, "Establishing Task Scaling Laws via Compute-Efficient Model Ladders", arXiv 2412.04403,
+       sections 3 and 4.
+
+    Examples
+    --------
+    >>> TwoStep(feature="c4_loss").run_inputs
+    ('N', 'D')
+    """
+
+    step1: Law = Chinchilla(discrepancy=0.15)
+    step2: Law = SigmoidAccuracy()
+    feature: str | None = "task_loss"
+    jointly: tuple[str, ...] = ("task_loss", "c4_loss")
+    pool: float | None = 1.0
+    windows: int = 0
+    tau: Prior = dist.LogNormal(math.log(0.005), 0.5)
+    sigma: Prior = dist.LogNormal(math.log(0.01), 0.7)
+    wander: Prior = dist.LogNormal(math.log(0.006), 0.5)
+    anneal: Prior = dist.Normal(0.0, 0.2)
+
+    equation = r"(N, D) \to L \to \mathrm{accuracy}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The columns of step 1."""
+        return self.step1.inputs
+
+    @property
+    def quantities(self) -> dict[str, str]:
+        """Loss of each series (where one is observed) and accuracy of each task, with units."""
+        return {"accuracy": "fraction"} if self.feature is None else {"loss": "nats", "accuracy": "fraction"}
+
+    @property
+    def series_units(self) -> dict[str, str]:
+        """Units of the loss columns a ladder has."""
+        return {"task_loss": "bits per byte", "c4_loss": "nats per token", "task_ce": "nats"}
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The loss columns of step 1."""
+        if self.feature is None:
+            return ()
+        return self.jointly if self.feature in self.jointly else (*self.jointly, self.feature)
+
+    @property
+    def program(self) -> Law:
+        """One compiled program serves every feature among ``jointly``: which one step 2 reads is data."""
+        return self if self.feature is None else self.replace(feature=self.series[0], jointly=self.series)
+
+    # -- the model --------------------------------------------------------------------------------------------------
+
+    def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
+        """Run the NumPyro model; losses have shape (run, series), accuracies (run, task)."""
+        loss0, chance, feature = runs["loss0"], runs["chance"], runs["feature"]
+        own = self._sample(self.step1, "", jnp.shape(loss0)[0])
+        curve = self._sample(self.step2, "accuracy_", jnp.shape(chance)[0])
+        columns = self._columns(runs)
+        mean = self.step1.at(columns, own)
+        if fitted is not None:
+            slope_error = sample_slope_error(self.step1.discrepancy)
+            mean = self.step1.extrapolated(columns, self._columns(fitted), own, slope_error)
+        loss = mean if self.feature is None else self._losses(mean, observed)
+
+        def accuracy(loss: jax.Array) -> jax.Array:
+            inputs = {"loss": loss, "loss0": loss0[feature], "chance": chance}
+            if fitted is None:
+                return self.step2.at(inputs, curve)
+            return self.step2.extrapolated(inputs, {"loss": fitted["range"][:, feature]}, curve, curve_error)
+
+        if fitted is not None:
+            curve_error = sample_slope_error(self.step2.discrepancy, jnp.shape(chance), "accuracy_discrepancy")
+        if observed is None:
+            numpyro.deterministic("loss_mean", mean)
+            numpyro.deterministic("accuracy_mean", accuracy(mean[:, feature]))
+        final = accuracy(loss[:, feature])
+        with numpyro.plate("run", jnp.shape(mean)[0]):
+            if self.windows:
+                self._trails(final, accuracy, curve, observed)
+            else:
+                observe("accuracy", self.step2.likelihood(final, curve["sigma"]).to_event(1), observed)
+        for name, value in self.step1.derived(columns, **own).items():
+            numpyro.deterministic(name, value)
+
+    def _losses(self, mean: jax.Array, observed: Arrays | None) -> jax.Array:
+        """Observe the losses of each run, their shared effect integrated out."""
+        sigma = pooled("sigma", self.sigma, None, jnp.shape(mean)[1])
+        noise = SharedNoise(jnp.log(mean), sample_or_fix("tau", self.tau), sigma)
+        with numpyro.plate("run", jnp.shape(mean)[0]):
+            return observe("loss", dist.TransformedDistribution(noise, dist.transforms.ExpTransform()), observed)
+
+    def _trails(self, final: jax.Array, accuracy: Any, curve: Arrays, observed: Arrays | None) -> None:
+        """Observe final accuracies together with window means of earlier checkpoints of the same run.
+
+        A run's accuracies of one task share an effect, so more windows do not make it a larger sample; windows are
+        shifted by ``anneal`` times the slope of the curve, because their learning rate has not decayed yet.
+        """
+        wander = pooled("wander", self.wander, None, jnp.shape(final)[1])
+        anneal = pooled("anneal", self.anneal, None, jnp.shape(final)[1])
+        if observed is None:
+            scale = jnp.sqrt(wander**2 + curve["sigma"] ** 2)
+            observe("accuracy", self.step2.likelihood(final, scale).to_event(1), None)
+            return
+        earlier = [accuracy(observed["loss_windows"][:, :, i] * jnp.exp(anneal / 10)) for i in range(self.windows)]
+        trail = jnp.stack([final, *earlier], axis=-1)
+        values = jnp.concatenate([observed["accuracy"][:, :, None], observed["accuracy_windows"]], axis=-1)
+        present = jnp.isfinite(values).all(axis=(1, 2))
+        noise = SharedNoise(jnp.where(present[:, None, None], trail, 0.5), wander[:, None], curve["sigma"][:, None])
+        with numpyro.handlers.mask(mask=present):
+            numpyro.sample("accuracy", noise.to_event(1), obs=jnp.where(jnp.isfinite(values), values, 0.5))
+
+    def _sample(self, law: Law, prefix: str, size: int) -> dict[str, jax.Array]:
+        left_out = {"discrepancy"} | ({"sigma"} if law is self.step1 else set())
+        priors = {name: prior for name, prior in law.priors.items() if name not in left_out}
+        return {name: pooled(prefix + name, prior, self._spread(law, name), size) for name, prior in priors.items()}
+
+    def _spread(self, law: Law, name: str) -> float | None:
+        spread = law.pooling.get(name)
+        return None if spread is None or self.pool is None else spread * self.pool
+
+    def _columns(self, runs: Arrays) -> dict[str, Any]:
+        return {name: runs[name][:, None] if name in self.run_inputs else runs[name] for name in self.inputs}
+
+    def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
+        feature = runs["feature"]
+        curve = {"loss": runs["range"][:, feature], "loss0": runs["loss0"][feature], "chance": runs["chance"]}
+        straight = dict(u)
+        for law, prefix, inputs in ((self.step1, "", runs), (self.step2, "accuracy_", curve)):
+            values = {n: assemble(u, prefix + n, self._spread(law, n)) for n in law.priors}
+            known = {n: value for n, value in values.items() if value is not None}
+            moved = {prefix + n: value for n, value in law.straighten(known, inputs).items()}
+            straight |= {n: value for n, value in moved.items() if n in u}
+        return straight
+
+    # -- the data ---------------------------------------------------------------------------------------------------
+
+    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return (runs, observed): losses of shape (run, series), accuracies of shape (run, task)."""
+        panel = Panel.of(study)
+        for column in ("chance", "accuracy", *self.series):
+            study.column(column)
+        columns = self.input_arrays(panel.runs)
+        chance = panel.tasks["chance"].to_numpy(dtype=float)
+        observed = {"accuracy": panel.wide("accuracy")}
+        if self.feature is None:  # a latent index in place of a loss, 1 at its floor
+            level, feature = np.full(len(chance), LATENT[1]), np.arange(len(chance))
+            extent = np.stack([np.full(len(chance), LATENT[0]), np.full(len(chance), LATENT[2])])
+        else:
+            series = panel.series(self.series)
+            of_feature = np.array([i for i, (column, _) in enumerate(series.values()) if column == self.feature])
+            feature = np.broadcast_to(of_feature, chance.shape)
+            observed["loss"] = np.stack([values for _, values in series.values()], axis=1)
+            level = np.exp(np.log(observed["loss"]).mean(axis=0))
+            extent = np.stack([observed["loss"].min(axis=0), observed["loss"].max(axis=0)])
+        for name in ("accuracy", self.feature) if self.windows else ():
+            steps = [panel.wide(f"{name}_window{i}") for i in range(1, self.windows + 1)]
+            observed[f"{'accuracy' if name == 'accuracy' else 'loss'}_windows"] = np.stack(steps, axis=-1)
+        extra = {"loss0": level, "chance": chance, "feature": feature, "range": extent}
+        return {**columns, **self.references(columns), **extra}, observed
+
+    def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
+        panel = Panel.of(study)
+        tasks = list(panel.tasks.index)
+        labels = tasks if self.feature is None else list(panel.series(self.series))
+        by_series = [f"{n}{end}" for n in self.step1.priors for end in ("", "_offset")]
+        by_series += ["sigma", "A", "B", "loss", "loss_mean"]
+        by_task = [f"accuracy_{n}{end}" for n in self.step2.priors for end in ("", "_offset")]
+        by_task += ["accuracy", "accuracy_mean", "wander", "anneal"]
+        dims = {n: ["series"] for n in by_series} | {n: ["task"] for n in by_task}
+        dims |= {"loss_windows": ["task", "window"], "accuracy_windows": ["task", "window"]} if self.windows else {}
+        return dims, {"series": labels, "task": tasks}
+
+
+def routes(**changes: Any) -> tuple[TwoStep, TwoStep]:
+    """Return the two laws whose forecasts the ladder averages: accuracy read off the task loss, and off the C4 loss.
+
+    Within the ladder the average forecasts at least as well as either route alone, and neither is best throughout;
+    the two share one compiled program.
+
+    Parameters
+    ----------
+    **changes
+        Passed to both laws.
+    """
+    return TwoStep(feature="task_loss", **changes), TwoStep(feature="c4_loss", **changes)
+
+
+def single_step(**changes: Any) -> TwoStep:
+    """Return the law that goes from parameters and tokens straight to accuracy, through a latent index with floor 1."""
+    return TwoStep(step1=Chinchilla(E=1.0, discrepancy=0.15), feature=None, **changes)
