@@ -1,0 +1,57 @@
+"""The studies: one folder each, with a card, a script that builds its tables, and, where it has one, a small table.
+
+``build.py`` of a study holds ``full(files)``, from the origin's files to one table, and ``figures(table)``, from that
+table to the small one of figures that the package carries as ``figures.csv``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+
+from bayes_scaling.errors import StudyError, suggest
+from bayes_scaling.study import Card, Study
+
+__all__ = ["available", "load", "write_figures"]
+
+HERE = Path(__file__).parent
+
+
+def available() -> dict[str, Card]:
+    """Return the card of every study, by name."""
+    return {path.parent.name: Card.from_toml(path) for path in sorted(HERE.glob("*/card.toml"))}
+
+
+def embedded(name: str) -> bool:
+    """Say whether the package carries a table of figures for this study."""
+    return (HERE / name / "figures.csv").is_file()
+
+
+def load(name: str, *, full: bool = False, progress: bool = True) -> Study:
+    """Load a study; see :meth:`bayes_scaling.Study.load`."""
+    cards = available()
+    if name not in cards:
+        raise StudyError(f"There is no study {name!r}; {suggest(name, cards)}")
+    if full or not embedded(name):
+        return Study.from_frame(read_full(name, progress=progress), card=cards[name])
+    return Study.from_frame(pd.read_csv(HERE / name / "figures.csv"), card=cards[name])
+
+
+def read_full(name: str, *, progress: bool = True) -> pd.DataFrame:
+    """Fetch a study's files from their public origin and build its full table."""
+    from bayes_scaling.fetch import fetch
+
+    origin = tomllib.loads((HERE / name / "card.toml").read_text(encoding="utf-8"))["origin"]
+    files = fetch(origin["folder"], origin["url"], origin["files"], progress=progress)
+    return importlib.import_module(f"bayes_scaling.data.{name}.build").full(files)
+
+
+def write_figures(name: str) -> Path:
+    """Compute the table of figures of a study from its full table and write it beside the card."""
+    table = importlib.import_module(f"bayes_scaling.data.{name}.build").figures(read_full(name))
+    path = HERE / name / "figures.csv"
+    table.to_csv(path, index=False, float_format="%.6g")
+    return path

@@ -1,0 +1,1 @@
+"""The OLMo task ladder of Bhagia et al. 2024."""
