@@ -1,0 +1,1 @@
+"""Forecast quality and speed, beside what a user would pick instead."""

@@ -1,0 +1,297 @@
+"""Loss-to-loss prediction of Brandfonbrener et al. 2024 (arXiv 2411.12925): forecasts of six runs at 1e21 FLOPs.
+
+Every choice is made inside the sweep, by one rule written down before a target was scored:
+
+    The discrepancy s of a kind of pairs is the smallest of :data:`GRID` whose backtest (fit the budgets up to 4.57e18
+    FLOPs, forecast the runs at 4.84e19) puts nine tenths of the outcomes, or more, into their 90 % intervals.  For
+    test-to-test pairs the backtest takes every sixth pair.  The direct laws are chosen, among forms and the two ways to
+    count parameters, by the smallest mean absolute relative error of two such backtests (fits up to 4.57e18 and up to
+    2.09e18, as far from 4.84e19 as the sweep is from the targets); their s by the same two.
+
+The rule is run again with every benchmark; nothing of its outcome is stored in the code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import tomllib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+import bayes_scaling as bs
+from bayes_scaling.data import HERE
+from bayes_scaling.data.loss_to_loss.build import published
+from bayes_scaling.fetch import fetch
+from bayes_scaling.models import Chinchilla, FewSteps, Kaplan, ShiftedCompute, ShiftedPowerLaw
+from bayes_scaling.pairing import Pairing, pair
+from bayes_scaling.scores import summarise
+
+GRID = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)
+BACKTEST_FIT, BACKTEST_AT = 4.6e18, 4.8e19  # FLOPs: fitted up to the first, forecast from the second on
+DIRECT = (Chinchilla(), Kaplan(), FewSteps())
+DIRECT_CUTS = (4.6e18, 2.2e18)
+SETS = ("fineweb", "fineweb_edu", "proof_pile_2", "slimpajama", "smollm", "starcoder")
+HELD_OUT = tuple(f"{name}_loss" for name in SETS)
+DOWNSTREAM = tuple(
+    f"{task}_ce"
+    for task in (
+        "arc_challenge", "arc_easy", "hellaswag", "mmlu_humanities", "mmlu_other", "mmlu_social_sciences", "mmlu_stem",
+        "openbook_qa", "piqa", "sciq", "winogrande",
+    )
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One axis of a pair: a training set and a loss column."""
+
+    train_data: str
+    loss: str
+
+    @property
+    def canonical(self) -> tuple[str, str]:
+        """The same axis by one name: the training loss is the held-out loss of the training set."""
+        return self.train_data, f"{self.train_data}_loss" if self.loss == "train_loss" else self.loss
+
+
+def pairs_of(kind: str) -> list[tuple[Axis, Axis]]:
+    """Return the (abscissa, ordinate) pairs of a kind, as the paper draws them, without identities."""
+    if kind == "train_to_train":
+        return [(Axis(a, "train_loss"), Axis(b, "train_loss")) for a, b in itertools.permutations(SETS, 2)]
+    if kind.startswith("test_to_"):
+        losses = {"test_to_held_out": HELD_OUT, "test_to_downstream": DOWNSTREAM}[kind]
+        return [(Axis(a, loss), Axis(b, loss)) for a, b in itertools.permutations(SETS, 2) for loss in losses]
+    losses = {"train_to_held_out": HELD_OUT, "train_to_downstream": DOWNSTREAM}[kind]
+    rows = [(Axis(a, "train_loss"), Axis(a, loss)) for a in SETS for loss in losses]
+    return [(x, y) for x, y in rows if x.canonical != y.canonical]
+
+
+def paired(table: bs.Study, axes: tuple[Axis, Axis], backtest: bool = False) -> Pairing:
+    """Pair two axes of the table; in a backtest the largest budget of the sweep plays the target."""
+    if backtest:
+        table = as_backtest(table)
+    x, y = axes
+    one = {a.train_data: one_set(table, a.train_data) for a in axes}
+    name = f"{x.train_data}:{x.loss} -> {y.train_data}:{y.loss}"
+    return pair(one[x.train_data], one[y.train_data], source_loss=x.loss, loss=y.loss, name=name)
+
+
+def one_set(table: bs.Study, train_data: str) -> bs.Study:
+    """Return the runs of one training set, named after it."""
+    chosen = table.select(train_data=train_data)
+    return dataclasses.replace(chosen, card=dataclasses.replace(chosen.card, name=train_data))
+
+
+def as_backtest(table: bs.Study, fit: float = BACKTEST_FIT, at: float = BACKTEST_AT) -> bs.Study:
+    """Return the sweep with its largest budgets as targets, and the budgets between left out."""
+    frame = table.training.frame
+    frame = frame[(frame["flops"] <= fit) | (frame["flops"] >= at)]
+    role = np.where(frame["flops"] <= fit, "train", "target")
+    return dataclasses.replace(table, frame=frame.assign(role=role).reset_index(drop=True))
+
+
+def score(batch: bs.Batch, studies: Iterable[bs.Study], discrepancy: float) -> pd.DataFrame:
+    """Forecast the targets of every member at a given discrepancy; one row per outcome."""
+    blocks = []
+    for member, study in zip(batch, studies, strict=True):
+        if member.posterior is None:
+            raise RuntimeError(f"{member.name}: {member.error}")
+        law = member.posterior.law.replace(discrepancy=discrepancy)
+        forecast = dataclasses.replace(member.posterior, law=law).forecast(study.targets, allow_unconverged=True)
+        blocks.append(forecast.score().assign(study=member.name, verdict=member.verdict))
+    return pd.concat(blocks, ignore_index=True)
+
+
+def smallest_covering(batch: bs.Batch, studies: Sequence[bs.Study], level: float = 0.9) -> tuple[float, pd.DataFrame]:
+    """Run the rule: the smallest discrepancy of the grid whose 90 % intervals cover, with the scores there."""
+    for discrepancy in GRID:
+        scores = score(batch, studies, discrepancy)
+        if scores["in90"].mean() >= level:
+            break
+    return discrepancy, scores
+
+
+def published_forecast(p: Pairing, axes: tuple[Axis, Axis], floors: pd.Series) -> tuple[float, str]:
+    """Return the point forecast of the paper's procedure, and ``ok``, ``below_E0`` or ``no_fit``.
+
+    E0 and E1 are held at the published fits of the Kaplan form, log(L1 - E1) is regressed on log(L0 - E0).
+    """
+    low0, low1 = (floors[a.train_data, a.loss] for a in axes)
+    pairs, target = p.study.training.frame, p.study.targets.frame.iloc[0]
+    if (pairs["source_loss"] <= low0).any() or (pairs["loss"] <= low1).any():
+        return np.nan, "no_fit"
+    slope, level = np.polyfit(np.log(pairs["source_loss"] - low0), np.log(pairs["loss"] - low1), 1)
+    if target["source_loss"] <= low0:
+        return low1, "below_E0"
+    return low1 + np.exp(level) * (target["source_loss"] - low0) ** slope, "ok"
+
+
+def published_fits() -> pd.DataFrame:
+    """Return the fits of size and data that the origin publishes."""
+    origin = tomllib.loads((HERE / "loss_to_loss" / "card.toml").read_text(encoding="utf-8"))["origin"]
+    return published(fetch(origin["folder"], origin["url"], origin["files"]))
+
+
+def evaluate(table: bs.Study, kind: str, fits: pd.DataFrame, seed: int = 0, draws: int = 500) -> pd.DataFrame:
+    """Run one kind of pairs: backtest, rule, forecast of the 1e21 runs; one row per pair, the published one beside."""
+    axes = pairs_of(kind)
+    tests = [paired(table, a, backtest=True).study for a in (axes[::6] if kind.startswith("test") else axes)]
+    pairings = [paired(table, a) for a in axes]
+    studies = [p.study for p in pairings]
+    batch = bs.fit_many(ShiftedPowerLaw(), tests + studies, seed=seed, draws=draws)
+    discrepancy, backtest = smallest_covering(batch[: len(tests)], tests)
+    scores = score(batch[len(tests) :], studies, discrepancy)
+    floors = fits[fits["form"] == "kaplan"].set_index(["train_data", "loss"])["E"]
+    theirs = [published_forecast(p, a, floors) for p, a in zip(pairings, axes, strict=True)]
+    scores["published"], scores["status"] = zip(*theirs, strict=True)
+    scores["published_error"] = scores["published"] / scores["actual"] - 1
+    scores["kind"], scores["s"], scores["backtest_cover90"] = kind, discrepancy, backtest["in90"].mean()
+    scores["pairs"] = [p.paired for p in pairings]
+    scores["left_out"] = [len(p.left_out) for p in pairings]
+    return scores
+
+
+def direct(table: bs.Study, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Forecast the 1e21 runs from laws of size and data; return (choice among forms, scores of the chosen one)."""
+    candidates = [(form, count) for form in DIRECT for count in ("n_params", "n_params_body")]
+    choice, kept = [], {}
+    for form, count in candidates:
+        counted = table.rename(loss="train_loss", **({} if count == "n_params" else {"n_params": count}))
+        tests = [one_set(as_backtest(counted, cut), name) for cut in DIRECT_CUTS for name in SETS]
+        studies = [one_set(counted, name) for name in SETS]
+        batch = bs.fit_many(form, tests + studies, seed=seed, draws=draws, chunk=18)
+        plain = summarise(score(batch[: len(tests)], tests, 0.0)).iloc[0]
+        kept[form.name, count] = batch, tests, studies
+        choice.append({"law": form.name, "N": count, "mape": plain["mape"], "bias": plain["bias"]})
+    rows = pd.DataFrame(choice)
+    best = rows.loc[rows["mape"].idxmin()]
+    for row in rows.index:  # for the table only: the choice is made
+        batch, tests, studies = kept[rows.at[row, "law"], rows.at[row, "N"]]
+        final = score(batch[len(tests) :], studies, 0.0)
+        rows.loc[row, ["bias_1e21", "cover90_1e21"]] = final["relative_error"].mean(), final["in90"].sum()
+    batch, tests, studies = kept[best["law"], best["N"]]
+    discrepancy, backtest = smallest_covering(batch[: len(tests)], tests)
+    scores = score(batch[len(tests) :], studies, discrepancy)
+    scores["s"], scores["backtest_cover90"] = discrepancy, backtest["in90"].mean()
+    return rows, scores.assign(law=best["law"], N=best["N"])
+
+
+# Mean absolute relative errors (per cent) of the paper's few-run methods over five new sets, as published (section 6):
+# HellaSwag, ARC-Easy, MMLU-Humanities, MMLU-STEM.
+FEW_RUN_LOSSES = ("hellaswag_ce", "arc_easy_ce", "mmlu_humanities_ce", "mmlu_stem_ce")
+FEW_RUN_PUBLISHED = {
+    "train-to-test": (1.6, 10.2, 2.8, 6.4),
+    "test-to-test": (1.2, 17.6, 23.1, 6.4),
+    "FLOPs-to-loss": (1.7, 14.3, 4.4, 5.9),
+    "law of size and data": (2.1, 16.8, 4.7, 7.6),
+    "the other model's own loss": (9.2, 24.8, 11.0, 11.5),
+}
+
+
+def few_runs(table: bs.Study, discrepancy: float, seed: int = 0, draws: int = 500) -> pd.DataFrame:
+    """Forecast a new set's 1e21 run from 6 to 8 of its runs and the FineWeb-Edu sweep.
+
+    The runs are those of the paper: between 16 and 23 tokens per parameter and not of 20 layers, one per budget.
+    """
+    frame = table.frame
+    ratio = frame["tokens"] / frame["n_params"]
+    few = frame[(frame["role"] == "target") | (ratio.between(16, 23, inclusive="neither") & (frame["n_layers"] != 20))]
+    small = dataclasses.replace(table, frame=few.reset_index(drop=True))
+    blocks = []
+    new = [name for name in SETS if name != "fineweb_edu"]
+    for method, law in (("train-to-test", None), ("test-to-test", None), ("FLOPs-to-loss", ShiftedCompute())):
+        where = [(name, loss) for loss in FEW_RUN_LOSSES for name in new]
+        if law is None:
+            source = {"train-to-test": lambda loss: "train_loss", "test-to-test": lambda loss: loss}[method]
+            axes = [(Axis("fineweb_edu", source(loss)), Axis(name, loss)) for name, loss in where]
+            studies = [paired(small, a).study for a in axes]
+        else:
+            studies = [one_set(small, name).rename(loss=loss) for name, loss in where]
+        batch = bs.fit_many(law or ShiftedPowerLaw(), studies, seed=seed, draws=draws, chunk=20)
+        scores = score(batch, studies, discrepancy)
+        blocks.append(
+            scores.assign(method=method, loss=[loss for _, loss in where], runs=[len(s.training) for s in studies])
+        )
+    return pd.concat(blocks, ignore_index=True)
+
+
+KINDS = {
+    "train_to_train": "t2t",
+    "train_to_held_out": "tt_heldout",
+    "train_to_downstream": "tt_downstream",
+    "test_to_held_out": "test_heldout",
+    "test_to_downstream": "test_downstream",
+}
+"""The kinds of pairs and the prefix of their figures."""
+
+
+def figures(seed: int = 0, draws: int = 500) -> dict[str, float]:
+    """Run every experiment on the full sweep, print the tables and return the figures by name (errors in per cent)."""
+    table, fits = bs.Study.load("loss_to_loss", full=True), published_fits()
+    scores = {kind: evaluate(table, kind, fits, seed, draws) for kind in KINDS}
+    forms, laws = direct(table, seed, draws)
+    few = few_runs(table, float(scores["train_to_downstream"]["s"].iloc[0]), seed, draws)
+    return report(scores, forms, laws, few)
+
+
+def report(
+    scores: dict[str, pd.DataFrame], forms: pd.DataFrame, laws: pd.DataFrame, few: pd.DataFrame
+) -> dict[str, float]:
+    """Print the tables, in Markdown, and return the figures."""
+    result: dict[str, float] = {}
+    rows = []
+    for kind, rows_of in scores.items():
+        prefix = KINDS[kind]
+        clean = rows_of[~rows_of["study"].str.contains("sciq")]
+        usable = rows_of["status"] == "ok"
+        result |= {
+            f"{prefix}_mape": 100 * rows_of["relative_error"].abs().mean(),
+            f"{prefix}_cover90": int(rows_of["in90"].sum()),
+            f"{prefix}_cover50": int(rows_of["in50"].sum()),
+            f"{prefix}_width90": 100 * (rows_of["width90"] / rows_of["actual"]).mean(),
+            f"{prefix}_published_mape": 100 * rows_of["published_error"].abs().mean(),
+        }
+        if kind.endswith("downstream"):
+            result[f"{prefix}_cover90"] = clean["in90"].mean()
+            result[f"{prefix}_mape_no_sciq"] = 100 * clean["relative_error"].abs().mean()
+            result[f"{prefix}_published_mape_no_sciq"] = 100 * clean["published_error"].abs().mean()
+        unusable = rows_of[~usable]
+        rows.append({
+            "kind": kind, "pairs": len(rows_of), "s": rows_of["s"].iloc[0], "MAPE": result[f"{prefix}_mape"],
+            "published": result[f"{prefix}_published_mape"], "cover 50": rows_of["in50"].mean(),
+            "cover 90": rows_of["in90"].mean(), "width 90": result[f"{prefix}_width90"],
+            "converged": int((rows_of["verdict"] == "converged").sum()),
+            "published below E0 or without fit": len(unusable), "of these covered": int(unusable["in90"].sum()),
+        })  # fmt: skip
+    result["direct_bias"] = 100 * laws["relative_error"].mean()
+    result["direct_cover90"] = int(laws["in90"].sum())
+    result["direct_width90"] = 100 * (laws["width90"] / laws["actual"]).mean()
+    _print("Forecasts of the runs at 1e21 FLOPs, errors and widths in per cent", pd.DataFrame(rows))
+    downstream = scores["train_to_downstream"]
+    missed = downstream[~downstream["in90"]].assign(error=100 * downstream["relative_error"])
+    _print("Train-to-downstream: outcomes outside the 90 % interval", missed[["study", "actual", "median", "error"]])
+    _print("Laws of size and data, chosen by backtests (mape, bias); 1e21 without discrepancy, for comparison", forms)
+    shown = laws.assign(error=100 * laws["relative_error"], width=100 * laws["width90"] / laws["actual"])
+    _print(
+        "The chosen law at 1e21 FLOPs", shown[["study", "law", "N", "s", "actual", "median", "error", "in90", "width"]]
+    )
+    ours = few.assign(error=100 * few["relative_error"].abs()).pivot_table(
+        index="method", columns="loss", values="error"
+    )
+    theirs = pd.DataFrame(FEW_RUN_PUBLISHED, index=list(FEW_RUN_LOSSES)).T.rename(index=lambda n: f"published: {n}")
+    both = pd.concat([ours[list(FEW_RUN_LOSSES)], theirs]).rename_axis("method").reset_index()
+    _print("Few runs of a new set: mean absolute relative error over five sets, per cent", both)
+    cover = few.groupby("method")[["in50", "in90"]].mean().reset_index()
+    _print("Few runs: coverage", cover)
+    return result
+
+
+def _print(title: str, table: pd.DataFrame) -> None:
+    """Print a table in Markdown."""
+    cells = table.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
+    print(f"\n## {title}\n")
+    for line in (list(cells.columns), ["---"] * cells.shape[1], *cells.to_numpy().tolist()):
+        print(f"| {' | '.join(map(str, line))} |")

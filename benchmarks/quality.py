@@ -1,0 +1,29 @@
+"""Measure forecast quality: ``python -m benchmarks.quality ladder loss_to_loss [--json FILE]``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+NAMES = ("ladder", "loss_to_loss", "transfer")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the named benchmarks; each prints its table, and the figures go to a flat JSON file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description="Measure forecast quality.")
+    parser.add_argument("names", nargs="+", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
+    chosen = parser.parse_args(arguments)
+    figures: dict[str, float] = {}
+    for name in chosen.names:
+        figures |= importlib.import_module(f"benchmarks.{name}").figures()
+    text = json.dumps({name: float(f"{value:.6g}") for name, value in figures.items()}, indent=2)
+    print(text)
+    if chosen.json:
+        chosen.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
