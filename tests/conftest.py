@@ -1,0 +1,59 @@
+"""Small fits that several tests look at; compiled programs are kept between test runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("BAYES_SCALING_CACHE", str(Path(tempfile.gettempdir()) / "bayes-scaling-tests"))
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.forecast import Forecast, average
+from bayes_scaling.models import Chinchilla
+from bayes_scaling.models.two_step import routes
+
+DRAWS = 100  # per chain, in every small fit: one compiled program per law
+
+
+@pytest.fixture(scope="session")
+def runs() -> pd.DataFrame:
+    """Sixteen simulated runs with a user's column names; the truth is E = 1.8, alpha_N = alpha_D = 0.3."""
+    rng = np.random.default_rng(0)
+    grid = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
+    table = pd.DataFrame(grid, columns=["N", "D"])
+    mean = 1.8 + 0.6 * (table["N"] / 3e8) ** -0.3 + 0.6 * (table["D"] / 8e9) ** -0.3
+    table["val_loss"] = mean * np.exp(rng.normal(0, 0.004, len(table)))
+    table.insert(0, "run", [f"run {i}" for i in range(len(table))])
+    return table
+
+
+@pytest.fixture(scope="session")
+def simulated(runs: pd.DataFrame) -> bs.Study:
+    return bs.Study.from_frame(runs, name="simulated", loss="val_loss")
+
+
+@pytest.fixture(scope="session")
+def simulated_fit(simulated: bs.Study) -> bs.Posterior:
+    return bs.fit(Chinchilla(), simulated, seed=0, draws=DRAWS, adapt=False)
+
+
+@pytest.fixture(scope="session")
+def ladder() -> bs.Study:
+    return bs.Study.load("olmo_ladder")
+
+
+@pytest.fixture(scope="session")
+def ladder_fits(ladder: bs.Study) -> list[bs.Posterior]:
+    """Fits through both routes, too short to be relied on."""
+    return [bs.fit(law, ladder, seed=0, draws=DRAWS, adapt=False) for law in routes()]
+
+
+@pytest.fixture(scope="session")
+def ladder_forecast(ladder: bs.Study, ladder_fits: list[bs.Posterior]) -> Forecast:
+    return average([p.forecast(ladder.targets, allow_unconverged=True) for p in ladder_fits])

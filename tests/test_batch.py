@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import PowerLaw
+
+
+def made(name, rows=20, floor=1.8, noise=0.002):
+    rng = np.random.default_rng(int(name))
+    C = np.geomspace(1e17, 1e20, rows)
+    loss = floor + 1.2 * (C / 1e18) ** -0.16
+    return bs.Study.from_frame(pd.DataFrame({"C": C, "loss": loss * np.exp(rng.normal(0, noise, rows))}), name=name)
+
+
+def lone(name):
+    return bs.Study.from_frame(pd.DataFrame({"C": [1e18, 2e18], "loss": [3.0, 2.9]}), name=name)
+
+
+@pytest.fixture(scope="module")
+def studies():
+    return [made("1"), made("2", rows=31, floor=2.2), lone("3"), made("4", rows=12, floor=1.5)]
+
+
+@pytest.fixture(scope="module")
+def batch(studies):
+    return bs.fit_many(PowerLaw(), studies, seed=0, draws=250, chains=4, progress=False)
+
+
+def test_keeps_the_order_and_names_the_bad_study(batch, studies):
+    assert [m.name for m in batch] == [s.name for s in studies]
+    assert [m.verdict for m in batch] == ["converged", "converged", "failed", "converged"]
+    assert batch[2].posterior is None and "2 runs" in batch[2].error
+    assert [m.name for m in batch.flagged] == ["3"]
+    assert len(batch.posteriors) == 3
+    assert "3 converged, 1 failed" in repr(batch)
+
+
+def test_a_member_is_the_fit_of_its_study_alone(batch, studies):
+    member = batch[1].posterior
+    alone = bs.fit(PowerLaw(), studies[1], seed=member.seed, draws=250, chains=4)
+    for name in ("E", "alpha_C"):
+        one, two = member.draws[name], alone.draws[name]
+        spread = two.std()
+        assert abs(one.mean() - two.mean()) < 0.25 * spread, name
+        assert one.std() == pytest.approx(spread, rel=0.25), name
+
+
+def test_the_same_seed_gives_the_same_draws(batch, studies):
+    again = bs.fit_many(PowerLaw(), studies, seed=0, draws=250, chains=4, progress=False)
+    other = bs.fit_many(PowerLaw(), studies, seed=1, draws=250, chains=4, progress=False)
+    first = [b[0].posterior.draws["E"] for b in (batch, again, other)]
+    assert np.array_equal(first[0], first[1])
+    assert not np.array_equal(first[0], first[2])
+    assert batch[0].posterior.seed != batch[1].posterior.seed
+
+
+def test_members_forecast(batch):
+    rows = batch[0].posterior.forecast({"C": 1e21}).intervals()
+    assert rows["median"].iloc[0] == pytest.approx(1.8 + 1.2 * 1000**-0.16, rel=0.03)
+
+
+def test_a_table_tells_each_verdict(batch):
+    table = batch.table()
+    assert table["study"].tolist() == ["1", "2", "3", "4"]
+    assert (table["max_rhat"].dropna() < 1.05).all()
+    assert "needs at least" in table["problem"][2]
+
+
+def test_adaptation_from_the_first(studies):
+    batch = bs.fit_many(PowerLaw(), studies[:1], seed=0, draws=200, chains=2, adapt=True, progress=False)
+    assert batch[0].posterior.diagnostics.method == "adapted"
+
+
+def test_nothing_to_fit():
+    assert len(bs.fit_many(PowerLaw(), [], seed=0, progress=False)) == 0
+    assert bs.fit_many(PowerLaw(), [lone("x")], seed=0, progress=False)[0].verdict == "failed"

@@ -1,0 +1,93 @@
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from bayes_scaling import plots
+from bayes_scaling.errors import TargetError
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    plt.close("all")
+
+
+def stars(ax):
+    return sorted(tuple(np.ravel(line.get_xydata())) for line in ax.lines if line.get_marker() == "*")
+
+
+def test_the_forest_shows_every_task_and_outcome(ladder_forecast, ladder):
+    ax = plots.plot_forest(ladder_forecast)
+    assert ax.get_xlabel() == "accuracy (%)"
+    assert {t.get_text() for t in ax.get_yticklabels()} == set(ladder.tasks)
+    actual = 100 * ladder.targets.frame["accuracy"].to_numpy()
+    np.testing.assert_allclose([x for x, _ in stars(ax)], np.sort(actual))
+    assert any("90 % of new runs" in t.get_text() for t in ax.texts)
+
+
+def test_the_forest_keeps_to_one_unit(ladder_forecast):
+    ax = plots.plot_forest(ladder_forecast, "loss")
+    assert ax.get_xlabel() == "loss (bits per byte)"
+    assert "c4_loss" not in {t.get_text() for t in ax.get_yticklabels()}
+
+
+def test_the_forest_draws_where_it_is_told(ladder_forecast):
+    _, ax = plt.subplots()
+    assert ladder_forecast.plot(ax=ax) is ax
+    with pytest.raises(TargetError, match="no 'acuracy'; did you mean 'accuracy'"):
+        plots.plot_forest(ladder_forecast, "acuracy")
+
+
+def test_the_ladder_has_three_panels_with_units(ladder_fits, ladder_forecast, ladder):
+    axes = plots.plot_ladder(ladder_fits, ladder_forecast, "MMLU")
+    assert [a.get_xlabel() for a in axes] == [
+        "training FLOPs",
+        "task loss (bits per byte), falling",
+        "training FLOPs",
+    ]
+    assert [a.get_ylabel() for a in axes] == ["task loss (bits per byte)", "accuracy (%)", "accuracy (%)"]
+    target = ladder.select(run="7B-4T", task="MMLU").frame.iloc[0]
+    assert (target["flops"], target["task_loss"]) in [(pytest.approx(x), pytest.approx(y)) for x, y in stars(axes[0])]
+    assert len(stars(axes[1])) == len(stars(axes[2])) == 2
+    assert axes[0].get_xlim()[1] > target["flops"]
+
+
+def test_the_ladder_of_one_route_takes_given_axes(ladder_fits, ladder):
+    forecast = ladder_fits[1].forecast({"N": 7e9, "D": 4e12}, allow_unconverged=True)
+    _, axes = plt.subplots(1, 3)
+    drawn = plots.plot_ladder(ladder_fits[1], forecast, "PIQA", axes)
+    assert list(drawn) == list(axes)
+    assert axes[0].get_ylabel() == "c4 loss (nats per token)"
+    assert axes[0].get_xlabel() == "training FLOPs (6ND)"
+    assert not any(np.isfinite(s).all() for ax in axes for s in stars(ax))
+    with pytest.raises(TargetError, match="no task 'PIQ'"):
+        plots.plot_ladder(ladder_fits[1], forecast, "PIQ")
+
+
+def test_the_sheet_has_a_row_per_task(ladder_fits, ladder_forecast, ladder):
+    axes = plots.plot_ladder_sheet(ladder_fits, ladder_forecast)
+    assert axes.shape == (8, 3)
+    named = [next(t.get_text() for t in row[0].texts if t.get_text() in ladder.tasks) for row in axes]
+    assert named == ladder.tasks
+
+
+def test_a_fit_shows_law_and_discrepancy(simulated_fit):
+    forecast = simulated_fit.forecast({"N": 7e9, "D": 4e12}, allow_unconverged=True)
+    ax = plots.plot_fit(simulated_fit, forecast)
+    words = {t.get_text() for t in ax.texts}
+    assert {"law only", "law plus discrepancy"} <= words
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("training FLOPs (6ND)", "loss (nats per token)")
+    outer, inner = (c.get_paths()[0].get_extents() for c in ax.collections[:2])
+    assert outer.y0 < inner.y0 and inner.y1 <= outer.y1
+
+
+def test_a_fit_of_many_series_is_refused(ladder_fits, ladder_forecast):
+    with pytest.raises(TargetError, match="plot_ladder"):
+        plots.plot_fit(ladder_fits[0], ladder_forecast)
+
+
+def test_the_users_style_is_left_alone(ladder_forecast):
+    before = dict(mpl.rcParams)
+    plots.plot_forest(ladder_forecast)
+    assert dict(mpl.rcParams) == before
