@@ -21,10 +21,12 @@ class SharedNoise(dist.Distribution):
     ----------
     loc : array, shape (..., series)
         Mean.
-    shared : array
-        Standard deviation of the shared effect.
-    scale : array, shape (series,)
-        Standard deviation of each entry's own noise.
+    shared : array, shape (...)
+        Standard deviation of the shared effects.
+    scale : array, shape (..., series)
+        Standard deviation of each entry's own noise; of shape (..., 1) where there is a tilt.
+    abscissa : array, shape (..., series), optional
+        Where each entry lies on the line that the tilt turns; taken from its own mean.
 
     Examples
     --------
@@ -38,24 +40,40 @@ class SharedNoise(dist.Distribution):
     reparametrized_params = ["loc", "shared", "scale"]
 
     def __init__(
-        self, loc: jax.Array, shared: jax.Array, scale: jax.Array, *, validate_args: bool | None = None
+        self,
+        loc: jax.Array,
+        shared: jax.Array,
+        scale: jax.Array,
+        abscissa: jax.Array | None = None,
+        *,
+        validate_args: bool | None = None,
     ) -> None:
         (self.loc,) = promote_shapes(loc, shape=jnp.shape(loc))
-        self.shared, self.scale = shared, scale
+        self.shared = shared
+        self.scale = jnp.broadcast_to(scale, jnp.broadcast_shapes(jnp.shape(scale), jnp.shape(loc)[-1:]))
+        # Centred, the tilt is orthogonal to the level, and each effect can be integrated out by itself.
+        self.loadings = [jnp.ones(jnp.shape(loc)[-1])]
+        if abscissa is not None:
+            self.loadings.append(abscissa - abscissa.mean(-1, keepdims=True))
         super().__init__(jnp.shape(loc)[:-1], jnp.shape(loc)[-1:], validate_args=validate_args)
 
     def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
         """Draw vectors."""
-        own_key, shared_key = jax.random.split(key)
+        own_key, *shared_keys = jax.random.split(key, 1 + len(self.loadings))
         shape = sample_shape + self.batch_shape
-        own = self.scale * jax.random.normal(own_key, shape + self.event_shape)
-        return self.loc + own + self.shared * jax.random.normal(shared_key, shape)[..., None]
+        draw = self.loc + self.scale * jax.random.normal(own_key, shape + self.event_shape)
+        for loading, shared_key in zip(self.loadings, shared_keys, strict=True):
+            draw += loading * (self.shared * jax.random.normal(shared_key, shape))[..., None]
+        return draw
 
     def log_prob(self, value: jax.Array) -> jax.Array:
         """Return the log density, shape of the batch."""
         precision = self.scale**-2.0
         residual = value - self.loc
-        gain = 1.0 + self.shared**2 * precision.sum(-1)
-        square = (residual**2 * precision).sum(-1) - self.shared**2 / gain * (residual * precision).sum(-1) ** 2
-        log_det = 2.0 * jnp.log(self.scale).sum(-1) + jnp.log(gain)
+        square = (residual**2 * precision).sum(-1)
+        log_det = 2.0 * jnp.log(self.scale).sum(-1)
+        for loading in self.loadings:
+            gain = 1.0 + self.shared**2 * (loading**2 * precision).sum(-1)
+            square -= self.shared**2 / gain * (loading * residual * precision).sum(-1) ** 2
+            log_det += jnp.log(gain)
         return -0.5 * (square + log_det + self.event_shape[0] * jnp.log(2 * jnp.pi))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TwoStep", "routes", "single_step"]
 
+WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
 LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
 
 
@@ -57,14 +58,14 @@ class TwoStep(Law):
         Multiplies the spread between series that each step law states (``pooling``); None fits every series alone.
     windows : int
         Number of window means per run (columns ``accuracy_window1`` ...) that step 2 sees beside the final values.
-        They share a run effect with the final value, so that many checkpoints of one run do not count as many runs.
+        A run's deviations from the curve are alike, so that many checkpoints of one run do not count as many runs.
     tau : Prior
         Standard deviation of the run effect on log loss.  Reruns of the ladder's smallest sizes differ by about half
         a per cent.
     sigma : Prior
         Standard deviation of each series' own noise on log loss.
     wander : Prior
-        With windows: standard deviation of the run effect on accuracy, a fraction.
+        With windows: standard deviation of a run's own deviation from the curve, a fraction.
     anneal : Prior
         With windows: how much further along the curve an un-annealed checkpoint of equal loss is, in tenths of log
         loss.
@@ -148,10 +149,10 @@ class TwoStep(Law):
             numpyro.deterministic("loss_mean", mean)
             numpyro.deterministic("accuracy_mean", accuracy(mean[:, feature]))
         final = accuracy(loss[:, feature])
-        with numpyro.plate("run", jnp.shape(mean)[0]):
-            if self.windows:
-                self._trails(final, accuracy, curve, observed)
-            else:
+        if self.windows:
+            self._trails(final, accuracy, curve, observed, loss[:, feature])
+        else:
+            with numpyro.plate("run", jnp.shape(mean)[0]):
                 observe("accuracy", self.step2.likelihood(final, curve["sigma"]).to_event(1), observed)
         for name, value in self.step1.derived(columns, **own).items():
             numpyro.deterministic(name, value)
@@ -163,25 +164,29 @@ class TwoStep(Law):
         with numpyro.plate("run", jnp.shape(mean)[0]):
             return observe("loss", dist.TransformedDistribution(noise, dist.transforms.ExpTransform()), observed)
 
-    def _trails(self, final: jax.Array, accuracy: Any, curve: Arrays, observed: Arrays | None) -> None:
+    def _trails(self, final: jax.Array, accuracy: Any, curve: Arrays, observed: Arrays | None, loss: jax.Array) -> None:
         """Observe final accuracies together with window means of earlier checkpoints of the same run.
 
-        A run's accuracies of one task share an effect, so more windows do not make it a larger sample; windows are
-        shifted by ``anneal`` times the slope of the curve, because their learning rate has not decayed yet.
+        A run lies off the curve by an amount that changes slowly along its training, so more windows of one run do not
+        make it a larger sample.  Windows are shifted by ``anneal`` tenths of log loss along the curve, because
+        their learning rate has not decayed yet.
         """
         wander = pooled("wander", self.wander, None, jnp.shape(final)[1])
         anneal = pooled("anneal", self.anneal, None, jnp.shape(final)[1])
         if observed is None:
             scale = jnp.sqrt(wander**2 + curve["sigma"] ** 2)
-            observe("accuracy", self.step2.likelihood(final, scale).to_event(1), None)
+            with numpyro.plate("run", jnp.shape(final)[0]):
+                observe("accuracy", self.step2.likelihood(final, scale).to_event(1), None)
             return
-        earlier = [accuracy(observed["loss_windows"][:, :, i] * jnp.exp(anneal / 10)) for i in range(self.windows)]
-        trail = jnp.stack([final, *earlier], axis=-1)
         values = jnp.concatenate([observed["accuracy"][:, :, None], observed["accuracy_windows"]], axis=-1)
-        present = jnp.isfinite(values).all(axis=(1, 2))
-        noise = SharedNoise(jnp.where(present[:, None, None], trail, 0.5), wander[:, None], curve["sigma"][:, None])
-        with numpyro.handlers.mask(mask=present):
-            numpyro.sample("accuracy", noise.to_event(1), obs=jnp.where(jnp.isfinite(values), values, 0.5))
+        present = jnp.isfinite(values).all(axis=-1)
+        losses = jnp.concatenate([loss[:, :, None], observed["loss_windows"]], axis=-1)
+        shift = jnp.concatenate([jnp.zeros((len(anneal), 1)), jnp.tile(anneal[:, None] / 10, self.windows)], axis=-1)
+        losses = jnp.where(present[:, :, None], losses, 1.0) * jnp.exp(shift)
+        means = jax.vmap(accuracy, in_axes=-1, out_axes=-1)(losses)
+        trail = SharedNoise(means, wander, curve["sigma"][:, None], jnp.log(losses) / WANDER_LENGTH)
+        with numpyro.plate("run", jnp.shape(final)[0], dim=-2), numpyro.handlers.mask(mask=present):
+            numpyro.sample("accuracy", trail, obs=jnp.where(present[:, :, None], values, 0.5))
 
     def _sample(self, law: Law, prefix: str, size: int) -> dict[str, jax.Array]:
         left_out = {"discrepancy"} | ({"sigma"} if law is self.step1 else set())
