@@ -6,7 +6,7 @@ from bayes_scaling.errors import StudyError
 from bayes_scaling.models import PooledRectified, Rectified
 
 CONSTANTS = {"E": 1.0, "B": 200.0, "D_l": 300.0, "beta": 0.6}
-SIZES = 200.0 * 2.0 ** np.arange(12)
+SIZES = np.geomspace(200.0, 409_600.0, 36)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_textbook_and_centred_form_agree():
 
 
 def test_a_fit_finds_what_was_put_in(curve):
-    posterior = bs.fit(Rectified(), curve, seed=0, draws=300, chains=2)
+    posterior = bs.fit(Rectified(), curve, seed=0, draws=500)
     posterior.require_converged()
     for name in ("D_l", "beta", "E"):
         low, high = np.quantile(posterior.draws[name], [0.005, 0.995])
@@ -55,10 +55,10 @@ def test_forecast_has_one_outcome_for_each_series():
 
 
 def test_bad_tables(curve):
-    table = curve.frame.assign(unit=["examples"] * 6 + ["tokens"] * 6)
+    table = curve.frame.assign(unit=["examples"] * 18 + ["tokens"] * 18)
     with pytest.raises(StudyError, match="mixes data in examples and tokens"):
         bs.fit(Rectified(), bs.Study.from_frame(table), seed=0)
     with pytest.raises(StudyError, match="finetune_data = 0"):
-        bs.fit(Rectified(), bs.Study.from_frame(curve.frame.assign(finetune_data=0.0, k=range(12))), seed=0)
+        bs.fit(Rectified(), bs.Study.from_frame(curve.frame.assign(finetune_data=0.0, k=range(36))), seed=0)
     with pytest.raises(StudyError, match="column 'task'"):
-        bs.fit(PooledRectified(), bs.Study.from_frame(curve.frame.assign(run=range(12))), seed=0)
+        bs.fit(PooledRectified(), bs.Study.from_frame(curve.frame.assign(run=range(36))), seed=0)
