@@ -19,6 +19,7 @@ if (_checkout / "pyproject.toml").is_file():  # in a checkout, models/ and data/
 if TYPE_CHECKING:
     from bayes_scaling.backtesting import ablation, backtest
     from bayes_scaling.batch import Batch, fit_many
+    from bayes_scaling.calibrating import learn_discrepancy
     from bayes_scaling.errors import (
         BayesScalingError,
         ConvergenceError,
@@ -55,6 +56,7 @@ _HOME = {
     "backtest": "backtesting",
     "fit": "fitting",
     "fit_many": "batch",
+    "learn_discrepancy": "calibrating",
     "simulate": "simulation",
 }
 
@@ -78,6 +80,7 @@ __all__ = [
     "backtest",
     "fit",
     "fit_many",
+    "learn_discrepancy",
     "simulate",
 ]
 

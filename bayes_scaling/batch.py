@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
-import jax
 import numpy as np
 import pandas as pd
 
 from bayes_scaling import nuts
-from bayes_scaling.diagnostics import Diagnostics, diagnose
-from bayes_scaling.errors import BayesScalingError
-from bayes_scaling.fitting import adapted_plan, check_size, prefer_adapted, run
-from bayes_scaling.padding import bucket, pad
+from bayes_scaling.diagnostics import Diagnostics
+from bayes_scaling.fitting import adapted_plan
 from bayes_scaling.posterior import Posterior
-from bayes_scaling.precision import double_precision
+from bayes_scaling.store import RunStore
+from bayes_scaling.units import Entry, Fitted, divide, fit_unit
 
 if TYPE_CHECKING:
-    from bayes_scaling.law import Arrays, Law
+    from bayes_scaling.law import Law
     from bayes_scaling.study import Study
 
 __all__ = ["Batch", "Member", "fit_many", "member_seed"]
@@ -118,9 +116,11 @@ def fit_many(
     adapt: bool | None = None,
     starts: int = 4,
     chunk: int = 16,
+    executor: Executor | None = None,
+    store: str | Path | None = None,
     progress: bool = True,
 ) -> Batch:
-    """Fit one law to many studies in one vectorised program.
+    """Fit one law to many studies in one vectorised program, here or on many machines.
 
     Rows are padded to one length and masked, so all studies share one compiled program, which runs ``chunk`` studies
     at a time.  A study that cannot be fitted is kept with its error; one that did not converge is fitted again on its
@@ -138,7 +138,14 @@ def fit_many(
     draws, chains, warmup, adapt, starts
         As for :func:`bayes_scaling.fit`.
     chunk : int
-        Studies fitted side by side; fewer take less memory.
+        Studies fitted side by side, the unit of work; fewer take less memory, which is about
+        ``chunk * chains * draws`` times 8 bytes for each parameter.
+    executor : concurrent.futures.Executor, optional
+        Where to fit the units: a process pool (started by ``spawn``: JAX does not survive a fork),
+        ``dask.distributed.Client(...).get_executor()``, mpi4py's or submitit's executor; by default here.
+    store : str or Path, optional
+        A folder that keeps each fit as it finishes.  The same call resumes a batch that was killed: what the folder
+        holds is not fitted again, and the result is the same draw for draw.
     progress : bool
         Show a progress bar.
 
@@ -147,6 +154,11 @@ def fit_many(
     Batch
         One :class:`Member` per study, in their order.
 
+    Raises
+    ------
+    FileError
+        The store cannot be written, or holds another batch.
+
     Examples
     --------
     >>> import bayes_scaling as bs
@@ -154,20 +166,45 @@ def fit_many(
     >>> ladder = bs.Study.load("olmo_ladder").rename(loss="task_loss")
     >>> batch = bs.fit_many(Chinchilla(), [ladder.select(task=t) for t in ladder.tasks], seed=0)  # doctest: +SKIP
     """
-    entries = [_Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(studies)]
+    entries = [Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(studies)]
+    longest = max((len(e) for e in entries if e.error is None), default=0)
+    for entry in entries:
+        if entry.error is None:
+            entry.pad(law, longest)
     plan = nuts.Plan(draws=draws, warmup=warmup or 150, chains=chains, starts=starts)
-    usable = [e for e in entries if e.error is None]
-    for entry in usable:
-        entry.pad(max(len(e) for e in usable))
-    with _Bar(progress, len(usable)) as advance:
-        first, method = (adapted_plan(plan, warmup), "adapted") if adapt else (plan, "laplace")
-        _sample_all(law, first, usable, chunk, method, advance)
-        for entry in usable if adapt is None else ():
-            if not entry.converged:  # alone: its long trajectories would hold up the others
-                started = time.perf_counter()
-                sampled = run(law, adapted_plan(plan, warmup), entry.seed, entry.runs, entry.observed)
-                entry.accept(sampled, "adapted", time.perf_counter() - started)
-    return Batch(tuple(entry.member(law) for entry in entries))
+    first, second = (plan, adapted_plan(plan, warmup)) if not adapt else (adapted_plan(plan, warmup), None)
+    kept = RunStore(store, law, first, entries) if store is not None else None
+    fits: dict[int, Posterior] = {}
+    units, waiting = divide(entries, chunk), []
+    size = min(chunk, 1 << (max(map(len, units), default=1) - 1).bit_length())  # powers of two: few programs
+    for unit in units:
+        found = {p: kept.load(p, entries[p].study) for p in unit} if kept else {}
+        fits |= {p: posterior for p, posterior in found.items() if posterior is not None}
+        if not all(p in fits for p in unit):  # a unit is repeated as a whole, so that its draws are the same
+            waiting.append(unit)
+    second = second if adapt is None else None
+    work = [(law, first, second, size, [entries[p].data for p in unit]) for unit in waiting]
+    with _Bar(progress, sum(map(len, waiting))) as advance:
+        for i, results in _finished(executor, work):
+            for place, one in zip(waiting[i], results, strict=True):
+                entry = entries[place]
+                fits[place] = Posterior.from_sampled(
+                    law, entry.study, one.sampled, one.diagnostics, seed=entry.seed, seconds=one.seconds
+                )
+                if kept:
+                    kept.save(place, fits[place])
+            advance(len(results))
+    return Batch(tuple(Member(e.study.name, fits.get(i), e.error) for i, e in enumerate(entries)))
+
+
+def _finished(executor: Executor | None, work: list[tuple]) -> Iterator[tuple[int, list[Fitted]]]:
+    """Yield (number of the unit, its fits) as they finish."""
+    if executor is None:
+        yield from ((i, fit_unit(*unit)) for i, unit in enumerate(work))
+        return
+    futures = {executor.submit(fit_unit, *unit): i for i, unit in enumerate(work)}
+    for future in as_completed(futures):
+        yield futures[future], future.result()
 
 
 def member_seed(seed: int, place: int) -> int:
@@ -179,94 +216,6 @@ def member_seed(seed: int, place: int) -> int:
     True
     """
     return int(np.random.SeedSequence(seed, spawn_key=(place,)).generate_state(1)[0] >> 1)
-
-
-@dataclasses.dataclass
-class _Entry:
-    """A study on its way through the batch."""
-
-    study: Study
-    seed: int
-    runs: dict[str, Any] = dataclasses.field(default_factory=dict)
-    observed: dict[str, Any] = dataclasses.field(default_factory=dict)
-    run_inputs: tuple[str, ...] = ()
-    error: str | None = None
-    sampled: nuts.Sampled | None = None
-    diagnostics: Diagnostics | None = None
-    seconds: float = 0.0
-
-    @classmethod
-    def read(cls, law: Law, study: Study, seed: int) -> _Entry:
-        entry = cls(study, seed, run_inputs=law.run_inputs)
-        try:
-            entry.study = study.training
-            entry.runs, entry.observed = law.arrays(entry.study)
-            check_size(law, entry.study, entry.runs, entry.observed)
-        except BayesScalingError as error:
-            entry.error = str(error)
-        return entry
-
-    def __len__(self) -> int:
-        return len(next(iter(self.observed.values())))
-
-    def pad(self, rows: int) -> None:
-        rows = bucket(rows)
-        self.runs = pad(self.runs, rows, self.run_inputs)
-        self.observed = pad(self.observed, rows, tuple(self.observed), np.nan)
-
-    @property
-    def shapes(self) -> tuple[Any, ...]:
-        return tuple((k, np.shape(v)) for part in (self.runs, self.observed) for k, v in sorted(part.items()))
-
-    @property
-    def converged(self) -> bool:
-        return self.diagnostics is not None and self.diagnostics.converged
-
-    def accept(self, sampled: nuts.Sampled, method: str, seconds: float) -> None:
-        found = diagnose(sampled, method=method)
-        self.seconds += seconds
-        if self.diagnostics is None or prefer_adapted(self.diagnostics, found):
-            self.sampled, self.diagnostics = sampled, found
-
-    def member(self, law: Law) -> Member:
-        if self.sampled is None or self.diagnostics is None:
-            return Member(self.study.name, error=self.error)
-        made = Posterior.from_sampled(
-            law, self.study, self.sampled, self.diagnostics, seed=self.seed, seconds=self.seconds
-        )
-        return Member(self.study.name, made)
-
-
-def _sample_all(
-    law: Law, plan: nuts.Plan, entries: list[_Entry], chunk: int, method: str, advance: Callable[[int], None]
-) -> None:
-    """Run the program over all entries, one group per shape, ``chunk`` at a time."""
-    groups: dict[Any, list[_Entry]] = {}
-    for entry in entries:
-        groups.setdefault(entry.shapes, []).append(entry)
-    for group in groups.values():
-        size = min(chunk, 1 << (len(group) - 1).bit_length())  # powers of two, so that few programs are compiled
-        for begin in range(0, len(group), size):
-            part = group[begin : begin + size]
-            filled = part + part[-1:] * (size - len(part))
-            started = time.perf_counter()
-            with double_precision():
-                keys = jax.vmap(jax.random.key)(np.array([e.seed for e in filled]))
-                stacked = [_stack([getattr(e, name) for e in filled]) for name in ("runs", "observed")]
-                sampled = jax.tree.map(np.asarray, _sample_chunk(law.program, plan, keys, *stacked))
-            seconds = (time.perf_counter() - started) / len(part)
-            for place, entry in enumerate(part):
-                entry.accept(jax.tree.map(lambda x, place=place: x[place], sampled), method, seconds)
-            advance(len(part))
-
-
-@partial(jax.jit, static_argnames=("plan",))
-def _sample_chunk(law: Law, plan: nuts.Plan, keys: jax.Array, runs: Arrays, observed: Arrays) -> nuts.Sampled:
-    return jax.vmap(lambda key, runs, observed: nuts.sample(law, plan, key, runs, observed))(keys, runs, observed)
-
-
-def _stack(parts: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    return {name: np.stack([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
 class _Bar:

@@ -147,10 +147,19 @@ class Law:
 
     def _flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Priors, numbers and held laws are data, options are structure: other priors never compile a program again."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        data = {n: v for n, v in values.items() if n in self._prior_fields() or isinstance(v, (float, Law))}
-        options = tuple((n, v) for n, v in values.items() if n not in data)
-        return tuple(data.values()), (tuple(data), options)
+        names = self._data_fields()
+        options = tuple((f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in names)
+        return tuple(getattr(self, name) for name in names), (names, options)
+
+    @classmethod
+    def _data_fields(cls) -> tuple[str, ...]:
+        """Return the fields that hold data, told by their declaration: inside JAX their values are placeholders."""
+        priors = cls._prior_fields()
+        return tuple(
+            f.name
+            for f in dataclasses.fields(cls)
+            if f.name in priors or isinstance(f.default, (float, Law)) or "float" in str(f.type)
+        )
 
     @classmethod
     def _unflatten(cls, structure: tuple[Any, ...], data: tuple[Any, ...]) -> Law:

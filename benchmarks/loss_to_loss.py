@@ -28,6 +28,7 @@ from bayes_scaling.fetch import fetch
 from bayes_scaling.models import Chinchilla, FewSteps, Kaplan, ShiftedCompute, ShiftedPowerLaw
 from bayes_scaling.pairing import Pairing, pair
 from bayes_scaling.scores import summarise
+from benchmarks.markdown import show
 
 GRID = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)
 BACKTEST_FIT, BACKTEST_AT = 4.6e18, 4.8e19  # FLOPs: fitted up to the first, forecast from the second on
@@ -269,13 +270,13 @@ def report(
     result["direct_bias"] = 100 * laws["relative_error"].mean()
     result["direct_cover90"] = int(laws["in90"].sum())
     result["direct_width90"] = 100 * (laws["width90"] / laws["actual"]).mean()
-    _print("Forecasts of the runs at 1e21 FLOPs, errors and widths in per cent", pd.DataFrame(rows))
+    show("Forecasts of the runs at 1e21 FLOPs, errors and widths in per cent", pd.DataFrame(rows))
     downstream = scores["train_to_downstream"]
     missed = downstream[~downstream["in90"]].assign(error=100 * downstream["relative_error"])
-    _print("Train-to-downstream: outcomes outside the 90 % interval", missed[["study", "actual", "median", "error"]])
-    _print("Laws of size and data, chosen by backtests (mape, bias); 1e21 without discrepancy, for comparison", forms)
+    show("Train-to-downstream: outcomes outside the 90 % interval", missed[["study", "actual", "median", "error"]])
+    show("Laws of size and data, chosen by backtests (mape, bias); 1e21 without discrepancy, for comparison", forms)
     shown = laws.assign(error=100 * laws["relative_error"], width=100 * laws["width90"] / laws["actual"])
-    _print(
+    show(
         "The chosen law at 1e21 FLOPs", shown[["study", "law", "N", "s", "actual", "median", "error", "in90", "width"]]
     )
     ours = few.assign(error=100 * few["relative_error"].abs()).pivot_table(
@@ -283,15 +284,7 @@ def report(
     )
     theirs = pd.DataFrame(FEW_RUN_PUBLISHED, index=list(FEW_RUN_LOSSES)).T.rename(index=lambda n: f"published: {n}")
     both = pd.concat([ours[list(FEW_RUN_LOSSES)], theirs]).rename_axis("method").reset_index()
-    _print("Few runs of a new set: mean absolute relative error over five sets, per cent", both)
+    show("Few runs of a new set: mean absolute relative error over five sets, per cent", both)
     cover = few.groupby("method")[["in50", "in90"]].mean().reset_index()
-    _print("Few runs: coverage", cover)
+    show("Few runs: coverage", cover)
     return result
-
-
-def _print(title: str, table: pd.DataFrame) -> None:
-    """Print a table in Markdown."""
-    cells = table.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
-    print(f"\n## {title}\n")
-    for line in (list(cells.columns), ["---"] * cells.shape[1], *cells.to_numpy().tolist()):
-        print(f"| {' | '.join(map(str, line))} |")
