@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -15,6 +15,7 @@ from bayes_scaling import nuts
 from bayes_scaling.diagnostics import Diagnostics
 from bayes_scaling.fitting import adapted_plan
 from bayes_scaling.posterior import Posterior
+from bayes_scaling.progress import progress_bar
 from bayes_scaling.store import RunStore
 from bayes_scaling.units import Entry, Fitted, divide, fit_unit
 
@@ -184,7 +185,7 @@ def fit_many(
             waiting.append(unit)
     second = second if adapt is None else None
     work = [(law, first, second, size, [entries[p].data for p in unit]) for unit in waiting]
-    with _Bar(progress, sum(map(len, waiting))) as advance:
+    with progress_bar(progress, f"Fitting {law.name}", sum(map(len, waiting))) as advance:
         for i, results in _finished(executor, work):
             for place, one in zip(waiting[i], results, strict=True):
                 entry = entries[place]
@@ -216,21 +217,3 @@ def member_seed(seed: int, place: int) -> int:
     True
     """
     return int(np.random.SeedSequence(seed, spawn_key=(place,)).generate_state(1)[0] >> 1)
-
-
-class _Bar:
-    """A progress bar over studies; silent where it is not wanted."""
-
-    def __init__(self, shown: bool, total: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.progress = Progress(*columns, disable=not shown, transient=True)
-        self.task = self.progress.add_task("fitting", total=total)
-
-    def __enter__(self) -> Callable[[int], None]:
-        self.progress.start()
-        return lambda done: self.progress.advance(self.task, done)
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()

@@ -15,6 +15,7 @@ from bayes_scaling.errors import StudyError
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.precision import double_precision
+from bayes_scaling.progress import progress_bar
 from bayes_scaling.study import SYMBOLS
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def fit(
     warmup: int | None = None,
     adapt: bool | None = None,
     starts: int = 4,
+    progress: bool = False,
 ) -> Posterior:
     """Fit a law to the training runs of a study with NUTS.
 
@@ -60,6 +62,8 @@ def fit(
         Adapt the mass matrix from the first (True), never (False), or where it is needed (the default).
     starts : int
         Starts of the mode search.
+    progress : bool
+        Show a bar while the fit runs.
 
     Returns
     -------
@@ -84,14 +88,15 @@ def fit(
     started = time.perf_counter()
     plan = nuts.Plan(draws=draws, warmup=warmup or WARMUP, chains=chains, starts=starts)
     sampled, diagnostics = None, None
-    if not adapt:
-        sampled = run(law, plan, seed, runs, observed)
-        diagnostics = diagnose(sampled, method="laplace")
-    if adapt or (adapt is None and diagnostics is not None and not diagnostics.converged):
-        adapted = run(law, adapted_plan(plan, warmup), seed, runs, observed)
-        adapted_diagnostics = diagnose(adapted, method="adapted")
-        if diagnostics is None or prefer_adapted(diagnostics, adapted_diagnostics):
-            sampled, diagnostics = adapted, adapted_diagnostics
+    with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
+        if not adapt:
+            sampled = run(law, plan, seed, runs, observed)
+            diagnostics = diagnose(sampled, method="laplace")
+        if adapt or (adapt is None and diagnostics is not None and not diagnostics.converged):
+            adapted = run(law, adapted_plan(plan, warmup), seed, runs, observed)
+            adapted_diagnostics = diagnose(adapted, method="adapted")
+            if diagnostics is None or prefer_adapted(diagnostics, adapted_diagnostics):
+                sampled, diagnostics = adapted, adapted_diagnostics
     assert sampled is not None and diagnostics is not None
     seconds = time.perf_counter() - started
     return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
