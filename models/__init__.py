@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bayes_scaling.models.fading_transfer import FadingTransfer
     from bayes_scaling.models.few_steps import FewSteps
     from bayes_scaling.models.kaplan import Kaplan
-    from bayes_scaling.models.pooled_rectified import PooledRectified
+    from bayes_scaling.models.pooled import Pooled
     from bayes_scaling.models.power_law import PowerLaw
     from bayes_scaling.models.pretraining_size import PretrainingSize
     from bayes_scaling.models.rectified import Rectified
@@ -27,7 +27,7 @@ __all__ = [
     "FadingTransfer",
     "FewSteps",
     "Kaplan",
-    "PooledRectified",
+    "Pooled",
     "PowerLaw",
     "PretrainingSize",
     "Rectified",
@@ -44,7 +44,7 @@ LAWS = {
     "fading_transfer": "FadingTransfer",
     "few_steps": "FewSteps",
     "kaplan": "Kaplan",
-    "pooled_rectified": "PooledRectified",
+    "pooled": "Pooled",
     "power_law": "PowerLaw",
     "pretraining_size": "PretrainingSize",
     "rectified": "Rectified",

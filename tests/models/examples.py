@@ -9,6 +9,7 @@ import bayes_scaling as bs
 from bayes_scaling import models
 from bayes_scaling.study import SYMBOLS
 
+SERIES = (("one", 1.0), ("two", 1.1))
 RNG = np.random.default_rng(0)
 ROWS = 24
 COLUMNS = {
@@ -38,8 +39,9 @@ def study_for(law: bs.Law) -> bs.Study:
     """Return a study with the columns a law needs."""
     if law.name == "TwoStep":
         return bs.Study.load("olmo_ladder").training
-    if law.name == "PooledRectified":
-        return bs.Study.load("rectified_sft").training
+    if law.name == "Pooled":
+        runs = pd.DataFrame({name: COLUMNS[name] for name in ("n_params", "tokens", "loss")}).assign(run=range(ROWS))
+        return bs.Study.from_frame(pd.concat([runs.assign(task=t, loss=runs["loss"] * f) for t, f in SERIES]))
     needed = {SYMBOLS.get(name, name) for name in law.run_inputs}
     names = {*needed, law.outcome, "model"} & COLUMNS.keys()
     return bs.Study.from_frame(pd.DataFrame({name: COLUMNS[name] for name in sorted(names)}), name="example")

@@ -3,7 +3,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import StudyError
-from bayes_scaling.models import PooledRectified, Rectified
+from bayes_scaling.models import Pooled, Rectified
 
 CONSTANTS = {"E": 1.0, "B": 200.0, "D_l": 300.0, "beta": 0.6}
 SIZES = np.geomspace(200.0, 409_600.0, 36)
@@ -40,7 +40,7 @@ def test_pooling_draws_series_together():
     short = bs.Study(study.frame[study.frame["finetune_data"] <= 1600].reset_index(drop=True), study.card)
     spread = {}
     for pool in (0.1, None):
-        posterior = bs.fit(PooledRectified(pool=pool), short, seed=0, draws=100, chains=2, adapt=False)
+        posterior = bs.fit(Pooled(curve=Rectified(), pool=pool), short, seed=0, draws=100, chains=2, adapt=False)
         assert posterior.draws["D_l"].shape == (200, 4)
         spread[pool] = np.log(posterior.draws["beta"]).mean(0).std()
     assert spread[0.1] < spread[None]
@@ -48,7 +48,7 @@ def test_pooling_draws_series_together():
 
 def test_forecast_has_one_outcome_for_each_series():
     study = bs.Study.load("rectified_sft")
-    posterior = bs.fit(PooledRectified(), study, seed=0, draws=100, chains=2, adapt=False)
+    posterior = bs.fit(Pooled(curve=Rectified()), study, seed=0, draws=100, chains=2, adapt=False)
     scores = posterior.forecast(study.targets, allow_unconverged=True).score()
     assert sorted(scores["task"]) == sorted(study.tasks)
     assert (scores["relative_error"].abs() < 0.1).all()
@@ -61,4 +61,4 @@ def test_bad_tables(curve):
     with pytest.raises(StudyError, match="finetune_data = 0"):
         bs.fit(Rectified(), bs.Study.from_frame(curve.frame.assign(finetune_data=0.0, k=range(36))), seed=0)
     with pytest.raises(StudyError, match="column 'task'"):
-        bs.fit(PooledRectified(), bs.Study.from_frame(curve.frame.assign(run=range(36))), seed=0)
+        bs.fit(Pooled(curve=Rectified()), bs.Study.from_frame(curve.frame.assign(run=range(36))), seed=0)

@@ -1,7 +1,8 @@
-"""The rectified law of fine-tuning for several models at once, partially pooled."""
+"""One law for several series at once, partially pooled."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,32 +15,33 @@ import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
 from bayes_scaling.law import Arrays, Law, observe, sample_slope_error
-from bayes_scaling.models.rectified import Rectified
-from bayes_scaling.models.scratch import check_sizes
+from bayes_scaling.models.chinchilla import Chinchilla
 from bayes_scaling.pooling import assemble, pooled
 from bayes_scaling.priors import Prior
+from bayes_scaling.study import SYMBOLS
 
 if TYPE_CHECKING:
     from bayes_scaling.study import Study
 
-__all__ = ["PooledRectified"]
+__all__ = ["Pooled"]
 
 
-class PooledRectified(Law):
-    r"""Fine-tuning curves of several models on several data sets, each by a rectified law, alike but not equal.
+class Pooled(Law):
+    r"""Several series, each by the same law with parameters of its own, alike but not equal.
 
-    .. math:: L_s(D_F) = E_s + \frac{B_s}{D_{l,s} + D_F^{\beta_s}}, \qquad
-              \log \theta_s \sim N(\mu_\theta, \mathrm{spread}_\theta^2)
+    .. math:: L_{rs} = f(x_r; \theta_s), \qquad g(\theta_s) \sim N(\mu_\theta, \mathrm{spread}_\theta^2)
 
-    for every series s (column ``task``: a model on a data set) and every parameter that ``curve`` pools.  A run is one
-    fine-tuning size, a row of outcomes one loss per series; sizes that a series lacks are left out.
+    for every run r, every series s (column ``task``: a training set, a test set, a model on a data set) and every
+    parameter that ``curve`` pools; g is the log of a positive parameter, the logit of a share.  Floors are free for
+    each series.  Outcomes that a run lacks are left out.
 
     Parameters
     ----------
     curve : Law
-        The law of one series.
+        The law of one series, with its priors: :class:`Chinchilla`, :class:`ShiftedPowerLaw`, :class:`Rectified`, or
+        your own.
     pool : float or None
-        Multiplies the spread between series that ``curve`` states; None fits every series alone.
+        Multiplies the spread between series that ``curve`` states (``pooling``); None fits every series alone.
     sigma : Prior
         Relative noise of each series.  Half a per cent to one, for a loss on a large test set.
     discrepancy : Prior
@@ -47,20 +49,21 @@ class PooledRectified(Law):
 
     References
     ----------
-    .. [1] Lin et al. 2024, "Selecting Large Language Model to Fine-tune via Rectified Scaling Law", arXiv 2402.02314,
-       equation 4 (there each curve alone, by least squares).
+    .. [1] Gelman et al. 2013, "Bayesian Data Analysis", chapter 5: hierarchical models.
+    .. [2] Brandfonbrener et al. 2024, "Loss-to-Loss Prediction: Scaling Laws for All Datasets", arXiv 2411.12925: six
+       training sets on one grid of sizes, there each fitted by itself.
 
     Examples
     --------
-    >>> PooledRectified().run_inputs
-    ('D_F',)
+    >>> Pooled().run_inputs
+    ('N', 'D')
     """
 
-    curve: Law = Rectified()
+    curve: Law = Chinchilla()
     pool: float | None = 1.0
     sigma: Prior = dist.LogNormal(math.log(0.007), 0.7)
 
-    equation = r"L_s = E_s + B_s / (D_{l,s} + D_F^{\beta_s})"
+    equation = r"L_s = f(x; \theta_s), \theta_s \sim N(\mu, \mathrm{spread}^2)"
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -84,7 +87,7 @@ class PooledRectified(Law):
         own = {n: pooled(n, self.curve.priors[n], self._spread(n), count) for n in names}
         sigma = pooled("sigma", self.sigma, None, count)
         columns = self._columns(runs)
-        for name, value in self.curve.derived(columns, **own).items():
+        for name, value in self.curve.derived(runs, **own).items():
             numpyro.deterministic(name, value)
         mean = self.curve.at(columns, own)
         if fitted is not None:
@@ -93,37 +96,56 @@ class PooledRectified(Law):
         if observed is None:
             numpyro.deterministic("loss_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2), numpyro.plate("each", count, dim=-1):
-            observe("loss", self.likelihood(mean, sigma), observed)
+            observe("loss", self.curve.likelihood(mean, sigma), observed)
 
     def _columns(self, runs: Arrays) -> dict[str, Any]:
         return {name: runs[name][:, None] if name in self.run_inputs else runs[name] for name in self.inputs}
 
     # -- the data ---------------------------------------------------------------------------------------------------
 
+    @property
+    def run_inputs(self) -> tuple[str, ...]:
+        """The columns that differ between runs."""
+        return self.curve.run_inputs
+
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return (runs, observed): one run per fine-tuning size, losses of shape (run, task), NaN where missing.
+        """Return (runs, observed): inputs of shape (run,), references (series,), losses (run, series).
 
         Raises
         ------
         StudyError
-            A column is missing, a size is not positive, or a run has several sizes.
+            A column is missing, or the series of a run differ in an input.
         """
         frame = study.frame
-        for column in ("run", "task", "finetune_data", "loss"):
+        outcome = self.curve.outcome
+        for column in ("run", "task", outcome):
             if column not in frame:
                 raise StudyError(
                     f"{self.name} needs a column {column!r} in study {study.name!r}: one row per run and task."
                 )
-        check_sizes(self.name, study)
-        if (frame.groupby("run")["finetune_data"].nunique() > 1).any():
-            raise StudyError(f"A run of study {study.name!r} has several fine-tuning sizes; name runs by their size.")
-        order = frame["run"].drop_duplicates()
-        wide = frame.pivot(index="run", columns="task", values="loss").loc[order, study.tasks]
-        sizes = frame.drop_duplicates("run")["finetune_data"].to_numpy(dtype=float)
-        runs = {"D_F": sizes, "D_F0": np.exp(np.log(sizes).mean()), "task": np.zeros(len(study.tasks))}
-        return runs, {"loss": wide.to_numpy()}
+        rows = frame.drop_duplicates("run")
+        columns = self.curve.input_arrays(rows)
+        for name in self.run_inputs:
+            if (frame.groupby("run")[SYMBOLS.get(name, name)].nunique() > 1).any():
+                raise StudyError(f"A run of study {study.name!r} has several values of {name}; give each its own run.")
+        wide = frame.pivot(index="run", columns="task", values=outcome).loc[rows["run"], study.tasks]
+        each = [self.curve.arrays(self._series(study, task))[0] for task in study.tasks]
+        references = {n: np.array([r[n] for r in each]) for n in each[0] if n not in self.run_inputs}
+        return {**columns, **references, "task": np.zeros(len(study.tasks))}, {"loss": wide.to_numpy(dtype=float)}
+
+    def _series(self, study: Study, task: str) -> Study:
+        """Return the rows of one series that hold an outcome."""
+        one = study.select(task=task)
+        known = one.frame[np.isfinite(one.column(self.curve.outcome))].reset_index(drop=True)
+        return dataclasses.replace(one, frame=known)
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
         names = [n for n in self.curve.priors if n != "discrepancy"]
-        sites = [*names, *(f"{n}_offset" for n in names), "D_l", "B", "learnt", "loss", "loss_mean"]
+        sites = [*names, *(f"{n}_offset" for n in names), *self._derived_names(study), "loss", "loss_mean"]
         return {name: ["task"] for name in sites}, {"task": study.tasks}
+
+    def _derived_names(self, study: Study) -> list[str]:
+        """Return the constants that the curve publishes, one per series."""
+        own = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
+        runs = {name: jnp.ones(1) for name in self.inputs}
+        return list(self.curve.derived(runs, **{n: jnp.ones(1) for n in own}))

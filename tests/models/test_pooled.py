@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import Chinchilla, Pooled, ShiftedPowerLaw
+
+GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40)]
+EXPONENTS = {"a": 0.28, "b": 0.30, "c": 0.32}
+
+
+def sets(noise=0.003):
+    """Three training sets on one grid of sizes; the floors differ more than the exponents."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for floor, (task, alpha) in zip((1.6, 1.9, 2.3), EXPONENTS.items(), strict=True):
+        for i, (n, d) in enumerate(GRID):
+            mean = floor * (1 + 0.5 * (n / 3e8) ** -alpha + 0.5 * (d / 6e9) ** -alpha)
+            rows.append((f"run {i}", task, n, d, mean * np.exp(rng.normal(0, noise))))
+    return pd.DataFrame(rows, columns=["run", "task", "N", "D", "loss"])
+
+
+@pytest.fixture(scope="module")
+def study():
+    return bs.Study.from_frame(sets(), name="three sets")
+
+
+@pytest.fixture(scope="module")
+def posterior(study):
+    return bs.fit(Pooled(), study, seed=0, draws=500, adapt=False)
+
+
+def test_every_set_keeps_its_floor_and_the_exponents_agree(posterior):
+    posterior.require_converged()
+    E = np.median(posterior.draws["E"], axis=0)
+    assert (np.diff(E) > 0).all()
+    assert posterior.tree["posterior"]["A"].dims == ("chain", "draw", "task")
+    spread = np.median(np.log(posterior.draws["alpha_N"]), axis=0).std()
+    assert spread < 0.1
+
+
+def test_pooling_draws_the_exponents_together(study, posterior):
+    alone = bs.fit(Pooled(pool=None), study, seed=0, draws=100, adapt=False)
+    close = bs.fit(Pooled(pool=0.25), study, seed=0, draws=500, adapt=False)  # the program of the default
+    spread = [np.log(p.draws["alpha_D"]).mean(axis=0).std() for p in (close, posterior, alone)]
+    assert spread[0] < spread[1]
+    assert spread[0] < spread[2]
+
+
+def test_pools_losses_against_a_loss(study):
+    wide = study.frame.pivot(index="run", columns="task", values="loss").reset_index()
+    pairs = wide.melt(id_vars=["run", "a"], value_vars=["b", "c"], var_name="task", value_name="loss")
+    pairs = bs.Study.from_frame(pairs.rename(columns={"a": "source_loss"}), name="from a")
+    fitted = bs.fit(Pooled(curve=ShiftedPowerLaw(), discrepancy=0.04), pairs, seed=0, draws=200, adapt=False)
+    assert (fitted.draws["E1"] < pairs.frame.groupby("task")["loss"].min().to_numpy()).all()
+    rows = fitted.forecast({"source_loss": 2.6}, allow_unconverged=True).intervals()
+    assert set(rows["task"]) == {"b", "c"}
+    assert rows["median"].between(2.5, 4.5).all()
+
+
+def test_a_run_of_two_sizes_is_refused(study):
+    frame = study.frame.copy()
+    frame.loc[0, "n_params"] = 2.5e8
+    with pytest.raises(bs.StudyError, match="several values of N"):
+        bs.fit(Pooled(), bs.Study.from_frame(frame), seed=0)
+    with pytest.raises(bs.StudyError, match="column 'task'"):
+        bs.fit(Pooled(), bs.Study.from_frame(frame.query("task == 'a'").drop(columns="task")), seed=0)
+    assert Chinchilla.pooling["alpha_N"] == 0.2
