@@ -1,4 +1,4 @@
-"""The command line: ``bayes-scaling laws | studies | forecast``.
+"""The command line: ``bayes-scaling laws | studies | forecast | pair``.
 
 Every mistake is one sentence on the error stream and exit code 2; a fit that did not converge is exit code 3.  What
 takes long to import is imported inside the commands, so that ``--help`` is instant.
@@ -137,3 +137,45 @@ def forecast(
         allow_unconverged=allow_unconverged,
     )
     run(request, quiet=quiet)
+
+
+@app.command()
+def pair(
+    study: Annotated[str, typer.Argument(metavar="STUDY_OR_FILE", help="A study's name, or a CSV or parquet file.")],
+    source: Annotated[str, typer.Option("--from", help="The loss known: SET:LOSS; 'all' stands for every set.")],
+    target: Annotated[
+        str, typer.Option("--to", help="The loss to forecast: SET:LOSS; 'same' stands for the set of --from.")
+    ],
+    sets: Annotated[str, typer.Option(help="Column that names the training sets.")] = "train_data",
+    by: Annotated[str, typer.Option(help="Columns in which the runs of a pair agree.")] = "n_params,flops",
+    full: Annotated[bool, typer.Option("--full", help="Use every run of the study, downloaded if need be.")] = False,
+    columns: Annotated[str | None, typer.Option("--map", help="Your columns: n_params=N,flops=C.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for the forecasts as JSON.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random draw.")] = 0,
+    draws: Annotated[int, typer.Option(min=20, help="Posterior draws kept per chain.")] = 1000,
+    chains: Annotated[int, typer.Option(min=1, help="Number of chains.")] = 4,
+    allow_unconverged: Annotated[
+        bool, typer.Option("--allow-unconverged", help="Go on where the chains did not converge.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Predict a loss from another: train to train, train to test, test to test."""
+    from bayes_scaling.pair_job import PairRequest, run_pairs
+
+    request = PairRequest(
+        study=study,
+        source=source,
+        target=target,
+        sets=sets,
+        by=by,
+        full=full,
+        columns=columns,
+        out=out,
+        json=json,
+        seed=seed,
+        draws=draws,
+        chains=chains,
+        allow_unconverged=allow_unconverged,
+    )
+    run_pairs(request, quiet=quiet)

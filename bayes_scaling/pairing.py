@@ -11,7 +11,7 @@ import pandas as pd
 from bayes_scaling.errors import StudyError
 from bayes_scaling.study import Study
 
-__all__ = ["Pairing", "pair"]
+__all__ = ["Pairing", "choose", "pair"]
 
 FEWEST = 4  # pairs that a curve with a slope and two floors needs at the least
 
@@ -106,6 +106,18 @@ def pair(
     )
     card = dataclasses.replace(target.card, name=label)
     return Pairing(Study.from_frame(both, card=card), int(fitted.sum()), int(is_target.sum()), left_out)
+
+
+def choose(study: Study, column: str, value: str) -> Study:
+    """Return the runs of one training set, as a study of its name.
+
+    Raises
+    ------
+    StudyError
+        The column or the value does not exist.
+    """
+    chosen = study.select(**{column: value})
+    return dataclasses.replace(chosen, card=dataclasses.replace(chosen.card, name=str(value)))
 
 
 def _side(study: Study, loss: str, by: list[str], axis: str) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import pandas as pd
 from rich.progress import track
 
 import bayes_scaling as bs
+from bayes_scaling.backtesting import expanding_window
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.scores import score_table, summarise
 from benchmarks.loss_to_loss import BACKTEST_AT, BACKTEST_FIT, HELD_OUT, SETS, one_set
@@ -34,7 +35,7 @@ class Split:
 def splits() -> list[Split]:
     """Return every study with the runs held out of it."""
     points = bs.Study.load("chinchilla", progress=False)
-    found = [Split("Chinchilla points", a, b) for _, a, b in bs.backtesting.expanding_window(points, "flops")]
+    found = [Split("Chinchilla points", a, b) for _, a, b in expanding_window(points, "flops")]
     sweep = bs.Study.load("loss_to_loss", full=True, progress=False).training.rename(n_params="n_params_body")
     for name in SETS:
         for loss in HELD_OUT:

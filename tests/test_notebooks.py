@@ -25,7 +25,7 @@ def test_stored_copy_is_whole_and_small(path):
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_with_few_draws(path, monkeypatch):
-    monkeypatch.setenv("BAYES_SCALING_DRAWS", "200")
+    monkeypatch.setenv("BAYES_SCALING_DRAWS", "100")
     notebook = nbformat.read(path, as_version=4)
     where = {"metadata": {"path": path.parent}}
     NotebookClient(notebook, timeout=1800, kernel_name="python3", resources=where).execute()
