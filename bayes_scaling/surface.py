@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,8 +13,10 @@ import numpyro
 
 from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
 from bayes_scaling.flops import FlopRule, PerToken
+from bayes_scaling.forecast import predict
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.precision import double_precision
+from bayes_scaling.study import SYMBOLS
 
 if TYPE_CHECKING:
     from bayes_scaling.law import Arrays, Law
@@ -138,15 +140,25 @@ class Surface:
     def __len__(self) -> int:
         return len(next(iter(self.latent.values())))
 
+    def take(self, order: np.ndarray) -> Surface:
+        """Return the surface of some draws, or of all in another order; the slope errors keep their places."""
+        latent = {name: value[order] for name, value in self.latent.items()}
+        return dataclasses.replace(self, latent=latent, keys=self.keys[: len(order)])
+
     @property
     def sign(self) -> float:
         """1 where less is better, as for a loss, and -1 where more is: accuracies."""
         return -1.0 if "accuracy" in self.quantity else 1.0
 
     @property
+    def columns(self) -> dict[str, str]:
+        """The inputs of scale that the law reads, N, D or C, with the names of their columns."""
+        return {name: SYMBOLS[name] for name in SCALE if name in self.posterior.law.run_inputs}
+
+    @property
     def by_compute(self) -> bool:
         """Whether the law reads FLOPs alone, so that every budget has one outcome."""
-        return set(SCALE) & set(self.posterior.law.run_inputs) == {"C"}
+        return set(self.columns) == {"C"}
 
     def require_size_and_data(self, purpose: str) -> None:
         """Refuse a law that does not weigh parameters against tokens.
@@ -206,7 +218,25 @@ class Surface:
                 parts.append(np.asarray(found))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
-    @property
+    def noise(self, **scale: np.ndarray) -> np.ndarray:
+        """Return the variance of single runs around their expected outcome, averaged over draws, shape (point,).
+
+        Parameters
+        ----------
+        **scale : array, shape (point,)
+            ``N``, ``D`` or ``C``, as far as the law reads them.
+        """
+        law = self.posterior.law
+        points = len(next(iter(scale.values())))
+        runs = {**self.arrays, **scale, **{name: np.full(points, value) for name, value in self.given.items()}}
+        runs = pad(runs, bucket(points), law.run_inputs)
+        with double_precision():
+            drawn = predict(law.program, self.keys, self.latent, runs, None)
+            run, mean = (np.asarray(drawn[name]) for name in (self.quantity, f"{self.quantity}_mean"))
+        place = (slice(None), slice(points), *self.place)
+        return np.mean((run[place] - mean[place]) ** 2, axis=0)
+
+    @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """The inputs of the fitted runs, and the references, as the law reads them."""
         return self.posterior.law.arrays(self.posterior.study)[0]
