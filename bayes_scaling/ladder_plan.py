@@ -85,7 +85,7 @@ def plan_ladders(
     target: Mapping[str, float],
     *,
     seed: int,
-    families: int = 48,
+    families: int = 32,
     flops: str | PerToken | FlopRule = "6ND",
     draws: int = 500,
     chains: int = 4,
@@ -96,7 +96,7 @@ def plan_ladders(
 
     A family is one draw: of the law's priors, or of the posterior of an earlier family.  Its runs are drawn with noise,
     and beyond the data (of the earlier fit, or of all plans together) its slope is off by the law's discrepancy.  Every
-    plan is tried on the same families.
+    plan is tried on the same families; the few whose first fit does not converge are left out, and counted.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def plan_ladders(
         own = outcomes[:, begin : begin + len(frame)]
         begin += len(frame)
         studies = [_study(law, frame, f"{name} {i}", y) for i, y in enumerate(own)]
-        batch = fit_many(law, studies, seed=seed, draws=draws, chains=chains, progress=progress)
+        batch = fit_many(law, studies, seed=seed, draws=draws, chains=chains, adapt=False, progress=progress)
         for i, member in enumerate(batch):
             if member.posterior is None or member.verdict != "converged":
                 continue

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NextRuns", "next_runs"]
 
-EDGE_DRAWS = 500  # draws of the slope error that say how far moving the edge of the data narrows the target
+FEW = 500  # draws that are enough for the noise of a run, and for what moving the edge of the data does
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -165,8 +165,8 @@ class _Prospects:
         self.inputs = {**scale, **{n: np.full(len(frame), v) for n, v in surface.given.items()}}
         values = np.hstack([surface.at(**self.aim, exact=True), surface.at(**scale, exact=True)])
         self.covariance = np.atleast_2d(np.cov(values, rowvar=False))
-        self.noise = surface.noise(**scale)
-        self.few = surface.take(np.linspace(0, len(surface) - 1, min(EDGE_DRAWS, len(surface))).round().astype(int))
+        self.few = surface.take(np.linspace(0, len(surface) - 1, min(FEW, len(surface))).round().astype(int))
+        self.noise = self.few.noise(**scale)
         self.exact = self.few.at(**self.aim, exact=True)
         self.sd = float(np.sqrt(self.covariance[0, 0] + self.slope_variance([])))
         self.alone = self.score(self.covariance, [], frame.index)
