@@ -11,7 +11,8 @@ import pandas as pd
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.frontier import at_edge, optimal_size
 from bayes_scaling.intervals import quantile_columns
-from bayes_scaling.surface import Surface, as_surface, positive
+from bayes_scaling.scale import positive, require_size_and_data
+from bayes_scaling.surface import Surface, as_surface
 
 if TYPE_CHECKING:
     from bayes_scaling.posterior import Posterior
@@ -144,7 +145,7 @@ def allocate(source: Posterior | Surface, budgets: Any) -> Allocation:
     >>> bs.allocate(posterior, [1e21, 1e24]).table()  # doctest: +SKIP
     """
     surface = as_surface(source)
-    surface.require_size_and_data("A compute-optimal allocation")
+    require_size_and_data(surface.posterior.law, "A compute-optimal allocation")
     C = positive(budgets, "budget", "1e24 FLOPs")
     N = optimal_size(surface, C)
     D = surface.rule.tokens(N, C)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bayes_scaling.allocation import Allocation, allocate
-from bayes_scaling.intervals import quantile, quantile_columns
+from bayes_scaling.budget import Reach
+from bayes_scaling.intervals import quantile, quantile_columns, short
 from bayes_scaling.ladder_plan import LadderPlans
 from bayes_scaling.marks import (
     BLUE,
@@ -23,8 +24,7 @@ from bayes_scaling.marks import (
     scale_of,
 )
 from bayes_scaling.next_run import NextRuns
-from bayes_scaling.reach import Reach
-from bayes_scaling.regret import Regret
+from bayes_scaling.waste import Regret
 
 __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
 
@@ -41,20 +41,6 @@ def _new(ax: Axes | None, size: tuple[float, float] = (7.2, 4.2)) -> Axes:
 
 def _explain(ax: Axes, words: str) -> None:
     ax.text(0, 1.015, words, transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom")
-
-
-def short(value: float) -> str:
-    """Return a count in words of the trade.
-
-    Examples
-    --------
-    >>> short(7.05e10), short(1.4e12), short(2.5e4)
-    ('70.5B', '1.4T', '25k')
-    """
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
 
 
 @house_style
@@ -84,15 +70,15 @@ def plot_frontier(allocation: Allocation, ax: Axes | None = None) -> Axes:
     draw_runs(ax, runs, sizes)
     thumb = _size_at_ratio(path, RULE_OF_THUMB)
     ax.plot(C, thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
-    ax.annotate("20 tokens per parameter", (C[2], thumb[2]), (0, -4), textcoords="offset points",
-                fontsize=8, color=QUIET, va="top", ha="left")  # fmt: skip
+    ax.annotate("20 tokens per parameter", (C[-10], thumb[-10]), (6, -16), textcoords="offset points",
+                fontsize=8, color=QUIET, va="top", ha="center")  # fmt: skip
     if len(allocation.flops) <= MARKED:
         for i, budget in enumerate(allocation.flops):
             at = {k: float(v) for k, v in quantile_columns(allocation.N[:, i]).items()}
             draw_interval(ax, float(budget), {**at, "actual": np.nan}, upright=True)
-            ratio = float(np.median(allocation.tokens_per_parameter[:, i]))
+            tokens_there = float(np.median(allocation.D[:, i]))
             ax.annotate(
-                f"{short(at['median'])} parameters\n{short(ratio * at['median'])} tokens", (budget, at["q95"]), (-6, 2),
+                f"{short(at['median'])} parameters\n{short(tokens_there)} tokens", (budget, at["q95"]), (-6, 2),
                 textcoords="offset points", fontsize=8, color=BLUE, ha="right", va="bottom",
             )  # fmt: skip
     ax.set(xscale="log", yscale="log", xlim=(C[0], C[-1]))
@@ -145,7 +131,9 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     at = {k: float(v) for k, v in quantile_columns(regret.best).items()}
     draw_interval(ax, 0.95, {**at, "actual": np.nan})
     ax.set_yticks([1, 1.5, 2, 3, 4], ["1 x", "1.5 x", "2 x", "3 x", "4 x"])
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(f"parameters, at {regret.flops:.3g} FLOPs ({regret.surface.rule.name})")
     ax.set_ylabel("compute used / compute needed")
     ax.set_title("What choosing another size costs", pad=20)
@@ -230,7 +218,7 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("cost of the run (FLOPs)")
     ax.set_ylabel("narrower forecast (%)")
     ax.set_title(f"Which run to pay for next, to forecast {found.target}", pad=20)
-    _explain(ax, "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in this order")
+    _explain(ax, "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order")
     return ax
 
 

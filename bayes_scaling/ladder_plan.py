@@ -24,7 +24,7 @@ from bayes_scaling.study import SYMBOLS, Study
 if TYPE_CHECKING:
     from bayes_scaling.law import Arrays
 
-__all__ = ["LadderPlans", "plan_ladders"]
+__all__ = ["LadderPlans", "plan_ladders", "read_plan"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ def plan_ladders(
     rule = FlopRule.of(flops, family.study if isinstance(family, Posterior) else None)
     if isinstance(family, Posterior):
         family.require_converged(allow_unconverged)
-    frames = {name: _read(law, plan) for name, plan in plans.items()}
+    frames = {name: read_plan(law, plan) for name, plan in plans.items()}
     everything = pd.concat(frames.values(), ignore_index=True)
     if law.dims(_study(law, everything, "plan"))[0]:
         raise LawError(f"{law.name} describes several series; plan its ladder for one of them, with the law of a loss.")
@@ -190,7 +190,8 @@ def _simulate(family: Law | Posterior, law: Law, rows: pd.DataFrame, fitted: int
         return np.asarray(drawn[law.outcome])[:, : len(rows)]
 
 
-def _read(law: Law, plan: Any) -> pd.DataFrame:
+def read_plan(law: Law, plan: Any) -> pd.DataFrame:
+    """Return a plan with our column names; raises StudyError where it lacks an input of the law."""
     frame = pd.DataFrame(plan).rename(columns=SYMBOLS).reset_index(drop=True)
     law.input_arrays(frame)
     return frame

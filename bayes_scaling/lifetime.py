@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.budget import Reach, reach
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.frontier import SPAN
 from bayes_scaling.intervals import quantile_columns
-from bayes_scaling.reach import Reach, reach
+from bayes_scaling.scale import require_size_and_data
 from bayes_scaling.solvers import minimise
 from bayes_scaling.surface import Surface, as_surface
 
@@ -110,7 +111,7 @@ def cheapest(source: Posterior | Surface, target: float, inference_tokens: Any) 
        arXiv 2401.00448, equation 3.
     """
     surface = as_surface(source)
-    surface.require_size_and_data("A lifetime cost")
+    require_size_and_data(surface.posterior.law, "A lifetime cost")
     try:
         demand = np.atleast_1d(np.asarray(inference_tokens, dtype=float))
     except (TypeError, ValueError):

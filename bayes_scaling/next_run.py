@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import DecisionError, suggest
+from bayes_scaling.flops import FlopRule
 from bayes_scaling.forecast import read_targets
+from bayes_scaling.scale import positive, scale_columns
 from bayes_scaling.study import SYMBOLS
-from bayes_scaling.surface import Surface, as_surface, positive
+from bayes_scaling.surface import Surface, as_surface
 
 if TYPE_CHECKING:
+    from bayes_scaling.law import Law
     from bayes_scaling.posterior import Posterior
 
 __all__ = ["NextRuns", "next_runs"]
@@ -111,7 +114,7 @@ def next_runs(
        section 4: the reduction of the predictive variance at a point of interest.
     """
     surface = as_surface(source)
-    frame = read_candidates(surface, candidates)
+    frame = read_candidates(surface.posterior.law, surface.rule, candidates)
     aim, _ = read_targets(surface.posterior.law, surface.posterior.study, {**surface.given, **target})
     prospects = _Prospects(surface, frame, aim)
     if spend is not None:
@@ -128,31 +131,42 @@ def next_runs(
             raise DecisionError(f"The count is {count!r}; give the number of runs to choose, 1 or more.")
         batch, baseline = (prospects.greedy(by, count=count) for by in ("per_flop", "flops"))
     ranking = prospects.alone.drop(columns="gain").sort_values("per_flop", ascending=False, kind="stable")
-    label = str(aim.index[0])
-    return NextRuns(ranking.reset_index(drop=True), batch, baseline, prospects.sd, label, surface.quantity, surface.unit)
+    return NextRuns(
+        ranking=ranking.reset_index(drop=True),
+        batch=batch,
+        baseline=baseline,
+        sd=prospects.sd,
+        target=str(aim.index[0]),
+        quantity=surface.quantity,
+        unit=surface.unit,
+    )
 
 
-def read_candidates(surface: Surface, candidates: Any) -> pd.DataFrame:
+def read_candidates(law: Law, rule: FlopRule, candidates: Any) -> pd.DataFrame:
     """Return ``run``, the law's inputs of scale and ``flops`` of each candidate, checked.
 
     Raises
     ------
     DecisionError
-        There are none, a column is missing, or a value is not a positive number.
+        There are none, a column is missing, a value is not a positive number, or two have one name.
     """
     frame = pd.DataFrame(candidates).rename(columns=SYMBOLS).reset_index(drop=True)
     if frame.empty:
         raise DecisionError("There are no candidates; give at least one run, with its N and D.")
-    for symbol, column in surface.columns.items():
+    columns = scale_columns(law)
+    for symbol, column in columns.items():
         if column not in frame:
             raise DecisionError(f"The candidates lack {symbol} ({column}); {suggest(column, frame.columns)}")
-    if "flops" not in frame:
-        frame["flops"] = surface.rule.cost(frame["n_params"], frame["tokens"])
-    for column in dict.fromkeys((*surface.columns.values(), "flops")):
+    for column in filter(frame.columns.__contains__, (*columns.values(), "flops")):
         frame[column] = positive(pd.to_numeric(frame[column], errors="coerce"), f"candidates' {column}", "7e9")
+    if "flops" not in frame:
+        frame["flops"] = rule.cost(frame["n_params"], frame["tokens"])
     if "run" not in frame:
         frame["run"] = [f"candidate {i}" for i in range(1, len(frame) + 1)]
-    return frame[list(dict.fromkeys(("run", *surface.columns.values(), "flops")))]
+    if frame["run"].duplicated().any():
+        name = frame.loc[frame["run"].duplicated(), "run"].iloc[0]
+        raise DecisionError(f"Two candidates are called {name!r}; give each a name of its own.")
+    return frame[list(dict.fromkeys(("run", *columns.values(), "flops")))]
 
 
 class _Prospects:
@@ -195,7 +209,9 @@ class _Prospects:
 
         With a limit of FLOPs it ends where no affordable run narrows the forecast any more.
         """
-        K, chosen, rows, left = self.covariance, [], [], np.inf if limit is None else limit
+        K, left = self.covariance, np.inf if limit is None else limit
+        chosen: list[int] = []
+        rows: list[pd.Series] = []
         while len(chosen) < min(count or len(self.frame), len(self.frame)):
             open_to = self.frame.drop(index=chosen)
             open_to = open_to[open_to["flops"] <= left]

@@ -11,21 +11,20 @@ import jax
 import numpy as np
 import numpyro
 
-from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
+from bayes_scaling.errors import LawError, TargetError, suggest
 from bayes_scaling.flops import FlopRule, PerToken
 from bayes_scaling.forecast import predict
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.precision import double_precision
-from bayes_scaling.study import SYMBOLS
+from bayes_scaling.scale import SCALE, scale_columns
 
 if TYPE_CHECKING:
     from bayes_scaling.law import Arrays, Law
     from bayes_scaling.posterior import Posterior
 
-__all__ = ["Surface", "as_surface", "positive"]
+__all__ = ["Surface", "as_surface"]
 
 CHUNK = 4_000_000  # values evaluated at once
-SCALE = ("N", "D", "C")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -153,27 +152,12 @@ class Surface:
     @property
     def columns(self) -> dict[str, str]:
         """The inputs of scale that the law reads, N, D or C, with the names of their columns."""
-        return {name: SYMBOLS[name] for name in SCALE if name in self.posterior.law.run_inputs}
+        return scale_columns(self.posterior.law)
 
     @property
     def by_compute(self) -> bool:
         """Whether the law reads FLOPs alone, so that every budget has one outcome."""
         return set(self.columns) == {"C"}
-
-    def require_size_and_data(self, purpose: str) -> None:
-        """Refuse a law that does not weigh parameters against tokens.
-
-        Raises
-        ------
-        LawError
-            It reads not both of N and D.
-        """
-        inputs = self.posterior.law.run_inputs
-        if not {"N", "D"} <= set(inputs):
-            raise LawError(
-                f"{purpose} weighs parameters against tokens, and {self.posterior.law.name} reads "
-                f"{', '.join(inputs)}; fit a law of N and D."
-            )
 
     def at(
         self,
@@ -233,8 +217,8 @@ class Surface:
         with double_precision():
             drawn = predict(law.program, self.keys, self.latent, runs, None)
             run, mean = (np.asarray(drawn[name]) for name in (self.quantity, f"{self.quantity}_mean"))
-        place = (slice(None), slice(points), *self.place)
-        return np.mean((run[place] - mean[place]) ** 2, axis=0)
+        gap = (run - mean)[:, :points]
+        return np.mean(gap[(..., *self.place)] ** 2, axis=0)
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -284,28 +268,10 @@ def _place(posterior: Posterior, quantity: str, series: str | None) -> tuple[int
             raise TargetError(f"{posterior.law.name} describes one series, so there is no {series!r}; leave it out.")
         return ()
     labels = [str(label) for label in coords[names[-1]]]
+    feature = getattr(posterior.law, "feature", None)
+    if series not in labels and f"{feature}:{series}" in labels:
+        series = f"{feature}:{series}"  # a task's name stands for the loss its accuracy is read from
     if series is None or series not in labels:
-        asked = "give one of them" if series is None else suggest(series, labels)
+        asked = f"give one of {', '.join(labels)}." if series is None else suggest(series, labels)
         raise TargetError(f"{posterior.law.name} describes {len(labels)} series of {quantity}; {asked}")
     return (labels.index(series),)
-
-
-def positive(values: Any, what: str, example: str) -> np.ndarray:
-    """Return numbers as an array of shape (point,), or say which of them is not positive and finite.
-
-    Raises
-    ------
-    DecisionError
-        One is not.
-    """
-    try:
-        array = np.atleast_1d(np.asarray(values, dtype=float))
-    except (TypeError, ValueError):
-        array = np.array([np.nan])
-    bad = ~(np.isfinite(array) & (array > 0))
-    if array.ndim != 1 or not array.size or bad.any():
-        given = values if np.ndim(values) == 0 or not array.size else f"{array[bad][0]:g}" if bad.any() else values
-        raise DecisionError(f"The {what} is {given!r}; give positive numbers, such as {example}.")
-    return array
-
-

@@ -107,8 +107,14 @@ def superiority(
         rng = np.random.default_rng(seed)
         second = second.take(rng.permutation(len(second))[:size])
         second = dataclasses.replace(second, keys=first.keys if shared_error else first.keys[rng.permutation(size)])
-    values = [s.at(**_scale(s, t))[:, 0] for s, t in ((first, target), (second, target_b or target))]
-    return Superiority(*values, sign=first.sign, quantity=first.quantity, unit=first.unit, paired=paired)
+    return Superiority(
+        a=first.at(**_scale(first, target))[:, 0],
+        b=second.at(**_scale(second, target_b or target))[:, 0],
+        sign=first.sign,
+        quantity=first.quantity,
+        unit=first.unit,
+        paired=paired,
+    )
 
 
 def _scale(surface: Surface, target: Mapping[str, Any]) -> dict[str, Any]:

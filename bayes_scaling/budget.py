@@ -12,8 +12,9 @@ import pandas as pd
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.frontier import optimal_size
 from bayes_scaling.intervals import quantile, quantile_columns
+from bayes_scaling.scale import positive, require_size_and_data
 from bayes_scaling.solvers import first_crossing
-from bayes_scaling.surface import Surface, as_surface, positive
+from bayes_scaling.surface import Surface, as_surface
 
 if TYPE_CHECKING:
     from bayes_scaling.posterior import Posterior
@@ -96,9 +97,7 @@ class Reach:
         return plot_reach(self, ax)
 
 
-def reach(
-    source: Posterior | Surface, target: float, *, N: float | None = None, D: float | None = None
-) -> Reach:
+def reach(source: Posterior | Surface, target: float, *, N: float | None = None, D: float | None = None) -> Reach:
     """Return the FLOPs needed to reach an expected outcome, draw by draw.
 
     Parameters
@@ -131,12 +130,14 @@ def reach(
     surface = as_surface(source)
     goal = float(positive(target, f"target {surface.quantity}", "2.1")[0])
     if N is not None and D is not None:
-        raise DecisionError(f"Both N = {N!r} and D = {D!r} are given, which leaves nothing to choose; give one of them.")
+        raise DecisionError(f"Both N = {N!r} and D = {D!r} are given, so nothing is left to choose; give one of them.")
     fixed = {n: float(positive(v, n, "7e9")[0]) for n, v in (("N", N), ("D", D)) if v is not None}
     if fixed or not surface.by_compute:
-        surface.require_size_and_data("A budget at fixed size or data" if fixed else "A compute-optimal budget")
+        require_size_and_data(
+            surface.posterior.law, "A budget at fixed size or data" if fixed else "A compute-optimal budget"
+        )
 
-    def place(log_C: np.ndarray) -> dict[str, np.ndarray]:
+    def place(log_C: np.ndarray) -> dict[str, Any]:
         C = np.broadcast_to(np.exp(log_C), (len(surface), log_C.shape[1]))
         if surface.by_compute:
             return {"C": C}

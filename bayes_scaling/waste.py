@@ -11,8 +11,9 @@ import pandas as pd
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.frontier import optimal_size
 from bayes_scaling.intervals import quantile_columns
+from bayes_scaling.scale import positive, require_size_and_data
 from bayes_scaling.solvers import first_crossing
-from bayes_scaling.surface import Surface, as_surface, positive
+from bayes_scaling.surface import Surface, as_surface
 
 if TYPE_CHECKING:
     from bayes_scaling.posterior import Posterior
@@ -110,7 +111,7 @@ def regret(source: Posterior | Surface, budget: float, sizes: Any = None) -> Reg
     costs, which near the optimum is little.
     """
     surface = as_surface(source)
-    surface.require_size_and_data("A regret")
+    require_size_and_data(surface.posterior.law, "A regret")
     C = positive(budget, "budget", "1e24 FLOPs")
     if len(C) != 1:
         raise DecisionError(f"A regret is at one budget, and {len(C)} are given; ask for each in turn.")
@@ -136,7 +137,12 @@ def _waste(surface: Surface, C: np.ndarray, N: np.ndarray, D: np.ndarray) -> np.
 
     columns = []
     for value in values.T:
+        level = value[:, None] + 1e-12
+
+        def above(log_C: np.ndarray, level: np.ndarray = level) -> np.ndarray:
+            return frontier(log_C) - level
+
         start, stop = (np.full((len(surface), 1), end[0]) for end in (low, high))
-        log_C = first_crossing(lambda x, v=value: frontier(x) - v[:, None] - 1e-12, start, stop, nodes=len(nodes))
+        log_C = first_crossing(above, start, stop, nodes=len(nodes))
         columns.append(np.exp(np.log(C) - np.minimum(log_C, np.log(C)))[:, 0])
     return np.stack(columns, axis=1)
