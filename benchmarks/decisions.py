@@ -20,7 +20,7 @@ STUDIES = 240
 DESIGN = pd.DataFrame([(n, r * n) for n in (5e7, 1e8, 2e8, 4e8, 8e8) for r in (5, 10, 20, 40, 80)], columns=["N", "D"])
 BUDGET = 1e22  # twenty times the largest run of the design
 TARGET = {"N": 7e9, "D": 4e12}
-START, X
+START, CHOICE = ("190M", "370M"), ("760M", "1.3B")
 ORDERS = ("ours", "by size", "largest first")
 LEVELS = (3e20, 1e21, 3e21)  # FLOPs spent beyond the start, at which the orders are compared
 
