@@ -183,6 +183,10 @@ class _Prospects:
         self.noise = self.few.noise(**scale)
         self.exact = self.few.at(**self.aim, exact=True)
         self.sd = float(np.sqrt(self.covariance[0, 0] + self.slope_variance([])))
+        if not self.sd > 0:
+            raise DecisionError(
+                f"The forecast of {aim.index[0]} has no spread, so no run can narrow it; let parameters be learnt."
+            )
         self.alone = self.score(self.covariance, [], frame.index)
 
     def slope_variance(self, chosen: list[int]) -> float:

@@ -28,15 +28,18 @@ LEVELS = (3e20, 1e21, 3e21)  # FLOPs spent beyond the start, at which the orders
 def figures(seed: int = 0) -> dict[str, float]:
     """Run everything, print the tables and return the figures by name."""
     found = coverage(seed=seed) | chinchilla(seed) | speed(seed)
-    table = retrospect(seed)
+    bought = retrospect(seed)
     plans = ladders(seed)
     console = Console(width=140)
-    console.print("Ladder in retrospect: mean over eight tasks, beyond the 190M and 370M runs")
-    console.print(table.to_string(index=False))
-    console.print("Planned ladders, families from the priors")
-    console.print(plans.to_string(index=False))
-    for row in table.to_dict("records"):
-        name = f"{row['order'].replace(' ', '_')}_{row['flops']:.0e}"
+    for title, table in (
+        ("Ladder in retrospect: mean over eight tasks, after the 190M and 370M runs", at_levels(bought)),
+        ("The same, averaged over what is spent", averages(bought)),
+        ("Planned ladders, families from the priors", plans),
+    ):
+        console.print(title)
+        console.print(table.to_string(index=False))
+    for row in averages(bought).to_dict("records"):
+        name = row["order"].replace(" ", "_")
         found |= {f"{name}_width90_pct": row["width90_pct"], f"{name}_error_pct": row["error_pct"]}
     found |= {f"ladder_{row['plan']}_width90": row["median"] for row in plans.to_dict("records")}
     return {name: float(value) for name, value in found.items()}
@@ -137,31 +140,43 @@ def retrospect(seed: int = 0, draws: int = 500, tasks: tuple[str, ...] | None = 
     Returns
     -------
     pandas.DataFrame
-        One row per order and level of :data:`LEVELS`: mean over tasks of the absolute relative error and of the width
-        of the 90 % interval (of the outcome), both in per cent, after what that level pays for.
+        One row per order, task and run bought: ``flops`` spent so far, relative ``error`` of the median, ``width90`` of
+        the interval of a new run over the outcome, ``in90``.
     """
     ladder = bs.Study.load("olmo_ladder")
     tasks = tasks or tuple(ladder.tasks)
-    columns = {"loss": "task_loss"}
-    trained = {t: ladder.training.select(task=t).rename(**columns) for t in tasks}
-    aims = {t: ladder.targets.select(task=t, run="7B-4T").rename(**columns) for t in tasks}
-    steps = [step for order in ORDERS for step in _buy(order, trained, aims, seed, draws)]
-    table = pd.DataFrame(steps)
+    trained = {t: ladder.training.select(task=t).rename(loss="task_loss") for t in tasks}
+    aims = {t: ladder.targets.select(task=t, run="7B-4T").rename(loss="task_loss") for t in tasks}
+    return pd.DataFrame([step for order in ORDERS for step in _buy(order, trained, aims, seed, draws)])
+
+
+def at_levels(bought: pd.DataFrame) -> pd.DataFrame:
+    """Return where each order stands after what each of :data:`LEVELS` pays for: means over tasks, in per cent."""
     rows = []
     for order in ORDERS:
         for level in (0.0, *LEVELS, np.inf):
-            reached = table[(table["order"] == order) & (table["flops"] <= level)]
-            last = reached.groupby("task").last()
-            rows.append(
-                {
-                    "order": order,
-                    "flops": min(level, table["flops"].max()),
-                    "spent": last["flops"].mean(),
-                    "error_pct": 100 * last["error"].abs().mean(),
-                    "width90_pct": 100 * last["width90"].mean(),
-                    "in90": last["in90"].mean(),
-                }
-            )
+            own = bought[(bought["order"] == order) & (bought["flops"] <= level)]
+            last = own.groupby("task").last()
+            rows.append({"order": order, "level": level, "spent": last["flops"].mean(),
+                         "error_pct": 100 * last["error"].abs().mean(),
+                         "width90_pct": 100 * last["width90"].mean(), "in90": last["in90"].mean()})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def averages(bought: pd.DataFrame) -> pd.DataFrame:
+    """Return error and width of each order, averaged over FLOPs from nothing to all runs bought, in per cent.
+
+    A forecast stands until the next run is paid for, so runs that teach much for little pull the average down.
+    """
+    rows = []
+    for order in ORDERS:
+        means = []
+        for _, steps in bought[bought["order"] == order].groupby("task"):
+            held = np.diff(steps["flops"]) / steps["flops"].max()
+            standing = steps.iloc[:-1]
+            means.append([held @ standing["error"].abs(), held @ standing["width90"]])
+        error, width = 100 * np.mean(means, axis=0)
+        rows.append({"order": order, "error_pct": error, "width90_pct": width})
     return pd.DataFrame(rows)
 
 
