@@ -16,12 +16,10 @@ from bayes_scaling.plan_questions import Cost, Ladder, Next, Question, Split, re
 from bayes_scaling.plan_results import Answer, Plan, print_plan, write_plan_file, write_plan_folder
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.study import Study
-from bayes_scaling.surface import Surface
+from bayes_scaling.surface import SAME, Surface
 from bayes_scaling.tables import output, status
 
 __all__ = ["Request", "run"]
-
-DISAGREEMENT = 0.05  # difference between 6ND and the study's own FLOPs from which on the reader is told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +81,7 @@ def run(request: Request, *, quiet: bool = False) -> Plan:
             posterior = fit(law, study, seed=request.seed, draws=request.draws, chains=request.chains)
             require_converged(posterior, request.allow_unconverged)
             say("Deciding ...")
-            answer = warn(question.answer(surface_of(request, question, posterior, rule)), rule, posterior)
+            answer = warn(question.answer(surface_of(request, question, posterior, rule)), request, rule, posterior)
         convention = "of the law's column" if "C" in law.run_inputs else rule.name
         seconds = time.perf_counter() - started
         plan = Plan(
@@ -174,10 +172,15 @@ def surface_of(request: Request, question: Question, posterior: Posterior, rule:
     )
 
 
-def warn(answer: Answer, rule: FlopRule, posterior: Posterior) -> Answer:
-    """Add what the reader must know of FLOPs: where the rule and the study's own column differ."""
+def warn(answer: Answer, request: Request, rule: FlopRule, posterior: Posterior) -> Answer:
+    """Add what the reader must know: FLOPs that the rule and the study count differently, routes left out."""
+    said = []
     gap = rule.disagreement(posterior.study)
-    if not gap > DISAGREEMENT or "C" in posterior.law.run_inputs:
-        return answer
-    said = f"{rule.name} and the study's own FLOPs differ by up to {100 * gap:.0f} %; --flops study uses those."
-    return dataclasses.replace(answer, sentences=(*answer.sentences, said))
+    if gap > SAME and "C" not in posterior.law.run_inputs:
+        said.append(
+            f"{rule.name} and the study's own FLOPs differ by up to {100 * gap:.0f} %; --flops study uses those."
+        )
+    feature = getattr(posterior.law, "feature", None)
+    if feature and request.law is None:
+        said.append(f"The law goes through {feature}; forecast also averages over other routes where there are any.")
+    return dataclasses.replace(answer, sentences=(*answer.sentences, *said))

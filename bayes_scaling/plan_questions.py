@@ -149,15 +149,19 @@ class Next:
     def answer(self, surface: Surface) -> Answer:
         """Return the ranking, the batch and the baseline."""
         found = next_runs(surface, self.candidates, self.target, count=self.count, spend=self.spend)
-        names, costs = ", ".join(map(str, found.batch["run"])), float(found.batch["flops"].sum())
-        ours, theirs = (1 - float(b["sd_after"].iloc[-1]) / found.sd for b in (found.batch, found.baseline))
-        paid = float(found.baseline["flops"].sum())
-        sentences = (
-            f"Run {names} ({costs:.3g} FLOPs): the forecast of {found.target} should get {100 * ours:.2g} % narrower.",
-            f"Taking the largest affordable runs instead: {100 * theirs:.2g} % for {paid:.3g} FLOPs.",
-        )
+        names, paid = ", ".join(map(str, found.batch["run"])), float(found.batch["flops"].sum())
+        ours, theirs = (100 * (1 - float(b["sd_after"].iloc[-1]) / found.sd) for b in (found.batch, found.baseline))
+        price = float(found.baseline["flops"].sum())
+        sentences = [
+            f"Run {names} ({paid:.3g} FLOPs): the forecast of {found.target} should get {ours:.2g} % narrower."
+            if ours > 0
+            else f"None of the candidates should narrow the forecast of {found.target}.",
+            f"The largest affordable runs instead: {theirs:.2g} % for {price:.3g} FLOPs.",
+        ]
+        if "flops" in self.candidates:
+            sentences.append("Costs are the FLOPs that the candidates came with.")
         tables = {"plan": found.table(), "batch": found.batch, "baseline": found.baseline}
-        return Answer(sentences, tables, {"plan": found.plot})
+        return Answer(tuple(sentences), tables, {"plan": found.plot})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import numpyro
 
-from bayes_scaling.errors import LawError, TargetError, suggest
+from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
 from bayes_scaling.flops import FlopRule, PerToken
 from bayes_scaling.forecast import predict
 from bayes_scaling.padding import bucket, pad
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Surface", "as_surface"]
 
 CHUNK = 4_000_000  # values evaluated at once
+SAME = 0.05  # relative difference up to which two counts of FLOPs are one convention
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,7 +108,7 @@ class Surface:
         TargetError
             The law has no such outcome or series.
         DecisionError
-            The FLOP convention is unknown.
+            The FLOP convention is unknown, or the law also reads FLOPs that were counted by another one.
         """
         posterior.require_converged(allow_unconverged)
         law = posterior.law
@@ -118,6 +119,12 @@ class Surface:
         quantity = quantity or law.outcome
         if quantity not in law.quantities:
             raise TargetError(f"{law.name} does not forecast {quantity!r}; {suggest(quantity, law.quantities)}")
+        rule = FlopRule.of(flops, posterior.study)
+        if {"N", "D", "C"} <= set(law.run_inputs) and rule.disagreement(posterior.study) > SAME:
+            raise DecisionError(
+                f"{law.name} was fitted to the FLOPs of {posterior.study.name!r}, which {rule.name} does not give; "
+                "use flops='study'."
+            )
         draws = posterior.draws
         count = len(next(iter(draws.values())))
         chosen = np.linspace(0, count - 1, min(samples or count, count)).round().astype(int)
@@ -129,7 +136,7 @@ class Surface:
             quantity=quantity,
             unit=_unit(posterior, quantity),
             place=_place(posterior, quantity, series),
-            rule=FlopRule.of(flops, posterior.study),
+            rule=rule,
             latent={name: value[chosen] for name, value in draws.items()},
             keys=keys,
             discrepancy=discrepancy,
@@ -146,7 +153,7 @@ class Surface:
 
     @property
     def sign(self) -> float:
-        """1 where less is better, as for a loss, and -1 where more is: accuracies."""
+        """1 where less is better, as for a loss, and -1 where more is: quantities called accuracy."""
         return -1.0 if "accuracy" in self.quantity else 1.0
 
     @property

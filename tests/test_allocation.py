@@ -96,6 +96,22 @@ def test_the_flop_rule_decides(surface):
         bs.Surface.of(posterior, flops="study")
 
 
+class ByAll(bs.Law):
+    E: bs.Prior = 1.8
+
+    def mean(self, N, D, C, *, E):
+        return E + (N / 1e9) ** -0.3 + (D / 1e10) ** -0.3 + 0.1 * (C / 1e20) ** -0.1
+
+
+def test_conventions_are_not_mixed():
+    table = GRID.assign(flops=8 * GRID["N"] * GRID["D"])
+    posterior = known(ByAll(), {"sigma": np.full(2, 0.01)}, table)
+    with pytest.raises(bs.DecisionError, match="use flops='study'"):
+        bs.Surface.of(posterior)
+    found = bs.allocate(exact(posterior, flops="study"), 1e21)
+    np.testing.assert_allclose(8 * found.N * found.D, 1e21, rtol=1e-9)
+
+
 def test_a_studys_own_flops_are_read_by_size():
     table = GRID.assign(flops=7 * GRID["N"] * GRID["D"])
     rule = bs.FlopRule.of("study", bs.Study.from_frame(table.assign(loss=3.0), name="own"))
