@@ -70,7 +70,7 @@ def plot_frontier(allocation: Allocation, ax: Axes | None = None) -> Axes:
     draw_runs(ax, runs, sizes)
     thumb = _size_at_ratio(path, RULE_OF_THUMB)
     ax.plot(C, thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
-    ax.annotate("20 tokens per parameter", (C[-10], thumb[-10]), (6, -16), textcoords="offset points",
+    ax.annotate("20 tokens per parameter", (C[-10], thumb[-10]), (16, -26), textcoords="offset points",
                 fontsize=8, color=QUIET, va="top", ha="center")  # fmt: skip
     if len(allocation.flops) <= MARKED:
         for i, budget in enumerate(allocation.flops):
@@ -176,8 +176,8 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     factor, unit = scale_of(reach.surface.quantity, reach.surface.unit)
     ax.set_ylim(0, 100)
     ax.set_ylabel("probability (%)")
-    ax.set_xlabel(f"training FLOPs ({reach.surface.rule.name})")
-    where = {"optimum": "the best size for each budget", "C": "the law's own budgets"}.get(reach.along, reach.along)
+    ax.set_xlabel(f"training FLOPs ({reach.surface.convention})")
+    where = {"optimum": "the best size for each budget", "C": "FLOPs as in the study"}.get(reach.along, reach.along)
     ax.set_title(f"What a {reach.surface.quantity} of {factor * reach.target:.4g} {unit} takes", pad=20)
     _explain(ax, f"probability that a budget is enough; {where}")
     return ax
@@ -214,7 +214,8 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
         right = row["flops"] > middle
         ax.annotate(words, (row["flops"], row["gain"]), (-7 if right else 7, 6), textcoords="offset points",
                     fontsize=8, color=colour, ha="right" if right else "left")  # fmt: skip
-    ax.set_ylim(min(0.0, 1.15 * rows["gain"].min()), max(1.2 * rows["gain"].max(), 1.0))
+    low, high = min(rows["gain"].min(), 0.0), max(rows["gain"].max(), 1.0)
+    ax.set_ylim(low - 0.05 * (high - low) * (low < 0), high + 0.2 * (high - low))
     ax.set_xlabel("cost of the run (FLOPs)")
     ax.set_ylabel("narrower forecast (%)")
     ax.set_title(f"Which run to pay for next, to forecast {found.target}", pad=20)

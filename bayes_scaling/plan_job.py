@@ -82,7 +82,7 @@ def run(request: Request, *, quiet: bool = False) -> Plan:
             require_converged(posterior, request.allow_unconverged)
             say("Deciding ...")
             answer = warn(question.answer(surface_of(request, question, posterior, rule)), request, rule, posterior)
-        convention = "of the law's column" if "C" in law.run_inputs else rule.name
+        convention = "as in the study" if "C" in law.run_inputs else rule.name
         seconds = time.perf_counter() - started
         plan = Plan(
             question.name, study.name if study else "", name, convention, request.seed, seconds, posterior, answer

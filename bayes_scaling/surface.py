@@ -166,6 +166,11 @@ class Surface:
         """Whether the law reads FLOPs alone, so that every budget has one outcome."""
         return set(self.columns) == {"C"}
 
+    @property
+    def convention(self) -> str:
+        """How FLOPs are counted, in words."""
+        return "as in the study" if self.by_compute else self.rule.name
+
     def at(
         self,
         N: Any = None,
