@@ -191,8 +191,15 @@ def _simulate(family: Law | Posterior, law: Law, rows: pd.DataFrame, fitted: int
 
 
 def read_plan(law: Law, plan: Any) -> pd.DataFrame:
-    """Return a plan with our column names; raises StudyError where it lacks an input of the law."""
-    frame = pd.DataFrame(plan).rename(columns=SYMBOLS).reset_index(drop=True)
+    """Return a plan with our column names, checked.
+
+    Raises
+    ------
+    StudyError
+        It has no runs, lacks an input of the law, or has one that is not a positive number.
+    """
+    frame = pd.DataFrame(plan).reset_index(drop=True)
+    frame = Study.from_frame(frame.assign(run=[f"run {i}" for i in range(len(frame))])).frame
     law.input_arrays(frame)
     return frame
 

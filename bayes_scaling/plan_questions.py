@@ -178,9 +178,11 @@ class Ladder:
         """Refuse plans without an input of the law."""
         for plan in self.plans.values():
             read_plan(law, plan)
-        missing = [n for n in law.run_inputs if n not in self.target and SYMBOLS.get(n, n) not in self.target]
-        if missing:
-            raise LawError(f"{law.name} needs {missing[0]} of the run to forecast; give it with --target.")
+        for name in law.run_inputs:
+            column = SYMBOLS.get(name, name)
+            if column not in self.target:
+                raise LawError(f"{law.name} needs {name} of the run to forecast; give it with --target.")
+            positive(self.target[column], f"target's {name}", "7e9")
 
     def answer(self, surface: Surface) -> Answer:
         """Simulate families like the fitted one."""

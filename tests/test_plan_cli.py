@@ -99,6 +99,22 @@ def test_candidates_with_a_missing_column(csv, tmp_path, capsys, monkeypatch):  
     assert "lack D" in refused(capsys, "plan", csv, *MAP, "--next", tmp_path / "half.csv", *AT)
 
 
+@pytest.mark.parametrize(
+    ("table", "target", "message"),
+    [
+        ({"N": [1e9]}, "N=7e9,D=4e12", "needs the column 'tokens'"),
+        ({"N": [1e9], "D": ["many"]}, "N=7e9,D=4e12", "which is not a number"),
+        ({"N": [1e9], "D": [-1.0]}, "N=7e9,D=4e12", "not positive"),
+        ({"N": [1e9], "D": [2e10]}, "N=7e9", "needs D of the run to forecast"),
+        ({"N": [1e9], "D": [2e10]}, "N=7e9,D=0", "target's D is 0"),
+    ],
+)
+def test_a_ladder_that_cannot_be_simulated(table, target, message, tmp_path, capsys):
+    pd.DataFrame(table).to_csv(tmp_path / "ladder.csv", index=False)
+    said = refused(capsys, "plan", "--ladder", tmp_path / "ladder.csv", "--target", target, "--out", tmp_path / "out")
+    assert message in said and not (tmp_path / "out").exists()
+
+
 def test_many_tasks_need_a_choice(capsys):
     assert "choose one with --task" in refused(capsys, "plan", "olmo_ladder", "--budget", "1e22")
     assert "No study is given" in refused(capsys, "plan", "--budget", "1e22")
