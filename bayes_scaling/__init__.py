@@ -17,71 +17,115 @@ if (_checkout / "pyproject.toml").is_file():  # in a checkout, models/ and data/
     __path__.append(str(_checkout))
 
 if TYPE_CHECKING:
+    from bayes_scaling.allocation import Allocation, allocate
     from bayes_scaling.backtesting import ablation, backtest
     from bayes_scaling.batch import Batch, fit_many
     from bayes_scaling.calibrating import learn_discrepancy
+    from bayes_scaling.budget import Reach, reach
+    from bayes_scaling.contest import Superiority, superiority
     from bayes_scaling.errors import (
         BayesScalingError,
         ConvergenceError,
+        DecisionError,
         FileError,
         LawError,
         StudyError,
         TargetError,
     )
     from bayes_scaling.fitting import fit
+    from bayes_scaling.flops import FlopRule
     from bayes_scaling.forecast import Forecast, average
+    from bayes_scaling.ladder_plan import LadderPlans, plan_ladders
     from bayes_scaling.law import Law
+    from bayes_scaling.lifetime import Lifetime, cheapest
+    from bayes_scaling.next_run import NextRuns, next_runs
     from bayes_scaling.posterior import Posterior
     from bayes_scaling.priors import LogitNormal, Prior
     from bayes_scaling.simulation import simulate
     from bayes_scaling.study import Card, Study
+    from bayes_scaling.surface import Surface
+    from bayes_scaling.waste import Regret, regret
 
 _HOME = {
+    "Allocation": "allocation",
     "Batch": "batch",
     "BayesScalingError": "errors",
     "Card": "study",
     "ConvergenceError": "errors",
+    "DecisionError": "errors",
     "FileError": "errors",
+    "FlopRule": "flops",
     "Forecast": "forecast",
+    "LadderPlans": "ladder_plan",
     "Law": "law",
     "LawError": "errors",
+    "Lifetime": "lifetime",
     "LogitNormal": "priors",
+    "NextRuns": "next_run",
     "Posterior": "posterior",
     "Prior": "priors",
+    "Reach": "budget",
+    "Regret": "waste",
     "Study": "study",
     "StudyError": "errors",
+    "Superiority": "contest",
+    "Surface": "surface",
     "TargetError": "errors",
     "ablation": "backtesting",
+    "allocate": "allocation",
     "average": "forecast",
     "backtest": "backtesting",
+    "cheapest": "lifetime",
     "fit": "fitting",
     "fit_many": "batch",
     "learn_discrepancy": "calibrating",
+    "next_runs": "next_run",
+    "plan_ladders": "ladder_plan",
+    "reach": "budget",
+    "regret": "waste",
     "simulate": "simulation",
+    "superiority": "contest",
 }
 
 __all__ = [
+    "Allocation",
     "Batch",
     "BayesScalingError",
     "Card",
     "ConvergenceError",
+    "DecisionError",
     "FileError",
+    "FlopRule",
     "Forecast",
+    "LadderPlans",
     "Law",
     "LawError",
+    "Lifetime",
     "LogitNormal",
+    "NextRuns",
     "Posterior",
     "Prior",
+    "Reach",
+    "Regret",
     "Study",
     "StudyError",
+    "Superiority",
+    "Surface",
     "TargetError",
     "ablation",
+    "allocate",
     "average",
     "backtest",
+    "cheapest",
     "fit",
     "fit_many",
     "learn_discrepancy",
+    "next_runs",
+    "plan_ladders",
+    "reach",
+    "regret",
     "simulate",
+    "superiority",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``bayes-scaling laws | studies | forecast | pair``.
+"""The command line: ``bayes-scaling laws | studies | forecast | pair | plan``.
 
 Every mistake is one sentence on the error stream and exit code 2; a fit that did not converge is exit code 3.  What
 takes long to import is imported inside the commands, so that ``--help`` is instant.
@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from bayes_scaling.errors import BayesScalingError, ConvergenceError
+from bayes_scaling.plan_cli import plan
 
 __all__ = ["app", "main"]
 
@@ -179,3 +180,4 @@ def pair(
         allow_unconverged=allow_unconverged,
     )
     run_pairs(request, quiet=quiet)
+app.command()(plan)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BayesScalingError", "ConvergenceError", "FileError", "LawError", "StudyError", "TargetError"]
+__all__ = [
+    "BayesScalingError",
+    "ConvergenceError",
+    "DecisionError",
+    "FileError",
+    "LawError",
+    "StudyError",
+    "TargetError",
+]
 
 
 class BayesScalingError(ValueError):
@@ -22,6 +30,10 @@ class LawError(BayesScalingError):
 
 class TargetError(BayesScalingError):
     """A forecast was asked for at a target the law cannot evaluate."""
+
+
+class DecisionError(BayesScalingError):
+    """A decision was asked for with a budget, a target or candidates from which it cannot be taken."""
 
 
 class FileError(BayesScalingError):

@@ -217,8 +217,8 @@ def forecast(
     frontier = pad(fitted, bucket(len(fitted[law.run_inputs[0]])), law.run_inputs, np.nan)
     with double_precision():
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), len(chosen))
-        exact = _predict(law.program, keys, latent, padded, None)
-        whole = _predict(law.program, keys, latent, padded, frontier) if discrepancy else exact
+        exact = predict(law.program, keys, latent, padded, None)
+        whole = predict(law.program, keys, latent, padded, frontier) if discrepancy else exact
         exact, whole = jax.tree.map(lambda x: np.asarray(x)[:, : len(frame)], (exact, whole))
     dims, coords = law.dims(posterior.study)
     data = {}
@@ -284,7 +284,8 @@ def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = Non
 
 
 @jax.jit
-def _predict(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arrays | None) -> dict[str, Any]:
+def predict(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arrays | None) -> dict[str, Any]:
+    """Return outcomes and expected outcomes of runs, one world per key; what ``latent`` lacks is drawn from priors."""
     names = [name for q in law.quantities for name in (q, f"{q}_mean")]
 
     def one(key: jax.Array, latent: Arrays) -> dict[str, Any]:

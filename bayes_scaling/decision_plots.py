@@ -1,0 +1,255 @@
+"""Pictures of decisions, in the house style; matplotlib Axes in and out."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from bayes_scaling.allocation import Allocation, allocate
+from bayes_scaling.budget import Reach
+from bayes_scaling.intervals import quantile, quantile_columns, short
+from bayes_scaling.ladder_plan import LadderPlans
+from bayes_scaling.marks import (
+    BLUE,
+    QUIET,
+    STAR,
+    draw_band,
+    draw_beyond,
+    draw_interval,
+    draw_runs,
+    draw_star,
+    house_style,
+    scale_of,
+)
+from bayes_scaling.next_run import NextRuns
+from bayes_scaling.waste import Regret
+
+__all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
+
+POINTS = 48
+RULE_OF_THUMB = 20.0  # tokens per parameter, Hoffmann et al. 2022
+MARKED = 6  # budgets that get an interval of their own
+DEAREST = 4.0  # waste up to which a regret is drawn
+CHEAP = 1.1  # waste that hardly matters
+
+
+def _new(ax: Axes | None, size: tuple[float, float] = (7.2, 4.2)) -> Axes:
+    return plt.subplots(figsize=size)[1] if ax is None else ax
+
+
+def _explain(ax: Axes, words: str) -> None:
+    ax.text(0, 1.015, words, transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom")
+
+
+@house_style
+def plot_frontier(allocation: Allocation, ax: Axes | None = None) -> Axes:
+    """Draw the compute-optimal size over the budget, with the fitted runs and the rule of 20 tokens per parameter.
+
+    Parameters
+    ----------
+    allocation : Allocation
+        Up to six budgets get an interval of their own.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new(ax)
+    surface = allocation.surface
+    sizes, tokens = (surface.arrays[name] for name in "ND")
+    runs = surface.rule.cost(sizes, tokens)
+    ends = min(runs.min(), allocation.flops.min()), max(runs.max(), allocation.flops.max())
+    margin = (ends[1] / ends[0]) ** 0.06
+    C = np.geomspace(ends[0] / margin, ends[1] * margin, POINTS)
+    path = allocate(surface, C)
+    draw_band(ax, C, np.stack(list(quantile_columns(path.N).values())))
+    draw_runs(ax, runs, sizes)
+    thumb = _size_at_ratio(path, RULE_OF_THUMB)
+    ax.plot(C, thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
+    ax.annotate("20 tokens per parameter", (C[-10], thumb[-10]), (16, -26), textcoords="offset points",
+                fontsize=8, color=QUIET, va="top", ha="center")  # fmt: skip
+    if len(allocation.flops) <= MARKED:
+        for i, budget in enumerate(allocation.flops):
+            at = {k: float(v) for k, v in quantile_columns(allocation.N[:, i]).items()}
+            draw_interval(ax, float(budget), {**at, "actual": np.nan}, upright=True)
+            tokens_there = float(np.median(allocation.D[:, i]))
+            ax.annotate(
+                f"{short(at['median'])} parameters\n{short(tokens_there)} tokens", (budget, at["q95"]), (-6, 2),
+                textcoords="offset points", fontsize=8, color=BLUE, ha="right", va="bottom",
+            )  # fmt: skip
+    ax.set(xscale="log", yscale="log", xlim=(C[0], C[-1]))
+    draw_beyond(ax, runs.max(), C[-1])
+    ax.set_xlabel(f"training FLOPs ({surface.rule.name})")
+    ax.set_ylabel("compute-optimal parameters")
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    ax.set_title(f"How large a model each budget calls for: {surface.posterior.study.name}", pad=20)
+    _explain(ax, "bands: 50 and 90 %   dots: fitted runs   shaded: beyond them")
+    return ax
+
+
+def _size_at_ratio(path: Allocation, ratio: float) -> np.ndarray:
+    """Return the size at which each budget of a path pays for ``ratio`` tokens per parameter, shape (budget,)."""
+    low, high = np.full(len(path.flops), -10.0), np.full(len(path.flops), 60.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        less = path.surface.rule.cost(np.exp(middle), ratio * np.exp(middle)) < path.flops
+        low, high = np.where(less, middle, low), np.where(less, high, middle)
+    return np.exp(low)
+
+
+@house_style
+def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
+    """Draw how many times the needed compute each size takes, with the range of sizes where that hardly matters.
+
+    Parameters
+    ----------
+    regret : Regret
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new(ax, (7.2, 3.8))
+    levels = np.stack(list(quantile_columns(regret.waste).values()))
+    draw_band(ax, regret.N, levels)
+    shown = levels[2] <= DEAREST
+    ax.set(xscale="log", ylim=(0.9, DEAREST), xlim=tuple(regret.N[shown][[0, -1]]) if shown.sum() > 1 else None)
+    cheap = regret.N[levels[4] <= CHEAP]
+    if len(cheap) > 1:
+        ax.axvspan(cheap[0], cheap[-1], color=BLUE, alpha=0.08, linewidth=0, zorder=1)
+        ax.annotate(
+            f"{short(cheap[0])} to {short(cheap[-1])}:\nat most 10 % wasted\n(95 % sure)",
+            (np.sqrt(cheap[0] * cheap[-1]), 0.62 * DEAREST), ha="center", va="center", fontsize=9, color=BLUE,
+        )  # fmt: skip
+    at = {k: float(v) for k, v in quantile_columns(regret.best).items()}
+    draw_interval(ax, 0.95, {**at, "actual": np.nan})
+    ax.set_yticks([1, 1.5, 2, 3, 4], ["1 x", "1.5 x", "2 x", "3 x", "4 x"])
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel(f"parameters, at {regret.flops:.3g} FLOPs ({regret.surface.rule.name})")
+    ax.set_ylabel("compute used / compute needed")
+    ax.set_title("What choosing another size costs", pad=20)
+    _explain(ax, "bands: 50 and 90 %   bar at the bottom: where the best size lies, 50 and 90 %")
+    return ax
+
+
+@house_style
+def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
+    """Draw the probability of reaching a target over the budget, up to where it never comes.
+
+    Parameters
+    ----------
+    reach : Reach
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new(ax, (7.2, 3.8))
+    paid = np.sort(reach.flops[np.isfinite(reach.flops)])
+    if len(paid):
+        ends = paid[0] / 2, quantile(paid, 0.99) * 2
+        x = np.geomspace(*ends, 200)
+        ax.plot(x, 100 * reach.probability(x), color=BLUE)
+        ax.set(xscale="log", xlim=ends)
+    for level in (0.5, 0.9):
+        budget = reach.budget(level)
+        if np.isfinite(budget):
+            ax.plot(budget, 100 * level, "o", color=BLUE, markersize=5, zorder=4)
+            ax.annotate(f"{100 * level:.0f} %: {budget:.2g} FLOPs", (budget, 100 * level), (8, -3),
+                        textcoords="offset points", fontsize=9, color=BLUE, va="top")  # fmt: skip
+    if reach.never > 0:
+        ax.axhspan(100 * (1 - reach.never), 100, color=STAR, alpha=0.15, linewidth=0)
+        ax.annotate(f"never: {100 * reach.never:.2g} %", (0.01, 100 - 50 * reach.never), fontsize=9, color=STAR,
+                    xycoords=("axes fraction", "data"), va="center")  # fmt: skip
+    factor, unit = scale_of(reach.surface.quantity, reach.surface.unit)
+    ax.set_ylim(0, 100)
+    ax.set_ylabel("probability (%)")
+    ax.set_xlabel(f"training FLOPs ({reach.surface.convention})")
+    where = {"optimum": "the best size for each budget", "C": "FLOPs as in the study"}.get(reach.along, reach.along)
+    ax.set_title(f"What a {reach.surface.quantity} of {factor * reach.target:.4g} {unit} takes", pad=20)
+    _explain(ax, f"probability that a budget is enough; {where}")
+    return ax
+
+
+@house_style
+def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
+    """Draw what each candidate run costs and how much narrower it makes the forecast.
+
+    Parameters
+    ----------
+    found : NextRuns
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new(ax)
+    rows = found.ranking.assign(gain=100 * (1 - found.ranking["sd_after"] / found.sd))
+    ax.plot(rows["flops"], rows["gain"], ".", color=BLUE, markersize=8, markeredgecolor="white", zorder=4)
+    ax.set_xscale("log")
+    chosen, largest = found.batch["run"], found.baseline["run"].iloc[0]
+    named = [(name, f"{place}. {name}", STAR) for place, name in enumerate(chosen.head(3), start=1)]
+    if largest not in set(chosen.head(3)):
+        named.append((largest, f"{largest} (largest)", QUIET))
+    middle = np.sqrt(rows["flops"].min() * rows["flops"].max())
+    for run, words, colour in named:
+        row = rows[rows["run"] == run].iloc[0]
+        if colour == STAR:
+            draw_star(ax, row["flops"], row["gain"])
+        right = row["flops"] > middle
+        ax.annotate(words, (row["flops"], row["gain"]), (-7 if right else 7, 6), textcoords="offset points",
+                    fontsize=8, color=colour, ha="right" if right else "left")  # fmt: skip
+    low, high = min(rows["gain"].min(), 0.0), max(rows["gain"].max(), 1.0)
+    ax.set_ylim(low - 0.05 * (high - low) * (low < 0), high + 0.2 * (high - low))
+    ax.set_xlabel("cost of the run (FLOPs)")
+    ax.set_ylabel("narrower forecast (%)")
+    ax.set_title(f"Which run to pay for next, to forecast {found.target}", pad=20)
+    _explain(ax, "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order")
+    return ax
+
+
+@house_style
+def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
+    """Draw how wide the forecast will be over what each planned ladder costs.
+
+    Parameters
+    ----------
+    plans : LadderPlans
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new(ax)
+    table = plans.table().dropna(subset=["median"])
+    for row in table.to_dict("records"):
+        at = {k: 100 * row[k] for k in ("q05", "q25", "median", "q75", "q95")}
+        draw_interval(ax, row["flops"], {**at, "actual": np.nan}, upright=True)
+        ax.annotate(f"{row['plan']}\n{row['runs']} runs", (row["flops"], at["q95"]), (0, 5), ha="center",
+                    textcoords="offset points", fontsize=8, color=BLUE)  # fmt: skip
+    ax.set_xscale("log")
+    ax.margins(x=0.15)
+    ax.set_ylim(0, 1.25 * 100 * float(table["q95"].max()) if len(table) else 1.0)
+    ax.set_xlabel("FLOPs of the whole ladder")
+    ax.set_ylabel("width of the 90 % interval (% of the outcome)")
+    ax.set_title(f"How well each ladder will forecast {plans.target}", pad=20)
+    _explain(ax, f"bars: 50 and 90 % of {plans.families} simulated families; lower is better")
+    return ax

@@ -1,0 +1,244 @@
+"""The four questions of the plan command: each is read, checked before anything is fitted, and then answered."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.allocation import allocate
+from bayes_scaling.budget import reach
+from bayes_scaling.errors import DecisionError, FileError, LawError, suggest
+from bayes_scaling.flops import FlopRule
+from bayes_scaling.forecast import read_targets
+from bayes_scaling.intervals import quantile, short
+from bayes_scaling.ladder_plan import plan_ladders, read_plan
+from bayes_scaling.law import Law
+from bayes_scaling.lifetime import cheapest
+from bayes_scaling.marks import scale_of
+from bayes_scaling.next_run import next_runs, read_candidates
+from bayes_scaling.plan_results import Answer
+from bayes_scaling.posterior import Posterior
+from bayes_scaling.scale import positive, require_size_and_data, scale_columns
+from bayes_scaling.study import SYMBOLS, Study
+from bayes_scaling.surface import Surface
+from bayes_scaling.waste import regret
+
+__all__ = ["Cost", "Ladder", "Next", "Question", "Split"]
+
+PRICED = 3  # budgets whose regret is shown
+
+
+class Question(Protocol):
+    """What a plan command asks."""
+
+    name: ClassVar[str]
+
+    def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
+        """Refuse what this law cannot answer, before it is fitted."""
+
+    def answer(self, surface: Surface) -> Answer:
+        """Answer from a fit."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """How to split FLOP budgets between parameters and tokens."""
+
+    budgets: np.ndarray
+    name: ClassVar[str] = "budget"
+
+    def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
+        """Refuse a law that does not weigh N against D."""
+        require_size_and_data(law, "A compute-optimal allocation")
+
+    def answer(self, surface: Surface) -> Answer:
+        """Return the allocation of each budget, and the regret at the first few."""
+        found = allocate(surface, self.budgets)
+        prices = [regret(surface, budget) for budget in self.budgets[:PRICED]]
+        sentences = []
+        for i, budget in enumerate(self.budgets):
+            low, middle, high = (short(float(quantile(found.N[:, i], q))) for q in (0.05, 0.5, 0.95))
+            data, loss = (float(quantile(x[:, i], 0.5)) for x in (found.D, found.outcome))
+            sentences.append(
+                f"{budget:.3g} FLOPs are best spent on {middle} parameters (90 %: {low} to {high}) and {short(data)} "
+                f"tokens, for {describe(surface.quantity, loss, surface.unit)}."
+            )
+        share = float(found.edge.mean())
+        if share > 0:
+            sentences.append(f"In {100 * share:.2g} % of the draws the law has no best size; its range ends there.")
+        tables = {"plan": found.table(), "regret": pd.concat([p.table() for p in prices], ignore_index=True)}
+        if np.ptp(self.budgets) > 0:
+            tables["exponents"] = found.exponents()
+        pictures = {"plan": found.plot, **{f"regret_{p.flops:.3g}": p.plot for p in prices}}
+        return Answer(tuple(sentences), tables, pictures)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What it takes to reach an outcome, and to serve the model afterwards."""
+
+    quantity: str
+    target: float
+    probability: float
+    fixed: Mapping[str, float]
+    serve: float | None
+    name: ClassVar[str] = "reach"
+
+    def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
+        """Refuse an outcome the law does not have, and a fixed size of a law without one."""
+        if self.quantity not in law.quantities:
+            raise DecisionError(
+                f"{law.name} does not forecast {self.quantity!r}, which --reach asks for; "
+                f"{suggest(self.quantity, law.quantities)}"
+            )
+        if not 0 < self.probability < 1:
+            raise DecisionError(f"--prob is {self.probability:g}; give a probability between 0 and 1, such as 0.9.")
+        if self.fixed or self.serve is not None or set(scale_columns(law)) != {"C"}:
+            require_size_and_data(law, "A budget for a target")
+
+    def answer(self, surface: Surface) -> Answer:
+        """Return the FLOPs by probability, and the cheapest model over its life where tokens are served."""
+        found = reach(surface, self.target, **self.fixed)
+        budget = found.budget(self.probability)
+        what = describe(self.quantity, self.target, surface.unit)
+        where = "" if found.along in ("optimum", "C") else f" at {found.along}"
+        never = f"it is never reached with probability {100 * found.never:.2g} %."
+        level = f"{100 * self.probability:.3g} %"
+        sentences = [
+            f"{budget:.3g} FLOPs reach {what}{where} with probability {level}; {never}"
+            if np.isfinite(budget)
+            else f"No budget reaches {what}{where} with probability {level}: {never}"
+        ]
+        levels = sorted({0.1, 0.5, 0.8, 0.9, 0.95, self.probability})
+        tables = {"plan": found.table(levels), "intervals": found.intervals()}
+        if self.serve is not None:
+            life = cheapest(surface, self.target, self.serve)
+            tables["lifetime"] = life.table()
+            if life.optimum.never < 0.5:
+                N, D = (short(float(quantile(x[:, 0], 0.5))) for x in (life.N, life.D))
+                sentences.append(
+                    f"With {short(self.serve)} tokens to serve, {N} parameters on {D} tokens are cheapest."
+                )
+            else:
+                sentences.append("More likely than not it is never reached, so no model is cheapest over its life.")
+        return Answer(tuple(sentences), tables, {"plan": found.plot})
+
+
+@dataclasses.dataclass(frozen=True)
+class Next:
+    """Which of some candidate runs to make next."""
+
+    candidates: pd.DataFrame
+    target: Mapping[str, float]
+    count: int
+    spend: float | None
+    name: ClassVar[str] = "next"
+
+    def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
+        """Refuse candidates without an input of the law, and a target it cannot evaluate."""
+        read_candidates(law, rule, self.candidates)
+        assert study is not None
+        read_targets(law, study, self.target)
+
+    def answer(self, surface: Surface) -> Answer:
+        """Return the ranking, the batch and the baseline."""
+        found = next_runs(surface, self.candidates, self.target, count=self.count, spend=self.spend)
+        names, paid = ", ".join(map(str, found.batch["run"])), float(found.batch["flops"].sum())
+        ours, theirs = (100 * (1 - float(b["sd_after"].iloc[-1]) / found.sd) for b in (found.batch, found.baseline))
+        price = float(found.baseline["flops"].sum())
+        sentences = [
+            f"Run {names} ({paid:.3g} FLOPs): the forecast of {found.target} should get {ours:.2g} % narrower."
+            if ours > 0
+            else f"None of the candidates should narrow the forecast of {found.target}.",
+            f"The largest affordable runs instead: {theirs:.2g} % for {price:.3g} FLOPs.",
+        ]
+        if "flops" in self.candidates:
+            sentences.append("Costs are the FLOPs that the candidates came with.")
+        tables = {"plan": found.table(), "batch": found.batch, "baseline": found.baseline}
+        return Answer(tuple(sentences), tables, {"plan": found.plot})
+
+
+@dataclasses.dataclass(frozen=True)
+class Ladder:
+    """How wide the forecast of a target will be for planned ladders."""
+
+    plans: Mapping[str, pd.DataFrame]
+    target: Mapping[str, float]
+    families: int
+    seed: int
+    name: ClassVar[str] = "ladder"
+
+    def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
+        """Refuse plans without an input of the law."""
+        for plan in self.plans.values():
+            read_plan(law, plan)
+        for name in law.run_inputs:
+            column = SYMBOLS.get(name, name)
+            if column not in self.target:
+                raise LawError(f"{law.name} needs {name} of the run to forecast; give it with --target.")
+            positive(self.target[column], f"target's {name}", "7e9")
+
+    def answer(self, surface: Surface) -> Answer:
+        """Simulate families like the fitted one."""
+        return self.simulate(surface.posterior, surface.rule, allow_unconverged=True)
+
+    def simulate(self, family: Law | Posterior, rule: FlopRule, **options: Any) -> Answer:
+        """Simulate families from a fit or from priors."""
+        options = {"flops": rule, **options}
+        found = plan_ladders(family, self.plans, self.target, seed=self.seed, families=self.families, **options)
+        table = found.table()
+        sentences = tuple(
+            f"{row['plan']}: {row['runs']} runs, {row['flops']:.3g} FLOPs; the 90 % interval of {found.target} will be "
+            f"{100 * row['median']:.2g} % of its {found.quantity} wide (90 %: {100 * row['q05']:.2g} to "
+            f"{100 * row['q95']:.2g} %)."
+            for row in table.to_dict("records")
+        )
+        return Answer(sentences, {"plan": table, "families": found.draws}, {"plan": partial(found.plot)})
+
+
+def describe(quantity: str, value: float, unit: str) -> str:
+    """Return an outcome in words.
+
+    Examples
+    --------
+    >>> describe("loss", 2.1, "nats per token"), describe("accuracy", 0.7, "fraction")
+    ('a loss of 2.1 nats per token', 'an accuracy of 70 %')
+    """
+    article = "an" if quantity[0] in "aeiou" else "a"
+    factor, unit = scale_of(quantity, unit)
+    return f"{article} {quantity} of {factor * value:.4g} {unit}"
+
+
+def read_table(path: Path, option: str) -> pd.DataFrame:
+    """Read a CSV or parquet table of runs.
+
+    Raises
+    ------
+    FileError
+        There is no such file, or it is not a table.
+    """
+    if not path.is_file():
+        raise FileError(f"There is no file {str(path)!r} for {option}; give a CSV or parquet table of runs.")
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, encoding="utf-8")
+    except Exception as error:  # pandas, pyarrow and the codecs each raise their own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FileError(f"{str(path)!r} cannot be read as a table ({reason}); give UTF-8 CSV or parquet.") from error
+
+
+def read_numbers(text: str, what: str, example: str) -> np.ndarray:
+    """Read positive numbers, ``1e22,1e24``."""
+    return positive([_number(part) for part in text.split(",")], what, example)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DecisionError(f"{text.strip()!r} is not a number; write it like 1e24.") from None

@@ -1,0 +1,83 @@
+"""Posteriors whose draws are known, so that decisions have answers in closed form."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+import bayes_scaling as bs
+from bayes_scaling.diagnostics import Diagnostics
+from bayes_scaling.models import Chinchilla, PowerLaw
+from bayes_scaling.nuts import Sampled
+
+GRID = pd.DataFrame([(n, r * n) for n in (1e8, 2e8, 4e8, 8e8) for r in (10, 20, 40, 80)], columns=["N", "D"])
+COUNT = 400
+GOOD = Diagnostics("laplace", 1.0, 400.0, 400.0, 0, COUNT, 0, 7.0, 1.0, 1.0, 1.0, "E")
+
+
+def known(law: bs.Law, draws: dict[str, np.ndarray], table: pd.DataFrame = GRID, **card: str) -> bs.Posterior:
+    """Return a posterior with these draws, of any law, without a fit."""
+    table = table.assign(loss=3.0, run=[f"run {i}" for i in range(len(table))])
+    study = bs.Study.from_frame(table, card=bs.Card("known", **card))
+    count = len(next(iter(draws.values())))
+    posterior = {name: np.asarray(values, dtype=float)[None] for name, values in draws.items()}
+    silent = np.zeros((1, count))
+    sampled = Sampled(posterior, silent, silent, silent, silent, np.zeros(1), np.zeros(1))
+    diagnostics = dataclasses.replace(GOOD, draws=count)
+    return bs.Posterior.from_sampled(law, study, sampled, diagnostics, seed=0, seconds=0.0)
+
+
+def chinchilla(seed: int = 0, count: int = COUNT, **fixed: float) -> bs.Posterior:
+    """Return a Chinchilla posterior with draws around textbook values; ``fixed`` parameters do not vary."""
+    rng = np.random.default_rng(seed)
+    draws = {
+        "E": rng.normal(1.8, 0.02, count),
+        "reducible": rng.normal(0.6, 0.02, count),
+        "split": rng.normal(0.5, 0.02, count),
+        "alpha_N": rng.normal(0.34, 0.01, count),
+        "alpha_D": rng.normal(0.30, 0.01, count),
+        "sigma": np.full(count, 0.005),
+    }
+    return known(Chinchilla(), draws | {name: np.full(count, value) for name, value in fixed.items()})
+
+
+def by_compute(seed: int = 0, count: int = COUNT) -> bs.Posterior:
+    """Return a power law in FLOPs with known draws."""
+    rng = np.random.default_rng(seed)
+    draws = {"E": rng.normal(1.8, 0.02, count), "reducible": rng.normal(0.5, 0.02, count)}
+    draws |= {"alpha_C": rng.normal(0.15, 0.005, count), "sigma": np.full(count, 0.005)}
+    return known(PowerLaw(), draws, pd.DataFrame({"C": np.geomspace(1e18, 1e21, 12)}))
+
+
+def exact(posterior: bs.Posterior, **options: object) -> bs.Surface:
+    """Return the surface of the law as if it were exact."""
+    return bs.Surface.of(posterior, discrepancy=False, **options)
+
+
+class Textbook:
+    """The Chinchilla law with 6ND, in closed form, draw by draw."""
+
+    def __init__(self, surface: bs.Surface) -> None:
+        p, runs = surface.latent, surface.arrays
+        self.a, self.b, self.E = p["alpha_N"], p["alpha_D"], p["E"]
+        self.A = p["E"] * p["reducible"] * p["split"] * runs["N0"] ** self.a
+        self.B = p["E"] * p["reducible"] * (1 - p["split"]) * runs["D0"] ** self.b
+        self.G = (self.a * self.A / (self.b * self.B)) ** (1 / (self.a + self.b))
+
+    def size(self, C: float) -> np.ndarray:
+        return self.G * (C / 6) ** (self.b / (self.a + self.b))
+
+    def loss(self, N: np.ndarray | float, D: np.ndarray | float) -> np.ndarray:
+        return self.E + self.A * N**-self.a + self.B * D**-self.b
+
+    def best(self, C: float) -> np.ndarray:
+        return self.loss(self.size(C), C / 6 / self.size(C))
+
+    def needed(self, loss: np.ndarray | float) -> np.ndarray:
+        """FLOPs along the frontier; NaN below the floor."""
+        gap = self.A * self.G**-self.a + self.B * self.G**self.b
+        power = -(self.a + self.b) / (self.a * self.b)
+        with np.errstate(invalid="ignore"):
+            return 6 * ((loss - self.E) / gap) ** power
