@@ -19,8 +19,10 @@ if (_checkout / "pyproject.toml").is_file():  # in a checkout, models/ and data/
 if TYPE_CHECKING:
     from bayes_scaling.backtesting import ablation, backtest
     from bayes_scaling.batch import Batch, fit_many
+    from bayes_scaling.comparing import compare, stacking_weights
     from bayes_scaling.errors import (
         BayesScalingError,
+        ComparisonError,
         ConvergenceError,
         FileError,
         LawError,
@@ -39,6 +41,7 @@ _HOME = {
     "Batch": "batch",
     "BayesScalingError": "errors",
     "Card": "study",
+    "ComparisonError": "errors",
     "ConvergenceError": "errors",
     "FileError": "errors",
     "Forecast": "forecast",
@@ -53,15 +56,18 @@ _HOME = {
     "ablation": "backtesting",
     "average": "forecast",
     "backtest": "backtesting",
+    "compare": "comparing",
     "fit": "fitting",
     "fit_many": "batch",
     "simulate": "simulation",
+    "stacking_weights": "comparing",
 }
 
 __all__ = [
     "Batch",
     "BayesScalingError",
     "Card",
+    "ComparisonError",
     "ConvergenceError",
     "FileError",
     "Forecast",
@@ -76,9 +82,11 @@ __all__ = [
     "ablation",
     "average",
     "backtest",
+    "compare",
     "fit",
     "fit_many",
     "simulate",
+    "stacking_weights",
 ]
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BayesScalingError", "ConvergenceError", "FileError", "LawError", "StudyError", "TargetError"]
+__all__ = [
+    "BayesScalingError",
+    "ComparisonError",
+    "ConvergenceError",
+    "FileError",
+    "LawError",
+    "StudyError",
+    "TargetError",
+]
 
 
 class BayesScalingError(ValueError):
@@ -22,6 +30,10 @@ class LawError(BayesScalingError):
 
 class TargetError(BayesScalingError):
     """A forecast was asked for at a target the law cannot evaluate."""
+
+
+class ComparisonError(BayesScalingError):
+    """Fits cannot be compared: they did not see the same outcomes on the same scale."""
 
 
 class FileError(BayesScalingError):
