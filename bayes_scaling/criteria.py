@@ -144,7 +144,7 @@ def leave_run_out(posterior: Posterior, *, refit: bool = False, allow_unconverge
         A refit did not converge.
     """
     rows = posterior.with_groups("run_log_likelihood").tree["run_log_likelihood"]["outcomes"]
-    rows = rows.isel(run=np.isfinite(rows).any(["chain", "draw"]).to_numpy())
+    rows = rows.isel(run=np.isfinite(rows.to_numpy()).any(axis=(0, 1)))
     names = pd.Index(rows["run"].to_numpy().astype(str), name="run")
     quick = loo(posterior, rows.to_numpy(), names)
     if not refit or not quick.high:

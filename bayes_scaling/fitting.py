@@ -98,7 +98,7 @@ def run_until_converged(
     adapt: bool | None = None,
     warmup: int | None = None,
 ) -> tuple[nuts.Sampled, Diagnostics]:
-    """Sample with the Laplace mass matrix, then with an adapted one where ``adapt`` says so or None and it is needed."""
+    """Sample with the Laplace mass matrix, and with an adapted one where ``adapt`` says so or, being None, it must."""
     sampled, diagnostics = None, None
     if not adapt:
         sampled = run(law, plan, seed, runs, observed)
