@@ -114,7 +114,7 @@ def waic(values: np.ndarray, labels: pd.Index) -> Criterion:
     Examples
     --------
     >>> criterion = waic(np.log([[[0.2], [0.4]]]), pd.Index(["a"]))
-    >>> round(criterion.elpd["a"], 4), round(criterion.p, 4)  # log 0.3 and the variance of (log 0.2, log 0.4)
+    >>> float(criterion.elpd["a"].round(4)), round(criterion.p, 4)  # log 0.3 less the variance of log 0.2 and log 0.4
     (-1.4442, 0.2402)
     """
     flat = values.reshape(-1, values.shape[-1])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bayes_scaling.forecast import Forecast
     from bayes_scaling.law import Law
     from bayes_scaling.nuts import Sampled
+    from bayes_scaling.problems import Problems
     from bayes_scaling.study import Study
 
 __all__ = ["Posterior"]
@@ -108,6 +109,16 @@ class Posterior:
         from arviz_stats import summary
 
         return summary(self.tree, **options)
+
+    def diagnose(self, *, seed: int | None = None) -> Problems:
+        """Return everything that speaks against this fit, a record each; printed, a sentence each.
+
+        Codes, numbers and limits are those of :func:`bayes_scaling.health.examine`; ``seed`` is that of the prior
+        draws, by default the fit's.
+        """
+        from bayes_scaling.health import examine
+
+        return examine(self, seed=seed)
 
     def require_converged(self, allow_unconverged: bool = False) -> None:
         """Refuse a fit that did not converge.
