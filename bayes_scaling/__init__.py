@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bayes_scaling.backtesting import ablation, backtest
     from bayes_scaling.batch import Batch, fit_many
     from bayes_scaling.comparing import compare, stacking_weights
+    from bayes_scaling.design import design_check
     from bayes_scaling.errors import (
         BayesScalingError,
         ComparisonError,
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from bayes_scaling.forecast import Forecast, average
     from bayes_scaling.law import Law
     from bayes_scaling.posterior import Posterior
+    from bayes_scaling.predictive import complete
     from bayes_scaling.priors import LogitNormal, Prior
+    from bayes_scaling.problems import Problem, Problems
     from bayes_scaling.simulation import simulate
     from bayes_scaling.study import Card, Study
 
@@ -50,6 +53,8 @@ _HOME = {
     "LogitNormal": "priors",
     "Posterior": "posterior",
     "Prior": "priors",
+    "Problem": "problems",
+    "Problems": "problems",
     "Study": "study",
     "StudyError": "errors",
     "TargetError": "errors",
@@ -57,6 +62,8 @@ _HOME = {
     "average": "forecast",
     "backtest": "backtesting",
     "compare": "comparing",
+    "complete": "predictive",
+    "design_check": "design",
     "fit": "fitting",
     "fit_many": "batch",
     "simulate": "simulation",
@@ -76,6 +83,8 @@ __all__ = [
     "LogitNormal",
     "Posterior",
     "Prior",
+    "Problem",
+    "Problems",
     "Study",
     "StudyError",
     "TargetError",
@@ -83,6 +92,8 @@ __all__ = [
     "average",
     "backtest",
     "compare",
+    "complete",
+    "design_check",
     "fit",
     "fit_many",
     "simulate",
