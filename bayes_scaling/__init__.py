@@ -19,6 +19,7 @@ if (_checkout / "pyproject.toml").is_file():  # in a checkout, models/ and data/
 if TYPE_CHECKING:
     from bayes_scaling.backtesting import ablation, backtest
     from bayes_scaling.batch import Batch, fit_many
+    from bayes_scaling.checks import loo_pit, predictive_check, sensitivity
     from bayes_scaling.comparing import compare, stacking_weights
     from bayes_scaling.design import design_check
     from bayes_scaling.errors import (
@@ -66,6 +67,9 @@ _HOME = {
     "design_check": "design",
     "fit": "fitting",
     "fit_many": "batch",
+    "loo_pit": "checks",
+    "predictive_check": "checks",
+    "sensitivity": "checks",
     "simulate": "simulation",
     "stacking_weights": "comparing",
 }
@@ -96,6 +100,9 @@ __all__ = [
     "design_check",
     "fit",
     "fit_many",
+    "loo_pit",
+    "predictive_check",
+    "sensitivity",
     "simulate",
     "stacking_weights",
 ]

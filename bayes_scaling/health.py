@@ -17,7 +17,7 @@ from bayes_scaling.problems import Problem, Problems
 if TYPE_CHECKING:
     from bayes_scaling.posterior import Posterior
 
-__all__ = ["contraction", "examine"]
+__all__ = ["contraction", "entry_labels", "examine", "parameters"]
 
 MIN_BFMI = 0.3
 MAX_SATURATED = 0.01  # share of draws
@@ -111,7 +111,7 @@ def contraction(posterior: Posterior, *, seed: int | None = None) -> pd.Series:
     values = {}
     for name in parameters(posterior):
         draws = whole.tree["posterior"].dataset[name]
-        for label, share in zip(_labels(draws), _contraction(_ranks(whole, name)), strict=True):
+        for label, share in zip(entry_labels(draws), _contraction(_ranks(whole, name)), strict=True):
             values[label] = share
     return pd.Series(values, name="contraction", dtype=float)
 
@@ -128,7 +128,7 @@ def parameters(posterior: Posterior) -> list[str]:
 def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[Problem]:
     """Say what is wrong with one parameter, all its series together."""
     draws = whole.tree["posterior"].dataset[name]
-    labels, ranks = _labels(draws), _ranks(whole, name)
+    labels, ranks = entry_labels(draws), _ranks(whole, name)
     chains = draws.to_numpy().reshape(*draws.shape[:2], -1)
 
     with np.errstate(all="ignore"):  # a chain that stands still
@@ -198,7 +198,8 @@ def _supports(posterior: Posterior) -> dict[str, list[float]]:
         return {n: [float(b) for b in ends if np.ndim(b) == 0 and np.isfinite(b)] for n, ends in bounds.items()}
 
 
-def _labels(draws: xr.DataArray) -> list[str]:
+def entry_labels(draws: xr.DataArray) -> list[str]:
+    """Return the name of each entry of a parameter: ``E``, or ``E[task_loss:MMLU]`` where there are several."""
     places = [d for d in draws.dims if d not in ("chain", "draw")]
     index = pd.MultiIndex.from_product([draws[d].to_numpy() for d in places]) if places else [()]
     return [f"{draws.name}[{', '.join(map(str, at))}]" if places else str(draws.name) for at in index]
