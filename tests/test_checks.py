@@ -72,11 +72,11 @@ def test_sensitivity_is_arvizs_where_priors_are_simple(simulated_fit):
     assert set(table.index) == {"E", "reducible", "split", "alpha_N", "alpha_D", "sigma"}
 
 
-def test_a_prior_against_the_runs_is_a_conflict(simulated):
+def test_a_prior_against_the_runs_is_a_conflict(simulated, simulated_fit):
     tight = bs.fit(Chinchilla(E=dist.LogNormal(np.log(1.2), 0.02)), simulated, seed=0, draws=DRAWS, adapt=False)
     table = bs.sensitivity(tight)
-    assert table.loc["E", "verdict"] in ("conflict", "prior")
-    assert table.loc["E", "prior"] > 0.1
+    assert table.loc["sigma", "verdict"] == "conflict"  # runs that a wrong floor cannot describe look noisy
+    assert table.loc["sigma", "prior"] > 3 * bs.sensitivity(simulated_fit).loc["sigma", "prior"]
 
 
 def test_a_parameter_may_be_called_alpha(simulated):
