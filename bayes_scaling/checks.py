@@ -85,11 +85,12 @@ def loo_pit(posterior: Posterior) -> pd.DataFrame:
     .. [1] Vehtari, Gelman and Gabry 2017, arXiv 1507.04544, for the weights; Gelman et al. 2013, "Bayesian Data
        Analysis", section 6.3, for the places.
     """
+    posterior = posterior.with_groups("log_likelihood")
     scored = pointwise(posterior)
     found = psis(posterior, scored.values)
     weights = np.exp(found.log_weights.transpose("chain", "draw", "place").to_numpy())
     places = cumulative(posterior.law, posterior.draws, *posterior.law.arrays(posterior.study))
-    group = posterior.with_groups("log_likelihood").tree["log_likelihood"].dataset
+    group = posterior.tree["log_likelihood"].dataset
     joined = np.concatenate([places[str(name)].reshape(weights.shape[0] * weights.shape[1], -1) for name in group], 1)
     present = np.isfinite(joined).any(axis=0)
     pit = (weights.reshape(len(joined), -1) * joined[:, present]).sum(axis=0) / weights.sum(axis=(0, 1))

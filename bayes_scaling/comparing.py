@@ -62,7 +62,8 @@ def compare(
         Then ``refits`` (runs left out by a fit of their own), ``pointwise``: whether the values of single outcomes
         are ``independent`` given the parameters or ``conditional`` on the other outcomes of the run, by quantity
         where they differ (values of runs are always joint), and with ``extrapolation`` the backtest's ``backtest_n``,
-        ``backtest_mape`` (fraction), ``backtest_crps`` (unit of the outcome) and ``backtest_cover90`` (fraction).
+        ``backtest_mape`` (fraction), ``backtest_crps`` (unit of the outcome) and ``backtest_cover90`` (fraction), with
+        the quantity at the end of the name where there are several.
 
     Raises
     ------
@@ -97,10 +98,11 @@ def compare(
     found: dict[str, dict[str, Criterion]] = {c: {} for c in CRITERIA}
     kinds = {}
     for name, posterior in posteriors.items():
-        values = pointwise(posterior)
-        found["loo"][name] = loo(posterior, values.values, values.labels)
+        scored = posterior.with_groups("log_likelihood", "run_log_likelihood")
+        values = pointwise(scored)
+        found["loo"][name] = loo(scored, values.values, values.labels)
         found["waic"][name] = waic(values.values, values.labels)
-        found["run"][name] = leave_run_out(posterior, refit=refit, allow_unconverged=allow_unconverged)
+        found["run"][name] = leave_run_out(scored, refit=refit, allow_unconverged=allow_unconverged)
         each = set(values.kinds.values())
         kinds[name] = each.pop() if len(each) == 1 else ", ".join(f"{q} {k}" for q, k in sorted(values.kinds.items()))
     order = sorted(posteriors, key=lambda name: -found[ic][name].elpd.sum())
@@ -208,5 +210,9 @@ def _backtests(tables: Mapping[str, pd.DataFrame], names: list[str]) -> pd.DataF
     for name in names:
         if name not in tables:
             raise ComparisonError(f"The fit {name!r} has no backtest; {suggest(name, tables)}")
-        rows[name] = summarise(tables[name]).iloc[0][["n", "mape", "crps", "cover90"]]
-    return pd.DataFrame(rows).T.add_prefix("backtest_")
+        summary = summarise(tables[name], ["quantity"])[["n", "mape", "crps", "cover90"]]
+        rows[name] = {
+            f"backtest_{what}{f'_{quantity}' if len(summary) > 1 else ''}": value
+            for (quantity, what), value in summary.stack().items()
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -13,7 +13,7 @@ import numpyro
 import xarray as xr
 
 from bayes_scaling.conditionals import conditionals, counted, factorises
-from bayes_scaling.errors import FileError, suggest
+from bayes_scaling.errors import BayesScalingError, suggest
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.precision import double_precision
 
@@ -62,7 +62,8 @@ def complete(
     posterior : Posterior
         A fit.
     groups : iterable of str
-        Which of :data:`GROUPS`; all by default.  Groups the tree has already are kept as they are.
+        Which of :data:`GROUPS`; all by default.  Groups the tree has already are kept as they are, and those that
+        come of the same work (the log densities; the draws from the priors) are added together.
     seed : int, optional
         Seed of the predictive draws; by default the fit's.
     draws : int
@@ -75,7 +76,7 @@ def complete(
 
     Raises
     ------
-    FileError
+    BayesScalingError
         There is no such group.
 
     Notes
@@ -98,8 +99,10 @@ def complete(
     wanted = list(groups)
     for group in wanted:
         if group not in GROUPS:
-            raise FileError(f"There is no group {group!r} to make; {suggest(group, GROUPS)}")
+            raise BayesScalingError(f"There is no group {group!r} to make; {suggest(group, GROUPS)}")
     missing = {group for group in wanted if group not in posterior.tree.children}
+    if not missing:
+        return posterior
     seed = posterior.seed if seed is None else seed
     made: dict[str, xr.Dataset] = {}
     if missing & {"log_likelihood", "run_log_likelihood", "log_prior"}:
@@ -108,8 +111,6 @@ def complete(
         made |= _from_priors(posterior, seed, draws)
     if "posterior_predictive" in missing:
         made |= _replicates(posterior, seed)
-    if not missing:
-        return posterior
     tree = posterior.tree.copy()
     for group, dataset in made.items():
         if group in missing or group not in tree.children:

@@ -73,10 +73,13 @@ def test_stacking_weights_feed_a_mixture(pair):
 
 def test_backtests_stand_beside(pair):
     scores = pd.DataFrame({"actual": [2.0, 4.0], "error": [0.2, -0.2], "relative_error": [0.1, -0.05], "crps": 0.1})
-    scores = scores.assign(in50=False, in80=True, in90=[True, False], width90=0.3)
+    scores = scores.assign(in50=False, in80=True, in90=[True, False], width90=0.3, quantity="loss")
     table = bs.compare(pair, extrapolation={"right": scores, "steep": scores}, allow_unconverged=True)
     assert table.loc["right", "backtest_mape"] == pytest.approx(0.075)
     assert table.loc["steep", "backtest_cover90"] == 0.5
+    both = scores.assign(quantity=["loss", "accuracy"])
+    table = bs.compare(pair, extrapolation={"right": both, "steep": both}, allow_unconverged=True)
+    assert table.loc["right", ["backtest_mape_loss", "backtest_mape_accuracy"]].tolist() == [0.1, 0.05]
     with pytest.raises(bs.ComparisonError, match="'right' has no backtest"):
         bs.compare(pair, extrapolation={"steep": scores}, allow_unconverged=True)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -68,3 +69,19 @@ def test_outcomes_and_their_densities_have_the_same_names(ladder_fits):
 def test_checkpoints_of_a_run_have_names_of_their_own(simulated_fit):
     array = simulated_fit.tree["observed_data"]["loss"].assign_coords(run=["a", "a", *"bcdefghijklmno"])
     assert [at[1] for at in labels_of(array)[:3]] == ["a", "a #2", "b"]
+
+
+def test_a_run_of_the_ladder_is_left_out_with_all_its_outcomes(ladder_fits, monkeypatch):
+    seen = {}
+
+    def shortcut(law, plan, seed, runs, observed, **options):
+        seen.update(observed)
+        sampled = {name: v.to_numpy() for name, v in ladder_fits[0].tree["posterior"].dataset.data_vars.items()}
+        return SimpleNamespace(posterior=sampled), ladder_fits[0].diagnostics
+
+    monkeypatch.setattr(criteria, "run_until_converged", shortcut)
+    found = criteria._without(ladder_fits[0], "190M-2xC", True)
+    assert all(np.isnan(values[1]).all() and np.isfinite(np.delete(values, 1, 0)).all() for values in seen.values())
+    rows = ladder_fits[0].with_groups("run_log_likelihood").tree["run_log_likelihood"]["outcomes"]
+    joint = rows.sel(run="190M-2xC").to_numpy()
+    assert found == pytest.approx(logsumexp(joint) - np.log(joint.size), rel=1e-9)

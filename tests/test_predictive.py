@@ -137,5 +137,5 @@ def test_the_groups_survive_a_file(whole, tmp_path):
 
 
 def test_an_unknown_group_is_refused(simulated_fit):
-    with pytest.raises(bs.FileError, match="no group 'log_lik' to make; did you mean 'log_likelihood'"):
+    with pytest.raises(bs.BayesScalingError, match="no group 'log_lik' to make; did you mean 'log_likelihood'"):
         simulated_fit.with_groups("log_lik")
