@@ -11,8 +11,8 @@ import xarray as xr
 
 from bayes_scaling.criteria import psis
 from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.forecast import QUANTILES
 from bayes_scaling.health import entry_labels, parameters
-from bayes_scaling.marks import LEVELS
 from bayes_scaling.pointwise import labels_of, outcomes, pointwise
 from bayes_scaling.predictive import cumulative
 
@@ -56,7 +56,7 @@ def predictive_check(posterior: Posterior, source: str = "posterior", *, seed: i
     blocks = []
     for values in group.data_vars.values():
         flat = values.to_numpy().reshape(values.shape[0] * values.shape[1], -1)
-        table = pd.DataFrame(np.quantile(flat, list(LEVELS.values()), axis=0).T, labels_of(values), list(LEVELS))
+        table = pd.DataFrame(np.quantile(flat, list(QUANTILES.values()), axis=0).T, labels_of(values), list(QUANTILES))
         table.insert(0, "observed", known.reindex(table.index))
         blocks.append(table.assign(pit=(flat < table["observed"].to_numpy()).mean(axis=0)))
     rows = pd.concat(blocks).dropna(subset="observed").reset_index()
