@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from bayes_scaling.allocation import Allocation, allocate
     from bayes_scaling.backtesting import ablation, backtest
     from bayes_scaling.batch import Batch, fit_many
-    from bayes_scaling.calibrating import learn_discrepancy
     from bayes_scaling.budget import Reach, reach
+    from bayes_scaling.calibrating import learn_discrepancy
+    from bayes_scaling.checks import loo_pit, predictive_check, sensitivity
+    from bayes_scaling.comparing import compare, stacking_weights
     from bayes_scaling.contest import Superiority, superiority
+    from bayes_scaling.design import design_check
     from bayes_scaling.errors import (
         BayesScalingError,
+        ComparisonError,
         ConvergenceError,
         DecisionError,
         FileError,
@@ -40,7 +44,9 @@ if TYPE_CHECKING:
     from bayes_scaling.lifetime import Lifetime, cheapest
     from bayes_scaling.next_run import NextRuns, next_runs
     from bayes_scaling.posterior import Posterior
+    from bayes_scaling.predictive import complete
     from bayes_scaling.priors import LogitNormal, Prior
+    from bayes_scaling.problems import Problem, Problems
     from bayes_scaling.simulation import simulate
     from bayes_scaling.study import Card, Study
     from bayes_scaling.surface import Surface
@@ -51,6 +57,7 @@ _HOME = {
     "Batch": "batch",
     "BayesScalingError": "errors",
     "Card": "study",
+    "ComparisonError": "errors",
     "ConvergenceError": "errors",
     "DecisionError": "errors",
     "FileError": "errors",
@@ -64,6 +71,8 @@ _HOME = {
     "NextRuns": "next_run",
     "Posterior": "posterior",
     "Prior": "priors",
+    "Problem": "problems",
+    "Problems": "problems",
     "Reach": "budget",
     "Regret": "waste",
     "Study": "study",
@@ -76,14 +85,21 @@ _HOME = {
     "average": "forecast",
     "backtest": "backtesting",
     "cheapest": "lifetime",
+    "compare": "comparing",
+    "complete": "predictive",
+    "design_check": "design",
     "fit": "fitting",
     "fit_many": "batch",
     "learn_discrepancy": "calibrating",
+    "loo_pit": "checks",
     "next_runs": "next_run",
     "plan_ladders": "ladder_plan",
+    "predictive_check": "checks",
     "reach": "budget",
     "regret": "waste",
+    "sensitivity": "checks",
     "simulate": "simulation",
+    "stacking_weights": "comparing",
     "superiority": "contest",
 }
 
@@ -92,6 +108,7 @@ __all__ = [
     "Batch",
     "BayesScalingError",
     "Card",
+    "ComparisonError",
     "ConvergenceError",
     "DecisionError",
     "FileError",
@@ -105,6 +122,8 @@ __all__ = [
     "NextRuns",
     "Posterior",
     "Prior",
+    "Problem",
+    "Problems",
     "Reach",
     "Regret",
     "Study",
@@ -117,14 +136,21 @@ __all__ = [
     "average",
     "backtest",
     "cheapest",
+    "compare",
+    "complete",
+    "design_check",
     "fit",
     "fit_many",
     "learn_discrepancy",
+    "loo_pit",
     "next_runs",
     "plan_ladders",
+    "predictive_check",
     "reach",
     "regret",
+    "sensitivity",
     "simulate",
+    "stacking_weights",
     "superiority",
 ]
 

@@ -180,4 +180,6 @@ def pair(
         allow_unconverged=allow_unconverged,
     )
     run_pairs(request, quiet=quiet)
+
+
 app.command()(plan)

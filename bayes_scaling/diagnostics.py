@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from arviz_stats.base import array_stats
 
+from bayes_scaling.problems import Problem, Problems
+
 if TYPE_CHECKING:
     from bayes_scaling.nuts import Sampled
 
@@ -70,25 +72,40 @@ class Diagnostics:
         return not self.problems()
 
     def problems(self) -> list[str]:
-        """Return what speaks against the draws, one sentence each, with its number and a remedy."""
-        found = []
-        if not self.max_rhat <= MAX_RHAT:
-            found.append(
-                f"R-hat of {self.worst} is {self.max_rhat:.3f} (at most {MAX_RHAT}): the chains disagree; "
-                "use adapt=True, more warmup, or tighter priors."
-            )
+        """Return what forbids the use of the draws, one sentence each, with its number and a remedy."""
+        return [str(problem) for problem in self.refusals()]
+
+    def refusals(self) -> Problems:
+        """Return the same as records: ``rhat``, ``ess-bulk``, ``ess-tail`` and ``divergences``."""
+        tests: list[tuple[bool, Problem]] = []
+
+        def test(passed: bool, code: str, sentence: str, remedy: str, value: float, where: str = "") -> None:
+            tests.append((passed, Problem(code, sentence, remedy, value, where, severe=True)))
+
+        test(
+            self.max_rhat <= MAX_RHAT,
+            "rhat",
+            f"R-hat of {self.worst} is {self.max_rhat:.3f} (at most {MAX_RHAT}), so the chains disagree",
+            "use adapt=True, more warmup, or tighter priors",
+            self.max_rhat,
+            self.worst,
+        )
         for kind, value in (("bulk", self.min_ess_bulk), ("tail", self.min_ess_tail)):
-            if not value >= self.required_ess:
-                found.append(
-                    f"The {kind} effective sample size is {value:.0f} (at least {self.required_ess:.0f}): "
-                    "take more draws."
-                )
-        if self.divergences > MAX_DIVERGING * self.draws:
-            found.append(
-                f"{self.divergences} of {self.draws} draws diverged (at most {MAX_DIVERGING:.1%}): "
-                "use adapt=True or tighter priors."
+            test(
+                value >= self.required_ess,
+                f"ess-{kind}",
+                f"The {kind} effective sample size is {value:.0f} (at least {self.required_ess:.0f})",
+                "take more draws",
+                value,
             )
-        return found
+        test(
+            self.divergences <= MAX_DIVERGING * self.draws,
+            "divergences",
+            f"{self.divergences} of {self.draws} draws diverged (at most {MAX_DIVERGING:.1%})",
+            "use adapt=True or tighter priors",
+            float(self.divergences),
+        )
+        return Problems(problem for passed, problem in tests if not passed)
 
 
 def diagnose(sampled: Sampled, method: str) -> Diagnostics:

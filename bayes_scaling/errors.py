@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "BayesScalingError",
+    "ComparisonError",
     "ConvergenceError",
     "DecisionError",
     "FileError",
@@ -34,6 +35,10 @@ class TargetError(BayesScalingError):
 
 class DecisionError(BayesScalingError):
     """A decision was asked for with a budget, a target or candidates from which it cannot be taken."""
+
+
+class ComparisonError(BayesScalingError):
+    """Fits cannot be compared: they did not see the same outcomes on the same scale."""
 
 
 class FileError(BayesScalingError):

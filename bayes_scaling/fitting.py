@@ -87,6 +87,22 @@ def fit(
     check_size(law, training, runs, observed)
     started = time.perf_counter()
     plan = nuts.Plan(draws=draws, warmup=warmup or WARMUP, chains=chains, starts=starts)
+    sampled, diagnostics = run_until_converged(law, plan, seed, runs, observed, adapt=adapt, warmup=warmup)
+    seconds = time.perf_counter() - started
+    return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
+
+
+def run_until_converged(
+    law: Law,
+    plan: nuts.Plan,
+    seed: int,
+    runs: Mapping[str, Any],
+    observed: Mapping[str, Any],
+    *,
+    adapt: bool | None = None,
+    warmup: int | None = None,
+) -> tuple[nuts.Sampled, Diagnostics]:
+    """Sample with the Laplace mass matrix, and with an adapted one where ``adapt`` says so or, being None, it must."""
     sampled, diagnostics = None, None
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
         if not adapt:
@@ -98,8 +114,7 @@ def fit(
             if diagnostics is None or prefer_adapted(diagnostics, adapted_diagnostics):
                 sampled, diagnostics = adapted, adapted_diagnostics
     assert sampled is not None and diagnostics is not None
-    seconds = time.perf_counter() - started
-    return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
+    return sampled, diagnostics
 
 
 def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:

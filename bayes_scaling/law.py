@@ -19,9 +19,9 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
+from bayes_scaling.columns import SYMBOLS, floats
 from bayes_scaling.errors import LawError, StudyError, suggest
 from bayes_scaling.priors import Prior, describe
-from bayes_scaling.study import SYMBOLS
 
 if TYPE_CHECKING:
     from bayes_scaling.study import Study
@@ -291,7 +291,7 @@ class Law:
             if column not in frame:
                 hint = "give FLOPs, or say flops='6ND'." if column == "flops" else suggest(column, frame.columns)
                 raise StudyError(f"{self.name} needs the column {column!r} ({symbol}), which the table lacks; {hint}")
-        return {symbol: np.asarray(frame[column], dtype=float) for symbol, column in needed.items()}
+        return {symbol: floats(frame, column, finite=True).to_numpy() for symbol, column in needed.items()}
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:
         """Return (dims, coords) of the posterior's sites, for ArviZ; scalars need none."""

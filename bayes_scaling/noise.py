@@ -77,3 +77,24 @@ class SharedNoise(dist.Distribution):
             square -= self.shared**2 / gain * (loading * residual * precision).sum(-1) ** 2
             log_det += jnp.log(gain)
         return -0.5 * (square + log_det + self.event_shape[0] * jnp.log(2 * jnp.pi))
+
+    def conditionals(self, value: jax.Array) -> dist.Normal:
+        r"""Return each entry given the others: a normal of the shape of ``value``.
+
+        With Q the inverse covariance, entry i given the rest is normal with variance :math:`1 / Q_{ii}` and mean
+        :math:`y_i - [Q (y - \mu)]_i / Q_{ii}`; Q is the diagonal precision less one term of rank one per loading.
+
+        References
+        ----------
+        .. [1] Bürkner, Gabry and Vehtari 2021, arXiv 1810.10559, equations 6 and 7.
+        """
+        precision = self.scale**-2.0
+        residual = value - self.loc
+        pull, curvature = residual * precision, jnp.broadcast_to(precision, residual.shape)
+        shared = jnp.asarray(self.shared)[..., None]
+        for loading in self.loadings:
+            weighted = loading * precision
+            share = shared**2 / (1.0 + shared**2 * (loading * weighted).sum(-1, keepdims=True))
+            pull -= share * (weighted * residual).sum(-1, keepdims=True) * weighted
+            curvature -= share * weighted**2
+        return dist.Normal(value - pull / curvature, curvature**-0.5)

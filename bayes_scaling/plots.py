@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayes_scaling.check_plots import plot_loo_pit, plot_predictive_check, plot_sensitivity
 from bayes_scaling.curves import trail
 from bayes_scaling.errors import TargetError, suggest
 from bayes_scaling.forecast import Forecast
@@ -27,7 +28,18 @@ from bayes_scaling.marks import (
 )
 from bayes_scaling.posterior import Posterior
 
-__all__ = ["STYLE", "close", "figure_of", "plot_fit", "plot_forest", "plot_ladder", "plot_ladder_sheet"]
+__all__ = [
+    "STYLE",
+    "close",
+    "figure_of",
+    "plot_fit",
+    "plot_forest",
+    "plot_ladder",
+    "plot_ladder_sheet",
+    "plot_loo_pit",
+    "plot_predictive_check",
+    "plot_sensitivity",
+]
 
 
 def figure_of(axes: Any) -> Figure:

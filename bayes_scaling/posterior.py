@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bayes_scaling.forecast import Forecast
     from bayes_scaling.law import Law
     from bayes_scaling.nuts import Sampled
+    from bayes_scaling.problems import Problems
     from bayes_scaling.study import Study
 
 __all__ = ["Posterior"]
@@ -62,7 +63,6 @@ class Posterior:
         runs, observed = law.arrays(study)
         dims, coords = law.dims(study)
         by_run = {name: ["run", *dims.get(name, [])] for name in (*law.run_inputs, *observed)}
-        labels = study.frame["run"].drop_duplicates().to_numpy() if "run" in study.frame else np.arange(len(study))
         groups: dict[str, Any] = {
             "posterior": sampled.posterior,
             "sample_stats": {
@@ -73,7 +73,7 @@ class Posterior:
             },
         }
         tree = arviz_base.from_dict(groups, dims=dims, coords=coords)
-        coords = {**coords, "run": labels}
+        coords = {**coords, "run": run_labels(study, len(next(iter(observed.values()))))}
         for group, arrays in (("observed_data", observed), ("constant_data", runs)):
             shown = {k: (by_run.get(k, []), np.asarray(v)) for k, v in arrays.items() if k in by_run or np.ndim(v) == 0}
             used = {d for names, _ in shown.values() for d in names}
@@ -95,6 +95,11 @@ class Posterior:
         return {str(k): v.to_numpy().reshape(-1, *v.shape[2:]) for k, v in group.data_vars.items()}
 
     @property
+    def run_labels(self) -> np.ndarray:
+        """The name of the run of each row of outcomes; its number where the study names none."""
+        return self.tree["observed_data"]["run"].to_numpy()
+
+    @property
     def seed(self) -> int:
         """The seed of the fit."""
         return int(self.tree.attrs["seed"])
@@ -104,6 +109,16 @@ class Posterior:
         from arviz_stats import summary
 
         return summary(self.tree, **options)
+
+    def diagnose(self, *, seed: int | None = None) -> Problems:
+        """Return everything that speaks against this fit, a record each; printed, a sentence each.
+
+        Codes, numbers and limits are those of :func:`bayes_scaling.health.examine`; ``seed`` is that of the prior
+        draws, by default the fit's.
+        """
+        from bayes_scaling.health import examine
+
+        return examine(self, seed=seed)
 
     def require_converged(self, allow_unconverged: bool = False) -> None:
         """Refuse a fit that did not converge.
@@ -119,6 +134,21 @@ class Posterior:
                 f"The fit of {self.law.name} to {self.study.name!r} did not converge: {' '.join(problems)} "
                 "To use it all the same, pass allow_unconverged=True."
             )
+
+    def with_groups(self, *groups: str, seed: int | None = None) -> Posterior:
+        """Return this posterior with more ArviZ groups in its tree; see :func:`bayes_scaling.predictive.complete`.
+
+        Parameters
+        ----------
+        *groups : str
+            Of :data:`bayes_scaling.predictive.GROUPS`: ``log_likelihood``, ``log_prior``, ``prior``,
+            ``prior_predictive``, ``posterior_predictive`` ...; all of them where none is named.
+        seed : int, optional
+            Seed of the predictive draws; by default the fit's.
+        """
+        from bayes_scaling.predictive import GROUPS, complete
+
+        return complete(self, groups or tuple(GROUPS), seed=seed)
 
     def forecast(self, targets: Any = None, **options: Any) -> Forecast:
         """Forecast runs nobody fitted; see :func:`bayes_scaling.forecast.forecast`."""
@@ -189,6 +219,14 @@ class Posterior:
                     "load it with what it was fitted with, or fit anew."
                 )
         return cls(law, study.training, tree, diagnostics)
+
+
+def run_labels(study: Study, rows: int) -> np.ndarray:
+    """Return the run of each row of outcomes: rows are runs, or checkpoints of runs, or are not named at all."""
+    if "run" not in study.frame:
+        return np.arange(rows)
+    names = study.frame["run"]
+    return (names if len(names) == rows else names.drop_duplicates()).to_numpy()
 
 
 def provenance(law: Law, study: Study) -> Mapping[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.columns import SYMBOLS, as_table, checked, floats, renamed, with_flops
 from bayes_scaling.errors import FileError, StudyError, suggest
 
 __all__ = ["SYMBOLS", "Card", "Study"]
-
-SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
-"""The symbols of the field and their columns: parameters, tokens, FLOPs, data of fine-tuning and pre-training."""
-
-KEYS = ("run", "task", "target", "role")
-POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|.*loss|.*_ce")
-FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
-NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +95,7 @@ class Study:
     def checksum(self) -> str:
         """SHA-256 of the table's content: a posterior remembers which numbers it was fitted on."""
         text = self.frame.to_csv(index=False, float_format="%.12g")
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
     # -- ways in ----------------------------------------------------------------------------------------------------
 
@@ -164,12 +156,13 @@ class Study:
             A column is missing or misspelt, a value is not a number, not finite, not positive, an accuracy is above
             1, or a run appears twice.
         """
-        if flops is not None and flops in frame:
+        table = as_table(frame)
+        if flops is not None and flops in table:
             columns["flops"], flops = flops, None
-        table = _rename(pd.DataFrame(frame), columns)
+        table = renamed(table, columns)
         if flops is not None:
-            table = _six_n_d(table, flops)
-        return cls(_checked(table), card or Card(name))
+            table = with_flops(table, flops)
+        return cls(checked(table), card or Card(name))
 
     @classmethod
     def from_file(cls, path: str | Path, **options: Any) -> Study:
@@ -218,7 +211,7 @@ class Study:
     def rename(self, **columns: str) -> Study:
         """Use other columns under our names: ``study.rename(loss="c4_loss")``."""
         keep = self.frame.drop(columns=[c for c in columns if c in self.frame and c not in columns.values()])
-        return dataclasses.replace(self, frame=_checked(_rename(keep, columns)))
+        return dataclasses.replace(self, frame=checked(renamed(keep, columns)))
 
     @property
     def training(self) -> Study:
@@ -241,77 +234,4 @@ class Study:
         """Return one numeric column, shape (row,)."""
         if name not in self.frame:
             raise StudyError(f"Study {self.name!r} has no column {name!r}; {suggest(name, self.frame.columns)}")
-        return self.frame[name].to_numpy(dtype=float)
-
-
-def _rename(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    for ours, theirs in columns.items():
-        if theirs not in table:
-            raise StudyError(f"The table has no column {theirs!r} to use as {ours!r}; {suggest(theirs, table.columns)}")
-    table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])
-    table = table.rename(columns={theirs: ours for ours, theirs in columns.items()})
-    symbols = {s: full for s, full in SYMBOLS.items() if s in table and full not in table}
-    table = table.rename(columns=symbols)
-    twice = table.columns[table.columns.duplicated()]
-    if len(twice):
-        raise StudyError(f"The column {twice[0]!r} appears twice in the table; keep one.")
-    return table
-
-
-def _six_n_d(table: pd.DataFrame, convention: str) -> pd.DataFrame:
-    if convention != "6ND":
-        raise StudyError(f"The FLOP convention {convention!r} is unknown; use '6ND', or give a column 'flops'.")
-    if "flops" in table:
-        raise StudyError("The table has FLOPs already, and flops='6ND' would replace them; leave one of the two out.")
-    for needed in ("n_params", "tokens"):
-        if needed not in table:
-            raise StudyError(f"flops='6ND' needs the column {needed!r}; {suggest(needed, table.columns)}")
-    numbers = {c: pd.to_numeric(table[c], errors="coerce") for c in ("n_params", "tokens")}
-    return table.assign(flops=6.0 * numbers["n_params"] * numbers["tokens"])
-
-
-def _checked(table: pd.DataFrame) -> pd.DataFrame:
-    if table.empty:
-        raise StudyError("The table has no rows; give at least one run.")
-    table = table.reset_index(drop=True).copy()
-    for column in table.columns:
-        if NUMERIC.fullmatch(str(column)):
-            table[column] = _checked_column(table, column)
-    keys = [k for k in KEYS if k in table and k != "role"]
-    for key in keys:
-        if table[key].isna().any():
-            raise StudyError(f"Row {int(table[key].isna().idxmax())} has no {key}; name it or drop the row.")
-    identity = [k for k in ("run", "task", "checkpoint") if k in table] if "run" in table else list(table.columns)
-    twice = table.duplicated(subset=identity)
-    if twice.any():
-        row = int(twice.idxmax())
-        what = ", ".join(f"{k} {table.at[row, k]!r}" for k in identity[:3])
-        raise StudyError(
-            f"Row {row} repeats an earlier run ({what}); keep one, or tell repeats apart in a 'run' column."
-        )
-    return table
-
-
-def _checked_column(table: pd.DataFrame, column: str) -> pd.Series:
-    values = table[column]
-    if values.dtype == bool:
-        raise StudyError(f"The column {column!r} holds true and false where numbers are needed; give numbers.")
-    numbers = pd.to_numeric(values, errors="coerce").astype(float)
-    wrong = numbers.isna() & values.notna()
-    if wrong.any():
-        row = int(wrong.idxmax())
-        raise StudyError(f"Row {row} has {column} = {values[row]!r}, which is not a number; give a plain number.")
-    tests = [
-        (numbers.isna(), "missing", "fill it in or drop the row"),
-        (np.isinf(numbers), "infinite", "drop the run or repair it"),
-    ]
-    if POSITIVE.fullmatch(str(column)):
-        tests.append((numbers <= 0, "not positive", "drop the run or repair it"))
-    else:
-        tests.append((numbers < 0, "negative", "give a fraction between 0 and 1"))
-        tests.append((numbers > 1, "above 1", "give a fraction between 0 and 1 (is it in percent?)"))
-    for failed, what, remedy in tests:
-        if failed.any():
-            row = int(failed.idxmax())
-            raise StudyError(f"Row {row} has {column} = {numbers[row]:g}, which is {what}; {remedy}.")
-    return numbers
+        return floats(self.frame, name).to_numpy()

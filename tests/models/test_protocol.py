@@ -12,6 +12,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from bayes_scaling import models, nuts
+from bayes_scaling.conditionals import conditionals, counted, factorises
 from bayes_scaling.precision import double_precision
 from bayes_scaling.priors import unconstrained
 
@@ -106,3 +107,18 @@ def test_outcome_left_out_as_nan_does_not_count(name):
     with double_precision():
         assert np.isfinite(log_density(without))
         assert log_density(without) != pytest.approx(log_density(observed))
+
+
+@every_law
+def test_every_outcome_has_a_density_of_its_own(name):
+    law = law_of(name)
+    runs, observed = law.arrays(study_for(law))
+    with double_precision():
+        sites = numpyro.handlers.trace(numpyro.handlers.seed(law, 0)).get_trace(runs, observed)
+        for site in (s for s in sites.values() if s["type"] == "sample" and s["is_observed"]):
+            fn, value = site["fn"], site["value"]
+            single = np.asarray(conditionals(fn, value).log_prob(value))
+            counts = np.broadcast_to(counted(fn), value.shape)
+            assert single.shape == value.shape and np.isfinite(single[counts]).all()
+            if factorises(fn):
+                assert np.sum(single[counts]) == pytest.approx(float(np.sum(fn.log_prob(value))))

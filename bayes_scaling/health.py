@@ -1,0 +1,205 @@
+"""Everything a fit says against itself: sampling, what the runs taught, boundaries, modes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import ndtri
+
+from bayes_scaling.nuts import latent_sites
+from bayes_scaling.precision import double_precision
+from bayes_scaling.problems import Problem, Problems
+
+if TYPE_CHECKING:
+    from bayes_scaling.posterior import Posterior
+
+__all__ = ["contraction", "entry_labels", "examine", "parameters"]
+
+MIN_BFMI = 0.3
+MAX_SATURATED = 0.01  # share of draws
+MIN_CONTRACTION = 0.1
+TAIL = 0.005  # of the prior, on either side
+EDGE = 0.01  # of the prior's width: what counts as at a bound
+MAX_AT_EDGE = 0.05  # share of draws
+MAX_APART = 3.0  # standard deviations between chains
+
+
+def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:
+    """Return everything that speaks against a fit.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit, converged or not.
+    seed : int, optional
+        Seed of the draws from the priors; by default the fit's.
+
+    Returns
+    -------
+    Problems
+        Records with these codes:
+
+        - ``rhat``, ``ess-bulk``, ``ess-tail``, ``divergences``: those for which forecasts and comparisons refuse the
+          fit (:class:`bayes_scaling.diagnostics.Diagnostics`)
+        - ``bfmi``: energy fraction of missing information below 0.3
+        - ``tree-depth``: more than 1 % of the trajectories reached their largest length
+        - ``modes``: starts of the mode search that ended in another mode
+        - ``chains-apart``: means of two chains lie more than three standard deviations apart
+        - ``contraction``: the posterior of a parameter is about as wide as its prior (contraction below 0.1)
+        - ``prior-tail``: most of the posterior lies in the outermost 0.5 % of the prior
+        - ``boundary``: more than 5 % of the draws lie at a bound of the parameter
+
+    References
+    ----------
+    .. [1] Vehtari et al. 2021, "Rank-Normalization, Folding, and Localization: An Improved R-hat", Bayesian Analysis
+       16, arXiv 1903.08008.
+    .. [2] Betancourt 2016, "Diagnosing Suboptimal Cotangent Disintegrations in Hamiltonian Monte Carlo",
+       arXiv 1604.00695.
+
+    Examples
+    --------
+    >>> posterior.diagnose()  # doctest: +SKIP
+    [contraction] The runs say little of bend (contraction 0.04, at least 0.1): its posterior is its prior.
+    """
+    diagnostics = posterior.diagnostics
+    found = [*diagnostics.refusals()]
+    if not diagnostics.min_bfmi >= MIN_BFMI:
+        sentence = f"The energy fraction E-BFMI is {diagnostics.min_bfmi:.2f} (at least {MIN_BFMI})"
+        remedy = "heavy tails are explored poorly, so use tighter priors or more draws"
+        found.append(Problem("bfmi", sentence, remedy, diagnostics.min_bfmi))
+    if diagnostics.saturated > MAX_SATURATED * diagnostics.draws:
+        sentence = f"{diagnostics.saturated} of {diagnostics.draws} trajectories reached their largest length"
+        found.append(Problem("tree-depth", sentence, "use adapt=True or tighter priors", diagnostics.saturated))
+    if diagnostics.modes_reached < 1:
+        sentence = f"Only {diagnostics.modes_reached:.0%} of the starts of the mode search reached the best mode"
+        remedy = "fit again with more starts, and prefer tighter priors if the answer depends on them"
+        found.append(Problem("modes", sentence, remedy, diagnostics.modes_reached))
+    whole = posterior.with_groups("prior", seed=seed)
+    supports = _supports(posterior)
+    for name in parameters(posterior):
+        found += _of_parameter(whole, name, supports.get(f"{name}_mean", supports.get(name, [])))
+    return Problems(found)
+
+
+def contraction(posterior: Posterior, *, seed: int | None = None) -> pd.Series:
+    r"""Return how much narrower than its prior the posterior of each parameter is.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit.
+    seed : int, optional
+        Seed of the draws from the priors; by default the fit's.
+
+    Returns
+    -------
+    pandas.Series
+        One value per parameter (and series or task): 1 - variance of the posterior over variance of the prior, on the
+        scale on which the prior is standard normal, so that the choice of units or logarithms does not matter.  1: the
+        runs fix it; 0: they say nothing; negative: the posterior is wider than the prior.
+
+    References
+    ----------
+    .. [1] Schad, Betancourt and Vasishth 2021, "Toward a principled Bayesian workflow in cognitive science",
+       Psychological Methods 26, arXiv 1904.12765, equation 6.
+    """
+    whole = posterior.with_groups("prior", seed=seed)
+    values = {}
+    for name in parameters(posterior):
+        draws = whole.tree["posterior"].dataset[name]
+        for label, share in zip(entry_labels(draws), _contraction(_ranks(whole, name)), strict=True):
+            values[label] = share
+    return pd.Series(values, name="contraction", dtype=float)
+
+
+def parameters(posterior: Posterior) -> list[str]:
+    """Return the parameters a reader knows: without derived constants and without the parts of pooled ones."""
+    names = list(map(str, posterior.tree["posterior"].data_vars))
+    sites = _supports(posterior)
+    pooled = {name for name in names if f"{name}_mean" in sites}
+    parts = {f"{name}{end}" for name in pooled for end in ("_mean", "_offset")}
+    return [name for name in names if name in pooled or (name in sites and name not in parts)]
+
+
+def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[Problem]:
+    """Say what is wrong with one parameter, all its series together."""
+    draws = whole.tree["posterior"].dataset[name]
+    labels, ranks = entry_labels(draws), _ranks(whole, name)
+    chains = draws.to_numpy().reshape(*draws.shape[:2], -1)
+
+    with np.errstate(all="ignore"):  # a chain that stands still
+        apart = np.ptp(chains.mean(axis=1), axis=0) / chains.std(axis=1).mean(axis=0)
+    for at in np.flatnonzero(apart > MAX_APART)[:1]:
+        sentence = f"The chains of {labels[at]} lie {apart[at]:.1f} standard deviations apart (at most {MAX_APART:g})"
+        remedy = "they sit in different modes, so use tighter priors, or look at each chain alone"
+        yield Problem("chains-apart", sentence, remedy, float(apart[at]), name)
+
+    shares = _contraction(ranks)
+    if (shares < MIN_CONTRACTION).any():
+        sentence = (
+            f"The runs say little of {_count(name, shares < MIN_CONTRACTION)} "
+            f"(contraction {shares.min():.2f}, at least {MIN_CONTRACTION})"
+        )
+        remedy = "its posterior is its prior, so see that the prior is meant, or add runs that tell"
+        yield Problem("contraction", sentence, remedy, float(shares.min()), name)
+
+    for side, share in (("lower", (ranks < TAIL).mean(axis=0)), ("upper", (ranks > 1 - TAIL).mean(axis=0))):
+        if (share > 0.5).any():
+            sentence = (
+                f"{share.max():.0%} of the draws of {_count(name, share > 0.5)} "
+                f"lie in the {side} {TAIL:.1%} of the prior (at most 50%)"
+            )
+            remedy = "the runs contradict the prior, so check their units or widen it"
+            yield Problem("prior-tail", sentence, remedy, float(share.max()), name)
+
+    prior = whole.tree["prior"][name].to_numpy()
+    width = np.subtract(*np.quantile(prior, [0.99, 0.01]))
+    for bound in bounds:
+        share = (np.abs(chains - bound) < EDGE * width).mean(axis=(0, 1))
+        if (share > MAX_AT_EDGE).any():
+            sentence = (
+                f"{share.max():.0%} of the draws of {_count(name, share > MAX_AT_EDGE)} "
+                f"lie at its bound {bound:g} (at most {MAX_AT_EDGE:.0%})"
+            )
+            remedy = "the law may not need it, so fix it there or choose a law without it"
+            yield Problem("boundary", sentence, remedy, float(share.max()), name)
+
+
+def _count(name: str, hit: np.ndarray) -> str:
+    return name if hit.size == 1 else f"{name} ({hit.sum()} of {hit.size})"
+
+
+def _contraction(ranks: np.ndarray) -> np.ndarray:
+    return 1 - ndtri(ranks).var(axis=0)
+
+
+def _ranks(whole: Posterior, name: str) -> np.ndarray:
+    """Return where in the prior each posterior draw lies, between 0 and 1: shape (sample, entry)."""
+    draws, prior = (whole.tree[group][name].to_numpy() for group in ("posterior", "prior"))
+    draws, prior = (x.reshape(x.shape[0] * x.shape[1], -1) for x in (draws, prior))
+    ordered = np.sort(prior, axis=0)
+    places = [np.searchsorted(ordered[:, i], draws[:, i]) for i in range(draws.shape[1])]
+    return (np.stack(places, axis=1) + 0.5) / (len(ordered) + 1)
+
+
+def _supports(posterior: Posterior) -> dict[str, list[float]]:
+    """Return the finite bounds of every latent site."""
+    law = posterior.law
+    with double_precision():
+        sites = latent_sites(law.program, *law.arrays(posterior.study))
+        bounds = {
+            name: [getattr(fn.support, end, np.inf) for end in ("lower_bound", "upper_bound")]
+            for name, fn in sites.items()
+        }
+        return {n: [float(b) for b in ends if np.ndim(b) == 0 and np.isfinite(b)] for n, ends in bounds.items()}
+
+
+def entry_labels(draws: xr.DataArray) -> list[str]:
+    """Return the name of each entry of a parameter: ``E``, or ``E[task_loss:MMLU]`` where there are several."""
+    places = [d for d in draws.dims if d not in ("chain", "draw")]
+    index = pd.MultiIndex.from_product([draws[d].to_numpy() for d in places]) if places else [()]
+    return [f"{draws.name}[{', '.join(map(str, at))}]" if places else str(draws.name) for at in index]

@@ -1,0 +1,71 @@
+"""What is wrong, one record each: a sentence for a reader, a code and a number for a program."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+__all__ = ["Problem", "Problems"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that speaks against a fit, or against fitting.
+
+    Attributes
+    ----------
+    code : str
+        What kind of problem: ``rhat``, ``collinear`` and so on; the function that finds it lists them.
+    sentence : str
+        What is wrong, with its number and its limit.
+    remedy : str
+        What to do about it.
+    value : float
+        The number.
+    where : str
+        The parameter, column or target concerned; empty where it is the whole.
+    severe : bool
+        Whether the package refuses to go on because of it.
+    """
+
+    code: str
+    sentence: str
+    remedy: str
+    value: float
+    where: str = ""
+    severe: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.sentence}: {self.remedy}."
+
+
+class Problems(tuple[Problem, ...]):
+    """Problems in the order they were looked for; printed, one sentence a line.
+
+    Examples
+    --------
+    >>> found = Problems([Problem("few-sizes", "There are 2 distinct sizes", "add sizes", 2.0)])
+    >>> found
+    [few-sizes] There are 2 distinct sizes: add sizes.
+    >>> found.codes, found.only("few-sizes") == found, bool(found.only("collinear"))
+    (['few-sizes'], True, False)
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(f"[{p.code}] {p}" for p in self) or "No problem found."
+
+    __str__ = __repr__
+
+    @property
+    def codes(self) -> list[str]:
+        """The kinds of problems found, each once."""
+        return list(dict.fromkeys(p.code for p in self))
+
+    def only(self, *codes: str) -> Problems:
+        """Return the problems of some kinds."""
+        return Problems(p for p in self if p.code in codes)
+
+    def __add__(self, other: Iterable[Problem]) -> Problems:  # type: ignore[override]
+        return Problems((*self, *other))
