@@ -87,7 +87,8 @@ def fit(
     check_size(law, training, runs, observed)
     started = time.perf_counter()
     plan = nuts.Plan(draws=draws, warmup=warmup or WARMUP, chains=chains, starts=starts)
-    sampled, diagnostics = run_until_converged(law, plan, seed, runs, observed, adapt=adapt, warmup=warmup)
+    with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
+        sampled, diagnostics = run_until_converged(law, plan, seed, runs, observed, adapt=adapt, warmup=warmup)
     seconds = time.perf_counter() - started
     return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
 
@@ -104,15 +105,14 @@ def run_until_converged(
 ) -> tuple[nuts.Sampled, Diagnostics]:
     """Sample with the Laplace mass matrix, and with an adapted one where ``adapt`` says so or, being None, it must."""
     sampled, diagnostics = None, None
-    with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
-        if not adapt:
-            sampled = run(law, plan, seed, runs, observed)
-            diagnostics = diagnose(sampled, method="laplace")
-        if adapt or (adapt is None and diagnostics is not None and not diagnostics.converged):
-            adapted = run(law, adapted_plan(plan, warmup), seed, runs, observed)
-            adapted_diagnostics = diagnose(adapted, method="adapted")
-            if diagnostics is None or prefer_adapted(diagnostics, adapted_diagnostics):
-                sampled, diagnostics = adapted, adapted_diagnostics
+    if not adapt:
+        sampled = run(law, plan, seed, runs, observed)
+        diagnostics = diagnose(sampled, method="laplace")
+    if adapt or (adapt is None and diagnostics is not None and not diagnostics.converged):
+        adapted = run(law, adapted_plan(plan, warmup), seed, runs, observed)
+        adapted_diagnostics = diagnose(adapted, method="adapted")
+        if diagnostics is None or prefer_adapted(diagnostics, adapted_diagnostics):
+            sampled, diagnostics = adapted, adapted_diagnostics
     assert sampled is not None and diagnostics is not None
     return sampled, diagnostics
 

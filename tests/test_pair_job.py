@@ -52,8 +52,8 @@ def test_mistakes_are_one_sentence(changes, message):
 
 def test_writes_a_table_and_json(tmp_path, capsys):
     code = run(
-        "loss_to_loss", "--from", "fineweb_edu:train_loss", "--to", "smollm:train_loss", "--out", str(tmp_path), "--draws",
-        "500", "--json", str(tmp_path / "more" / "one.json"),
+        "loss_to_loss", "--from", "fineweb_edu:train_loss", "--to", "smollm:train_loss", "--out", str(tmp_path),
+        "--draws", "500", "--json", str(tmp_path / "more" / "one.json"),
     )  # fmt: skip
     assert code == 0
     table = pd.read_csv(tmp_path / "pairs.csv")
