@@ -81,7 +81,8 @@ def expanding_window(study: Study, by: str, cuts: Sequence[float] | None = None)
     training = study.training
     values = training.column(by)
     if cuts is None:
-        cuts = sorted({float(v) for v in np.quantile(values, [1 / 2, 2 / 3, 4 / 5], method="lower")})
+        quantiles = np.quantile(values, [1 / 2, 2 / 3, 4 / 5], method="lower")
+        cuts = sorted({float(v) for v in quantiles if v < values.max()}) or [float(values.max())]
     parts = []
     for cut in cuts:
         if not (values <= cut).any() or not (values > cut).any():

@@ -74,7 +74,7 @@ def learn_discrepancy(
     --------
     >>> import bayes_scaling as bs
     >>> from bayes_scaling.models import PowerLaw
-    >>> learn_discrepancy(PowerLaw(), [], seed=0)
+    >>> learn_discrepancy(PowerLaw(), [], seed=0, progress=False)
     []
     """
     parts = [(j, *part) for j, study in enumerate(studies) for part in expanding_window(study, by, cuts)]

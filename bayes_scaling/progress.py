@@ -17,10 +17,11 @@ def progress_bar(shown: bool, what: str, total: int | None = None) -> Iterator[C
     if not shown:
         yield lambda done: None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     counted = (MofNCompleteColumn(),) if total is not None else ()
     columns = (TextColumn("{task.description}"), BarColumn(), *counted, TimeElapsedColumn())
-    with Progress(*columns, transient=True) as progress:
+    with Progress(*columns, transient=True, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.advance(task, done)

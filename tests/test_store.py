@@ -93,11 +93,10 @@ def test_a_store_of_another_batch_is_refused(tmp_path):
         bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **SHORT)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write anywhere")
 def test_a_store_that_cannot_be_written_is_refused(tmp_path):
-    tmp_path.chmod(0o500)
+    (tmp_path / "file").touch()
     with pytest.raises(FileError, match="Cannot keep fits"):
-        bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path / "fits", **SHORT)
+        bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path / "file" / "fits", **SHORT)
 
 
 def test_a_dask_cluster_survives_a_killed_worker(tmp_path, uninterrupted):
