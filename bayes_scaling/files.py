@@ -6,14 +6,24 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bayes_scaling.errors import FileError
 from bayes_scaling.results import Result
 
-__all__ = ["check_writable", "staged", "write_file", "write_folder"]
+__all__ = [
+    "as_json",
+    "check_writable",
+    "published",
+    "save_picture",
+    "staged",
+    "write_file",
+    "write_folder",
+    "write_json",
+]
 
 
 def check_writable(folder: Path | None, file: Path | None) -> None:
@@ -52,45 +62,58 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
+@contextmanager
+def published(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to prepare files in; when all are ready, each moves to ``folder`` under its own name."""
+    with staged(folder) as stage:
+        yield stage
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(stage.iterdir()):
+            os.replace(path, folder / path.name)
+
+
+def write_json(document: Mapping[str, Any], path: Path) -> None:
+    """Write a document to one file, whole or not at all."""
+    with published(path.parent) as stage:
+        (stage / path.name).write_text(as_json(document), encoding="utf-8")
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """Return a document as the text of a JSON file."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def save_picture(axes: object, path: Path) -> None:
+    """Save the figure that holds the axes, and close it."""
+    from bayes_scaling import plots
+
+    figure = plots.figure_of(axes)
+    figure.savefig(path, dpi=150)
+    plots.close(figure)
+
+
 def write_file(result: Result, path: Path) -> None:
     """Write a result as JSON to one file."""
-    with staged(path.parent) as stage:
-        _json(result, stage / path.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(stage / path.name, path)
+    write_json(result.document(), path)
 
 
 def write_folder(result: Result, folder: Path) -> None:
     """Write tables, pictures and posteriors to a folder, each file under its own name when all of them are ready."""
-    with staged(folder) as stage:
-        _json(result, stage / "forecast.json")
+    with published(folder) as stage:
+        (stage / "forecast.json").write_text(as_json(result.document()), encoding="utf-8")
         result.rows().to_csv(stage / "forecast.csv", index=False, float_format="%.8g")
         _pictures(result, stage)
         for posterior in result.posteriors:
             feature = getattr(posterior.law, "feature", None)
             name = f"posterior_{feature}.nc" if feature and len(result.posteriors) > 1 else "posterior.nc"
             posterior.save(stage / name)
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(stage.iterdir()):
-            os.replace(path, folder / path.name)
-
-
-def _json(result: Result, path: Path) -> None:
-    path.write_text(json.dumps(result.document(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _pictures(result: Result, folder: Path) -> None:
-    from matplotlib.figure import Figure
-
     from bayes_scaling import plots
 
-    def save(axes: object, name: str) -> None:
-        figure: Figure = plots.figure_of(axes)
-        figure.savefig(folder / name, dpi=150)
-        plots.close(figure)
-
     if "task" in result.forecast.draws.dims:
-        save(plots.plot_forest(result.forecast), "forecast.png")
-        save(plots.plot_ladder_sheet(result.posteriors, result.forecast), "ladder.png")
+        save_picture(plots.plot_forest(result.forecast), folder / "forecast.png")
+        save_picture(plots.plot_ladder_sheet(result.posteriors, result.forecast), folder / "ladder.png")
     else:
-        save(plots.plot_fit(result.posteriors[0], result.forecast), "forecast.png")
+        save_picture(plots.plot_fit(result.posteriors[0], result.forecast), folder / "forecast.png")

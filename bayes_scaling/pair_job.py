@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
-import os
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -15,10 +12,10 @@ from rich.table import Table
 
 from bayes_scaling.batch import Member, fit_many
 from bayes_scaling.errors import StudyError, suggest
-from bayes_scaling.files import check_writable, staged
+from bayes_scaling.files import as_json, check_writable, published, write_json
 from bayes_scaling.job import open_study, require_converged
 from bayes_scaling.pairing import Pairing, choose, pair
-from bayes_scaling.results import number
+from bayes_scaling.results import records
 from bayes_scaling.study import Study
 from bayes_scaling.tables import output, status
 
@@ -145,27 +142,13 @@ def rows_of(pairing: Pairing, member: Member, allow_unconverged: bool) -> pd.Dat
 
 def write(rows: pd.DataFrame, request: PairRequest) -> None:
     """Write ``pairs.csv`` and ``pairs.json`` to the folder, and the JSON to the file; each whole or not at all."""
-    records = [{k: v if isinstance(v, str) else plain(v) for k, v in row.items()} for row in rows.to_dict("records")]
-    document = {"study": request.study, "seed": request.seed, "rows": records}
-    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    files = {}
+    document = {"study": request.study, "seed": request.seed, "rows": records(rows)}
     if request.out:
-        files[request.out / "pairs.csv"] = rows.to_csv(index=False, float_format="%.8g")
-        files[request.out / "pairs.json"] = text
+        with published(request.out) as stage:
+            rows.to_csv(stage / "pairs.csv", index=False, float_format="%.8g")
+            (stage / "pairs.json").write_text(as_json(document), encoding="utf-8")
     if request.json:
-        files[request.json] = text
-    for path, content in files.items():
-        with staged(path.parent) as stage:
-            (stage / path.name).write_text(content, encoding="utf-8")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(stage / path.name, path)
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: whole numbers as they are, what is not finite as None."""
-    if value is None or isinstance(value, int):
-        return value
-    return number(value)
+        write_json(document, request.json)
 
 
 def show(rows: pd.DataFrame, pairings: list[Pairing]) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from bayes_scaling.files import staged
+from bayes_scaling.files import as_json, published, save_picture, write_json
 from bayes_scaling.intervals import short
 from bayes_scaling.posterior import Posterior
-from bayes_scaling.results import number
+from bayes_scaling.results import number, records
 
 __all__ = ["Answer", "Plan", "print_plan", "write_plan_file", "write_plan_folder"]
 
@@ -91,52 +89,21 @@ class Plan:
         }
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a table's rows as plain Python values.
-
-    Examples
-    --------
-    >>> records(pd.DataFrame({"run": ["a"], "flops": [float("inf")]}))
-    [{'run': 'a', 'flops': None}]
-    """
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, (bool, str)) or value is None:
-            return value
-        return int(value) if isinstance(value, int) else number(value)
-
-    return [{str(k): plain(v) for k, v in row.items()} for row in table.to_dict("records")]
-
-
 def write_plan_file(plan: Plan, path: Path) -> None:
     """Write a plan as JSON to one file."""
-    with staged(path.parent) as stage:
-        _json(plan, stage / path.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(stage / path.name, path)
+    write_json(plan.document(), path)
 
 
 def write_plan_folder(plan: Plan, folder: Path) -> None:
     """Write tables, pictures and the posterior to a folder, each under its own name when all of them are ready."""
-    from bayes_scaling import plots
-
-    with staged(folder) as stage:
-        _json(plan, stage / "plan.json")
+    with published(folder) as stage:
+        (stage / "plan.json").write_text(as_json(plan.document()), encoding="utf-8")
         for name, table in plan.answer.tables.items():
             table.to_csv(stage / f"{name}.csv", index=False, float_format="%.8g")
         for name, draw in plan.answer.pictures.items():
-            figure = plots.figure_of(draw())
-            figure.savefig(stage / f"{name}.png", dpi=150)
-            plots.close(figure)
+            save_picture(draw(), stage / f"{name}.png")
         if plan.posterior:
             plan.posterior.save(stage / "posterior.nc")
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(stage.iterdir()):
-            os.replace(path, folder / path.name)
-
-
-def _json(plan: Plan, path: Path) -> None:
-    path.write_text(json.dumps(plan.document(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def print_plan(plan: Plan, console: Console, written: Sequence[Path] = ()) -> None:

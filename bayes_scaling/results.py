@@ -12,7 +12,7 @@ from bayes_scaling.forecast import Forecast
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.study import Study
 
-__all__ = ["Result"]
+__all__ = ["Result", "number", "records"]
 
 NUMBERS = ("mean", "sd", "q05", "q25", "q50", "q75", "q95", "actual")
 
@@ -87,3 +87,20 @@ class Result:
 def number(value: Any) -> float | None:
     """Return a plain float, or None where there is no finite one."""
     return float(value) if math.isfinite(value) else None
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows as plain Python values.
+
+    Examples
+    --------
+    >>> records(pd.DataFrame({"run": ["a"], "flops": [float("inf")]}))
+    [{'run': 'a', 'flops': None}]
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, (bool, str)) or value is None:
+            return value
+        return int(value) if isinstance(value, int) else number(value)
+
+    return [{str(k): plain(v) for k, v in row.items()} for row in table.to_dict("records")]
