@@ -22,8 +22,9 @@ from bayes_scaling.priors import Prior
 if TYPE_CHECKING:
     from bayes_scaling.study import Study
 
-__all__ = ["TwoStep", "routes", "single_step"]
+__all__ = ["IRREDUCIBLE", "TwoStep", "routes", "single_step"]
 
+IRREDUCIBLE = dist.LogNormal(0.0, 1.0)  # of losses in bits per byte (about a half) and in nats per token (about two)
 WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
 LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
 
@@ -44,7 +45,8 @@ class TwoStep(Law):
     ----------
     step1 : Law
         Loss from parameters and tokens (:class:`Chinchilla`), from FLOPs (:class:`PowerLaw`), or your own.  Its
-        discrepancy is 0.15, less than single series need: run effects and pooling leave less to it.
+        discrepancy is 0.15, less than single series need: run effects and pooling leave less to it.  Its floor has a
+        wide prior around 1, because the series come in two units: bits per byte (about 0.5) and nats per token (1.9).
     step2 : Law
         Accuracy from loss.  Both discrepancies are those with which 90 % intervals held nearest 90 % in backtests
         inside the ladder, each step by its own.
@@ -83,7 +85,7 @@ class TwoStep(Law):
     ('N', 'D')
     """
 
-    step1: Law = Chinchilla(discrepancy=0.15)
+    step1: Law = Chinchilla(E=IRREDUCIBLE, discrepancy=0.15)
     step2: Law = SigmoidAccuracy()
     feature: str | None = "task_loss"
     jointly: tuple[str, ...] = ("task_loss", "c4_loss")
