@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bayes_scaling.errors import BayesScalingError, ConvergenceError
+from bayes_scaling.options import AllowUnconverged, Chains, Columns, Draws, Json, Out, Quiet, Seed, StudyOrFile
 from bayes_scaling.plan_cli import plan
 
 __all__ = ["app", "main"]
@@ -98,7 +98,7 @@ def studies() -> None:
 
 @app.command()
 def forecast(
-    study: Annotated[str, typer.Argument(metavar="STUDY_OR_FILE", help="A study's name, or a CSV or parquet file.")],
+    study: StudyOrFile,
     law: Annotated[
         str | None, typer.Option(help="Law to fit (see 'laws'); by default what the columns call for.")
     ] = None,
@@ -106,19 +106,15 @@ def forecast(
         list[str] | None, typer.Option(help="Run to forecast: a name in the study, or N=7e9,D=4e12. Repeatable.")
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help="Task to forecast; by default all. Repeatable.")] = None,
-    columns: Annotated[
-        str | None, typer.Option("--map", help="Your columns: n_params=N,tokens=D,loss=val_loss.")
-    ] = None,
+    columns: Columns = None,
     flops: Annotated[str | None, typer.Option(help="6ND: compute FLOPs as 6 x parameters x tokens.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for tables, pictures and posteriors.")] = None,
-    json: Annotated[Path | None, typer.Option(help="File for the forecast as JSON.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random draw.")] = 0,
-    draws: Annotated[int, typer.Option(min=20, help="Posterior draws kept per chain.")] = 1000,
-    chains: Annotated[int, typer.Option(min=1, help="Number of chains.")] = 4,
-    allow_unconverged: Annotated[
-        bool, typer.Option("--allow-unconverged", help="Go on where the chains did not converge.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    out: Out = None,
+    json: Json = None,
+    seed: Seed = 0,
+    draws: Draws = 1000,
+    chains: Chains = 4,
+    allow_unconverged: AllowUnconverged = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fit a law to the small runs of a study and forecast the large ones."""
     from bayes_scaling.job import Request, run
@@ -142,7 +138,7 @@ def forecast(
 
 @app.command()
 def pair(
-    study: Annotated[str, typer.Argument(metavar="STUDY_OR_FILE", help="A study's name, or a CSV or parquet file.")],
+    study: StudyOrFile,
     source: Annotated[str, typer.Option("--from", help="The loss known: SET:LOSS; 'all' stands for every set.")],
     target: Annotated[
         str, typer.Option("--to", help="The loss to forecast: SET:LOSS; 'same' stands for the set of --from.")
@@ -150,16 +146,14 @@ def pair(
     sets: Annotated[str, typer.Option(help="Column that names the training sets.")] = "train_data",
     by: Annotated[str, typer.Option(help="Columns in which the runs of a pair agree.")] = "n_params,flops",
     full: Annotated[bool, typer.Option("--full", help="Use every run of the study, downloaded if need be.")] = False,
-    columns: Annotated[str | None, typer.Option("--map", help="Your columns: n_params=N,flops=C.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the tables.")] = None,
-    json: Annotated[Path | None, typer.Option(help="File for the forecasts as JSON.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random draw.")] = 0,
-    draws: Annotated[int, typer.Option(min=20, help="Posterior draws kept per chain.")] = 1000,
-    chains: Annotated[int, typer.Option(min=1, help="Number of chains.")] = 4,
-    allow_unconverged: Annotated[
-        bool, typer.Option("--allow-unconverged", help="Go on where the chains did not converge.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    columns: Columns = None,
+    out: Out = None,
+    json: Json = None,
+    seed: Seed = 0,
+    draws: Draws = 1000,
+    chains: Chains = 4,
+    allow_unconverged: AllowUnconverged = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict a loss from another: train to train, train to test, test to test."""
     from bayes_scaling.pair_job import PairRequest, run_pairs

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import DecisionError
-from bayes_scaling.forecast import read_targets
 from bayes_scaling.intervals import quantile_columns
 from bayes_scaling.surface import Surface, as_surface
+from bayes_scaling.targets import read_targets
 
 if TYPE_CHECKING:
     from bayes_scaling.posterior import Posterior

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.forecast import distances
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study import SYMBOLS, Study
+from bayes_scaling.targets import distances
 
 __all__ = ["design_check"]
 

@@ -16,11 +16,13 @@ from bayes_scaling.errors import TargetError, suggest
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.precision import double_precision
 from bayes_scaling.scores import score_table
-from bayes_scaling.study import SYMBOLS, Study
+from bayes_scaling.study import SYMBOLS
+from bayes_scaling.targets import distances, read_targets
 
 if TYPE_CHECKING:
-    from bayes_scaling.law import Arrays, Law
+    from bayes_scaling.law import Law
     from bayes_scaling.posterior import Posterior
+    from bayes_scaling.sites import Arrays
 
 __all__ = ["BANDS", "Forecast", "average", "forecast"]
 
@@ -294,68 +296,3 @@ def predict(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arr
         return {name: trace[name]["value"] for name in names}
 
     return jax.vmap(one)(keys, latent)
-
-
-def read_targets(law: Law, study: Study, targets: Any) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Return (inputs by target label, outcomes as arrays; NaN where unknown) of what a user may give as targets."""
-    dims, coords = law.dims(study)
-    shape = {q: [len(coords[d]) for d in dims.get(q, [])] for q in law.quantities}
-    if isinstance(targets, Study):
-        _, outcomes = law.arrays(targets)
-        rows = targets.frame.drop_duplicates("run") if "run" in targets.frame else targets.frame
-        frame = pd.DataFrame(rows).set_index("run" if "run" in rows else rows.index)
-        actual = {q: outcomes[q] for q in law.quantities}
-    else:
-        if targets is None:
-            wanted = " and ".join(law.run_inputs)
-            raise TargetError(f"No target was given; give {wanted}, for example {{'N': 7e9, 'D': 4e12}}.")
-        if isinstance(targets, Mapping) and not any(np.ndim(v) for v in targets.values()):
-            targets = [targets]
-        frame = pd.DataFrame(targets).rename(columns=SYMBOLS)
-        label = "target" if "target" in frame else "run"
-        frame = frame.set_index(label) if label in frame else frame.set_axis([_label(r) for _, r in frame.iterrows()])
-        actual = {q: np.full([len(frame), *shape[q]], np.nan) for q in law.quantities}
-        for q in law.quantities:
-            if q in frame and not shape[q]:
-                actual[q] = frame[q].to_numpy(dtype=float)
-    frame.index.name = "target"
-    if frame.index.has_duplicates:
-        raise TargetError(
-            f"Target {frame.index[frame.index.duplicated()][0]!r} is given twice; give it once, or name each."
-        )
-    for symbol in law.run_inputs:
-        column = SYMBOLS.get(symbol, symbol)
-        if column not in frame:
-            raise TargetError(
-                f"A target of {law.name} needs {symbol} ({column}), which is not given; "
-                f"{suggest(column, frame.columns)}"
-            )
-        values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
-        bad = ~(np.isfinite(values) & ((values > 0) | ((values == 0) & (symbol in law.indicators))))
-        if bad.any():
-            given = frame[column].iloc[int(np.argmax(bad))]
-            raise TargetError(f"Target {frame.index[bad][0]!r} has {symbol} = {given!r}; give a positive number.")
-    return frame, actual
-
-
-def _label(row: pd.Series) -> str:
-    names = {full: symbol for symbol, full in SYMBOLS.items()}
-    return ", ".join(f"{names.get(str(k), k)}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))
-
-
-def distances(study: Study, frame: pd.DataFrame) -> np.ndarray:
-    """Return each target's training FLOPs over the largest fitted ones: the extrapolation distance."""
-    fitted, target = _flops(study.frame), _flops(frame)
-    if fitted is None or target is None or ("flops" in study.frame) != ("flops" in frame):
-        fitted, target = _flops(study.frame, six=True), _flops(frame, six=True)
-    if fitted is None or target is None:
-        return np.full(len(frame), np.nan)
-    return target / np.nanmax(fitted)
-
-
-def _flops(frame: pd.DataFrame, six: bool = False) -> np.ndarray | None:
-    if "flops" in frame and not six:
-        return frame["flops"].to_numpy(dtype=float)
-    if "n_params" in frame and "tokens" in frame:
-        return 6 * frame["n_params"].to_numpy(dtype=float) * frame["tokens"].to_numpy(dtype=float)
-    return None

@@ -10,12 +10,13 @@ from typing import Any
 from bayes_scaling.errors import ConvergenceError, StudyError, TargetError, suggest
 from bayes_scaling.files import check_writable, write_file, write_folder
 from bayes_scaling.fitting import fit
-from bayes_scaling.forecast import Forecast, average, read_targets
+from bayes_scaling.forecast import Forecast, average
 from bayes_scaling.law import Law
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.results import Result
 from bayes_scaling.study import SYMBOLS, Study
 from bayes_scaling.tables import output, print_result, status
+from bayes_scaling.targets import read_targets
 
 __all__ = ["Request", "open_study", "parse_pairs", "run"]
 

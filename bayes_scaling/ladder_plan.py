@@ -13,16 +13,17 @@ import pandas as pd
 from bayes_scaling.batch import fit_many
 from bayes_scaling.errors import DecisionError, LawError, StudyError
 from bayes_scaling.flops import FlopRule, PerToken
-from bayes_scaling.forecast import predict, read_targets
+from bayes_scaling.forecast import predict
 from bayes_scaling.intervals import quantile_columns
 from bayes_scaling.law import Law
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.precision import double_precision
 from bayes_scaling.study import SYMBOLS, Study
+from bayes_scaling.targets import read_targets
 
 if TYPE_CHECKING:
-    from bayes_scaling.law import Arrays
+    from bayes_scaling.sites import Arrays
 
 __all__ = ["LadderPlans", "plan_ladders", "read_plan"]
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.flops import FlopRule
-from bayes_scaling.forecast import read_targets
 from bayes_scaling.scale import positive, scale_columns
 from bayes_scaling.study import SYMBOLS
 from bayes_scaling.surface import Surface, as_surface
+from bayes_scaling.targets import read_targets
 
 if TYPE_CHECKING:
     from bayes_scaling.law import Law

@@ -24,7 +24,8 @@ from numpyro.infer.util import constrain_fn, potential_energy
 from bayes_scaling.priors import unconstrained
 
 if TYPE_CHECKING:
-    from bayes_scaling.law import Arrays, Law
+    from bayes_scaling.law import Law
+    from bayes_scaling.sites import Arrays
 
 __all__ = ["Plan", "Sampled", "latent_sites", "sample"]
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bayes_scaling.options import AllowUnconverged, Chains, Columns, Draws, Json, Out, Quiet, Seed
+
 __all__ = ["plan"]
 
 
@@ -27,20 +29,16 @@ def plan(
     target: Annotated[str | None, typer.Option(help="With --next or --ladder: run to forecast, N=7e9,D=4e12.")] = None,
     law: Annotated[str | None, typer.Option(help="Law to fit; by default what the columns call for.")] = None,
     task: Annotated[str | None, typer.Option(help="Task to decide by, where the study has several.")] = None,
-    columns: Annotated[
-        str | None, typer.Option("--map", help="Your columns: n_params=N,tokens=D,loss=val_loss.")
-    ] = None,
+    columns: Columns = None,
     flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
     exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for tables, pictures and the posterior.")] = None,
-    json: Annotated[Path | None, typer.Option(help="File for the answer as JSON.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random draw.")] = 0,
-    draws: Annotated[int, typer.Option(min=20, help="Posterior draws kept per chain.")] = 1000,
-    chains: Annotated[int, typer.Option(min=1, help="Number of chains.")] = 4,
-    allow_unconverged: Annotated[
-        bool, typer.Option("--allow-unconverged", help="Go on where the chains did not converge.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    out: Out = None,
+    json: Json = None,
+    seed: Seed = 0,
+    draws: Draws = 1000,
+    chains: Chains = 4,
+    allow_unconverged: AllowUnconverged = False,
+    quiet: Quiet = False,
 ) -> None:
     """Decide: split a budget, cost a target, choose the next run, or size a ladder; one of the four at a time."""
     from bayes_scaling.plan_job import Request, run

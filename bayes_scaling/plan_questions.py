@@ -15,7 +15,6 @@ from bayes_scaling.allocation import allocate
 from bayes_scaling.budget import reach
 from bayes_scaling.errors import DecisionError, FileError, LawError, suggest
 from bayes_scaling.flops import FlopRule
-from bayes_scaling.forecast import read_targets
 from bayes_scaling.intervals import quantile, short
 from bayes_scaling.ladder_plan import plan_ladders, read_plan
 from bayes_scaling.law import Law
@@ -27,6 +26,7 @@ from bayes_scaling.posterior import Posterior
 from bayes_scaling.scale import positive, require_size_and_data, scale_columns
 from bayes_scaling.study import SYMBOLS, Study
 from bayes_scaling.surface import Surface
+from bayes_scaling.targets import read_targets
 from bayes_scaling.waste import regret
 
 __all__ = ["Cost", "Ladder", "Next", "Question", "Split"]

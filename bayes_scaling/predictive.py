@@ -18,8 +18,9 @@ from bayes_scaling.padding import bucket, pad
 from bayes_scaling.precision import double_precision
 
 if TYPE_CHECKING:
-    from bayes_scaling.law import Arrays, Law
+    from bayes_scaling.law import Law
     from bayes_scaling.posterior import Posterior
+    from bayes_scaling.sites import Arrays
 
 __all__ = ["GROUPS", "Scores", "complete", "cumulative", "score"]
 

@@ -19,8 +19,9 @@ from bayes_scaling.precision import double_precision
 from bayes_scaling.scale import SCALE, scale_columns
 
 if TYPE_CHECKING:
-    from bayes_scaling.law import Arrays, Law
+    from bayes_scaling.law import Law
     from bayes_scaling.posterior import Posterior
+    from bayes_scaling.sites import Arrays
 
 __all__ = ["Surface", "as_surface"]
 

@@ -19,7 +19,8 @@ from bayes_scaling.padding import bucket, pad
 from bayes_scaling.precision import double_precision
 
 if TYPE_CHECKING:
-    from bayes_scaling.law import Arrays, Law
+    from bayes_scaling.law import Law
+    from bayes_scaling.sites import Arrays
     from bayes_scaling.study import Study
 
 __all__ = ["Entry", "Fitted", "divide", "fit_unit"]

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Arrays, Law
+from bayes_scaling.law import Law
 from bayes_scaling.priors import LogitNormal, Prior
+from bayes_scaling.sites import Arrays
 
 __all__ = ["Chinchilla"]
 

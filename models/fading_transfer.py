@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Arrays
 from bayes_scaling.models.transfer import Transfer
 from bayes_scaling.priors import Prior
+from bayes_scaling.sites import Arrays
 
 __all__ = ["FadingTransfer"]
 

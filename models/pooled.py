@@ -14,10 +14,11 @@ import numpyro
 import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
-from bayes_scaling.law import Arrays, Law, observe, sample_slope_error
+from bayes_scaling.law import Law
 from bayes_scaling.models.chinchilla import Chinchilla
 from bayes_scaling.pooling import assemble, pooled
 from bayes_scaling.priors import Prior
+from bayes_scaling.sites import Arrays, observe, sample_slope_error
 from bayes_scaling.study import SYMBOLS
 
 if TYPE_CHECKING:

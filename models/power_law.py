@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Arrays, Law
+from bayes_scaling.law import Law
 from bayes_scaling.models.chinchilla import level_for_floor
 from bayes_scaling.priors import Prior
+from bayes_scaling.sites import Arrays
 
 __all__ = ["PowerLaw"]
 

@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Arrays, Law
+from bayes_scaling.law import Law
 from bayes_scaling.models.chinchilla import level_for_floor
 from bayes_scaling.models.scratch import check_sizes
 from bayes_scaling.priors import Prior
+from bayes_scaling.sites import Arrays
 
 if TYPE_CHECKING:
     from bayes_scaling.study import Study

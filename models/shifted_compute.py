@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Arrays, Law
+from bayes_scaling.law import Law
 from bayes_scaling.models.chinchilla import level_for_floor
 from bayes_scaling.priors import LogitNormal, Prior
+from bayes_scaling.sites import Arrays
 
 if TYPE_CHECKING:
     from bayes_scaling.study import Study

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Arrays, Law, extrapolate
+from bayes_scaling.law import Law
 from bayes_scaling.priors import LogitNormal, Prior
+from bayes_scaling.sites import Arrays, extrapolate
 
 if TYPE_CHECKING:
     from bayes_scaling.study import Study

@@ -10,9 +10,9 @@ import numpy as np
 import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
-from bayes_scaling.law import Arrays
 from bayes_scaling.models.scratch import Scratch
 from bayes_scaling.priors import Prior
+from bayes_scaling.sites import Arrays
 
 if TYPE_CHECKING:
     from bayes_scaling.study import Study

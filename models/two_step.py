@@ -11,13 +11,14 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Arrays, Law, observe, sample_or_fix, sample_slope_error
+from bayes_scaling.law import Law
 from bayes_scaling.models.chinchilla import Chinchilla
 from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
 from bayes_scaling.noise import SharedNoise
 from bayes_scaling.panel import Panel
 from bayes_scaling.pooling import assemble, pooled
 from bayes_scaling.priors import Prior
+from bayes_scaling.sites import Arrays, observe, sample_or_fix, sample_slope_error
 
 if TYPE_CHECKING:
     from bayes_scaling.study import Study

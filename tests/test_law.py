@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.law import extrapolate
 from bayes_scaling.models import Chinchilla
+from bayes_scaling.sites import extrapolate
 
 
 def test_a_prior_without_a_parameter_is_refused_when_the_class_is_made():
