@@ -172,7 +172,7 @@ def fit_many(
     for entry in entries:
         if entry.error is None:
             entry.pad(law, longest)
-    plan = nuts.Plan(draws=draws, warmup=warmup or 150, chains=chains, starts=starts)
+    plan = nuts.Plan(draws, warmup or 150, chains, law.thinning, starts)
     first, second = (plan, adapted_plan(plan, warmup)) if not adapt else (adapted_plan(plan, warmup), None)
     kept = RunStore(store, law, first, entries) if store is not None else None
     fits: dict[int, Posterior] = {}

@@ -166,7 +166,7 @@ def _without(posterior: Posterior, name: str, allow_unconverged: bool) -> float:
     for values in kept.values():
         values[left_out] = np.nan
     sizes = posterior.tree["posterior"].sizes
-    plan = nuts.Plan(draws=sizes["draw"], warmup=WARMUP, chains=sizes["chain"])
+    plan = nuts.Plan(sizes["draw"], WARMUP, sizes["chain"], law.thinning)
     adapt = True if posterior.diagnostics.method == "adapted" else None
     seed = member_seed(posterior.seed, int(left_out[0]))
     sampled, diagnostics = run_until_converged(law, plan, seed, runs, kept, adapt=adapt)

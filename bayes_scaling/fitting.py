@@ -86,7 +86,7 @@ def fit(
     runs, observed = law.arrays(training)
     check_size(law, training, runs, observed)
     started = time.perf_counter()
-    plan = nuts.Plan(draws=draws, warmup=warmup or WARMUP, chains=chains, starts=starts)
+    plan = nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts)
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
         sampled, diagnostics = run_until_converged(law, plan, seed, runs, observed, adapt=adapt, warmup=warmup)
     seconds = time.perf_counter() - started
@@ -119,7 +119,7 @@ def run_until_converged(
 
 def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:
     """Return the plan of the second try: the mass matrix adapted in a longer warm-up, smaller steps, deeper trees."""
-    return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, max_tree_depth=10, target_accept=0.9)
+    return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, thinning=1, max_tree_depth=10, target_accept=0.9)
 
 
 def prefer_adapted(first: Diagnostics, adapted: Diagnostics) -> bool:

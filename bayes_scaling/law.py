@@ -75,6 +75,7 @@ class Law:
     equation: ClassVar[str] = ""
     indicators: ClassVar[tuple[str, ...]] = ()  # inputs that may be zero: pre-trained or not, pre-training data
     pooling: ClassVar[Mapping[str, float]] = {}
+    thinning: ClassVar[int] = 1  # transitions per kept draw: more where successive draws are much alike
     published: ClassVar[Mapping[str, float]] = {}  # constants of the law's paper, the default of a simulation
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -39,6 +39,8 @@ class Plan(NamedTuple):
     ----------
     draws, warmup, chains : int
         Draws kept and warm-up steps, per chain; number of chains.
+    thinning : int
+        Transitions per kept draw.
     starts : int
         Starts of the mode search.
     adapt : bool
@@ -52,6 +54,7 @@ class Plan(NamedTuple):
     draws: int = 1000
     warmup: int = 200
     chains: int = 4
+    thinning: int = 1
     starts: int = 4
     adapt: bool = False
     max_tree_depth: int = 8
@@ -66,7 +69,8 @@ class Sampled(NamedTuple):
     posterior : dict of str to array
         Parameters and derived constants.
     steps, diverging, accept, energy : array
-        Leapfrog steps, divergences, acceptance probability and energy of each draw.
+        Leapfrog steps, acceptance probability and energy of each kept transition; whether it or one thinned out before
+        it diverged.
     mode_potential : array, shape (start,)
         Potential that each start of the mode search reached.
     curvature : array
@@ -145,8 +149,10 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
             return state, (state.z, state.num_steps, state.diverging, state.accept_prob, state.energy)
 
         # One loop for warm-up and draws: the kernel is most of what has to be compiled.
-        trail = lax.scan(advance, state, None, length=plan.warmup + plan.draws)[1]
-        return jax.tree.map(lambda x: x[plan.warmup :], trail)
+        trail = lax.scan(advance, state, None, length=plan.warmup + plan.draws * plan.thinning)[1]
+        trail = jax.tree.map(lambda x: x[plan.warmup :].reshape(plan.draws, plan.thinning, *x.shape[1:]), trail)
+        z, steps, _, accept, energy = (x[:, -1] for x in trail)
+        return z, steps, trail[2].any(axis=1), accept, energy
 
     z, steps, diverging, accept, energy = jax.vmap(chain)(chain_starts, jax.random.split(chain_key, plan.chains))
 

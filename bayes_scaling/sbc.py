@@ -113,7 +113,7 @@ def simulation_based_calibration(
     truths, outcomes = _draw(law, runs, tuple(shapes), simulations, seed)
     rows = bucket(len(next(iter(shapes.values()))))
     padded = pad(runs, rows, law.run_inputs)
-    plan = nuts.Plan(draws=draws, warmup=WARMUP, chains=chains)
+    plan = nuts.Plan(draws, WARMUP, chains, law.thinning)
     first, second = (plan, adapted_plan(plan, None)) if not adapt else (adapted_plan(plan, None), None)
     second = second if adapt is None else None
     rng = np.random.default_rng(seed)

@@ -62,7 +62,7 @@ class SigmoidAccuracy(Law):
     slope: Prior = dist.LogNormal(math.log(4.0), 0.5)
     bend: Prior = dist.Normal(0.0, 0.25)
     sigma: Prior = dist.LogNormal(math.log(0.006), 0.5)
-    discrepancy: Prior = 0.1
+    discrepancy: Prior = 0.14
 
     outcome = "accuracy"
     unit = "fraction"

@@ -49,8 +49,8 @@ class TwoStep(Law):
         discrepancy is 0.15, less than single series need: run effects and pooling leave less to it.  Its floor has a
         wide prior around 1, because the series come in two units: bits per byte (about 0.5) and nats per token (1.9).
     step2 : Law
-        Accuracy from loss.  Both discrepancies are those with which 90 % intervals held nearest 90 % in backtests
-        inside the ladder, each step by its own.
+        Accuracy from loss.  Both discrepancies are those with which 90 % intervals held 90 % of the outcomes of
+        backtests inside the ladder, each step by its own (notebook ``ladder``).
     feature : str or None
         The loss that step 2 reads: ``task_loss`` (bits per byte), ``c4_loss`` (nats per token) or ``task_ce`` (nats).
         None goes in a single step: no loss is observed, and step 1 is a latent index; see :func:`single_step`.
@@ -97,6 +97,7 @@ class TwoStep(Law):
     wander: Prior = dist.LogNormal(math.log(0.006), 0.5)
     anneal: Prior = dist.Normal(0.0, 0.2)
 
+    thinning = 2
     equation = r"(N, D) \to L \to \mathrm{accuracy}"
 
     @property
