@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
 __all__ = [
     "LEVELS",
@@ -21,6 +22,7 @@ __all__ = [
     "draw_star",
     "house_style",
     "name_targets",
+    "plain_numbers",
     "scale_of",
 ]
 
@@ -81,6 +83,13 @@ def draw_runs(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
 def draw_beyond(ax: Axes, start: float, stop: float) -> None:
     """Shade where no run was fitted."""
     ax.axvspan(start, stop, color=FAR, zorder=0, linewidth=0)
+
+
+def plain_numbers(ax: Axes) -> None:
+    """Write 2, 2.5, 3 on a logarithmic abscissa of less than a decade."""
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> None:

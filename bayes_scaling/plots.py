@@ -24,6 +24,7 @@ from bayes_scaling.marks import (
     draw_runs,
     house_style,
     name_targets,
+    plain_numbers,
     scale_of,
 )
 from bayes_scaling.posterior import Posterior
@@ -99,6 +100,8 @@ def plot_forest(forecast: Forecast, quantity: str = "accuracy", ax: Axes | None 
             )
     ax.set_yticks(range(len(order)), [str(task) for task in order])
     ax.set_ylim(-0.6, len(order) - 0.4)
+    left, right = ax.get_xlim()
+    ax.set_xlim(left, right + 0.06 * (right - left))  # room for the targets' names
     ax.tick_params(axis="y", length=0, labelsize=9, labelcolor="#222222")
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(f"{quantity} ({unit})")
@@ -144,7 +147,8 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     if ax is None:
         _, ax = plt.subplots(figsize=(7.2, 4.2))
     way = trail([posterior], forecast)
-    x, edge = way.x[way.seen], -1  # the bands are named at the right edge
+    falls = way.targets.min() < way.fitted.min()  # towards smaller losses: better models are to the right all the same
+    x, edge = way.x[way.seen], 0 if falls else -1  # the bands are named at the right edge
     inner, outer = (factor * way.band(f"{quantity}_{band}", (0.05, 0.5, 0.95))[:, way.seen] for band in ("law", "mean"))
     ax.fill_between(x, outer[0], outer[2], color=BLUE, alpha=0.18, linewidth=0, zorder=2)
     ax.fill_between(x, inner[0], inner[2], color=BLUE, alpha=0.36, linewidth=0, zorder=2)
@@ -155,8 +159,10 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     for place, row in zip(way.targets, rows.to_dict("records"), strict=True):
         draw_interval(ax, float(place), {k: factor * row[k] for k in (*LEVELS, "actual")}, upright=True)
     ax.set_xscale("log")
-    ax.set_xlim(way.x[0], way.view)
-    draw_beyond(ax, way.fitted.max(), way.view)
+    ax.set_xlim(*((way.view, way.x[0]) if falls else (way.x[0], way.view)))
+    if way.view < 10 * way.x[0]:
+        plain_numbers(ax)
+    draw_beyond(ax, *((way.x[0], way.fitted.min()) if falls else (way.fitted.max(), way.view)))
     name_targets(ax, way.targets, [str(t) for t in forecast.targets.index])
     for words, y, dy in (("law plus discrepancy", outer[2, edge], 8), ("law only", inner[0, edge], -2)):
         ax.annotate(

@@ -3,8 +3,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+import bayes_scaling as bs
 from bayes_scaling import plots
 from bayes_scaling.errors import TargetError
+from bayes_scaling.models import ShiftedPowerLaw
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +82,18 @@ def test_a_fit_shows_law_and_discrepancy(simulated_fit):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("training FLOPs (6ND)", "loss (nats per token)")
     outer, inner = (c.get_paths()[0].get_extents() for c in ax.collections[:2])
     assert outer.y0 < inner.y0 and inner.y1 <= outer.y1
+
+
+def test_a_forecast_towards_smaller_losses_is_shaded_where_no_run_was(simulated):
+    frame = simulated.frame.assign(source_loss=simulated.frame["loss"] + 0.3)
+    posterior = bs.fit(ShiftedPowerLaw(), bs.Study.from_frame(frame), seed=0, draws=50, adapt=False)
+    forecast = posterior.forecast({"source_loss": 0.95 * frame["source_loss"].min()}, allow_unconverged=True)
+    ax = plots.plot_fit(posterior, forecast)
+    left, right = ax.get_xlim()
+    assert left > right
+    shaded = [patch.get_x() + patch.get_width() for patch in ax.patches]
+    assert shaded == [pytest.approx(frame["source_loss"].min())]
+    plots.close(ax.figure)
 
 
 def test_a_fit_of_many_series_is_refused(ladder_fits, ladder_forecast):
