@@ -55,13 +55,13 @@ def plot_predictive_check(
     TargetError
         The law has no such quantity, or there is no such source.
     """
-    units = posterior.law.quantities
+    units = posterior.units
     quantity = quantity or next(iter(units))
     if quantity not in units:
         raise TargetError(f"{posterior.law.name} has no {quantity!r}; {suggest(quantity, units)}")
     rows = predictive_check(posterior, source, seed=seed)
     rows = rows[rows["quantity"] == quantity]
-    factor, unit = scale_of(quantity, posterior.study.card.units.get(quantity, units[quantity]))
+    factor, unit = scale_of(quantity, units[quantity])
     if quantity == "loss" and posterior.law.series_units:
         unit = "each series in its unit"
     if ax is None:

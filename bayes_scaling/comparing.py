@@ -140,7 +140,7 @@ def check_comparable(posteriors: Mapping[str, Posterior]) -> None:
         With the first difference found.
     """
     (first, one), *others = posteriors.items()
-    values, units = outcomes(one), _units(one)
+    values, units = outcomes(one), one.units
     for name, other in others:
         theirs = outcomes(other)
         where = f"{first!r} and {name!r} cannot be compared"
@@ -158,16 +158,11 @@ def check_comparable(posteriors: Mapping[str, Posterior]) -> None:
         matched = theirs.reindex(values.index)
         if not np.allclose(values, matched, rtol=TOLERANCE, atol=0):
             raise ComparisonError(f"{where}: {_difference(values, matched, first, name)}")
-        for quantity, unit in _units(other).items():
+        for quantity, unit in other.units.items():
             if units.get(quantity, unit) != unit:
                 raise ComparisonError(
                     f"{where}: {quantity} is in {units[quantity]} in one and in {unit} in the other; use one unit."
                 )
-
-
-def _units(posterior: Posterior) -> dict[str, str]:
-    given = posterior.study.card.units
-    return {q: given.get(q, unit) for q, unit in posterior.law.quantities.items()}
 
 
 def _difference(values: pd.Series, theirs: pd.Series, first: str, name: str) -> str:

@@ -237,7 +237,7 @@ def forecast(
         targets=frame.assign(distance=distances(posterior.study, frame)),
         draws=xr.Dataset(data, coords=coords),
         actual=xr.Dataset(known, coords=coords),
-        units=law.quantities,
+        units=posterior.units,
         series_units=law.series_units,
         law=law.name,
         study=posterior.study.name,

@@ -104,7 +104,7 @@ def pair(
         if source_loss == loss
         else f"{source.name} {source_loss} -> {target.name} {loss}"
     )
-    card = dataclasses.replace(target.card, name=label)
+    card = dataclasses.replace(target.card.renamed({"loss": loss}), name=label)
     return Pairing(Study.from_frame(both, card=card), int(fitted.sum()), int(is_target.sum()), left_out)
 
 

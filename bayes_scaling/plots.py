@@ -143,7 +143,7 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     quantity = posterior.law.outcome
     if quantity not in forecast.units or forecast.draws[f"{quantity}_run"].ndim != 2:
         raise TargetError(f"{posterior.law.name} describes several series; draw it with plot_ladder.")
-    factor, unit = scale_of(quantity, posterior.study.card.units.get(quantity, forecast.units[quantity]))
+    factor, unit = scale_of(quantity, forecast.units[quantity])
     if ax is None:
         _, ax = plt.subplots(figsize=(7.2, 4.2))
     way = trail([posterior], forecast)

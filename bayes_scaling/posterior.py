@@ -55,6 +55,12 @@ class Posterior:
         state = "converged" if self.diagnostics.converged else "NOT CONVERGED"
         return f"Posterior({self.law.name} on {self.study.name!r}, {self.diagnostics.draws} draws, {state})"
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each quantity: the study's where its card says one, otherwise the law's."""
+        given = self.study.card.units
+        return {quantity: given.get(quantity, unit) for quantity, unit in self.law.quantities.items()}
+
     @classmethod
     def from_sampled(
         cls, law: Law, study: Study, sampled: Sampled, diagnostics: Diagnostics, *, seed: int, seconds: float

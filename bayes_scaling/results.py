@@ -50,7 +50,6 @@ class Result:
         if len(self.study.tasks) == 1:
             rows["task"] = rows["task"].fillna(self.study.tasks[0])
         rows = rows[rows["task"].isin(self.study.tasks) | rows["task"].isna()].reset_index(drop=True)
-        rows["unit"] = [self.study.card.units.get(q, u) for q, u in zip(rows["quantity"], rows["unit"], strict=True)]
         return rows[["target", "task", "quantity", "unit", *NUMBERS, "distance"]]
 
     def diagnostics(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,13 @@ class Card:
     units: Mapping[str, str] = dataclasses.field(default_factory=dict)
     notes: str = ""
     tokeniser: str = ""
+
+    def renamed(self, columns: Mapping[str, str]) -> Card:
+        """Return the card of a table whose column ``columns[name]`` is called ``name``: its unit goes along."""
+        known = {name: self.units[old] for name, old in columns.items() if old in self.units}
+        gone = set(columns) | set(columns.values())
+        kept = {name: unit for name, unit in self.units.items() if name not in gone}
+        return dataclasses.replace(self, units=kept | known)
 
     @classmethod
     def from_toml(cls, path: Path) -> Card:
@@ -166,12 +173,34 @@ class Study:
 
     @classmethod
     def from_file(cls, path: str | Path, **options: Any) -> Study:
-        """Read a study from CSV (also compressed) or parquet; ``options`` are those of :meth:`from_frame`."""
+        """Read a study from CSV (also compressed) or parquet, told by the name; ``options`` as in :meth:`from_frame`.
+
+        Raises
+        ------
+        FileError
+            There is no such file, or it cannot be read as a table.
+        StudyError
+            As in :meth:`from_frame`.
+        """
+        return (cls.from_parquet if Path(path).suffix == ".parquet" else cls.from_csv)(path, **options)
+
+    @classmethod
+    def from_csv(cls, path: str | Path, **options: Any) -> Study:
+        """Read a study from UTF-8 CSV, also compressed; see :meth:`from_file`."""
+        return cls._from(lambda path: pd.read_csv(path, encoding="utf-8"), path, options)
+
+    @classmethod
+    def from_parquet(cls, path: str | Path, **options: Any) -> Study:
+        """Read a study from parquet; see :meth:`from_file`."""
+        return cls._from(pd.read_parquet, path, options)
+
+    @classmethod
+    def _from(cls, read: Callable[[Path], pd.DataFrame], path: str | Path, options: dict[str, Any]) -> Study:
         path = Path(path)
         if not path.is_file():
             raise FileError(f"There is no file {str(path)!r}; give a CSV or parquet table of runs.")
         try:
-            table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, encoding="utf-8")
+            table = read(path)
         except Exception as error:  # pandas, pyarrow and the codecs each raise their own
             reason = " ".join(str(error).split()) or type(error).__name__
             raise FileError(
@@ -209,9 +238,9 @@ class Study:
         return dataclasses.replace(self, frame=frame.reset_index(drop=True))
 
     def rename(self, **columns: str) -> Study:
-        """Use other columns under our names: ``study.rename(loss="c4_loss")``."""
+        """Use other columns under our names, with their units: ``study.rename(loss="c4_loss")``."""
         keep = self.frame.drop(columns=[c for c in columns if c in self.frame and c not in columns.values()])
-        return dataclasses.replace(self, frame=checked(renamed(keep, columns)))
+        return dataclasses.replace(self, frame=checked(renamed(keep, columns)), card=self.card.renamed(columns))
 
     @property
     def training(self) -> Study:

@@ -135,7 +135,7 @@ class Surface:
         return cls(
             posterior=posterior,
             quantity=quantity,
-            unit=_unit(posterior, quantity),
+            unit=posterior.units[quantity],
             place=_place(posterior, quantity, series),
             rule=rule,
             latent={name: value[chosen] for name, value in draws.items()},
@@ -266,10 +266,6 @@ def _expected(
         return trace[f"{quantity}_mean"]["value"][(slice(None), *place)]
 
     return jax.vmap(one)(keys, latent, columns)
-
-
-def _unit(posterior: Posterior, quantity: str) -> str:
-    return posterior.study.card.units.get(quantity, posterior.law.quantities[quantity])
 
 
 def _place(posterior: Posterior, quantity: str, series: str | None) -> tuple[int, ...]:

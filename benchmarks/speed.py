@@ -207,7 +207,8 @@ def scaling() -> dict[str, float]:
     }
 
 
-def _simulated(count: int, seed: int) -> bs.Study:
+def simulated_study(count: int, seed: int) -> bs.Study:
+    """Simulate runs of a Chinchilla world; the benchmark of devices fits them, too."""
     rng = np.random.default_rng(seed)
     n, d = np.exp(rng.uniform(np.log(1e8), np.log(1e10), count)), np.exp(rng.uniform(np.log(1e9), np.log(1e11), count))
     loss = (1.8 + 480 / n**0.35 + 2100 / d**0.37) * np.exp(rng.normal(0, 0.005, count))
@@ -215,7 +216,7 @@ def _simulated(count: int, seed: int) -> bs.Study:
 
 
 def _time_rows(count: int) -> float:
-    study = _simulated(count, 0)
+    study = simulated_study(count, 0)
     short = {"draws": 250, "adapt": False}
     bs.fit(Chinchilla(), study, seed=0, **short)
     started = time.perf_counter()
@@ -224,7 +225,7 @@ def _time_rows(count: int) -> float:
 
 
 def _time_studies(count: int) -> float:
-    studies = [_simulated(40, seed) for seed in range(count)]
+    studies = [simulated_study(40, seed) for seed in range(count)]
     short = {"draws": 100, "adapt": False, "progress": False}
     bs.fit_many(Chinchilla(), studies[:16], seed=0, **short)
     started = time.perf_counter()

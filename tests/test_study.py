@@ -92,3 +92,16 @@ def test_the_checksum_tells_numbers_apart():
 def test_an_unknown_study_is_named():
     with pytest.raises(StudyError, match="no study 'olmo'"):
         bs.Study.load("olmo")
+
+
+def test_a_renamed_column_keeps_its_unit(ladder):
+    renamed = ladder.rename(loss="task_loss")
+    assert renamed.card.units["loss"] == ladder.card.units["task_loss"]
+    assert "task_loss" not in renamed.card.units
+
+
+def test_csv_and_parquet_are_read_by_name_or_by_suffix(tmp_path, runs):
+    for write, read, name in (("to_csv", Study.from_csv, "t.csv"), ("to_parquet", Study.from_parquet, "t.parquet")):
+        path = tmp_path / name
+        getattr(runs, write)(path, index=False)
+        assert read(path, loss="val_loss").frame.equals(Study.from_file(path, loss="val_loss").frame)
