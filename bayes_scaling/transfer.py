@@ -7,7 +7,6 @@ parameters)``, the data with which training from scratch is near its limit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -22,7 +21,7 @@ from bayes_scaling.study import SYMBOLS
 if TYPE_CHECKING:
     from bayes_scaling.posterior import Posterior
 
-__all__ = ["efficiency_figure", "frontier", "map_figure", "trade_off", "transfer_table", "transferred"]
+__all__ = ["curves", "data_unit", "frontier", "trade_off", "transfer_table", "transferred"]
 
 LOW_DATA = 0.1  # share of the data that are enough, up to which power laws of transfer were found to hold
 LEVELS = {"q05": 0.05, "median": 0.5, "q95": 0.95}
@@ -151,80 +150,36 @@ def frontier(
     return pd.DataFrame(rows)
 
 
-def map_figure(
-    posterior: Posterior, N: Sequence[float], D_F: Sequence[float], path: str | Path, **inputs: float
-) -> Path:
-    """Draw the map of the multiplier over size and fine-tuning data, with the low-data boundary; save a PNG."""
-    from matplotlib.figure import Figure
+def curves(posterior: Posterior, N: float, D_F: Sequence[float] | np.ndarray, **inputs: float) -> xr.Dataset:
+    """Return the expected outcome from scratch and pre-trained over fine-tuning data, at one size.
 
-    size, data = np.asarray(N, dtype=float), np.asarray(D_F, dtype=float)
-    cells = {
-        "N": np.repeat(size, len(data)),
-        "D_F": np.tile(data, len(size)),
-        **{k: np.full(size.size * data.size, v) for k, v in inputs.items()},
-    }
-    draws = transferred(posterior, cells)
-    shape = (len(size), len(data))
-    middle = draws["multiplier"].median("sample").to_numpy().reshape(shape)
-    helps = (draws["D_T"] > 0).mean("sample").to_numpy().reshape(shape)
-    edge = draws["low_data"].median("sample").to_numpy().reshape(shape)[:, 0]
-    unit = _unit(posterior)
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.subplots()
-    levels = np.linspace(0.0, max(float(np.nanmax(np.log10(np.maximum(middle, 1e-2)))), 0.1), 9)
-    shade = axes.contourf(data, size, np.log10(np.maximum(middle, 1e-2)), levels=levels, cmap="viridis", extend="min")
-    bar = figure.colorbar(shade, label="effective data / fine-tuning data")
-    bar.set_ticks(list(levels), labels=[f"{float(f'{10**v:.2g}'):,g}x" for v in levels])
-    if (helps < 0.9).any() and (helps > 0.9).any():
-        axes.contour(data, size, helps, levels=[0.9], colors="tab:red")
-    axes.plot(edge, size, color="white", linestyle="--", linewidth=2)
-    inside = (edge > data.min()) & (edge < data.max())
-    if inside.any():
-        place = int(np.flatnonzero(inside)[inside.sum() // 2])
-        axes.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-6, 0), color="white",
-                      textcoords="offset points", ha="right", va="center", fontsize=9)  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel=f"fine-tuning data D_F ({unit})", ylabel="parameters N")
-    axes.set(
-        xlim=(data.min(), data.max()),
-        ylim=(size.min(), size.max()),
-        title="By how much pre-training multiplies the data",
-    )
-    figure.savefig(path, dpi=150)
-    return Path(path)
+    Parameters
+    ----------
+    posterior : Posterior
+        Fit of a law of transfer.
+    N : float
+        Parameters.
+    D_F : sequence of float
+        Fine-tuning data, in the unit of the study.
+    **inputs
+        Further inputs of the law for the pre-trained arm, such as ``D_P``; 1 otherwise.
 
-
-def efficiency_figure(posterior: Posterior, N: float, D_F: Sequence[float], path: str | Path, **inputs: float) -> Path:
-    """Draw loss against fine-tuning data from scratch and pre-trained, at one size, and the data in between."""
-    from matplotlib.figure import Figure
-
+    Returns
+    -------
+    xarray.Dataset
+        ``scratch`` and ``pretrained``, dims (sample, D_F).
+    """
     D = np.asarray(D_F, dtype=float)
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = figure.subplots()
-    middle = {}
-    for arm, colour in (("from scratch", "tab:gray"), ("pre-trained", "tab:blue")):
-        extra = {
-            n: np.full(len(D), 0.0 if arm == "from scratch" else inputs.get(n, 1.0)) for n in posterior.law.indicators
-        }
-        loss = _evaluate(posterior, _runs(posterior, {"N": np.full(len(D), N), "D_F": D, **extra}, zero=True))[2]
-        low, middle[arm], high = np.quantile(loss, list(LEVELS.values()), axis=0)
-        axes.fill_between(D, low, high, color=colour, alpha=0.25, linewidth=0)
-        axes.plot(D, middle[arm], color=colour, label=arm)
-    place = len(D) // 3
-    scratch = middle["from scratch"]
-    level = middle["pre-trained"][place]
-    if scratch.min() < level:
-        end = float(np.exp(np.interp(-level, -scratch, np.log(D))))
-        axes.annotate("", (end, level), (D[place], level), arrowprops={"arrowstyle": "<->", "color": "black"})
-        axes.annotate(f"worth {end / D[place]:.3g}x the data", (np.sqrt(end * D[place]), level), xytext=(0, 5),
-                      textcoords="offset points", ha="center", va="bottom")  # fmt: skip
-    axes.set(xscale="log", xlabel=f"fine-tuning data D_F ({_unit(posterior)})")
-    axes.set(ylabel=f"{posterior.law.outcome} ({posterior.law.unit})", title=f"What pre-training saves at N = {N:.3g}")
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
-    return Path(path)
+    found = {}
+    for arm in ("scratch", "pretrained"):
+        given = {name: 0.0 if arm == "scratch" else inputs.get(name, 1.0) for name in posterior.law.indicators}
+        grid = {"N": np.full(len(D), N), "D_F": D, **{name: np.full(len(D), value) for name, value in given.items()}}
+        found[arm] = (("sample", "D_F"), _evaluate(posterior, _runs(posterior, grid, zero=True))[2])
+    return xr.Dataset(found, coords={"D_F": D})
 
 
-def _unit(posterior: Posterior) -> str:
+def data_unit(posterior: Posterior) -> str:
+    """Return the unit of the fine-tuning data, from the study's card."""
     return posterior.study.card.units.get(SYMBOLS["D_F"], "data").partition(" (")[0]
 
 

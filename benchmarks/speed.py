@@ -165,7 +165,7 @@ def batch() -> dict[str, float]:
 
 def _sweep_studies() -> list[bs.Study]:
     sweep = bs.Study.load("loss_to_loss", full=True, progress=False).training
-    losses = [c for c in sweep.frame.columns if c.endswith(("_loss", "_ce")) and c != "train_loss"]
+    losses = [c for c in sweep.frame.columns if c.endswith(("_loss", "_ce"))]
     return [one_set(sweep, name).rename(loss=loss) for name in SETS for loss in losses]
 
 
@@ -174,7 +174,7 @@ def batch276() -> dict[str, float]:
     studies = _sweep_studies()
 
     def all_of_them(seed: int) -> list[bs.Batch]:
-        return [bs.fit_many(law, studies, seed=seed, draws=250, progress=False) for law in (Chinchilla(), Kaplan())]
+        return [bs.fit_many(law, studies, seed=seed, draws=500, progress=False) for law in (Chinchilla(), Kaplan())]
 
     started = time.perf_counter()
     all_of_them(0)
