@@ -1,0 +1,1 @@
+"""One file per notebook, so that test workers share them."""
