@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -12,7 +11,7 @@ from scipy import stats
 
 from bayes_scaling.checks import SENSITIVE, loo_pit, predictive_check, sensitivity
 from bayes_scaling.errors import TargetError, suggest
-from bayes_scaling.marks import BLUE, QUIET, STAR, house_style, scale_of
+from bayes_scaling.marks import BLUE, QUIET, STAR, explain, house_style, new_axes, scale_of
 from bayes_scaling.posterior import Posterior
 
 __all__ = ["plot_loo_pit", "plot_predictive_check", "plot_sensitivity"]
@@ -64,8 +63,7 @@ def plot_predictive_check(
     factor, unit = scale_of(quantity, units[quantity])
     if quantity == "loss" and posterior.law.series_units:
         unit = "each series in its unit"
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.2, 4.2))
+    ax = new_axes(ax)
     x, thick = factor * rows["observed"], float(np.clip(300 / len(rows), 1.4, 5.0))
     at = {name: rows[name] / rows["observed"] for name in ("q05", "q25", "median", "q75", "q95")}
     ax.vlines(x, at["q05"], at["q95"], color=BLUE, linewidth=thick / 3, alpha=0.8, zorder=4)
@@ -80,7 +78,7 @@ def plot_predictive_check(
     ax.set_xlabel(f"observed {quantity} ({unit})")
     ax.set_ylabel("predicted / observed")
     ax.set_title(f"{source.capitalize()} predictive check: {posterior.law.name} on {posterior.study.name}", pad=20)
-    _note(
+    explain(
         ax,
         f"bars: 50 and 90 % of new runs like the fitted ones   they hold {inside[0]:.0%} and {inside[1]:.0%} of "
         f"{len(rows)} outcomes",
@@ -106,8 +104,7 @@ def plot_loo_pit(posterior: Posterior, ax: Axes | None = None) -> Axes:
         stay in where outcomes are independent (Kolmogorov's).
     """
     table = loo_pit(posterior)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.2, 4.2))
+    ax = new_axes(ax)
     ax.axhline(0, color=QUIET, linewidth=0.8)
     widest = 0.0
     for i, (quantity, rows) in enumerate(table.groupby("quantity", sort=False)):
@@ -129,7 +126,7 @@ def plot_loo_pit(posterior: Posterior, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("place of the outcome in its forecast by the others (LOO-PIT)")
     ax.set_ylabel("share below, less uniform")
     ax.set_title(f"LOO-PIT: {posterior.law.name} on {posterior.study.name}", pad=20)
-    _note(ax, "rising at both ends: intervals too narrow   rising in the middle: too wide   band: 95 % of sound ones")
+    explain(ax, "rising at both ends: intervals too narrow   rising in the middle: too wide   band: 95 % of sound ones")
     return ax
 
 
@@ -152,8 +149,7 @@ def plot_sensitivity(posterior: Posterior, ax: Axes | None = None) -> Axes:
     table = sensitivity(posterior)
     sites = table.index.str.partition("[").get_level_values(0)
     names = list(dict.fromkeys(sites))[::-1]
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.2, 1.3 + 0.3 * len(names)))
+    ax = new_axes(ax, height=1.3 + 0.3 * len(names))
     ax.axvline(SENSITIVE, color=QUIET, linewidth=0.8)
     rows = np.array([names.index(site) for site in sites])
     for column, color, shift in (("likelihood", BLUE, 0.14), ("prior", STAR, -0.14)):
@@ -166,7 +162,7 @@ def plot_sensitivity(posterior: Posterior, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("change of the posterior per doubling of the power")
     ax.set_title(f"Sensitivity: {posterior.law.name} on {posterior.study.name}", pad=20)
     conflicts, alone = ((table["verdict"] == v).sum() for v in ("conflict", "prior"))
-    _note(
+    explain(
         ax, f"blue: likelihood   vermilion: priors   of {len(table)}, {conflicts} hang on both, {alone} on priors alone"
     )
     return ax
@@ -177,7 +173,3 @@ def _plain_numbers(axis: Any) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
-
-
-def _note(ax: Axes, words: str) -> None:
-    ax.text(0, 1.015, words, transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom")

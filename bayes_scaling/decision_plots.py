@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -20,7 +19,9 @@ from bayes_scaling.marks import (
     draw_interval,
     draw_runs,
     draw_star,
+    explain,
     house_style,
+    new_axes,
     scale_of,
 )
 from bayes_scaling.next_run import NextRuns
@@ -33,14 +34,6 @@ RULE_OF_THUMB = 20.0  # tokens per parameter, Hoffmann et al. 2022
 MARKED = 6  # budgets that get an interval of their own
 DEAREST = 4.0  # waste up to which a regret is drawn
 CHEAP = 1.1  # waste that hardly matters
-
-
-def _new(ax: Axes | None, size: tuple[float, float] = (7.2, 4.2)) -> Axes:
-    return plt.subplots(figsize=size)[1] if ax is None else ax
-
-
-def _explain(ax: Axes, words: str) -> None:
-    ax.text(0, 1.015, words, transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom")
 
 
 @house_style
@@ -58,7 +51,7 @@ def plot_frontier(allocation: Allocation, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new(ax)
+    ax = new_axes(ax)
     surface = allocation.surface
     sizes, tokens = (surface.arrays[name] for name in "ND")
     runs = surface.rule.cost(sizes, tokens)
@@ -87,7 +80,7 @@ def plot_frontier(allocation: Allocation, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("compute-optimal parameters")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     ax.set_title(f"How large a model each budget calls for: {surface.posterior.study.name}", pad=20)
-    _explain(ax, "bands: 50 and 90 %   dots: fitted runs   shaded: beyond them")
+    explain(ax, "bands: 50 and 90 %   dots: fitted runs   shaded: beyond them")
     return ax
 
 
@@ -116,7 +109,7 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new(ax, (7.2, 3.8))
+    ax = new_axes(ax, 7.2, 3.8)
     levels = np.stack(list(quantile_columns(regret.waste).values()))
     draw_band(ax, regret.N, levels)
     shown = levels[2] <= DEAREST
@@ -137,7 +130,7 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"parameters, at {regret.flops:.3g} FLOPs ({regret.surface.rule.name})")
     ax.set_ylabel("compute used / compute needed")
     ax.set_title("What choosing another size costs", pad=20)
-    _explain(ax, "bands: 50 and 90 %   bar at the bottom: where the best size lies, 50 and 90 %")
+    explain(ax, "bands: 50 and 90 %   bar at the bottom: where the best size lies, 50 and 90 %")
     return ax
 
 
@@ -156,7 +149,7 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new(ax, (7.2, 3.8))
+    ax = new_axes(ax, 7.2, 3.8)
     paid = np.sort(reach.flops[np.isfinite(reach.flops)])
     if len(paid):
         ends = paid[0] / 2, quantile(paid, 0.99) * 2
@@ -179,7 +172,7 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"training FLOPs ({reach.surface.convention})")
     where = {"optimum": "the best size for each budget", "C": "FLOPs as in the study"}.get(reach.along, reach.along)
     ax.set_title(f"What a {reach.surface.quantity} of {factor * reach.target:.4g} {unit} takes", pad=20)
-    _explain(ax, f"probability that a budget is enough; {where}")
+    explain(ax, f"probability that a budget is enough; {where}")
     return ax
 
 
@@ -198,7 +191,7 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new(ax)
+    ax = new_axes(ax)
     rows = found.ranking.assign(gain=100 * (1 - found.ranking["sd_after"] / found.sd))
     ax.plot(rows["flops"], rows["gain"], ".", color=BLUE, markersize=8, markeredgecolor="white", zorder=4)
     ax.set_xscale("log")
@@ -219,7 +212,7 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("cost of the run (FLOPs)")
     ax.set_ylabel("narrower forecast (%)")
     ax.set_title(f"Which run to pay for next, to forecast {found.target}", pad=20)
-    _explain(ax, "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order")
+    explain(ax, "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order")
     return ax
 
 
@@ -238,7 +231,7 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new(ax)
+    ax = new_axes(ax)
     table = plans.table().dropna(subset=["median"])
     for row in table.to_dict("records"):
         at = {k: 100 * row[k] for k in ("q05", "q25", "median", "q75", "q95")}
@@ -251,5 +244,5 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("FLOPs of the whole ladder")
     ax.set_ylabel("width of the 90 % interval (% of the outcome)")
     ax.set_title(f"How well each ladder will forecast {plans.target}", pad=20)
-    _explain(ax, f"bars: 50 and 90 % of {plans.families} simulated families; lower is better")
+    explain(ax, f"bars: 50 and 90 % of {plans.families} simulated families; lower is better")
     return ax

@@ -104,16 +104,13 @@ def run_until_converged(
     warmup: int | None = None,
 ) -> tuple[nuts.Sampled, Diagnostics]:
     """Sample with the Laplace mass matrix, and with an adapted one where ``adapt`` says so or, being None, it must."""
-    sampled, diagnostics = None, None
-    if not adapt:
-        sampled = run(law, plan, seed, runs, observed)
-        diagnostics = diagnose(sampled, method="laplace")
-    if adapt or (adapt is None and diagnostics is not None and not diagnostics.converged):
-        adapted = run(law, adapted_plan(plan, warmup), seed, runs, observed)
-        adapted_diagnostics = diagnose(adapted, method="adapted")
-        if diagnostics is None or prefer_adapted(diagnostics, adapted_diagnostics):
-            sampled, diagnostics = adapted, adapted_diagnostics
-    assert sampled is not None and diagnostics is not None
+    if adapt:
+        sampled = run(law, adapted_plan(plan, warmup), seed, runs, observed)
+        return sampled, diagnose(sampled, method="adapted")
+    sampled = run(law, plan, seed, runs, observed)
+    diagnostics = diagnose(sampled, method="laplace")
+    if adapt is None and not diagnostics.converged:
+        return try_again(law, adapted_plan(plan, warmup), seed, runs, observed, sampled, diagnostics)
     return sampled, diagnostics
 
 
@@ -122,9 +119,20 @@ def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:
     return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, thinning=1, max_tree_depth=10, target_accept=0.9)
 
 
-def prefer_adapted(first: Diagnostics, adapted: Diagnostics) -> bool:
-    """Say whether the second try replaces the first."""
-    return adapted.max_rhat <= first.max_rhat or adapted.converged
+def try_again(
+    law: Law,
+    plan: nuts.Plan,
+    seed: int,
+    runs: Mapping[str, Any],
+    observed: Mapping[str, Any],
+    sampled: nuts.Sampled,
+    diagnostics: Diagnostics,
+) -> tuple[nuts.Sampled, Diagnostics]:
+    """Fit once more, with the adapted plan, and return the better of the two fits."""
+    adapted = run(law, plan, seed, runs, observed)
+    found = diagnose(adapted, method="adapted")
+    better = found.max_rhat <= diagnostics.max_rhat or found.converged
+    return (adapted, found) if better else (sampled, diagnostics)
 
 
 def run(law: Law, plan: nuts.Plan, seed: int, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> nuts.Sampled:

@@ -12,10 +12,9 @@ from matplotlib.ticker import MaxNLocator
 
 from bayes_scaling.curves import Trail, trail
 from bayes_scaling.errors import TargetError, suggest
-from bayes_scaling.forecast import Forecast
+from bayes_scaling.forecast import QUANTILES, Forecast
 from bayes_scaling.marks import (
     BLUE,
-    LEVELS,
     QUIET,
     draw_band,
     draw_beyond,
@@ -29,7 +28,7 @@ from bayes_scaling.posterior import Posterior
 
 __all__ = ["plot_ladder", "plot_ladder_sheet"]
 
-QUANTILES = tuple(LEVELS.values())
+LEVELS = tuple(QUANTILES.values())
 KEY = (
     "dots: fitted runs     bars and bands: 50 and 90 % of new runs, bands along the line from the smallest run to the "
     "largest target     ★ actual     shaded: beyond the fitted runs"
@@ -122,8 +121,8 @@ def draw_ladder(panels: np.ndarray, posteriors: list[Posterior], forecast: Forec
     losses, accuracies = levels_of(forecast, "loss", series=series), 100 * levels_of(forecast, "accuracy", task=task)
 
     for ax, band, runs, at in (
-        (step1, way.band("loss_run", QUANTILES, series=series), loss, losses),
-        (chain, 100 * way.band("accuracy_run", QUANTILES, task=task), accuracy, accuracies),
+        (step1, way.band("loss_run", LEVELS, series=series), loss, losses),
+        (chain, 100 * way.band("accuracy_run", LEVELS, task=task), accuracy, accuracies),
     ):
         draw_band(ax, way.x[way.seen], band[:, way.seen])
         draw_runs(ax, way.fitted, runs)
@@ -136,7 +135,7 @@ def draw_ladder(panels: np.ndarray, posteriors: list[Posterior], forecast: Forec
     low = losses[["q05", "actual"]].min().min() * 0.96
     high = max(loss.max(), losses["q95"].max()) * 1.02
     grid = np.linspace(low, high, 60)
-    draw_band(step2, grid, 100 * way.step("loss_mean", "accuracy_mean", grid, QUANTILES, task, series))
+    draw_band(step2, grid, 100 * way.step("loss_mean", "accuracy_mean", grid, LEVELS, task, series))
     draw_runs(step2, loss, accuracy)
     for across, up in zip(losses.to_dict("records"), accuracies.to_dict("records"), strict=True):
         step2.hlines(up["median"], across["q05"], across["q95"], color=BLUE, linewidth=1.2, zorder=4)
@@ -154,7 +153,7 @@ def draw_ladder(panels: np.ndarray, posteriors: list[Posterior], forecast: Forec
 def levels_of(forecast: Forecast, quantity: str, **where: str) -> pd.DataFrame:
     """Return quantiles of a new run and the outcome, a row per target."""
     draws = forecast.draws[f"{quantity}_run"].sel(where).to_numpy()
-    table = pd.DataFrame(np.quantile(draws, QUANTILES, axis=0).T, columns=list(LEVELS), index=forecast.targets.index)
+    table = pd.DataFrame(np.quantile(draws, LEVELS, axis=0).T, columns=list(QUANTILES), index=forecast.targets.index)
     return table.assign(actual=forecast.actual[quantity].sel(where).to_numpy())
 
 

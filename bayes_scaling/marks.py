@@ -13,15 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
 __all__ = [
-    "LEVELS",
     "STYLE",
     "draw_band",
     "draw_beyond",
     "draw_interval",
     "draw_runs",
     "draw_star",
+    "explain",
     "house_style",
     "name_targets",
+    "new_axes",
     "plain_numbers",
     "scale_of",
 ]
@@ -30,7 +31,6 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 """The house style, for ``matplotlib.style.use``."""
 
 BLUE, STAR, DOT, FAR, QUIET = "#0072B2", "#D55E00", "#222222", "#f4efe2", "#666666"
-LEVELS = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +53,7 @@ def scale_of(quantity: str, unit: str) -> tuple[float, str]:
 
 
 def draw_band(ax: Axes, x: np.ndarray, levels: np.ndarray) -> None:
-    """Draw a 90 and a 50 % band and their median; ``levels`` has shape (5, point), in the order of :data:`LEVELS`."""
+    """Draw a 90 and a 50 % band and their median; ``levels`` has shape (5, point), in the order of the quantiles."""
     ax.fill_between(x, levels[0], levels[4], color=BLUE, alpha=0.16, linewidth=0, zorder=2)
     ax.fill_between(x, levels[1], levels[3], color=BLUE, alpha=0.26, linewidth=0, zorder=2)
     ax.plot(x, levels[2], color=BLUE, linewidth=1.0, zorder=3)
@@ -83,6 +83,16 @@ def draw_runs(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
 def draw_beyond(ax: Axes, start: float, stop: float) -> None:
     """Shade where no run was fitted."""
     ax.axvspan(start, stop, color=FAR, zorder=0, linewidth=0)
+
+
+def new_axes(ax: Axes | None, width: float = 7.2, height: float = 4.2) -> Axes:
+    """Return the axes a caller gave, or those of a new figure of a size in inches."""
+    return plt.subplots(figsize=(width, height))[1] if ax is None else ax
+
+
+def explain(ax: Axes, words: str, height: float = 1.015) -> None:
+    """Write below the title what bands, bars and dots are."""
+    ax.text(0, height, words, transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom")
 
 
 def plain_numbers(ax: Axes) -> None:

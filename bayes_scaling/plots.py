@@ -12,18 +12,19 @@ from matplotlib.figure import Figure
 from bayes_scaling.check_plots import plot_loo_pit, plot_predictive_check, plot_sensitivity
 from bayes_scaling.curves import trail
 from bayes_scaling.errors import TargetError, suggest
-from bayes_scaling.forecast import Forecast
+from bayes_scaling.forecast import QUANTILES, Forecast
 from bayes_scaling.ladder_plots import plot_ladder, plot_ladder_sheet
 from bayes_scaling.marks import (
     BLUE,
-    LEVELS,
     QUIET,
     STYLE,
     draw_beyond,
     draw_interval,
     draw_runs,
+    explain,
     house_style,
     name_targets,
+    new_axes,
     plain_numbers,
     scale_of,
 )
@@ -88,8 +89,7 @@ def plot_forest(forecast: Forecast, quantity: str = "accuracy", ax: Axes | None 
     order = rows.groupby("task", sort=False)["median"].mean().sort_values().index
     targets = list(rows["target"].drop_duplicates())
     gap = 0.7 / max(len(targets), 1)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.2, 1.3 + 0.36 * len(order) * max(len(targets), 1) ** 0.7))
+    ax = new_axes(ax, height=1.3 + 0.36 * len(order) * max(len(targets), 1) ** 0.7)
     for row in rows.to_dict("records"):
         y = list(order).index(row["task"]) - gap * (targets.index(row["target"]) - (len(targets) - 1) / 2)
         draw_interval(ax, y, {k: factor * row[k] for k in ("q05", "q25", "median", "q75", "q95", "actual")})
@@ -107,10 +107,7 @@ def plot_forest(forecast: Forecast, quantity: str = "accuracy", ax: Axes | None 
     ax.set_xlabel(f"{quantity} ({unit})")
     known = "  ★ actual" if rows["actual"].notna().any() else ""
     ax.set_title(f"{quantity.capitalize()} forecast from {forecast.study}", pad=20)
-    ax.text(
-        0, 1.015, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median {known}",
-        transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom",
-    )  # fmt: skip
+    explain(ax, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median {known}")
     return ax
 
 
@@ -144,8 +141,7 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     if quantity not in forecast.units or forecast.draws[f"{quantity}_run"].ndim != 2:
         raise TargetError(f"{posterior.law.name} describes several series; draw it with plot_ladder.")
     factor, unit = scale_of(quantity, forecast.units[quantity])
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.2, 4.2))
+    ax = new_axes(ax)
     way = trail([posterior], forecast)
     falls = way.targets.min() < way.fitted.min()  # towards smaller losses: better models are to the right all the same
     x, edge = way.x[way.seen], 0 if falls else -1  # the bands are named at the right edge
@@ -157,7 +153,7 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     rows = forecast.intervals()
     rows = rows[rows["quantity"] == quantity]
     for place, row in zip(way.targets, rows.to_dict("records"), strict=True):
-        draw_interval(ax, float(place), {k: factor * row[k] for k in (*LEVELS, "actual")}, upright=True)
+        draw_interval(ax, float(place), {k: factor * row[k] for k in (*QUANTILES, "actual")}, upright=True)
     ax.set_xscale("log")
     ax.set_xlim(*((way.view, way.x[0]) if falls else (way.x[0], way.view)))
     if way.view < 10 * way.x[0]:
@@ -173,8 +169,6 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     ax.set_ylabel(f"{quantity} ({unit})")
     ax.set_title(f"{posterior.law.name} on {posterior.study.name}", pad=34)
     known = "   ★ actual" if rows["actual"].notna().any() else ""
-    ax.text(
-        0, 1.06, f"bands: 90 % of expected outcomes   bars: 50 and 90 % of new runs   dots: fitted runs{known}",
-        transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom",
-    )  # fmt: skip
+    words = f"bands: 90 % of expected outcomes   bars: 50 and 90 % of new runs   dots: fitted runs{known}"
+    explain(ax, words, height=1.06)
     return ax

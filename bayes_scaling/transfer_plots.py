@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayes_scaling.marks import BLUE, QUIET, STAR, draw_runs, house_style
+from bayes_scaling.marks import BLUE, QUIET, STAR, draw_runs, explain, house_style, new_axes
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.transfer import curves, data_unit, transferred
 
@@ -52,7 +51,7 @@ def plot_transfer_map(
     middle = np.log10(np.maximum(draws["multiplier"].median("sample").to_numpy(), 1e-2)).reshape(shape)
     helps = (draws["D_T"] > 0).mean("sample").to_numpy().reshape(shape)
     edge = draws["low_data"].median("sample").to_numpy().reshape(shape)[:, 0]
-    ax = plt.subplots(figsize=(7.2, 4.4))[1] if ax is None else ax
+    ax = new_axes(ax, height=4.4)
     levels = np.linspace(0.0, max(float(np.nanmax(middle)), 0.1), LEVELS)
     shade = ax.contourf(data, size, middle, levels=levels, cmap="viridis", extend="min")
     bar = ax.figure.colorbar(shade, ax=ax, label="effective data / fine-tuning data")
@@ -100,7 +99,7 @@ def plot_data_efficiency(
     """
     D = np.asarray(D_F, dtype=float)
     found = curves(posterior, N, D, **inputs)
-    ax = plt.subplots(figsize=(7.2, 4.2))[1] if ax is None else ax
+    ax = new_axes(ax)
     middle = {}
     for arm, words, colour in (("scratch", "from scratch", QUIET), ("pretrained", "pre-trained", BLUE)):
         low, middle[arm], high = found[arm].quantile([0.05, 0.5, 0.95], "sample").to_numpy()
@@ -120,6 +119,5 @@ def plot_data_efficiency(
     ax.set(xscale="log", xlabel=f"fine-tuning data D_F ({data_unit(posterior)})")
     ax.set(ylabel=f"{posterior.law.outcome} ({posterior.units[posterior.law.outcome]})")
     ax.set_title(f"What pre-training saves at N = {N:.3g}", pad=20)
-    ax.text(0, 1.015, "bands: 90 % of expected outcomes   dots: fitted runs of this size", transform=ax.transAxes,
-            fontsize=8, color=QUIET, va="bottom")  # fmt: skip
+    explain(ax, "bands: 90 % of expected outcomes   dots: fitted runs of this size")
     return ax

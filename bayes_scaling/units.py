@@ -14,7 +14,7 @@ import numpy as np
 from bayes_scaling import nuts
 from bayes_scaling.diagnostics import Diagnostics, diagnose
 from bayes_scaling.errors import BayesScalingError
-from bayes_scaling.fitting import check_size, prefer_adapted, run
+from bayes_scaling.fitting import check_size, try_again
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.precision import double_precision
 
@@ -138,12 +138,8 @@ def _again(
 ) -> Fitted:
     """Fit one study alone, so that its long trajectories hold up no other; keep the better of the two fits."""
     started = time.perf_counter()
-    sampled = run(law, plan, seed, runs, observed)
-    diagnostics = diagnose(sampled, method="adapted")
-    seconds = first.seconds + time.perf_counter() - started
-    if prefer_adapted(first.diagnostics, diagnostics):
-        return Fitted(sampled, diagnostics, seconds)
-    return dataclasses.replace(first, seconds=seconds)
+    sampled, diagnostics = try_again(law, plan, seed, runs, observed, first.sampled, first.diagnostics)
+    return Fitted(sampled, diagnostics, first.seconds + time.perf_counter() - started)
 
 
 @partial(jax.jit, static_argnames=("plan",))
