@@ -59,7 +59,7 @@ def learn_discrepancy(
     seed : int
         Seed of every random draw.
     prior : Distribution
-        Of the discrepancy, a positive number; see :data:`PRIOR`.
+        Of the discrepancy, a positive number; see :data:`bayes_scaling.calibrating.PRIOR`.
     draws : int
         Draws per chain of each backtest.
     progress : bool
