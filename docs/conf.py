@@ -31,14 +31,16 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # formulae show without a network
     "numpydoc",
     "myst_nb",
 ]
-exclude_patterns = ["_build", "README.md"]
+exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "bayes-scaling"
 html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_copy_source = False
 nitpicky = True
 nitpick_ignore = [("py:class", "collections.abc.Mapping")]
