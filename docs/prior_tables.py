@@ -61,8 +61,10 @@ def rows(name: str) -> Iterator[tuple[str, ...]]:
     for field, value in ((f, getattr(law, f)) for f in sorted(code, key=("sigma", "discrepancy").__contains__)):
         if field in law.priors or isinstance(value, bs.Law):
             unit, reason = documented(type(law), field)
-            shown = "see its own table" if isinstance(value, bs.Law) else spread(value)
-            yield field, unit or "a law", code[field], shown, reason
+            if isinstance(value, bs.Law):
+                yield field, "a law", code[field], "see its own table", reason
+            else:
+                yield field, unit, code[field], spread(value), reason
 
 
 def table(name: str) -> str:
