@@ -17,7 +17,8 @@ from numpydoc.xref import DEFAULT_LINKS  # noqa: E402
 
 import bayes_scaling as bs  # noqa: E402
 
-shutil.copytree(HERE.parent / "notebooks", HERE / "notebooks", dirs_exist_ok=True)
+shutil.rmtree(HERE / "notebooks", ignore_errors=True)
+shutil.copytree(HERE.parent / "notebooks", HERE / "notebooks")
 (HERE / "gallery.txt").write_text(gallery.table(HERE / "notebooks"), encoding="utf-8")
 (HERE / "prior_tables.txt").write_text(prior_tables.every_table(), encoding="utf-8")
 
@@ -44,11 +45,9 @@ html_css_files = ["wide.css"]
 html_copy_source = False
 nitpicky = True
 nitpick_ignore = [("py:class", "collections.abc.Mapping")]
-suppress_warnings = ["mystnb.unknown_mime_type"]
 
 nb_execution_mode = "off"  # the notebooks are shown as they are stored; the tests execute them
 myst_enable_extensions = ["dollarmath", "amsmath"]
-myst_heading_anchors = 3
 
 autosummary_generate = True
 autodoc_inherit_docstrings = False  # a law's own page shows what is its own
