@@ -112,11 +112,11 @@ def backtest(
     study : Study
         Only its training runs are used.
     by, cuts : str, sequence of float
-        As in :func:`expanding_window`.
+        As in :func:`bayes_scaling.backtesting.expanding_window`.
     seed : int
         Seed of every random draw.
     **options
-        As in :func:`fit_and_forecast`.
+        As in :func:`bayes_scaling.backtesting.fit_and_forecast`.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def ablation(
     seed : int
         Seed of every random draw.
     **options
-        As in :func:`fit_and_forecast`.
+        As in :func:`bayes_scaling.backtesting.fit_and_forecast`.
 
     Returns
     -------

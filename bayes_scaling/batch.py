@@ -134,7 +134,7 @@ def fit_many(
     studies : iterable of Study
         The runs of each, as for :func:`bayes_scaling.fit`.
     seed : int
-        Seed of the batch.  Each study gets a seed of its own from it and from its place (:func:`member_seed`), which
+        Seed of the batch.  Each study gets a seed of its own from it and from its place (:func:`.member_seed`), which
         its posterior remembers: ``fit(law, study, seed=posterior.seed)`` repeats one member.
     draws, chains, warmup, adapt, starts
         As for :func:`bayes_scaling.fit`.
@@ -153,7 +153,7 @@ def fit_many(
     Returns
     -------
     Batch
-        One :class:`Member` per study, in their order.
+        One :class:`bayes_scaling.batch.Member` per study, in their order.
 
     Raises
     ------

@@ -75,7 +75,7 @@ def learn_discrepancy(
     seed : int
         Seed of every random draw.
     prior : LogNormal, optional
-        Of the discrepancy (a fraction); by default around the law's own, with :data:`WIDTH`.
+        Of the discrepancy (a fraction); by default around the law's own, with :data:`bayes_scaling.calibrating.WIDTH`.
     spread : float
         Standard deviation of log s between studies, less than the prior's.
     draws : int

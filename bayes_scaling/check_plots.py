@@ -29,7 +29,7 @@ def plot_predictive_check(
     *,
     seed: int | None = None,
 ) -> Axes:
-    """Draw what the law foretells of the fitted runs over what came; see :func:`bayes_scaling.checks.predictive_check`.
+    """Draw what the law foretells of the fitted runs over what came; see :func:`bayes_scaling.predictive_check`.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def plot_predictive_check(
 
 @house_style
 def plot_loo_pit(posterior: Posterior, ax: Axes | None = None) -> Axes:
-    """Draw how far the places of left-out outcomes are from uniform; see :func:`bayes_scaling.checks.loo_pit`.
+    """Draw how far the places of left-out outcomes are from uniform; see :func:`bayes_scaling.loo_pit`.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def plot_loo_pit(posterior: Posterior, ax: Axes | None = None) -> Axes:
 
 @house_style
 def plot_sensitivity(posterior: Posterior, ax: Axes | None = None) -> Axes:
-    """Draw how much each parameter hangs on the priors and on the runs; see :func:`bayes_scaling.checks.sensitivity`.
+    """Draw how much each parameter hangs on the priors and on the runs; see :func:`bayes_scaling.sensitivity`.
 
     Parameters
     ----------

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SENSITIVE", "loo_pit", "predictive_check", "sensitivity"]
 
-SENSITIVE = 0.05  # Kallioinen et al. 2024, section 4
+SENSITIVE = 0.05
+"""From here on a parameter counts as sensitive (Kallioinen et al. 2024, section 4)."""
+
 SOURCES = {"prior": "prior_predictive", "posterior": "posterior_predictive"}
 
 

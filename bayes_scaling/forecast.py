@@ -46,7 +46,7 @@ class Forecast:
         One row per target, index its label, columns the law's inputs; ``distance`` is the target's training FLOPs
         (6ND where the study has none) over the largest fitted ones, NaN where they cannot be told.
     draws : xarray.Dataset
-        Variables ``{quantity}_{band}`` with dims (sample, target) and those of the law; bands are in :data:`BANDS`.
+        Variables ``{quantity}_{band}`` with dims (sample, target) and those of the law; bands are in :data:`.BANDS`.
     actual : xarray.Dataset
         Outcomes of the targets where they are known, NaN elsewhere.
     units : mapping of str to str

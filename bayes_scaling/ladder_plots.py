@@ -77,7 +77,7 @@ def plot_ladder(
 
 @house_style
 def plot_ladder_sheet(posterior: Posterior | Sequence[Posterior], forecast: Forecast) -> np.ndarray:
-    """Draw :func:`plot_ladder` for every task of the forecast on one sheet.
+    """Draw :func:`bayes_scaling.plots.plot_ladder` for every task of the forecast on one sheet.
 
     Returns
     -------

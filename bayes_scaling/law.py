@@ -40,9 +40,9 @@ class Law:
 
     Parameters
     ----------
-    sigma : Prior
+    sigma : Prior, fraction
         Relative noise of the outcome between runs of equal inputs (a fraction: 0.01 is one per cent).
-    discrepancy : Prior
+    discrepancy : Prior, fraction
         How wrong the slope of the reducible loss may be beyond the fitted runs (a fraction, standard deviation): at a
         step ``d`` in log reducible loss beyond the edge of the data, the forecast moves by ``d * discrepancy`` times a
         standard normal.  Used by forecasts only, where it can be switched off.

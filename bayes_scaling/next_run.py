@@ -54,7 +54,7 @@ class NextRuns:
     unit: str
 
     def table(self) -> pd.DataFrame:
-        """Return :attr:`ranking` with ``rank``, from 1."""
+        """Return ``ranking`` with ``rank``, from 1."""
         return self.ranking.assign(rank=np.arange(1, len(self.ranking) + 1))
 
     def plot(self, ax: Any = None) -> Any:

@@ -39,7 +39,7 @@ def pooled(name: str, prior: Prior, spread: float | None, size: int) -> jax.Arra
 
 
 def assemble(u: dict[str, jax.Array], name: str, spread: float | None) -> jax.Array | None:
-    """Return the unconstrained values of :func:`pooled` from the sampler's coordinates; None where it is fixed."""
+    """Return the unconstrained values of :func:`.pooled` from the sampler's coordinates; None where it is fixed."""
     if spread is None or f"{name}_mean" not in u:
         return u.get(name)
     return u[f"{name}_mean"] + spread * u[f"{name}_offset"]

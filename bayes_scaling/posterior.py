@@ -142,7 +142,7 @@ class Posterior:
             )
 
     def with_groups(self, *groups: str, seed: int | None = None) -> Posterior:
-        """Return this posterior with more ArviZ groups in its tree; see :func:`bayes_scaling.predictive.complete`.
+        """Return this posterior with more ArviZ groups in its tree; see :func:`bayes_scaling.complete`.
 
         Parameters
         ----------

@@ -32,7 +32,7 @@ GROUPS = {
     "prior_predictive": "outcomes of the fitted runs, from the draws of the group prior",
     "posterior_predictive": "new outcomes of runs made like the fitted ones, one per posterior draw",
 }
-"""The groups that :func:`complete` makes, with what each holds; log densities are natural logarithms."""
+"""The groups that :func:`bayes_scaling.complete` makes, with what each holds; log densities are natural logarithms."""
 
 
 class Scores(NamedTuple):
@@ -63,7 +63,7 @@ def complete(
     posterior : Posterior
         A fit.
     groups : iterable of str
-        Which of :data:`GROUPS`; all by default.  Groups the tree has already are kept as they are, and those that
+        Which of :data:`.GROUPS`; all by default.  Groups the tree has already are kept as they are, and those that
         come of the same work (the log densities; the draws from the priors) are added together.
     seed : int, optional
         Seed of the predictive draws; by default the fit's.

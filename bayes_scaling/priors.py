@@ -13,6 +13,7 @@ from numpyro.distributions import biject_to, transforms
 __all__ = ["LogitNormal", "Prior", "describe", "unconstrained"]
 
 Prior: TypeAlias = dist.Distribution | float
+"""What a parameter of a law is given: a scalar NumPyro distribution, or the number it is fixed at."""
 
 
 class LogitNormal(dist.TransformedDistribution):

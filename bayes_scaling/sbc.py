@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["BINS", "Calibration", "plot_ranks", "simulation_based_calibration"]
 
 BINS = 10
+"""Bins of the rank histograms, and of the test of uniformity."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,6 +15,8 @@ from bayes_scaling.priors import Prior
 __all__ = ["Arrays", "extrapolate", "observe", "sample_or_fix", "sample_slope_error"]
 
 Arrays = Mapping[str, Any]
+"""Columns, outcomes or parameters by name, as a law's model passes them around."""
+
 EDGE_QUANTILE = 0.05  # the frontier of the fitted runs is this quantile of their reducible loss
 
 

@@ -31,7 +31,7 @@ SAME = 0.05  # relative difference up to which two counts of FLOPs are one conve
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Surface:
-    """The expected outcome of a fitted law at any scale, draw by draw; make one with :meth:`of`.
+    """The expected outcome of a fitted law at any scale, draw by draw; make one with :meth:`.Surface.of`.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Surface:
         posterior : Posterior
             A converged fit of any law that reads N and D, or C.
         flops : str, callable or FlopRule
-            The FLOP convention, as :meth:`bayes_scaling.flops.FlopRule.of` reads it; 6ND by default.
+            The FLOP convention, as :meth:`bayes_scaling.FlopRule.of` reads it; 6ND by default.
         quantity : str, optional
             The outcome to decide by; by default the law's own.
         series : str, optional

@@ -71,7 +71,7 @@ class Regret:
 
     @property
     def choice(self) -> float:
-        """The size of least expected regret in the outcome, among :attr:`N`."""
+        """The size of least expected regret in the outcome, among ``N``."""
         return float(self.N[self.outcome.mean(0).argmin()])
 
     def plot(self, ax: Any = None) -> Any:

@@ -28,14 +28,14 @@ class Chinchilla(Law):
 
     Parameters
     ----------
-    E : Prior
+    E : Prior, unit of the loss
         Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.
-    reducible : Prior
+    reducible : Prior, multiple of E
         Reducible loss at (N0, D0), as a multiple of E.  Over ten public collections about half of the loss at the
         centre of the data is reducible; a weaker prior puts the floor too high, and with it the forecast.
-    split : Prior
+    split : Prior, share
         Share of the reducible loss at (N0, D0) that more parameters would remove.  Weak, around one half.
-    alpha_N, alpha_D : Prior
+    alpha_N, alpha_D : Prior, pure number
         Exponents.  Across public collections both lie near 0.3; 0.22 to 0.41 holds 95 % of the prior.
     sigma, discrepancy : Prior
         As in :class:`bayes_scaling.Law`.

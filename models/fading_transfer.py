@@ -26,9 +26,9 @@ class FadingTransfer(Transfer):
 
     Parameters
     ----------
-    half : Prior
+    half : Prior, multiple of D(N)
         h, where transfer is half gone, in D(N).  The paper found the power law up to a tenth of D(N): around one half.
-    ossification : Prior
+    ossification : Prior, pure number
         omega.  0: transfer fades to nothing; positive: pre-training hurts, as the paper saw for small models; -1: the
         power law goes on for ever.  Even odds of either sign.
     worth, a, b : Prior

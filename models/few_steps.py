@@ -31,17 +31,17 @@ class FewSteps(Law):
 
     Parameters
     ----------
-    E : Prior
+    E : Prior, unit of the loss
         Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.
-    reducible : Prior
+    reducible : Prior, multiple of E
         Reducible loss at (N0, D0), as a multiple of E; as in :class:`Chinchilla`.
-    split : Prior
+    split : Prior, share
         Share of the bracket at (N0, D0) that more parameters would remove.  Weak, around one half.
-    alpha_N, alpha_D : Prior
+    alpha_N, alpha_D : Prior, pure number
         Exponents, as in :class:`Chinchilla`.
-    coupling : Prior
+    coupling : Prior, pure number
         g.  Around one, the usual sum of two terms; a factor of 0.55 to 1.8 holds 95 % of the prior.
-    penalty : Prior
+    penalty : Prior, fraction
         p, the relative excess of a run of 1000 steps.  A few per cent; it falls with the square of the steps, faster
         than any power of the law, so that long runs are free of it.
     sigma, discrepancy : Prior

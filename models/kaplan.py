@@ -31,13 +31,13 @@ class Kaplan(Law):
 
     Parameters
     ----------
-    E : Prior
+    E : Prior, unit of the loss
         Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.
-    reducible : Prior
+    reducible : Prior, multiple of E
         Reducible loss at (N0, D0), as a multiple of E; as in :class:`Chinchilla`.
-    split : Prior
+    split : Prior, share
         Share of the bracket at (N0, D0) that more parameters would remove.  Weak, around one half.
-    alpha_N, alpha_D : Prior
+    alpha_N, alpha_D : Prior, pure number
         Exponents of the reducible loss in N with endless data, and in D with endless size.  Near 0.3, as in
         :class:`Chinchilla`, once a floor is taken off.
     sigma, discrepancy : Prior

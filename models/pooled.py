@@ -43,7 +43,7 @@ class Pooled(Law):
         your own.
     pool : float or None
         Multiplies the spread between series that ``curve`` states (``pooling``); None fits every series alone.
-    sigma : Prior
+    sigma : Prior, fraction
         Relative noise of each series.  Half a per cent to one, for a loss on a large test set.
     discrepancy : Prior
         As in :class:`bayes_scaling.Law`, drawn for each series.

@@ -31,12 +31,12 @@ class PretrainingSize(Transfer):
     ----------
     worth, a, b : Prior
         As in :class:`Transfer`, in the limit of endless pre-training.
-    gain : Prior
+    gain : Prior, pure number
         c, the exponent with which the rest of the gap closes.  The source's exponents of pre-training data lie between
         0.2 and 1.
-    scale : Prior
+    scale : Prior, pre-training data
         G0, in pre-training data.  Very wide: a factor of a hundred either way around ten thousand images.
-    ease : Prior
+    ease : Prior, pure number
         d.  Weak, around one half.
     level, floor, split : Prior
         As in :class:`Scratch`.

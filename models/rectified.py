@@ -35,16 +35,16 @@ class Rectified(Law):
 
     Parameters
     ----------
-    E : Prior
+    E : Prior, unit of the loss
         Loss with endless fine-tuning data.  Wide: a factor of four either way around half a nat per token.
-    reducible : Prior
+    reducible : Prior, multiple of E
         Reducible loss at D_F0, as a multiple of E.  Around two: fine-tuning starts high, and a floor put higher made
         forecasts too high in backtests inside the fitted sizes.
-    beta : Prior
+    beta : Prior, pure number
         Exponent of fine-tuning data.  Around 0.4, wide: the source's curves lie between 0.2 and 0.7.
-    head : Prior
+    head : Prior, multiple of D_F0^beta
         lambda = D_l / D_F0^beta, how far pre-training outweighs fine-tuning at D_F0.  Very wide around one.
-    sigma : Prior
+    sigma : Prior, fraction
         Relative noise.  Half a per cent to one, for a loss on a large test set.
     discrepancy : Prior
         As in :class:`bayes_scaling.Law`.

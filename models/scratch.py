@@ -36,20 +36,20 @@ class Scratch(Law):
 
     Parameters
     ----------
-    level : Prior
+    level : Prior, unit of the loss
         Loss at (N0, D0).  Wide, and always well fixed by the data.
-    floor : Prior
+    floor : Prior, share of the loss
         phi, the irreducible share of the loss at the centre.  Wide, around a third.
-    split : Prior
+    split : Prior, share
         psi, the share of the bracket at (N0, D0) that more parameters would remove.  Weak, below one half, since this
         law is for scarce data.
-    alpha_N, alpha_D : Prior
+    alpha_N, alpha_D : Prior, pure number
         Exponents with endless data and with endless size.  Wide: published ones run from 0.08 (no floor) to 0.6 (image
         errors at scarce data).
-    head : Prior
+    head : Prior, multiple of D0
         g = D_G / D0: what guessing is worth, in data.  A loss of guessing is finite (the log of the number of classes),
         and g says from where on data count.  0 by default, the equation as published.
-    turn : Prior
+    turn : Prior, pure number
         How sharply data begin to count, as the power t in ``(D^t + D_G^t)^(1/t)``.  1 by default, a plain sum.
     bottleneck : bool
         Whether the two shortages add inside the power (Kaplan et al.), or two powers add (Hoffmann et al.):

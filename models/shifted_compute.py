@@ -34,13 +34,13 @@ class ShiftedCompute(Law):
 
     Parameters
     ----------
-    E : Prior
+    E : Prior, unit of the loss
         Irreducible loss.  Wide: a factor of four either way around 1.7.
-    reducible : Prior
+    reducible : Prior, multiple of E
         Reducible loss at C0, as a multiple of E; as in :class:`Chinchilla`.
-    alpha_C : Prior
+    alpha_C : Prior, pure number
         Exponent.  Both exponents near 0.3 along a compute-optimal path give about 0.15 in FLOPs.
-    wasted : Prior
+    wasted : Prior, share
         w, the shift as a share of the smallest budget.  Mostly below one half: even the shortest run learns.
     sigma, discrepancy : Prior
         As in :class:`bayes_scaling.Law`.

@@ -38,16 +38,16 @@ class ShiftedPowerLaw(Law):
 
     Parameters
     ----------
-    floor0, floor1 : Prior
+    floor0, floor1 : Prior, share
         E0 and E1 as shares of 0.98 times the smallest loss of their axis.  On public sweeps floors fitted to size and
         data lie at 0.5 to 0.9 of it; the forecast is insensitive to this choice.
-    kappa : Prior
+    kappa : Prior, pure number
         Exponent.  Two losses of one family fall nearly in proportion: around one.
-    level : Prior
+    level : Prior, ratio
         m, the reducible loss at the centre over that of the smooth curve: one, up to its error.
-    sigma : Prior
+    sigma : Prior, fraction
         Relative scatter of a pair around the curve; a floor of 0.0005 is added in quadrature.
-    discrepancy : Prior
+    discrepancy : Prior, fraction
         As in :class:`bayes_scaling.Law`, on the step in log reducible ordinate beyond the fitted pairs.
 
     References

@@ -27,21 +27,21 @@ class SigmoidAccuracy(Law):
 
     Parameters
     ----------
-    floor : Prior
+    floor : Prior, log odds
         Shift of the floor f from chance, on the logit scale.  Small models sit a little above or below chance;
         a floor fixed at chance makes the curve steep where it should be flat.
-    ceiling : Prior
+    ceiling : Prior, fraction
         Accuracy c at zero loss.  Near one: labels are not perfect.
-    centre : Prior
+    centre : Prior, log odds
         b, the log odds between floor and ceiling at L0.  Weak.
-    slope : Prior
+    slope : Prior, log odds per log loss
         k, how fast the log odds rise as the log loss falls, at L0.
-    bend : Prior
+    bend : Prior, pure number
         lambda, the shape of the abscissa.  Centred on a sigmoid in log L: in backtests inside the task ladder, accuracy
         given loss is forecast best there, and too low with a sigmoid in L.
-    sigma : Prior
+    sigma : Prior, fraction
         Scatter of accuracy between runs of equal loss, a fraction (0.006 is 0.6 points).
-    discrepancy : Prior
+    discrepancy : Prior, fraction
         How wrong the slope may be below the smallest fitted loss (a fraction, standard deviation).
 
     References

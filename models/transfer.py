@@ -86,11 +86,11 @@ class Transfer(Scratch):
 
     Parameters
     ----------
-    worth : Prior
+    worth : Prior, multiple of D_F0
         D_T / D_F at the geometric mean of the fitted runs.  Very wide: a factor of twenty either way around one.
-    a : Prior
+    a : Prior, pure number
         Exponent of fine-tuning data.  Published 0.096 and 0.18; at 1, pre-training would be worth a constant factor.
-    b : Prior
+    b : Prior, pure number
         Exponent of model size.  Published 0.38, for both pre-training sets.
     level, floor, split, alpha_N, alpha_D, head, turn : Prior
         As in :class:`Scratch`.

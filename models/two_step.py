@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["IRREDUCIBLE", "TwoStep", "routes", "single_step"]
 
-IRREDUCIBLE = dist.LogNormal(0.0, 1.0)  # of losses in bits per byte (about a half) and in nats per token (about two)
+IRREDUCIBLE = dist.LogNormal(0.0, 1.0)
+"""Prior of a floor that serves losses in bits per byte (about a half) and in nats per token (about two)."""
+
 WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
 LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
 
@@ -53,7 +55,7 @@ class TwoStep(Law):
         backtests inside the ladder, each step by its own (notebook ``ladder``).
     feature : str or None
         The loss that step 2 reads: ``task_loss`` (bits per byte), ``c4_loss`` (nats per token) or ``task_ce`` (nats).
-        None goes in a single step: no loss is observed, and step 1 is a latent index; see :func:`single_step`.
+        None goes in a single step: no loss is observed, and step 1 is a latent index; see :func:`.single_step`.
     jointly : tuple of str
         Losses that step 1 describes together; ``feature`` is always one of them.  More series pin the run effects and
         the pooled exponents.
@@ -62,14 +64,14 @@ class TwoStep(Law):
     windows : int
         Number of window means per run (columns ``accuracy_window1`` ...) that step 2 sees beside the final values.
         A run's deviations from the curve are alike, so that many checkpoints of one run do not count as many runs.
-    tau : Prior
+    tau : Prior, fraction
         Standard deviation of the run effect on log loss.  Reruns of the ladder's smallest sizes differ by about half
         a per cent.
-    sigma : Prior
+    sigma : Prior, fraction
         Standard deviation of each series' own noise on log loss.
-    wander : Prior
+    wander : Prior, fraction
         With windows: standard deviation of a run's own deviation from the curve, a fraction.
-    anneal : Prior
+    anneal : Prior, tenths of log loss
         With windows: how much further along the curve an un-annealed checkpoint of equal loss is, in tenths of log
         loss.
     discrepancy : Prior
