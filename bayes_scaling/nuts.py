@@ -55,6 +55,8 @@ class Plan(NamedTuple):
         Longest trajectory, as a power of two.
     target_accept : float
         Acceptance probability the step size aims at.
+    precision : {"double", "single"}
+        In which it computes; whoever runs the program sets it (:mod:`bayes_scaling.precision`).
     """
 
     draws: int = 1000
@@ -65,6 +67,7 @@ class Plan(NamedTuple):
     adapt: bool = False
     max_tree_depth: int = 8
     target_accept: float = 0.85
+    precision: str = "double"
 
 
 class Sampled(NamedTuple):
