@@ -10,7 +10,8 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError
 from bayes_scaling.fitting import fit
-from bayes_scaling.forecast import Forecast, average, forecast
+from bayes_scaling.forecast import Forecast, average
+from bayes_scaling.forecasting import forecast
 from bayes_scaling.scores import summarise
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def fit_and_forecast(
     seed : int
         Seed of every random draw.
     discrepancy, allow_unconverged : bool
-        As in :func:`bayes_scaling.forecast.forecast`.
+        As in :func:`bayes_scaling.forecasting.forecast`.
     **options
         Passed to :func:`bayes_scaling.fit`.
     """

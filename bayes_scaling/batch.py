@@ -15,6 +15,7 @@ from bayes_scaling import nuts
 from bayes_scaling.diagnostics import Diagnostics
 from bayes_scaling.fitting import adapted_plan
 from bayes_scaling.posterior import Posterior
+from bayes_scaling.precision import check_precision
 from bayes_scaling.progress import progress_bar
 from bayes_scaling.store import RunStore
 from bayes_scaling.units import Entry, Fitted, divide, fit_unit
@@ -116,6 +117,7 @@ def fit_many(
     warmup: int | None = None,
     adapt: bool | None = None,
     starts: int = 4,
+    precision: str = "double",
     chunk: int = 16,
     executor: Executor | None = None,
     store: str | Path | None = None,
@@ -136,7 +138,7 @@ def fit_many(
     seed : int
         Seed of the batch.  Each study gets a seed of its own from it and from its place (:func:`.member_seed`), which
         its posterior remembers: ``fit(law, study, seed=posterior.seed)`` repeats one member.
-    draws, chains, warmup, adapt, starts
+    draws, chains, warmup, adapt, starts, precision
         As for :func:`bayes_scaling.fit`.
     chunk : int
         Studies fitted side by side, the unit of work; fewer take less memory, which is about
@@ -159,6 +161,8 @@ def fit_many(
     ------
     FileError
         The store cannot be written, or holds another batch.
+    BayesScalingError
+        There is no such precision.
 
     Examples
     --------
@@ -167,12 +171,13 @@ def fit_many(
     >>> ladder = bs.Study.load("olmo_ladder").rename(loss="task_loss")
     >>> batch = bs.fit_many(Chinchilla(), [ladder.select(task=t) for t in ladder.tasks], seed=0)  # doctest: +SKIP
     """
+    check_precision(precision)
     entries = [Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(studies)]
     longest = max((len(e) for e in entries if e.error is None), default=0)
     for entry in entries:
         if entry.error is None:
             entry.pad(law, longest)
-    plan = nuts.Plan(draws, warmup or 150, chains, law.thinning, starts)
+    plan = nuts.Plan(draws, warmup or 150, chains, law.thinning, starts, precision=precision)
     first, second = (plan, adapted_plan(plan, warmup)) if not adapt else (adapted_plan(plan, warmup), None)
     kept = RunStore(store, law, first, entries) if store is not None else None
     fits: dict[int, Posterior] = {}

@@ -13,11 +13,12 @@ from bayes_scaling.problems import Problem, Problems
 if TYPE_CHECKING:
     from bayes_scaling.nuts import Sampled
 
-__all__ = ["MAX_DIVERGING", "MAX_RHAT", "MIN_ESS", "Diagnostics", "diagnose"]
+__all__ = ["MAX_DIVERGING", "MAX_RHAT", "MAX_SHIFT", "MIN_ESS", "Diagnostics", "diagnose"]
 
 MAX_RHAT = 1.01
 MIN_ESS = 400
 MAX_DIVERGING = 0.005  # share of draws
+MAX_SHIFT = 0.05  # posterior standard deviations: the Monte Carlo error of the effective draws asked for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Diagnostics:
         Smallest curvature at the mode, in the sampler's coordinates.
     worst : str
         The parameter with the largest R-hat.
+    precision : str
+        ``double`` or ``single``: in which the fit computed.
+    shift : float
+        How far single precision may have moved a posterior mean at most, in posterior standard deviations
+        (:func:`bayes_scaling.rounding.largest_shift`); 0 in double precision.
     """
 
     method: str
@@ -60,6 +66,8 @@ class Diagnostics:
     modes_reached: float
     curvature: float
     worst: str
+    precision: str = "double"
+    shift: float = 0.0
 
     @property
     def required_ess(self) -> float:
@@ -71,12 +79,17 @@ class Diagnostics:
         """Whether the draws may be used."""
         return not self.problems()
 
+    @property
+    def curable(self) -> bool:
+        """Whether a fit that did not converge may do so with adaptation: not where its precision is to blame."""
+        return not self.converged and self.shift <= MAX_SHIFT
+
     def problems(self) -> list[str]:
         """Return what forbids the use of the draws, one sentence each, with its number and a remedy."""
         return [str(problem) for problem in self.refusals()]
 
     def refusals(self) -> Problems:
-        """Return the same as records: ``rhat``, ``ess-bulk``, ``ess-tail`` and ``divergences``."""
+        """Return the same as records: ``rhat``, ``ess-bulk``, ``ess-tail``, ``divergences`` and ``precision``."""
         tests: list[tuple[bool, Problem]] = []
 
         def test(passed: bool, code: str, sentence: str, remedy: str, value: float, where: str = "") -> None:
@@ -104,6 +117,14 @@ class Diagnostics:
             f"{self.divergences} of {self.draws} draws diverged (at most {MAX_DIVERGING:.1%})",
             "use adapt=True or tighter priors",
             float(self.divergences),
+        )
+        test(
+            self.shift <= MAX_SHIFT,
+            "precision",
+            f"Single precision may have moved posterior means by {self.shift:.2g} of their standard deviations "
+            f"(at most {MAX_SHIFT})",
+            "use precision='double'",
+            self.shift,
         )
         return Problems(problem for passed, problem in tests if not passed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ import numpy as np
 from bayes_scaling import nuts
 from bayes_scaling.diagnostics import Diagnostics, diagnose
 from bayes_scaling.errors import StudyError
-from bayes_scaling.padding import bucket, pad
+from bayes_scaling.padding import pad_study
 from bayes_scaling.posterior import Posterior
-from bayes_scaling.precision import double_precision
+from bayes_scaling.precision import as_numpy, check_precision, double_precision
 from bayes_scaling.progress import progress_bar
+from bayes_scaling.rounding import largest_shift
 from bayes_scaling.study import SYMBOLS
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def fit(
     warmup: int | None = None,
     adapt: bool | None = None,
     starts: int = 4,
+    precision: str = "double",
     progress: bool = False,
 ) -> Posterior:
     """Fit a law to the training runs of a study with NUTS.
@@ -62,6 +65,11 @@ def fit(
         Adapt the mass matrix from the first (True), never (False), or where it is needed (the default).
     starts : int
         Starts of the mode search.
+    precision : {"double", "single"}
+        Compute in 64 bits, or in 32, which accelerators are made for.  A fit in single precision is checked: at 200 of
+        its draws the potential is computed both ways, which bounds how far rounding can have moved any posterior mean
+        (:func:`bayes_scaling.rounding.largest_shift`).  The bound is the diagnostics' ``shift``; above 0.05 posterior
+        standard deviations the fit counts as not converged, and forecasts refuse it.
     progress : bool
         Show a bar while the fit runs.
 
@@ -74,6 +82,8 @@ def fit(
     ------
     StudyError
         The study lacks a column of the law, has fewer outcomes than the law has parameters, or does not vary an input.
+    BayesScalingError
+        There is no such precision.
 
     Examples
     --------
@@ -82,11 +92,12 @@ def fit(
     >>> ladder = bs.Study.load("olmo_ladder").select(task="HellaSwag").rename(loss="task_loss")
     >>> posterior = bs.fit(Chinchilla(), ladder, seed=0, draws=200, chains=2)  # doctest: +SKIP
     """
+    check_precision(precision)
     training = study.training
     runs, observed = law.arrays(training)
     check_size(law, training, runs, observed)
     started = time.perf_counter()
-    plan = nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts)
+    plan = nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
         sampled, diagnostics = run_until_converged(law, plan, seed, runs, observed, adapt=adapt, warmup=warmup)
     seconds = time.perf_counter() - started
@@ -105,11 +116,10 @@ def run_until_converged(
 ) -> tuple[nuts.Sampled, Diagnostics]:
     """Sample with the Laplace mass matrix, and with an adapted one where ``adapt`` says so or, being None, it must."""
     if adapt:
-        sampled = run(law, adapted_plan(plan, warmup), seed, runs, observed)
-        return sampled, diagnose(sampled, method="adapted")
+        plan = adapted_plan(plan, warmup)
     sampled = run(law, plan, seed, runs, observed)
-    diagnostics = diagnose(sampled, method="laplace")
-    if adapt is None and not diagnostics.converged:
+    diagnostics = judge(law, plan, sampled, runs, observed)
+    if adapt is None and diagnostics.curable:
         return try_again(law, adapted_plan(plan, warmup), seed, runs, observed, sampled, diagnostics)
     return sampled, diagnostics
 
@@ -130,20 +140,27 @@ def try_again(
 ) -> tuple[nuts.Sampled, Diagnostics]:
     """Fit once more, with the adapted plan, and return the better of the two fits."""
     adapted = run(law, plan, seed, runs, observed)
-    found = diagnose(adapted, method="adapted")
+    found = judge(law, plan, adapted, runs, observed)
     better = found.max_rhat <= diagnostics.max_rhat or found.converged
     return (adapted, found) if better else (sampled, diagnostics)
 
 
+def judge(
+    law: Law, plan: nuts.Plan, sampled: nuts.Sampled, runs: Mapping[str, Any], observed: Mapping[str, Any]
+) -> Diagnostics:
+    """Return the diagnostics of a fit, with the check of its precision where that was single."""
+    found = diagnose(sampled, method="adapted" if plan.adapt else "laplace")
+    if plan.precision == "double":
+        return found
+    shift = largest_shift(law, sampled.posterior, runs, observed)
+    return dataclasses.replace(found, precision=plan.precision, shift=shift)
+
+
 def run(law: Law, plan: nuts.Plan, seed: int, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> nuts.Sampled:
     """Run the compiled program on padded arrays and bring the result back as NumPy arrays."""
-    rows = bucket(len(next(iter(observed.values()))))
-    with double_precision():
+    with double_precision(plan.precision == "double"):
         key = jax.random.key(seed)
-        sampled = nuts.sample(
-            law.program, plan, key, pad(runs, rows, law.run_inputs), pad(observed, rows, tuple(observed), np.nan)
-        )
-        return jax.tree.map(np.asarray, sampled)
+        return as_numpy(nuts.sample(law.program, plan, key, *pad_study(law, runs, observed)))
 
 
 def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:

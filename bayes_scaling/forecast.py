@@ -1,30 +1,20 @@
-"""From a posterior to runs nobody fitted: draws, intervals, scores."""
+"""A forecast: predictive draws at runs nobody fitted, with their intervals and scores."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-import jax
 import numpy as np
-import numpyro
 import pandas as pd
 import xarray as xr
 
 from bayes_scaling.errors import TargetError, suggest
-from bayes_scaling.padding import bucket, pad
-from bayes_scaling.precision import double_precision
+from bayes_scaling.outcomes import BLOCK
 from bayes_scaling.scores import score_table
-from bayes_scaling.study import SYMBOLS
-from bayes_scaling.targets import distances, read_targets
 
-if TYPE_CHECKING:
-    from bayes_scaling.law import Law
-    from bayes_scaling.posterior import Posterior
-    from bayes_scaling.sites import Arrays
-
-__all__ = ["BANDS", "Forecast", "average", "forecast"]
+__all__ = ["BANDS", "Forecast", "average"]
 
 BANDS = {
     "run": "a new run: law, discrepancy and noise",
@@ -94,10 +84,7 @@ class Forecast:
         blocks = []
         for quantity, unit in self.units.items():
             draws = self.draws[f"{quantity}_{band}"]
-            table = xr.Dataset({"mean": draws.mean("sample"), "sd": draws.std("sample")})
-            levels = draws.quantile(list(QUANTILES.values()), "sample")
-            for i, name in enumerate(QUANTILES):
-                table[name] = levels.isel(quantile=i, drop=True)
+            table = xr.concat([_summary(part) for part in _parts(draws)], "target")
             table["actual"] = self.actual[quantity]
             frame = table.to_dataframe().reset_index()
             frame["unit"] = unit
@@ -161,88 +148,18 @@ class Forecast:
         return plot_forest(self, quantity or ("accuracy" if "accuracy" in self.units else next(iter(self.units))), ax)
 
 
-def forecast(
-    posterior: Posterior,
-    targets: Any = None,
-    *,
-    discrepancy: bool = True,
-    seed: int | None = None,
-    samples: int | None = None,
-    given: Sequence[str] = (),
-    allow_unconverged: bool = False,
-) -> Forecast:
-    """Forecast runs from a posterior.
+def _parts(draws: xr.DataArray) -> Iterator[xr.DataArray]:
+    """Yield the draws of a few targets at a time: sorting them takes several times their memory."""
+    for begin in range(0, draws.sizes["target"], BLOCK):
+        yield draws.isel(target=slice(begin, begin + BLOCK))
 
-    Parameters
-    ----------
-    posterior : Posterior
-        A converged fit.
-    targets : Study, DataFrame, mapping, or sequence of mappings
-        Inputs of the runs to forecast (``{"N": 7e9, "D": 4e12}``), with outcomes where they are known.
-    discrepancy : bool
-        Add the law's extrapolation discrepancy beyond the fitted runs.  Without it, intervals are those of the law as
-        if it were exact, and too narrow far out.
-    seed : int, optional
-        Seed of the predictive draws; by default the fit's.
-    samples : int, optional
-        Posterior draws to use, evenly spaced; by default all.
-    given : sequence of str
-        Outcomes of the targets to condition on where a law has several: ``given=["loss"]`` forecasts the accuracy of
-        runs whose losses are known, in the band ``run``.
-    allow_unconverged : bool
-        Forecast from a fit that did not converge.
 
-    Raises
-    ------
-    ConvergenceError
-        The fit did not converge.
-    TargetError
-        A target lacks an input of the law, or has one that is not a positive finite number.
-    """
-    posterior.require_converged(allow_unconverged)
-    law = posterior.law
-    frame, actual = read_targets(law, posterior.study, targets)
-    fitted, _ = law.arrays(posterior.study)
-    inputs = {name: frame[SYMBOLS.get(name, name)].to_numpy(dtype=float) for name in law.run_inputs}
-    runs = {name: value for name, value in fitted.items() if name not in law.run_inputs} | inputs
-    draws = posterior.draws
-    count = len(next(iter(draws.values())))
-    chosen = np.linspace(0, count - 1, min(samples or count, count)).round().astype(int)
-    latent = {name: value[chosen] for name, value in draws.items()}
-    for name in given:
-        if name not in actual or not np.isfinite(actual[name]).all():
-            raise TargetError(f"The targets do not all have the outcome {name!r} to condition on; give it for each.")
-        known_rows = pad({name: actual[name]}, bucket(len(frame)), (name,))[name]
-        latent[name] = np.broadcast_to(known_rows, (len(chosen), *known_rows.shape))
-    seed = posterior.seed if seed is None else seed
-    padded = pad(runs, bucket(len(frame)), law.run_inputs)
-    frontier = pad(fitted, bucket(len(fitted[law.run_inputs[0]])), law.run_inputs, np.nan)
-    with double_precision():
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), len(chosen))
-        exact = predict(law.program, keys, latent, padded, None)
-        whole = predict(law.program, keys, latent, padded, frontier) if discrepancy else exact
-        exact, whole = jax.tree.map(lambda x: np.asarray(x)[:, : len(frame)], (exact, whole))
-    dims, coords = law.dims(posterior.study)
-    data = {}
-    for quantity in law.quantities:
-        shape = ("sample", "target", *dims.get(quantity, []))
-        data[f"{quantity}_run"] = (shape, whole[quantity])
-        data[f"{quantity}_mean"] = (shape, whole[f"{quantity}_mean"])
-        data[f"{quantity}_law"] = (shape, exact[f"{quantity}_mean"])
-    labels = list(frame.index)
-    used = {d for shape, _ in data.values() for d in shape}
-    coords = {k: v for k, v in coords.items() if k in used} | {"target": labels}
-    known = {q: (data[f"{q}_run"][0][1:], actual[q]) for q in law.quantities}
-    return Forecast(
-        targets=frame.assign(distance=distances(posterior.study, frame)),
-        draws=xr.Dataset(data, coords=coords),
-        actual=xr.Dataset(known, coords=coords),
-        units=posterior.units,
-        series_units=law.series_units,
-        law=law.name,
-        study=posterior.study.name,
-        seed=seed,
-    )
+def _summary(draws: xr.DataArray) -> xr.Dataset:
+    table = xr.Dataset({"mean": draws.mean("sample"), "sd": draws.std("sample")})
+    levels = draws.quantile(list(QUANTILES.values()), "sample")
+    for i, name in enumerate(QUANTILES):
+        table[name] = levels.isel(quantile=i, drop=True)
+    return table
 
 
 def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = None, *, seed: int = 0) -> Forecast:
@@ -283,16 +200,3 @@ def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = Non
     return dataclasses.replace(
         first, draws=xr.concat(parts, "sample"), units=units, law=" + ".join(dict.fromkeys(f.law for f in forecasts))
     )
-
-
-@jax.jit
-def predict(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arrays | None) -> dict[str, Any]:
-    """Return outcomes and expected outcomes of runs, one world per key; what ``latent`` lacks is drawn from priors."""
-    names = [name for q in law.quantities for name in (q, f"{q}_mean")]
-
-    def one(key: jax.Array, latent: Arrays) -> dict[str, Any]:
-        model = numpyro.handlers.seed(numpyro.handlers.substitute(law, latent), key)
-        trace = numpyro.handlers.trace(model).get_trace(runs, None, fitted)
-        return {name: trace[name]["value"] for name in names}
-
-    return jax.vmap(one)(keys, latent)

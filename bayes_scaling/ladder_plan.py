@@ -13,9 +13,9 @@ import pandas as pd
 from bayes_scaling.batch import fit_many
 from bayes_scaling.errors import DecisionError, LawError, StudyError
 from bayes_scaling.flops import FlopRule, PerToken
-from bayes_scaling.forecast import predict
 from bayes_scaling.intervals import quantile_columns
 from bayes_scaling.law import Law
+from bayes_scaling.outcomes import predict
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.precision import double_precision

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "Sampled", "latent_sites", "sample"]
 
-DAMPED_STEPS = 60
+DAMPED_STEPS = 60  # at most, in the search for a mode
+SIDE_BY_SIDE = 2**16
+"""Outcomes up to which starts, gradients and chains are computed side by side.
+
+Beyond it one gradient keeps the machine busy by itself, and they follow one another: memory for one at a time, and no
+chain waits for the longest trajectory of the others.
+"""
 
 
 class Plan(NamedTuple):
@@ -49,6 +55,8 @@ class Plan(NamedTuple):
         Longest trajectory, as a power of two.
     target_accept : float
         Acceptance probability the step size aims at.
+    precision : {"double", "single"}
+        In which it computes; whoever runs the program sets it (:mod:`bayes_scaling.precision`).
     """
 
     draws: int = 1000
@@ -59,6 +67,7 @@ class Plan(NamedTuple):
     adapt: bool = False
     max_tree_depth: int = 8
     target_accept: float = 0.85
+    precision: str = "double"
 
 
 class Sampled(NamedTuple):
@@ -108,6 +117,7 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
         As the law takes them; NaN marks outcomes to leave out.
     """
     study = (runs, observed)
+    each = jax.vmap if sum(jnp.size(v) for v in observed.values()) <= SIDE_BY_SIDE else _in_turn
     draw_key, start_key, chain_key = jax.random.split(key, 3)
 
     priors = {name: unconstrained(fn) for name, fn in latent_sites(law, *study).items()}
@@ -120,7 +130,7 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
     def potential(z: jax.Array, runs: Arrays, observed: Arrays) -> jax.Array:
         return potential_energy(law, (runs, observed), {}, law.straighten(unravel(z), runs))
 
-    modes, heights, hessians = jax.vmap(lambda z: newton(lambda z: potential(z, *study), z))(starts)
+    modes, heights, hessians = each(lambda z: newton(lambda z: potential(z, *study), z, each))(starts)
     best = jnp.argmin(heights)
     mode = modes[best]
     curvatures, directions = jnp.linalg.eigh(hessians[best])
@@ -154,7 +164,7 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
         z, steps, _, accept, energy = (x[:, -1] for x in trail)
         return z, steps, trail[2].any(axis=1), accept, energy
 
-    z, steps, diverging, accept, energy = jax.vmap(chain)(chain_starts, jax.random.split(chain_key, plan.chains))
+    z, steps, diverging, accept, energy = each(chain)(chain_starts, jax.random.split(chain_key, plan.chains))
 
     def publish(z: jax.Array) -> dict[str, Any]:
         return constrain_fn(law, study, {}, law.straighten(unravel(z), runs), return_deterministic=True)
@@ -164,38 +174,50 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
     return Sampled(posterior, steps, diverging, accept, energy, heights, curvatures[0])
 
 
-def newton(potential: Callable[[jax.Array], jax.Array], z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def newton(
+    potential: Callable[[jax.Array], jax.Array], z: jax.Array, each: Callable[..., Any] = jax.vmap
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Find a mode by damped Newton steps; return it with its potential and its Hessian.
 
-    Curvatures are made positive; the damping shrinks on success and grows on failure.  The Hessian is a central
-    difference of gradients, one batch of gradients and nothing more to compile.
+    Curvatures are made positive; the damping shrinks on success and grows on failure.  The search ends one step after
+    the Newton decrement (twice the fall in potential that a full step promises, about the squared distance from the
+    mode in posterior standard deviations) is below the square root of the machine's precision, or after
+    ``DAMPED_STEPS``.  The Hessian is a central difference of gradients: a gradient at each of a set of moves (``each``
+    says whether side by side) and nothing more to compile.
     """
-    tiny = jnp.finfo(z.dtype).eps ** (1 / 3)
+    precision = jnp.finfo(z.dtype).eps
+    tiny = precision ** (1 / 3)
     moves = jnp.concatenate([jnp.zeros((1, z.size)), jnp.eye(z.size), -jnp.eye(z.size)]) * tiny
 
     def measure(z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        heights, slopes = jax.vmap(jax.value_and_grad(potential))(z + moves)
+        heights, slopes = each(jax.value_and_grad(potential))(z + moves)
         hessian = (slopes[1 : z.size + 1] - slopes[z.size + 1 :]) / (2 * tiny)
         return heights[0], slopes[0], (hessian + hessian.T) / 2
 
-    def step(carry: Any, _: None) -> tuple[Any, None]:
-        z, height, slope, hessian, damping = carry
+    def searching(carry: Any) -> jax.Array:
+        *_, decrement, count = carry
+        return (count < DAMPED_STEPS) & (decrement > jnp.sqrt(precision))
+
+    def step(carry: Any) -> Any:
+        z, height, slope, hessian, damping, _, count = carry
         curvatures, directions = jnp.linalg.eigh(hessian)
-        new = z - directions @ ((directions.T @ slope) / (jnp.maximum(jnp.abs(curvatures), 1e-3) + damping))
+        curvatures, pull = jnp.maximum(jnp.abs(curvatures), 1e-3), directions.T @ slope
+        decrement = jnp.where(jnp.isfinite(height), jnp.sum(pull**2 / curvatures), jnp.inf)
+        new = z - directions @ (pull / (curvatures + damping))
         new_height, new_slope, new_hessian = measure(new)
         usable = jnp.isfinite(new_height) & jnp.isfinite(new_hessian).all()
         better = usable & (new_height < height)
         damping = jnp.where(better, 0.3 * damping, 4.0 * jnp.maximum(damping, 1e-2))
         new_carry = (new, new_height, new_slope, new_hessian)
-        return (*jax.tree.map(partial(jnp.where, better), new_carry, carry[:4]), damping), None
+        return (*jax.tree.map(partial(jnp.where, better), new_carry, carry[:4]), damping, decrement, count + 1)
 
     # The first step has no slope: it stays at the start and measures it, so the derivatives are compiled once.
-    unmeasured = (
-        z,
-        jnp.full((), jnp.inf, z.dtype),
-        jnp.zeros_like(z),
-        jnp.eye(z.size, dtype=z.dtype),
-        jnp.ones((), z.dtype),
-    )
-    z, height, _, hessian, _ = lax.scan(step, unmeasured, None, length=DAMPED_STEPS)[0]
+    endless = jnp.full((), jnp.inf, z.dtype)
+    unmeasured = (z, endless, jnp.zeros_like(z), jnp.eye(z.size, dtype=z.dtype), jnp.ones((), z.dtype), endless, 0)
+    z, height, _, hessian, *_ = lax.while_loop(searching, step, unmeasured)
     return z, height, hessian
+
+
+def _in_turn(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what ``jax.vmap`` returns, computed one entry after another."""
+    return lambda *arrays: lax.map(lambda entry: function(*entry), arrays)

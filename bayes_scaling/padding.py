@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["bucket", "pad"]
+if TYPE_CHECKING:
+    from bayes_scaling.law import Law
+
+__all__ = ["bucket", "pad", "pad_study"]
 
 
 def bucket(rows: int) -> int:
@@ -32,3 +35,11 @@ def pad(arrays: Mapping[str, Any], rows: int, names: tuple[str, ...], fill: floa
         tail = np.repeat(array[-1:], rows - len(array), axis=0)
         padded[name] = np.concatenate([array, tail if fill is None else np.full_like(tail, fill)])
     return padded
+
+
+def pad_study(
+    law: Law, runs: Mapping[str, Any], observed: Mapping[str, Any], rows: int | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Lengthen the arrays of a study to the bucket of their rows, or of more ``rows``; what is added is left out."""
+    size = bucket(rows or len(next(iter(observed.values()))))
+    return pad(runs, size, law.run_inputs), pad(observed, size, tuple(observed), np.nan)

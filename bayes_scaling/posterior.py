@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,10 +157,16 @@ class Posterior:
         return complete(self, groups or tuple(GROUPS), seed=seed)
 
     def forecast(self, targets: Any = None, **options: Any) -> Forecast:
-        """Forecast runs nobody fitted; see :func:`bayes_scaling.forecast.forecast`."""
-        from bayes_scaling.forecast import forecast
+        """Forecast runs nobody fitted; see :func:`bayes_scaling.forecasting.forecast`."""
+        from bayes_scaling.forecasting import forecast
 
         return forecast(self, targets, **options)
+
+    def forecast_chunks(self, targets: Any = None, **options: Any) -> Iterator[Forecast]:
+        """Forecast many runs a few at a time; see :func:`bayes_scaling.forecasting.forecast_chunks`."""
+        from bayes_scaling.forecasting import forecast_chunks
+
+        return forecast_chunks(self, targets, **options)
 
     # -- files ------------------------------------------------------------------------------------------------------
 

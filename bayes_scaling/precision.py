@@ -6,14 +6,38 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
 import platformdirs
 
-__all__ = ["CACHE_VARIABLE", "double_precision", "keep_compiled_programs"]
+from bayes_scaling.errors import BayesScalingError, suggest
+
+__all__ = ["CACHE_VARIABLE", "PRECISIONS", "as_numpy", "check_precision", "double_precision", "keep_compiled_programs"]
 
 CACHE_VARIABLE = "BAYES_SCALING_CACHE"
 """Environment variable that names the folder of compiled programs; empty switches the cache off."""
+
+
+PRECISIONS = ("double", "single")
+"""In which a fit may compute: 64 bits or 32."""
+
+
+def check_precision(precision: str) -> None:
+    """Refuse what is not one of :data:`PRECISIONS`."""
+    if precision not in PRECISIONS:
+        raise BayesScalingError(f"There is no precision {precision!r}; {suggest(precision, PRECISIONS)}")
+
+
+def as_numpy(tree: Any) -> Any:
+    """Return a tree of arrays as NumPy arrays, its floats in 64 bits whatever they were computed in."""
+
+    def one(array: Any) -> np.ndarray:
+        values = np.asarray(array)
+        return values.astype(float) if values.dtype == np.float32 else values
+
+    return jax.tree.map(one, tree)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import xarray as xr
 
 from bayes_scaling.conditionals import conditionals, counted, factorises
 from bayes_scaling.errors import BayesScalingError, suggest
-from bayes_scaling.padding import bucket, pad
+from bayes_scaling.padding import bucket, pad, pad_study
 from bayes_scaling.precision import double_precision
 
 if TYPE_CHECKING:
@@ -146,9 +146,8 @@ def cumulative(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> dict[
 def _on_padded(program: Any, law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> Any:
     """Run a compiled program on padded arrays; take the padding rows off what has them."""
     count = len(next(iter(observed.values())))
-    padded = pad(runs, bucket(count), law.run_inputs), pad(observed, bucket(count), tuple(observed), np.nan)
     with double_precision():
-        found = jax.tree.map(np.asarray, program(law.program, draws, *padded))
+        found = jax.tree.map(np.asarray, program(law.program, draws, *pad_study(law, runs, observed)))
     return jax.tree.map(lambda x: x[:, :count] if x.ndim > 1 else x, found)
 
 

@@ -13,7 +13,7 @@ import numpyro
 
 from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
 from bayes_scaling.flops import FlopRule, PerToken
-from bayes_scaling.forecast import predict
+from bayes_scaling.outcomes import predict
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.precision import double_precision
 from bayes_scaling.scale import SCALE, scale_columns

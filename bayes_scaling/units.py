@@ -12,11 +12,11 @@ import jax
 import numpy as np
 
 from bayes_scaling import nuts
-from bayes_scaling.diagnostics import Diagnostics, diagnose
+from bayes_scaling.diagnostics import Diagnostics
 from bayes_scaling.errors import BayesScalingError
-from bayes_scaling.fitting import check_size, try_again
-from bayes_scaling.padding import bucket, pad
-from bayes_scaling.precision import double_precision
+from bayes_scaling.fitting import check_size, judge, try_again
+from bayes_scaling.padding import pad_study
+from bayes_scaling.precision import as_numpy, double_precision
 
 if TYPE_CHECKING:
     from bayes_scaling.law import Law
@@ -65,8 +65,7 @@ class Entry:
 
     def pad(self, law: Law, rows: int) -> None:
         """Lengthen the arrays to the bucket of ``rows``."""
-        self.runs = pad(self.runs, bucket(rows), law.run_inputs)
-        self.observed = pad(self.observed, bucket(rows), tuple(self.observed), np.nan)
+        self.runs, self.observed = pad_study(law, self.runs, self.observed, rows)
 
     @property
     def data(self) -> tuple[dict[str, Any], dict[str, Any], int]:
@@ -117,17 +116,16 @@ def fit_unit(
     """
     filled = [*arrays, *[arrays[-1]] * (size - len(arrays))]
     started = time.perf_counter()
-    with double_precision():
+    with double_precision(plan.precision == "double"):
         keys = jax.vmap(jax.random.key)(np.array([seed for _, _, seed in filled]))
         runs, observed = _stack([r for r, _, _ in filled]), _stack([o for _, o, _ in filled])
-        together = jax.tree.map(np.asarray, _sample_side_by_side(law.program, plan, keys, runs, observed))
+        together = as_numpy(_sample_side_by_side(law.program, plan, keys, runs, observed))
     seconds = (time.perf_counter() - started) / len(arrays)
-    method = "adapted" if plan.adapt else "laplace"
     results = []
     for place, (runs, observed, seed) in enumerate(arrays):
         sampled = jax.tree.map(lambda x, place=place: x[place], together)
-        first = Fitted(sampled, diagnose(sampled, method=method), seconds)
-        if second is not None and not first.diagnostics.converged:
+        first = Fitted(sampled, judge(law, plan, sampled, runs, observed), seconds)
+        if second is not None and first.diagnostics.curable:
             first = _again(law, second, first, runs, observed, seed)
         results.append(first)
     return results

@@ -1,0 +1,148 @@
+"""From a posterior to runs nobody fitted: the forecast of all targets, or of a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_scaling.errors import TargetError
+from bayes_scaling.forecast import BANDS, Forecast
+from bayes_scaling.outcomes import Worlds
+from bayes_scaling.study import SYMBOLS
+from bayes_scaling.targets import distances, read_targets
+
+if TYPE_CHECKING:
+    from bayes_scaling.posterior import Posterior
+
+__all__ = ["forecast", "forecast_chunks"]
+
+
+def forecast(
+    posterior: Posterior,
+    targets: Any = None,
+    *,
+    discrepancy: bool = True,
+    seed: int | None = None,
+    samples: int | None = None,
+    given: Sequence[str] = (),
+    allow_unconverged: bool = False,
+) -> Forecast:
+    """Forecast runs from a posterior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A converged fit.
+    targets : Study, DataFrame, mapping, or sequence of mappings
+        Inputs of the runs to forecast (``{"N": 7e9, "D": 4e12}``), with outcomes where they are known.
+    discrepancy : bool
+        Add the law's extrapolation discrepancy beyond the fitted runs.  Without it, intervals are those of the law as
+        if it were exact, and too narrow far out.
+    seed : int, optional
+        Seed of the predictive draws; by default the fit's.
+    samples : int, optional
+        Posterior draws to use, evenly spaced; by default all.
+    given : sequence of str
+        Outcomes of the targets to condition on where a law has several: ``given=["loss"]`` forecasts the accuracy of
+        runs whose losses are known, in the band ``run``.
+    allow_unconverged : bool
+        Forecast from a fit that did not converge.
+
+    Raises
+    ------
+    ConvergenceError
+        The fit did not converge.
+    TargetError
+        A target lacks an input of the law, or has one that is not a positive finite number.
+    """
+    frame, actual, blocks, seed = _prepare(posterior, targets, discrepancy, seed, samples, given, allow_unconverged)
+    data: dict[str, np.ndarray] = {}
+    for place, found in blocks:
+        for name, values in found.items():
+            if name not in data:
+                data[name] = np.empty((len(values), len(frame), *values.shape[2:]))
+            data[name][:, place] = values
+    return _assemble(posterior, frame, actual, data, seed)
+
+
+def forecast_chunks(
+    posterior: Posterior,
+    targets: Any = None,
+    *,
+    discrepancy: bool = True,
+    seed: int | None = None,
+    samples: int | None = None,
+    given: Sequence[str] = (),
+    allow_unconverged: bool = False,
+) -> Iterator[Forecast]:
+    """Forecast many runs a few at a time, in memory that does not grow with their number.
+
+    Parameters and errors are those of :func:`forecast`, and so are the draws: the chunks put end to end are the
+    forecast of all targets, draw for draw.
+
+    Yields
+    ------
+    Forecast
+        Of the next :data:`bayes_scaling.outcomes.BLOCK` targets, in their order.
+
+    Examples
+    --------
+    >>> parts = posterior.forecast_chunks(many)  # doctest: +SKIP
+    >>> table = pd.concat([part.intervals() for part in parts], ignore_index=True)  # doctest: +SKIP
+    """
+    frame, actual, blocks, seed = _prepare(posterior, targets, discrepancy, seed, samples, given, allow_unconverged)
+    return (
+        _assemble(posterior, frame.iloc[place], {q: v[place] for q, v in actual.items()}, found, seed)
+        for place, found in blocks
+    )
+
+
+def _prepare(
+    posterior: Posterior,
+    targets: Any,
+    discrepancy: bool,
+    seed: int | None,
+    samples: int | None,
+    given: Sequence[str],
+    allow_unconverged: bool,
+) -> tuple[pd.DataFrame, dict[str, np.ndarray], Iterator[tuple[slice, dict[str, np.ndarray]]], int]:
+    """Check what is asked for; return (inputs by target, known outcomes, blocks of draws to come, seed)."""
+    posterior.require_converged(allow_unconverged)
+    law = posterior.law
+    frame, actual = read_targets(law, posterior.study, targets)
+    for name in given:
+        if name not in actual or not np.isfinite(actual[name]).all():
+            raise TargetError(f"The targets do not all have the outcome {name!r} to condition on; give it for each.")
+    seed = posterior.seed if seed is None else seed
+    worlds = Worlds.of(posterior, seed=seed, samples=samples, discrepancy=discrepancy)
+    inputs = {name: frame[SYMBOLS.get(name, name)].to_numpy(dtype=float) for name in law.run_inputs}
+    return frame, actual, worlds.blocks(inputs, {name: actual[name] for name in given}), seed
+
+
+def _assemble(
+    posterior: Posterior,
+    frame: pd.DataFrame,
+    actual: Mapping[str, np.ndarray],
+    found: Mapping[str, np.ndarray],
+    seed: int,
+) -> Forecast:
+    law = posterior.law
+    dims, coords = law.dims(posterior.study)
+    shape = {q: ("target", *dims.get(q, [])) for q in law.quantities}
+    used = {d for names in shape.values() for d in names}
+    coords = {k: v for k, v in coords.items() if k in used} | {"target": list(frame.index)}
+    data = {f"{q}_{band}": (("sample", *shape[q]), found[f"{q}_{band}"]) for q in law.quantities for band in BANDS}
+    return Forecast(
+        targets=frame.assign(distance=distances(posterior.study, frame)),
+        draws=xr.Dataset(data, coords=coords),
+        actual=xr.Dataset({q: (shape[q], actual[q]) for q in law.quantities}, coords=coords),
+        units=posterior.units,
+        series_units=law.series_units,
+        law=law.name,
+        study=posterior.study.name,
+        seed=seed,
+    )

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bayes_scaling import nuts
+from bayes_scaling.models import Chinchilla
+from bayes_scaling.precision import double_precision
+
+
+@pytest.fixture
+def double():
+    with double_precision():
+        yield
+
+
+def banana(z):
+    return 0.5 * z[0] ** 2 + 50.0 * (z[1] - z[0] ** 2) ** 2 + 3.0
+
+
+@pytest.mark.parametrize("start", [[0.1, 0.0], [2.0, -1.0], [-3.0, 4.0]])
+def test_the_mode_of_a_curved_valley_is_found_with_its_hessian(double, start):
+    mode, height, hessian = nuts.newton(banana, jnp.array(start))
+    assert np.allclose(mode, 0.0, atol=1e-7) and height == pytest.approx(3.0, abs=1e-12)
+    assert np.allclose(hessian, [[1.0, 0.0], [0.0, 100.0]], atol=1e-4)
+
+
+def test_the_search_stops_when_it_has_arrived(double):
+    calls = []
+
+    def counted(z):
+        jax.debug.callback(lambda _: calls.append(1), z[0])
+        return banana(z)
+
+    mode, _, _ = nuts.newton(counted, jnp.array([2.0, -1.0]))
+    jax.block_until_ready(mode)
+    assert 5 < len(calls) / 5 < nuts.DAMPED_STEPS / 2  # five gradients a step in two dimensions
+
+
+def test_a_start_outside_the_support_is_left_where_it_is(double):
+    mode, height, _ = nuts.newton(lambda z: jnp.where(z[0] > 5, jnp.nan, banana(z)), jnp.array([6.0, 0.0]))
+    assert np.array_equal(mode, [6.0, 0.0]) and np.isinf(height)
+
+
+def test_one_after_another_gives_what_side_by_side_gives(simulated, monkeypatch):
+    runs, observed = Chinchilla().arrays(simulated)
+    found = []
+    for limit, plan in ((2**16, nuts.Plan(draws=7, warmup=9)), (0, nuts.Plan(draws=7, warmup=9, target_accept=0.8501))):
+        monkeypatch.setattr(nuts, "SIDE_BY_SIDE", limit)  # read when the program of another plan is traced
+        with double_precision():
+            found.append(jax.tree.map(np.asarray, nuts.sample(Chinchilla(), plan, jax.random.key(0), runs, observed)))
+    side_by_side, in_turn = found
+    assert np.allclose(side_by_side.mode_potential, in_turn.mode_potential, atol=1e-9)
+    assert side_by_side.posterior["E"].shape == in_turn.posterior["E"].shape == (4, 7)
+    for name in ("E", "alpha_N", "sigma"):
+        one, other = side_by_side.posterior[name], in_turn.posterior[name]
+        assert abs(one.mean() - other.mean()) < one.std(), name
