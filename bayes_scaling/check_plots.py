@@ -11,7 +11,7 @@ from scipy import stats
 
 from bayes_scaling.checks import SENSITIVE, loo_pit, predictive_check, sensitivity
 from bayes_scaling.errors import TargetError, suggest
-from bayes_scaling.marks import BLUE, QUIET, STAR, explain, house_style, new_axes, scale_of
+from bayes_scaling.marks import BLUE, QUIET, STAR, headline, house_style, new_axes, scale_of
 from bayes_scaling.posterior import Posterior
 
 __all__ = ["plot_loo_pit", "plot_predictive_check", "plot_sensitivity"]
@@ -77,9 +77,9 @@ def plot_predictive_check(
               for low, high in (("q25", "q75"), ("q05", "q95"))]  # fmt: skip
     ax.set_xlabel(f"observed {quantity} ({unit})")
     ax.set_ylabel("predicted / observed")
-    ax.set_title(f"{source.capitalize()} predictive check: {posterior.law.name} on {posterior.study.name}", pad=20)
-    explain(
+    headline(
         ax,
+        f"{source.capitalize()} predictive check: {posterior.law.name} on {posterior.study.name}",
         f"bars: 50 and 90 % of new runs like the fitted ones   they hold {inside[0]:.0%} and {inside[1]:.0%} of "
         f"{len(rows)} outcomes",
     )
@@ -125,8 +125,11 @@ def plot_loo_pit(posterior: Posterior, ax: Axes | None = None) -> Axes:
     ax.set_ylim(-1.1 * widest, 1.35 * widest)
     ax.set_xlabel("place of the outcome in its forecast by the others (LOO-PIT)")
     ax.set_ylabel("share below, less uniform")
-    ax.set_title(f"LOO-PIT: {posterior.law.name} on {posterior.study.name}", pad=20)
-    explain(ax, "rising at both ends: intervals too narrow   rising in the middle: too wide   band: 95 % of sound ones")
+    headline(
+        ax,
+        f"LOO-PIT: {posterior.law.name} on {posterior.study.name}",
+        "rising at both ends: intervals too narrow   rising in the middle: too wide   band: 95 % of sound ones",
+    )
     return ax
 
 
@@ -160,10 +163,11 @@ def plot_sensitivity(posterior: Posterior, ax: Axes | None = None) -> Axes:
     ax.set_ylim(-0.6, len(names) - 0.4)
     ax.tick_params(axis="y", length=0, labelsize=9)
     ax.set_xlabel("change of the posterior per doubling of the power")
-    ax.set_title(f"Sensitivity: {posterior.law.name} on {posterior.study.name}", pad=20)
     conflicts, alone = ((table["verdict"] == v).sum() for v in ("conflict", "prior"))
-    explain(
-        ax, f"blue: likelihood   vermilion: priors   of {len(table)}, {conflicts} hang on both, {alone} on priors alone"
+    headline(
+        ax,
+        f"Sensitivity: {posterior.law.name} on {posterior.study.name}",
+        f"blue: likelihood   vermilion: priors   of {len(table)}, {conflicts} hang on both, {alone} on priors alone",
     )
     return ax
 

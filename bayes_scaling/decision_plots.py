@@ -19,7 +19,7 @@ from bayes_scaling.marks import (
     draw_interval,
     draw_runs,
     draw_star,
-    explain,
+    headline,
     house_style,
     new_axes,
     scale_of,
@@ -79,8 +79,8 @@ def plot_frontier(allocation: Allocation, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"training FLOPs ({surface.rule.name})")
     ax.set_ylabel("compute-optimal parameters")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    ax.set_title(f"How large a model each budget calls for: {surface.posterior.study.name}", pad=20)
-    explain(ax, "bands: 50 and 90 %   dots: fitted runs   shaded: beyond them")
+    title = f"How large a model each budget calls for: {surface.posterior.study.name}"
+    headline(ax, title, "bands: 50 and 90 %   dots: fitted runs   shaded: beyond them")
     return ax
 
 
@@ -129,8 +129,8 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(f"parameters, at {regret.flops:.3g} FLOPs ({regret.surface.rule.name})")
     ax.set_ylabel("compute used / compute needed")
-    ax.set_title("What choosing another size costs", pad=20)
-    explain(ax, "bands: 50 and 90 %   bar at the bottom: where the best size lies, 50 and 90 %")
+    words = "bands: 50 and 90 %   bar at the bottom: where the best size lies, 50 and 90 %"
+    headline(ax, "What choosing another size costs", words)
     return ax
 
 
@@ -171,8 +171,8 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("probability (%)")
     ax.set_xlabel(f"training FLOPs ({reach.surface.convention})")
     where = {"optimum": "the best size for each budget", "C": "FLOPs as in the study"}.get(reach.along, reach.along)
-    ax.set_title(f"What a {reach.surface.quantity} of {factor * reach.target:.4g} {unit} takes", pad=20)
-    explain(ax, f"probability that a budget is enough; {where}")
+    title = f"What a {reach.surface.quantity} of {factor * reach.target:.4g} {unit} takes"
+    headline(ax, title, f"probability that a budget is enough; {where}")
     return ax
 
 
@@ -211,8 +211,8 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     ax.set_ylim(low - 0.05 * (high - low) * (low < 0), high + 0.2 * (high - low))
     ax.set_xlabel("cost of the run (FLOPs)")
     ax.set_ylabel("narrower forecast (%)")
-    ax.set_title(f"Which run to pay for next, to forecast {found.target}", pad=20)
-    explain(ax, "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order")
+    words = "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order"
+    headline(ax, f"Which run to pay for next, to forecast {found.target}", words)
     return ax
 
 
@@ -243,6 +243,6 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, 1.25 * 100 * float(table["q95"].max()) if len(table) else 1.0)
     ax.set_xlabel("FLOPs of the whole ladder")
     ax.set_ylabel("width of the 90 % interval (% of the outcome)")
-    ax.set_title(f"How well each ladder will forecast {plans.target}", pad=20)
-    explain(ax, f"bars: 50 and 90 % of {plans.families} simulated families; lower is better")
+    words = f"bars: 50 and 90 % of {plans.families} simulated families; lower is better"
+    headline(ax, f"How well each ladder will forecast {plans.target}", words)
     return ax

@@ -21,7 +21,7 @@ from bayes_scaling.marks import (
     draw_beyond,
     draw_interval,
     draw_runs,
-    explain,
+    headline,
     house_style,
     name_targets,
     new_axes,
@@ -105,9 +105,9 @@ def plot_forest(forecast: Forecast, quantity: str = "accuracy", ax: Axes | None 
     ax.tick_params(axis="y", length=0, labelsize=9, labelcolor="#222222")
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(f"{quantity} ({unit})")
-    known = "  ★ actual" if rows["actual"].notna().any() else ""
-    ax.set_title(f"{quantity.capitalize()} forecast from {forecast.study}", pad=20)
-    explain(ax, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median {known}")
+    known = "   ★ actual" if rows["actual"].notna().any() else ""
+    title = f"{quantity.capitalize()} forecast from {forecast.study}"
+    headline(ax, title, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median{known}")
     return ax
 
 
@@ -167,8 +167,7 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
         )  # fmt: skip
     ax.set_xlabel(way.label)
     ax.set_ylabel(f"{quantity} ({unit})")
-    ax.set_title(f"{posterior.law.name} on {posterior.study.name}", pad=34)
     known = "   ★ actual" if rows["actual"].notna().any() else ""
     words = f"bands: 90 % of expected outcomes   bars: 50 and 90 % of new runs   dots: fitted runs{known}"
-    explain(ax, words, height=1.06)
+    headline(ax, f"{posterior.law.name} on {posterior.study.name}", words, above=16)
     return ax

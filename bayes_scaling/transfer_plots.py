@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayes_scaling.marks import BLUE, QUIET, STAR, draw_runs, explain, house_style, new_axes
+from bayes_scaling.marks import BLUE, QUIET, STAR, draw_runs, headline, house_style, new_axes
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.transfer import curves, data_unit, transferred
 
@@ -118,6 +118,6 @@ def plot_data_efficiency(
                     textcoords="offset points", ha="center", va="bottom", color=STAR)  # fmt: skip
     ax.set(xscale="log", xlabel=f"fine-tuning data D_F ({data_unit(posterior)})")
     ax.set(ylabel=f"{posterior.law.outcome} ({posterior.units[posterior.law.outcome]})")
-    ax.set_title(f"What pre-training saves at N = {N:.3g}", pad=20)
-    explain(ax, "bands: 90 % of expected outcomes   dots: fitted runs of this size")
+    words = "bands: 90 % of expected outcomes   dots: fitted runs of this size"
+    headline(ax, f"What pre-training saves at N = {N:.3g}", words)
     return ax
