@@ -100,25 +100,25 @@ def intervals(result: Result) -> list[Grid]:
 def targets(result: Result) -> Grid:
     """Return the inputs of each target and how far it lies beyond the fitted runs."""
     posterior, frame = result.posteriors[0], result.forecast.targets
-    units, symbols = units_of(posterior), posterior.law.run_inputs
-    names = [SYMBOLS.get(symbol, symbol) for symbol in symbols]
-    inputs = [f"{symbol} ({brief(units[name])})" if name in units else symbol for symbol, name in zip(symbols, names)]
+    units = units_of(posterior)
+    pairs = [(symbol, SYMBOLS.get(symbol, symbol)) for symbol in posterior.law.run_inputs]
+    inputs = [f"{symbol} ({brief(units[name])})" if name in units else symbol for symbol, name in pairs]
     headings = ["target", *inputs, "distance (FLOPs over the largest fitted)"]
     rows = [
-        [str(label), *(f"{row[name]:.4g}" for name in names), times(row["distance"])]
+        [str(label), *(f"{row[name]:.4g}" for _, name in pairs), times(row["distance"])]
         for label, row in zip(frame.index, frame.to_dict("records"), strict=True)
     ]
     return Grid("Runs to forecast", headings, rows)
 
 
 def columns(result: Result) -> Grid:
-    """Return the range of each numeric column over the fitted runs and over the runs to forecast, with its unit."""
+    """Return the range of each column that has a unit, over the fitted runs and over the runs to forecast."""
     study, units = result.study, units_of(result.posteriors[0])
     parts = {"fitted runs": study.training.frame}
     if "role" in study.frame and (study.frame["role"] == "target").any():
         parts["runs to forecast"] = study.targets.frame
-    names = [str(c) for c in study.frame if pd.api.types.is_numeric_dtype(study.frame[c])]
-    rows = [[name, units.get(name, "–"), *(extent(frame[name]) for frame in parts.values())] for name in names]
+    names = [c for c in study.frame if c in units and pd.api.types.is_numeric_dtype(study.frame[c])]
+    rows = [[name, units[name], *(extent(frame[name]) for frame in parts.values())] for name in names]
     return Grid("Columns and their ranges", ["column", "unit", *parts], rows, words=2)
 
 
