@@ -83,8 +83,8 @@ def mathml(latex: str, display: str = "inline") -> Markup:
     --------
     >>> "<mi>α</mi>" in mathml(r"\alpha_N")
     True
-    >>> mathml(r"\frac{1")
-    Markup('<code>\\frac{1</code>')
+    >>> mathml(r"x^")
+    Markup('<code>x^</code>')
     """
     from latex2mathml.converter import Converter
 

@@ -175,7 +175,7 @@ def named(posteriors: tuple[Posterior, ...]) -> dict[str, Posterior]:
     """Return fits by the name of their law, and of the loss they go through where there are several."""
     if len(posteriors) == 1:
         return {posteriors[0].law.name: posteriors[0]}
-    return {f"{p.law.name} through {getattr(p.law, 'feature', i)}": p for i, p in enumerate(posteriors, start=1)}
+    return {f"{p.law.name} ({getattr(p.law, 'feature', i)})": p for i, p in enumerate(posteriors, start=1)}
 
 
 def comparison(result: Result, fits: Mapping[str, Posterior]) -> dict[str, Any]:
