@@ -61,6 +61,10 @@ def plot_ladder(
     ------
     TargetError
         The forecast has no such task.
+
+    Examples
+    --------
+    >>> axes = plot_ladder(posterior, posterior.forecast(study.targets), "MMLU")  # doctest: +SKIP
     """
     posteriors = [posterior] if isinstance(posterior, Posterior) else list(posterior)
     check_task(forecast, task)
@@ -83,6 +87,10 @@ def plot_ladder_sheet(posterior: Posterior | Sequence[Posterior], forecast: Fore
     -------
     array of matplotlib.axes.Axes, shape (task, 3)
         A row of panels per task.
+
+    Examples
+    --------
+    >>> axes = plot_ladder_sheet(posterior, posterior.forecast(study.targets))  # doctest: +SKIP
     """
     posteriors = [posterior] if isinstance(posterior, Posterior) else list(posterior)
     tasks = [str(t) for t in forecast.draws["task"].to_numpy()]

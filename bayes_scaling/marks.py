@@ -33,7 +33,7 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 
 BLUE, STAR, DOT, FAR, QUIET = "#0072B2", "#D55E00", "#222222", "#f4efe2", "#666666"
 
-LETTERS = 17  # of the small type of explanations, to the inch
+LETTERS = 18  # of the small type of explanations, to the inch
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -45,14 +45,31 @@ __all__ = [
 
 
 def figure_of(axes: Any) -> Figure:
-    """Return the figure that one or several Axes are in."""
+    """Return the figure that one or several Axes are in.
+
+    Examples
+    --------
+    >>> _, axes = plt.subplots(1, 2)
+    >>> figure = figure_of(axes)
+    >>> figure is axes[1].figure
+    True
+    >>> close(figure)
+    """
     figure = np.ravel(axes)[0].figure
     assert isinstance(figure, Figure)
     return figure
 
 
 def close(figure: Figure) -> None:
-    """Forget a figure, so that its memory is given back."""
+    """Forget a figure, so that its memory is given back.
+
+    Examples
+    --------
+    >>> figure, _ = plt.subplots()
+    >>> close(figure)
+    >>> plt.fignum_exists(figure.number)
+    False
+    """
     plt.close(figure)
 
 
@@ -78,6 +95,10 @@ def plot_forest(forecast: Forecast, quantity: str = "accuracy", ax: Axes | None 
     ------
     TargetError
         The forecast has no such quantity.
+
+    Examples
+    --------
+    >>> ax = plot_forest(posterior.forecast(study.targets), "accuracy")  # doctest: +SKIP
     """
     if quantity not in forecast.units:
         raise TargetError(f"The forecast has no {quantity!r}; {suggest(quantity, forecast.units)}")
@@ -136,6 +157,10 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     ------
     TargetError
         The law describes several series; use :func:`plot_ladder`.
+
+    Examples
+    --------
+    >>> ax = plot_fit(posterior, posterior.forecast({"N": 7e9, "D": 4e12}))  # doctest: +SKIP
     """
     quantity = posterior.law.outcome
     if quantity not in forecast.units or forecast.draws[f"{quantity}_run"].ndim != 2:
