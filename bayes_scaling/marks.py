@@ -34,6 +34,7 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 BLUE, STAR, DOT, FAR, QUIET = "#0072B2", "#D55E00", "#222222", "#f4efe2", "#666666"
 
 LETTERS = 18  # of the small type of explanations, to the inch
+MOST_NAMES, LINE = 6, 9  # targets named above a picture, and the room for each in points
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -122,12 +123,20 @@ def plain_numbers(ax: Axes) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> None:
-    """Write the targets' names above the axes, one to the left and the next to the right where they are close."""
+def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
+    """Write the targets' names above the axes and return the room they take, in points.
+
+    Two names stand to the left and to the right of their places; more stand one above the other, because targets are
+    close to each other; too many are left to the tables.
+    """
     order = np.argsort(places)
+    if len(order) > MOST_NAMES:
+        return 0.0
+    lines = 1 if len(order) <= 2 else len(order)
     for i, k in enumerate(order):
-        last = i == len(order) - 1
+        right = "left" if len(order) == 2 and i == 1 else "right"
         ax.annotate(
-            names[k], (places[k], 1.0), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points",
-            ha="left" if last and len(order) > 1 else "right" if len(order) > 1 else "center", fontsize=7, color=BLUE,
+            names[k], (places[k], 1.0), (0, 3 + LINE * (i if lines > 1 else 0)), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE,
         )  # fmt: skip
+    return 3.0 + LINE * lines

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import inspect
 import re
+import textwrap
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -66,7 +67,7 @@ def law_cards(law: Law, part: str = "") -> list[LawCard]:
     card = LawCard(
         title=f"{part}: {law.name}" if part else law.name,
         part=bool(part),
-        about=prose(inspect.cleandoc(type(law).__doc__ or "").partition("\n\n")[0]),
+        about=prose(docstring(type(law)).partition("\n\n")[0]),
         equation=mathml(law.equation, display="block") if law.equation else Markup(),
         likelihood=mathml(LIKELIHOOD, display="block") if plain else Markup(),
         source="" if law.equation else source_of(law),
@@ -130,7 +131,7 @@ def reasons(law: type[Law]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for cls in law.__mro__:
-        _, _, after = inspect.cleandoc(cls.__doc__ or "").partition("Parameters\n----------\n")
+        _, _, after = docstring(cls).partition("Parameters\n----------\n")
         section = re.split(r"\n\n\w[\w ]*\n-{3,}\n", after)[0]
         for names, text in re.findall(r"^(\w[\w, ]*) :.*\n((?:(?: +.*)?\n?)*)", section, re.MULTILINE):
             words = prose(text)
@@ -138,6 +139,12 @@ def reasons(law: type[Law]) -> dict[str, str]:
                 if words and not words.startswith("As in "):
                     found.setdefault(name, words)
     return found
+
+
+def docstring(cls: type) -> str:
+    """Return the docstring somebody wrote for a class, not the signature that ``dataclass`` puts in place of one."""
+    text = inspect.cleandoc(cls.__doc__ or "")
+    return "" if text.startswith(f"{cls.__name__}(") else text
 
 
 def prose(text: str) -> str:
@@ -149,6 +156,6 @@ def prose(text: str) -> str:
 def source_of(law: Law) -> str:
     """Return the Python source of a law's equation, or nothing where Python cannot find it."""
     try:
-        return inspect.cleandoc(inspect.getsource(type(law).mean))
+        return textwrap.dedent(inspect.getsource(type(law).mean))
     except (OSError, TypeError):
         return ""

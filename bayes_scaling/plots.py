@@ -184,7 +184,7 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     if way.view < 10 * way.x[0]:
         plain_numbers(ax)
     draw_beyond(ax, *((way.x[0], way.fitted.min()) if falls else (way.fitted.max(), way.view)))
-    name_targets(ax, way.targets, [str(t) for t in forecast.targets.index])
+    room = name_targets(ax, way.targets, [str(t) for t in forecast.targets.index])
     for words, y, dy in (("law plus discrepancy", outer[2, edge], 8), ("law only", inner[0, edge], -2)):
         ax.annotate(
             words, (1.0, y), (6, dy - 6), xycoords=("axes fraction", "data"), textcoords="offset points",
@@ -194,5 +194,5 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     ax.set_ylabel(f"{quantity} ({unit})")
     known = "   ★ actual" if rows["actual"].notna().any() else ""
     words = f"bands: 90 % of expected outcomes   bars: 50 and 90 % of new runs   dots: fitted runs{known}"
-    headline(ax, f"{posterior.law.name} on {posterior.study.name}", words, above=16)
+    headline(ax, f"{posterior.law.name} on {posterior.study.name}", words, above=4 + room)
     return ax
