@@ -14,7 +14,6 @@ from bayes_scaling.fitting import fit
 from bayes_scaling.forecast import Forecast, average
 from bayes_scaling.law import Law
 from bayes_scaling.posterior import Posterior
-from bayes_scaling.report import write_report
 from bayes_scaling.results import Result
 from bayes_scaling.study import SYMBOLS, Study
 from bayes_scaling.tables import output, print_result, status
@@ -107,6 +106,8 @@ def run(request: Request, *, quiet: bool = False) -> Result:
         if request.json:
             write_file(result, request.json)
         if request.report:
+            from bayes_scaling.report import write_report
+
             say("Writing the report ...")
             write_report(result, request.report, made_by=request.command)
     if not quiet:
