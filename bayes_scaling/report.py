@@ -158,7 +158,7 @@ def contents(result: Result, made_by: str, others: Mapping[str, Posterior]) -> d
         "check": predictive_picture(first, result.head),
         "intervals": tables.intervals(result),
         "laws": law_cards(first.law),
-        "learnt": [tables.learnt(fit) for fit in list(fits.values())[: len(own)]],
+        "learnt": [tables.learnt(name, fit) for name, fit in list(fits.items())[: len(own)]],
         "columns": tables.columns(result),
         "sampling": tables.diagnostics(fits),
         "problems": {name: fit.diagnose() for name, fit in fits.items()},

@@ -122,7 +122,7 @@ def columns(result: Result) -> Grid:
     return Grid("Columns and their ranges", ["column", "unit", *parts], rows, words=2)
 
 
-def learnt(posterior: Posterior) -> Grid:
+def learnt(fit: str, posterior: Posterior) -> Grid:
     """Return each parameter's prior and posterior; ranges over the series where a parameter has several."""
     shares = contraction(posterior)
     rows = []
@@ -140,7 +140,7 @@ def learnt(posterior: Posterior) -> Grid:
             f"{shares[labels].min():.2f}",
         ])  # fmt: skip
     headings = ["parameter", "prior, 90 %", "posterior median", "posterior, 90 %", "contraction"]
-    return Grid(f"What the runs taught {posterior.law.name}", headings, rows)
+    return Grid(f"What the runs taught {fit}", headings, rows)
 
 
 def diagnostics(fits: Mapping[str, Posterior]) -> Grid:

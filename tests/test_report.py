@@ -13,6 +13,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling import files
 from bayes_scaling.errors import ConvergenceError, FileError
+from bayes_scaling.forecast import average
 from bayes_scaling.mathematics import law_cards
 from bayes_scaling.report import write_report
 from bayes_scaling.results import Result
@@ -137,6 +138,15 @@ def test_many_answers_are_a_table_and_fits_are_compared(hostile):
     assert "of 5 inside the 90 % interval" in hostile.text
     assert {"class": "matrix"} in hostile.all("table")
     assert "LOO: difference" in hostile.text and "+0.0 ± 0.0" in hostile.text
+
+
+def test_a_mixture_says_so_and_shows_its_parts(simulated_fit, tmp_path):
+    fits = (converged(simulated_fit), converged(simulated_fit))
+    forecast = average([fit.forecast(TARGET) for fit in fits])
+    write_report(Result(simulated_fit.study, "chinchilla", 0, 1.0, fits, forecast), tmp_path / "report.html")
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "equal mixture of 2 fits" in text and "this report Chinchilla (1) Chinchilla (2)" in text
+    assert "What the runs taught Chinchilla (2)" in text and "LOO: difference" in text
 
 
 def test_fits_of_other_outcomes_are_shown_side_by_side_with_the_reason(simulated_fit, tmp_path):
