@@ -11,7 +11,7 @@ from scipy import stats
 
 from bayes_scaling.checks import SENSITIVE, loo_pit, predictive_check, sensitivity
 from bayes_scaling.errors import TargetError, suggest
-from bayes_scaling.marks import BLUE, QUIET, STAR, explain, house_style, new_axes, scale_of
+from bayes_scaling.marks import BLUE, QUIET, STAR, headline, house_style, new_axes, scale_of
 from bayes_scaling.posterior import Posterior
 
 __all__ = ["plot_loo_pit", "plot_predictive_check", "plot_sensitivity"]
@@ -53,6 +53,10 @@ def plot_predictive_check(
     ------
     TargetError
         The law has no such quantity, or there is no such source.
+
+    Examples
+    --------
+    >>> ax = plot_predictive_check(posterior, "prior")  # doctest: +SKIP
     """
     units = posterior.units
     quantity = quantity or next(iter(units))
@@ -76,12 +80,12 @@ def plot_predictive_check(
     inside = [((rows[low] <= rows["observed"]) & (rows["observed"] <= rows[high])).mean()
               for low, high in (("q25", "q75"), ("q05", "q95"))]  # fmt: skip
     ax.set_xlabel(f"observed {quantity} ({unit})")
-    ax.set_ylabel("predicted / observed")
-    ax.set_title(f"{source.capitalize()} predictive check: {posterior.law.name} on {posterior.study.name}", pad=20)
-    explain(
+    ax.set_ylabel("predicted / observed (ratio)")
+    headline(
         ax,
-        f"bars: 50 and 90 % of new runs like the fitted ones   they hold {inside[0]:.0%} and {inside[1]:.0%} of "
-        f"{len(rows)} outcomes",
+        f"{source.capitalize()} predictive check: {posterior.law.name} on {posterior.study.name}",
+        "bars: 50 and 90 % of new runs like the fitted ones   "
+        f"they hold {100 * inside[0]:.0f} and {100 * inside[1]:.0f} % of {len(rows)} outcomes",
     )
     return ax
 
@@ -102,6 +106,10 @@ def plot_loo_pit(posterior: Posterior, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         Their distribution function less that of the uniform, a line per quantity, and the band that 95 % of such lines
         stay in where outcomes are independent (Kolmogorov's).
+
+    Examples
+    --------
+    >>> ax = plot_loo_pit(posterior)  # doctest: +SKIP
     """
     table = loo_pit(posterior)
     ax = new_axes(ax)
@@ -123,10 +131,13 @@ def plot_loo_pit(posterior: Posterior, ax: Axes | None = None) -> Axes:
         )  # fmt: skip
     ax.set_xlim(0, 1)
     ax.set_ylim(-1.1 * widest, 1.35 * widest)
-    ax.set_xlabel("place of the outcome in its forecast by the others (LOO-PIT)")
-    ax.set_ylabel("share below, less uniform")
-    ax.set_title(f"LOO-PIT: {posterior.law.name} on {posterior.study.name}", pad=20)
-    explain(ax, "rising at both ends: intervals too narrow   rising in the middle: too wide   band: 95 % of sound ones")
+    ax.set_xlabel("place of the outcome in its forecast by the others (LOO-PIT, 0 to 1)")
+    ax.set_ylabel("share below, less uniform (fraction)")
+    headline(
+        ax,
+        f"LOO-PIT: {posterior.law.name} on {posterior.study.name}",
+        "rising at both ends: intervals too narrow   rising in the middle: too wide   band: 95 % of sound ones",
+    )
     return ax
 
 
@@ -145,6 +156,10 @@ def plot_sensitivity(posterior: Posterior, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
         A row per parameter, a dot per series or task: priors in vermilion, likelihood in blue.
+
+    Examples
+    --------
+    >>> ax = plot_sensitivity(posterior)  # doctest: +SKIP
     """
     table = sensitivity(posterior)
     sites = table.index.str.partition("[").get_level_values(0)
@@ -159,11 +174,13 @@ def plot_sensitivity(posterior: Posterior, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(-0.6, len(names) - 0.4)
     ax.tick_params(axis="y", length=0, labelsize=9)
-    ax.set_xlabel("change of the posterior per doubling of the power")
-    ax.set_title(f"Sensitivity: {posterior.law.name} on {posterior.study.name}", pad=20)
+    ax.set_xlabel("change of the posterior per doubling of the power (distance between distributions)")
     conflicts, alone = ((table["verdict"] == v).sum() for v in ("conflict", "prior"))
-    explain(
-        ax, f"blue: likelihood   vermilion: priors   of {len(table)}, {conflicts} hang on both, {alone} on priors alone"
+    headline(
+        ax,
+        f"Sensitivity: {posterior.law.name} on {posterior.study.name}",
+        f"blue: likelihood   vermilion: priors   right of the grey line: it matters   "
+        f"of {len(table)}, {conflicts} hang on both, {alone} on priors alone",
     )
     return ax
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -110,6 +111,7 @@ def forecast(
     flops: Annotated[str | None, typer.Option(help="6ND: compute FLOPs as 6 x parameters x tokens.")] = None,
     out: Out = None,
     json: Json = None,
+    report: Annotated[Path | None, typer.Option(help="File for a report on one HTML page.")] = None,
     seed: Seed = 0,
     draws: Draws = 1000,
     chains: Chains = 4,
@@ -128,6 +130,7 @@ def forecast(
         flops=flops,
         out=out,
         json=json,
+        report=report,
         seed=seed,
         draws=draws,
         chains=chains,

@@ -19,7 +19,7 @@ from bayes_scaling.marks import (
     draw_interval,
     draw_runs,
     draw_star,
-    explain,
+    headline,
     house_style,
     new_axes,
     scale_of,
@@ -50,6 +50,10 @@ def plot_frontier(allocation: Allocation, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_frontier(allocate(posterior, [1e22, 1e24]))  # doctest: +SKIP
     """
     ax = new_axes(ax)
     surface = allocation.surface
@@ -77,10 +81,10 @@ def plot_frontier(allocation: Allocation, ax: Axes | None = None) -> Axes:
     ax.set(xscale="log", yscale="log", xlim=(C[0], C[-1]))
     draw_beyond(ax, runs.max(), C[-1])
     ax.set_xlabel(f"training FLOPs ({surface.rule.name})")
-    ax.set_ylabel("compute-optimal parameters")
+    ax.set_ylabel("best size (parameters)")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    ax.set_title(f"How large a model each budget calls for: {surface.posterior.study.name}", pad=20)
-    explain(ax, "bands: 50 and 90 %   dots: fitted runs   shaded: beyond them")
+    title = f"How large a model each budget calls for: {surface.posterior.study.name}"
+    headline(ax, title, "bands: where the best size lies, 50 and 90 %   dots: fitted runs   shaded: beyond them")
     return ax
 
 
@@ -108,6 +112,10 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_regret(bs.regret(posterior, 1e23))  # doctest: +SKIP
     """
     ax = new_axes(ax, 7.2, 3.8)
     levels = np.stack(list(quantile_columns(regret.waste).values()))
@@ -128,9 +136,9 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(f"parameters, at {regret.flops:.3g} FLOPs ({regret.surface.rule.name})")
-    ax.set_ylabel("compute used / compute needed")
-    ax.set_title("What choosing another size costs", pad=20)
-    explain(ax, "bands: 50 and 90 %   bar at the bottom: where the best size lies, 50 and 90 %")
+    ax.set_ylabel("compute used / compute needed (times)")
+    words = "bands: 50 and 90 % of what a size costs   bar at the bottom: where the best size lies, 50 and 90 %"
+    headline(ax, "What choosing another size costs", words)
     return ax
 
 
@@ -148,6 +156,10 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_reach(bs.reach(posterior, 2.1))  # doctest: +SKIP
     """
     ax = new_axes(ax, 7.2, 3.8)
     paid = np.sort(reach.flops[np.isfinite(reach.flops)])
@@ -171,8 +183,8 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("probability (%)")
     ax.set_xlabel(f"training FLOPs ({reach.surface.convention})")
     where = {"optimum": "the best size for each budget", "C": "FLOPs as in the study"}.get(reach.along, reach.along)
-    ax.set_title(f"What a {reach.surface.quantity} of {factor * reach.target:.4g} {unit} takes", pad=20)
-    explain(ax, f"probability that a budget is enough; {where}")
+    title = f"What a {reach.surface.quantity} of {factor * reach.target:.4g} {unit} takes"
+    headline(ax, title, f"probability that a budget is enough; {where}")
     return ax
 
 
@@ -190,6 +202,10 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_next_runs(bs.next_runs(posterior, candidates, {"N": 7e9, "D": 4e12}))  # doctest: +SKIP
     """
     ax = new_axes(ax)
     rows = found.ranking.assign(gain=100 * (1 - found.ranking["sd_after"] / found.sd))
@@ -210,9 +226,9 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     low, high = min(rows["gain"].min(), 0.0), max(rows["gain"].max(), 1.0)
     ax.set_ylim(low - 0.05 * (high - low) * (low < 0), high + 0.2 * (high - low))
     ax.set_xlabel("cost of the run (FLOPs)")
-    ax.set_ylabel("narrower forecast (%)")
-    ax.set_title(f"Which run to pay for next, to forecast {found.target}", pad=20)
-    explain(ax, "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order")
+    ax.set_ylabel("how much narrower the forecast becomes (%)")
+    words = "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order"
+    headline(ax, f"Which run to pay for next, to forecast {found.target}", words)
     return ax
 
 
@@ -230,6 +246,18 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from bayes_scaling.plots import close
+    >>> widths = pd.DataFrame({"plan": "eight runs", "family": range(3), "width90": [0.1, 0.12, 0.2]})
+    >>> costs = pd.DataFrame([{"plan": "eight runs", "runs": 8, "flops": 1e20, "largest": 5e19}])
+    >>> plans = LadderPlans(widths.assign(error=0.0, in90=True), costs, families=3, target="7B", quantity="loss")
+    >>> ax = plot_ladder_plans(plans)
+    >>> ax.get_ylabel()
+    'width of the 90 % interval (% of the outcome)'
+    >>> close(ax.figure)
     """
     ax = new_axes(ax)
     table = plans.table().dropna(subset=["median"])
@@ -243,6 +271,6 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, 1.25 * 100 * float(table["q95"].max()) if len(table) else 1.0)
     ax.set_xlabel("FLOPs of the whole ladder")
     ax.set_ylabel("width of the 90 % interval (% of the outcome)")
-    ax.set_title(f"How well each ladder will forecast {plans.target}", pad=20)
-    explain(ax, f"bars: 50 and 90 % of {plans.families} simulated families; lower is better")
+    words = f"bars: 50 and 90 % of {plans.families} simulated families; lower is better"
+    headline(ax, f"How well each ladder will forecast {plans.target}", words)
     return ax

@@ -23,22 +23,27 @@ __all__ = [
     "write_file",
     "write_folder",
     "write_json",
+    "write_text",
 ]
 
 
-def check_writable(folder: Path | None, file: Path | None) -> None:
-    """Refuse an output folder or file that cannot be written, before any work is done for it.
+def check_writable(folder: Path | None, *files: Path | None) -> None:
+    """Refuse an output folder or files that cannot be written, before any work is done for them.
 
     Raises
     ------
     FileError
-        It cannot be written, or something on the way to it is not a folder.
+        One cannot be written, is a folder, is given twice, or something on the way to it is not a folder.
     """
-    for path in filter(None, (folder, file.parent if file else None)):
+    given = [file for file in files if file]
+    for path in (*filter(None, [folder]), *(file.parent for file in given)):
         with staged(path):
             pass
-    if file and file.is_dir():
-        raise FileError(f"{str(file)!r} is a folder; give the name of a file.")
+    for file in given:
+        if file.is_dir():
+            raise FileError(f"{str(file)!r} is a folder; give the name of a file.")
+        if sum(file.absolute() == other.absolute() for other in given) > 1:
+            raise FileError(f"{str(file)!r} is given for two outputs; give each a file of its own.")
 
 
 @contextmanager
@@ -72,10 +77,15 @@ def published(folder: Path) -> Iterator[Path]:
             os.replace(path, folder / path.name)
 
 
+def write_text(text: str, path: Path) -> None:
+    """Write text to one file, whole or not at all."""
+    with published(path.parent) as stage:
+        (stage / path.name).write_text(text, encoding="utf-8")
+
+
 def write_json(document: Mapping[str, Any], path: Path) -> None:
     """Write a document to one file, whole or not at all."""
-    with published(path.parent) as stage:
-        (stage / path.name).write_text(as_json(document), encoding="utf-8")
+    write_text(as_json(document), path)
 
 
 def as_json(document: Mapping[str, Any]) -> str:
@@ -113,7 +123,8 @@ def _pictures(result: Result, folder: Path) -> None:
     from bayes_scaling import plots
 
     if "task" in result.forecast.draws.dims:
-        save_picture(plots.plot_forest(result.forecast), folder / "forecast.png")
-        save_picture(plots.plot_ladder_sheet(result.posteriors, result.forecast), folder / "ladder.png")
+        save_picture(plots.plot_forest(result.forecast, result.head), folder / "forecast.png")
     else:
         save_picture(plots.plot_fit(result.posteriors[0], result.forecast), folder / "forecast.png")
+    if "series" in result.forecast.draws.dims:
+        save_picture(plots.plot_ladder_sheet(result.posteriors, result.forecast), folder / "ladder.png")

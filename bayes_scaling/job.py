@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from bayes_scaling.targets import read_targets
 __all__ = ["Request", "open_study", "parse_pairs", "run"]
 
 RESERVED = ("name", "card", "frame")
+OPTIONS = {"targets": "target", "tasks": "task", "columns": "map"}  # of the command, where a request says it otherwise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +37,30 @@ class Request:
     flops: str | None = None
     out: Path | None = None
     json: Path | None = None
+    report: Path | None = None
     seed: int = 0
     draws: int = 1000
     chains: int = 4
     allow_unconverged: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command that says the same.
+
+        Examples
+        --------
+        >>> Request("my runs.csv", targets=("N=7e9,D=4e12",), seed=3).command
+        "bayes-scaling forecast 'my runs.csv' --target N=7e9,D=4e12 --seed 3"
+        """
+        words = ["bayes-scaling", "forecast", self.study]
+        for field in dataclasses.fields(self)[1:]:
+            value = getattr(self, field.name)
+            option = "--" + OPTIONS.get(field.name, field.name.replace("_", "-"))
+            if value is True:
+                words.append(option)
+            elif value != field.default:
+                words += [w for v in (value if isinstance(value, tuple) else (value,)) for w in (option, str(v))]
+        return shlex.join(words)
 
 
 def run(request: Request, *, quiet: bool = False) -> Result:
@@ -60,7 +82,7 @@ def run(request: Request, *, quiet: bool = False) -> Result:
     for law in laws:
         law.arrays(study.training)
         read_targets(law, study.training, targets)
-    check_writable(request.out, request.json)
+    check_writable(request.out, request.json, request.report)
 
     started = time.perf_counter()
     posteriors: list[Posterior] = []
@@ -83,8 +105,13 @@ def run(request: Request, *, quiet: bool = False) -> Result:
             write_folder(result, request.out)
         if request.json:
             write_file(result, request.json)
+        if request.report:
+            from bayes_scaling.report import write_report
+
+            say("Writing the report ...")
+            write_report(result, request.report, made_by=request.command)
     if not quiet:
-        print_result(result, output(), written=[p for p in (request.out, request.json) if p])
+        print_result(result, output(), written=[p for p in (request.out, request.json, request.report) if p])
     return result
 
 

@@ -61,6 +61,10 @@ def plot_ladder(
     ------
     TargetError
         The forecast has no such task.
+
+    Examples
+    --------
+    >>> axes = plot_ladder(posterior, posterior.forecast(study.targets), "MMLU")  # doctest: +SKIP
     """
     posteriors = [posterior] if isinstance(posterior, Posterior) else list(posterior)
     check_task(forecast, task)
@@ -83,6 +87,10 @@ def plot_ladder_sheet(posterior: Posterior | Sequence[Posterior], forecast: Fore
     -------
     array of matplotlib.axes.Axes, shape (task, 3)
         A row of panels per task.
+
+    Examples
+    --------
+    >>> axes = plot_ladder_sheet(posterior, posterior.forecast(study.targets))  # doctest: +SKIP
     """
     posteriors = [posterior] if isinstance(posterior, Posterior) else list(posterior)
     tasks = [str(t) for t in forecast.draws["task"].to_numpy()]
@@ -184,12 +192,11 @@ def label_ladder(
         chain.set_xlabel(way.label)
     if not top:
         return
+    room = max(name_targets(ax, way.targets, targets) for ax in (step1, chain))
     for ax, title in zip(
         panels, ("Step 1: compute to loss", "Step 2: loss to accuracy", "Both: compute to accuracy"), strict=True
     ):
-        ax.set_title(title, pad=20)
-    for ax in (step1, chain):
-        name_targets(ax, way.targets, targets)
+        ax.set_title(title, pad=8 + room)
     step1.annotate(
         "beyond the fitted runs", (way.fitted.max(), 0.03), (4, 0), xycoords=("data", "axes fraction"),
         textcoords="offset points", fontsize=7, color=QUIET, fontstyle="italic",

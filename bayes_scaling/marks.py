@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -19,7 +20,7 @@ __all__ = [
     "draw_interval",
     "draw_runs",
     "draw_star",
-    "explain",
+    "headline",
     "house_style",
     "name_targets",
     "new_axes",
@@ -31,6 +32,9 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 """The house style, for ``matplotlib.style.use``."""
 
 BLUE, STAR, DOT, FAR, QUIET = "#0072B2", "#D55E00", "#222222", "#f4efe2", "#666666"
+
+LETTERS = 18  # of the small type of explanations, to the inch
+MOST_NAMES, LINE = 6, 9  # targets named above a picture, and the room for each in points
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,9 +94,26 @@ def new_axes(ax: Axes | None, width: float = 7.2, height: float = 4.2) -> Axes:
     return plt.subplots(figsize=(width, height))[1] if ax is None else ax
 
 
-def explain(ax: Axes, words: str, height: float = 1.015) -> None:
-    """Write below the title what bands, bars and dots are."""
-    ax.text(0, height, words, transform=ax.transAxes, fontsize=8, color=QUIET, va="bottom")
+def headline(ax: Axes, title: str, words: str, above: float = 4.0) -> None:
+    """Write a title and, below it, what bands, bars and dots are, in as many lines as the width of the axes asks for.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to write.
+    title, words : str
+        Three spaces part the items of ``words``; no line breaks within an item.
+    above : float
+        Room between the axes and the words, in points.
+    """
+    items = words.strip().replace("   ", "\n").replace(" ", "\u00a0").replace("\n", "   ")
+    width = int(LETTERS * ax.bbox.width / ax.figure.dpi)
+    lines = [line.replace("\u00a0", " ") for line in textwrap.wrap(items, width, break_long_words=False)]
+    ax.annotate(
+        "\n".join(lines), (0, 1), (0, above), xycoords="axes fraction", textcoords="offset points",
+        fontsize=8, color=QUIET, va="bottom",
+    )  # fmt: skip
+    ax.set_title(title, pad=above + 4 + 11 * len(lines))
 
 
 def plain_numbers(ax: Axes) -> None:
@@ -102,12 +123,20 @@ def plain_numbers(ax: Axes) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> None:
-    """Write the targets' names above the axes, one to the left and the next to the right where they are close."""
+def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
+    """Write the targets' names above the axes and return the room they take, in points.
+
+    Two names stand to the left and to the right of their places; more stand one above the other, because targets are
+    close to each other; too many are left to the tables.
+    """
     order = np.argsort(places)
+    if len(order) > MOST_NAMES:
+        return 0.0
+    lines = 1 if len(order) <= 2 else len(order)
     for i, k in enumerate(order):
-        last = i == len(order) - 1
+        right = "left" if len(order) == 2 and i == 1 else "right"
         ax.annotate(
-            names[k], (places[k], 1.0), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points",
-            ha="left" if last and len(order) > 1 else "right" if len(order) > 1 else "center", fontsize=7, color=BLUE,
+            names[k], (places[k], 1.0), (0, 3 + LINE * (i if lines > 1 else 0)), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE,
         )  # fmt: skip
+    return 3.0 + LINE * lines

@@ -21,7 +21,7 @@ from bayes_scaling.marks import (
     draw_beyond,
     draw_interval,
     draw_runs,
-    explain,
+    headline,
     house_style,
     name_targets,
     new_axes,
@@ -45,14 +45,31 @@ __all__ = [
 
 
 def figure_of(axes: Any) -> Figure:
-    """Return the figure that one or several Axes are in."""
+    """Return the figure that one or several Axes are in.
+
+    Examples
+    --------
+    >>> _, axes = plt.subplots(1, 2)
+    >>> figure = figure_of(axes)
+    >>> figure is axes[1].figure
+    True
+    >>> close(figure)
+    """
     figure = np.ravel(axes)[0].figure
     assert isinstance(figure, Figure)
     return figure
 
 
 def close(figure: Figure) -> None:
-    """Forget a figure, so that its memory is given back."""
+    """Forget a figure, so that its memory is given back.
+
+    Examples
+    --------
+    >>> figure, _ = plt.subplots()
+    >>> close(figure)
+    >>> plt.fignum_exists(figure.number)
+    False
+    """
     plt.close(figure)
 
 
@@ -78,6 +95,10 @@ def plot_forest(forecast: Forecast, quantity: str = "accuracy", ax: Axes | None 
     ------
     TargetError
         The forecast has no such quantity.
+
+    Examples
+    --------
+    >>> ax = plot_forest(posterior.forecast(study.targets), "accuracy")  # doctest: +SKIP
     """
     if quantity not in forecast.units:
         raise TargetError(f"The forecast has no {quantity!r}; {suggest(quantity, forecast.units)}")
@@ -105,9 +126,9 @@ def plot_forest(forecast: Forecast, quantity: str = "accuracy", ax: Axes | None 
     ax.tick_params(axis="y", length=0, labelsize=9, labelcolor="#222222")
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(f"{quantity} ({unit})")
-    known = "  ★ actual" if rows["actual"].notna().any() else ""
-    ax.set_title(f"{quantity.capitalize()} forecast from {forecast.study}", pad=20)
-    explain(ax, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median {known}")
+    known = "   ★ actual" if rows["actual"].notna().any() else ""
+    title = f"{quantity.capitalize()} forecast from {forecast.study}"
+    headline(ax, title, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median{known}")
     return ax
 
 
@@ -136,6 +157,10 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     ------
     TargetError
         The law describes several series; use :func:`plot_ladder`.
+
+    Examples
+    --------
+    >>> ax = plot_fit(posterior, posterior.forecast({"N": 7e9, "D": 4e12}))  # doctest: +SKIP
     """
     quantity = posterior.law.outcome
     if quantity not in forecast.units or forecast.draws[f"{quantity}_run"].ndim != 2:
@@ -159,7 +184,7 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
     if way.view < 10 * way.x[0]:
         plain_numbers(ax)
     draw_beyond(ax, *((way.x[0], way.fitted.min()) if falls else (way.fitted.max(), way.view)))
-    name_targets(ax, way.targets, [str(t) for t in forecast.targets.index])
+    room = name_targets(ax, way.targets, [str(t) for t in forecast.targets.index])
     for words, y, dy in (("law plus discrepancy", outer[2, edge], 8), ("law only", inner[0, edge], -2)):
         ax.annotate(
             words, (1.0, y), (6, dy - 6), xycoords=("axes fraction", "data"), textcoords="offset points",
@@ -167,8 +192,7 @@ def plot_fit(posterior: Posterior, forecast: Forecast, ax: Axes | None = None) -
         )  # fmt: skip
     ax.set_xlabel(way.label)
     ax.set_ylabel(f"{quantity} ({unit})")
-    ax.set_title(f"{posterior.law.name} on {posterior.study.name}", pad=34)
     known = "   ★ actual" if rows["actual"].notna().any() else ""
     words = f"bands: 90 % of expected outcomes   bars: 50 and 90 % of new runs   dots: fitted runs{known}"
-    explain(ax, words, height=1.06)
+    headline(ax, f"{posterior.law.name} on {posterior.study.name}", words, above=4 + room)
     return ax

@@ -168,6 +168,12 @@ class Posterior:
 
         return forecast_chunks(self, targets, **options)
 
+    def report(self, path: str | Path, targets: Any = None, **options: Any) -> Path:
+        """Forecast runs nobody fitted and write it all to one HTML page; see :func:`bayes_scaling.report.report`."""
+        from bayes_scaling.report import report
+
+        return report(self, path, targets, **options)
+
     # -- files ------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:

@@ -52,6 +52,12 @@ class Result:
         rows = rows[rows["task"].isin(self.study.tasks) | rows["task"].isna()].reset_index(drop=True)
         return rows[["target", "task", "quantity", "unit", *NUMBERS, "distance"]]
 
+    @property
+    def head(self) -> str:
+        """The quantity that answers first: accuracy where it is forecast, otherwise the law's first."""
+        units = self.forecast.units
+        return "accuracy" if "accuracy" in units else next(iter(units))
+
     def diagnostics(self) -> dict[str, Any]:
         """Return the worst of what the fits say of themselves."""
         found = [p.diagnostics for p in self.posteriors]

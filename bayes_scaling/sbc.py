@@ -168,7 +168,16 @@ def _rank(
 
 @house_style
 def plot_ranks(calibration: Calibration) -> Figure:
-    """Draw the rank histogram of each parameter with the band that holds 99 % of uniform counts."""
+    """Draw the rank histogram of each parameter with the band that holds 99 % of uniform counts.
+
+    Examples
+    --------
+    >>> ranks = pd.DataFrame({"E": np.linspace(0.01, 0.99, 50), "sigma": np.linspace(0.01, 0.99, 50) ** 2})
+    >>> figure = plot_ranks(Calibration("Chinchilla", ranks, converged=50))
+    >>> [ax.get_title("left") for ax in figure.axes]
+    ['E, p = 1', 'sigma, p = 0.00051']
+    >>> plt.close(figure)
+    """
     values = calibration.p_values()
     columns = min(4, len(values))
     lines = -(-len(values) // columns)
@@ -184,7 +193,10 @@ def plot_ranks(calibration: Calibration) -> Figure:
         ax.set_xticks([0, 0.5, 1])
     for ax in axes.flat[len(values) :]:
         ax.set_visible(False)
-    figure.suptitle(f"{calibration.law}: where the truth lies among its posterior draws, {n} simulated studies")
-    figure.supxlabel("share of draws below the truth (the grey band holds 99 % of counts when all is well)")
-    figure.supylabel("studies")
+    figure.suptitle(
+        f"{calibration.law}: where the truth lies among its posterior draws, {n} simulated studies",
+        fontsize=10, fontweight="bold",
+    )  # fmt: skip
+    figure.supxlabel("share of draws below the truth (the grey band holds 99 % of counts when all is well)", fontsize=9)
+    figure.supylabel("studies (count)", fontsize=9)
     return figure

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayes_scaling.marks import BLUE, QUIET, STAR, draw_runs, explain, house_style, new_axes
+from bayes_scaling.intervals import short
+from bayes_scaling.marks import BLUE, QUIET, STAR, draw_runs, headline, house_style, new_axes
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.transfer import curves, data_unit, transferred
 
@@ -54,19 +55,22 @@ def plot_transfer_map(
     ax = new_axes(ax, height=4.4)
     levels = np.linspace(0.0, max(float(np.nanmax(middle)), 0.1), LEVELS)
     shade = ax.contourf(data, size, middle, levels=levels, cmap="viridis", extend="min")
-    bar = ax.figure.colorbar(shade, ax=ax, label="effective data / fine-tuning data")
+    bar = ax.figure.colorbar(shade, ax=ax, label="effective data / fine-tuning data (times)")
     bar.set_ticks(list(levels), labels=[f"{float(f'{10**v:.2g}'):,g}x" for v in levels])
+    red = ""
     if (helps < HELPS).any() and (helps > HELPS).any():
         ax.contour(data, size, helps, levels=[HELPS], colors=STAR)
+        red = "   red line: beyond it pre-training helps with less than 90 % probability"
     ax.plot(edge, size, color="white", linestyle="--", linewidth=2)
     inside = np.flatnonzero((edge > data.min()) & (edge < data.max()))
     if len(inside):
         place = inside[len(inside) // 2]
         ax.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-6, 0), color="white",
-                    textcoords="offset points", ha="right", va="center", fontsize=9)  # fmt: skip
-    ax.set(xscale="log", yscale="log", xlabel=f"fine-tuning data D_F ({data_unit(posterior)})", ylabel="parameters N")
+                    textcoords="offset points", ha="right", va="bottom", fontsize=9)  # fmt: skip
+    ax.set(xscale="log", yscale="log", xlabel=f"fine-tuning data D_F ({data_unit(posterior)})", ylabel="N (parameters)")
     ax.set(xlim=(data.min(), data.max()), ylim=(size.min(), size.max()))
-    ax.set_title("By how much pre-training multiplies the data")
+    words = f"colour: median of all data in effect over the fine-tuning data{red}"
+    headline(ax, "By how much pre-training multiplies the data", words)
     return ax
 
 
@@ -114,10 +118,10 @@ def plot_data_efficiency(
     if middle["scratch"].min() < level < middle["scratch"].max():
         end = float(np.exp(np.interp(-level, -middle["scratch"], np.log(D))))
         ax.annotate("", (end, level), (D[place], level), arrowprops={"arrowstyle": "<->", "color": STAR})
-        ax.annotate(f"worth {end / D[place]:.3g}x the data", (np.sqrt(end * D[place]), level), xytext=(0, 5),
-                    textcoords="offset points", ha="center", va="bottom", color=STAR)  # fmt: skip
+        ax.annotate(f"worth {end / D[place]:.3g}x the data", (np.sqrt(end * D[place]), level), xytext=(0, -6),
+                    textcoords="offset points", ha="center", va="top", color=STAR)  # fmt: skip
     ax.set(xscale="log", xlabel=f"fine-tuning data D_F ({data_unit(posterior)})")
     ax.set(ylabel=f"{posterior.law.outcome} ({posterior.units[posterior.law.outcome]})")
-    ax.set_title(f"What pre-training saves at N = {N:.3g}", pad=20)
-    explain(ax, "bands: 90 % of expected outcomes   dots: fitted runs of this size")
+    words = "bands: 90 % of expected outcomes   dots: fitted runs of this size"
+    headline(ax, f"What pre-training saves at {short(N)} parameters", words)
     return ax

@@ -1,7 +1,8 @@
 """Tables of priors, one per law, from the laws' own fields and docstrings.
 
 A law's docstring has an entry for each of its parameters, ``name : Prior, unit`` and the reason.  What a law takes over
-it need not say again: a unit that is missing, or a reason that is only ``As in :class:`...`.``, is its base class's.
+it need not say again: a unit that is missing is its base class's, as is a reason
+(:func:`bayes_scaling.mathematics.reasons`).
 """
 
 from __future__ import annotations
@@ -15,23 +16,21 @@ from collections.abc import Iterator
 import numpyro.distributions as dist
 
 import bayes_scaling as bs
+from bayes_scaling.mathematics import reasons
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
 
-ENTRY = re.compile(r"^(\w+(?:, \w+)*) : (?:Prior|Law)(?:, (.+))?\n((?: {4}.+\n)+)", re.MULTILINE)
-REFERENCE = re.compile(r"As in :class:`[\w.]+`\.")
+ENTRY = re.compile(r"^ *(\w+(?:, \w+)*) : Prior, (.+)$", re.MULTILINE)
 COLUMNS = ("prior", "unit", "default", "median (90 %)", "reason")
 
 
-def documented(law: type[bs.Law], name: str) -> tuple[str, str]:
-    """Return the unit and the reason of a field, from the nearest docstring that states each."""
-    unit = reason = ""
+def unit_of(law: type[bs.Law], name: str) -> str:
+    """Return the unit of a prior, from the nearest docstring that states one."""
     for base in law.__mro__:
-        for names, found, text in ENTRY.findall(inspect.cleandoc(base.__doc__ or "") + "\n"):
+        for names, unit in ENTRY.findall(base.__doc__ or ""):
             if name in names.split(", "):
-                unit = unit or found
-                reason = reason if reason and not REFERENCE.fullmatch(reason) else " ".join(text.split())
-    return unit, reason
+                return unit
+    return ""
 
 
 def defaults(law: type[bs.Law]) -> dict[str, str]:
@@ -57,14 +56,13 @@ def spread(prior: bs.Prior) -> str:
 def rows(name: str) -> Iterator[tuple[str, ...]]:
     """Yield, for each prior of a law and each law within it, what the columns say."""
     law = law_by_name(name)
-    code = defaults(type(law))
+    code, why = defaults(type(law)), reasons(type(law))
     for field, value in ((f, getattr(law, f)) for f in sorted(code, key=("sigma", "discrepancy").__contains__)):
         if field in law.priors or isinstance(value, bs.Law):
-            unit, reason = documented(type(law), field)
             if isinstance(value, bs.Law):
-                yield field, "a law", code[field], "see its own table", reason
+                yield field, "a law", code[field], "see its own table", why[field]
             else:
-                yield field, unit, code[field], spread(value), reason
+                yield field, unit_of(type(law), field), code[field], spread(value), why[field]
 
 
 def table(name: str) -> str:

@@ -56,12 +56,15 @@ def short(*arguments):
 
 
 def test_a_users_table_end_to_end(csv, tmp_path, capsys):
-    out, file = tmp_path / "new" / "out", tmp_path / "answer.json"
-    assert call(*short(csv, *MAP, *TARGET, "--law", "chinchilla", "--out", out, "--json", file, "--seed", 3)) == 0
+    out, file, page = tmp_path / "new" / "out", tmp_path / "answer.json", tmp_path / "page" / "report.html"
+    assert call(*short(csv, *MAP, *TARGET, "--law", "chinchilla", "--out", out, "--json", file,
+                       "--report", page, "--seed", 3)) == 0  # fmt: skip
     said = capsys.readouterr()
     assert "90 % interval" in said.out and "N=7e9,D=4e12" in said.out
     assert max(map(len, said.out.splitlines())) <= 100
 
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>") and "bayes-scaling forecast " in text and "--seed 3" in text
     assert sorted(p.name for p in out.iterdir()) == ["forecast.csv", "forecast.json", "forecast.png", "posterior.nc"]
     document = json.loads(file.read_text())
     assert document == json.loads((out / "forecast.json").read_text())
@@ -216,14 +219,21 @@ def test_a_wrong_checksum_is_refused(tmp_path, capsys, monkeypatch):
     assert "SHA-256" in refused(capsys, "forecast", "chinchilla", *TARGET)
 
 
-@pytest.mark.parametrize("option", ["--out", "--json"])
+@pytest.mark.parametrize("option", ["--out", "--json", "--report"])
 def test_an_output_that_cannot_be_written_stops_before_the_fit(option, csv, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(job, "fit", lambda *_, **__: pytest.fail("it fitted first"))
     assert "is a file" in refused(capsys, "forecast", csv, *MAP, *TARGET, option, csv / "below")
 
 
-def test_a_json_file_that_is_a_folder_is_refused(csv, tmp_path, capsys):
-    assert "is a folder" in refused(capsys, "forecast", csv, *MAP, *TARGET, "--json", tmp_path)
+@pytest.mark.parametrize("option", ["--json", "--report"])
+def test_a_file_that_is_a_folder_is_refused(option, csv, tmp_path, capsys):
+    assert "is a folder" in refused(capsys, "forecast", csv, *MAP, *TARGET, option, tmp_path)
+
+
+def test_two_outputs_in_one_file_are_refused(csv, tmp_path, capsys):
+    file = tmp_path / "one"
+    said = refused(capsys, "forecast", csv, *MAP, *TARGET, "--json", file, "--report", file)
+    assert "is given for two outputs" in said and not file.exists()
 
 
 # -- what goes wrong on the way -------------------------------------------------------------------------------------
@@ -231,11 +241,13 @@ def test_a_json_file_that_is_a_folder_is_refused(csv, tmp_path, capsys):
 
 def test_an_unconverged_fit_exits_3_and_writes_nothing(csv, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(diagnostics, "MAX_RHAT", 0.5)  # which no fit can reach
-    command = ["forecast", csv, *MAP, *TARGET, "--draws", DRAWS, "--out", tmp_path / "out", "--quiet"]
+    out = ["--out", tmp_path / "out", "--report", tmp_path / "out" / "report.html"]
+    command = ["forecast", csv, *MAP, *TARGET, "--draws", DRAWS, *out, "--quiet"]
     assert "--allow-unconverged" in refused(capsys, *command, code=3)
     assert not (tmp_path / "out").exists()
     assert call(*command, "--allow-unconverged") == 0
     assert json.loads((tmp_path / "out" / "forecast.json").read_text())["diagnostics"]["converged"] is False
+    assert "NOT CONVERGED" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("where", ["fit", "plot"])

@@ -84,6 +84,14 @@ def test_a_fit_shows_law_and_discrepancy(simulated_fit):
     assert outer.y0 < inner.y0 and inner.y1 <= outer.y1
 
 
+def test_names_of_many_targets_do_not_overlap(simulated_fit):
+    forecast = simulated_fit.forecast([{"N": n, "D": 4e12} for n in (6e9, 7e9, 8e9)], allow_unconverged=True)
+    ax = plots.plot_fit(simulated_fit, forecast)
+    ax.figure.draw_without_rendering()
+    boxes = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("N=")]
+    assert len(boxes) == 3 and not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
+
+
 def test_a_forecast_towards_smaller_losses_is_shaded_where_no_run_was(simulated):
     frame = simulated.frame.assign(source_loss=simulated.frame["loss"] + 0.3)
     posterior = bs.fit(ShiftedPowerLaw(), bs.Study.from_frame(frame), seed=0, draws=50, adapt=False)

@@ -9,7 +9,7 @@ import pandas as pd
 
 import bayes_scaling as bs
 from bayes_scaling.diagnostics import Diagnostics
-from bayes_scaling.models import Chinchilla, PowerLaw
+from bayes_scaling.models import Chinchilla, PowerLaw, Transfer, TwoStep
 from bayes_scaling.nuts import Sampled
 
 GRID = pd.DataFrame([(n, r * n) for n in (1e8, 2e8, 4e8, 8e8) for r in (10, 20, 40, 80)], columns=["N", "D"])
@@ -17,9 +17,9 @@ COUNT = 400
 GOOD = Diagnostics("laplace", 1.0, 400.0, 400.0, 0, COUNT, 0, 7.0, 1.0, 1.0, 1.0, "E")
 
 
-def known(law: bs.Law, draws: dict[str, np.ndarray], table: pd.DataFrame = GRID, **card: str) -> bs.Posterior:
-    """Return a posterior with these draws, of any law, without a fit."""
-    table = table.assign(loss=3.0, run=[f"run {i}" for i in range(len(table))])
+def known(law: bs.Law, draws: dict[str, np.ndarray], table: pd.DataFrame = GRID, **card: object) -> bs.Posterior:
+    """Return a posterior with these draws, of any law, without a fit; losses and names of runs may be missing."""
+    table = pd.DataFrame({"loss": 3.0, "run": [f"run {i}" for i in range(len(table))]}).assign(**dict(table.items()))
     study = bs.Study.from_frame(table, card=bs.Card("known", **card))
     count = len(next(iter(draws.values())))
     posterior = {name: np.asarray(values, dtype=float)[None] for name, values in draws.items()}
@@ -29,7 +29,7 @@ def known(law: bs.Law, draws: dict[str, np.ndarray], table: pd.DataFrame = GRID,
     return bs.Posterior.from_sampled(law, study, sampled, diagnostics, seed=0, seconds=0.0)
 
 
-def chinchilla(seed: int = 0, count: int = COUNT, **fixed: float) -> bs.Posterior:
+def chinchilla(seed: int = 0, count: int = COUNT, table: pd.DataFrame = GRID, **fixed: float) -> bs.Posterior:
     """Return a Chinchilla posterior with draws around textbook values; ``fixed`` parameters do not vary."""
     rng = np.random.default_rng(seed)
     draws = {
@@ -40,7 +40,57 @@ def chinchilla(seed: int = 0, count: int = COUNT, **fixed: float) -> bs.Posterio
         "alpha_D": rng.normal(0.30, 0.01, count),
         "sigma": np.full(count, 0.005),
     }
-    return known(Chinchilla(), draws | {name: np.full(count, value) for name, value in fixed.items()})
+    return known(Chinchilla(), draws | {name: np.full(count, value) for name, value in fixed.items()}, table)
+
+
+def on_the_curve(noise: float, seed: int = 0) -> pd.DataFrame:
+    """Return the runs of the grid with losses at the textbook values, up to relative noise."""
+    N, D = (GRID[name] / np.exp(np.log(GRID[name]).mean()) for name in "ND")
+    curve = 1.8 * (1 + 0.6 * (0.5 * N**-0.34 + 0.5 * D**-0.30))
+    return GRID.assign(loss=curve * np.exp(np.random.default_rng(seed).normal(0, noise, len(GRID))))
+
+
+def ladder(seed: int = 0, count: int = COUNT) -> bs.Posterior:
+    """Return a two-step posterior of two tasks, its runs on its curves."""
+    rng = np.random.default_rng(seed)
+    law = TwoStep(pool=None, jointly=("task_loss",))
+    middle = {
+        "E": np.array([0.5, 0.6]),
+        "reducible": 0.6,
+        "split": 0.5,
+        "alpha_N": 0.34,
+        "alpha_D": 0.30,
+        "sigma": 0.005,
+    }
+    curve = {"floor": 0.0, "ceiling": 0.95, "centre": -1.0, "slope": 5.0, "bend": 0.2, "sigma": 0.006}
+    middle |= {f"accuracy_{name}": value for name, value in curve.items()}
+    draws = {
+        name: rng.normal(value, 0.02 * np.maximum(np.abs(value), 0.5), (count, 2)) for name, value in middle.items()
+    }
+    draws |= {name: np.full((count, 2), middle[name]) for name in ("sigma", "accuracy_sigma")}
+    losses = on_the_curve(0.005)["loss"] * 0.5 / 1.8
+    blocks = []
+    for i, task in enumerate(("one", "two")):
+        loss = losses * 1.2**i
+        level = np.exp(np.log(loss).mean())
+        share = 1 / (1 + np.exp(-(-1.0 - 5.0 * ((loss / level) ** 0.2 - 1) / 0.2)))
+        accuracy = 0.25 + 0.7 * share
+        blocks.append(GRID.assign(run=losses.index, task=task, task_loss=loss, accuracy=accuracy, chance=0.25))
+    return known(law, draws | {"tau": np.full(count, 0.005)}, pd.concat(blocks, ignore_index=True))
+
+
+def transfer(seed: int = 0, count: int = 100) -> bs.Posterior:
+    """Return a posterior of the law of transfer with runs of both arms."""
+    rng = np.random.default_rng(seed)
+    cells = [(n, d, arm) for arm in (0.0, 1.0) for n in (1e7, 1e8, 1e9) for d in (1e6, 1e7, 1e8)]
+    middle = {"level": 1.8, "split": 0.3, "alpha_N": 0.08, "alpha_D": 0.1, "head": 0.02, "worth": 8.0}
+    draws = {name: rng.normal(value, 0.03 * value, count) for name, value in middle.items()}
+    draws |= {"a": rng.normal(0.18, 0.01, count), "b": rng.normal(0.38, 0.01, count), "sigma": np.full(count, 0.01)}
+    table = pd.DataFrame(cells, columns=["N", "D_F", "pretrained"])
+    law, columns = Transfer(floor=0.0), [table[name].to_numpy() for name in table]
+    loss = law.mean(*columns, 1e8, 1e7, **middle, a=0.18, b=0.38, floor=0.0, turn=1.0)
+    units = {"finetune_data": "characters"}
+    return known(law, draws, table.assign(loss=np.asarray(loss, dtype=float)), units=units)
 
 
 def by_compute(seed: int = 0, count: int = COUNT) -> bs.Posterior:
