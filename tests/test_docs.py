@@ -14,8 +14,8 @@ DOCS = Path(__file__).parent.parent / "docs"
 LISTED = re.findall(r"^   bayes_scaling\.(\S+)$", "".join(p.read_text() for p in DOCS.glob("api/*.rst")), re.MULTILINE)
 PUBLIC = (
     "backtesting", "batch", "data", "decision_plots", "errors", "flops", "forecast", "forecasting", "models",
-    "models.defaults", "models.transfer", "models.two_step", "pairing", "plots", "report", "sbc", "scores", "sites", "store",
-    "surface", "transfer", "transfer_plots",
+    "models.defaults", "models.transfer", "models.two_step", "pairing", "plots", "report", "sbc", "scores", "sites",
+    "store", "surface", "transfer", "transfer_plots",
 )  # fmt: skip
 
 
