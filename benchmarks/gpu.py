@@ -21,7 +21,7 @@ from arviz_stats.base import array_stats
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla
 from benchmarks.markdown import show
-from benchmarks.speed import simulated_study
+from benchmarks.scaling import simulated_study
 
 STUDIES = (1, 276, 4096)
 ROWS, DRAWS = 40, 100
