@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("arviz_stats")
 from benchmarks import scaling, speed, stored
 
 
@@ -51,3 +51,13 @@ def test_every_size_fills_its_bucket():
     assert all(bucket(rows) == rows for rows in scaling.ROWS)
     assert scaling.ROWS[0] <= 100 and scaling.ROWS[-1] >= 1_000_000 and scaling.STUDIES[-1] == 1024
     assert np.all(np.diff(scaling.ROWS) > 0)
+
+
+def test_the_benchmark_of_devices_says_that_there_is_only_the_cpu(capsys):
+    from benchmarks import gpu
+
+    if jax.devices()[0].platform != "cpu":
+        pytest.skip("there is an accelerator")
+    figures = gpu.figures((1,))
+    assert "the CPU is measured alone" in capsys.readouterr().out
+    assert set(figures) == {"cpu_1_s", "mcse_1"} and 0 < figures["mcse_1"] < gpu.MOST
