@@ -85,7 +85,7 @@ def store(folder: Path, part: str, where: str, found: Found) -> None:
 def _document(parts: dict) -> str:
     known = {figure: value for p in parts.values() for figure, value in p["figures"].items()}
     summary = [
-        {"figure": what, "value": f"{known[name]:.3g}", "asked for": limit}
+        {"figure": what, "value": float(known[name]), "asked for": limit}
         for name, (what, limit) in ASKED.items()
         if name in known
     ]
