@@ -18,13 +18,15 @@ from bayes_scaling.posterior import Posterior
 from bayes_scaling.precision import check_precision
 from bayes_scaling.progress import progress_bar
 from bayes_scaling.store import RunStore
-from bayes_scaling.units import Entry, Fitted, divide, fit_unit
+from bayes_scaling.units import Entry, Fitted, chunk_of, divide, fit_unit
 
 if TYPE_CHECKING:
     from bayes_scaling.law import Law
     from bayes_scaling.study import Study
 
 __all__ = ["Batch", "Member", "fit_many", "member_seed"]
+
+MEMORY = 2**30  # bytes a unit of work may take
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,16 +120,18 @@ def fit_many(
     adapt: bool | None = None,
     starts: int = 4,
     precision: str = "double",
-    chunk: int = 16,
+    chunk: int | None = None,
+    memory: float = MEMORY,
     executor: Executor | None = None,
     store: str | Path | None = None,
     progress: bool = True,
 ) -> Batch:
     """Fit one law to many studies in one vectorised program, here or on many machines.
 
-    Rows are padded to one length and masked, so all studies share one compiled program, which runs ``chunk`` studies
-    at a time.  A study that cannot be fitted is kept with its error; one that did not converge is fitted again on its
-    own with adaptation, as :func:`bayes_scaling.fit` does, and flagged where that did not help.
+    Rows are padded to one length and masked, so all studies share one compiled program, which runs a few studies at a
+    time, as many as a memory budget allows.  A study that cannot be fitted is kept with its error; one that did not
+    converge is fitted again on its own with adaptation, as :func:`bayes_scaling.fit` does, and flagged where that did
+    not help.
 
     Parameters
     ----------
@@ -140,9 +144,12 @@ def fit_many(
         its posterior remembers: ``fit(law, study, seed=posterior.seed)`` repeats one member.
     draws, chains, warmup, adapt, starts, precision
         As for :func:`bayes_scaling.fit`.
-    chunk : int
-        Studies fitted side by side, the unit of work; fewer take less memory, which is about
-        ``chunk * chains * draws`` times 8 bytes for each parameter.
+    chunk : int, optional
+        Studies fitted side by side, the unit of work.  By default as many as ``memory`` holds by the estimate of
+        :func:`bayes_scaling.units.study_bytes`; on a CPU at most 16, because chains side by side wait for the longest
+        trajectory among them.  A batch that resumes from a store needs the chunk it began with.
+    memory : float
+        Bytes that a unit of work may take where it is fitted; by default one GiB.
     executor : concurrent.futures.Executor, optional
         Where to fit the units: a process pool (started by ``spawn``: JAX does not survive a fork),
         ``dask.distributed.Client(...).get_executor()``, mpi4py's or submitit's executor; by default here.
@@ -181,6 +188,7 @@ def fit_many(
     first, second = (plan, adapted_plan(plan, warmup)) if not adapt else (adapted_plan(plan, warmup), None)
     kept = RunStore(store, law, first, entries) if store is not None else None
     fits: dict[int, Posterior] = {}
+    chunk = chunk or chunk_of(law, first, entries, memory)
     units, waiting = divide(entries, chunk), []
     size = min(chunk, 1 << (max(map(len, units), default=1) - 1).bit_length())  # powers of two: few programs
     for unit in units:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from bayes_scaling import nuts
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from bayes_scaling.sites import Arrays
     from bayes_scaling.study import Study
 
-__all__ = ["Entry", "Fitted", "divide", "fit_unit"]
+__all__ = ["Entry", "Fitted", "chunk_of", "divide", "fit_unit", "study_bytes"]
+
+WIDEST = 16  # studies side by side on a CPU: every chain of a unit waits for its longest trajectory
+ARRAYS_OF_A_GRADIENT = 12  # of one number per outcome, alive at once, as compiled programs report
 
 
 @dataclasses.dataclass
@@ -85,6 +90,35 @@ class Fitted:
     sampled: nuts.Sampled
     diagnostics: Diagnostics
     seconds: float
+
+
+def study_bytes(law: Law, plan: nuts.Plan, entry: Entry) -> int:
+    """Estimate the memory that one study takes in a compiled program, in bytes.
+
+    Two copies of the transitions of all chains (coordinates and four statistics each), and a dozen numbers for each
+    outcome in each gradient that is computed at once: 2p + 1 for each start of the mode search, p being the number of
+    coordinates, or one for each chain.
+    """
+    outcomes = sum(np.size(values) for values in entry.observed.values())
+    coordinates = sum(
+        math.prod(fn.shape()) for fn in nuts.latent_sites(law.program, entry.runs, entry.observed).values()
+    )
+    transitions = plan.chains * (plan.warmup + plan.draws * plan.thinning)
+    at_once = max(plan.starts * (2 * coordinates + 1), plan.chains) if outcomes <= nuts.SIDE_BY_SIDE else 1
+    numbers = 2 * transitions * (coordinates + 4) + ARRAYS_OF_A_GRADIENT * outcomes * at_once
+    return numbers * (8 if plan.precision == "double" else 4)
+
+
+def chunk_of(law: Law, plan: nuts.Plan, entries: Sequence[Entry], memory: float) -> int:
+    """Return how many studies to fit side by side: as many as ``memory`` bytes hold, and on a CPU at most 16.
+
+    A power of two, so that batches share compiled programs.
+    """
+    by_shape = {entry.shapes: entry for entry in entries if entry.error is None}
+    largest = max((study_bytes(law, plan, entry) for entry in by_shape.values()), default=1)
+    fitting = 1 << max(int(memory // largest).bit_length() - 1, 0)
+    (device,) = jnp.zeros(()).devices()
+    return min(fitting, WIDEST) if device.platform == "cpu" else fitting
 
 
 def divide(entries: Sequence[Entry], chunk: int) -> list[list[int]]:

@@ -1,7 +1,8 @@
-"""Fits on the device that JAX finds, beside the CPU: ``python -m benchmarks.gpu [--studies N ...] [--json FILE]``.
+"""Fits on the device that JAX finds, beside the CPU: ``python -m benchmarks.gpu [--small] [--json FILE]``.
 
 Times one Chinchilla fit and batches of them, and compares the posterior means of both devices in Monte Carlo standard
-errors.  Where JAX finds no accelerator it measures the CPU alone, and says so.
+errors; a difference of more than four ends in exit code 1.  Where JAX finds no accelerator it measures the CPU alone,
+says so, and compares it with fits of its own from another seed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,22 +22,26 @@ from arviz_stats.base import array_stats
 
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla
+from bayes_scaling.precision import PRECISIONS
 from benchmarks.markdown import show
-from benchmarks.speed import simulated_study
+from benchmarks.scaling import simulated_study
 
 STUDIES = (1, 276, 4096)
+SMALL = (1, 8)
 ROWS, DRAWS = 40, 100
-COMPARED = 16  # studies whose means are compared between the devices
+COMPARED = 16  # studies whose means are compared
+MOST = 4.0  # Monte Carlo standard errors
 
 
-def measure(device: jax.Device, count: int) -> tuple[float, bs.Batch]:
+def measure(device: jax.Device, count: int, seed: int, **options: Any) -> tuple[float, bs.Batch]:
     """Return (seconds warm, batch) of fits of simulated studies on one device."""
-    studies = [simulated_study(ROWS, seed) for seed in range(count)]
-    options = {"draws": DRAWS, "adapt": False, "progress": False}
+    studies = [simulated_study(ROWS, place) for place in range(count)]
+    warm_up = studies[:64] if device.platform == "cpu" else studies  # on a CPU all units are of one size
+    options = {"draws": DRAWS, "adapt": False, "progress": False, **options}
     with jax.default_device(device):
-        bs.fit_many(Chinchilla(), studies[: min(count, 64)], seed=0, **options)
+        bs.fit_many(Chinchilla(), warm_up, seed=0, **options)
         started = time.perf_counter()
-        batch = bs.fit_many(Chinchilla(), studies, seed=1, **options)
+        batch = bs.fit_many(Chinchilla(), studies, seed=seed, **options)
         return time.perf_counter() - started, batch
 
 
@@ -52,25 +58,23 @@ def largest_difference(one: bs.Batch, other: bs.Batch) -> float:
     return float(largest)
 
 
-def figures(counts: tuple[int, ...] = STUDIES) -> dict[str, float]:
+def figures(counts: tuple[int, ...] = STUDIES, precision: str = "double") -> dict[str, float]:
     """Measure every count on both devices, print the table and return the figures."""
     found, cpu = jax.devices()[0], jax.devices("cpu")[0]
+    alone = found.platform == "cpu"
     print(f"{found.device_kind} ({found.platform}), beside {platform.machine()} with {os.cpu_count()} cores")
-    if found.platform == "cpu":
-        print("JAX finds no accelerator: the CPU is measured alone.")
+    if alone:
+        print("JAX finds no accelerator: the CPU is measured alone, and compared with itself from another seed.")
     rows, result = [], {}
     for count in counts:
-        seconds, batch = measure(found, count)
-        row = {"studies": count, "device": found.device_kind, "seconds": seconds}
-        result[f"{found.platform}_{count}_s"] = seconds
-        if found.platform != "cpu":
-            row["seconds, CPU"], reference = measure(cpu, count)
-            row["largest difference of means (MCSE)"] = largest_difference(batch, reference)
-            result |= {
-                f"cpu_{count}_s": row["seconds, CPU"],
-                f"mcse_{count}": row["largest difference of means (MCSE)"],
-            }
-        rows.append(row)
+        seconds, batch = measure(found, count, seed=1, precision=precision)
+        elsewhere, reference = measure(cpu, min(count, COMPARED) if alone else count, seed=2)
+        difference = largest_difference(batch, reference)
+        row = {"studies": count, "device": found.device_kind, "precision": precision, "seconds": seconds}
+        result |= {f"{found.platform}_{count}_s": seconds, f"mcse_{count}": difference}
+        if not alone:
+            row["seconds, CPU"] = result[f"cpu_{count}_s"] = elsewhere
+        rows.append({**row, "largest difference of means (MCSE)": difference})
     show(f"Chinchilla fits of {ROWS} runs, 4 chains x {DRAWS} draws, warm", pd.DataFrame(rows))
     return result
 
@@ -79,12 +83,18 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description="Measure fits on the device found.")
     parser.add_argument("--studies", type=int, nargs="+", default=STUDIES, metavar="N", help="sizes of the batches")
+    parser.add_argument("--small", action="store_const", dest="studies", const=SMALL, help="a quick try: 1 and 8 fits")
+    parser.add_argument("--precision", choices=PRECISIONS, default="double", help="of the device found")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     chosen = parser.parse_args(arguments)
-    text = json.dumps(figures(tuple(chosen.studies)), indent=2)
+    result = figures(tuple(chosen.studies), chosen.precision)
+    text = json.dumps(result, indent=2)
     print(text)
     if chosen.json:
         chosen.json.write_text(text + "\n", encoding="utf-8")
+    worst = max(value for name, value in result.items() if name.startswith("mcse_"))
+    if worst > MOST:
+        raise SystemExit(f"Posterior means differ by {worst:.1f} Monte Carlo standard errors (at most {MOST:g}).")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Speed, beside what a user would pick instead: ``python -m benchmarks.speed [PART ...] [--json FILE]``.
+"""Speed, beside what a user would pick instead: ``python -m benchmarks.speed [--part NAME ...] [--json FILE]``.
 
-Every ratio comes from one run on one machine.  Rivals need the extra ``bench``.
+Every ratio comes from one run on one machine.  Rivals need the extra ``bench``.  Tables are printed, and kept with the
+figures in ``benchmarks/results`` (:mod:`benchmarks.stored`); a part that runs alone replaces its own.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -29,6 +29,8 @@ from benchmarks.loss_to_loss import SETS, one_set
 from benchmarks.markdown import show
 from benchmarks.point_fits import bootstrap_forecast
 from benchmarks.rivals import chinchilla_in_pymc, sample_with_nutpie
+from benchmarks.scaling import Found, many_targets, scaling
+from benchmarks.stored import machine, store
 
 REPEATS = 5
 TARGET = {"N": 7e10, "D": 1.4e12}
@@ -50,7 +52,7 @@ print(np.quantile(draws["E"] + A / 7e10 ** draws["alpha_N"] + B / 1.4e12 ** draw
 """
 
 
-def single() -> dict[str, float]:
+def single() -> Found:
     """Fit the Chinchilla law to the 240 points: effective draws per second, the smallest over parameters."""
     study = bs.Study.load("chinchilla", progress=False)
     n, d, loss = (study.column(c) for c in ("n_params", "tokens", "loss"))
@@ -90,9 +92,9 @@ def single() -> dict[str, float]:
     resamples = 100
     bootstrap_forecast(n, d, loss, np.array([TARGET["N"]]), np.array([TARGET["D"]]), resamples=resamples, seed=0)
     rows.append({"method": f"log-Huber, {resamples} bootstraps", "seconds": time.perf_counter() - started})
-    show("One Chinchilla fit, 240 points, 4 chains x 1000 draws, warm (medians of five)", pd.DataFrame(rows))
+    title = "One Chinchilla fit, 240 points, 4 chains x 1000 draws, warm (medians of five)"
     rate = {r["method"]: r.get("ESS per second", 0.0) for r in rows}
-    return {
+    return {title: pd.DataFrame(rows)}, {
         "ess_ratio_nutpie": rate["bayes-scaling"] / rate["PyMC + nutpie, textbook"],
         "ess_ratio_nutpie_anchored": rate["bayes-scaling"] / rate["PyMC + nutpie, our coordinates"],
         "single_s": rows[0]["seconds"],
@@ -104,7 +106,7 @@ def _min_ess(draws: dict[str, np.ndarray]) -> float:
     return min(float(array_stats.ess(v, chain_axis=0, draw_axis=1, method="bulk")) for v in draws.values())
 
 
-def cold() -> dict[str, float]:
+def cold() -> Found:
     """Time whole processes, from their start to a printed interval: nothing compiled, then our cache filled."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = {"BAYES_SCALING_CACHE": f"{folder}/ours", "PYTENSOR_FLAGS": f"base_compiledir={folder}/theirs"}
@@ -118,8 +120,8 @@ def cold() -> dict[str, float]:
         {"process": "PyMC + nutpie, nothing compiled", "seconds": theirs},
         {"process": "PyMC + nutpie, again", "seconds": theirs_again},
     ]
-    show("From the start of the process to a printed interval", pd.DataFrame(rows))
-    return {"cold_ratio": first / theirs, "cold_cached_ratio": again / theirs}
+    tables = {"From the start of the process to a printed interval": pd.DataFrame(rows)}
+    return tables, {"cold_ratio": first / theirs, "cold_cached_ratio": again / theirs}
 
 
 def _process(code: str, environment: dict[str, str]) -> float:
@@ -133,7 +135,7 @@ def _process(code: str, environment: dict[str, str]) -> float:
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def ladder() -> dict[str, float]:
+def ladder() -> Found:
     """Fit the eight-task ladder through both routes, warm."""
     study = bs.Study.load("olmo_ladder")
 
@@ -144,11 +146,14 @@ def ladder() -> dict[str, float]:
 
     both(99)
     found = [both(seed) for seed in range(3)]
-    show("Ladder, eight tasks, both routes, warm", pd.DataFrame(found, columns=["seconds", "converged"]))
-    return {"ladder_s": statistics.median(s for s, _ in found), "ladder_converged": float(sum(c for _, c in found))}
+    tables = {"Ladder, eight tasks, both routes, warm": pd.DataFrame(found, columns=["seconds", "converged"])}
+    return tables, {
+        "ladder_s": statistics.median(s for s, _ in found),
+        "ladder_converged": float(sum(c for _, c in found)),
+    }
 
 
-def batch() -> dict[str, float]:
+def batch() -> Found:
     """Fit 276 studies (6 sets x 23 losses x 2 forms) in a process of its own, for its memory; nutpie on ten of them."""
     code = "import json; from benchmarks.speed import batch276; print(json.dumps(batch276()))"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=_ROOT).stdout
@@ -159,8 +164,7 @@ def batch() -> dict[str, float]:
         n, d, loss = (study.column(c) for c in ("n_params", "tokens", "loss"))
         sample_with_nutpie(chinchilla_in_pymc(n, d, loss), seed=0)
     found["nutpie_ten_s"] = time.perf_counter() - started
-    show("276 fits of the sweep", pd.DataFrame([found]))
-    return found
+    return {"276 fits of the sweep": pd.DataFrame([found])}, found
 
 
 def _sweep_studies() -> list[bs.Study]:
@@ -193,79 +197,32 @@ def batch276() -> dict[str, float]:
     }
 
 
-def scaling() -> dict[str, float]:
-    """Time a fit against rows (100 to a million) and a batch against studies (1 to 1024); draw both."""
-    rows = pd.DataFrame([(n, _time_rows(n)) for n in (100, 1000, 10_000, 100_000, 1_000_000)], columns=["x", "seconds"])
-    studies = pd.DataFrame([(n, _time_studies(n)) for n in (1, 4, 16, 64, 256, 1024)], columns=["x", "seconds"])
-    show("One fit against rows, warm", rows.rename(columns={"x": "rows"}))
-    show("One batch against studies, warm", studies.rename(columns={"x": "studies"}))
-    _draw(rows, studies)
-    return {
-        "slope_rows": _slope(rows),
-        "slope_studies": _slope(studies),
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-    }
-
-
-def simulated_study(count: int, seed: int) -> bs.Study:
-    """Simulate runs of a Chinchilla world; the benchmark of devices fits them, too."""
-    rng = np.random.default_rng(seed)
-    n, d = np.exp(rng.uniform(np.log(1e8), np.log(1e10), count)), np.exp(rng.uniform(np.log(1e9), np.log(1e11), count))
-    loss = (1.8 + 480 / n**0.35 + 2100 / d**0.37) * np.exp(rng.normal(0, 0.005, count))
-    return bs.Study.from_frame(pd.DataFrame({"N": n, "D": d, "loss": loss}), name=f"simulated {seed}")
-
-
-def _time_rows(count: int) -> float:
-    study = simulated_study(count, 0)
-    short = {"draws": 250, "adapt": False}
-    bs.fit(Chinchilla(), study, seed=0, **short)
-    started = time.perf_counter()
-    bs.fit(Chinchilla(), study, seed=1, **short)
-    return time.perf_counter() - started
-
-
-def _time_studies(count: int) -> float:
-    studies = [simulated_study(40, seed) for seed in range(count)]
-    short = {"draws": 100, "adapt": False, "progress": False}
-    bs.fit_many(Chinchilla(), studies[:16], seed=0, **short)
-    started = time.perf_counter()
-    bs.fit_many(Chinchilla(), studies, seed=1, **short)
-    return time.perf_counter() - started
-
-
-def _slope(table: pd.DataFrame) -> float:
-    return float(np.polyfit(np.log(table["x"]), np.log(table["seconds"]), 1)[0])
-
-
-def _draw(rows: pd.DataFrame, studies: pd.DataFrame) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.5), layout="constrained")
-    for ax, table, name in zip(figure.subplots(1, 2), (rows, studies), ("rows of one study", "studies"), strict=True):
-        ax.loglog(table["x"], table["seconds"], "o-")
-        linear = table["seconds"].iloc[-1] * table["x"] / table["x"].iloc[-1]
-        ax.loglog(table["x"], linear, "--", color="0.6")
-        ax.annotate("proportional", (table["x"].iloc[0], linear.iloc[0]), color="0.4")
-        ax.set(xlabel=name, ylabel="seconds, warm")
-    figure.savefig(_ROOT / "benchmarks" / "results" / "scaling.png", dpi=150)
-
-
-PARTS = {"single": single, "cold": cold, "ladder": ladder, "batch": batch, "scaling": scaling}
+PARTS = {
+    "single": single,
+    "cold": cold,
+    "ladder": ladder,
+    "batch": batch,
+    "scaling": scaling,
+    "forecast": many_targets,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the parts, print their tables and write the figures."""
+    """Run the parts, print their tables, and write tables and figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Measure speed beside rivals.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; by default all of them")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=[*PARTS], help="by default all of them")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of these parts here, flat")
+    parser.add_argument("--out", type=Path, default=_ROOT / "benchmarks" / "results", metavar="FOLDER")
     chosen = parser.parse_args(arguments)
-    unknown = set(chosen.parts) - PARTS.keys()
-    if unknown:
-        parser.error(f"there is no part {sorted(unknown)[0]!r}; choose from {', '.join(PARTS)}")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     figures: dict[str, float] = {}
-    for name in chosen.parts or PARTS:
-        figures |= PARTS[name]()
+    for name in chosen.part:
+        where = machine()
+        print(f"\n# {name}: {where}")
+        found = PARTS[name]()
+        for title, table in found[0].items():
+            show(title, table)
+        store(chosen.out, name, where, found)
+        figures |= found[1]
     text = json.dumps({name: float(f"{value:.6g}") for name, value in figures.items()}, indent=2)
     print(f"\n{text}")
     if chosen.json:

@@ -30,6 +30,7 @@ SPOILT = {
     "ess-bulk": ({"min_ess_bulk": 12.0}, "bulk effective sample size is 12"),
     "ess-tail": ({"min_ess_tail": 13.0}, "tail effective sample size is 13"),
     "divergences": ({"divergences": 90}, "90 of 400 draws diverged"),
+    "precision": ({"shift": 0.4}, "posterior means by 0.4 of"),
     "bfmi": ({"min_bfmi": 0.1}, "E-BFMI is 0.10"),
     "tree-depth": ({"saturated": 200}, "200 of 400 trajectories"),
     "modes": ({"modes_reached": 0.25}, "Only 25% of the starts"),
@@ -45,7 +46,7 @@ def test_what_the_sampler_says_is_a_record(simulated_fit, code, changes, message
     assert problem.value == next(iter(changes.values()))
     assert re.search(message, str(problem))
     assert str(problem).endswith(".") and ": " in str(problem)
-    refused = code in ("rhat", "ess-bulk", "ess-tail", "divergences")
+    refused = code in ("rhat", "ess-bulk", "ess-tail", "divergences", "precision")
     assert problem.severe == refused == (not with_diagnostics(good, **changes).diagnostics.converged)
 
 

@@ -57,3 +57,12 @@ def test_one_after_another_gives_what_side_by_side_gives(simulated, monkeypatch)
     for name in ("E", "alpha_N", "sigma"):
         one, other = side_by_side.posterior[name], in_turn.posterior[name]
         assert abs(one.mean() - other.mean()) < one.std(), name
+
+
+def test_a_million_rows_take_little_memory():
+    law, plan = Chinchilla(), nuts.Plan(draws=20, warmup=10, chains=2, starts=2)
+    with double_precision():
+        column, number = jax.ShapeDtypeStruct((2**20,), float), jax.ShapeDtypeStruct((), float)
+        runs = {"N": column, "D": column, "N0": number, "D0": number}
+        program = nuts.sample.lower(law, plan, jax.random.key(0), runs, {"loss": column}).compile()
+    assert program.memory_analysis().temp_size_in_bytes < 2**28  # side by side, 26 gradients would take 2.5 GiB
