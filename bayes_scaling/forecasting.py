@@ -58,6 +58,12 @@ def forecast(
         The fit did not converge.
     TargetError
         A target lacks an input of the law, or has one that is not a positive finite number.
+
+    Notes
+    -----
+    The slope error of the discrepancy is one number per draw, shared by all targets; the noise of a target depends on
+    the seed and on its place among the targets alone.  All draws are kept: three numbers for each draw of each outcome
+    of each target.  :func:`forecast_chunks` keeps those of a few targets at a time.
     """
     frame, actual, blocks, seed = _prepare(posterior, targets, discrepancy, seed, samples, given, allow_unconverged)
     data: dict[str, np.ndarray] = {}
