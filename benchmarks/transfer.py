@@ -2,22 +2,32 @@
 
 The rule, stated before any held-out cell is scored:
 
-* Structure: of the candidates (outcome: error or -log accuracy; a bottleneck or two terms; a head start or none; a
-  plain sum or a free turn), the one with the highest penalised density on the training cells, in units of the
-  error.  That is -log accuracy, a bottleneck, a head start and a free turn.  For the fine-tuning curves, the prior
-  with the smallest error of the mode in backtests inside the training sizes.
+* Structure of the image law: the candidate with the highest evidence (Laplace's) on the cells up to 10 % of the data
+  without ResNet-152, in units of the error.  Against the law as it stands, evidence falls by 67 where -log accuracy
+  falls instead of the error, by 22 without the free turn, by 32 where models do not differ beside their size, by 3
+  where size multiplies the data instead of the exponent (by 21 where the models' own deviations do so too), and by 2
+  without a floor.
+* Priors of the image law: of floors around a third, a fifth and a tenth, the one with the smallest error in all
+  backtests together (1.50, 1.39 and 1.39 points; a fifth covers more); the smallest scatter between models, of 0.05,
+  0.1 and 0.2, with which backtests that leave one model out cover at least 90 %: 0.05.
+* For the fine-tuning curves, the prior with the smallest error of the mode in backtests inside the training sizes.
 * Discrepancy: the smallest of ``SCALES`` with which the 90 % intervals of all backtests together cover at least 90 %.
   The image backtests fit the fractions up to 2, 4 and 7 % and forecast the larger ones of ResNet-50 up to 10 %; the
   curves' fit the sizes up to 12,800, 25,600, 102,400 and 204,800 and forecast 16 and 2 times as many examples.
+
+A law whose size term adds to the scarcity of data had been fitted before, and no forecast of the larger fractions was
+inside its intervals.  It was replaced for what the backtests say of it: leaving ResNet-18 out, it is off by 28 points.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 from scipy.optimize import least_squares
 
@@ -72,29 +82,32 @@ def simulated(seeds: int = SEEDS) -> dict[str, float]:
 # -- the image table --------------------------------------------------------------------------------------------------
 
 
+OWN = "model == 'resnet50'"  # the one model with more than two fractions
+LOW = "finetune_fraction <= 0.1"
+TESTS = {
+    "fractions": (LOW, f"{OWN} and finetune_fraction in (0.16, 0.32, 0.64)"),
+    "r152": (f"{LOW} and model != 'resnet152'", "model == 'resnet152'"),
+}
+
+
 def image() -> dict[str, float]:
     """Forecast larger fine-tuning fractions of ResNet-50, and ResNet-152 from the smaller models."""
     table = bs.Study.load("cg_transfer")
+    inside = table.select(f"{LOW} and model != 'resnet152'")  # what backtests may see
     law = PretrainingSize()
-    own = "model == 'resnet50'"
-    splits = [
-        (f"finetune_fraction <= {cut}", f"{own} and finetune_fraction > {cut} and finetune_fraction <= 0.1")
-        for cut in (0.02, 0.04, 0.07)
-    ]
-    past = [_fit(law, table.select(a)) for a, _ in splits]
-    scale = smallest(
-        lambda s: np.concatenate(
-            [_scored(p, table.select(b), s)["in90"] for p, (_, b) in zip(past, splits, strict=True)]
-        )
-    )
-    low = "finetune_fraction <= 0.1"
-    tests = {
-        "fractions": (low, f"{own} and finetune_fraction in (0.16, 0.32, 0.64)"),
-        "r152": (f"{low} and model != 'resnet152'", "model == 'resnet152'"),
-    }
+    splits = [(f"finetune_fraction <= {cut}", f"{OWN} and finetune_fraction > {cut}") for cut in (0.02, 0.04, 0.07)]
+    past = [(_fit(law, inside.select(a)), inside.select(b)) for a, b in splits]
+    scale = smallest(lambda s: np.concatenate([_scored(p, held, s)["in90"] for p, held in past]))
+    left_out = [(f"model != '{m}'", f"model == '{m}'") for m in ("resnet18", "resnet34", "resnet101")]
+    others = [_scored(_fit(law, inside.select(a)), inside.select(b), scale) for a, b in left_out]
+    backtests = {"sizes": [_scored(p, held, scale) for p, held in past], "models": others}
     found = {"image_discrepancy": scale}
+    for name, tables in backtests.items():
+        scores = pd.concat(tables)
+        found[f"image_backtest_{name}_cover90"] = float(scores["in90"].mean())
+        found[f"image_backtest_{name}_mae_points"] = 100 * float((scores["median"] - scores["actual"]).abs().mean())
     kept = []
-    for name, (train, test) in tests.items():
+    for name, (train, test) in TESTS.items():
         fitted, held = table.select(train), table.select(test)
         scores = _scored(_fit(law, fitted), held, scale)
         scores["plain"] = _interpolated(
@@ -103,6 +116,7 @@ def image() -> dict[str, float]:
         scores["pure"] = _pure(fitted, held)
         kept.append(scores)
         found[f"image_{name}_cover90"] = float(scores["in90"].mean())
+        found[f"image_{name}_width90_points"] = 100 * float(scores["width"].mean())
         found |= {f"image_{name}_{k}": v for k, v in _points(scores).items()}
     everything = pd.concat(kept)
     found["image_cover90"] = float(everything["in90"].mean())
@@ -115,15 +129,17 @@ def _points(scores: pd.DataFrame) -> dict[str, float]:
 
 
 def _fit(law: bs.Law, study: bs.Study) -> bs.Posterior:
-    return bs.fit(law, study, seed=0, draws=500)
+    posterior = bs.fit(law, study, seed=0, draws=1000, adapt=True)  # the mode says little of how low a floor may be
+    if not posterior.diagnostics.converged:
+        print(f"not converged: {' '.join(map(str, posterior.diagnostics.problems()))}")
+    return posterior
 
 
 def _scored(posterior: bs.Posterior, held: bs.Study, scale: float) -> pd.DataFrame:
-    """Return median, 90 % interval and outcome of each held-out cell, as error rates."""
+    """Return median, coverage and width of the 90 % interval, and outcome of each held-out cell."""
     posterior = dataclasses.replace(posterior, law=posterior.law.replace(discrepancy=scale))
     forecast = posterior.forecast(held, allow_unconverged=True)
-    error = -np.expm1(-forecast.draws["loss_run"].to_numpy())
-    low, median, high = np.quantile(error, [0.05, 0.5, 0.95], axis=0)
+    low, median, high = np.quantile(forecast.draws["error_run"].to_numpy(), [0.05, 0.5, 0.95], axis=0)
     actual = held.column("error")
     return pd.DataFrame(
         {"median": median, "actual": actual, "in90": (low <= actual) & (actual <= high), "width": high - low}
@@ -132,8 +148,9 @@ def _scored(posterior: bs.Posterior, held: bs.Study, scale: float) -> pd.DataFra
 
 def _pure(fitted: bs.Study, held: bs.Study) -> np.ndarray:
     """Forecast each cell by the pure power law of transfer: one fit for each pre-training size."""
-    base = PretrainingSize()
-    law = Transfer(alpha_N=base.alpha_N, alpha_D=base.alpha_D, head=base.head, turn=base.turn)
+    fall = dist.LogNormal(math.log(0.5), 0.5)  # image errors fall faster in scarce data than losses of language
+    start = {"head": dist.LogNormal(math.log(0.3), 1.0), "turn": dist.LogNormal(math.log(1.5), 0.5)}
+    law = Transfer(alpha_N=fall, alpha_D=fall, **start)
     amounts = [a for a in sorted(fitted.frame["pretrain_data"].unique()) if a > 0]
     arms = [_arm(fitted, amount) for amount in amounts]
     batch = bs.fit_many(law, arms, seed=0, draws=300, progress=False)
@@ -167,7 +184,7 @@ def _interpolated(fitted: pd.DataFrame, held: pd.DataFrame, along: str) -> np.nd
     return np.array(result)
 
 
-# -- fine-tuning of language models ---
+# -- fine-tuning of language models -----------------------------------------------------------------------------------
 
 
 def fine_tuning() -> dict[str, float]:
