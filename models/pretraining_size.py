@@ -42,7 +42,7 @@ class PretrainingSize(Law):
     level : Prior
         Error at (N0, D_F0) from scratch, as a share of G.  Very wide: always well fixed by the data.
     floor : Prior
-        phi, the share of that error which endless fine-tuning data leave: E = phi level G.  Around a fifth, wide: where
+        phi, the share of that error which endless fine-tuning data leave: E = phi level G.  Around a tenth, wide: where
         an error still falls steeply at the end of the data, they say little of a floor, and higher ones made forecasts
         too high in backtests inside the fitted sizes.
     alpha_D : Prior
@@ -83,7 +83,7 @@ class PretrainingSize(Law):
     """
 
     level: Prior = LogitNormal(0.0, 1.5)
-    floor: Prior = LogitNormal(-1.4, 1.0)
+    floor: Prior = LogitNormal(-2.2, 1.0)
     alpha_D: Prior = dist.LogNormal(math.log(0.5), 0.5)
     turn: Prior = dist.LogNormal(0.0, 0.5)
     steep: Prior = dist.Normal(0.1, 0.2)
