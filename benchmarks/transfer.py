@@ -2,37 +2,50 @@
 
 The rule, stated before any held-out cell is scored:
 
-* Structure: of the candidates (outcome: error or -log accuracy; a bottleneck or two terms; a head start or none; a
-  plain sum or a free turn), the one with the highest penalised density on the training cells, in units of the
-  error.  That is -log accuracy, a bottleneck, a head start and a free turn.  For the fine-tuning curves, the prior
-  with the smallest error of the mode in backtests inside the training sizes.
+* Structure of the image law: the candidate with the highest evidence (Laplace's) on the cells up to 10 % of the data
+  without ResNet-152, in units of the error.  Against the law as it stands, evidence falls by 67 where -log accuracy
+  falls instead of the error, by 22 without the free turn, by 32 where models do not differ beside their size, by 3
+  where size multiplies the data instead of the exponent (by 21 where the models' own deviations do so too), and by 2
+  without a floor.
+* Floor of the image law: of priors around a third, a fifth and a tenth of the error at the centre (``FLOORS``), the one
+  with the smallest error in all backtests together: a tenth.  Scatter between models: the smallest of 0.05, 0.1 and 0.2
+  with which backtests that leave ResNet-18, 34 or 101 out cover at least 90 %: 0.05.  (ResNet-50 alone has more than
+  two fractions: without it there is no data curve to fit.)
+* For the fine-tuning curves, the prior with the smallest error of the mode in backtests inside the training sizes.
 * Discrepancy: the smallest of ``SCALES`` with which the 90 % intervals of all backtests together cover at least 90 %.
   The image backtests fit the fractions up to 2, 4 and 7 % and forecast the larger ones of ResNet-50 up to 10 %; the
   curves' fit the sizes up to 12,800, 25,600, 102,400 and 204,800 and forecast 16 and 2 times as many examples.
+
+A law whose size term adds to the scarcity of data had been fitted before, and no forecast of the larger fractions was
+inside its intervals.  It was replaced for what the backtests say of it: leaving ResNet-18 out, it is off by 28 points.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 from scipy.optimize import least_squares
 
 import bayes_scaling as bs
-from bayes_scaling.models import PretrainingSize, Rectified, Transfer
+from bayes_scaling.models import FadingTransfer, PretrainingSize, Rectified, Transfer
 from bayes_scaling.models.transfer import PUBLISHED
+from bayes_scaling.priors import LogitNormal
 
 SCALES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
+FLOORS = {"third": -0.7, "fifth": -1.4, "tenth": -2.2}  # centres of the prior, as logits
 SEEDS = 20
 REPORT = Path(__file__).parent / "results" / "transfer.md"
 
 
 def figures() -> dict[str, float]:
     """Measure everything, print and store the table, return flat figures."""
-    found = {**simulated(), **image(), **fine_tuning()}
+    found = {**simulated(), **fading(), **image(), **fine_tuning()}
     text = "\n".join(["| figure | value |", "|---|---|", *(f"| `{k}` | {v:.4g} |" for k, v in found.items())])
     rule = __doc__.partition("\n\n")[2]
     print(text)
@@ -72,29 +85,44 @@ def simulated(seeds: int = SEEDS) -> dict[str, float]:
 # -- the image table --------------------------------------------------------------------------------------------------
 
 
+OWN = "model == 'resnet50'"  # the one model with more than two fractions
+LOW = "finetune_fraction <= 0.1"
+TESTS = {
+    "fractions": (LOW, f"{OWN} and finetune_fraction in (0.16, 0.32, 0.64)"),
+    "r152": (f"{LOW} and model != 'resnet152'", "model == 'resnet152'"),
+}
+
+
 def image() -> dict[str, float]:
     """Forecast larger fine-tuning fractions of ResNet-50, and ResNet-152 from the smaller models."""
     table = bs.Study.load("cg_transfer")
-    law = PretrainingSize()
-    own = "model == 'resnet50'"
-    splits = [
-        (f"finetune_fraction <= {cut}", f"{own} and finetune_fraction > {cut} and finetune_fraction <= 0.1")
-        for cut in (0.02, 0.04, 0.07)
-    ]
-    past = [_fit(law, table.select(a)) for a, _ in splits]
-    scale = smallest(
-        lambda s: np.concatenate(
-            [_scored(p, table.select(b), s)["in90"] for p, (_, b) in zip(past, splits, strict=True)]
-        )
-    )
-    low = "finetune_fraction <= 0.1"
-    tests = {
-        "fractions": (low, f"{own} and finetune_fraction in (0.16, 0.32, 0.64)"),
-        "r152": (f"{low} and model != 'resnet152'", "model == 'resnet152'"),
+    inside = table.select(f"{LOW} and model != 'resnet152'")  # what backtests may see
+    splits = {
+        "sizes": [(f"finetune_fraction <= {c}", f"{OWN} and finetune_fraction > {c}") for c in (0.02, 0.04, 0.07)],
+        "models": [(f"model != '{m}'", f"model == '{m}'") for m in ("resnet18", "resnet34", "resnet101")],
     }
-    found = {"image_discrepancy": scale}
+
+    def past(law: bs.Law, kind: str) -> list[tuple[bs.Posterior, bs.Study]]:
+        return [(_fit(law, inside.select(a)), inside.select(b)) for a, b in splits[kind]]
+
+    def scored(fits: list[tuple[bs.Posterior, bs.Study]], scale: float) -> pd.DataFrame:
+        return pd.concat([_scored(posterior, held, scale) for posterior, held in fits])
+
+    found = {}
+    for name, centre in FLOORS.items():
+        law = PretrainingSize(floor=LogitNormal(centre, 1.0))
+        scores = scored(past(law, "sizes") + past(law, "models"), 0.0)
+        found[f"image_backtest_floor_{name}_mae_points"] = _points(scores)["mae_points"]
+    law = PretrainingSize()
+    fits = {kind: past(law, kind) for kind in splits}
+    scale = smallest(lambda s: scored(fits["sizes"], s)["in90"].to_numpy())
+    found["image_discrepancy"] = scale
+    for kind, ours in fits.items():
+        scores = scored(ours, scale)
+        found[f"image_backtest_{kind}_cover90"] = float(scores["in90"].mean())
+        found[f"image_backtest_{kind}_mae_points"] = _points(scores)["mae_points"]
     kept = []
-    for name, (train, test) in tests.items():
+    for name, (train, test) in TESTS.items():
         fitted, held = table.select(train), table.select(test)
         scores = _scored(_fit(law, fitted), held, scale)
         scores["plain"] = _interpolated(
@@ -103,6 +131,7 @@ def image() -> dict[str, float]:
         scores["pure"] = _pure(fitted, held)
         kept.append(scores)
         found[f"image_{name}_cover90"] = float(scores["in90"].mean())
+        found[f"image_{name}_width90_points"] = 100 * float(scores["width"].mean())
         found |= {f"image_{name}_{k}": v for k, v in _points(scores).items()}
     everything = pd.concat(kept)
     found["image_cover90"] = float(everything["in90"].mean())
@@ -111,19 +140,22 @@ def image() -> dict[str, float]:
 
 def _points(scores: pd.DataFrame) -> dict[str, float]:
     columns = {"mae_points": "median", "mae_points_interpolation": "plain", "mae_points_power_law": "pure"}
-    return {name: 100 * float((scores[c] - scores["actual"]).abs().mean()) for name, c in columns.items()}
+    known = {name: c for name, c in columns.items() if c in scores}
+    return {name: 100 * float((scores[c] - scores["actual"]).abs().mean()) for name, c in known.items()}
 
 
 def _fit(law: bs.Law, study: bs.Study) -> bs.Posterior:
-    return bs.fit(law, study, seed=0, draws=500)
+    posterior = bs.fit(law, study, seed=0, draws=1000, adapt=True)  # the mode says little of how low a floor may be
+    if not posterior.diagnostics.converged:
+        print(f"not converged: {' '.join(map(str, posterior.diagnostics.problems()))}")
+    return posterior
 
 
 def _scored(posterior: bs.Posterior, held: bs.Study, scale: float) -> pd.DataFrame:
-    """Return median, 90 % interval and outcome of each held-out cell, as error rates."""
+    """Return median, coverage and width of the 90 % interval, and outcome of each held-out cell."""
     posterior = dataclasses.replace(posterior, law=posterior.law.replace(discrepancy=scale))
     forecast = posterior.forecast(held, allow_unconverged=True)
-    error = -np.expm1(-forecast.draws["loss_run"].to_numpy())
-    low, median, high = np.quantile(error, [0.05, 0.5, 0.95], axis=0)
+    low, median, high = np.quantile(forecast.draws["error_run"].to_numpy(), [0.05, 0.5, 0.95], axis=0)
     actual = held.column("error")
     return pd.DataFrame(
         {"median": median, "actual": actual, "in90": (low <= actual) & (actual <= high), "width": high - low}
@@ -132,27 +164,31 @@ def _scored(posterior: bs.Posterior, held: bs.Study, scale: float) -> pd.DataFra
 
 def _pure(fitted: bs.Study, held: bs.Study) -> np.ndarray:
     """Forecast each cell by the pure power law of transfer: one fit for each pre-training size."""
-    base = PretrainingSize()
-    law = Transfer(alpha_N=base.alpha_N, alpha_D=base.alpha_D, head=base.head, turn=base.turn)
     amounts = [a for a in sorted(fitted.frame["pretrain_data"].unique()) if a > 0]
-    arms = [_arm(fitted, amount) for amount in amounts]
-    batch = bs.fit_many(law, arms, seed=0, draws=300, progress=False)
+    batch = bs.fit_many(for_images(Transfer()), [arms(fitted, a) for a in amounts], seed=0, draws=300, progress=False)
     result = np.full(len(held), np.nan)
     for amount, member in zip(amounts, batch, strict=True):
         assert member.posterior is not None, member.error
         wanted = held.frame["pretrain_data"].isin([0, amount]).to_numpy()
-        targets = held.frame[wanted].assign(pretrained=(held.frame["pretrain_data"] > 0).astype(float))
-        forecast = member.posterior.forecast(targets.drop(columns="loss"), allow_unconverged=True)
+        targets = arms(held, amount).frame.drop(columns="loss")
+        forecast = member.posterior.forecast(targets, allow_unconverged=True)
         result[wanted] = -np.expm1(-np.median(forecast.draws["loss_run"], axis=0))
     return result
 
 
-def _arm(study: bs.Study, amount: float) -> bs.Study:
+def for_images(law: bs.Law) -> bs.Law:
+    """Return a law of transfer with priors for -log accuracy: a steeper fall, which starts near guessing."""
+    fall = dist.LogNormal(math.log(0.5), 0.5)
+    start = {"head": dist.LogNormal(math.log(0.3), 1.0), "turn": dist.LogNormal(math.log(1.5), 0.5)}
+    return law.replace(alpha_N=fall, alpha_D=fall, **start)
+
+
+def arms(study: bs.Study, amount: float) -> bs.Study:
+    """Return the runs from scratch and from one amount of pre-training, as two arms."""
     chosen = study.select(pretrain_data=[0, amount])
-    frame = chosen.frame.assign(pretrained=(chosen.frame["pretrain_data"] > 0).astype(float)).drop(
-        columns="pretrain_data"
-    )
-    return bs.Study.from_frame(frame, card=dataclasses.replace(study.card, name=f"{amount:.0f} images"))
+    frame = chosen.frame.assign(pretrained=(chosen.frame["pretrain_data"] > 0).astype(float))
+    card = dataclasses.replace(study.card, name=f"{amount:.0f} images")
+    return bs.Study.from_frame(frame.drop(columns="pretrain_data"), card=card)
 
 
 def _interpolated(fitted: pd.DataFrame, held: pd.DataFrame, along: str) -> np.ndarray:
@@ -167,7 +203,48 @@ def _interpolated(fitted: pd.DataFrame, held: pd.DataFrame, along: str) -> np.nd
     return np.array(result)
 
 
-# -- fine-tuning of language models ---
+# -- does transfer fade? ----------------------------------------------------------------------------------------------
+
+
+def fading() -> dict[str, float]:
+    """Compare the law whose transfer fades with the pure power law: by LOO on the fitted cells, and by held-out cells.
+
+    Once where the truth fades (simulated, ossification 0.3, fitted up to 1e8 characters, held out beyond) and once on
+    classifiers from scratch and from 64,000 synthetic images (fitted up to 10 % of the data, held out 16 to 64 %).
+    """
+    sizes, data = np.geomspace(1e5, 1e9, 9), np.geomspace(3e5, 3e9, 8)
+    grid = pd.DataFrame(
+        [(n, d, arm) for arm in (0, 1) for n in sizes for d in data], columns=["N", "D_F", "pretrained"]
+    )
+    truth = {**Transfer.published, "half": 0.5, "ossification": 0.3, "sigma": 0.005}
+    world = bs.simulate(FadingTransfer(floor=0.0), grid, truth, seed=0)
+    images = arms(bs.Study.load("cg_transfer"), 64_000)
+    cases = {
+        "simulated": (
+            Transfer(floor=0.0),
+            FadingTransfer(floor=0.0),
+            world,
+            "finetune_data <= 1e8",
+            "finetune_data > 1e8",
+        ),
+        "images": (for_images(Transfer()), for_images(FadingTransfer()), images, *TESTS["fractions"]),
+    }
+    found = {}
+    for name, (pure, fades, study, train, test) in cases.items():
+        held = study.select(test)
+        fits = {law.name: bs.fit(law, study.select(train), seed=0, draws=500) for law in (pure, fades)}
+        table = bs.compare(fits, allow_unconverged=True)
+        found[f"fading_{name}_elpd_gain"] = float(table["elpd_loo"]["FadingTransfer"] - table["elpd_loo"]["Transfer"])
+        found[f"fading_{name}_elpd_gain_se"] = float(table["se_diff_loo"].max())
+        for label, posterior in fits.items():
+            scores = posterior.forecast(held, allow_unconverged=True).score()
+            short = "pure" if label == "Transfer" else "fades"
+            found[f"fading_{name}_mape_{short}"] = 100 * float(scores["relative_error"].abs().mean())
+            found[f"fading_{name}_cover90_{short}"] = float(scores["in90"].mean())
+    return found
+
+
+# -- fine-tuning of language models -----------------------------------------------------------------------------------
 
 
 def fine_tuning() -> dict[str, float]:

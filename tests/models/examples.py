@@ -23,6 +23,7 @@ COLUMNS = {
     "steps": np.geomspace(1e3, 5e4, ROWS),
     "chance": np.full(ROWS, 0.25),
     "accuracy": np.linspace(0.3, 0.7, ROWS),
+    "error": np.geomspace(0.9, 0.4, ROWS),
     "pretrained": np.tile([0.0, 1.0], ROWS // 2),
     "finetune_data": np.geomspace(1e4, 1e6, ROWS)[RNG.permutation(ROWS)],
     "pretrain_data": np.tile([0.0, 1e3, 1e4, 6e4], ROWS // 4),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 
 import jax
 import numpy as np
@@ -38,7 +39,7 @@ def test_states_its_equation_citation_and_a_reason_for_each_prior(name):
     named = {
         word.strip()
         for line in text.splitlines()
-        if line.rstrip().endswith(": Prior")
+        if re.search(r" : Prior(, |$)", line)
         for word in line.split(":")[0].split(",")
     }
     assert set(law.priors) - {"sigma", "discrepancy"} <= named
