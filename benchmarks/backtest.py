@@ -1,15 +1,13 @@
 """Intervals on runs nobody fitted: three collections of runs, fitted on the small, scored on the large.
 
 Every method fits the Chinchilla law to the same training runs.  Ours learns each study's discrepancy from backtests
-inside those runs (:func:`bayes_scaling.learn_discrepancy`), together with studies cut at the same place, so that no
-run is forecast that another study of its family has seen; beside it stand the law as if it were exact, the fixed
+inside those runs (:func:`bayes_scaling.learn_discrepancy`); beside it stand the law as if it were exact, the fixed
 default discrepancy, and what a user would pick instead: a log-Huber point fit with a residual bootstrap.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 
 import pandas as pd
 from rich.progress import track
@@ -30,7 +28,6 @@ class Split:
     """Runs to fit and runs to forecast, of one collection, cut at one place."""
 
     collection: str
-    cut: str
     training: bs.Study
     held_out: bs.Study
 
@@ -38,29 +35,27 @@ class Split:
 def splits() -> list[Split]:
     """Return every study with the runs held out of it."""
     points = bs.Study.load("chinchilla", progress=False)
-    found = [Split("Chinchilla points", f"{cut:.3g}", a, b) for cut, a, b in expanding_window(points, "flops")]
+    found = [Split("Chinchilla points", a, b) for _, a, b in expanding_window(points, "flops")]
     sweep = bs.Study.load("loss_to_loss", full=True, progress=False).training.rename(n_params="n_params_body")
     for name in SETS:
         for loss in HELD_OUT:
             one = one_set(sweep, name).rename(loss=loss)
             small, large = one.select(f"flops <= {max(CUTS)}"), one.select(f"flops >= {LARGEST}")
-            found.append(Split("loss-to-loss sweep", f"{max(CUTS):.3g}", small, large))
+            found.append(Split("loss-to-loss sweep", small, large))
     ladder = bs.Study.load("olmo_ladder")
     for task in ladder.tasks:
         one = ladder.select(task=task).rename(loss="task_loss")
         train, extra = one.training, one.select("role == 'extra' and size == '3.2B'")
-        found.append(Split("task ladder", "760M", train.select("size != '1.3B'"), train.select("size == '1.3B'")))
-        found.append(Split("task ladder", "1.3B", train, extra))
-    return sorted(found, key=lambda p: (p.collection, p.cut))  # stable: studies of one cut lie side by side
+        found.append(Split("task ladder", train.select("size != '1.3B'"), train.select("size == '1.3B'")))
+        found.append(Split("task ladder", train, extra))
+    return found
 
 
 def figures(seed: int = 0, draws: int = 250) -> dict[str, float]:
     """Run every method on every split, print the table and return the figures by name."""
     parts = splits()
     batch = bs.fit_many(Chinchilla(), [p.training for p in parts], seed=seed, draws=draws)
-    learnt: list[bs.Law] = []
-    for _, together in itertools.groupby(parts, key=lambda p: (p.collection, p.cut)):
-        learnt += bs.learn_discrepancy(Chinchilla(), [p.training for p in together], seed=seed, draws=draws)
+    learnt = bs.learn_discrepancy(Chinchilla(), [p.training for p in parts], seed=seed, draws=draws)
     blocks = []
     for part, member, law in track(list(zip(parts, batch, learnt, strict=True)), "forecasting", transient=True):
         if member.posterior is None:
