@@ -8,6 +8,7 @@ from pathlib import Path
 
 os.environ.setdefault("BAYES_SCALING_CACHE", str(Path(tempfile.gettempdir()) / "bayes-scaling-tests"))
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # most programs run once: compile them fast
 
 import numpy as np
 import pandas as pd

@@ -29,7 +29,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def posterior(study):
-    return bs.fit(Pooled(), study, seed=0, draws=500, adapt=False)
+    return bs.fit(Pooled(), study, seed=0, draws=1000, adapt=False)
 
 
 def test_every_set_keeps_its_floor_and_the_exponents_agree(posterior):
