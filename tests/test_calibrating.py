@@ -59,4 +59,6 @@ def test_densities_are_those_of_the_forecast_with_that_discrepancy(compute):
     mean = posterior.forecast(held_out, allow_unconverged=True).draws["loss_mean"].to_numpy()
     each = dist.StudentT(5.0, np.log(mean), posterior.draws["sigma"][:, None]).log_prob(np.log(held_out.column("loss")))
     direct = np.log(np.exp(each).mean(axis=0)) - np.log(held_out.column("loss"))
-    assert found[30] == pytest.approx(np.asarray(direct), abs=0.15)  # two sets of slope errors
+    assert found[30] == pytest.approx(np.asarray(direct), abs=0.4)  # two sets of slope errors, a few of them near each
+    assert found[30].mean() == pytest.approx(float(direct.mean()), abs=0.12)
+    assert abs(found[36].mean() - direct.mean()) > 0.2  # another discrepancy gives another density
