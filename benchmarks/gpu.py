@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import pandas as pd
-from arviz_stats.base import array_stats
 
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.precision import PRECISIONS
+from benchmarks.agreement import apart
 from benchmarks.markdown import show
 from benchmarks.scaling import simulated_study
 
@@ -53,9 +52,8 @@ def largest_difference(one: bs.Batch, other: bs.Batch) -> float:
             continue
         for name in Chinchilla().free_parameters:
             x, y = (m.posterior.tree["posterior"].dataset[name].to_numpy() for m in (a, b))
-            errors = [v.std() / np.sqrt(array_stats.ess(v, chain_axis=0, draw_axis=1, method="mean")) for v in (x, y)]
-            largest = max(largest, abs(x.mean() - y.mean()) / np.hypot(*errors))
-    return float(largest)
+            largest = max(largest, apart(x, y)["mean apart"])
+    return largest
 
 
 def figures(counts: tuple[int, ...] = STUDIES, precision: str = "double") -> dict[str, float]:

@@ -39,6 +39,7 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
         "loss0": np.full(RUNS, 3.0),
         "chance": np.full(RUNS, 0.25),
         "accuracy": np.linspace(0.3, 0.7, RUNS),
+        "error": np.linspace(0.8, 0.4, RUNS),
         "steps": np.geomspace(1e3, 5e4, RUNS)[mixed[::-1]],
         "pretrained": np.tile([0.0, 1.0], RUNS // 2),
         "finetune_data": np.geomspace(1e4, 1e6, RUNS)[mixed],
