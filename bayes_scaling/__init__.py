@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bayes_scaling.backtesting import ablation, backtest
     from bayes_scaling.batch import Batch, fit_many
     from bayes_scaling.budget import Reach, reach
-    from bayes_scaling.calibrating import learn_discrepancy
+    from bayes_scaling.calibrating import choose_law, learn_discrepancy
     from bayes_scaling.checks import loo_pit, predictive_check, sensitivity
     from bayes_scaling.comparing import compare, stacking_weights
     from bayes_scaling.contest import Superiority, superiority
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from bayes_scaling.next_run import NextRuns, next_runs
     from bayes_scaling.posterior import Posterior
     from bayes_scaling.predictive import complete
-    from bayes_scaling.priors import LogitNormal, Prior
+    from bayes_scaling.priors import LogitNormal, LogStudentT, Prior
     from bayes_scaling.problems import Problem, Problems
     from bayes_scaling.simulation import simulate
     from bayes_scaling.study import Card, Study
@@ -67,6 +67,7 @@ _HOME = {
     "Law": "law",
     "LawError": "errors",
     "Lifetime": "lifetime",
+    "LogStudentT": "priors",
     "LogitNormal": "priors",
     "NextRuns": "next_run",
     "Posterior": "posterior",
@@ -90,6 +91,7 @@ _HOME = {
     "design_check": "design",
     "fit": "fitting",
     "fit_many": "batch",
+    "choose_law": "calibrating",
     "learn_discrepancy": "calibrating",
     "loo_pit": "checks",
     "next_runs": "next_run",
@@ -118,6 +120,7 @@ __all__ = [
     "Law",
     "LawError",
     "Lifetime",
+    "LogStudentT",
     "LogitNormal",
     "NextRuns",
     "Posterior",
@@ -136,6 +139,7 @@ __all__ = [
     "average",
     "backtest",
     "cheapest",
+    "choose_law",
     "compare",
     "complete",
     "design_check",

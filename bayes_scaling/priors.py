@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+from jax.typing import ArrayLike
 from numpyro.distributions import biject_to, transforms
+from scipy import stats
 
-__all__ = ["LogitNormal", "Prior", "describe", "unconstrained"]
+__all__ = ["LogStudentT", "LogitNormal", "Prior", "describe", "unconstrained"]
 
 Prior: TypeAlias = dist.Distribution | float
 """What a parameter of a law is given: a scalar NumPyro distribution, or the number it is fixed at."""
@@ -39,6 +41,40 @@ class LogitNormal(dist.TransformedDistribution):
         super().__init__(dist.Normal(loc, scale), transforms.SigmoidTransform(), validate_args=validate_args)
 
 
+class LogStudentT(dist.TransformedDistribution):
+    """A Student t on the logarithm: a positive number that most studies agree on, and some do not.
+
+    Near its centre it is as informative as a log-normal; far from it, runs that say otherwise are believed.
+
+    Parameters
+    ----------
+    df : float
+        Degrees of freedom: the fewer, the heavier the tails.
+    loc, scale : float
+        Centre and scale of the logarithm.
+
+    Examples
+    --------
+    >>> prior = LogStudentT(3.0, 0.0, 0.12)
+    >>> [round(float(prior.icdf(q)), 2) for q in (0.05, 0.5, 0.95)]
+    [0.75, 1.0, 1.33]
+    """
+
+    arg_constraints = dist.StudentT.arg_constraints
+    reparametrized_params = ("df", "loc", "scale")
+    pytree_data_fields = ("df", "loc", "scale")
+
+    def __init__(
+        self, df: float = 3.0, loc: float = 0.0, scale: float = 1.0, *, validate_args: bool | None = None
+    ) -> None:
+        self.df, self.loc, self.scale = df, loc, scale
+        super().__init__(dist.StudentT(df, loc, scale), transforms.ExpTransform(), validate_args=validate_args)
+
+    def icdf(self, q: ArrayLike) -> jax.Array:
+        """Return quantiles, by SciPy: outside of JAX transformations."""
+        return jnp.exp(self.loc + self.scale * stats.t.ppf(q, self.df))
+
+
 def describe(prior: Prior) -> str:
     """Return a prior as text, the same for equal priors: part of a law's identity and of a posterior's provenance.
 
@@ -63,15 +99,16 @@ def describe(prior: Prior) -> str:
 def unconstrained(prior: dist.Distribution) -> tuple[jax.Array, jax.Array]:
     """Return the centre and the spread of a prior on the unconstrained scale, of the prior's shape.
 
-    Exact for normal, log-normal and logit-normal priors; otherwise the image of the mean, and one.  It places the
-    starts of the mode search, so a guess is enough; drawing from the priors would cost half of the compilation.
+    Exact for normal, log-normal and logit-normal priors, centre and scale of Student t ones; otherwise the image of the
+    mean, and one.  It places the starts of the mode search, so a guess is enough; drawing from the priors would cost
+    half of the compilation.
     """
     inner = prior
     while isinstance(inner, (dist.Independent, dist.ExpandedDistribution)):
         inner = inner.base_dist
-    if isinstance(inner, (dist.LogNormal, LogitNormal)):
+    if isinstance(inner, (dist.LogNormal, LogitNormal, LogStudentT)):
         inner = inner.base_dist
-    if isinstance(inner, dist.Normal):
+    if isinstance(inner, (dist.Normal, dist.StudentT)):
         centre, spread = inner.loc, inner.scale
     else:
         try:

@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["chinchilla_in_pymc", "sample_with_nutpie"]
+__all__ = ["chinchilla_in_pymc", "exponent", "sample_with_nutpie"]
+
+
+def exponent(name: str) -> Any:
+    """Return an exponent with our prior, inside a PyMC model: Student t on the logarithm."""
+    import pymc as pm
+
+    return pm.Deterministic(name, pm.math.exp(pm.StudentT(f"log_{name}", nu=3.0, mu=math.log(0.3), sigma=0.12)))
 
 
 def chinchilla_in_pymc(n: np.ndarray, d: np.ndarray, loss: np.ndarray, coordinates: str = "textbook") -> Any:
@@ -28,8 +35,7 @@ def chinchilla_in_pymc(n: np.ndarray, d: np.ndarray, loss: np.ndarray, coordinat
     n0, d0 = np.exp(np.log(n).mean()), np.exp(np.log(d).mean())
     x, y = np.log(n / n0), np.log(d / d0)
     with pm.Model() as model:
-        alpha = pm.LogNormal("alpha_N", math.log(0.3), 0.15)
-        beta = pm.LogNormal("alpha_D", math.log(0.3), 0.15)
+        alpha, beta = exponent("alpha_N"), exponent("alpha_D")
         sigma = pm.LogNormal("sigma", math.log(0.01), 1.0)
         prior_E = pm.LogNormal.dist(math.log(1.7), 0.7)
         if coordinates == "anchored":

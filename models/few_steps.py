@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 
 from bayes_scaling.law import Law
 from bayes_scaling.models.chinchilla import level_for_floor
-from bayes_scaling.priors import LogitNormal, Prior
+from bayes_scaling.priors import LogitNormal, LogStudentT, Prior
 from bayes_scaling.sites import Arrays
 
 __all__ = ["FewSteps"]
@@ -62,8 +62,8 @@ class FewSteps(Law):
     E: Prior = dist.LogNormal(math.log(1.7), 0.7)
     reducible: Prior = dist.LogNormal(0.0, 0.3)
     split: Prior = LogitNormal(0.0, 0.8)
-    alpha_N: Prior = dist.LogNormal(math.log(0.3), 0.15)
-    alpha_D: Prior = dist.LogNormal(math.log(0.3), 0.15)
+    alpha_N: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
+    alpha_D: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
     coupling: Prior = dist.LogNormal(0.0, 0.3)
     penalty: Prior = dist.LogNormal(math.log(0.02), 1.0)
 

@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 
 from bayes_scaling.law import Law
 from bayes_scaling.models.chinchilla import level_for_floor
-from bayes_scaling.priors import LogitNormal, Prior
+from bayes_scaling.priors import LogitNormal, LogStudentT, Prior
 from bayes_scaling.sites import Arrays
 
 __all__ = ["Kaplan"]
@@ -58,8 +58,8 @@ class Kaplan(Law):
     E: Prior = dist.LogNormal(math.log(1.7), 0.7)
     reducible: Prior = dist.LogNormal(0.0, 0.3)
     split: Prior = LogitNormal(0.0, 0.8)
-    alpha_N: Prior = dist.LogNormal(math.log(0.3), 0.15)
-    alpha_D: Prior = dist.LogNormal(math.log(0.3), 0.15)
+    alpha_N: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
+    alpha_D: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
 
     pooling: ClassVar = {"reducible": 0.3, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
     equation = r"L = E + ((A / N)^{\alpha_N / \alpha_D} + B / D)^{\alpha_D}"

@@ -6,11 +6,12 @@ import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 import bayes_scaling as bs
 from bayes_scaling import calibrating
-from bayes_scaling.calibrating import GRID, learn_discrepancy
-from bayes_scaling.models import PowerLaw
+from bayes_scaling.calibrating import GRID, choose_law, learn_discrepancy
+from bayes_scaling.models import Chinchilla, FewSteps, Kaplan, PowerLaw
 
 from .conftest import DRAWS
 
@@ -48,17 +49,65 @@ def test_a_law_that_bends_beyond_each_cut_gets_a_wider_discrepancy(compute):
     assert typical(straight) < 0.2  # the prior's
 
 
-def test_densities_are_those_of_the_forecast_with_that_discrepancy(compute):
-    study = made(compute, 0.0, "runs", noise=0.03)
-    posterior = bs.fit(
-        PowerLaw(discrepancy=float(GRID[30])), study.select("flops < 5e18"), seed=0, draws=DRAWS, adapt=False
-    )
+def test_the_likelihood_is_that_of_what_outcomes_together_say_of_the_slope(compute):
+    study = made(compute, 0.3, "runs", noise=0.003)
+    law = PowerLaw(discrepancy=float(GRID[30]))
+    posterior = bs.fit(law, study.select("flops < 5e18"), seed=0, draws=DRAWS, adapt=False)
     held_out = study.select("flops >= 5e18")
-    found = calibrating._log_densities(posterior, held_out)
-    assert found.shape == (len(GRID), len(held_out))
-    mean = posterior.forecast(held_out, allow_unconverged=True).draws["loss_mean"].to_numpy()
-    each = dist.StudentT(5.0, np.log(mean), posterior.draws["sigma"][:, None]).log_prob(np.log(held_out.column("loss")))
-    direct = np.log(np.exp(each).mean(axis=0)) - np.log(held_out.column("loss"))
-    assert found[30] == pytest.approx(np.asarray(direct), abs=0.4)  # two sets of slope errors, a few of them near each
-    assert found[30].mean() == pytest.approx(float(direct.mean()), abs=0.12)
-    assert abs(found[36].mean() - direct.mean()) > 0.2  # another discrepancy gives another density
+    found = calibrating._score(posterior, held_out)
+    forecast = posterior.forecast(held_out, allow_unconverged=True)
+    steeper, flatter = (
+        law.extrapolated(
+            {"C": held_out.column("flops"), "C0": np.exp(np.log(posterior.study.column("flops")).mean())},
+            {"C": posterior.study.column("flops"), "C0": np.exp(np.log(posterior.study.column("flops")).mean())},
+            {name: np.median(values) for name, values in posterior.draws.items()},
+            error,
+        )
+        for error in (0.1, -0.1)
+    )
+    weight = np.asarray(steeper - flatter)
+    together = forecast.draws["loss_run"].to_numpy() @ weight
+    direct = norm(together.mean(), together.std()).logpdf(held_out.column("loss") @ weight)
+    assert found.log_likelihood[30] == pytest.approx(direct, abs=0.2)
+    assert abs(found.log_likelihood[10] - direct) > 1  # another discrepancy gives another likelihood
+    medians = forecast.draws["loss_law"].median("sample").to_numpy()
+    assert found.error == pytest.approx(medians / held_out.column("loss") - 1, abs=2e-3)
+
+
+def test_outcomes_inside_the_data_teach_nothing(compute):
+    study = made(compute, 0.0, "runs")
+    posterior = bs.fit(PowerLaw(), study, seed=0, draws=DRAWS, adapt=False)
+    found = calibrating._score(posterior, study.select("flops < 1e19"))
+    assert (found.log_likelihood == 0).all()
+    assert found.error.shape == (len(study.select("flops < 1e19")),)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    n, d = (a.ravel() for a in np.meshgrid(np.geomspace(1e8, 3e9, 5), np.geomspace(1e9, 1e11, 5)))
+    return pd.DataFrame({"N": n, "D": d})
+
+
+@pytest.mark.parametrize("truth", [Chinchilla(), Kaplan()], ids=lambda law: law.name)
+def test_the_law_that_made_the_runs_is_chosen(grid, truth):
+    centre = {f"{c}0": np.exp(np.log(grid[c]).mean()) for c in "ND"}
+    loss = truth.mean(
+        grid["N"].to_numpy(), grid["D"].to_numpy(), centre["N0"], centre["D0"],
+        E=1.7, reducible=0.8, split=0.5, alpha_N=0.3, alpha_D=0.3,
+    )  # fmt: skip
+    noise = np.random.default_rng(0).normal(0, 0.001, len(grid))
+    study = bs.Study.from_frame(grid.assign(loss=np.asarray(loss) * np.exp(noise)), flops="6ND")
+    laws = [Kaplan(), Chinchilla()]
+    (chosen,) = choose_law(laws, [study], seed=0, draws=DRAWS, progress=False)
+    assert chosen.name == truth.name
+    assert isinstance(chosen.discrepancy, dist.LogNormal)
+
+
+def test_a_law_whose_columns_a_study_lacks_is_left_out(compute, grid):
+    by_compute = made(compute, 0.0, "compute")
+    (chosen,) = choose_law([FewSteps(), PowerLaw()], [by_compute], seed=0, draws=DRAWS, progress=False)
+    assert chosen.name == "PowerLaw"
+    with pytest.raises(bs.StudyError, match="n_params"):
+        choose_law([Chinchilla()], [by_compute], seed=0, progress=False)
+    with pytest.raises(bs.LawError, match="at least one"):
+        choose_law([], [by_compute], seed=0)
