@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bayes_scaling.curves import Trail, trail
@@ -80,17 +81,17 @@ def plot_ladder(
 
 
 @house_style
-def plot_ladder_sheet(posterior: Posterior | Sequence[Posterior], forecast: Forecast) -> np.ndarray:
+def plot_ladder_sheet(posterior: Posterior | Sequence[Posterior], forecast: Forecast) -> Figure:
     """Draw :func:`bayes_scaling.plots.plot_ladder` for every task of the forecast on one sheet.
 
     Returns
     -------
-    array of matplotlib.axes.Axes, shape (task, 3)
-        A row of panels per task.
+    matplotlib.figure.Figure
+        A row of three panels per task.
 
     Examples
     --------
-    >>> axes = plot_ladder_sheet(posterior, posterior.forecast(study.targets))  # doctest: +SKIP
+    >>> figure = plot_ladder_sheet(posterior, posterior.forecast(study.targets))  # doctest: +SKIP
     """
     posteriors = [posterior] if isinstance(posterior, Posterior) else list(posterior)
     tasks = [str(t) for t in forecast.draws["task"].to_numpy()]
@@ -107,7 +108,7 @@ def plot_ladder_sheet(posterior: Posterior | Sequence[Posterior], forecast: Fore
             task, (0, 0.5), (-46, 0), xycoords="axes fraction", textcoords="offset points",
             rotation=90, va="center", ha="center", fontsize=11, fontweight="bold",
         )  # fmt: skip
-    return axes
+    return figure
 
 
 def check_task(forecast: Forecast, task: str) -> None:

@@ -45,7 +45,7 @@ __all__ = [
 
 
 def figure_of(axes: Any) -> Figure:
-    """Return the figure that one or several Axes are in.
+    """Return the figure that one or several Axes are in, or that was given.
 
     Examples
     --------

@@ -68,8 +68,8 @@ def test_the_ladder_of_one_route_takes_given_axes(ladder_fits, ladder):
 
 
 def test_the_sheet_has_a_row_per_task(ladder_fits, ladder_forecast, ladder):
-    axes = plots.plot_ladder_sheet(ladder_fits, ladder_forecast)
-    assert axes.shape == (8, 3)
+    figure = plots.plot_ladder_sheet(ladder_fits, ladder_forecast)
+    axes = np.reshape(figure.axes, (8, 3))
     named = [next(t.get_text() for t in row[0].texts if t.get_text() in ladder.tasks) for row in axes]
     assert named == ladder.tasks
 
