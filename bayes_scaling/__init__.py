@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bayes_scaling.backtesting import ablation, backtest
     from bayes_scaling.batch import Batch, fit_many
     from bayes_scaling.budget import Reach, reach
-    from bayes_scaling.calibrating import choose_law, learn_discrepancy
+    from bayes_scaling.calibrating import choose_law, choose_laws, learn_discrepancy
     from bayes_scaling.checks import loo_pit, predictive_check, sensitivity
     from bayes_scaling.comparing import compare, stacking_weights
     from bayes_scaling.contest import Superiority, superiority
@@ -92,6 +92,7 @@ _HOME = {
     "fit": "fitting",
     "fit_many": "batch",
     "choose_law": "calibrating",
+    "choose_laws": "calibrating",
     "learn_discrepancy": "calibrating",
     "loo_pit": "checks",
     "next_runs": "next_run",
@@ -140,6 +141,7 @@ __all__ = [
     "backtest",
     "cheapest",
     "choose_law",
+    "choose_laws",
     "compare",
     "complete",
     "design_check",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,16 +17,17 @@ from scipy.stats import norm
 from bayes_scaling.backtesting import expanding_window
 from bayes_scaling.batch import fit_many
 from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.fitting import check_size
 from bayes_scaling.padding import bucket, pad
 from bayes_scaling.precision import double_precision
+from bayes_scaling.study import Study
 
 if TYPE_CHECKING:
     from bayes_scaling.law import Law
     from bayes_scaling.posterior import Posterior
     from bayes_scaling.sites import Arrays
-    from bayes_scaling.study import Study
 
-__all__ = ["PRIOR", "choose_law", "learn_discrepancy"]
+__all__ = ["PRIOR", "choose_law", "choose_laws", "learn_discrepancy"]
 
 PRIOR = dist.LogNormal(math.log(0.2) - 0.7**2, 0.7)
 """Prior of the discrepancy: its root mean square is 0.2, the one value that held on ten public collections of runs."""
@@ -35,13 +36,37 @@ GRID = np.geomspace(0.003, 2.0, 40)
 NUDGE = 0.1  # error of the slope by which the outcomes that tell of it are found
 
 
-def choose_law(
+def choose_law(laws: Sequence[Law], study: Study, *, seed: int, **options: Any) -> Law:
+    """Return the law that forecasts best inside a study: :func:`choose_laws` of one study.
+
+    Parameters
+    ----------
+    laws : sequence of Law
+        Laws of one series.
+    study : Study
+        Its training runs are split.
+    seed : int
+        Seed of every random draw.
+    **options
+        As in :func:`choose_laws`.
+
+    Examples
+    --------
+    >>> law = choose_law([Chinchilla(), Kaplan()], study, seed=0)  # doctest: +SKIP
+    >>> forecast = bs.fit(law, study, seed=0).forecast({"N": 7e9, "D": 4e12})  # doctest: +SKIP
+    """
+    if not isinstance(study, Study):
+        raise StudyError(f"The study is a {type(study).__name__}; give one Study, or several to choose_laws.")
+    return choose_laws(laws, [study], seed=seed, **options)[0]
+
+
+def choose_laws(
     laws: Sequence[Law],
     studies: Sequence[Study],
     *,
+    seed: int,
     by: str = "flops",
     cuts: Sequence[float] | None = None,
-    seed: int,
     prior: dist.Distribution = PRIOR,
     draws: int = 500,
     progress: bool = True,
@@ -49,8 +74,8 @@ def choose_law(
     r"""Return, for each study, the law that forecasts best inside it, with the discrepancy its backtests speak for.
 
     A cut c of study j gives a fit to the runs up to it and outcomes y beyond it.  The law is the one whose median has
-    the smallest mean absolute relative error over the outcomes of all cuts; laws that need a column which the study
-    lacks are left out.
+    the smallest mean absolute relative error over the outcomes of all cuts.  Laws that cannot be fitted to the study,
+    for want of a column, are left out, and so are cuts that leave too few runs for any of the others.
 
     Outcomes beyond one cut share one error of the slope, so each cut counts as one observation of it: the sum T of its
     outcomes, weighted by how much an error of the slope moves each.  With the mean and the standard deviation of T
@@ -68,10 +93,10 @@ def choose_law(
         Laws of one series, whose ``likelihood`` takes (mean, sigma).
     studies : sequence of Study
         Their training runs are split; all backtests of a law are fitted as one batch.
-    by, cuts : str, sequence of float
-        As in :func:`bayes_scaling.backtesting.expanding_window`.
     seed : int
         Seed of every random draw.
+    by, cuts : str, sequence of float
+        As in :func:`bayes_scaling.backtesting.expanding_window`.
     prior : Distribution
         Of the discrepancy, a positive number (a fraction); see :data:`bayes_scaling.calibrating.PRIOR`.
     draws : int
@@ -84,8 +109,7 @@ def choose_law(
     LawError
         No law is given.
     StudyError
-        No law has the columns it needs, a study cannot be split into runs to fit and runs to forecast, or a backtest
-        cannot be fitted.
+        No law has the columns it needs, or a study is too small to be split into runs to fit and runs to forecast.
 
     References
     ----------
@@ -96,30 +120,29 @@ def choose_law(
     --------
     >>> import bayes_scaling as bs
     >>> from bayes_scaling.models import Chinchilla, Kaplan
-    >>> choose_law([Chinchilla(), Kaplan()], [], seed=0, progress=False)
+    >>> choose_laws([Chinchilla(), Kaplan()], [], seed=0, progress=False)
     []
     """
     if not laws:
         raise LawError("There is no law to choose from; give at least one, such as Chinchilla().")
     with double_precision():
         start = np.asarray(prior.log_prob(GRID)) + np.log(GRID)  # the grid is even in log s
-    best = [(math.inf, laws[0])] * len(studies)
+    able = [[law for law in laws if _refusal(law, study) is None] for study in studies]
+    windows = [_windows(own or laws, study, by, cuts) for own, study in zip(able, studies, strict=True)]
+    best = [(math.inf, laws[0]) for _ in studies]
     for law in laws:
-        able = [j for j, study in enumerate(studies) if _refusal(law, study) is None]
-        found = _backtests(law, [studies[j] for j in able], by, cuts, seed, draws, progress)
-        for j, backtests in zip(able, found, strict=True):
+        chosen = [j for j, own in enumerate(able) if law in own]
+        found = _backtests(law, [windows[j] for j in chosen], seed, draws, progress)
+        for j, backtests in zip(chosen, found, strict=True):
             error = float(np.abs(np.concatenate([b.error for b in backtests])).mean())
             if error < best[j][0]:
                 heights = start + sum(b.log_likelihood for b in backtests)
                 best[j] = error, law.replace(discrepancy=_matched(heights))
-    for study, (error, law) in zip(studies, best, strict=True):
-        if math.isinf(error) and (refusal := _refusal(law, study)):
-            raise refusal
     return [law for _, law in best]
 
 
 def learn_discrepancy(law: Law, studies: Sequence[Study], *, seed: int, **options: Any) -> list[Law]:
-    """Return the law of each study with the discrepancy its own backtests speak for: :func:`choose_law` among one.
+    """Return the law of each study with the discrepancy its own backtests speak for: :func:`choose_laws` among one.
 
     Parameters
     ----------
@@ -130,7 +153,7 @@ def learn_discrepancy(law: Law, studies: Sequence[Study], *, seed: int, **option
     seed : int
         Seed of every random draw.
     **options
-        As in :func:`choose_law`.
+        As in :func:`choose_laws`.
 
     Examples
     --------
@@ -138,16 +161,33 @@ def learn_discrepancy(law: Law, studies: Sequence[Study], *, seed: int, **option
     >>> learn_discrepancy(PowerLaw(), [], seed=0, progress=False)
     []
     """
-    return choose_law([law], studies, seed=seed, **options)
+    return choose_laws([law], studies, seed=seed, **options)
 
 
 def _refusal(law: Law, study: Study) -> StudyError | None:
     """Return why a law cannot be fitted to a study; None where it can."""
     try:
-        law.arrays(study.training)
+        check_size(law, study.training, *law.arrays(study.training))
     except StudyError as error:
         return error
     return None
+
+
+Window: TypeAlias = tuple[float, Study, Study]
+"""A cut, the runs up to it, and those beyond it."""
+
+
+def _windows(laws: Sequence[Law], study: Study, by: str, cuts: Sequence[float] | None) -> list[Window]:
+    """Return the cuts of a study that leave runs enough for each of the laws, so that all are held against the same."""
+    kept = []
+    if not (refusals := [error for law in laws if (error := _refusal(law, study))]):
+        for part in expanding_window(study, by, cuts):
+            missed = [error for law in laws if (error := _refusal(law, part[1]))]
+            refusals += missed
+            kept += [] if missed else [part]
+    if not kept:
+        raise refusals[0]
+    return kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,21 +199,15 @@ class _Backtest:
 
 
 def _backtests(
-    law: Law,
-    studies: Sequence[Study],
-    by: str,
-    cuts: Sequence[float] | None,
-    seed: int,
-    draws: int,
-    progress: bool,
+    law: Law, windows: Sequence[Sequence[Window]], seed: int, draws: int, progress: bool
 ) -> list[list[_Backtest]]:
     """Fit and score every cut of every study."""
-    parts = [(j, *part) for j, study in enumerate(studies) for part in expanding_window(study, by, cuts)]
+    parts = [(j, *part) for j, own in enumerate(windows) for part in own]
     batch = fit_many(law, [training for _, _, training, _ in parts], seed=seed, draws=draws, progress=progress)
-    found: list[list[_Backtest]] = [[] for _ in studies]
-    for (j, cut, _, held_out), member in zip(parts, batch, strict=True):
+    found: list[list[_Backtest]] = [[] for _ in windows]
+    for (j, cut, training, held_out), member in zip(parts, batch, strict=True):
         if member.posterior is None:
-            raise StudyError(f"The backtest of {studies[j].name!r} at {by} <= {cut:g} failed: {member.error}")
+            raise StudyError(f"The backtest of {training.name!r} at the cut {cut:g} failed: {member.error}")
         found[j].append(_score(member.posterior, held_out))
     return found
 

@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail("Interrupted; nothing was written.", INTERRUPTED)
     except Exception as error:
         if hasattr(error, "format_message"):  # what typer says of a bad option
-            fail(error.format_message() or "Give a command; see bayes-scaling --help.", 2)
+            said = error.format_message() or "Give a command; see bayes-scaling --help."
+            fail(f"{said} Leave no space after a comma." if "extra argument" in said else said, 2)
         if sys.flags.dev_mode:
             raise
         fail(f"Unforeseen {type(error).__name__}: {error} (python -X dev -m bayes_scaling shows where).", 1)

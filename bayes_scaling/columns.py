@@ -13,7 +13,18 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, suggest
 
-__all__ = ["FRACTION", "NUMERIC", "POSITIVE", "SYMBOLS", "as_table", "checked", "floats", "renamed", "with_flops"]
+__all__ = [
+    "FRACTION",
+    "NUMERIC",
+    "POSITIVE",
+    "SYMBOLS",
+    "as_table",
+    "checked",
+    "floats",
+    "remedy",
+    "renamed",
+    "with_flops",
+]
 
 SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
 """The symbols of the field and their columns: parameters, tokens, FLOPs, data of fine-tuning and pre-training."""
@@ -43,11 +54,20 @@ def as_table(given: Any) -> pd.DataFrame:
         ) from error
 
 
+def remedy(column: str, known: Iterable[Any]) -> str:
+    """Return the end of a sentence about a column that is missing: how to give it."""
+    if column == "flops":
+        return "give FLOPs, or say flops='6ND'."
+    return f"say which of yours it is, as in {column}=YOURS; {suggest(column, map(str, known))}"
+
+
 def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """Return the table with our names: those of the mapping (ours: theirs), then the symbols of the field."""
     for ours, theirs in columns.items():
         if theirs not in table:
-            raise StudyError(f"The table has no column {theirs!r} to use as {ours!r}; {suggest(theirs, table.columns)}")
+            turned = ours in table and NUMERIC.fullmatch(theirs) and not NUMERIC.fullmatch(ours)
+            cure = f"our name comes first, as in {theirs}={ours}." if turned else suggest(theirs, table.columns)
+            raise StudyError(f"The table has no column {theirs!r} to use as {ours!r}; {cure}")
     table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])
     table = table.rename(columns={theirs: ours for ours, theirs in columns.items()})
     symbols = {s: full for s, full in SYMBOLS.items() if s in table and full not in table}

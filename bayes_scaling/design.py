@@ -15,6 +15,7 @@ from bayes_scaling.targets import distances
 
 __all__ = ["design_check"]
 
+SMALLEST = {"n_params": 1e5, "tokens": 1e6}  # the largest of any study is above; below, it is in millions or billions
 MIN_RUNS = 10
 MIN_SIZES = 4
 MAX_INFLATION = 10.0  # of the variance of one exponent by the other input
@@ -41,6 +42,7 @@ def design_check(study: Study, targets: Any = None) -> Problems:
     Problems
         Records with these codes; what the columns do not tell is not looked for:
 
+        - ``units``: the largest N, or D, of the runs or of a target is too small to be a plain count (in millions?)
         - ``few-runs``: fewer than ten
         - ``few-sizes``: fewer than four distinct N, or D
         - ``one-ratio``: all runs within a factor of 1.5 in tokens per parameter, so that N and D cannot be told apart
@@ -48,6 +50,7 @@ def design_check(study: Study, targets: Any = None) -> Problems:
         - ``far-target``: a target of more than 100 times the largest fitted FLOPs
         - ``embedding-share``: embeddings are more than 20 % of N in some run, and the share changes by more than 10
           points (columns ``n_params`` and ``n_params_body``, ``n_params_nonembedding`` or ``nonembedding_params``)
+        - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
         - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)
         - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), or several
           checkpoints of a run (column ``checkpoint``)
@@ -69,7 +72,37 @@ def design_check(study: Study, targets: Any = None) -> Problems:
     runs = training.drop_duplicates("run") if "run" in training else training
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
         targets = study.targets
-    return Problems((*_size(runs), *_plane(runs), *_reach(study.training, targets), *_bending(runs, training)))
+    aims = _as_frame(targets)
+    return Problems((
+        *_units(runs, "run"), *_units(aims, "target"), *_size(runs), *_plane(runs), *_reach(study.training, aims),
+        *_bending(runs, training),
+    ))  # fmt: skip
+
+
+def _as_frame(targets: Any) -> pd.DataFrame:
+    """Return runs to forecast as a table by their label; empty where there are none."""
+    if targets is None:
+        return pd.DataFrame()
+    if isinstance(targets, Study):
+        frame, label = targets.frame, "run"
+        frame = frame.drop_duplicates("run") if "run" in frame else frame
+    else:
+        one = isinstance(targets, Mapping) and not any(np.ndim(v) for v in targets.values())
+        frame, label = pd.DataFrame([targets] if one else targets).rename(columns=SYMBOLS), "target"
+    return frame.set_index(label) if label in frame else frame
+
+
+def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
+    """Look at whether parameters and tokens can be plain counts."""
+    for column, smallest in SMALLEST.items():
+        if column in rows and (largest := float(rows[column].max())) < smallest:
+            yield Problem(
+                "units",
+                f"The largest {column} of a {what} is {largest:g} (at least {smallest:g})",
+                "parameters and tokens are plain counts, so write 7e9 for 7 billion",
+                largest,
+                column,
+            )
 
 
 def _size(runs: pd.DataFrame) -> Iterator[Problem]:
@@ -118,18 +151,11 @@ def _plane(runs: pd.DataFrame) -> Iterator[Problem]:
             )
 
 
-def _reach(training: Study, targets: Any) -> Iterator[Problem]:
+def _reach(training: Study, targets: pd.DataFrame) -> Iterator[Problem]:
     """Look at how far the targets are."""
-    if targets is None:
+    if targets.empty:
         return
-    if isinstance(targets, Study):
-        frame = targets.frame
-        frame = frame.drop_duplicates("run").set_index("run") if "run" in frame else frame
-    else:
-        one = isinstance(targets, Mapping) and not any(np.ndim(v) for v in targets.values())
-        frame = pd.DataFrame([targets] if one else targets).rename(columns=SYMBOLS)
-        frame = frame.set_index("target") if "target" in frame else frame
-    for name, distance in zip(frame.index, distances(training, frame), strict=True):
+    for name, distance in zip(targets.index, distances(training, targets), strict=True):
         if distance > MAX_DISTANCE:
             yield Problem(
                 "far-target",
@@ -163,6 +189,14 @@ def _bending(runs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Problem]:
             "they have learnt less from their tokens than longer runs, so leave them out or use a law with a penalty",
             float(runs["steps"].min()),
             "steps",
+        )
+    if "accuracy" in rows and "task" not in rows:
+        yield Problem(
+            "unused-accuracy",
+            "There are accuracies, but no column 'task'",
+            "the two-step law reads them from one row per run and task: run, task, task_loss, accuracy and chance",
+            float(len(rows)),
+            "accuracy",
         )
     early = rows["annealed"].astype(str).str.lower().isin(FALSE) if "annealed" in rows else pd.Series([False])
     if early.any():

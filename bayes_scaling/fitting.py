@@ -5,24 +5,21 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 
 from bayes_scaling import nuts
 from bayes_scaling.diagnostics import Diagnostics, diagnose
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.law import Law
 from bayes_scaling.padding import pad_study
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.precision import as_numpy, check_precision, double_precision
 from bayes_scaling.progress import progress_bar
 from bayes_scaling.rounding import largest_shift
-from bayes_scaling.study import SYMBOLS
-
-if TYPE_CHECKING:
-    from bayes_scaling.law import Law
-    from bayes_scaling.study import Study
+from bayes_scaling.study import SYMBOLS, Study
 
 __all__ = ["fit"]
 
@@ -93,6 +90,7 @@ def fit(
     >>> posterior = bs.fit(Chinchilla(), ladder, seed=0, draws=200, chains=2)  # doctest: +SKIP
     """
     check_precision(precision)
+    check_kinds(law, study)
     training = study.training
     runs, observed = law.arrays(training)
     check_size(law, training, runs, observed)
@@ -161,6 +159,15 @@ def run(law: Law, plan: nuts.Plan, seed: int, runs: Mapping[str, Any], observed:
     with double_precision(plan.precision == "double"):
         key = jax.random.key(seed)
         return as_numpy(nuts.sample(law.program, plan, key, *pad_study(law, runs, observed)))
+
+
+def check_kinds(law: Any, study: Any) -> None:
+    """Refuse what is no law or no study, with the words that make it one."""
+    if not isinstance(law, Law):
+        name = law.__name__ if isinstance(law, type) else "Chinchilla"
+        raise LawError(f"The law is {law!r}, which is a {type(law).__name__} and no law; write {name}().")
+    if not isinstance(study, Study):
+        raise StudyError(f"The study is a {type(study).__name__}; make it one with bs.Study.from_frame(table).")
 
 
 def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:

@@ -78,7 +78,7 @@ def run(request: Request, *, quiet: bool = False) -> Result:
     study = open_study(request.study, request.columns, request.flops)
     name, laws = (request.law, (law_by_name(request.law),)) if request.law else default_laws(study)
     study = choose_tasks(study, laws[0], request.tasks)
-    targets = choose_targets(study, request.targets)
+    targets = choose_targets(study, request.targets, request.flops)
     for law in laws:
         law.arrays(study.training)
         read_targets(law, study.training, targets)
@@ -178,7 +178,7 @@ def choose_tasks(study: Study, law: Law, tasks: tuple[str, ...]) -> Study:
     return study.select(task=chosen[0])
 
 
-def choose_targets(study: Study, targets: tuple[str, ...]) -> Any:
+def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = None) -> Any:
     """Return the runs of ``--target``, or the study's own targets, as ``forecast`` reads them."""
     if not targets:
         if "role" not in study.frame or not (study.frame["role"] == "target").any():
@@ -186,12 +186,18 @@ def choose_targets(study: Study, targets: tuple[str, ...]) -> Any:
         return study.targets
     by_inputs = ["=" in t for t in targets]
     if all(by_inputs):
-        return [parse_inputs(t) for t in targets]
+        return [parse_inputs(t, flops) for t in targets]
     if any(by_inputs):
-        raise TargetError("Some targets are given by name and some by inputs; give all of them one way.")
+        name = targets[by_inputs.index(False)]
+        raise TargetError(
+            f"Target {name!r} is a name and others are inputs; give all of them one way, as N=7e9,D=4e12."
+        )
     aside = study.frame[study.frame["role"] != "train"] if {"role", "run"} <= set(study.frame.columns) else None
     if aside is None or aside.empty:
-        raise TargetError(f"Study {study.name!r} names no runs to forecast; give inputs, as in --target N=7e9,D=4e12.")
+        raise TargetError(
+            f"Study {study.name!r} names no runs to forecast, so {targets[0]!r} is none; give inputs, as in "
+            "--target N=7e9,D=4e12."
+        )
     for name in targets:
         if not (aside["run"] == name).any():
             named = aside.loc[aside["role"] == "target", "run"].unique()
@@ -200,8 +206,8 @@ def choose_targets(study: Study, targets: tuple[str, ...]) -> Any:
     return dataclasses.replace(study, frame=chosen)
 
 
-def parse_inputs(text: str) -> dict[str, Any]:
-    """Read one target's inputs, ``N=7e9,D=4e12``; the text itself becomes its name."""
+def parse_inputs(text: str, flops: str | None = None) -> dict[str, Any]:
+    """Read one target's inputs, ``N=7e9,D=4e12``, with FLOPs by the convention; the text itself becomes its name."""
     pairs = parse_pairs(text, "--target", "N=7e9,D=4e12", TargetError)
     inputs: dict[str, Any] = {"target": text}
     for key, value in pairs.items():
@@ -211,6 +217,8 @@ def parse_inputs(text: str) -> dict[str, Any]:
             raise TargetError(
                 f"--target {text!r} has {key} = {value!r}, which is not a number; write it like 7e9."
             ) from None
+    if flops == "6ND" and "flops" not in inputs and {"n_params", "tokens"} <= set(inputs):
+        inputs["flops"] = 6 * inputs["n_params"] * inputs["tokens"]
     return inputs
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bayes_scaling.batch import fit_many
 from bayes_scaling.errors import DecisionError, LawError, StudyError
+from bayes_scaling.fitting import check_size
 from bayes_scaling.flops import FlopRule, PerToken
 from bayes_scaling.intervals import quantile_columns
 from bayes_scaling.law import Law
@@ -131,7 +132,7 @@ def plan_ladders(
     LawError
         The law describes several series.
     StudyError
-        A plan lacks an input of the law, or its runs are not positive numbers.
+        A plan lacks an input of the law, its runs are not positive numbers, or they are too few to fit.
     ConvergenceError
         The earlier fit did not converge.
 
@@ -152,6 +153,9 @@ def plan_ladders(
         raise LawError(f"{law.name} describes several series; plan its ladder for one of them, with the law of a loss.")
     aim, _ = read_targets(law, _study(law, everything, "plan"), target)
     rows = pd.concat([everything, aim[[SYMBOLS.get(n, n) for n in law.run_inputs]]], ignore_index=True)
+    for name, frame in frames.items():
+        planned = _study(law, frame, name)
+        check_size(law, planned, *law.arrays(planned))
     outcomes = _simulate(family, law, rows, len(everything), families, seed)
     table, begin = [], 0
     for name, frame in frames.items():

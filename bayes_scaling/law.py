@@ -19,8 +19,8 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.columns import SYMBOLS, floats
-from bayes_scaling.errors import LawError, StudyError, suggest
+from bayes_scaling.columns import SYMBOLS, floats, remedy
+from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.priors import Prior, describe
 from bayes_scaling.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error
 
@@ -288,8 +288,10 @@ class Law:
         needed = {name: SYMBOLS.get(name, name) for name in self.run_inputs}
         for symbol, column in needed.items():
             if column not in frame:
-                hint = "give FLOPs, or say flops='6ND'." if column == "flops" else suggest(column, frame.columns)
-                raise StudyError(f"{self.name} needs the column {column!r} ({symbol}), which the table lacks; {hint}")
+                raise StudyError(
+                    f"{self.name} needs the column {column!r} ({symbol}), which the table lacks; "
+                    f"{remedy(column, frame.columns)}"
+                )
         return {symbol: floats(frame, column, finite=True).to_numpy() for symbol, column in needed.items()}
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:

@@ -18,7 +18,6 @@ import jinja2
 
 from bayes_scaling import report_tables as tables
 from bayes_scaling.comparing import compare
-from bayes_scaling.design import design_check
 from bayes_scaling.errors import ComparisonError
 from bayes_scaling.files import check_writable, write_text
 from bayes_scaling.mathematics import law_cards
@@ -164,7 +163,7 @@ def contents(result: Result, made_by: str, others: Mapping[str, Posterior]) -> d
         "problems": {name: fit.diagnose() for name, fit in fits.items()},
         "bands": tables.bands(result),
         **comparison(result, fits),
-        "design": design_check(result.study, result.forecast.targets),
+        "design": result.caveats,
         "distances": " and ".join(tables.times(d) for d in far) if len(far) <= NAMED else "",
         "discrepancy": bool(result.forecast.targets["distance"].gt(1).any()),
         "provenance": provenance(result, fits, made_by),

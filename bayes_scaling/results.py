@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from bayes_scaling.design import design_check
 from bayes_scaling.forecast import Forecast
 from bayes_scaling.posterior import Posterior
+from bayes_scaling.problems import Problems
 from bayes_scaling.study import Study
 
 __all__ = ["Result", "number", "records"]
@@ -58,6 +60,11 @@ class Result:
         units = self.forecast.units
         return "accuracy" if "accuracy" in units else next(iter(units))
 
+    @property
+    def caveats(self) -> Problems:
+        """What speaks against the runs and the targets, whatever the law."""
+        return design_check(self.study, self.forecast.targets.reset_index())
+
     def diagnostics(self) -> dict[str, Any]:
         """Return the worst of what the fits say of themselves."""
         found = [p.diagnostics for p in self.posteriors]
@@ -85,6 +92,7 @@ class Result:
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
             "diagnostics": diagnostics,
+            "caveats": [{"code": p.code, "text": str(p)} for p in self.caveats],
             "rows": rows,
         }
 

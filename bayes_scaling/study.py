@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.columns import SYMBOLS, as_table, checked, floats, renamed, with_flops
+from bayes_scaling.columns import SYMBOLS, as_table, checked, floats, remedy, renamed, with_flops
 from bayes_scaling.errors import FileError, StudyError, suggest
 
 __all__ = ["SYMBOLS", "Card", "Study"]
@@ -187,7 +187,7 @@ class Study:
     @classmethod
     def from_csv(cls, path: str | Path, **options: Any) -> Study:
         """Read a study from UTF-8 CSV, also compressed; see :meth:`from_file`."""
-        return cls._from(lambda path: pd.read_csv(path, encoding="utf-8"), path, options)
+        return cls._from(_read_csv, path, options)
 
     @classmethod
     def from_parquet(cls, path: str | Path, **options: Any) -> Study:
@@ -201,6 +201,10 @@ class Study:
             raise FileError(f"There is no file {str(path)!r}; give a CSV or parquet table of runs.")
         try:
             table = read(path)
+        except ImportError as error:
+            raise FileError(
+                f"Reading {str(path)!r} needs pyarrow; install it (pip install pyarrow), or give CSV."
+            ) from error
         except Exception as error:  # pandas, pyarrow and the codecs each raise their own
             reason = " ".join(str(error).split()) or type(error).__name__
             raise FileError(
@@ -262,5 +266,12 @@ class Study:
     def column(self, name: str) -> np.ndarray:
         """Return one numeric column, shape (row,)."""
         if name not in self.frame:
-            raise StudyError(f"Study {self.name!r} has no column {name!r}; {suggest(name, self.frame.columns)}")
+            raise StudyError(f"Study {self.name!r} has no column {name!r}; {remedy(name, self.frame.columns)}")
         return floats(self.frame, name).to_numpy()
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, encoding="utf-8")
+    if len(table.columns) == 1 and (mark := next((m for m in ";\t|" if m in str(table.columns[0])), None)):
+        raise ValueError(f"its columns are separated by {mark!r} instead of commas")
+    return table

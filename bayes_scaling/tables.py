@@ -116,6 +116,8 @@ def print_result(result: Result, console: Console, written: Sequence[Path] = ())
     far = ", ".join(f"{t}: {d:.3g} x" for t, d in result.forecast.targets["distance"].items() if np.isfinite(d))
     if far:
         console.print(f"Training FLOPs over those of the largest fitted run: {far}.")
+    for problem in result.caveats:
+        console.print(f"Caveat: {problem}", style="yellow")
     d = result.diagnostics()
     state = "Converged" if d["converged"] else "NOT CONVERGED, do not rely on this"
     ess = min(d["min_ess_bulk"], d["min_ess_tail"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.errors import TargetError
 from bayes_scaling.study import SYMBOLS, Study
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ def read_targets(law: Law, study: Study, targets: Any) -> tuple[pd.DataFrame, di
     for symbol in law.run_inputs:
         column = SYMBOLS.get(symbol, symbol)
         if column not in frame:
-            raise TargetError(
-                f"A target of {law.name} needs {symbol} ({column}), which is not given; "
-                f"{suggest(column, frame.columns)}"
-            )
+            given = ", ".join(map(str, frame.columns)) or "nothing"
+            raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and {given} is given; add {symbol}.")
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
         bad = ~(np.isfinite(values) & ((values > 0) | ((values == 0) & (symbol in law.indicators))))
         if bad.any():

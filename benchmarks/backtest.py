@@ -1,7 +1,7 @@
 """Intervals on runs nobody fitted: three collections of runs, fitted on the small, scored on the large.
 
 Each study chooses its law among :data:`LAWS`, and learns its discrepancy, by backtests inside the runs it may fit
-(:func:`bayes_scaling.choose_law`).  Beside it stand the chosen law as if it were exact and with the fixed default
+(:func:`bayes_scaling.choose_laws`).  Beside it stand the chosen law as if it were exact and with the fixed default
 discrepancy, the Chinchilla law for every study, and what a user would pick instead: a log-Huber point fit of the
 Chinchilla law with a residual bootstrap.
 """
@@ -59,7 +59,7 @@ def figures(seed: int = 0, draws: int = 500) -> dict[str, float]:
     """Run every method on every split, print the tables and return the figures by name."""
     parts = splits()
     training = [p.training for p in parts]
-    chosen = bs.choose_law(LAWS, training, seed=seed, draws=draws)
+    chosen = bs.choose_laws(LAWS, training, seed=seed, draws=draws)
     plain = bs.learn_discrepancy(Chinchilla(), training, seed=seed, draws=draws)
     blocks = [
         *_forecasts(parts, chosen, seed, draws, {"law as if exact": 0.0, "fixed discrepancy": 0.2, CHOSEN: None}),

@@ -53,9 +53,10 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     for name, symbols in (("chinchilla", "ND"), ("power_law", "C")):
         if {SYMBOLS[s] for s in symbols} <= columns:
             return name, (law_by_name(name),)
+    lacking = [SYMBOLS[s] for s in "ND" if SYMBOLS[s] not in columns]
     raise StudyError(
-        f"Study {study.name!r} has neither parameters and tokens nor FLOPs "
-        f"(columns {', '.join(sorted(map(str, columns)))}); say which column is which, as in n_params=N, tokens=D."
+        f"Study {study.name!r} has neither FLOPs nor both of n_params and tokens; say which column is "
+        f"{' and which '.join(lacking)}, as in {lacking[0]}=YOURS (columns: {', '.join(sorted(map(str, columns)))})."
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
+from bayes_scaling.errors import StudyError
 from bayes_scaling.law import Law
 from bayes_scaling.models.chinchilla import Chinchilla
 from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
@@ -221,9 +222,13 @@ class TwoStep(Law):
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed): losses of shape (run, series), accuracies of shape (run, task)."""
+        needed = ["run", "task", "chance", "accuracy", *self.series]
+        if missing := [column for column in needed if column not in study.frame]:
+            raise StudyError(
+                f"{self.name} needs {', '.join(needed)} in one row per run and task, and study {study.name!r} lacks "
+                f"{', '.join(missing)} (chance: the accuracy of guessing, 0.25 for four choices)."
+            )
         panel = Panel.of(study)
-        for column in ("chance", "accuracy", *self.series):
-            study.column(column)
         columns = self.input_arrays(panel.runs)
         chance = panel.tasks["chance"].to_numpy(dtype=float)
         observed = {"accuracy": panel.wide("accuracy")}

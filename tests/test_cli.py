@@ -68,7 +68,9 @@ def test_a_users_table_end_to_end(csv, tmp_path, capsys):
     assert sorted(p.name for p in out.iterdir()) == ["forecast.csv", "forecast.json", "forecast.png", "posterior.nc"]
     document = json.loads(file.read_text())
     assert document == json.loads((out / "forecast.json").read_text())
-    assert list(document) == ["study", "law", "seed", "seconds", "diagnostics", "rows"]
+    assert list(document) == ["study", "law", "seed", "seconds", "diagnostics", "caveats", "rows"]
+    assert "far-target" in [c["code"] for c in document["caveats"]]
+    assert all(" ".join(c["text"].split()[:6]) in " ".join(said.out.split()) for c in document["caveats"])
     assert (document["study"], document["law"], document["seed"]) == ("runs", "chinchilla", 3)
     assert list(document["diagnostics"]) == ["max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "converged"]
     (row,) = document["rows"]
@@ -159,6 +161,8 @@ BAD_COMMANDS = {
     "negative target": (["--target", "N=-1,D=4e12"], "give a positive number"),
     "target not a number": (["--target", "N=7B,D=4e12"], "N = '7B', which is not a number"),
     "target not a pair": (["--target", "N=,D=4e12"], "is not a list of pairs"),
+    "target by name among inputs": ([*TARGET, "--target", "7B"], "'7B' is a name"),
+    "space after a comma": ([*TARGET[:1], "N=7e9,", "D=4e12"], "Leave no space after a comma"),
     "target twice": ([*TARGET, *TARGET], "is given twice"),
     "no tasks": ([*TARGET, "--task", "MMLU"], "has no tasks"),
     "law without its column": ([*TARGET, "--law", "power_law"], "needs the column 'flops'"),

@@ -12,6 +12,8 @@ GOOD = pd.DataFrame(GRID, columns=["N", "D"]).assign(loss=np.linspace(3.9, 2.9, 
 NEAR = [(n, 20 * n * f) for n in (1e8, 2e8, 4e8, 8e8, 16e8) for f in (0.8, 1.0, 1.25)]
 
 BAD = {
+    "units": (GOOD.assign(N=GOOD["N"] / 1e6), "The largest n_params of a run is 800 .* write 7e9", 800),
+    "unused-accuracy": (GOOD.assign(accuracy=0.5), "no column 'task'.* reads them from one row per run and task", 16),
     "few-runs": (GOOD.head(8), "There are 8 runs", 8),
     "few-sizes": (GOOD[GOOD["N"] < 3e8], "There are 2 distinct values of N", 2),
     "one-ratio": (GOOD.assign(D=20 * GOOD["N"], x=range(16)), "20 tokens per parameter", 1.0),
@@ -59,6 +61,11 @@ def test_a_far_target_is_measured_in_flops(target):
     (problem,) = design_check(bs.Study.from_frame(GOOD), target).only("far-target")
     assert problem.value == pytest.approx(7e9 * 4e12 / (8e8 * 6.4e10))
     assert problem.where == ("7B" if isinstance(target, list) else "0")
+
+
+def test_a_target_in_billions_is_told():
+    (problem,) = design_check(bs.Study.from_frame(GOOD), {"N": 7, "D": 4e12}).only("units")
+    assert problem.value == 7 and "of a target" in problem.sentence
 
 
 def test_the_ladder_says_how_far_its_targets_are(ladder):

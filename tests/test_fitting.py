@@ -49,12 +49,9 @@ def test_the_same_seed_gives_the_same_draws_and_another_does_not(study, posterio
 
 
 def test_other_priors_and_other_data_of_the_same_shape_do_not_compile_again(study, posterior):
-    import numpyro.distributions as dist
-
     compiled = nuts.sample._cache_size()
-    bs.fit(
-        Chinchilla(alpha_N=dist.LogNormal(-1.0, 0.3)), study.select("n_params > 6e7"), seed=3, draws=500, adapt=False
-    )
+    other = Chinchilla(alpha_N=bs.LogStudentT(4.0, -1.0, 0.3))
+    bs.fit(other, study.select("n_params > 6e7"), seed=3, draws=500, adapt=False)
     assert nuts.sample._cache_size() == compiled
 
 
@@ -69,6 +66,15 @@ def test_adaptation_agrees_with_the_laplace_mass_matrix(study, posterior):
 def test_too_few_runs_are_refused(study):
     with pytest.raises(bs.StudyError, match="has 5 runs, and Chinchilla needs at least 6"):
         bs.fit(Chinchilla(), bs.Study.from_frame(study.frame.head(5)), seed=0)
+
+
+def test_what_is_no_law_or_no_study_is_refused(study):
+    with pytest.raises(bs.LawError, match=r"no law; write Chinchilla\(\)"):
+        bs.fit(Chinchilla, study, seed=0)
+    with pytest.raises(bs.LawError, match=r"'chinchilla', which is a str"):
+        bs.fit("chinchilla", study, seed=0)
+    with pytest.raises(bs.StudyError, match=r"DataFrame; make it one with bs.Study.from_frame"):
+        bs.fit(Chinchilla(), study.frame, seed=0)
 
 
 def test_one_distinct_size_is_refused(study):

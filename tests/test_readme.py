@@ -17,7 +17,7 @@ def test_the_examples_run(capsys):
     assert names["posterior"].law.name == "Saturating"
     assert names["posterior"].diagnostics.converged
     assert np.isfinite(names["forecast"].intervals()["median"]).all()
-    assert capsys.readouterr().out.count("median") == 2
+    assert capsys.readouterr().out.count("median") == 3
 
 
 def test_the_custom_law_is_ten_lines_at_most():

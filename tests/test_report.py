@@ -100,7 +100,7 @@ def test_each_section_says_what_it_promises(page, simulated_fit):
     ]  # fmt: skip
     for words in (
         "N (parameters)", "D (tokens)", "547 ×",
-        "0.22 to 0.41 holds 95 % of the prior", "contraction",
+        "nine tenths between 0.23 and 0.40", "contraction",
         "1e+08 to 8e+08", "without a card",
         "R-hat (at most 1.01)", "E-BFMI",
         "law alone", "law and discrepancy",

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import FileError, StudyError
 from bayes_scaling.study import Card, Study
 
 GOOD = {
@@ -35,6 +35,11 @@ BAD = {
     "no rows": (pd.DataFrame(GOOD).head(0), {}, "no rows"),
     "misspelt map": (pd.DataFrame(GOOD), {"tokens": "DD"}, "no column 'DD' to use as 'tokens'"),
     "misspelt long map": (pd.DataFrame(GOOD), {"loss": "los"}, "did you mean 'loss'"),
+    "map turned round": (
+        pd.DataFrame(GOOD).rename(columns={"D": "data"}),
+        {"data": "tokens"},
+        "our name comes first, as in tokens=data",
+    ),
     "convention": (pd.DataFrame(GOOD), {"flops": "8ND"}, "convention '8ND' is unknown; use '6ND'"),
     "flops twice": (pd.DataFrame(GOOD).assign(flops=1e18), {"flops": "6ND"}, "has FLOPs already"),
 }
@@ -98,6 +103,24 @@ def test_a_renamed_column_keeps_its_unit(ladder):
     renamed = ladder.rename(loss="task_loss")
     assert renamed.card.units["loss"] == ladder.card.units["task_loss"]
     assert "task_loss" not in renamed.card.units
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_another_separator_is_named(mark, tmp_path):
+    pd.DataFrame(GOOD).to_csv(tmp_path / "runs.csv", sep=mark, index=False)
+    with pytest.raises(FileError, match="separated by"):
+        Study.from_csv(tmp_path / "runs.csv")
+
+
+def test_parquet_without_its_reader_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "runs.parquet").write_bytes(b"")
+
+    def unread(path):
+        raise ImportError("no engine")
+
+    monkeypatch.setattr(pd, "read_parquet", unread)
+    with pytest.raises(FileError, match="needs pyarrow; install it"):
+        Study.from_parquet(tmp_path / "runs.parquet")
 
 
 def test_csv_and_parquet_are_read_by_name_or_by_suffix(tmp_path, runs):
