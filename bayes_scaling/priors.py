@@ -41,7 +41,7 @@ class LogitNormal(dist.TransformedDistribution):
         super().__init__(dist.Normal(loc, scale), transforms.SigmoidTransform(), validate_args=validate_args)
 
 
-class LogStudentT(dist.TransformedDistribution):
+class LogStudentT(dist.Distribution):
     """A Student t on the logarithm: a positive number that most studies agree on, and some do not.
 
     Near its centre it is as informative as a log-normal; far from it, runs that say otherwise are believed.
@@ -61,6 +61,7 @@ class LogStudentT(dist.TransformedDistribution):
     """
 
     arg_constraints = dist.StudentT.arg_constraints
+    support = dist.constraints.positive
     reparametrized_params = ("df", "loc", "scale")
     pytree_data_fields = ("df", "loc", "scale")
 
@@ -68,7 +69,20 @@ class LogStudentT(dist.TransformedDistribution):
         self, df: float = 3.0, loc: float = 0.0, scale: float = 1.0, *, validate_args: bool | None = None
     ) -> None:
         self.df, self.loc, self.scale = df, loc, scale
-        super().__init__(dist.StudentT(df, loc, scale), transforms.ExpTransform(), validate_args=validate_args)
+        super().__init__(np.broadcast_shapes(*map(np.shape, (df, loc, scale))), validate_args=validate_args)
+
+    @property
+    def on_log(self) -> dist.StudentT:
+        """The distribution of the logarithm: made at use, because NumPyro's starts JAX and laws are made without it."""
+        return dist.StudentT(self.df, self.loc, self.scale)
+
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
+        """Return draws, shape ``sample_shape`` and that of the prior."""
+        return jnp.exp(self.on_log.sample(key, sample_shape))
+
+    def log_prob(self, value: ArrayLike) -> jax.Array:
+        """Return the log density."""
+        return self.on_log.log_prob(jnp.log(value)) - jnp.log(value)
 
     def icdf(self, q: ArrayLike) -> jax.Array:
         """Return quantiles, by SciPy: outside of JAX transformations."""
@@ -99,16 +113,16 @@ def describe(prior: Prior) -> str:
 def unconstrained(prior: dist.Distribution) -> tuple[jax.Array, jax.Array]:
     """Return the centre and the spread of a prior on the unconstrained scale, of the prior's shape.
 
-    Exact for normal, log-normal and logit-normal priors, centre and scale of Student t ones; otherwise the image of the
-    mean, and one.  It places the starts of the mode search, so a guess is enough; drawing from the priors would cost
-    half of the compilation.
+    Exact for normal, log-normal and logit-normal priors, centre and scale of a log Student t; otherwise the image of
+    the mean, and one.  It places the starts of the mode search, so a guess is enough; drawing from the priors would
+    cost half of the compilation.
     """
     inner = prior
     while isinstance(inner, (dist.Independent, dist.ExpandedDistribution)):
         inner = inner.base_dist
-    if isinstance(inner, (dist.LogNormal, LogitNormal, LogStudentT)):
+    if isinstance(inner, (dist.LogNormal, LogitNormal)):
         inner = inner.base_dist
-    if isinstance(inner, (dist.Normal, dist.StudentT)):
+    if isinstance(inner, (dist.Normal, LogStudentT)):
         centre, spread = inner.loc, inner.scale
     else:
         try:

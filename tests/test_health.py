@@ -6,6 +6,7 @@ import re
 import numpy as np
 import numpyro.distributions as dist
 import pytest
+from scipy import stats
 
 import bayes_scaling as bs
 from bayes_scaling.health import contraction, parameters
@@ -56,11 +57,12 @@ def test_the_sentences_of_a_refusal_are_those_of_the_records(simulated_fit):
 
 
 def test_contraction_is_one_minus_the_ratio_of_variances(simulated_fit):
-    logs = {n: np.log(simulated_fit.draws[n]) for n in ("E", "alpha_N")}
-    found = contraction(simulated_fit)
-    for name, log in logs.items():
-        prior = getattr(Chinchilla(), name).base_dist.scale
-        assert found[name] == pytest.approx(1 - log.var() / prior**2, abs=0.06)
+    found, law = contraction(simulated_fit), Chinchilla()
+    log_E, log_alpha = (np.log(simulated_fit.draws[n]) for n in ("E", "alpha_N"))
+    assert found["E"] == pytest.approx(1 - log_E.var() / law.E.base_dist.scale**2, abs=0.06)
+    prior = law.alpha_N  # a Student t: the ratio is taken where it is standard normal
+    score = stats.norm.ppf(stats.t.cdf((log_alpha - prior.loc) / prior.scale, prior.df))
+    assert found["alpha_N"] == pytest.approx(1 - score.var(), abs=0.06)
     assert set(found.index) == {"E", "reducible", "split", "alpha_N", "alpha_D", "sigma"}
 
 

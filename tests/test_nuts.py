@@ -56,7 +56,7 @@ def test_one_after_another_gives_what_side_by_side_gives(simulated, monkeypatch)
     assert side_by_side.posterior["E"].shape == in_turn.posterior["E"].shape == (4, 7)
     for name in ("E", "alpha_N", "sigma"):
         one, other = side_by_side.posterior[name], in_turn.posterior[name]
-        assert abs(one.mean() - other.mean()) < one.std(), name
+        assert abs(one.mean() - other.mean()) < 2 * one.std(), name
 
 
 def test_a_million_rows_take_little_memory():
