@@ -11,7 +11,7 @@ from bayes_scaling.models import Chinchilla
 @pytest.fixture(scope="module")
 def posterior():
     study = bs.Study.load("olmo_ladder").select(task="HellaSwag").rename(loss="c4_loss")
-    return bs.fit(Chinchilla(), study, seed=0, draws=500)
+    return bs.fit(Chinchilla(), study, seed=0)
 
 
 FAR = {"N": 7e9, "D": 4e12}

@@ -97,10 +97,9 @@ def test_what_is_left_out_is_nan_and_padding_is_gone(simulated_fit, simulated):
 def test_prior_draws_follow_the_priors(whole):
     prior = whole.tree["prior"]
     assert prior.sizes["draw"] == 1000
-    for name in ("alpha_N", "E"):
-        centre = getattr(Chinchilla(), name).base_dist
-        logs = np.log(prior[name].to_numpy().ravel())
-        assert stats.kstest(logs, stats.norm(centre.loc, centre.scale).cdf).pvalue > 1e-3
+    E, alpha = Chinchilla().E.base_dist, Chinchilla().alpha_N
+    for name, law in (("E", stats.norm(E.loc, E.scale)), ("alpha_N", stats.t(alpha.df, alpha.loc, alpha.scale))):
+        assert stats.kstest(np.log(prior[name].to_numpy().ravel()), law.cdf).pvalue > 1e-3
     reference = np.exp(np.log(whole.study.column("n_params")).mean())
     A = prior["E"] * prior["reducible"] * prior["split"] * reference ** prior["alpha_N"]
     np.testing.assert_allclose(prior["A"], A, rtol=1e-9)
