@@ -37,7 +37,7 @@ NUDGE = 0.1  # error of the slope by which the outcomes that tell of it are foun
 
 
 def choose_law(laws: Sequence[Law], study: Study, *, seed: int, **options: Any) -> Law:
-    """Return the law that forecasts best inside a study: :func:`choose_laws` of one study.
+    """Return the law that forecasts best inside a study: :func:`bayes_scaling.choose_laws` of one study.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def choose_law(laws: Sequence[Law], study: Study, *, seed: int, **options: Any) 
     seed : int
         Seed of every random draw.
     **options
-        As in :func:`choose_laws`.
+        As in :func:`bayes_scaling.choose_laws`.
 
     Examples
     --------
@@ -143,7 +143,9 @@ def choose_laws(
 
 
 def learn_discrepancy(law: Law, studies: Sequence[Study], *, seed: int, **options: Any) -> list[Law]:
-    """Return the law of each study with the discrepancy its own backtests speak for: :func:`choose_laws` among one.
+    """Return the law of each study with the discrepancy its own backtests speak for.
+
+    This is :func:`bayes_scaling.choose_laws` with one law to choose from.
 
     Parameters
     ----------
@@ -154,7 +156,7 @@ def learn_discrepancy(law: Law, studies: Sequence[Study], *, seed: int, **option
     seed : int
         Seed of every random draw.
     **options
-        As in :func:`choose_laws`.
+        As in :func:`bayes_scaling.choose_laws`.
 
     Examples
     --------
