@@ -16,7 +16,7 @@ from arviz_stats.base import array_stats
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla, TwoStep
 from benchmarks.markdown import show
-from benchmarks.rivals import chinchilla_in_pymc, exponent, sample_with_nutpie
+from benchmarks.rivals import chinchilla_in_pymc, sample_with_nutpie
 
 TASKS = ("HellaSwag", "PIQA")
 DRAWS = 2000
@@ -89,8 +89,8 @@ def two_step_in_pymc(ladder: bs.Study) -> Any:
         psi = shared(
             "split", pm.LogitNormal("split_mean", 0.0, 0.8), 0.4, lambda p: pt.log(p / (1 - p)), pm.math.sigmoid
         )
-        alpha = shared("alpha_N", exponent("alpha_N_mean"), 0.2, *logs)
-        beta = shared("alpha_D", exponent("alpha_D_mean"), 0.2, *logs)
+        alpha = shared("alpha_N", pm.LogNormal("alpha_N_mean", math.log(0.3), 0.15), 0.2, *logs)
+        beta = shared("alpha_D", pm.LogNormal("alpha_D_mean", math.log(0.3), 0.15), 0.2, *logs)
         tau = pm.LogNormal("tau", math.log(0.005), 0.5)
         sigma = pm.LogNormal("sigma", math.log(0.01), 0.7, shape=count)
         mean = E * (1 + rho * (psi * pt.exp(-alpha * x) + (1 - psi) * pt.exp(-beta * y)))

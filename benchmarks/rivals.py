@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["chinchilla_in_pymc", "exponent", "sample_with_nutpie"]
+__all__ = ["chinchilla_in_pymc", "sample_with_nutpie"]
 
 
 def exponent(name: str) -> Any:

@@ -29,6 +29,9 @@ __all__ = ["IRREDUCIBLE", "TwoStep", "routes", "single_step"]
 IRREDUCIBLE = dist.LogNormal(0.0, 1.0)
 """Prior of a floor that serves losses in bits per byte (about a half) and in nats per token (about two)."""
 
+SHARED_EXPONENT = dist.LogNormal(math.log(0.3), 0.15)
+"""Prior of the exponent that the series of a ladder share: each may differ from it, so that it needs no heavy tails."""
+
 WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
 LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
 
@@ -50,7 +53,8 @@ class TwoStep(Law):
     step1 : Law
         Loss from parameters and tokens (:class:`Chinchilla`), from FLOPs (:class:`PowerLaw`), or your own.  Its
         discrepancy is 0.15, less than single series need: run effects and pooling leave less to it.  Its floor has a
-        wide prior around 1, because the series come in two units: bits per byte (about 0.5) and nats per token (1.9).
+        wide prior around 1, because the series come in two units: bits per byte (about 0.5) and nats per token (1.9);
+        its exponents, shared by the series, have none of the heavy tails that a single series needs.
     step2 : Law
         Accuracy from loss.  Both discrepancies are those with which 90 % intervals held 90 % of the outcomes of
         backtests inside the ladder, each step by its own (notebook ``ladder``).
@@ -89,7 +93,7 @@ class TwoStep(Law):
     ('N', 'D')
     """
 
-    step1: Law = Chinchilla(E=IRREDUCIBLE, discrepancy=0.15)
+    step1: Law = Chinchilla(E=IRREDUCIBLE, alpha_N=SHARED_EXPONENT, alpha_D=SHARED_EXPONENT, discrepancy=0.15)
     step2: Law = SigmoidAccuracy()
     feature: str | None = "task_loss"
     jointly: tuple[str, ...] = ("task_loss", "c4_loss")
@@ -277,4 +281,4 @@ def routes(**changes: Any) -> tuple[TwoStep, TwoStep]:
 
 def single_step(**changes: Any) -> TwoStep:
     """Return the law that goes from parameters and tokens straight to accuracy, through a latent index with floor 1."""
-    return TwoStep(step1=Chinchilla(E=1.0, discrepancy=0.15), feature=None, **changes)
+    return TwoStep(step1=TwoStep().step1.replace(E=1.0), feature=None, **changes)
