@@ -120,12 +120,13 @@ class Posterior:
     def diagnose(self, *, seed: int | None = None) -> Problems:
         """Return everything that speaks against this fit, a record each; printed, a sentence each.
 
-        Codes, numbers and limits are those of :func:`bayes_scaling.health.examine`; ``seed`` is that of the prior
-        draws, by default the fit's.
+        Codes, numbers and limits are those of :func:`bayes_scaling.health.examine` and, for runs the law does not
+        expect, :func:`bayes_scaling.outliers.outliers`; ``seed`` is that of the prior draws, by default the fit's.
         """
         from bayes_scaling.health import examine
+        from bayes_scaling.outliers import outliers
 
-        return examine(self, seed=seed)
+        return examine(self, seed=seed) + outliers(self)
 
     def require_converged(self, allow_unconverged: bool = False) -> None:
         """Refuse a fit that did not converge.

@@ -20,6 +20,7 @@ from bayes_scaling import report_tables as tables
 from bayes_scaling.comparing import compare
 from bayes_scaling.errors import ComparisonError
 from bayes_scaling.files import check_writable, write_text
+from bayes_scaling.health import examine
 from bayes_scaling.mathematics import law_cards
 from bayes_scaling.results import Result
 from bayes_scaling.tables import verdict
@@ -160,7 +161,7 @@ def contents(result: Result, made_by: str, others: Mapping[str, Posterior]) -> d
         "learnt": [tables.learnt(name, fit) for name, fit in list(fits.items())[: len(own)]],
         "columns": tables.columns(result),
         "sampling": tables.diagnostics(fits),
-        "problems": {name: fit.diagnose() for name, fit in fits.items()},
+        "problems": {name: examine(fit) for name, fit in fits.items()},
         "bands": tables.bands(result),
         **comparison(result, fits),
         "design": result.caveats,

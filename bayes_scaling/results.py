@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from bayes_scaling.design import design_check
 from bayes_scaling.forecast import Forecast
+from bayes_scaling.outliers import outliers
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.problems import Problems
 from bayes_scaling.study import Study
@@ -60,10 +62,11 @@ class Result:
         units = self.forecast.units
         return "accuracy" if "accuracy" in units else next(iter(units))
 
-    @property
+    @functools.cached_property
     def caveats(self) -> Problems:
-        """What speaks against the runs and the targets, whatever the law."""
-        return design_check(self.study, self.forecast.targets.reset_index())
+        """What speaks against the runs and the targets: design, and outcomes that no fitted law expects."""
+        unexpected = dict.fromkeys(problem for posterior in self.posteriors for problem in outliers(posterior))
+        return design_check(self.study, self.forecast.targets.reset_index()) + unexpected
 
     def diagnostics(self) -> dict[str, Any]:
         """Return the worst of what the fits say of themselves."""
