@@ -99,8 +99,11 @@ def store(row: dict[str, Any]) -> pd.DataFrame:
     known = {each["law"]: each for each in rows} | {row["law"]: row}
     table = pd.DataFrame([known[name] for name in LAWS if name in known])
     table.to_csv(path, index=False, float_format="%.6g")
-    pictures = "\n\n".join(f"![Ranks of {name}](sbc_{name}.png)" for name in table["law"])
-    (RESULTS / "sbc.md").write_text(f"{PREFACE}\n{as_markdown(table)}\n\n{pictures}\n", encoding="utf-8")
+    tests, least = int(table["parameters"].sum()), table["smallest p"].min()
+    summary = f"Of {tests} p-values in all the smallest is {least:.2g}; by chance it would be about {1 / tests:.1g}."
+    pictures = [f"![Ranks of {name}](sbc_{name}.png)" for name in table["law"]]
+    document = "\n\n".join([PREFACE.strip(), as_markdown(table), summary, *pictures])
+    (RESULTS / "sbc.md").write_text(document + "\n", encoding="utf-8")
     return table
 
 
