@@ -21,7 +21,7 @@ import numpyro.distributions as dist
 
 from bayes_scaling.columns import SYMBOLS, floats, remedy
 from bayes_scaling.errors import LawError, StudyError
-from bayes_scaling.priors import Prior, describe
+from bayes_scaling.priors import Prior, describe, pack, unpack
 from bayes_scaling.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ class Law:
         """Priors, numbers and held laws are data, options are structure: other priors never compile a program again."""
         names = self._data_fields()
         options = tuple((f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in names)
-        return tuple(getattr(self, name) for name in names), (names, options)
+        data, structures = zip(*(unpack(getattr(self, name)) for name in names), strict=True)
+        return data, (tuple(zip(names, structures, strict=True)), options)
 
     @classmethod
     def _data_fields(cls) -> tuple[str, ...]:
@@ -163,7 +164,9 @@ class Law:
     @classmethod
     def _unflatten(cls, structure: tuple[Any, ...], data: tuple[Any, ...]) -> Law:
         law = object.__new__(cls)
-        for name, value in (*zip(structure[0], data, strict=True), *structure[1]):
+        fields, options = structure
+        packed = ((name, pack(value, inner)) for (name, inner), value in zip(fields, data, strict=True))
+        for name, value in (*packed, *options):
             object.__setattr__(law, name, value)
         return law
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from numpyro.distributions import biject_to, transforms
 from scipy import stats
 
-__all__ = ["LogStudentT", "LogitNormal", "Prior", "describe", "unconstrained"]
+__all__ = ["LogStudentT", "LogitNormal", "Prior", "describe", "pack", "unconstrained", "unpack"]
 
 Prior: TypeAlias = dist.Distribution | float
 """What a parameter of a law is given: a scalar NumPyro distribution, or the number it is fixed at."""
@@ -132,3 +132,33 @@ def unconstrained(prior: dist.Distribution) -> tuple[jax.Array, jax.Array]:
         spread = 1.0
     place, width = (jnp.asarray(value, dtype=float) for value in (centre, spread))
     return jnp.broadcast_to(place, prior.shape()), jnp.broadcast_to(width, prior.shape())
+
+
+def unpack(prior: Any) -> tuple[Any, Any]:
+    """Return (data, structure) of a prior, its data by name.
+
+    NumPyro's own flattening follows the order of a set, which changes with the hash seed of the process; a program
+    compiled for one order would not be found on disk by a process with another.  What is no distribution is data.
+
+    Examples
+    --------
+    >>> data, structure = unpack(dist.Normal(0.0, 0.5))
+    >>> sorted(data.items())
+    [('loc', 0.0), ('scale', 0.5)]
+    >>> describe(pack(data, structure))
+    'Normal(loc=0, scale=0.5)'
+    """
+    if not isinstance(prior, dist.Distribution):
+        return prior, None
+    values, fixed = prior.tree_flatten()
+    parts = {name: unpack(v) for name, v in zip(type(prior).gather_pytree_data_fields(), values, strict=True)}
+    inner = tuple((name, structure) for name, (_, structure) in parts.items())
+    return {name: data for name, (data, _) in parts.items()}, (type(prior), fixed, inner)
+
+
+def pack(data: Any, structure: Any) -> Any:
+    """Return the prior that :func:`unpack` took apart; its data may be placeholders of JAX."""
+    if structure is None:
+        return data
+    kind, fixed, inner = structure
+    return kind.tree_unflatten(fixed, tuple(pack(data[name], part) for name, part in inner))

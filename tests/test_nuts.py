@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -66,3 +70,25 @@ def test_a_million_rows_take_little_memory():
         runs = {"N": column, "D": column, "N0": number, "D0": number}
         program = nuts.sample.lower(law, plan, jax.random.key(0), runs, {"loss": column}).compile()
     assert program.memory_analysis().temp_size_in_bytes < 2**28  # side by side, 26 gradients would take 2.5 GiB
+
+
+def test_every_process_makes_the_same_program():
+    """Whatever its hash seed: a program compiled by one process is found on disk by the next."""
+    code = """
+import jax
+import bayes_scaling as bs
+from bayes_scaling import nuts
+from bayes_scaling.models import Chinchilla
+law, plan, key = Chinchilla(), nuts.Plan(), jax.random.key(0)
+study = bs.Study.load("olmo_ladder").training.select(task="MMLU").rename(loss="task_loss")
+print(nuts.sample.lower(law, plan, key, *law.arrays(study)).as_text())
+"""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, text=True
+        )
+        for seed in "013"
+    ]
+    first, *others = [process.communicate()[0] for process in processes]
+    assert "stablehlo.while" in first
+    assert others == [first, first]
