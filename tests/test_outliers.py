@@ -29,9 +29,8 @@ def test_the_least_expected_comes_first(simulated):
     assert str(problem).index("run 9") < str(problem).index("run 3")
 
 
-def test_runs_of_one_family_are_expected(simulated_fit, ladder_fits):
+def test_runs_of_one_family_are_expected(simulated_fit):
     assert not outliers(simulated_fit)
-    assert not outliers(ladder_fits[0])
 
 
 def test_a_likelihood_without_a_distribution_function_is_not_looked_at(simulated_fit, monkeypatch):
