@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_scaling.checks import loo_pit
 from bayes_scaling.errors import LawError
-from bayes_scaling.pointwise import outcomes
+from bayes_scaling.pointwise import LEVELS, outcomes
 from bayes_scaling.problems import Problem, Problems
 
 if TYPE_CHECKING:
@@ -42,21 +42,19 @@ def outliers(posterior: Posterior) -> Problems:
         places = loo_pit(posterior)
     except (LawError, NotImplementedError):
         return Problems()
-    values = outcomes(posterior).to_numpy()
-    tails = (2 * np.minimum(places["pit"], 1 - places["pit"])).to_numpy()
-    order = np.argsort(tails, kind="stable")
-    found = order[tails[order] * len(tails) < MAX_CHANCE]
-    if not len(found):
+    places = places.set_index(list(LEVELS)).assign(value=outcomes(posterior))
+    places["tail"] = 2 * np.minimum(places["pit"], 1 - places["pit"])
+    found = places[places["tail"] * len(places) < MAX_CHANCE].sort_values("tail", kind="stable")
+    if found.empty:
         return Problems()
     words = []
-    for i in found[:NAMED]:
-        quantity, run, place = places.loc[i, ["quantity", "run", "place"]]
-        words.append(f"{quantity} {values[i]:.4g} of {' on '.join(filter(None, (f'run {run!r}', place)))}")
+    for (quantity, run, place, _), value in found["value"].head(NAMED).items():
+        words.append(f"{quantity} {value:.4g} of {' on '.join(filter(None, (f'run {run!r}', place)))}")
     further = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    least = float(tails[found[0]])
+    least = float(found["tail"].iloc[0])
     sentence = (
         f"The law, fitted to the other outcomes, does not expect {', '.join(words)}{further} "
-        f"(tail probability {least:.1g}, at least {MAX_CHANCE / len(tails):.1g})"
+        f"(tail probability {least:.1g}, at least {MAX_CHANCE / len(places):.1g})"
     )
     remedy = "check the entry, and drop the run if something went wrong in it"
-    return Problems([Problem("outlier", sentence, remedy, least, str(places.loc[found[0], "run"]))])
+    return Problems([Problem("outlier", sentence, remedy, least, str(found.index[0][1]))])

@@ -12,7 +12,7 @@ import xarray as xr
 if TYPE_CHECKING:
     from bayes_scaling.posterior import Posterior
 
-__all__ = ["Pointwise", "labels_of", "outcomes", "pointwise"]
+__all__ = ["LEVELS", "Pointwise", "labels_of", "outcomes", "pointwise"]
 
 LEVELS = ("quantity", "run", "place", "further")  # place: task or series; further: window
 SAMPLE = ("chain", "draw")

@@ -64,8 +64,8 @@ class Result:
 
     @functools.cached_property
     def caveats(self) -> Problems:
-        """What speaks against the runs and the targets: design, and outcomes that no fitted law expects."""
-        unexpected = dict.fromkeys(problem for posterior in self.posteriors for problem in outliers(posterior))
+        """What speaks against the runs and the targets: design, and outcomes that a fitted law does not expect."""
+        unexpected = (problem for posterior in self.posteriors for problem in outliers(posterior))
         return design_check(self.study, self.forecast.targets.reset_index()) + unexpected
 
     def diagnostics(self) -> dict[str, Any]:

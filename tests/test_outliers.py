@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.checks import loo_pit
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.outliers import outliers
 
@@ -27,6 +28,14 @@ def test_the_least_expected_comes_first(simulated):
     (problem,) = outliers(fit_with(simulated, {"run 3": 1.3, "run 9": 3.0}))
     assert problem.where == "run 9"
     assert str(problem).index("run 9") < str(problem).index("run 3")
+
+
+def test_values_are_found_by_name_not_by_place(simulated, monkeypatch):
+    fit = fit_with(simulated, {"run 6": 1.1})
+    table = loo_pit(fit)
+    monkeypatch.setattr("bayes_scaling.outliers.loo_pit", lambda _: table.iloc[::-1].reset_index(drop=True))
+    (problem,) = outliers(fit)
+    assert f"loss {fit.study.column('loss')[6]:.4g} of run 'run 6' " in str(problem)
 
 
 def test_runs_of_one_family_are_expected(simulated_fit):
