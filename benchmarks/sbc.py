@@ -2,8 +2,8 @@
 
 200 studies are drawn from the priors of each law and fitted; the truth must rank uniformly among its posterior draws.
 Each law's row goes into ``results/sbc.csv`` as it is done, in the place of what was found before; ``results/sbc.md`` is
-made from all of them.  On one core most laws take one or two minutes, those of transfer and the
-two-step law up to an hour.
+made from all of them.  On one core most laws take one or two minutes, those of transfer and the two-step law up to an
+hour.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 
 from bayes_scaling import nuts
@@ -49,18 +50,20 @@ def test_a_start_outside_the_support_is_left_where_it_is(double):
 
 
 def test_one_after_another_gives_what_side_by_side_gives(simulated, monkeypatch):
-    runs, observed = Chinchilla().arrays(simulated)
+    firm = dist.LogNormal(np.log(0.3), 0.15)  # so few draws do not get to the end of heavy tails
+    law = Chinchilla(alpha_N=firm, alpha_D=firm)
+    runs, observed = law.arrays(simulated)
     found = []
     for limit, plan in ((2**16, nuts.Plan(draws=7, warmup=9)), (0, nuts.Plan(draws=7, warmup=9, target_accept=0.8501))):
         monkeypatch.setattr(nuts, "SIDE_BY_SIDE", limit)  # read when the program of another plan is traced
         with double_precision():
-            found.append(jax.tree.map(np.asarray, nuts.sample(Chinchilla(), plan, jax.random.key(0), runs, observed)))
+            found.append(jax.tree.map(np.asarray, nuts.sample(law, plan, jax.random.key(0), runs, observed)))
     side_by_side, in_turn = found
     assert np.allclose(side_by_side.mode_potential, in_turn.mode_potential, atol=1e-9)
     assert side_by_side.posterior["E"].shape == in_turn.posterior["E"].shape == (4, 7)
     for name in ("E", "alpha_N", "sigma"):
         one, other = side_by_side.posterior[name], in_turn.posterior[name]
-        assert abs(one.mean() - other.mean()) < 2 * one.std(), name
+        assert abs(one.mean() - other.mean()) < one.std(), name
 
 
 def test_a_million_rows_take_little_memory():
