@@ -12,19 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bayes_scaling.errors import FileError
-from bayes_scaling.results import Result
 
-__all__ = [
-    "as_json",
-    "check_writable",
-    "published",
-    "save_picture",
-    "staged",
-    "write_file",
-    "write_folder",
-    "write_json",
-    "write_text",
-]
+__all__ = ["as_json", "atomic_file", "atomic_folder", "check_writable", "staged", "write_json", "write_text"]
 
 
 def check_writable(folder: Path | None, *files: Path | None) -> None:
@@ -68,7 +57,7 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def published(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder to prepare files in; when all are ready, each moves to ``folder`` under its own name."""
     with staged(folder) as stage:
         yield stage
@@ -77,10 +66,17 @@ def published(folder: Path) -> Iterator[Path]:
             os.replace(path, folder / path.name)
 
 
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield the path of a file to write; when it is ready it becomes ``path``, whole or not at all."""
+    with atomic_folder(path.parent) as stage:
+        yield stage / path.name
+
+
 def write_text(text: str, path: Path) -> None:
     """Write text to one file, whole or not at all."""
-    with published(path.parent) as stage:
-        (stage / path.name).write_text(text, encoding="utf-8")
+    with atomic_file(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def write_json(document: Mapping[str, Any], path: Path) -> None:
@@ -91,40 +87,3 @@ def write_json(document: Mapping[str, Any], path: Path) -> None:
 def as_json(document: Mapping[str, Any]) -> str:
     """Return a document as the text of a JSON file."""
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-
-
-def save_picture(axes: object, path: Path) -> None:
-    """Save the figure that holds the axes, and close it."""
-    from bayes_scaling import plots
-
-    figure = plots.figure_of(axes)
-    figure.savefig(path, dpi=150)
-    plots.close(figure)
-
-
-def write_file(result: Result, path: Path) -> None:
-    """Write a result as JSON to one file."""
-    write_json(result.document(), path)
-
-
-def write_folder(result: Result, folder: Path) -> None:
-    """Write tables, pictures and posteriors to a folder, each file under its own name when all of them are ready."""
-    with published(folder) as stage:
-        (stage / "forecast.json").write_text(as_json(result.document()), encoding="utf-8")
-        result.rows().to_csv(stage / "forecast.csv", index=False, float_format="%.8g")
-        _pictures(result, stage)
-        for posterior in result.posteriors:
-            feature = getattr(posterior.law, "feature", None)
-            name = f"posterior_{feature}.nc" if feature and len(result.posteriors) > 1 else "posterior.nc"
-            posterior.save(stage / name)
-
-
-def _pictures(result: Result, folder: Path) -> None:
-    from bayes_scaling import plots
-
-    if "task" in result.forecast.draws.dims:
-        save_picture(plots.plot_forest(result.forecast, result.head), folder / "forecast.png")
-    else:
-        save_picture(plots.plot_fit(result.posteriors[0], result.forecast), folder / "forecast.png")
-    if "series" in result.forecast.draws.dims:
-        save_picture(plots.plot_ladder_sheet(result.posteriors, result.forecast), folder / "ladder.png")

@@ -24,12 +24,12 @@ DRAWS = 2000
 
 def figures(seed: int = 0, draws: int = DRAWS) -> dict[str, float]:
     """Fit both laws both ways, print the tables and return the largest differences."""
-    points = bs.Study.load("chinchilla", progress=False)
+    points = bs.load_study("chinchilla", progress=False)
     ours = bs.fit(Chinchilla(), points, seed=seed, draws=draws)
     theirs = chinchilla_in_pymc(*(points.column(c) for c in ("n_params", "tokens", "loss")), "anchored")
     found = {"chinchilla": compare(ours, sample_with_nutpie(theirs, seed, draws)[0])}
 
-    ladder = bs.Study.load("olmo_ladder").training.select(task=list(TASKS))
+    ladder = bs.load_study("olmo_ladder").training.select(task=list(TASKS))
     ours = bs.fit(TwoStep(jointly=("task_loss",)), ladder, seed=seed, draws=draws)
     found["two_step"] = compare(ours, sample_with_nutpie(two_step_in_pymc(ladder), seed, draws)[0])
 

@@ -15,9 +15,9 @@ import pandas as pd
 from rich.progress import track
 
 import bayes_scaling as bs
-from bayes_scaling.backtesting import expanding_window
+from bayes_scaling.evaluation.backtest import expanding_window
+from bayes_scaling.forecasts.scores import score_table, summarise
 from bayes_scaling.models import Chinchilla, FewSteps, Kaplan
-from bayes_scaling.scores import score_table, summarise
 from benchmarks.loss_to_loss import CUTS, HELD_OUT, LARGEST, SETS, one_set
 from benchmarks.markdown import show
 from benchmarks.point_fits import bootstrap_forecast
@@ -38,15 +38,15 @@ class Split:
 
 def splits() -> list[Split]:
     """Return every study with the runs held out of it."""
-    points = bs.Study.load("chinchilla", progress=False)
+    points = bs.load_study("chinchilla", progress=False)
     found = [Split("Chinchilla points", a, b) for _, a, b in expanding_window(points, "flops")]
-    sweep = bs.Study.load("loss_to_loss", full=True, progress=False).training.rename(n_params="n_params_body")
+    sweep = bs.load_study("loss_to_loss", full=True, progress=False).training.rename(n_params="n_params_body")
     for name in SETS:
         for loss in HELD_OUT:
             one = one_set(sweep, name).rename(loss=loss)
             small, large = one.select(f"flops <= {max(CUTS)}"), one.select(f"flops >= {LARGEST}")
             found.append(Split("loss-to-loss sweep", small, large))
-    ladder = bs.Study.load("olmo_ladder")
+    ladder = bs.load_study("olmo_ladder")
     for task in ladder.tasks:
         one = ladder.select(task=task).rename(loss="task_loss")
         train, extra = one.training, one.select("role == 'extra' and size == '3.2B'")

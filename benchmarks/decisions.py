@@ -11,10 +11,10 @@ from numpyro import distributions as dist
 from rich.console import Console
 
 import bayes_scaling as bs
-from bayes_scaling.intervals import quantile
+from bayes_scaling.forecasts.quantiles import quantile
+from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import Chinchilla
-from bayes_scaling.precision import double_precision
-from bayes_scaling.study import SYMBOLS
+from bayes_scaling.study.reading import SYMBOLS
 
 STUDIES = 240
 DESIGN = pd.DataFrame([(n, r * n) for n in (5e7, 1e8, 2e8, 4e8, 8e8) for r in (5, 10, 20, 40, 80)], columns=["N", "D"])
@@ -96,7 +96,7 @@ def _inside(truth: float, draws: np.ndarray) -> bool:
 
 def chinchilla(seed: int = 0) -> dict[str, float]:
     """Return the exponent of N* and the tokens per parameter at Chinchilla's budget, from the 240 points."""
-    surface = bs.Surface.of(bs.fit(Chinchilla(), bs.Study.load("chinchilla", progress=False), seed=seed))
+    surface = bs.Surface.of(bs.fit(Chinchilla(), bs.load_study("chinchilla", progress=False), seed=seed))
     slope = bs.allocate(surface, [1e20, 1e24]).slopes()["n_params"]
     ratio = bs.allocate(surface, 5.76e23).tokens_per_parameter[:, 0]
     return {
@@ -143,7 +143,7 @@ def retrospect(seed: int = 0, draws: int = 500, tasks: tuple[str, ...] | None = 
         One row per order, task and run bought: ``flops`` spent so far, relative ``error`` of the median, ``width90`` of
         the interval of a new run over the outcome, ``in90``.
     """
-    ladder = bs.Study.load("olmo_ladder")
+    ladder = bs.load_study("olmo_ladder")
     tasks = tasks or tuple(ladder.tasks)
     trained = {t: ladder.training.select(task=t).rename(loss="task_loss") for t in tasks}
     aims = {t: ladder.targets.select(task=t, run="7B-4T").rename(loss="task_loss") for t in tasks}
@@ -217,7 +217,7 @@ def _buy(
 
 def ladders(seed: int = 0, families: int = 24) -> pd.DataFrame:
     """Return the widths to expect of the paper's ladder and of its smaller parts, families drawn from the priors."""
-    frame = bs.Study.load("olmo_ladder").training.frame.drop_duplicates("run")
+    frame = bs.load_study("olmo_ladder").training.frame.drop_duplicates("run")
     sizes = list(dict.fromkeys(frame["size"]))
     plans = {
         f"to_{size}": frame[frame["size"].isin(sizes[: i + 1])][["n_params", "tokens", "flops"]]

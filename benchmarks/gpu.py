@@ -19,8 +19,8 @@ import jax
 import pandas as pd
 
 import bayes_scaling as bs
+from bayes_scaling.inference.precision import PRECISIONS
 from bayes_scaling.models import Chinchilla
-from bayes_scaling.precision import PRECISIONS
 from benchmarks.agreement import apart
 from benchmarks.markdown import show
 from benchmarks.scaling import simulated_study

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 import bayes_scaling as bs
+from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.models.two_step import routes
-from bayes_scaling.scores import summarise
 
 DRAWS = 1000
 
@@ -25,7 +25,7 @@ PUBLISHED = {
 
 def figures(seed: int = 0, draws: int = DRAWS) -> dict[str, float]:
     """Fit both routes, forecast the targets, print the comparison and return the figures by name."""
-    study = bs.Study.load("olmo_ladder")
+    study = bs.load_study("olmo_ladder")
     posteriors = [bs.fit(law, study, seed=seed, draws=draws) for law in routes()]
     forecast = bs.average([p.forecast(study.targets) for p in posteriors], seed=seed)
     scores = forecast.score()

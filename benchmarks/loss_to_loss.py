@@ -37,10 +37,10 @@ import pandas as pd
 import bayes_scaling as bs
 from bayes_scaling.data import HERE
 from bayes_scaling.data.loss_to_loss.build import published
-from bayes_scaling.fetch import fetch
+from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.models import Chinchilla, FewSteps, Kaplan, ShiftedCompute, ShiftedPowerLaw
-from bayes_scaling.pairing import Pairing, choose, pair
-from bayes_scaling.scores import summarise
+from bayes_scaling.study.download import fetch
+from bayes_scaling.study.pairing import Pairing, choose, pair
 from benchmarks.markdown import show
 
 GRID = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)
@@ -251,7 +251,7 @@ KINDS = {
 
 def figures(seed: int = 0, draws: int = 500) -> dict[str, float]:
     """Run every experiment on the full sweep, print the tables and return the figures by name (errors in per cent)."""
-    table, fits = bs.Study.load("loss_to_loss", full=True), published_fits()
+    table, fits = bs.load_study("loss_to_loss", full=True), published_fits()
     scores = {kind: evaluate(table, kind, fits, seed, draws) for kind in KINDS}
     forms, laws = direct(table, seed, draws)
     few = few_runs(table, float(scores["train_to_downstream"]["s"].iloc[0]), seed, draws)

@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 
 import bayes_scaling as bs
+from bayes_scaling.evaluation.sbc import simulation_based_calibration
 from bayes_scaling.models import LAWS, TwoStep
 from bayes_scaling.models.defaults import law_by_name
-from bayes_scaling.sbc import plot_ranks, simulation_based_calibration
+from bayes_scaling.plots import plot_ranks
 from benchmarks.markdown import as_markdown
 
 RESULTS = Path(__file__).parent / "results"
@@ -44,7 +45,7 @@ over ten bins for each parameter; `times parameters` is the smallest p-value tim
 def design(name: str) -> tuple[bs.Law, bs.Study]:
     """Return a law and runs like those it is meant for."""
     if name == "two_step":
-        ladder = bs.Study.load("olmo_ladder").training.select(task=["HellaSwag", "PIQA"])
+        ladder = bs.load_study("olmo_ladder").training.select(task=["HellaSwag", "PIQA"])
         return TwoStep(jointly=("task_loss",)), ladder
     rng = np.random.default_rng(0)
     mixed = rng.permutation(RUNS)
@@ -64,7 +65,7 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
         "pretrain_data": np.tile([0.0, 1e3, 1e4, 6e4], RUNS // 4),
     }
     law = law_by_name(name)
-    needed = {bs.study.SYMBOLS.get(n, n) for n in law.run_inputs} | set(law.quantities)
+    needed = {column_of(n) for n in law.run_inputs} | set(law.quantities)
     table = pd.DataFrame({c: columns[c] for c in sorted(needed & columns.keys())})
     if name == "sigmoid_accuracy":
         table["loss"] = columns["loss"]

@@ -37,14 +37,14 @@ TARGET = {"N": 7e10, "D": 1.4e12}
 OURS_COLD = """
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla
-fit = bs.fit(Chinchilla(), bs.Study.load("chinchilla", progress=False), seed=0)
+fit = bs.fit(Chinchilla(), bs.load_study("chinchilla", progress=False), seed=0)
 print(fit.forecast({"N": 7e10, "D": 1.4e12}).intervals())
 """
 THEIRS_COLD = """
 import numpy as np
 import bayes_scaling as bs
 from benchmarks.rivals import chinchilla_in_pymc, sample_with_nutpie
-study = bs.Study.load("chinchilla", progress=False)
+study = bs.load_study("chinchilla", progress=False)
 n, d, loss = (study.column(c) for c in ("n_params", "tokens", "loss"))
 draws, *_ = sample_with_nutpie(chinchilla_in_pymc(n, d, loss), seed=0)
 A, B = np.exp(draws["log_A"]), np.exp(draws["log_B"])
@@ -54,7 +54,7 @@ print(np.quantile(draws["E"] + A / 7e10 ** draws["alpha_N"] + B / 1.4e12 ** draw
 
 def single() -> Found:
     """Fit the Chinchilla law to the 240 points: effective draws per second, the smallest over parameters."""
-    study = bs.Study.load("chinchilla", progress=False)
+    study = bs.load_study("chinchilla", progress=False)
     n, d, loss = (study.column(c) for c in ("n_params", "tokens", "loss"))
 
     def ours(seed: int) -> tuple[float, float]:
@@ -137,7 +137,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 def ladder() -> Found:
     """Fit the eight-task ladder through both routes, warm."""
-    study = bs.Study.load("olmo_ladder")
+    study = bs.load_study("olmo_ladder")
 
     def both(seed: int) -> tuple[float, bool]:
         started = time.perf_counter()
@@ -168,7 +168,7 @@ def batch() -> Found:
 
 
 def _sweep_studies() -> list[bs.Study]:
-    sweep = bs.Study.load("loss_to_loss", full=True, progress=False).training
+    sweep = bs.load_study("loss_to_loss", full=True, progress=False).training
     losses = [c for c in sweep.frame.columns if c.endswith(("_loss", "_ce"))]
     return [one_set(sweep, name).rename(loss=loss) for name in SETS for loss in losses]
 

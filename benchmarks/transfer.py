@@ -33,9 +33,9 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 import bayes_scaling as bs
+from bayes_scaling.law.priors import LogitNormal
 from bayes_scaling.models import FadingTransfer, PretrainingSize, Rectified, Transfer
 from bayes_scaling.models.transfer import PUBLISHED
-from bayes_scaling.priors import LogitNormal
 
 SCALES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
 FLOORS = {"third": -0.7, "fifth": -1.4, "tenth": -2.2}  # centres of the prior, as logits
@@ -95,7 +95,7 @@ TESTS = {
 
 def image() -> dict[str, float]:
     """Forecast larger fine-tuning fractions of ResNet-50, and ResNet-152 from the smaller models."""
-    table = bs.Study.load("cg_transfer")
+    table = bs.load_study("cg_transfer")
     inside = table.select(f"{LOW} and model != 'resnet152'")  # what backtests may see
     splits = {
         "sizes": [(f"finetune_fraction <= {c}", f"{OWN} and finetune_fraction > {c}") for c in (0.02, 0.04, 0.07)],
@@ -218,7 +218,7 @@ def fading() -> dict[str, float]:
     )
     truth = {**Transfer.published, "half": 0.5, "ossification": 0.3, "sigma": 0.005}
     world = bs.simulate(FadingTransfer(floor=0.0), grid, truth, seed=0)
-    images = arms(bs.Study.load("cg_transfer"), 64_000)
+    images = arms(bs.load_study("cg_transfer"), 64_000)
     cases = {
         "simulated": (
             Transfer(floor=0.0),
@@ -249,7 +249,7 @@ def fading() -> dict[str, float]:
 
 def fine_tuning() -> dict[str, float]:
     """Forecast the loss at 819,200 examples for 42 curves, from all smaller sizes and from a sixteenth."""
-    study = bs.Study.load("rectified_sft", full=True, progress=False)
+    study = bs.load_study("rectified_sft", full=True, progress=False)
     curves = [study.select(task=t) for t in study.tasks]
     past = [
         (fit_curves(curves, a), a, b)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, suggest
-from bayes_scaling.study import Card, Study
+from bayes_scaling.study.study import Card, Study
 
-__all__ = ["available", "load", "write_figures"]
+__all__ = ["available", "embedded", "load_study", "write_figures"]
 
 HERE = Path(__file__).parent
 
@@ -30,8 +30,31 @@ def embedded(name: str) -> bool:
     return (HERE / name / "figures.csv").is_file()
 
 
-def load(name: str, *, full: bool = False, progress: bool = True) -> Study:
-    """Load a study; see :meth:`bayes_scaling.Study.load`."""
+def load_study(name: str, *, full: bool = False, progress: bool = True) -> Study:
+    """Load a study of the package by name.
+
+    Parameters
+    ----------
+    name : str
+        One of those ``bayes-scaling studies`` lists.
+    full : bool, default False
+        Read every run from the public origin (or from the folder ``BAYES_SCALING_DATA``) instead of the embedded
+        table of figures.
+    progress : bool, default True
+        Show a progress bar while downloading.
+
+    Raises
+    ------
+    StudyError
+        There is no such study.
+    FileError
+        A file of the full set is missing, cannot be downloaded or has the wrong checksum.
+
+    Examples
+    --------
+    >>> load_study("olmo_ladder").tasks[:2]
+    ['MMLU', 'HellaSwag']
+    """
     cards = available()
     if name not in cards:
         raise StudyError(f"There is no study {name!r}; {suggest(name, cards)}")
@@ -42,7 +65,7 @@ def load(name: str, *, full: bool = False, progress: bool = True) -> Study:
 
 def read_full(name: str, *, progress: bool = True) -> pd.DataFrame:
     """Fetch a study's files from their public origin and build its full table."""
-    from bayes_scaling.fetch import fetch
+    from bayes_scaling.study.download import fetch
 
     origin = tomllib.loads((HERE / name / "card.toml").read_text(encoding="utf-8"))["origin"]
     files = fetch(origin["folder"], origin["url"], origin["files"], progress=progress)

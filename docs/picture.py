@@ -17,7 +17,7 @@ TASK = "MMLU"
 
 def main() -> None:
     """Draw one task along the compute, and all tasks at the two targets."""
-    study = bs.Study.load("olmo_ladder")
+    study = bs.load_study("olmo_ladder")
     posteriors = [bs.Posterior.load(RESULTS / f"posterior_{law.feature}.nc", law, study) for law in routes()]
     forecast = bs.average([p.forecast(study.targets) for p in posteriors], seed=posteriors[0].seed)
     scores = forecast.score()

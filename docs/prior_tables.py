@@ -2,7 +2,7 @@
 
 A law's docstring has an entry for each of its parameters, ``name : Prior, unit`` and the reason.  What a law takes over
 it need not say again: a unit that is missing is its base class's, as is a reason
-(:func:`bayes_scaling.mathematics.reasons`).
+(:func:`bayes_scaling.reporting.law_card.reasons`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Iterator
 import numpyro.distributions as dist
 
 import bayes_scaling as bs
-from bayes_scaling.mathematics import reasons
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
+from bayes_scaling.reporting.law_card import reasons
 
 ENTRY = re.compile(r"^ *(\w+(?:, \w+)*) : Prior, (.+)$", re.MULTILINE)
 COLUMNS = ("prior", "unit", "default", "median (90 %)", "reason")

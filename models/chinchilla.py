@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Law
-from bayes_scaling.priors import LogitNormal, LogStudentT, Prior
-from bayes_scaling.sites import Arrays
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
+from bayes_scaling.law.sites import Arrays
 
 __all__ = ["Chinchilla"]
 
@@ -25,22 +26,6 @@ class Chinchilla(Law):
 
     with N in parameters, D in tokens, L and E in nats per token (or any unit of loss), and N0, D0 the geometric means
     of the fitted runs.  A and B are published with the posterior.
-
-    Parameters
-    ----------
-    E : Prior, unit of the loss
-        Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.
-    reducible : Prior, multiple of E
-        Reducible loss at (N0, D0), as a multiple of E.  Over ten public collections about half of the loss at the
-        centre of the data is reducible; a weaker prior puts the floor too high, and with it the forecast.
-    split : Prior, share
-        Share of the reducible loss at (N0, D0) that more parameters would remove.  Weak, around one half.
-    alpha_N, alpha_D : Prior, pure number
-        Exponents.  Across public collections both lie near 0.3, but not in all: losses on text of another kind than
-        the training set's fall at other rates.  Half of the prior lies between 0.27 and 0.33, nine tenths between 0.23
-        and 0.40, and its tails are heavy, so that runs that say otherwise are believed.
-    sigma, discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
 
     References
     ----------
@@ -56,11 +41,34 @@ class Chinchilla(Law):
     2.7
     """
 
-    E: Prior = dist.LogNormal(math.log(1.7), 0.7)
-    reducible: Prior = dist.LogNormal(0.0, 0.3)
-    split: Prior = LogitNormal(0.0, 0.8)
-    alpha_N: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
-    alpha_D: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
+    E: Prior = prior(
+        default=dist.LogNormal(math.log(1.7), 0.7),
+        unit="unit of the loss",
+        reason="Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.",
+    )
+    reducible: Prior = prior(
+        default=dist.LogNormal(0.0, 0.3),
+        unit="multiple of E",
+        reason="Reducible loss at (N0, D0), as a multiple of E.  Over ten public collections about half of the loss "
+        "at the centre of the data is reducible; a weaker prior puts the floor too high, and with it the "
+        "forecast.",
+    )
+    split: Prior = prior(
+        default=LogitNormal(0.0, 0.8),
+        unit="share",
+        reason="Share of the reducible loss at (N0, D0) that more parameters would remove.  Weak, around one half.",
+    )
+    alpha_N: Prior = prior(
+        default=LogStudentT(3.0, math.log(0.3), 0.12),
+        unit="pure number",
+        reason="Exponent of parameters.  Across public collections both lie near 0.3, but not in all: losses on text "
+        "of another kind than the training set's fall at other rates.  Half of the prior lies between 0.27 and "
+        "0.33, nine tenths between 0.23 and 0.40, and its tails are heavy, so that runs that say otherwise are "
+        "believed.",
+    )
+    alpha_D: Prior = prior(
+        default=LogStudentT(3.0, math.log(0.3), 0.12), unit="pure number", reason="As ``alpha_N``, for tokens."
+    )
 
     pooling: ClassVar = {"reducible": 0.3, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
     equation = r"L = E + A / N^{\alpha_N} + B / D^{\alpha_D}"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from bayes_scaling.errors import LawError, StudyError, suggest
 from bayes_scaling.models import LAWS
-from bayes_scaling.study import SYMBOLS
+from bayes_scaling.study.reading import SYMBOLS
 
 if TYPE_CHECKING:
-    from bayes_scaling.law import Law
-    from bayes_scaling.study import Study
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
 
 __all__ = ["default_laws", "law_by_name"]
 

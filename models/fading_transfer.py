@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import Prior
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.transfer import Transfer
-from bayes_scaling.priors import Prior
-from bayes_scaling.sites import Arrays
 
 __all__ = ["FadingTransfer"]
 
@@ -23,20 +24,6 @@ class FadingTransfer(Transfer):
 
     with D(N) the data at which the from-scratch loss is within one per cent of its limit.  At D_F = D(N) / 10 and
     h = 1/2 the power law is off by 4 %; far beyond, pre-training is worth -omega of what the power law says.
-
-    Parameters
-    ----------
-    half : Prior, multiple of D(N)
-        h, where transfer is half gone, in D(N).  The paper found the power law up to a tenth of D(N): around one half.
-    ossification : Prior, pure number
-        omega.  0: transfer fades to nothing; positive: pre-training hurts, as the paper saw for small models; -1: the
-        power law goes on for ever.  Even odds of either sign.
-    worth, a, b : Prior
-        As in :class:`Transfer`.
-    level, floor, split, alpha_N, alpha_D, head, turn : Prior
-        As in :class:`Scratch`.
-    sigma, discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
 
     References
     ----------
@@ -52,8 +39,18 @@ class FadingTransfer(Transfer):
     True
     """
 
-    half: Prior = dist.LogNormal(math.log(0.5), 0.7)
-    ossification: Prior = dist.Normal(0.0, 0.5)
+    half: Prior = prior(
+        default=dist.LogNormal(math.log(0.5), 0.7),
+        unit="multiple of D(N)",
+        reason="h, where transfer is half gone, in D(N).  The paper found the power law up to a tenth of D(N): around "
+        "one half.",
+    )
+    ossification: Prior = prior(
+        default=dist.Normal(0.0, 0.5),
+        unit="pure number",
+        reason="omega.  0: transfer fades to nothing; positive: pre-training hurts, as the paper saw for small "
+        "models; -1: the power law goes on for ever.  Even odds of either sign.",
+    )
 
     equation = r"L = f(N, D_F + D_T), \quad D_T = k D_F^a N^b [1 - (1 + \omega) r^2 / (1 + r^2)]"
 

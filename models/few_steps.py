@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Law
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import level_for_floor
-from bayes_scaling.priors import LogitNormal, LogStudentT, Prior
-from bayes_scaling.sites import Arrays
 
 __all__ = ["FewSteps"]
 
@@ -29,24 +30,6 @@ class FewSteps(Law):
     scarcer of size and data count for more, as in :class:`Kaplan`.  Without the penalty the short runs of a sweep's
     smallest budgets bend the whole law.  N should leave embeddings out.
 
-    Parameters
-    ----------
-    E : Prior, unit of the loss
-        Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.
-    reducible : Prior, multiple of E
-        Reducible loss at (N0, D0), as a multiple of E; as in :class:`Chinchilla`.
-    split : Prior, share
-        Share of the bracket at (N0, D0) that more parameters would remove.  Weak, around one half.
-    alpha_N, alpha_D : Prior, pure number
-        Exponents, as in :class:`Chinchilla`.
-    coupling : Prior, pure number
-        g.  Around one, the usual sum of two terms; a factor of 0.55 to 1.8 holds 95 % of the prior.
-    penalty : Prior, fraction
-        p, the relative excess of a run of 1000 steps.  A few per cent; it falls with the square of the steps, faster
-        than any power of the law, so that long runs are free of it.
-    sigma, discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
-
     References
     ----------
     .. [1] Hoffmann et al. 2022, arXiv 2203.15556, equation 2, for the two terms.
@@ -59,13 +42,40 @@ class FewSteps(Law):
     2.754
     """
 
-    E: Prior = dist.LogNormal(math.log(1.7), 0.7)
-    reducible: Prior = dist.LogNormal(0.0, 0.3)
-    split: Prior = LogitNormal(0.0, 0.8)
-    alpha_N: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
-    alpha_D: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
-    coupling: Prior = dist.LogNormal(0.0, 0.3)
-    penalty: Prior = dist.LogNormal(math.log(0.02), 1.0)
+    E: Prior = prior(
+        default=dist.LogNormal(math.log(1.7), 0.7),
+        unit="unit of the loss",
+        reason="Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.",
+    )
+    reducible: Prior = prior(
+        default=dist.LogNormal(0.0, 0.3),
+        unit="multiple of E",
+        reason="Reducible loss at (N0, D0), as a multiple of E; as in :class:`Chinchilla`.",
+    )
+    split: Prior = prior(
+        default=LogitNormal(0.0, 0.8),
+        unit="share",
+        reason="Share of the bracket at (N0, D0) that more parameters would remove.  Weak, around one half.",
+    )
+    alpha_N: Prior = prior(
+        default=LogStudentT(3.0, math.log(0.3), 0.12),
+        unit="pure number",
+        reason="Exponents, as in :class:`Chinchilla`.",
+    )
+    alpha_D: Prior = prior(
+        default=LogStudentT(3.0, math.log(0.3), 0.12), unit="pure number", reason="As ``alpha_N``, for tokens."
+    )
+    coupling: Prior = prior(
+        default=dist.LogNormal(0.0, 0.3),
+        unit="pure number",
+        reason="g.  Around one, the usual sum of two terms; a factor of 0.55 to 1.8 holds 95 % of the prior.",
+    )
+    penalty: Prior = prior(
+        default=dist.LogNormal(math.log(0.02), 1.0),
+        unit="fraction",
+        reason="p, the relative excess of a run of 1000 steps.  A few per cent; it falls with the square of the "
+        "steps, faster than any power of the law, so that long runs are free of it.",
+    )
 
     pooling: ClassVar = {
         "reducible": 0.3,

@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Law
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import level_for_floor
-from bayes_scaling.priors import LogitNormal, LogStudentT, Prior
-from bayes_scaling.sites import Arrays
 
 __all__ = ["Kaplan"]
 
@@ -29,20 +30,6 @@ class Kaplan(Law):
     of the fitted runs.  Unlike in :class:`Chinchilla`, the two shortages add inside the power.  A (in parameters) and B
     (in tokens) are published with the posterior.
 
-    Parameters
-    ----------
-    E : Prior, unit of the loss
-        Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.
-    reducible : Prior, multiple of E
-        Reducible loss at (N0, D0), as a multiple of E; as in :class:`Chinchilla`.
-    split : Prior, share
-        Share of the bracket at (N0, D0) that more parameters would remove.  Weak, around one half.
-    alpha_N, alpha_D : Prior, pure number
-        Exponents of the reducible loss in N with endless data, and in D with endless size.  Near 0.3, as in
-        :class:`Chinchilla`, once a floor is taken off.
-    sigma, discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
-
     References
     ----------
     .. [1] Kaplan et al. 2020, "Scaling Laws for Neural Language Models", arXiv 2001.08361, equation 1.5 (without E).
@@ -55,11 +42,32 @@ class Kaplan(Law):
     2.7
     """
 
-    E: Prior = dist.LogNormal(math.log(1.7), 0.7)
-    reducible: Prior = dist.LogNormal(0.0, 0.3)
-    split: Prior = LogitNormal(0.0, 0.8)
-    alpha_N: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
-    alpha_D: Prior = LogStudentT(3.0, math.log(0.3), 0.12)
+    E: Prior = prior(
+        default=dist.LogNormal(math.log(1.7), 0.7),
+        unit="unit of the loss",
+        reason="Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.",
+    )
+    reducible: Prior = prior(
+        default=dist.LogNormal(0.0, 0.3),
+        unit="multiple of E",
+        reason="Reducible loss at (N0, D0), as a multiple of E; as in :class:`Chinchilla`.",
+    )
+    split: Prior = prior(
+        default=LogitNormal(0.0, 0.8),
+        unit="share",
+        reason="Share of the bracket at (N0, D0) that more parameters would remove.  Weak, around one half.",
+    )
+    alpha_N: Prior = prior(
+        default=LogStudentT(3.0, math.log(0.3), 0.12),
+        unit="pure number",
+        reason="Exponents of the reducible loss in N with endless data, and in D with endless size.  Near 0.3, as in "
+        ":class:`Chinchilla`, once a floor is taken off.",
+    )
+    alpha_D: Prior = prior(
+        default=LogStudentT(3.0, math.log(0.3), 0.12),
+        unit="pure number",
+        reason="As ``alpha_N``, in D with endless size.",
+    )
 
     pooling: ClassVar = {"reducible": 0.3, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
     equation = r"L = E + ((A / N)^{\alpha_N / \alpha_D} + B / D)^{\alpha_D}"

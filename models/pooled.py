@@ -14,15 +14,15 @@ import numpyro
 import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
-from bayes_scaling.law import Law
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import data_field, prior
+from bayes_scaling.law.pooling import assemble, pooled
+from bayes_scaling.law.priors import Prior
+from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
 from bayes_scaling.models.chinchilla import Chinchilla
-from bayes_scaling.pooling import assemble, pooled
-from bayes_scaling.priors import Prior
-from bayes_scaling.sites import Arrays, observe, sample_slope_error
-from bayes_scaling.study import SYMBOLS
 
 if TYPE_CHECKING:
-    from bayes_scaling.study import Study
+    from bayes_scaling.study.study import Study
 
 __all__ = ["Pooled"]
 
@@ -36,18 +36,6 @@ class Pooled(Law):
     parameter that ``curve`` pools; g is the log of a positive parameter, the logit of a share.  Floors are free for
     each series.  Outcomes that a run lacks are left out.
 
-    Parameters
-    ----------
-    curve : Law
-        The law of one series, with its priors: :class:`Chinchilla`, :class:`ShiftedPowerLaw`, :class:`Rectified`, or
-        your own.
-    pool : float or None
-        Multiplies the spread between series that ``curve`` states (``pooling``); None fits every series alone.
-    sigma : Prior, fraction
-        Relative noise of each series.  Half a per cent to one, for a loss on a large test set.
-    discrepancy : Prior
-        As in :class:`bayes_scaling.Law`, drawn for each series.
-
     References
     ----------
     .. [1] Gelman et al. 2013, "Bayesian Data Analysis", chapter 5: hierarchical models.
@@ -60,10 +48,22 @@ class Pooled(Law):
     ('N', 'D')
     """
 
-    curve: Law = Chinchilla()
-    pool: float | None = 1.0
-    sigma: Prior = dist.LogNormal(math.log(0.007), 0.7)
+    curve: Law = data_field(
+        default=Chinchilla(),
+        about="The law of one series, with its priors: :class:`Chinchilla`, :class:`ShiftedPowerLaw`, "
+        ":class:`Rectified`, or your own.",
+    )
+    pool: float | None = data_field(
+        default=1.0,
+        about="Multiplies the spread between series that ``curve`` states (``pooling``); None fits every series alone.",
+    )
+    sigma: Prior = prior(
+        default=dist.LogNormal(math.log(0.007), 0.7),
+        unit="fraction",
+        reason="Relative noise of each series.  Half a per cent to one, for a loss on a large test set.",
+    )
 
+    by_task = True
     equation = r"L_s = f(x; \theta_s), \theta_s \sim N(\mu, \mathrm{spread}^2)"
 
     @property
@@ -127,7 +127,7 @@ class Pooled(Law):
         rows = frame.drop_duplicates("run")
         columns = self.curve.input_arrays(rows)
         for name in self.run_inputs:
-            if (frame.groupby("run")[SYMBOLS.get(name, name)].nunique() > 1).any():
+            if (frame.groupby("run")[self.columns[name]].nunique() > 1).any():
                 raise StudyError(f"A run of study {study.name!r} has several values of {name}; give each its own run.")
         wide = frame.pivot(index="run", columns="task", values=outcome).loc[rows["run"], study.tasks]
         each = [self.curve.arrays(self._series(study, task))[0] for task in study.tasks]

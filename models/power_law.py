@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Law
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import Prior
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import level_for_floor
-from bayes_scaling.priors import Prior
-from bayes_scaling.sites import Arrays
 
 __all__ = ["PowerLaw"]
 
@@ -26,17 +27,6 @@ class PowerLaw(Law):
     with C in FLOPs, L and E in the unit of the loss, C0 the geometric mean of the fitted runs.  For another input,
     rename the column: ``study.rename(flops="tokens")``.
 
-    Parameters
-    ----------
-    E : Prior, unit of the loss
-        Irreducible loss.  Wide: a factor of four either way around 1.7.
-    reducible : Prior, multiple of E
-        Reducible loss at C0, as a multiple of E; as in :class:`Chinchilla`.
-    alpha_C : Prior, pure number
-        Exponent.  Both exponents near 0.3 along a compute-optimal path give about 0.15 in FLOPs.
-    sigma, discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
-
     References
     ----------
     .. [1] Kaplan et al. 2020, "Scaling Laws for Neural Language Models", arXiv 2001.08361, equation 1.3.
@@ -48,9 +38,21 @@ class PowerLaw(Law):
     2.7
     """
 
-    E: Prior = dist.LogNormal(math.log(1.7), 0.7)
-    reducible: Prior = dist.LogNormal(0.0, 0.3)
-    alpha_C: Prior = dist.LogNormal(math.log(0.15), 0.25)
+    E: Prior = prior(
+        default=dist.LogNormal(math.log(1.7), 0.7),
+        unit="unit of the loss",
+        reason="Irreducible loss.  Wide: a factor of four either way around 1.7.",
+    )
+    reducible: Prior = prior(
+        default=dist.LogNormal(0.0, 0.3),
+        unit="multiple of E",
+        reason="Reducible loss at C0, as a multiple of E; as in :class:`Chinchilla`.",
+    )
+    alpha_C: Prior = prior(
+        default=dist.LogNormal(math.log(0.15), 0.25),
+        unit="pure number",
+        reason="Exponent.  Both exponents near 0.3 along a compute-optimal path give about 0.15 in FLOPs.",
+    )
 
     equation = r"L = E + A / C^{\alpha_C}"
     pooling: ClassVar = {"reducible": 0.3, "alpha_C": 0.2}

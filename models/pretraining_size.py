@@ -11,14 +11,15 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Law
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.scratch import NEAR_LIMIT, check_sizes
 from bayes_scaling.models.transfer import check_arms
-from bayes_scaling.priors import LogitNormal, Prior
-from bayes_scaling.sites import Arrays, extrapolate
 
 if TYPE_CHECKING:
-    from bayes_scaling.study import Study
+    from bayes_scaling.study.study import Study
 
 __all__ = ["PretrainingSize"]
 
@@ -37,41 +38,6 @@ class PretrainingSize(Law):
     and differ the more the further they come down: so size sits in the exponent.  Added to the scarcity of data, as in
     :class:`Scratch`, it would be taken for a floor.
 
-    Parameters
-    ----------
-    level : Prior, share of G
-        Error at (N0, D_F0) from scratch, as a share of G.  Very wide: always well fixed by the data.
-    floor : Prior, fraction
-        phi, the share of that error which endless fine-tuning data leave: E = phi level G.  Around a tenth, wide: where
-        an error still falls steeply at the end of the data, they say little of a floor, and higher ones made forecasts
-        too high in backtests inside the fitted sizes.
-    alpha_D : Prior, pure number
-        Exponent of the fall at N0.  Wide, around one half: image errors fall faster in scarce data than losses.
-    turn : Prior, pure number
-        t, how sharply the fall begins.  1 is a plain sum of data and D_G; wide around it.
-    steep : Prior, pure number
-        s.  Larger models learn more from the same data: positive, small.
-    scatter : Prior, fraction
-        tau, by how much models of one size differ in exponent, relative.  The smallest of 0.05, 0.1 and 0.2 with which
-        backtests that leave a model out cover nine tenths; held, as a few models cannot teach it.
-    worth : Prior, multiple of D_F0
-        D_T / D_F at (N0, D_F0) in the limit of endless pre-training.  Very wide, around a third.
-    a : Prior, pure number
-        Exponent of fine-tuning data.  Wide, around those published for text, 0.1 and 0.2 (:class:`Transfer`).
-    b : Prior, pure number
-        Exponent of model size.  Wide, around the one published for text, 0.38.
-    gain : Prior, pure number
-        c, the exponent with which the rest of the gap closes.  The source's exponents of pre-training data lie between
-        0.2 and 1; ours is that of a bend from one side to the other, around one.
-    scale : Prior, pre-training data
-        H0, in pre-training data.  Very wide: a factor of a hundred either way around ten thousand images.
-    ease : Prior, pure number
-        d.  Weak, around one: with twice the fine-tuning data, half the pre-training.
-    guess : Prior, error rate
-        G, the error of guessing.  Known: 1 less one over the number of classes.
-    sigma, discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
-
     References
     ----------
     .. [1] Mikami et al. 2021, "A Scaling Law for Synthetic-to-Real Transfer", arXiv 2108.11018, equation 2 (a law for
@@ -86,23 +52,81 @@ class PretrainingSize(Law):
     [0.0, 50000.0]
     """
 
-    level: Prior = LogitNormal(0.0, 1.5)
-    floor: Prior = LogitNormal(-2.2, 1.0)
-    alpha_D: Prior = dist.LogNormal(math.log(0.5), 0.5)
-    turn: Prior = dist.LogNormal(0.0, 0.5)
-    steep: Prior = dist.Normal(0.1, 0.2)
-    scatter: Prior = 0.05
-    worth: Prior = dist.LogNormal(math.log(0.3), 1.5)
-    a: Prior = dist.Normal(0.2, 0.3)
-    b: Prior = dist.Normal(0.3, 0.3)
-    gain: Prior = dist.LogNormal(0.0, 0.5)
-    scale: Prior = dist.LogNormal(math.log(1e4), 2.3)
-    ease: Prior = dist.Normal(1.0, 1.0)
-    guess: Prior = 1.0
+    level: Prior = prior(
+        default=LogitNormal(0.0, 1.5),
+        unit="share of G",
+        reason="Error at (N0, D_F0) from scratch, as a share of G.  Very wide: always well fixed by the data.",
+    )
+    floor: Prior = prior(
+        default=LogitNormal(-2.2, 1.0),
+        unit="fraction",
+        reason="phi, the share of that error which endless fine-tuning data leave: E = phi level G.  Around a tenth, "
+        "wide: where an error still falls steeply at the end of the data, they say little of a floor, and "
+        "higher ones made forecasts too high in backtests inside the fitted sizes.",
+    )
+    alpha_D: Prior = prior(
+        default=dist.LogNormal(math.log(0.5), 0.5),
+        unit="pure number",
+        reason="Exponent of the fall at N0.  Wide, around one half: image errors fall faster in scarce data than "
+        "losses.",
+    )
+    turn: Prior = prior(
+        default=dist.LogNormal(0.0, 0.5),
+        unit="pure number",
+        reason="t, how sharply the fall begins.  1 is a plain sum of data and D_G; wide around it.",
+    )
+    steep: Prior = prior(
+        default=dist.Normal(0.1, 0.2),
+        unit="pure number",
+        reason="s.  Larger models learn more from the same data: positive, small.",
+    )
+    scatter: Prior = prior(
+        default=0.05,
+        unit="fraction",
+        reason="tau, by how much models of one size differ in exponent, relative.  The smallest of 0.05, 0.1 and 0.2 "
+        "with which backtests that leave a model out cover nine tenths; held, as a few models cannot teach it.",
+    )
+    worth: Prior = prior(
+        default=dist.LogNormal(math.log(0.3), 1.5),
+        unit="multiple of D_F0",
+        reason="D_T / D_F at (N0, D_F0) in the limit of endless pre-training.  Very wide, around a third.",
+    )
+    a: Prior = prior(
+        default=dist.Normal(0.2, 0.3),
+        unit="pure number",
+        reason="Exponent of fine-tuning data.  Wide, around those published for text, 0.1 and 0.2 (:class:`Transfer`).",
+    )
+    b: Prior = prior(
+        default=dist.Normal(0.3, 0.3),
+        unit="pure number",
+        reason="Exponent of model size.  Wide, around the one published for text, 0.38.",
+    )
+    gain: Prior = prior(
+        default=dist.LogNormal(0.0, 0.5),
+        unit="pure number",
+        reason="c, the exponent with which the rest of the gap closes.  The source's exponents of pre-training data "
+        "lie between 0.2 and 1; ours is that of a bend from one side to the other, around one.",
+    )
+    scale: Prior = prior(
+        default=dist.LogNormal(math.log(1e4), 2.3),
+        unit="pre-training data",
+        reason="H0, in pre-training data.  Very wide: a factor of a hundred either way around ten thousand images.",
+    )
+    ease: Prior = prior(
+        default=dist.Normal(1.0, 1.0),
+        unit="pure number",
+        reason="d.  Weak, around one: with twice the fine-tuning data, half the pre-training.",
+    )
+    guess: Prior = prior(
+        default=1.0,
+        unit="error rate",
+        reason="G, the error of guessing.  Known: 1 less one over the number of classes.",
+    )
 
     outcome: ClassVar[str] = "error"
     unit: ClassVar[str] = "fraction"
     indicators: ClassVar[tuple[str, ...]] = ("D_P",)
+    transfers = True
     equation = r"e = E + (G - E) [1 + ((D_F + D_T) / D_G)^t]^{-\alpha_m / t}, \quad \alpha_m = \alpha N^s e^{\tau u_m}"
 
     def mean(  # noqa: D102
@@ -175,9 +199,8 @@ class PretrainingSize(Law):
             runs["new_effect"] = each[jnp.argmax(alike(runs["N"], runs["N"]), axis=-1)]  # one for each new size
         super().__call__(runs, observed, None if fitted is None else {**fitted, "effect": effect})
 
-    def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
-        low = parameters["floor"] * parameters["level"] * parameters["guess"]
-        return low + extrapolate(self.at(runs, parameters) - low, self.at(fitted, parameters) - low, slope_error)
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:  # noqa: D102
+        return parameters["floor"] * parameters["level"] * parameters["guess"]
 
     # -- the data ---------------------------------------------------------------------------------------------------
 

@@ -11,14 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Law
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import Prior
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import level_for_floor
 from bayes_scaling.models.scratch import check_sizes
-from bayes_scaling.priors import Prior
-from bayes_scaling.sites import Arrays
 
 if TYPE_CHECKING:
-    from bayes_scaling.study import Study
+    from bayes_scaling.study.study import Study
 
 __all__ = ["Rectified"]
 
@@ -33,22 +34,6 @@ class Rectified(Law):
     sizes.  D_l, B and ``learnt`` = D_l^(1 / beta), what pre-training is worth in units of D_F, are published with the
     posterior.  Unlike D_T, D_l needs no from-scratch arm, and says nothing of one.
 
-    Parameters
-    ----------
-    E : Prior, unit of the loss
-        Loss with endless fine-tuning data.  Wide: a factor of four either way around half a nat per token.
-    reducible : Prior, multiple of E
-        Reducible loss at D_F0, as a multiple of E.  Around two: fine-tuning starts high, and a floor put higher made
-        forecasts too high in backtests inside the fitted sizes.
-    beta : Prior, pure number
-        Exponent of fine-tuning data.  Around 0.4, wide: the source's curves lie between 0.2 and 0.7.
-    head : Prior, multiple of D_F0^beta
-        lambda = D_l / D_F0^beta, how far pre-training outweighs fine-tuning at D_F0.  Very wide around one.
-    sigma : Prior, fraction
-        Relative noise.  Half a per cent to one, for a loss on a large test set.
-    discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
-
     References
     ----------
     .. [1] Lin et al. 2024, "Selecting Large Language Model to Fine-tune via Rectified Scaling Law", arXiv 2402.02314,
@@ -60,11 +45,32 @@ class Rectified(Law):
     2.0
     """
 
-    E: Prior = dist.LogNormal(math.log(0.5), 0.7)
-    reducible: Prior = dist.LogNormal(math.log(2.0), 0.5)
-    beta: Prior = dist.LogNormal(math.log(0.4), 0.3)
-    head: Prior = dist.LogNormal(0.0, 1.0)
-    sigma: Prior = dist.LogNormal(math.log(0.007), 0.7)
+    E: Prior = prior(
+        default=dist.LogNormal(math.log(0.5), 0.7),
+        unit="unit of the loss",
+        reason="Loss with endless fine-tuning data.  Wide: a factor of four either way around half a nat per token.",
+    )
+    reducible: Prior = prior(
+        default=dist.LogNormal(math.log(2.0), 0.5),
+        unit="multiple of E",
+        reason="Reducible loss at D_F0, as a multiple of E.  Around two: fine-tuning starts high, and a floor put "
+        "higher made forecasts too high in backtests inside the fitted sizes.",
+    )
+    beta: Prior = prior(
+        default=dist.LogNormal(math.log(0.4), 0.3),
+        unit="pure number",
+        reason="Exponent of fine-tuning data.  Around 0.4, wide: the source's curves lie between 0.2 and 0.7.",
+    )
+    head: Prior = prior(
+        default=dist.LogNormal(0.0, 1.0),
+        unit="multiple of D_F0^beta",
+        reason="lambda = D_l / D_F0^beta, how far pre-training outweighs fine-tuning at D_F0.  Very wide around one.",
+    )
+    sigma: Prior = prior(
+        default=dist.LogNormal(math.log(0.007), 0.7),
+        unit="fraction",
+        reason="Relative noise.  Half a per cent to one, for a loss on a large test set.",
+    )
 
     equation = r"L = E + B / (D_l + D_F^\beta)"
     pooling: ClassVar = {"reducible": 0.5, "beta": 0.3, "head": 1.0}
@@ -77,7 +83,7 @@ class Rectified(Law):
         learnt = runs["D_F0"] * jnp.exp(jnp.log(head) / beta)
         return {"D_l": head * unit, "B": E * reducible * (1 + head) * unit, "learnt": learnt}
 
-    def centred(self, runs: Arrays, *, E, B, D_l, beta, **others) -> dict[str, jax.Array]:
+    def centred(self, runs: Arrays, *, E, B, D_l, beta, **others) -> dict[str, jax.Array]:  # type: ignore[override]
         """Return the parameters of this law at the reference of ``runs`` from textbook constants."""
         unit = runs["D_F0"] ** beta
         return {"E": E, "reducible": B / (E * (D_l + unit)), "beta": beta, "head": D_l / unit, **others}

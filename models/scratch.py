@@ -11,12 +11,13 @@ import numpy as np
 import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
-from bayes_scaling.law import Law
-from bayes_scaling.priors import LogitNormal, Prior
-from bayes_scaling.sites import Arrays, extrapolate
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import option, prior
+from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.sites import Arrays
 
 if TYPE_CHECKING:
-    from bayes_scaling.study import Study
+    from bayes_scaling.study.study import Study
 
 __all__ = ["Scratch", "check_sizes"]
 
@@ -34,29 +35,6 @@ class Scratch(Law):
     the fitted runs.  The equation of Kaplan et al. has no floor and no ceiling: that is ``floor=0`` and ``head=0``, the
     form of the transfer paper.  E, A and B are published with the posterior.
 
-    Parameters
-    ----------
-    level : Prior, unit of the loss
-        Loss at (N0, D0).  Wide, and always well fixed by the data.
-    floor : Prior, share of the loss
-        phi, the irreducible share of the loss at the centre.  Wide, around a third.
-    split : Prior, share
-        psi, the share of the bracket at (N0, D0) that more parameters would remove.  Weak, below one half, since this
-        law is for scarce data.
-    alpha_N, alpha_D : Prior, pure number
-        Exponents with endless data and with endless size.  Wide: published ones run from 0.08 (no floor) to 0.6 (image
-        errors at scarce data).
-    head : Prior, multiple of D0
-        g = D_G / D0: what guessing is worth, in data.  A loss of guessing is finite (the log of the number of classes),
-        and g says from where on data count.  0 by default, the equation as published.
-    turn : Prior, pure number
-        How sharply data begin to count, as the power t in ``(D^t + D_G^t)^(1/t)``.  1 by default, a plain sum.
-    bottleneck : bool
-        Whether the two shortages add inside the power (Kaplan et al.), or two powers add (Hoffmann et al.):
-        ``psi (N/N0)^-alpha_N + (1 - psi) ((1 + g) / (D/D0 + g))^alpha_D``.
-    sigma, discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
-
     References
     ----------
     .. [1] Kaplan et al. 2020, "Scaling Laws for Neural Language Models", arXiv 2001.08361, equation 1.5.
@@ -70,14 +48,48 @@ class Scratch(Law):
     2.0
     """
 
-    level: Prior = dist.LogNormal(math.log(2.0), 1.0)
-    floor: Prior = LogitNormal(-0.7, 1.0)
-    split: Prior = LogitNormal(-1.0, 1.0)
-    alpha_N: Prior = dist.LogNormal(math.log(0.2), 0.5)
-    alpha_D: Prior = dist.LogNormal(math.log(0.3), 0.5)
-    head: Prior = 0.0
-    turn: Prior = 1.0
-    bottleneck: bool = True
+    level: Prior = prior(
+        default=dist.LogNormal(math.log(2.0), 1.0),
+        unit="unit of the loss",
+        reason="Loss at (N0, D0).  Wide, and always well fixed by the data.",
+    )
+    floor: Prior = prior(
+        default=LogitNormal(-0.7, 1.0),
+        unit="share of the loss",
+        reason="phi, the irreducible share of the loss at the centre.  Wide, around a third.",
+    )
+    split: Prior = prior(
+        default=LogitNormal(-1.0, 1.0),
+        unit="share",
+        reason="psi, the share of the bracket at (N0, D0) that more parameters would remove.  Weak, below one half, "
+        "since this law is for scarce data.",
+    )
+    alpha_N: Prior = prior(
+        default=dist.LogNormal(math.log(0.2), 0.5),
+        unit="pure number",
+        reason="Exponents with endless data and with endless size.  Wide: published ones run from 0.08 (no floor) to "
+        "0.6 (image errors at scarce data).",
+    )
+    alpha_D: Prior = prior(
+        default=dist.LogNormal(math.log(0.3), 0.5), unit="pure number", reason="As ``alpha_N``, with endless size."
+    )
+    head: Prior = prior(
+        default=0.0,
+        unit="multiple of D0",
+        reason="g = D_G / D0: what guessing is worth, in data.  A loss of guessing is finite (the log of the number "
+        "of classes), and g says from where on data count.  0 by default, the equation as published.",
+    )
+    turn: Prior = prior(
+        default=1.0,
+        unit="pure number",
+        reason="How sharply data begin to count, as the power t in ``(D^t + D_G^t)^(1/t)``.  1 by default, a plain "
+        "sum.",
+    )
+    bottleneck: bool = option(
+        default=True,
+        about="Whether the two shortages add inside the power (Kaplan et al.), or two powers add (Hoffmann et al.): "
+        "``psi (N/N0)^-alpha_N + (1 - psi) ((1 + g) / (D/D0 + g))^alpha_D``.",
+    )
 
     equation = r"L = E + ((A / N)^{\alpha_N / \alpha_D} + B / (D_F + D_G))^{\alpha_D}"
     pooling: ClassVar = {"floor": 0.4, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
@@ -127,7 +139,7 @@ class Scratch(Law):
         learnt = isinstance(self.floor, dist.Distribution)  # a floor held at zero is no draw to publish
         return {**constants, "E": p["level"] * p["floor"]} if learnt else constants
 
-    def centred(self, runs: Arrays, *, E=0.0, A, B, alpha_N, alpha_D, **others) -> dict[str, jax.Array]:
+    def centred(self, runs: Arrays, *, E=0.0, A, B, alpha_N, alpha_D, **others) -> dict[str, jax.Array]:  # type: ignore[override]
         """Return the parameters of this law at the references of ``runs`` from textbook constants (no head start)."""
         size, data = A / runs["N0"], B / runs["D_F0"]
         by_size = size ** (alpha_N / alpha_D) if self.bottleneck else size**alpha_N
@@ -147,9 +159,8 @@ class Scratch(Law):
         check_sizes(self.name, study)
         return super().arrays(study)
 
-    def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
-        floor = parameters["level"] * parameters["floor"]
-        return floor + extrapolate(self.at(runs, parameters) - floor, self.at(fitted, parameters) - floor, slope_error)
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:  # noqa: D102
+        return parameters["level"] * parameters["floor"]
 
 
 def together_with(log_data: Any, head: Any, turn: Any) -> jax.Array:

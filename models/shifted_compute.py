@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Law
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import level_for_floor
-from bayes_scaling.priors import LogitNormal, Prior
-from bayes_scaling.sites import Arrays
 
 if TYPE_CHECKING:
-    from bayes_scaling.study import Study
+    from bayes_scaling.study.study import Study
 
 __all__ = ["ShiftedCompute"]
 
@@ -32,19 +33,6 @@ class ShiftedCompute(Law):
     fitted budgets, so the shift lies below every run by construction.  A and the shift are published with the
     posterior.
 
-    Parameters
-    ----------
-    E : Prior, unit of the loss
-        Irreducible loss.  Wide: a factor of four either way around 1.7.
-    reducible : Prior, multiple of E
-        Reducible loss at C0, as a multiple of E; as in :class:`Chinchilla`.
-    alpha_C : Prior, pure number
-        Exponent.  Both exponents near 0.3 along a compute-optimal path give about 0.15 in FLOPs.
-    wasted : Prior, share
-        w, the shift as a share of the smallest budget.  Mostly below one half: even the shortest run learns.
-    sigma, discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
-
     References
     ----------
     .. [1] Brandfonbrener et al. 2024, arXiv 2411.12925, section 6 (FLOPs-to-loss baseline).
@@ -56,10 +44,26 @@ class ShiftedCompute(Law):
     2.7
     """
 
-    E: Prior = dist.LogNormal(math.log(1.7), 0.7)
-    reducible: Prior = dist.LogNormal(0.0, 0.3)
-    alpha_C: Prior = dist.LogNormal(math.log(0.15), 0.25)
-    wasted: Prior = LogitNormal(-1.0, 1.0)
+    E: Prior = prior(
+        default=dist.LogNormal(math.log(1.7), 0.7),
+        unit="unit of the loss",
+        reason="Irreducible loss.  Wide: a factor of four either way around 1.7.",
+    )
+    reducible: Prior = prior(
+        default=dist.LogNormal(0.0, 0.3),
+        unit="multiple of E",
+        reason="Reducible loss at C0, as a multiple of E; as in :class:`Chinchilla`.",
+    )
+    alpha_C: Prior = prior(
+        default=dist.LogNormal(math.log(0.15), 0.25),
+        unit="pure number",
+        reason="Exponent.  Both exponents near 0.3 along a compute-optimal path give about 0.15 in FLOPs.",
+    )
+    wasted: Prior = prior(
+        default=LogitNormal(-1.0, 1.0),
+        unit="share",
+        reason="w, the shift as a share of the smallest budget.  Mostly below one half: even the shortest run learns.",
+    )
 
     equation = r"L = E + A (C - C_s)^{-\alpha_C}"
     pooling: ClassVar = {"reducible": 0.3, "alpha_C": 0.2, "wasted": 0.3}

@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Law
-from bayes_scaling.priors import LogitNormal, Prior
-from bayes_scaling.sites import Arrays, extrapolate
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.sites import Arrays
 
 if TYPE_CHECKING:
-    from bayes_scaling.study import Study
+    from bayes_scaling.study.study import Study
 
 __all__ = ["ShiftedPowerLaw"]
 
@@ -36,20 +37,6 @@ class ShiftedPowerLaw(Law):
     construction; the abscissa of a run to be forecast is known, and counts.  E0, E1 and K are published with the
     posterior.  Noise of the abscissa acts along the slope, so one ``sigma`` stands for the noise of both axes.
 
-    Parameters
-    ----------
-    floor0, floor1 : Prior, share
-        E0 and E1 as shares of 0.98 times the smallest loss of their axis.  On public sweeps floors fitted to size and
-        data lie at 0.5 to 0.9 of it; the forecast is insensitive to this choice.
-    kappa : Prior, pure number
-        Exponent.  Two losses of one family fall nearly in proportion: around one.
-    level : Prior, ratio
-        m, the reducible loss at the centre over that of the smooth curve: one, up to its error.
-    sigma : Prior, fraction
-        Relative scatter of a pair around the curve; a floor of 0.0005 is added in quadrature.
-    discrepancy : Prior, fraction
-        As in :class:`bayes_scaling.Law`, on the step in log reducible ordinate beyond the fitted pairs.
-
     References
     ----------
     .. [1] Brandfonbrener et al. 2024, "Loss-to-Loss Prediction: Scaling Laws for All Datasets", arXiv 2411.12925,
@@ -63,12 +50,33 @@ class ShiftedPowerLaw(Law):
     4.0
     """
 
-    floor0: Prior = LogitNormal(0.8, 0.6)
-    floor1: Prior = LogitNormal(0.8, 0.6)
-    kappa: Prior = dist.LogNormal(0.0, 0.25)
-    level: Prior = dist.LogNormal(0.0, 0.05)
-    sigma: Prior = dist.LogNormal(math.log(0.003), 1.0)
-    discrepancy: Prior = 0.04
+    floor0: Prior = prior(
+        default=LogitNormal(0.8, 0.6),
+        unit="share",
+        reason="E0 and E1 as shares of 0.98 times the smallest loss of their axis.  On public sweeps floors fitted to "
+        "size and data lie at 0.5 to 0.9 of it; the forecast is insensitive to this choice.",
+    )
+    floor1: Prior = prior(default=LogitNormal(0.8, 0.6), unit="share", reason="E1, in the same way.")
+    kappa: Prior = prior(
+        default=dist.LogNormal(0.0, 0.25),
+        unit="pure number",
+        reason="Exponent.  Two losses of one family fall nearly in proportion: around one.",
+    )
+    level: Prior = prior(
+        default=dist.LogNormal(0.0, 0.05),
+        unit="ratio",
+        reason="m, the reducible loss at the centre over that of the smooth curve: one, up to its error.",
+    )
+    sigma: Prior = prior(
+        default=dist.LogNormal(math.log(0.003), 1.0),
+        unit="fraction",
+        reason="Relative scatter of a pair around the curve; a floor of 0.0005 is added in quadrature.",
+    )
+    discrepancy: Prior = prior(
+        default=0.04,
+        unit="fraction",
+        reason="As in :class:`bayes_scaling.Law`, on the step in log reducible ordinate beyond the fitted pairs.",
+    )
 
     equation = r"L_1 = E_1 + K (L_0 - E_0)^\kappa"
     pooling: ClassVar = {"floor0": 0.2, "floor1": 0.4, "kappa": 0.1}
@@ -109,9 +117,8 @@ class ShiftedPowerLaw(Law):
     def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:  # noqa: D102
         return super().likelihood(mean, jnp.sqrt(sigma**2 + NOISE_FLOOR**2))
 
-    def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
-        low1 = runs["cap1"] * parameters["floor1"]
-        return low1 + extrapolate(self.at(runs, parameters) - low1, self.at(fitted, parameters) - low1, slope_error)
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:  # noqa: D102
+        return runs["cap1"] * parameters["floor1"]
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed), with the caps of the floors and the centre of the pairs as scalars."""

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law import Law
-from bayes_scaling.priors import LogitNormal, Prior
-from bayes_scaling.sites import Arrays
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.sites import Arrays
 
 __all__ = ["SigmoidAccuracy"]
 
@@ -24,25 +25,6 @@ class SigmoidAccuracy(Law):
 
     with L a task loss in bits per byte or a language-model loss in nats per token, L0 its geometric mean over the
     fitted runs, and accuracies as fractions.  ``bend`` 1 is a sigmoid in L, 0 a sigmoid in log L.
-
-    Parameters
-    ----------
-    floor : Prior, log odds
-        Shift of the floor f from chance, on the logit scale.  Small models sit a little above or below chance;
-        a floor fixed at chance makes the curve steep where it should be flat.
-    ceiling : Prior, fraction
-        Accuracy c at zero loss.  Near one: labels are not perfect.
-    centre : Prior, log odds
-        b, the log odds between floor and ceiling at L0.  Weak.
-    slope : Prior, log odds per log loss
-        k, how fast the log odds rise as the log loss falls, at L0.
-    bend : Prior, pure number
-        lambda, the shape of the abscissa.  Centred on a sigmoid in log L: in backtests inside the task ladder, accuracy
-        given loss is forecast best there, and too low with a sigmoid in L.
-    sigma : Prior, fraction
-        Scatter of accuracy between runs of equal loss, a fraction (0.006 is 0.6 points).
-    discrepancy : Prior, fraction
-        How wrong the slope may be below the smallest fitted loss (a fraction, standard deviation).
 
     References
     ----------
@@ -56,13 +38,43 @@ class SigmoidAccuracy(Law):
     0.625
     """
 
-    floor: Prior = dist.Normal(0.0, 0.25)
-    ceiling: Prior = LogitNormal(3.5, 0.4)
-    centre: Prior = dist.Normal(-0.5, 1.5)
-    slope: Prior = dist.LogNormal(math.log(4.0), 0.5)
-    bend: Prior = dist.Normal(0.0, 0.25)
-    sigma: Prior = dist.LogNormal(math.log(0.006), 0.5)
-    discrepancy: Prior = 0.14
+    floor: Prior = prior(
+        default=dist.Normal(0.0, 0.25),
+        unit="log odds",
+        reason="Shift of the floor f from chance, on the logit scale.  Small models sit a little above or below "
+        "chance; a floor fixed at chance makes the curve steep where it should be flat.",
+    )
+    ceiling: Prior = prior(
+        default=LogitNormal(3.5, 0.4),
+        unit="fraction",
+        reason="Accuracy c at zero loss.  Near one: labels are not perfect.",
+    )
+    centre: Prior = prior(
+        default=dist.Normal(-0.5, 1.5),
+        unit="log odds",
+        reason="b, the log odds between floor and ceiling at L0.  Weak.",
+    )
+    slope: Prior = prior(
+        default=dist.LogNormal(math.log(4.0), 0.5),
+        unit="log odds per log loss",
+        reason="k, how fast the log odds rise as the log loss falls, at L0.",
+    )
+    bend: Prior = prior(
+        default=dist.Normal(0.0, 0.25),
+        unit="pure number",
+        reason="lambda, the shape of the abscissa.  Centred on a sigmoid in log L: in backtests inside the task "
+        "ladder, accuracy given loss is forecast best there, and too low with a sigmoid in L.",
+    )
+    sigma: Prior = prior(
+        default=dist.LogNormal(math.log(0.006), 0.5),
+        unit="fraction",
+        reason="Scatter of accuracy between runs of equal loss, a fraction (0.006 is 0.6 points).",
+    )
+    discrepancy: Prior = prior(
+        default=0.14,
+        unit="fraction",
+        reason="How wrong the slope may be below the smallest fitted loss (a fraction, standard deviation).",
+    )
 
     outcome = "accuracy"
     unit = "fraction"

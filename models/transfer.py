@@ -10,12 +10,13 @@ import numpy as np
 import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import Prior
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.scratch import Scratch
-from bayes_scaling.priors import Prior
-from bayes_scaling.sites import Arrays
 
 if TYPE_CHECKING:
-    from bayes_scaling.study import Study
+    from bayes_scaling.study.study import Study
 
 __all__ = ["PUBLISHED", "Constants", "Transfer", "data_transferred", "equal_data", "multiplier"]
 
@@ -84,19 +85,6 @@ class Transfer(Scratch):
     run beats the from-scratch floor.  Column ``pretrained`` is 1 or 0.  Sampled is ``worth``, D_T / D_F at the
     references (N0, D0); published is k in the paper's units.
 
-    Parameters
-    ----------
-    worth : Prior, multiple of D_F0
-        D_T / D_F at the geometric mean of the fitted runs.  Very wide: a factor of twenty either way around one.
-    a : Prior, pure number
-        Exponent of fine-tuning data.  Published 0.096 and 0.18; at 1, pre-training would be worth a constant factor.
-    b : Prior, pure number
-        Exponent of model size.  Published 0.38, for both pre-training sets.
-    level, floor, split, alpha_N, alpha_D, head, turn : Prior
-        As in :class:`Scratch`.
-    sigma, discrepancy : Prior
-        As in :class:`bayes_scaling.Law`.
-
     References
     ----------
     .. [1] Hernandez et al. 2021, "Scaling Laws for Transfer", arXiv 2102.01293, equations 1.1 and 1.2, Table 1.
@@ -110,12 +98,27 @@ class Transfer(Scratch):
     300000000
     """
 
-    worth: Prior = dist.LogNormal(0.0, 1.5)
-    a: Prior = dist.Normal(0.2, 0.3)
-    b: Prior = dist.Normal(0.3, 0.3)
+    worth: Prior = prior(
+        default=dist.LogNormal(0.0, 1.5),
+        unit="multiple of D_F0",
+        reason="D_T / D_F at the geometric mean of the fitted runs.  Very wide: a factor of twenty either way around "
+        "one.",
+    )
+    a: Prior = prior(
+        default=dist.Normal(0.2, 0.3),
+        unit="pure number",
+        reason="Exponent of fine-tuning data.  Published 0.096 and 0.18; at 1, pre-training would be worth a constant "
+        "factor.",
+    )
+    b: Prior = prior(
+        default=dist.Normal(0.3, 0.3),
+        unit="pure number",
+        reason="Exponent of model size.  Published 0.38, for both pre-training sets.",
+    )
 
     equation = r"L = f(N, D_F + D_T), \quad D_T = k D_F^a N^b"
     indicators: ClassVar[tuple[str, ...]] = ("pretrained",)
+    transfers = True
     published: ClassVar = {**PUBLISHED["text_to_python"]._asdict(), **SCRATCH, "sigma": 0.01}
 
     def mean(  # noqa: D102

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -12,17 +13,18 @@ import numpyro
 import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
-from bayes_scaling.law import Law
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import data_field, option, prior
+from bayes_scaling.law.noise import SharedNoise
+from bayes_scaling.law.pooling import assemble, pooled
+from bayes_scaling.law.priors import Prior
+from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.models.chinchilla import Chinchilla
 from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
-from bayes_scaling.noise import SharedNoise
-from bayes_scaling.panel import Panel
-from bayes_scaling.pooling import assemble, pooled
-from bayes_scaling.priors import Prior
-from bayes_scaling.sites import Arrays, observe, sample_or_fix, sample_slope_error
+from bayes_scaling.study.panel import Panel
 
 if TYPE_CHECKING:
-    from bayes_scaling.study import Study
+    from bayes_scaling.study.study import Study
 
 __all__ = ["IRREDUCIBLE", "TwoStep", "routes", "single_step"]
 
@@ -48,40 +50,6 @@ class TwoStep(Law):
     the run effects u are integrated out (rank-one covariance).  Step 2: the accuracy of task t follows ``step2`` at
     the run's own loss: the observed one in a fitted run, the predicted one of the same draw in a forecast.
 
-    Parameters
-    ----------
-    step1 : Law
-        Loss from parameters and tokens (:class:`Chinchilla`), from FLOPs (:class:`PowerLaw`), or your own.  Its
-        discrepancy is 0.15, less than single series need: run effects and pooling leave less to it.  Its floor has a
-        wide prior around 1, because the series come in two units: bits per byte (about 0.5) and nats per token (1.9);
-        its exponents, shared by the series, have none of the heavy tails that a single series needs.
-    step2 : Law
-        Accuracy from loss.  Both discrepancies are those with which 90 % intervals held 90 % of the outcomes of
-        backtests inside the ladder, each step by its own (notebook ``ladder``).
-    feature : str or None
-        The loss that step 2 reads: ``task_loss`` (bits per byte), ``c4_loss`` (nats per token) or ``task_ce`` (nats).
-        None goes in a single step: no loss is observed, and step 1 is a latent index; see :func:`.single_step`.
-    jointly : tuple of str
-        Losses that step 1 describes together; ``feature`` is always one of them.  More series pin the run effects and
-        the pooled exponents.
-    pool : float or None
-        Multiplies the spread between series that each step law states (``pooling``); None fits every series alone.
-    windows : int
-        Number of window means per run (columns ``accuracy_window1`` ...) that step 2 sees beside the final values.
-        A run's deviations from the curve are alike, so that many checkpoints of one run do not count as many runs.
-    tau : Prior, fraction
-        Standard deviation of the run effect on log loss.  Reruns of the ladder's smallest sizes differ by about half
-        a per cent.
-    sigma : Prior, fraction
-        Standard deviation of each series' own noise on log loss.
-    wander : Prior, fraction
-        With windows: standard deviation of a run's own deviation from the curve, a fraction.
-    anneal : Prior, tenths of log loss
-        With windows: how much further along the curve an un-annealed checkpoint of equal loss is, in tenths of log
-        loss.
-    discrepancy : Prior
-        Not used: each step brings its own.
-
     References
     ----------
     .. [1] Bhagia et al. 2024, "Establishing Task Scaling Laws via Compute-Efficient Model Ladders", arXiv 2412.04403,
@@ -93,18 +61,66 @@ class TwoStep(Law):
     ('N', 'D')
     """
 
-    step1: Law = Chinchilla(E=IRREDUCIBLE, alpha_N=SHARED_EXPONENT, alpha_D=SHARED_EXPONENT, discrepancy=0.15)
-    step2: Law = SigmoidAccuracy()
-    feature: str | None = "task_loss"
-    jointly: tuple[str, ...] = ("task_loss", "c4_loss")
-    pool: float | None = 1.0
-    windows: int = 0
-    tau: Prior = dist.LogNormal(math.log(0.005), 0.5)
-    sigma: Prior = dist.LogNormal(math.log(0.01), 0.7)
-    wander: Prior = dist.LogNormal(math.log(0.006), 0.5)
-    anneal: Prior = dist.Normal(0.0, 0.2)
+    step1: Law = data_field(
+        default=Chinchilla(E=IRREDUCIBLE, alpha_N=SHARED_EXPONENT, alpha_D=SHARED_EXPONENT, discrepancy=0.15),
+        about="Loss from parameters and tokens (:class:`Chinchilla`), from FLOPs (:class:`PowerLaw`), or your own.  "
+        "Its discrepancy is 0.15, less than single series need: run effects and pooling leave less to it.  Its "
+        "floor has a wide prior around 1, because the series come in two units: bits per byte (about 0.5) and "
+        "nats per token (1.9); its exponents, shared by the series, have none of the heavy tails that a single "
+        "series needs.",
+    )
+    step2: Law = data_field(
+        default=SigmoidAccuracy(),
+        about="Accuracy from loss.  Both discrepancies are those with which 90 % intervals held 90 % of the outcomes "
+        "of backtests inside the ladder, each step by its own (notebook ``ladder``).",
+    )
+    feature: str | None = option(
+        default="task_loss",
+        about="The loss that step 2 reads: ``task_loss`` (bits per byte), ``c4_loss`` (nats per token) or "
+        "``task_ce`` (nats). None goes in a single step: no loss is observed, and step 1 is a latent index; "
+        "see :func:`.single_step`.",
+    )
+    jointly: tuple[str, ...] = option(
+        default=("task_loss", "c4_loss"),
+        about="Losses that step 1 describes together; ``feature`` is always one of them.  More series pin the run "
+        "effects and the pooled exponents.",
+    )
+    pool: float | None = data_field(
+        default=1.0,
+        about="Multiplies the spread between series that each step law states (``pooling``); None fits every series "
+        "alone.",
+    )
+    windows: int = option(
+        default=0,
+        about="Number of window means per run (columns ``accuracy_window1`` ...) that step 2 sees beside the final "
+        "values. A run's deviations from the curve are alike, so that many checkpoints of one run do not count "
+        "as many runs.",
+    )
+    tau: Prior = prior(
+        default=dist.LogNormal(math.log(0.005), 0.5),
+        unit="fraction",
+        reason="Standard deviation of the run effect on log loss.  Reruns of the ladder's smallest sizes differ by "
+        "about half a per cent.",
+    )
+    sigma: Prior = prior(
+        default=dist.LogNormal(math.log(0.01), 0.7),
+        unit="fraction",
+        reason="Standard deviation of each series' own noise on log loss.",
+    )
+    wander: Prior = prior(
+        default=dist.LogNormal(math.log(0.006), 0.5),
+        unit="fraction",
+        reason="With windows: standard deviation of a run's own deviation from the curve, a fraction.",
+    )
+    anneal: Prior = prior(
+        default=dist.Normal(0.0, 0.2),
+        unit="tenths of log loss",
+        reason="With windows: how much further along the curve an un-annealed checkpoint of equal loss is, in tenths "
+        "of log loss.",
+    )
 
     thinning = 2
+    by_task = True
     equation = r"(N, D) \to L \to \mathrm{accuracy}"
 
     @property
@@ -128,6 +144,15 @@ class TwoStep(Law):
         if self.feature is None:
             return ()
         return self.jointly if self.feature in self.jointly else (*self.jointly, self.feature)
+
+    @property
+    def route(self) -> str | None:
+        """The loss that accuracy is read from."""
+        return self.feature
+
+    def series_of(self, task: str, labels: Sequence[str]) -> str:
+        """Return the series that a task stands for: its own, or that of the loss its accuracy is read from."""
+        return next((name for name in (task, f"{self.feature}:{task}", str(self.feature)) if name in labels), task)
 
     @property
     def program(self) -> Law:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.forecast import Forecast, average
+from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.models.two_step import routes
 
@@ -46,7 +46,7 @@ def simulated_fit(simulated: bs.Study) -> bs.Posterior:
 
 @pytest.fixture(scope="session")
 def ladder() -> bs.Study:
-    return bs.Study.load("olmo_ladder")
+    return bs.load_study("olmo_ladder")
 
 
 @pytest.fixture(scope="session")

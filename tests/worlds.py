@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 import bayes_scaling as bs
-from bayes_scaling.diagnostics import Diagnostics
+from bayes_scaling.inference.diagnostics import Diagnostics
+from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.models import Chinchilla, PowerLaw, Transfer, TwoStep
-from bayes_scaling.nuts import Sampled
 
 GRID = pd.DataFrame([(n, r * n) for n in (1e8, 2e8, 4e8, 8e8) for r in (10, 20, 40, 80)], columns=["N", "D"])
 COUNT = 400

@@ -7,7 +7,7 @@ import pandas as pd
 
 import bayes_scaling as bs
 from bayes_scaling import models
-from bayes_scaling.study import SYMBOLS
+from bayes_scaling.study.reading import SYMBOLS
 
 SERIES = (("one", 1.0), ("two", 1.1))
 RNG = np.random.default_rng(0)
@@ -39,7 +39,7 @@ def law_of(name: str) -> bs.Law:
 def study_for(law: bs.Law) -> bs.Study:
     """Return a study with the columns a law needs."""
     if law.name == "TwoStep":
-        return bs.Study.load("olmo_ladder").training
+        return bs.load_study("olmo_ladder").training
     if law.name == "Pooled":
         runs = pd.DataFrame({name: COLUMNS[name] for name in ("n_params", "tokens", "loss")}).assign(run=range(ROWS))
         return bs.Study.from_frame(pd.concat([runs.assign(task=t, loss=runs["loss"] * f) for t, f in SERIES]))

@@ -16,7 +16,7 @@ PRINTED = {"E": 1.69, "alpha_N": 0.34, "alpha_D": 0.28}
 
 @pytest.mark.skipif("BAYES_SCALING_DATA" not in os.environ, reason="the 240 points are not embedded: no data folder")
 def test_the_published_refit_is_near_and_the_printed_estimate_far():
-    posterior = bs.fit(Chinchilla(), bs.Study.load("chinchilla", progress=False), seed=0, draws=500)
+    posterior = bs.fit(Chinchilla(), bs.load_study("chinchilla", progress=False), seed=0, draws=500)
     assert posterior.diagnostics.converged
     draws = np.stack([posterior.draws[name] for name in REFIT], axis=1)
     for name, values, (refit, error) in zip(REFIT, draws.T, REFIT.values(), strict=True):

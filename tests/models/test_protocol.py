@@ -12,10 +12,11 @@ import numpyro
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from bayes_scaling import models, nuts
-from bayes_scaling.conditionals import conditionals, counted, factorises
-from bayes_scaling.precision import double_precision
-from bayes_scaling.priors import unconstrained
+from bayes_scaling import models
+from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises
+from bayes_scaling.inference import nuts
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.priors import unconstrained
 
 from .examples import law_of, study_for
 

@@ -36,7 +36,7 @@ def test_a_fit_finds_what_was_put_in(curve):
 
 
 def test_pooling_draws_series_together():
-    study = bs.Study.load("rectified_sft").training
+    study = bs.load_study("rectified_sft").training
     short = bs.Study(study.frame[study.frame["finetune_data"] <= 1600].reset_index(drop=True), study.card)
     spread = {}
     for pool in (0.1, None):
@@ -47,7 +47,7 @@ def test_pooling_draws_series_together():
 
 
 def test_forecast_has_one_outcome_for_each_series():
-    study = bs.Study.load("rectified_sft")
+    study = bs.load_study("rectified_sft")
     posterior = bs.fit(Pooled(curve=Rectified()), study, seed=0, draws=100, chains=2, adapt=False)
     scores = posterior.forecast(study.targets, allow_unconverged=True).score()
     assert sorted(scores["task"]) == sorted(study.tasks)

@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.decisions.transfer import frontier, trade_off, transfer_table
 from bayes_scaling.errors import LawError, StudyError, TargetError
 from bayes_scaling.models import Chinchilla, FadingTransfer, PretrainingSize, Scratch, Transfer
 from bayes_scaling.models.transfer import PUBLISHED, data_transferred, equal_data, multiplier
-from bayes_scaling.transfer import frontier, trade_off, transfer_table
 
 CENTRE = {"level": 2.0, "floor": 0.1, "split": 0.3, "alpha_N": 0.2, "alpha_D": 0.3, "head": 0.0, "turn": 1.0}
 WORTH = {"worth": 3.0, "a": 0.2, "b": 0.4}
@@ -156,7 +156,7 @@ def test_forecasts_of_a_new_image_model_are_wider_and_two_of_one_size_agree():
 def test_bad_image_tables(change, message):
     columns = ["n_params", "finetune_data", "pretrain_data", "error"]
     with pytest.raises(StudyError, match=message) as caught:
-        bs.fit(PretrainingSize(), bs.Study.from_frame(change(bs.Study.load("cg_transfer").frame[columns])), seed=0)
+        bs.fit(PretrainingSize(), bs.Study.from_frame(change(bs.load_study("cg_transfer").frame[columns])), seed=0)
     assert str(caught.value).endswith(".")
 
 
@@ -216,7 +216,7 @@ def test_error_rates_in_percent():
 
 
 def test_image_table_has_both_arms_and_one_pool():
-    table = bs.Study.load("cg_transfer").frame
+    table = bs.load_study("cg_transfer").frame
     assert len(table) == 136
     assert set(table["role"]) == {"train"}
     assert (table["pretrain_data"] == 0).sum() == 17

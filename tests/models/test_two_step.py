@@ -6,10 +6,10 @@ import pytest
 from numpyro.infer.util import log_density
 
 import bayes_scaling as bs
-from bayes_scaling import nuts
+from bayes_scaling.inference import nuts
+from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import PowerLaw
 from bayes_scaling.models.two_step import TwoStep, routes, single_step
-from bayes_scaling.precision import double_precision
 
 SHORT = {"seed": 0, "draws": 100, "adapt": False}
 

@@ -1,0 +1,106 @@
+"""The command line: ``bayes-scaling laws | studies | forecast | pair | plan``.
+
+Every mistake is one sentence on the error stream and exit code 2; a fit that did not converge is exit code 3.  What
+takes long to import is imported inside the commands, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from bayes_scaling.cli.forecast import forecast
+from bayes_scaling.cli.pair import pair
+from bayes_scaling.cli.plan import plan
+from bayes_scaling.errors import BayesScalingError, ConvergenceError
+from bayes_scaling.version import __version__
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="bayes-scaling",
+    help="Forecast large training runs from small ones, with intervals that hold.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code: 0, 2 (a mistake), 3 (not converged) or 130 (interrupted)."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the compiler's own alarms are not for our readers
+    try:
+        code = app(args=arguments, prog_name="bayes-scaling", standalone_mode=False)
+    except ConvergenceError as error:
+        fail(f"{error} Nothing was written.", 3)
+    except BayesScalingError as error:
+        fail(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("Interrupted; nothing was written.", INTERRUPTED)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # what typer says of a bad option
+            said = error.format_message() or "Give a command; see bayes-scaling --help."
+            fail(f"{said} Leave no space after a comma." if "extra argument" in said else said, 2)
+        if sys.flags.dev_mode:
+            raise
+        fail(f"Unforeseen {type(error).__name__}: {error} (python -X dev -m bayes_scaling shows where).", 1)
+    if code == INTERRUPTED:
+        fail("Interrupted; nothing was written.", INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(message: str, code: int) -> None:
+    """Say one sentence on the error stream and leave."""
+    sys.stderr.write(f"bayes-scaling: {' '.join(message.split())}\n")
+    sys.exit(code)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Forecast large training runs from small ones, with intervals that hold."""
+
+
+@app.command()
+def laws(
+    name: Annotated[str | None, typer.Argument(help="A law, for its priors with unit and reason.")] = None,
+) -> None:
+    """List the laws: name, equation, inputs and what they forecast; or the priors of one."""
+    from bayes_scaling.cli.listings import law_table, prior_table
+    from bayes_scaling.models import LAWS
+    from bayes_scaling.models.defaults import law_by_name
+    from bayes_scaling.reporting.screen import output
+
+    table = prior_table(law_by_name(name)) if name else law_table({name: law_by_name(name) for name in LAWS})
+    output().print(table)
+
+
+@app.command()
+def studies() -> None:
+    """List the studies: rows, units, licence, and whether they need a download."""
+    from bayes_scaling.cli.listings import study_table
+    from bayes_scaling.data import available
+    from bayes_scaling.reporting.screen import output
+
+    output().print(study_table(available()))
+
+
+for command in (forecast, pair, plan):
+    app.command()(command)

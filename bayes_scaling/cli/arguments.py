@@ -1,0 +1,207 @@
+"""What the options of a command mean: studies, targets, tasks and numbers, read from text and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayes_scaling.data import available, load_study
+from bayes_scaling.decisions.inputs import positive
+from bayes_scaling.errors import DecisionError, StudyError, TargetError, suggest
+from bayes_scaling.law.base import Law
+from bayes_scaling.models.defaults import default_laws, law_by_name
+from bayes_scaling.study.flops import SIX_N_D, six_n_d
+from bayes_scaling.study.pairing import Pairing, choose, pair
+from bayes_scaling.study.reading import column_of
+from bayes_scaling.study.study import Study
+
+__all__ = [
+    "choose_laws",
+    "choose_targets",
+    "choose_tasks",
+    "open_study",
+    "parse_inputs",
+    "parse_pairs",
+    "read_numbers",
+    "read_pairings",
+]
+
+RESERVED = ("name", "card", "frame")
+ALL, SAME = "all", "same"  # sets of a pair
+
+
+def open_study(name: str, columns: str | None = None, flops: str | None = None) -> Study:
+    """Load a study by name or from a file, with the columns of ``--map`` and the convention of ``--flops``."""
+    mapping = parse_pairs(columns, "--map", "n_params=N,tokens=D,loss=val_loss", StudyError) if columns else {}
+    for key in RESERVED:
+        if key in mapping:
+            raise StudyError(
+                f"--map gives a column for {key!r}, which no law reads; map n_params, tokens, flops or loss."
+            )
+    options: dict[str, Any] = {**mapping, **({"flops": flops} if flops else {})}
+    if name not in available():
+        path = Path(name)
+        if not path.suffix and not path.exists() and len(path.parts) == 1:
+            raise StudyError(f"There is no study and no file {name!r}; {suggest(name, available())}")
+        return Study.from_file(path, **options)
+    study = load_study(name)
+    if not options:
+        return study
+    units = study.card.units
+    renamed = {ours: units[theirs] for ours, theirs in mapping.items() if theirs in units}
+    card = dataclasses.replace(study.card, units={**units, **renamed})
+    return Study.from_frame(study.frame, card=card, **options)
+
+
+def choose_laws(study: Study, law: str | None) -> tuple[str, tuple[Law, ...]]:
+    """Return the law of ``--law``, or those that the study's columns call for, and the name of the choice."""
+    return (law, (law_by_name(law),)) if law else default_laws(study)
+
+
+def parse_pairs(text: str, option: str, example: str, error: type[Exception]) -> dict[str, str]:
+    """Read ``a=b,c=d``.
+
+    Examples
+    --------
+    >>> parse_pairs("N=7e9, D=4e12", "--target", "N=7e9", TargetError)
+    {'N': '7e9', 'D': '4e12'}
+    """
+    pairs: dict[str, str] = {}
+    for part in text.split(","):
+        key, sign, value = (piece.strip() for piece in part.partition("="))
+        if not (key and sign and value):
+            raise error(f"{option} {text!r} is not a list of pairs; write it like {example}.")
+        if key in pairs:
+            raise error(f"{option} {text!r} gives {key} twice; give it once.")
+        pairs[key] = value
+    return pairs
+
+
+def choose_tasks(study: Study, law: Law, tasks: tuple[str, ...]) -> Study:
+    """Check ``--task``; a law of one series is fitted to the one task chosen, a joint law to all of them."""
+    if tasks:
+        if not study.tasks:
+            raise StudyError(f"Study {study.name!r} has no tasks to choose from; leave --task out.")
+        study.select(task=list(tasks))
+    if law.by_task or not study.tasks:
+        return study
+    chosen = tasks or tuple(study.tasks)
+    if len(chosen) > 1:
+        raise StudyError(
+            f"{law.name} describes one series, and {len(chosen)} tasks are asked for; choose one with --task."
+        )
+    return study.select(task=chosen[0])
+
+
+def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = None) -> Any:
+    """Return the runs of ``--target``, or the study's own targets, as ``forecast`` reads them."""
+    if not targets:
+        if "role" not in study.frame or not (study.frame["role"] == "target").any():
+            raise TargetError(f"Study {study.name!r} names no runs to forecast; give --target N=7e9,D=4e12.")
+        return study.targets
+    by_inputs = ["=" in t for t in targets]
+    if all(by_inputs):
+        return [parse_inputs(t, flops) for t in targets]
+    if any(by_inputs):
+        name = targets[by_inputs.index(False)]
+        raise TargetError(
+            f"Target {name!r} is a name and others are inputs; give all of them one way, as N=7e9,D=4e12."
+        )
+    aside = study.frame[study.frame["role"] != "train"] if {"role", "run"} <= set(study.frame.columns) else None
+    if aside is None or aside.empty:
+        raise TargetError(
+            f"Study {study.name!r} names no runs to forecast, so {targets[0]!r} is none; give inputs, as in "
+            "--target N=7e9,D=4e12."
+        )
+    for name in targets:
+        if not (aside["run"] == name).any():
+            named = aside.loc[aside["role"] == "target", "run"].unique()
+            raise TargetError(f"Study {study.name!r} has no target {name!r}; {suggest(name, named)}")
+    chosen = aside[aside["run"].isin(targets)].reset_index(drop=True)
+    return dataclasses.replace(study, frame=chosen)
+
+
+def parse_inputs(text: str, flops: str | None = None) -> dict[str, Any]:
+    """Read one target's inputs, ``N=7e9,D=4e12``, with FLOPs by the convention; the text itself becomes its name."""
+    pairs = parse_pairs(text, "--target", "N=7e9,D=4e12", TargetError)
+    inputs: dict[str, Any] = {"target": text}
+    for key, value in pairs.items():
+        try:
+            inputs[column_of(key)] = float(value)
+        except ValueError:
+            raise TargetError(
+                f"--target {text!r} has {key} = {value!r}, which is not a number; write it like 7e9."
+            ) from None
+    if flops == SIX_N_D and "flops" not in inputs and {"n_params", "tokens"} <= set(inputs):
+        inputs["flops"] = float(six_n_d.cost(inputs["n_params"], inputs["tokens"]))
+    return inputs
+
+
+def read_numbers(text: str, what: str, example: str) -> np.ndarray:
+    """Read positive numbers, ``1e22,1e24``."""
+    return positive([_number(part) for part in text.split(",")], what, example)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DecisionError(f"{text.strip()!r} is not a number; write it like 1e24.") from None
+
+
+# -- pairs of losses ------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class _Axis:
+    """One axis of a pair as the user writes it: ``SET:LOSS``; the set may be ``all`` or (on the ordinate) ``same``."""
+
+    name: str
+    loss: str
+
+    @classmethod
+    def read(cls, text: str, option: str) -> _Axis:
+        """Read ``SET:LOSS``.
+
+        Examples
+        --------
+        >>> _Axis.read("fineweb_edu:train_loss", "--from")
+        _Axis(name='fineweb_edu', loss='train_loss')
+        """
+        name, sign, loss = (part.strip() for part in text.partition(":"))
+        if not (name and sign and loss):
+            raise StudyError(f"{option} {text!r} is not a set and a loss; write it like fineweb_edu:train_loss.")
+        return cls(name, loss)
+
+
+def read_pairings(study: Study, source: str, target: str, *, sets: str, by: str) -> list[Pairing]:
+    """Return the pairings that ``--from`` and ``--to`` ask for."""
+    abscissa, ordinate = _Axis.read(source, "--from"), _Axis.read(target, "--to")
+    if sets not in study.frame:
+        raise StudyError(
+            f"Study {study.name!r} has no column {sets!r} to tell training sets apart; "
+            f"{suggest(sets, study.frame.columns)}"
+        )
+    known = [str(name) for name in study.frame[sets].drop_duplicates()]
+    found = []
+    for one in known if abscissa.name == ALL else [abscissa.name]:
+        others = [one] if ordinate.name == SAME else known if ordinate.name == ALL else [ordinate.name]
+        found += [(one, two) for two in others if (one, abscissa.loss) != (two, ordinate.loss)]
+    if not found:
+        raise StudyError(f"{source!r} and {target!r} are one axis; give two different ones.")
+    chosen = {name: choose(study, sets, name) for name in dict.fromkeys(itertools.chain(*found))}
+    return [
+        pair(
+            chosen[one],
+            chosen[two],
+            source_loss=abscissa.loss,
+            loss=ordinate.loss,
+            by=[name.strip() for name in by.split(",")],
+            name=f"{one}:{abscissa.loss} -> {two}:{ordinate.loss}",
+        )
+        for one, two in found
+    ]

@@ -1,0 +1,129 @@
+"""The command ``forecast``: read, check, fit, forecast, write.  What takes long to import is imported inside."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayes_scaling.cli.options import (
+    OVERRIDE,
+    AllowUnconverged,
+    Chains,
+    Columns,
+    Draws,
+    Json,
+    Out,
+    Quiet,
+    Seed,
+    StudyOrFile,
+    command_line,
+)
+
+if TYPE_CHECKING:
+    from bayes_scaling.forecasts.forecast import Forecast
+    from bayes_scaling.reporting.result import Result
+
+__all__ = ["forecast"]
+
+
+def forecast(
+    study: StudyOrFile,
+    law: Annotated[
+        str | None, typer.Option(help="Law to fit (see 'laws'); by default what the columns call for.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Run to forecast: a name in the study, or N=7e9,D=4e12. Repeatable.")
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Task to forecast; by default all. Repeatable.")] = None,
+    columns: Columns = None,
+    flops: Annotated[str | None, typer.Option(help="6ND: compute FLOPs as 6 x parameters x tokens.")] = None,
+    out: Out = None,
+    json: Json = None,
+    report: Annotated[Path | None, typer.Option(help="File for a report on one HTML page.")] = None,
+    seed: Seed = 0,
+    draws: Draws = 1000,
+    chains: Chains = 4,
+    allow_unconverged: AllowUnconverged = False,
+    quiet: Quiet = False,
+) -> Result:
+    """Fit a law to the small runs of a study and forecast the large ones."""
+    from bayes_scaling.cli.arguments import choose_laws, choose_targets, choose_tasks, open_study
+    from bayes_scaling.files import check_writable
+    from bayes_scaling.forecasts.forecast import average
+    from bayes_scaling.forecasts.predict import forecast as forecast_runs
+    from bayes_scaling.forecasts.targets import read_targets
+    from bayes_scaling.inference.fit import fit
+    from bayes_scaling.reporting.result import Result
+    from bayes_scaling.reporting.screen import output, print_result, status
+
+    table = open_study(study, columns, flops)
+    name, laws = choose_laws(table, law)
+    table = choose_tasks(table, laws[0], tuple(task or ()))
+    targets = choose_targets(table, tuple(target or ()), flops)
+    for one in laws:
+        one.arrays(table.training)
+        read_targets(one, table.training, targets)
+    check_writable(out, json, report)
+
+    started = time.perf_counter()
+    posteriors = []
+    with status(quiet) as say:
+        for i, one in enumerate(laws, start=1):
+            which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
+            say(f"Fitting {one.name}{which} to {len(table.training.runs)} runs of {table.name} ...")
+            posteriors.append(fit(one, table, seed=seed, draws=draws, chains=chains))
+            posteriors[-1].require_converged(allow_unconverged, override=OVERRIDE)
+        say("Forecasting ...")
+        forecasts = [forecast_runs(p, targets, allow_unconverged=True) for p in posteriors]
+        mixed = forecasts[0] if len(forecasts) == 1 else average(forecasts, seed=seed)
+        seconds = time.perf_counter() - started
+        result = Result.of(
+            table,
+            name,
+            posteriors,
+            only_tasks(mixed, tuple(task or table.tasks)),
+            seed=seed,
+            seconds=seconds,
+            pictures=bool(out or report),
+        )
+        if out or json or report:
+            say("Drawing and writing ...")
+            write(result, out, json, report)
+    if not quiet:
+        print_result(result, output(), written=[path for path in (out, json, report) if path])
+    return result
+
+
+def write(result: Result, folder: Path | None, file: Path | None, page: Path | None) -> None:
+    """Write what is asked for: a folder, JSON, a report."""
+    from bayes_scaling.reporting.folder import write_file, write_folder
+
+    if folder:
+        write_folder(result, folder)
+    if file:
+        write_file(result, file)
+    if page:
+        from bayes_scaling.reporting.assessment import Assessment
+        from bayes_scaling.reporting.page import write_report
+
+        write_report(Assessment.of(result, made_by=command_line()), page)
+
+
+def only_tasks(forecast: Forecast, tasks: tuple[str, ...]) -> Forecast:
+    """Keep the chosen tasks of a joint forecast, and of its series those of a chosen task or of no task."""
+    if "task" not in forecast.draws.dims:
+        return forecast
+    kept: dict[str, Any] = {"task": list(tasks)}
+    if "series" in forecast.draws.dims:
+        series = list(forecast.draws["series"].to_numpy())
+        kept["series"] = [s for s in series if (str(s).partition(":")[2] or tasks[0]) in tasks]
+    import dataclasses
+
+    return dataclasses.replace(
+        forecast,
+        draws=forecast.draws.sel(kept),
+        actual=forecast.actual.sel({d: v for d, v in kept.items() if d in forecast.actual.dims}),
+    )

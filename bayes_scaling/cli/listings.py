@@ -1,0 +1,85 @@
+"""What the package carries, as tables for the screen: its laws, the priors of one, its studies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from bayes_scaling.data import embedded, load_study
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.priors import describe
+from bayes_scaling.reporting.law_card import prose
+from bayes_scaling.study.study import Card
+
+__all__ = ["law_table", "prior_table", "study_table"]
+
+
+def law_table(laws: Mapping[str, Law]) -> Table:
+    """Return the table of the laws."""
+    table = Table("law", "inputs", "forecasts", "equation", box=SIMPLE_HEAD, title="Laws", title_justify="left")
+    for name, law in laws.items():
+        forecasts = "; ".join(f"{quantity} ({unit})" for quantity, unit in law.quantities.items())
+        table.add_row(name, ", ".join(law.run_inputs), forecasts, plain(law.equation))
+    return table
+
+
+def plain(equation: str) -> str:
+    r"""Return a LaTeX equation as plain text.
+
+    Examples
+    --------
+    >>> plain(r"L = E + A / N^{\alpha_N}")
+    'L = E + A / N^alpha_N'
+    """
+    for old, new in (
+        (r"\mathrm{", ""),
+        (r"\to", "->"),
+        (r"\,", " "),
+        (r"\quad", " with"),
+        ("{", ""),
+        ("}", ""),
+        ("\\", ""),
+    ):
+        equation = equation.replace(old, new)
+    return " ".join(equation.split())
+
+
+def prior_table(law: Law) -> Table:
+    """Return the table of the parameters of a law: prior, unit and reason."""
+    table = Table(box=SIMPLE_HEAD, title=f"{law.name}: {plain(law.equation)}", title_justify="left", show_lines=True)
+    for heading in ("parameter", "prior", "unit", "reason"):
+        table.add_column(heading)
+    for name, note in law.notes.items():
+        value = describe(law.priors[name]) if name in law.priors else str(getattr(law, name))
+        table.add_row(name, value, note.unit, prose(note.reason))
+    return table
+
+
+def study_table(cards: Mapping[str, Card]) -> Table:
+    """Return the table of the studies; rows are counted where the package carries the table."""
+    table = Table(box=SIMPLE_HEAD, title="Studies", title_justify="left", show_lines=True)
+    for heading in ("study", "rows", "units", "licence", "embedded"):
+        width = {"licence": 22, "embedded": 8}.get(heading)
+        table.add_column(heading, justify="right" if heading == "rows" else "left", width=width)
+    for name, card in cards.items():
+        carried = embedded(name)
+        rows = str(len(load_study(name))) if carried else "-"
+        table.add_row(name, rows, unit_lines(card.units), card.licence, "yes" if carried else "no")
+    return table
+
+
+def unit_lines(units: Mapping[str, str]) -> str:
+    """Return the columns by their unit, a line each; what a card adds in brackets is left to the card.
+
+    Examples
+    --------
+    >>> unit_lines({"loss": "nats", "c4_loss": "nats (on C4)"})
+    'nats: loss, c4_loss'
+    """
+    columns: dict[str, list[str]] = {}
+    for column, unit in units.items():
+        columns.setdefault(re.split(r" \(|: ", unit)[0], []).append(column)
+    return "\n".join(f"{unit}: {', '.join(names)}" for unit, names in columns.items())

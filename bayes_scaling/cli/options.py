@@ -1,0 +1,63 @@
+"""Options that several commands share, and a command line in words; nothing here takes long to import."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import click
+import typer
+
+__all__ = [
+    "OVERRIDE",
+    "AllowUnconverged",
+    "Chains",
+    "Columns",
+    "Draws",
+    "Json",
+    "Out",
+    "Quiet",
+    "Seed",
+    "StudyOrFile",
+    "command_line",
+]
+
+OVERRIDE = "--allow-unconverged"
+"""What a user passes to go on with a fit that did not converge."""
+
+StudyOrFile: TypeAlias = Annotated[
+    str, typer.Argument(metavar="STUDY_OR_FILE", help="A study's name, or a CSV or parquet file.")
+]
+Columns: TypeAlias = Annotated[
+    str | None, typer.Option("--map", help="Your columns: n_params=N,tokens=D,loss=val_loss.")
+]
+Out: TypeAlias = Annotated[Path | None, typer.Option(help="Folder for tables, pictures and posteriors.")]
+Json: TypeAlias = Annotated[Path | None, typer.Option(help="File for the answer as JSON.")]
+Seed: TypeAlias = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random draw.")]
+Draws: TypeAlias = Annotated[int, typer.Option(min=20, help="Posterior draws kept per chain.")]
+Chains: TypeAlias = Annotated[int, typer.Option(min=1, help="Number of chains.")]
+AllowUnconverged: TypeAlias = Annotated[bool, typer.Option(OVERRIDE, help="Go on where the chains did not converge.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def command_line(context: click.Context | None = None) -> str:
+    """Return the command that is being run in words that run it again; empty where none is.
+
+    Parameters
+    ----------
+    context : click.Context, optional
+        That of the command; by default the current one.
+    """
+    context = context or click.get_current_context(silent=True)
+    if context is None:
+        return ""
+    words = [*context.command_path.split()]
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        if value is None or value is False or value in ((), []) or value == parameter.get_default(context):
+            continue
+        name = [] if isinstance(parameter, click.Argument) else [max(parameter.opts, key=len)]
+        values = value if isinstance(value, (list, tuple)) else [value]
+        words += name if value is True else [word for one in values for word in (*name, str(one))]
+    return shlex.join(words)

@@ -1,0 +1,81 @@
+"""The command ``pair``: pair runs, fit a loss against a loss, forecast, write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bayes_scaling.cli.options import (
+    OVERRIDE,
+    AllowUnconverged,
+    Chains,
+    Columns,
+    Draws,
+    Json,
+    Out,
+    Quiet,
+    Seed,
+    StudyOrFile,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["pair"]
+
+
+def pair(
+    study: StudyOrFile,
+    source: Annotated[str, typer.Option("--from", help="The loss known: SET:LOSS; 'all' stands for every set.")],
+    target: Annotated[
+        str, typer.Option("--to", help="The loss to forecast: SET:LOSS; 'same' stands for the set of --from.")
+    ],
+    sets: Annotated[str, typer.Option(help="Column that names the training sets.")] = "train_data",
+    by: Annotated[str, typer.Option(help="Columns in which the runs of a pair agree.")] = "n_params,flops",
+    full: Annotated[bool, typer.Option("--full", help="Use every run of the study, downloaded if need be.")] = False,
+    columns: Columns = None,
+    out: Out = None,
+    json: Json = None,
+    seed: Seed = 0,
+    draws: Draws = 1000,
+    chains: Chains = 4,
+    allow_unconverged: AllowUnconverged = False,
+    quiet: Quiet = False,
+) -> pd.DataFrame:
+    """Predict a loss from another: train to train, train to test, test to test."""
+    import pandas as pd
+
+    from bayes_scaling.cli.arguments import open_study, read_pairings
+    from bayes_scaling.data import load_study
+    from bayes_scaling.errors import StudyError
+    from bayes_scaling.files import check_writable
+    from bayes_scaling.forecasts.predict import forecast
+    from bayes_scaling.inference.batch import fit_many
+    from bayes_scaling.models import ShiftedPowerLaw
+    from bayes_scaling.reporting.pairs import pair_rows, print_pairs, write_pairs
+    from bayes_scaling.reporting.screen import status
+
+    table = load_study(study, full=True) if full else open_study(study, columns)
+    pairings = read_pairings(table, source, target, sets=sets, by=by)
+    check_writable(out, json)
+    with status(quiet) as say:
+        say(f"Fitting {len(pairings)} pairs of losses ...")
+        studies = [p.study for p in pairings]
+        batch = fit_many(ShiftedPowerLaw(), studies, seed=seed, draws=draws, chains=chains, progress=False)
+        blocks = []
+        for pairing, member in zip(pairings, batch, strict=True):
+            if member.posterior is None:
+                raise StudyError(f"{pairing.study.name}: {member.error}")
+            member.posterior.require_converged(allow_unconverged, override=OVERRIDE)
+            found = (
+                forecast(member.posterior, pairing.study.targets, allow_unconverged=True) if pairing.targets else None
+            )
+            blocks.append(pair_rows(pairing, found))
+        rows = pd.concat(blocks, ignore_index=True)
+        if out or json:
+            say("Writing ...")
+            write_pairs(rows, study, seed, out, json)
+    if not quiet:
+        print_pairs(rows, pairings)
+    return rows

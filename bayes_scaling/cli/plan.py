@@ -1,0 +1,90 @@
+"""The command ``plan``: read the question, check it, fit, answer, write.  What takes long is imported inside."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bayes_scaling.cli.options import OVERRIDE, AllowUnconverged, Chains, Columns, Draws, Json, Out, Quiet, Seed
+
+if TYPE_CHECKING:
+    from bayes_scaling.reporting.plan import Plan
+
+__all__ = ["plan"]
+
+
+def plan(
+    study: Annotated[
+        str | None, typer.Argument(metavar="STUDY_OR_FILE", help="Study or file; with --ladder, an earlier family.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Split training FLOPs best: 1e24, or several: 1e22,1e24.")] = None,
+    reach: Annotated[str | None, typer.Option(help="FLOPs that reach an outcome: loss=2.1 or accuracy=0.6.")] = None,
+    prob: Annotated[float, typer.Option(help="With --reach: the probability to reach it with.")] = 0.9,
+    at: Annotated[str | None, typer.Option(help="With --reach: hold N=7e9 or D=1e12 fixed.")] = None,
+    serve: Annotated[str | None, typer.Option(help="With --reach: tokens to be served later, 1e13.")] = None,
+    candidates: Annotated[Path | None, typer.Option("--next", help="Rank the runs of a table (N, D, flops).")] = None,
+    spend: Annotated[float | None, typer.Option(help="With --next: FLOPs for all runs together.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="With --next: how many runs to choose.")] = 3,
+    ladder: Annotated[Path | None, typer.Option(help="Simulate planned ladders (N, D, plan).")] = None,
+    families: Annotated[int, typer.Option(min=4, help="With --ladder: families to simulate.")] = 32,
+    target: Annotated[str | None, typer.Option(help="With --next or --ladder: run to forecast, N=7e9,D=4e12.")] = None,
+    law: Annotated[str | None, typer.Option(help="Law to fit; by default what the columns call for.")] = None,
+    task: Annotated[str | None, typer.Option(help="Task to decide by, where the study has several.")] = None,
+    columns: Columns = None,
+    flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
+    exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
+    out: Out = None,
+    json: Json = None,
+    seed: Seed = 0,
+    draws: Draws = 1000,
+    chains: Chains = 4,
+    allow_unconverged: AllowUnconverged = False,
+    quiet: Quiet = False,
+) -> Plan:
+    """Decide: split a budget, cost a target, choose the next run, or size a ladder; one of the four at a time."""
+    from bayes_scaling.cli.questions import Ladder, Question, caveats, open_planned, read_question, surface_of
+    from bayes_scaling.files import check_writable
+    from bayes_scaling.inference.fit import check_size, fit
+    from bayes_scaling.reporting.plan import Plan, print_plan, write_plan_file, write_plan_folder
+    from bayes_scaling.reporting.screen import output, status
+    from bayes_scaling.study.flops import FlopRule
+
+    question: Question = read_question(
+        budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
+        ladder=ladder, families=families, target=target, seed=seed,
+    )  # fmt: skip
+    table, name, chosen = open_planned(study, question, columns, law, task)
+    rule = FlopRule.of(flops, table)
+    question.check(chosen, table, rule)
+    if table is not None:
+        check_size(chosen, table.training, *chosen.arrays(table.training))
+    check_writable(out, json)
+
+    started = time.perf_counter()
+    posterior = None
+    with status(quiet) as say:
+        if table is None:
+            assert isinstance(question, Ladder)
+            say(f"Simulating {question.families} families from the priors of {chosen.name} ...")
+            answer = question.simulate(chosen, rule)
+        else:
+            say(f"Fitting {chosen.name} to {table.name} ...")
+            posterior = fit(chosen, table, seed=seed, draws=draws, chains=chains)
+            posterior.require_converged(allow_unconverged, override=OVERRIDE)
+            say("Deciding ...")
+            answer = question.answer(surface_of(question, posterior, rule, task=task, exact=exact))
+            answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None))
+        convention = "as in the study" if "C" in chosen.run_inputs else rule.name
+        seconds = time.perf_counter() - started
+        found = Plan(question.name, table.name if table else "", name, convention, seed, seconds, posterior, answer)
+        if out:
+            say("Drawing and writing ...")
+            write_plan_folder(found, out)
+        if json:
+            write_plan_file(found, json)
+    if not quiet:
+        print_plan(found, output(), written=[path for path in (out, json) if path])
+    return found

@@ -1,0 +1,1 @@
+"""From a posterior to what to do: budgets, sizes, costs, next runs, ladders, transfer."""

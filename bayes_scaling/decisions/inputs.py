@@ -1,0 +1,55 @@
+"""What laws read of a run's scale (parameters, tokens, FLOPs), and the numbers that users give for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_scaling.errors import DecisionError, LawError
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+
+__all__ = ["SCALE", "positive", "require_size_and_data", "scale_columns"]
+
+SCALE = ("N", "D", "C")
+
+
+def scale_columns(law: Law) -> dict[str, str]:
+    """Return the inputs of scale that a law reads, N, D or C, with the names of their columns."""
+    return {name: law.columns[name] for name in SCALE if name in law.run_inputs}
+
+
+def require_size_and_data(law: Law, purpose: str) -> None:
+    """Refuse a law that does not weigh parameters against tokens.
+
+    Raises
+    ------
+    LawError
+        It does not read both N and D.
+    """
+    if not {"N", "D"} <= set(law.run_inputs):
+        raise LawError(
+            f"{purpose} weighs parameters against tokens, and {law.name} reads {', '.join(law.run_inputs)}; "
+            "fit a law of N and D."
+        )
+
+
+def positive(values: Any, what: str, example: str) -> np.ndarray:
+    """Return numbers as an array of shape (point,), or say which of them is not positive and finite.
+
+    Raises
+    ------
+    DecisionError
+        One is not.
+    """
+    try:
+        array = np.atleast_1d(np.asarray(values, dtype=float))
+    except (TypeError, ValueError):
+        array = np.array([np.nan])
+    bad = ~(np.isfinite(array) & (array > 0))
+    if array.ndim != 1 or not array.size or bad.any():
+        given = values if np.ndim(values) == 0 or not array.size else f"{array[bad][0]:g}" if bad.any() else values
+        raise DecisionError(f"The {what} is {given!r}; give positive numbers, such as {example}.")
+    return array

@@ -1,0 +1,220 @@
+"""Sizing a ladder before its first run: simulate it, fit it, and see how wide the forecast at the target will be."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import DecisionError, LawError, StudyError
+from bayes_scaling.forecasts.draws import predict
+from bayes_scaling.forecasts.predict import forecast
+from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.inference.batch import fit_many
+from bayes_scaling.inference.fit import check_size
+from bayes_scaling.inference.padding import bucket, edge_of_data, pad
+from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.base import Law
+from bayes_scaling.methods import LadderPlansMethods
+from bayes_scaling.study.flops import FlopRule, PerToken
+from bayes_scaling.study.reading import as_rows
+from bayes_scaling.study.study import Study
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.sites import Arrays
+
+__all__ = ["LadderPlans", "plan_ladders", "read_plan"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LadderPlans(LadderPlansMethods):
+    """How planned ladders would forecast a target, over simulated families of models.
+
+    Attributes
+    ----------
+    draws : pandas.DataFrame
+        One row per plan and simulated family: ``plan``, ``family``, ``width90`` (width of the 90 % interval of a new
+        run over its outcome), ``error`` (median over outcome, less 1), ``in90``.
+    costs : pandas.DataFrame
+        One row per plan: ``plan``, ``runs``, ``flops`` (of all runs), ``largest`` (FLOPs of the largest run).
+    families : int
+        How many families were simulated; those whose fit did not converge are not in ``draws``.
+    target, quantity : str
+        What is forecast.
+    """
+
+    draws: pd.DataFrame
+    costs: pd.DataFrame
+    families: int
+    target: str
+    quantity: str
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per plan.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``plan``, ``runs``, ``flops``, ``largest``; ``q05`` to ``q95`` of ``width90`` over families; ``error``,
+            the mean absolute relative error of the median; ``in90``, the share of outcomes inside; ``fitted``, the
+            share of families whose fit converged.
+        """
+        rows = []
+        for cost in self.costs.to_dict("records"):
+            own = self.draws[self.draws["plan"] == cost["plan"]]
+            empty = dict.fromkeys(("q05", "q25", "median", "q75", "q95", "error", "in90"), np.nan)
+            found = {
+                **quantile_columns(own["width90"].to_numpy()),
+                "error": own["error"].abs().mean(),
+                "in90": own["in90"].mean(),
+            } if len(own) else empty  # fmt: skip
+            rows.append({**cost, **found, "fitted": len(own) / self.families})
+        return pd.DataFrame(rows)
+
+
+def plan_ladders(
+    family: Law | Posterior,
+    plans: Mapping[str, Any],
+    target: Mapping[str, float],
+    *,
+    seed: int,
+    families: int = 32,
+    flops: str | PerToken | FlopRule = "6ND",
+    draws: int = 500,
+    chains: int = 4,
+    allow_unconverged: bool = False,
+    progress: bool = False,
+) -> LadderPlans:
+    """Simulate planned ladders and return how well each would forecast the target.
+
+    A family is one draw: of the law's priors, or of the posterior of an earlier family.  Its runs are drawn with noise,
+    and beyond the data (of the earlier fit, or of all plans together) its slope is off by the law's discrepancy.  Every
+    plan is tried on the same families; the few whose first fit does not converge are left out, and counted.
+
+    Parameters
+    ----------
+    family : Law or Posterior
+        What families are like: the priors of a law, or an earlier fit.
+    plans : mapping of str to DataFrame
+        The inputs of each plan's runs (``N`` and ``D``, or ``C``); ``flops`` where runs do not cost what the rule says.
+    target : mapping of str to float
+        Inputs of the run to forecast.
+    seed : int
+        Seed of the families and of the fits.
+    families : int
+        How many to simulate.
+    flops : str, callable or FlopRule
+        The FLOP convention of the costs.
+    draws, chains : int
+        Of each fit.
+    allow_unconverged : bool
+        Start from an earlier fit that did not converge.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    LadderPlans
+
+    Raises
+    ------
+    DecisionError
+        There are no plans, or no families.
+    LawError
+        The law describes several series.
+    StudyError
+        A plan lacks an input of the law, its runs are not positive numbers, or they are too few to fit.
+    ConvergenceError
+        The earlier fit did not converge.
+
+    References
+    ----------
+    .. [1] Bhagia et al. 2024, "Establishing Task Scaling Laws via Compute-Efficient Model Ladders", arXiv 2412.04403,
+       section 5: less ladder compute, larger errors.
+    """
+    if not plans or families < 1:
+        raise DecisionError(f"{len(plans)} plans for {families} families are nothing to simulate; give one or more.")
+    law = family.law if isinstance(family, Posterior) else family
+    rule = FlopRule.of(flops, family.study if isinstance(family, Posterior) else None)
+    if isinstance(family, Posterior):
+        family.require_converged(allow_unconverged)
+    frames = {name: read_plan(law, plan) for name, plan in plans.items()}
+    everything = pd.concat(frames.values(), ignore_index=True)
+    if law.dims(_study(law, everything, "plan"))[0]:
+        raise LawError(f"{law.name} describes several series; plan its ladder for one of them, with the law of a loss.")
+    aim = read_targets(law, _study(law, everything, "plan"), target).frame
+    rows = pd.concat([everything, aim[list(law.columns.values())]], ignore_index=True)
+    for name, frame in frames.items():
+        planned = _study(law, frame, name)
+        check_size(law, planned, *law.arrays(planned))
+    outcomes = _simulate(family, law, rows, len(everything), families, seed)
+    table, begin = [], 0
+    for name, frame in frames.items():
+        own = outcomes[:, begin : begin + len(frame)]
+        begin += len(frame)
+        studies = [_study(law, frame, f"{name} {i}", y) for i, y in enumerate(own)]
+        batch = fit_many(law, studies, seed=seed, draws=draws, chains=chains, adapt=False, progress=progress)
+        for i, member in enumerate(batch):
+            if member.posterior is None or member.verdict != "converged":
+                continue
+            row = forecast(member.posterior, target).intervals().iloc[0]
+            actual = outcomes[i, -1]
+            table.append({"plan": name, "family": i, "width90": (row["q95"] - row["q05"]) / actual,
+                          "error": row["median"] / actual - 1, "in90": row["q05"] <= actual <= row["q95"]})  # fmt: skip
+    columns = ["plan", "family", "width90", "error", "in90"]
+    costs = pd.DataFrame([_cost(name, frame, rule) for name, frame in frames.items()])
+    return LadderPlans(pd.DataFrame(table, columns=columns), costs, families, str(aim.index[0]), law.outcome)
+
+
+def _simulate(family: Law | Posterior, law: Law, rows: pd.DataFrame, fitted: int, count: int, seed: int) -> np.ndarray:
+    """Return the outcomes of all rows in each family, shape (family, row)."""
+    columns = law.input_arrays(rows)
+    latent: Arrays = {}
+    if isinstance(family, Posterior):
+        edge, _ = law.arrays(family.study)
+        draws = family.draws
+        chosen = np.random.default_rng(seed).choice(len(next(iter(draws.values()))), count)
+        latent = {name: value[chosen] for name, value in draws.items()}
+    else:
+        planned = {name: values[:fitted] for name, values in columns.items()}
+        edge = planned | law.references(planned)
+    runs = pad({**edge, **columns}, bucket(len(rows)), law.run_inputs)
+    edge = edge_of_data(law, edge)
+    with double_precision():
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2), count)
+        drawn = predict(law.program, keys, latent, runs, edge)
+        return np.asarray(drawn[law.outcome])[:, : len(rows)]
+
+
+def read_plan(law: Law, plan: Any) -> pd.DataFrame:
+    """Return a plan with our column names, checked.
+
+    Raises
+    ------
+    StudyError
+        It has no runs, lacks an input of the law, or has one that is not a positive number.
+    """
+    frame = as_rows(plan).reset_index(drop=True)
+    frame = Study.from_frame(frame.assign(run=[f"run {i}" for i in range(len(frame))])).frame
+    law.input_arrays(frame)
+    return frame
+
+
+def _study(law: Law, frame: pd.DataFrame, name: str, outcome: Any = 1.0) -> Study:
+    """Return a plan as a study; runs with equal inputs are repeats, told apart by their place."""
+    inputs = frame[list(law.columns.values())]
+    runs = [f"run {i}" for i in range(len(frame))]
+    return Study.from_frame(inputs.assign(run=runs, **{law.outcome: outcome}), name=name)
+
+
+def _cost(name: str, frame: pd.DataFrame, rule: FlopRule) -> dict[str, Any]:
+    if "flops" not in frame and not {"n_params", "tokens"} <= set(frame.columns):
+        raise StudyError(f"Plan {name!r} has neither FLOPs nor parameters and tokens to cost it by; give one of them.")
+    flops = frame["flops"] if "flops" in frame else rule.cost(frame["n_params"], frame["tokens"])
+    return {"plan": name, "runs": len(frame), "flops": float(np.sum(flops)), "largest": float(np.max(flops))}

@@ -1,0 +1,231 @@
+"""Which run to pay for next: the one that narrows the target's forecast most for its FLOPs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.decisions.inputs import positive, scale_columns
+from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.errors import DecisionError, suggest
+from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.inference.posterior import evenly_spaced
+from bayes_scaling.methods import NextRunsMethods
+from bayes_scaling.study.flops import FlopRule
+from bayes_scaling.study.reading import as_rows
+from bayes_scaling.study.validation import floats
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+    from bayes_scaling.law.base import Law
+
+__all__ = ["NextRuns", "next_runs"]
+
+FEW_DRAWS = 500  # draws that are enough for the noise of a run, and for what moving the edge of the data does
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NextRuns(NextRunsMethods):
+    """Candidates in the order in which they are worth their FLOPs.
+
+    Attributes
+    ----------
+    ranking : pandas.DataFrame
+        One row per candidate, best first, each as if it were the only one: ``run``, ``n_params``, ``tokens`` (as far
+        as the law reads them), ``flops``, ``sd_after`` (expected standard deviation of the target's expected outcome),
+        ``reduction`` (share of its variance) and ``per_flop`` (that share per FLOP).
+    batch : pandas.DataFrame
+        The runs to make, in their order, each given those above it; ``sd_after`` and ``reduction`` are of all so far.
+    baseline : pandas.DataFrame
+        The same for taking the largest affordable run every time.
+    sd : float
+        The standard deviation of the target's expected outcome now.
+    target, quantity, unit : str
+        What is forecast.
+    """
+
+    ranking: pd.DataFrame
+    batch: pd.DataFrame
+    baseline: pd.DataFrame
+    sd: float
+    target: str
+    quantity: str
+    unit: str
+
+    def table(self) -> pd.DataFrame:
+        """Return ``ranking`` with ``rank``, from 1."""
+        return self.ranking.assign(rank=np.arange(1, len(self.ranking) + 1))
+
+
+def next_runs(
+    source: Posterior | Surface,
+    candidates: Any,
+    target: Mapping[str, float],
+    *,
+    count: int = 1,
+    spend: float | None = None,
+) -> NextRuns:
+    r"""Rank candidate runs by the expected reduction of the target's predictive variance per FLOP.
+
+    What a run is expected to teach is read off the posterior draws: over them, the outcome y of a candidate, noise
+    included, and the target T are taken as jointly normal, so that seeing y leaves
+
+    .. math:: E[\mathrm{Var}(T \mid y)] = \mathrm{Var}(T) - \mathrm{Cov}(T, y)^2 / \mathrm{Var}(y).
+
+    With the discrepancy on, a run also moves the edge of the data outwards; the variance of the slope error beyond the
+    new edge is computed as a forecast after the run would.
+
+    Parameters
+    ----------
+    source : Posterior or Surface
+        A converged fit; a surface to choose the FLOP convention, the outcome or the discrepancy.
+    candidates : DataFrame or mapping of columns
+        ``N`` and ``D`` (or ``C``) of each; ``flops`` where a run's cost is not what the surface's rule says; ``run``
+        for names.
+    target : mapping of str to float
+        Inputs of the run to forecast.
+    count : int
+        Runs in the batch, where nothing limits their cost; each may be taken once.
+    spend : float, optional
+        FLOPs for the whole batch.  Then two greedy batches are made, by reduction per FLOP and by reduction, and the
+        better one is kept: the first alone may leave most of the money unspent on many small runs.
+
+    Returns
+    -------
+    NextRuns
+
+    Raises
+    ------
+    DecisionError
+        There are no candidates, a column is missing or not positive, or none is affordable.
+    TargetError
+        The target lacks an input of the law.
+
+    References
+    ----------
+    .. [1] MacKay 1992, "Information-based objective functions for active data selection", Neural Computation 4,
+       section 4: the reduction of the predictive variance at a point of interest.
+    """
+    surface = as_surface(source)
+    frame = read_candidates(surface.posterior.law, surface.rule, candidates)
+    aim = read_targets(surface.posterior.law, surface.posterior.study, {**surface.given, **target}).frame
+    prospects = _Prospects(surface, frame, aim)
+    if spend is not None:
+        limit = float(positive(spend, "spend", "1e21 FLOPs")[0])
+        if frame["flops"].min() > limit:
+            raise DecisionError(
+                f"No candidate costs {limit:g} FLOPs or less (the cheapest takes {frame['flops'].min():g}); spend more."
+            )
+        batches = [prospects.greedy(by, limit=limit) for by in ("per_flop", "reduction")]
+        batch = min(batches, key=lambda b: float(b["sd_after"].iloc[-1]))
+        baseline = prospects.greedy("flops", limit=limit)
+    else:
+        if not isinstance(count, int) or count < 1:
+            raise DecisionError(f"The count is {count!r}; give the number of runs to choose, 1 or more.")
+        batch, baseline = (prospects.greedy(by, count=count) for by in ("per_flop", "flops"))
+    ranking = prospects.alone.drop(columns="gain").sort_values("per_flop", ascending=False, kind="stable")
+    return NextRuns(
+        ranking=ranking.reset_index(drop=True),
+        batch=batch,
+        baseline=baseline,
+        sd=prospects.sd,
+        target=str(aim.index[0]),
+        quantity=surface.quantity,
+        unit=surface.unit,
+    )
+
+
+def read_candidates(law: Law, rule: FlopRule, candidates: Any) -> pd.DataFrame:
+    """Return ``run``, the law's inputs of scale and ``flops`` of each candidate, checked.
+
+    Raises
+    ------
+    DecisionError
+        There are none, a column is missing, a value is not a positive number, or two have one name.
+    """
+    frame = as_rows(candidates).reset_index(drop=True)
+    if frame.empty:
+        raise DecisionError("There are no candidates; give at least one run, with its N and D.")
+    columns = scale_columns(law)
+    for symbol, column in columns.items():
+        if column not in frame:
+            raise DecisionError(f"The candidates lack {symbol} ({column}); {suggest(column, frame.columns)}")
+    for column in filter(frame.columns.__contains__, (*columns.values(), "flops")):
+        frame[column] = positive(floats(frame, column), f"candidates' {column}", "7e9")
+    if "flops" not in frame:
+        frame["flops"] = rule.cost(frame["n_params"], frame["tokens"])
+    if "run" not in frame:
+        frame["run"] = [f"candidate {i}" for i in range(1, len(frame) + 1)]
+    if frame["run"].duplicated().any():
+        name = frame.loc[frame["run"].duplicated(), "run"].iloc[0]
+        raise DecisionError(f"Two candidates are called {name!r}; give each a name of its own.")
+    return frame[list(dict.fromkeys(("run", *columns.values(), "flops")))]
+
+
+class _Prospects:
+    """What candidates would teach of a target: moments over draws, and the edge of the data."""
+
+    def __init__(self, surface: Surface, frame: pd.DataFrame, aim: pd.DataFrame) -> None:
+        self.surface, self.frame = surface, frame
+        self.aim = {s: aim[c].to_numpy(dtype=float) for s, c in surface.columns.items()}
+        scale = {s: frame[c].to_numpy(dtype=float) for s, c in surface.columns.items()}
+        self.inputs = {**scale, **{n: np.full(len(frame), v) for n, v in surface.given.items()}}
+        values = np.hstack([surface.at(**self.aim, exact=True), surface.at(**scale, exact=True)])
+        self.covariance = np.atleast_2d(np.cov(values, rowvar=False))
+        self.few = surface.take(evenly_spaced(len(surface), FEW_DRAWS))
+        self.noise = self.few.noise(**scale)
+        self.exact = self.few.at(**self.aim, exact=True)
+        self.sd = float(np.sqrt(self.covariance[0, 0] + self.slope_variance([])))
+        if not self.sd > 0:
+            raise DecisionError(
+                f"The forecast of {aim.index[0]} has no spread, so no run can narrow it; let parameters be learnt."
+            )
+        self.alone = self.score(self.covariance, [], frame.index)
+
+    def slope_variance(self, chosen: list[int]) -> float:
+        """Return the variance that the slope error adds at the target once the chosen runs are fitted too."""
+        if not self.surface.discrepancy:
+            return 0.0
+        fitted = {n: np.append(self.surface.arrays[n], v[chosen]) for n, v in self.inputs.items()}
+        return float(np.mean((self.few.at(**self.aim, fitted=fitted) - self.exact) ** 2))
+
+    def score(self, covariance: np.ndarray, chosen: list[int], who: pd.Index) -> pd.DataFrame:
+        """Return some candidates with what each would leave of the variance, given those chosen before it."""
+        prior, shared = covariance[0, 0], covariance[0, 1:][who]
+        learnt = shared**2 / (np.diag(covariance)[1:] + self.noise)[who]
+        after = np.maximum(prior - learnt, 0.0) + np.array([self.slope_variance([*chosen, i]) for i in who])
+        gain = prior + self.slope_variance(chosen) - after
+        left = after / self.sd**2
+        own = self.frame.loc[who]
+        return own.assign(
+            sd_after=np.sqrt(after), reduction=1 - left, per_flop=gain / self.sd**2 / own["flops"], gain=gain
+        )
+
+    def greedy(self, by: str, *, count: int | None = None, limit: float | None = None) -> pd.DataFrame:
+        """Choose runs one after another by a column of :meth:`score` (or by ``flops``).
+
+        With a limit of FLOPs it ends where no affordable run narrows the forecast any more.
+        """
+        K, left = self.covariance, np.inf if limit is None else limit
+        chosen: list[int] = []
+        rows: list[pd.Series] = []
+        while len(chosen) < min(count or len(self.frame), len(self.frame)):
+            open_to = self.frame.drop(index=chosen)
+            open_to = open_to[open_to["flops"] <= left]
+            if open_to.empty:
+                break
+            who = open_to.index[[open_to["flops"].argmax()]] if by == "flops" else open_to.index
+            scores = self.score(K, chosen, who) if chosen else self.alone.loc[who]
+            best = int(scores[by].idxmax())
+            if rows and limit is not None and by != "flops" and scores.at[best, "gain"] <= 0:
+                break
+            chosen.append(best)
+            rows.append(scores.loc[best].drop("gain"))
+            left -= float(scores.at[best, "flops"])
+            seen = K[:, 1 + best]
+            K = K - np.outer(seen, seen) / (seen[1 + best] + self.noise[best])
+        return pd.DataFrame(rows).reset_index(drop=True)

@@ -1,0 +1,137 @@
+"""The probability that A beats B: two data sets, recipes, laws or plans at a target scale."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.errors import DecisionError
+from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.forecasts.targets import read_targets
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+
+__all__ = ["Superiority", "superiority"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Superiority:
+    """How two expected outcomes compare, draw by draw.
+
+    Attributes
+    ----------
+    a, b : array, shape (sample,)
+        Expected outcomes in ``unit``.
+    sign : float
+        1 where less is better, -1 where more is.
+    quantity, unit : str
+        What is compared.
+    paired : bool
+        Whether both come from the same draws of one fit.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    sign: float
+    quantity: str
+    unit: str
+    paired: bool
+
+    @property
+    def probability(self) -> float:
+        """Probability that A is better than B; ties count half."""
+        gap = self.sign * (self.b - self.a)
+        return float((gap > 0).mean() + (gap == 0).mean() / 2)
+
+    @property
+    def difference(self) -> np.ndarray:
+        """A minus B, shape (sample,)."""
+        return self.a - self.b
+
+    def table(self) -> pd.DataFrame:
+        """Return one row: ``quantity``, ``unit``, ``probability``, quantiles of A minus B, and ``paired``."""
+        row = {"quantity": self.quantity, "unit": self.unit, "probability": self.probability}
+        return pd.DataFrame([{**row, **quantile_columns(self.difference), "paired": self.paired}])
+
+
+def superiority(
+    a: Posterior | Surface,
+    b: Posterior | Surface,
+    target: Mapping[str, float],
+    target_b: Mapping[str, float] | None = None,
+    *,
+    seed: int = 0,
+    shared_error: bool = False,
+) -> Superiority:
+    """Return the probability that A has the better expected outcome than B.
+
+    Where A and B are of one fit (two series of a joint law, or one law at two targets), draws are paired, and what
+    both are unsure of together drops out.  Otherwise their draws are independent.
+
+    Parameters
+    ----------
+    a, b : Posterior or Surface
+        The contenders; surfaces to choose series, outcome or discrepancy.
+    target, target_b : mapping of str to float
+        Inputs at which to compare, such as ``{"N": 7e9, "D": 4e12}``; B's own where they differ.
+    seed : int
+        Seed of the pairing of independent draws, and of B's slope errors.
+    shared_error : bool
+        Of two fits: let both laws bend alike beyond their data, in place of each by itself.
+
+    Returns
+    -------
+    Superiority
+
+    Raises
+    ------
+    DecisionError
+        The two have different outcomes, units or tokenisers, so that they cannot be compared.
+    TargetError
+        A target lacks an input of its law.
+    """
+    first, second = as_surface(a), as_surface(b)
+    _require_comparable(first, second)
+    paired = first.posterior is second.posterior
+    size = min(len(first), len(second))
+    first = first.take(np.arange(size))
+    if paired:
+        second = dataclasses.replace(second.take(np.arange(size)), keys=first.keys)
+    else:
+        rng = np.random.default_rng(seed)
+        second = second.take(rng.permutation(len(second))[:size])
+        second = dataclasses.replace(second, keys=first.keys if shared_error else first.keys[rng.permutation(size)])
+    return Superiority(
+        a=first.at(**_scale(first, target))[:, 0],
+        b=second.at(**_scale(second, target_b or target))[:, 0],
+        sign=first.sign,
+        quantity=first.quantity,
+        unit=first.unit,
+        paired=paired,
+    )
+
+
+def _scale(surface: Surface, target: Mapping[str, Any]) -> dict[str, Any]:
+    law, study = surface.posterior.law, surface.posterior.study
+    aims = read_targets(law, study, {**surface.given, **target})
+    return {name: values for name, values in aims.inputs(law).items() if name in surface.columns}
+
+
+def _require_comparable(a: Surface, b: Surface) -> None:
+    cards = a.posterior.study.card, b.posterior.study.card
+    for what, one, other in (
+        ("outcomes", a.quantity, b.quantity),
+        ("units", a.unit, b.unit),
+        ("tokenisers", *(card.tokeniser for card in cards)),
+    ):
+        if one != other:
+            raise DecisionError(
+                f"A and B have different {what} ({one!r} and {other!r}), so no difference between them means "
+                "anything; compare like with like."
+            )

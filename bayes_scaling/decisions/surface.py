@@ -1,0 +1,286 @@
+"""The expected outcome over parameters and tokens, one surface per posterior draw: what every decision is taken on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from bayes_scaling.decisions.inputs import SCALE, scale_columns
+from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
+from bayes_scaling.forecasts.draws import predict
+from bayes_scaling.inference.padding import bucket, edge_of_data, pad
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.trace import run_model
+from bayes_scaling.study.flops import FlopRule, PerToken
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.law.sites import Arrays
+
+__all__ = ["SAME_CONVENTION", "Surface", "as_surface"]
+
+CHUNK = 4_000_000  # values evaluated at once
+SAME_CONVENTION = 0.05  # relative difference up to which two counts of FLOPs are one convention
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Surface:
+    """The expected outcome of a fitted law at any scale, draw by draw; make one with :meth:`.Surface.of`.
+
+    Attributes
+    ----------
+    posterior : Posterior
+        The fit.
+    quantity, unit : str
+        The outcome and its unit.
+    series_index : tuple of int
+        Which series of the outcome, where the law describes several; empty where there is one.
+    rule : FlopRule
+        How parameters and tokens become FLOPs.
+    latent : mapping of str to array, shape (sample, ...)
+        The posterior draws in use.
+    keys : array, shape (sample,)
+        Keys of the extrapolation discrepancy: one slope error per draw, the same at every point of its surface.
+    discrepancy : bool
+        Whether outcomes beyond the fitted runs carry that error.
+    given : mapping of str to float
+        Inputs of the law other than N, D and C, held fixed.
+    """
+
+    posterior: Posterior
+    quantity: str
+    unit: str
+    series_index: tuple[int, ...]
+    rule: FlopRule
+    latent: Mapping[str, np.ndarray]
+    keys: Any
+    discrepancy: bool
+    given: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        posterior: Posterior,
+        *,
+        flops: str | PerToken | FlopRule = "6ND",
+        quantity: str | None = None,
+        series: str | None = None,
+        discrepancy: bool = True,
+        samples: int | None = None,
+        seed: int | None = None,
+        given: Mapping[str, float] | None = None,
+        allow_unconverged: bool = False,
+    ) -> Surface:
+        """Return the surface of a fit.
+
+        Parameters
+        ----------
+        posterior : Posterior
+            A converged fit of any law that reads N and D, or C.
+        flops : str, callable or FlopRule
+            The FLOP convention, as :meth:`bayes_scaling.FlopRule.of` reads it; 6ND by default.
+        quantity : str, optional
+            The outcome to decide by; by default the law's own.
+        series : str, optional
+            The task or series, where the law describes several.
+        discrepancy : bool
+            Let the slope beyond the fitted runs be off, as forecasts do.
+        samples : int, optional
+            Posterior draws to use, evenly spaced; by default all.
+        seed : int, optional
+            Seed of the slope errors; by default the fit's, so that they are those of its forecasts.
+        given : mapping of str to float, optional
+            Values of the law's other inputs, such as ``{"steps": 1e5}``.
+        allow_unconverged : bool
+            Go on with a fit that did not converge.
+
+        Raises
+        ------
+        ConvergenceError
+            The fit did not converge.
+        LawError
+            The law needs an input that is neither N, D, C nor given.
+        TargetError
+            The law has no such outcome or series.
+        DecisionError
+            The FLOP convention is unknown, or the law also reads FLOPs that were counted by another one.
+        """
+        posterior.require_converged(allow_unconverged)
+        law = posterior.law
+        given = dict(given or {})
+        for name in law.run_inputs:
+            if name not in SCALE and name not in given:
+                raise LawError(f"{law.name} also reads {name!r}; give its value, as in given={{{name!r}: 1.0}}.")
+        quantity = quantity or law.outcome
+        if quantity not in law.quantities:
+            raise TargetError(f"{law.name} does not forecast {quantity!r}; {suggest(quantity, law.quantities)}")
+        rule = FlopRule.of(flops, posterior.study)
+        if {"N", "D", "C"} <= set(law.run_inputs) and rule.disagreement(posterior.study) > SAME_CONVENTION:
+            raise DecisionError(
+                f"{law.name} was fitted to the FLOPs of {posterior.study.name!r}, which {rule.name} does not give; "
+                "use flops='study'."
+            )
+        latent = posterior.thin(samples)
+        with double_precision():
+            first = jax.random.fold_in(jax.random.key(posterior.seed if seed is None else seed), 1)
+            keys = jax.random.split(first, len(next(iter(latent.values()))))
+        return cls(
+            posterior=posterior,
+            quantity=quantity,
+            unit=posterior.units[quantity],
+            series_index=_series_index(posterior, quantity, series),
+            rule=rule,
+            latent=latent,
+            keys=keys,
+            discrepancy=discrepancy,
+            given=given,
+        )
+
+    def __len__(self) -> int:
+        return len(next(iter(self.latent.values())))
+
+    def take(self, order: np.ndarray) -> Surface:
+        """Return the surface of some draws, or of all in another order; the slope errors keep their places."""
+        latent = {name: value[order] for name, value in self.latent.items()}
+        return dataclasses.replace(self, latent=latent, keys=self.keys[: len(order)])
+
+    @property
+    def sign(self) -> float:
+        """1 where less is better, as for a loss, and -1 where more is: the law says which."""
+        return 1.0 if self.posterior.law.lower_is_better(self.quantity) else -1.0
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The inputs of scale that the law reads, N, D or C, with the names of their columns."""
+        return scale_columns(self.posterior.law)
+
+    @property
+    def by_compute(self) -> bool:
+        """Whether the law reads FLOPs alone, so that every budget has one outcome."""
+        return set(self.columns) == {"C"}
+
+    @property
+    def convention(self) -> str:
+        """How FLOPs are counted, in words."""
+        return "as in the study" if self.by_compute else self.rule.name
+
+    def at(
+        self,
+        N: Any = None,
+        D: Any = None,
+        C: Any = None,
+        *,
+        exact: bool = False,
+        fitted: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Return the expected outcome of every draw.
+
+        Parameters
+        ----------
+        N, D, C : array, shape (sample, point) or (point,)
+            Parameters, tokens and FLOPs, as far as the law reads them; C follows from N and D where it is not given.
+        exact : bool
+            Leave the discrepancy out: the law as if it were exact.
+        fitted : mapping, optional
+            Inputs of the runs beyond which the discrepancy sets in; by default those of the fit.
+
+        Returns
+        -------
+        array, shape (sample, point)
+            In the unit of the outcome.
+        """
+        law = self.posterior.law
+        if C is None and "C" in law.run_inputs:
+            C = self.rule.cost(N, D)
+        scale = {"N": N, "D": D, "C": C}
+        columns = {n: np.asarray(scale[n] if n in SCALE else self.given[n], dtype=float) for n in law.run_inputs}
+        points = np.broadcast_shapes(*(c.shape for c in columns.values()), (1,))[-1]
+        whole = {n: np.broadcast_to(c, (len(self), points)) for n, c in columns.items()}
+        edge = None if exact or not self.discrepancy else self._edge(fitted)
+        constants = {n: v for n, v in self.arrays.items() if n not in law.run_inputs}
+        size = max(CHUNK // len(self), 16)
+        parts = []
+        with double_precision():
+            for begin in range(0, points, size):
+                part = {n: c[:, begin : begin + size] for n, c in whole.items()}
+                found = _expected(
+                    law.program, self.keys, self.latent, part, constants, edge, self.quantity, self.series_index
+                )
+                parts.append(np.asarray(found))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def noise(self, **scale: np.ndarray) -> np.ndarray:
+        """Return the variance of single runs around their expected outcome, averaged over draws, shape (point,).
+
+        Parameters
+        ----------
+        **scale : array, shape (point,)
+            ``N``, ``D`` or ``C``, as far as the law reads them.
+        """
+        law = self.posterior.law
+        points = len(next(iter(scale.values())))
+        runs = {**self.arrays, **scale, **{name: np.full(points, value) for name, value in self.given.items()}}
+        runs = pad(runs, bucket(points), law.run_inputs)
+        with double_precision():
+            drawn = predict(law.program, self.keys, self.latent, runs, None)
+            run, mean = (np.asarray(drawn[name]) for name in (self.quantity, f"{self.quantity}_mean"))
+        gap = (run - mean)[:, :points]
+        return np.mean(gap[(..., *self.series_index)] ** 2, axis=0)
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The inputs of the fitted runs, and the references, as the law reads them."""
+        return self.posterior.law.arrays(self.posterior.study)[0]
+
+    @property
+    def fitted_flops(self) -> np.ndarray:
+        """Training FLOPs of the fitted runs, by the surface's rule, shape (run,)."""
+        return self.arrays["C"] if self.by_compute else self.rule.cost(self.arrays["N"], self.arrays["D"])
+
+    def _edge(self, fitted: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
+        return edge_of_data(self.posterior.law, {**self.arrays, **(fitted or {})})
+
+
+def as_surface(source: Posterior | Surface) -> Surface:
+    """Return a surface: the one given, or that of a posterior with every default."""
+    return source if isinstance(source, Surface) else Surface.of(source)
+
+
+@partial(jax.jit, static_argnames=("quantity", "series_index"))
+def _expected(
+    law: Law,
+    keys: jax.Array,
+    latent: Arrays,
+    columns: Arrays,
+    constants: Arrays,
+    fitted: Arrays | None,
+    quantity: str,
+    series_index: tuple[int, ...],
+) -> jax.Array:
+    def one(key: jax.Array, latent: Arrays, columns: Arrays) -> jax.Array:
+        sites = run_model(law, {**constants, **columns}, None, fitted, latent=latent, key=key)
+        return sites[f"{quantity}_mean"]["value"][(slice(None), *series_index)]
+
+    return jax.vmap(one)(keys, latent, columns)
+
+
+def _series_index(posterior: Posterior, quantity: str, series: str | None) -> tuple[int, ...]:
+    """Return the index of a series among those of a quantity; empty where there is one series only."""
+    dims, coords = posterior.law.dims(posterior.study)
+    names = dims.get(quantity, [])
+    if not names:
+        if series is not None:
+            raise TargetError(f"{posterior.law.name} describes one series, so there is no {series!r}; leave it out.")
+        return ()
+    labels = [str(label) for label in coords[names[-1]]]
+    series = None if series is None else posterior.law.series_of(series, labels)
+    if series is None or series not in labels:
+        asked = f"give one of {', '.join(labels)}." if series is None else suggest(series, labels)
+        raise TargetError(f"{posterior.law.name} describes {len(labels)} series of {quantity}; {asked}")
+    return (labels.index(series),)

@@ -1,0 +1,252 @@
+"""What pre-training is worth, with intervals: for any law that says it (:attr:`bayes_scaling.Law.transfers`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_scaling.errors import LawError, TargetError
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.study.flops import FlopRule, PerToken
+from bayes_scaling.study.reading import SYMBOLS
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+
+__all__ = ["curves", "data_unit", "frontier", "trade_off", "transfer_grid", "transfer_table", "transferred"]
+
+LOW_DATA = 0.1  # share of the data that are enough, up to which power laws of transfer were found to hold
+ARMS = ("scratch", "pretrained")
+SAME_SIZE = 0.05  # relative difference of sizes up to which runs are shown together
+LEVELS = {"q05": 0.05, "median": 0.5, "q95": 0.95}
+
+
+def transfer_grid(N: Sequence[float] | np.ndarray, D_F: Sequence[float] | np.ndarray, **inputs: float) -> pd.DataFrame:
+    """Return every combination of sizes and fine-tuning data, a row per cell, for :func:`.transferred`.
+
+    Parameters
+    ----------
+    N, D_F : sequence of float
+        Parameters, and fine-tuning data in the unit of the study.
+    **inputs : float
+        Further inputs of the law, the same in every cell, such as ``D_P``.
+
+    Examples
+    --------
+    >>> transfer_grid([1e7, 1e8], [1e5, 1e6, 1e7]).shape
+    (6, 2)
+    """
+    cells = pd.MultiIndex.from_product([np.asarray(N, dtype=float), np.asarray(D_F, dtype=float)], names=["N", "D_F"])
+    return cells.to_frame(index=False).assign(**inputs)
+
+
+def transferred(posterior: Posterior, grid: Any) -> xr.Dataset:
+    """Return posterior draws of what pre-training is worth in each cell of a grid.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fit of a law of transfer.
+    grid : DataFrame or mapping of columns
+        ``N`` (parameters) and ``D_F`` (fine-tuning data, in the unit of the study), and the law's other inputs
+        (``D_P``, pre-training data) where it has them; ``pretrained`` is taken as 1.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``D_T``, ``D_E`` and ``low_data`` (where the power law's regime ends) in the unit of D_F, ``multiplier`` (D_E
+        over D_F) and ``loss``; dims (sample, cell).  Its attribute ``data_unit`` is the unit of D_F.
+
+    Raises
+    ------
+    LawError
+        The law says nothing of transfer.
+    TargetError
+        An input is missing or not positive.
+    """
+    runs = _runs(posterior, grid)
+    D_T, enough, loss = _evaluate(posterior, runs)
+    D_E = runs["D_F"] + D_T
+    data = {"D_T": D_T, "D_E": D_E, "multiplier": D_E / runs["D_F"], "low_data": LOW_DATA * enough, "loss": loss}
+    cells = {name: ("cell", np.asarray(runs[name])) for name in posterior.law.run_inputs}
+    return xr.Dataset(
+        {k: (("sample", "cell"), np.broadcast_to(v, D_T.shape)) for k, v in data.items()}, cells, _attributes(posterior)
+    )
+
+
+def transfer_table(posterior: Posterior, grid: Any) -> pd.DataFrame:
+    """Return one row per cell: 90 % intervals of D_T, D_E and the multiplier, and the probability that D_T > 0.
+
+    ``in_low_data`` says whether the cell lies in the regime in which the power law was found.
+    """
+    draws = transferred(posterior, grid)
+    table = pd.DataFrame({name: draws[name].to_numpy() for name in draws.coords})
+    for name in ("D_T", "D_E", "multiplier"):
+        for label, level in LEVELS.items():
+            table[f"{name}_{label}"] = draws[name].quantile(level, "sample").to_numpy()
+    table["p_helps"] = (draws["D_T"] > 0).mean("sample").to_numpy()
+    table["in_low_data"] = table["D_F"] <= draws["low_data"].median("sample").to_numpy()
+    return table
+
+
+def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
+    """Return how many times more fine-tuning data transfer as much as a ``larger`` times larger model does.
+
+    Returns
+    -------
+    dict of str to float
+        Median and 90 % interval of ``larger ** (b / a)``; infinite where more fine-tuning data transfer nothing more.
+    """
+    draws = posterior.draws
+    if not {"a", "b"} <= draws.keys():
+        raise LawError(f"{posterior.law.name} has no exponents a and b; fit a law of transfer.")
+    with np.errstate(divide="ignore", over="ignore"):
+        factor = np.where(draws["a"] > 0, larger ** (draws["b"] / np.where(draws["a"] > 0, draws["a"], 1.0)), np.inf)
+    values = np.quantile(factor, list(LEVELS.values()), method="nearest")
+    return dict(zip(LEVELS, map(float, values), strict=True))
+
+
+def frontier(
+    posterior: Posterior,
+    losses: Sequence[float],
+    sizes: Sequence[float],
+    *,
+    unit_per_token: float = 1.0,
+    flops: str | PerToken | FlopRule = "6ND",
+    samples: int = 200,
+    **inputs: float,
+) -> pd.DataFrame:
+    """Return the least training compute for each target loss, from scratch and from a pre-trained model.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fit of a law of transfer.
+    losses : sequence of float
+        Target losses.
+    sizes : sequence of float
+        Model sizes to choose from, in parameters.
+    unit_per_token : float
+        Units of D_F per token (characters per token, say).  Pre-training counts as paid for.
+    flops : str, callable or FlopRule
+        The FLOP convention, as :meth:`bayes_scaling.FlopRule.of` reads it.
+    samples : int
+        Posterior draws to use.
+    **inputs : float
+        The law's other inputs for the pre-trained arm, such as ``D_P=64_000``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per loss and arm: median and 90 % interval of ``flops`` and ``data`` (unit of D_F), the median best
+        ``n_params``, and ``reached``, the share of draws in which some size reaches the loss; NaN where none does.
+    """
+    rule = FlopRule.of(flops, posterior.study)
+    data = posterior.study.column(SYMBOLS["D_F"])
+    D = np.geomspace(data.min() / 1e2, data.max() * 1e6, 241)
+    N = np.asarray(sizes, dtype=float)
+    cells = transfer_grid(N, D)
+    rows = []
+    for arm in ARMS:
+        runs = _runs(posterior, cells.assign(**_arm(posterior, arm, inputs)), zero=True)
+        curves = _evaluate(posterior, runs, samples)[2].reshape(-1, len(N), len(D))
+        for loss in losses:
+            below = curves <= loss
+            first = np.where(below.any(-1), below.argmax(-1), len(D) - 1)
+            needed = np.where(below.any(-1), D[first], np.inf)
+            paid = rule.cost(N, needed / unit_per_token)
+            best = paid.argmin(1)
+            cost, amount = (np.take_along_axis(x, best[:, None], 1)[:, 0] for x in (paid, needed))
+            row: dict[str, Any] = {"loss": loss, "arm": arm, "reached": float(np.isfinite(cost).mean())}
+            row["n_params"] = float(np.median(N[best])) if np.isfinite(cost).any() else np.nan
+            for name, values in (("flops", cost), ("data", amount)):
+                for label, level in LEVELS.items():
+                    value = float(np.quantile(values, level, method="nearest"))
+                    row[f"{name}_{label}"] = value if np.isfinite(value) else np.nan
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def curves(posterior: Posterior, N: float, D_F: Sequence[float] | np.ndarray, **inputs: float) -> xr.Dataset:
+    """Return the expected outcome from scratch and pre-trained over fine-tuning data, at one size.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fit of a law of transfer.
+    N : float
+        Parameters.
+    D_F : sequence of float
+        Fine-tuning data, in the unit of the study.
+    **inputs
+        Further inputs of the law for the pre-trained arm, such as ``D_P``; 1 otherwise.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``scratch`` and ``pretrained``, dims (sample, D_F); ``run_outcome`` over ``run_data``, the fitted runs of this
+        size; units and names in its attributes, for :func:`bayes_scaling.plots.plot_data_efficiency`.
+    """
+    grid = transfer_grid([N], D_F)
+    found: dict[str, Any] = {}
+    for arm in ARMS:
+        runs = _runs(posterior, grid.assign(**_arm(posterior, arm, inputs)), zero=True)
+        found[arm] = (("sample", "D_F"), _evaluate(posterior, runs)[2])
+    fitted = posterior.study.training.frame
+    near = fitted[np.isclose(fitted["n_params"], N, rtol=SAME_SIZE)]
+    found["run_outcome"] = ("run", near[posterior.law.outcome].to_numpy(dtype=float))
+    coords = {"D_F": grid["D_F"].to_numpy(), "run_data": ("run", near[SYMBOLS["D_F"]].to_numpy(dtype=float))}
+    return xr.Dataset(found, coords, _attributes(posterior) | {"n_params": float(N)})
+
+
+def data_unit(posterior: Posterior) -> str:
+    """Return the unit of the fine-tuning data, from the study's card."""
+    return posterior.study.card.units.get(SYMBOLS["D_F"], "data").partition(" (")[0]
+
+
+def _attributes(posterior: Posterior) -> dict[str, str]:
+    """Return what a picture says of a dataset."""
+    outcome = posterior.law.outcome
+    return {"data_unit": data_unit(posterior), "outcome": outcome, "unit": posterior.units[outcome]}
+
+
+def _arm(posterior: Posterior, arm: str, inputs: Mapping[str, float]) -> dict[str, float]:
+    """Return the inputs that tell the arms apart: 0 from scratch, otherwise as given, or 1."""
+    return {name: 0.0 if arm == "scratch" else inputs.get(name, 1.0) for name in posterior.law.indicators}
+
+
+def _runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, Any]:
+    """Return the columns of the grid and the references of the fit."""
+    law = posterior.law
+    if not law.transfers:
+        raise LawError(f"{law.name} says nothing of transfer; fit one of the laws of transfer.")
+    frame = pd.DataFrame(grid).rename(columns={full: symbol for symbol, full in SYMBOLS.items()})
+    if "pretrained" in law.run_inputs and "pretrained" not in frame:
+        frame["pretrained"] = 1.0
+    fitted, _ = law.arrays(posterior.study)
+    for name in law.run_inputs:
+        if name not in frame:
+            raise TargetError(f"The grid lacks {name}, which {law.name} needs; give {', '.join(law.run_inputs)}.")
+        values = frame[name].to_numpy(dtype=float)
+        if not ((values > 0) | ((values == 0) & (zero and name in law.indicators))).all():
+            raise TargetError(f"The grid has {name} = {values.min():g}; give positive numbers.")
+    return {**fitted, **{name: frame[name].to_numpy(dtype=float) for name in law.run_inputs}}
+
+
+def _evaluate(posterior: Posterior, runs: Mapping[str, Any], samples: int | None = None) -> tuple[np.ndarray, ...]:
+    """Return (D_T, enough data, loss), each of shape (sample, cell)."""
+    law = posterior.law
+    fixed = {n: p for n, p in law.priors.items() if isinstance(p, (int, float)) and n != "discrepancy"}
+
+    def one(parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        p = {**fixed, **parameters}
+        return law.transferred(runs, p), law.enough(runs, p), law.at(runs, p)
+
+    with double_precision():
+        found = jax.jit(jax.vmap(one))(posterior.thin(samples))
+        return tuple(np.asarray(x) for x in found)

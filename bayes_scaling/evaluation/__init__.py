@@ -1,0 +1,1 @@
+"""What speaks for and against a fit: criteria, checks, backtests, choice of a law, calibration."""

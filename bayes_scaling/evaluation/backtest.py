@@ -1,0 +1,174 @@
+"""Backtests: fit on the small runs, forecast the large ones, score what came true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import StudyError
+from bayes_scaling.forecasts.forecast import Forecast, average
+from bayes_scaling.forecasts.predict import forecast
+from bayes_scaling.forecasts.scores import summarise
+from bayes_scaling.inference.fit import fit
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
+
+__all__ = ["ablation", "backtest", "expanding_window", "fit_and_forecast"]
+
+
+def fit_and_forecast(
+    laws: Law | Sequence[Law],
+    training: Study,
+    targets: Any,
+    *,
+    seed: int,
+    discrepancy: bool = True,
+    allow_unconverged: bool = False,
+    **options: Any,
+) -> Forecast:
+    """Fit one law, or several to be averaged with equal weights, and forecast.
+
+    Parameters
+    ----------
+    laws : Law or sequence of Law
+        What to fit.
+    training : Study
+        The runs to fit.
+    targets : Study, DataFrame or mapping
+        The runs to forecast.
+    seed : int
+        Seed of every random draw.
+    discrepancy, allow_unconverged : bool
+        As in :func:`bayes_scaling.forecasts.predict.forecast`.
+    **options
+        Passed to :func:`bayes_scaling.fit`.
+    """
+    several = [laws] if not isinstance(laws, Sequence) else list(laws)
+    forecasts = [
+        forecast(
+            fit(law, training, seed=seed, **options),
+            targets,
+            discrepancy=discrepancy,
+            allow_unconverged=allow_unconverged,
+        )
+        for law in several
+    ]
+    return forecasts[0] if len(forecasts) == 1 else average(forecasts, seed=seed)
+
+
+def expanding_window(study: Study, by: str, cuts: Sequence[float] | None = None) -> list[tuple[float, Study, Study]]:
+    """Split a study at several sizes: (cut, runs up to it, runs beyond it).
+
+    Parameters
+    ----------
+    study : Study
+        Its training runs are split.
+    by : str
+        Column to split on: ``flops``, ``n_params``, ``tokens`` or any other.
+    cuts : sequence of float, optional
+        Largest value to fit at each cut; by default the values below which half, two thirds and four fifths of the
+        runs lie.
+
+    Raises
+    ------
+    StudyError
+        A cut leaves nothing to fit or nothing to forecast.
+    """
+    training = study.training
+    values = training.column(by)
+    if cuts is None:
+        quantiles = np.quantile(values, [1 / 2, 2 / 3, 4 / 5], method="lower")
+        cuts = sorted({float(v) for v in quantiles if v < values.max()}) or [float(values.max())]
+    parts = []
+    for cut in cuts:
+        if not (values <= cut).any() or not (values > cut).any():
+            raise StudyError(
+                f"The cut {by} <= {cut:g} leaves no run on one side of study {study.name!r}; "
+                f"choose one between {values.min():g} and {values.max():g}."
+            )
+        parts.append((float(cut), training.select(f"{by} <= {cut!r}"), training.select(f"{by} > {cut!r}")))
+    return parts
+
+
+def backtest(
+    laws: Law | Sequence[Law],
+    study: Study,
+    *,
+    by: str = "flops",
+    cuts: Sequence[float] | None = None,
+    seed: int,
+    **options: Any,
+) -> pd.DataFrame:
+    """Fit on the small, forecast the large, at several cut points.
+
+    Parameters
+    ----------
+    laws : Law or sequence of Law
+        A law, or several to be averaged.
+    study : Study
+        Only its training runs are used.
+    by, cuts : str, sequence of float
+        As in :func:`bayes_scaling.evaluation.backtest.expanding_window`.
+    seed : int
+        Seed of every random draw.
+    **options
+        As in :func:`bayes_scaling.evaluation.backtest.fit_and_forecast`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per cut, held-out run and outcome, with the columns of :meth:`Forecast.score` (``distance`` is the
+        extrapolation distance as a ratio of FLOPs); :func:`bayes_scaling.forecasts.scores.summarise` averages it.
+    """
+    tables = []
+    for cut, training, held_out in expanding_window(study, by, cuts):
+        scores = fit_and_forecast(laws, training, held_out, seed=seed, **options).score()
+        tables.append(scores.assign(by=by, cut=cut))
+    return pd.concat(tables, ignore_index=True)
+
+
+def ablation(
+    laws: Law | Sequence[Law] | Mapping[str, Law | Sequence[Law]],
+    trainings: Study | Mapping[str, Study],
+    targets: Study,
+    *,
+    seed: int,
+    **options: Any,
+) -> pd.DataFrame:
+    """Forecast the same targets from several training sets, or with several laws, and compare.
+
+    Parameters
+    ----------
+    laws : Law, sequence of Law, or mapping of name to these
+        Design choices to compare.
+    trainings : Study or mapping of name to Study
+        Ladders to compare: fewer sizes, shorter runs.
+    targets : Study
+        Runs with known outcomes.
+    seed : int
+        Seed of every random draw.
+    **options
+        As in :func:`bayes_scaling.evaluation.backtest.fit_and_forecast`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per design, target and quantity: ``training_flops``, and the columns of
+        :func:`bayes_scaling.forecasts.scores.summarise` (mean absolute error, coverage, width of the 90 % interval).
+    """
+    designs = laws if isinstance(laws, Mapping) else {"": laws}
+    ladders = trainings if isinstance(trainings, Mapping) else {"": trainings}
+    tables = []
+    for design, law in designs.items():
+        for ladder, training in ladders.items():
+            scores = fit_and_forecast(law, training, targets, seed=seed, **options).score()
+            table = summarise(scores, ["quantity", "target"]).reset_index()
+            spent = training.training.runs["flops"].sum()
+            name = ", ".join(filter(None, (design, ladder)))
+            tables.append(table.assign(design=name, training_flops=spent))
+    return pd.concat(tables, ignore_index=True).set_index("design").reset_index()

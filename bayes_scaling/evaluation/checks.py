@@ -1,0 +1,159 @@
+"""Four checks of a fit, one call each: prior and posterior predictive, LOO-PIT, sensitivity to prior and data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.evaluation.groups import cumulative, with_groups
+from bayes_scaling.evaluation.labels import entry_labels, labels_of, outcomes, parameters, pointwise
+from bayes_scaling.evaluation.loo import psis
+from bayes_scaling.forecasts.quantiles import QUANTILES
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+
+__all__ = ["SENSITIVE", "loo_pit", "predictive_check", "sensitivity"]
+
+SENSITIVE = 0.05
+"""From here on a parameter counts as sensitive (Kallioinen et al. 2024, section 4)."""
+
+SOURCES = {"prior": "prior_predictive", "posterior": "posterior_predictive"}
+
+
+def predictive_check(posterior: Posterior, source: str = "posterior", *, seed: int | None = None) -> pd.DataFrame:
+    """Return predictive intervals of the fitted runs beside their outcomes.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit.
+    source : {"posterior", "prior"}
+        Draw parameters from the posterior (does the law describe its runs?) or from the priors (do they allow runs
+        like these, and not only absurd ones?).
+    seed : int, optional
+        Seed of the predictive draws; by default the fit's.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per outcome: ``quantity``, ``run``, ``place`` (task or series, or empty), ``observed``, ``q05``,
+        ``q25``, ``median``, ``q75``, ``q95`` in the outcome's unit, and ``pit``, the share of draws below it.  Its
+        ``attrs`` name the fit, the source and the units, for :func:`bayes_scaling.plots.plot_predictive_check`.
+
+    Raises
+    ------
+    TargetError
+        There is no such source.
+    """
+    if source not in SOURCES:
+        raise TargetError(f"There are no predictive draws from {source!r}; {suggest(source, SOURCES)}")
+    group = with_groups(posterior, SOURCES[source], seed=seed).tree[SOURCES[source]].dataset
+    known = outcomes(posterior)
+    blocks = []
+    for values in group.data_vars.values():
+        flat = values.to_numpy().reshape(values.shape[0] * values.shape[1], -1)
+        table = pd.DataFrame(np.quantile(flat, list(QUANTILES.values()), axis=0).T, labels_of(values), list(QUANTILES))
+        table.insert(0, "observed", known.reindex(table.index))
+        blocks.append(table.assign(pit=(flat < table["observed"].to_numpy()).mean(axis=0)))
+    rows = pd.concat(blocks).dropna(subset="observed").reset_index()
+    rows = rows.drop(columns="further")
+    rows.attrs = {"fit": fit_name(posterior), "source": source, "units": _units(posterior)}
+    return rows
+
+
+def loo_pit(posterior: Posterior) -> pd.DataFrame:
+    """Return the LOO-PIT of each outcome: its place in its predictive distribution given the other outcomes.
+
+    If the law describes its runs, these places are uniform between 0 and 1; a pile at both ends says that intervals
+    are too narrow, one in the middle that they are too wide.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per outcome: ``quantity``, ``run``, ``place``, ``further``, ``pit`` and ``pareto_k``, above 0.7 where
+        importance sampling fails.  Where outcomes of a run share noise, each is placed given the others of its run.
+
+    References
+    ----------
+    .. [1] Vehtari, Gelman and Gabry 2017, arXiv 1507.04544, for the weights; Gelman et al. 2013, "Bayesian Data
+       Analysis", section 6.3, for the places.
+    """
+    posterior = with_groups(posterior, "log_likelihood")
+    scored = pointwise(posterior)
+    found = psis(posterior, scored.values)
+    weights = np.exp(found.log_weights.transpose("chain", "draw", "place").to_numpy())
+    places = cumulative(posterior.law, posterior.draws, *posterior.law.arrays(posterior.study))
+    group = posterior.tree["log_likelihood"].dataset
+    joined = np.concatenate([places[str(name)].reshape(weights.shape[0] * weights.shape[1], -1) for name in group], 1)
+    present = np.isfinite(joined).any(axis=0)
+    pit = (weights.reshape(len(joined), -1) * joined[:, present]).sum(axis=0) / weights.sum(axis=(0, 1))
+    table = pd.DataFrame({"pit": np.clip(pit, 0, 1), "pareto_k": found.pareto_k.to_numpy()}, index=scored.labels)
+    table = table.reset_index()
+    table.attrs = {"fit": fit_name(posterior)}
+    return table
+
+
+def sensitivity(posterior: Posterior) -> pd.DataFrame:
+    """Return how much each parameter moves when the priors, or the likelihood, count a little more or less.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per parameter (and series or task): ``prior``, ``likelihood`` (change of the posterior per doubling of
+        the power, above 0.05 is sensitive) and ``verdict``: ``conflict`` where both are (the prior pulls against the
+        runs), ``prior`` where only the prior is (the runs say little), or empty.
+
+    Notes
+    -----
+    All priors are scaled together, but not the spread between series of a pooled parameter, which is part of the law
+    ([1]_, section 5).  The likelihood is that of all runs jointly, not the sum of the pointwise values, which counts
+    shared noise more than once.  Few draws exaggerate: take a thousand per chain.
+
+    References
+    ----------
+    .. [1] Kallioinen, Paananen, Bürkner and Vehtari 2024, "Detecting and diagnosing prior and likelihood sensitivity
+       with power-scaling", Statistics and Computing 34, arXiv 2107.14054.
+    """
+    whole = with_groups(posterior, "run_log_likelihood", "log_prior").tree
+    draws = whole["posterior"].dataset[parameters(posterior)]
+    joint = whole["run_log_likelihood"].dataset.fillna(0.0)
+    priors = whole["log_prior"].dataset.drop_vars([f"{name}_offset" for name in draws], errors="ignore")
+    groups = {"posterior": draws, "log_likelihood": joint, "log_prior": priors}
+    tree = xr.DataTree.from_dict(groups)
+    columns = {}
+    for scaled in ("prior", "likelihood"):
+        found = arviz_stats.psense(tree, group=scaled)
+        columns[scaled] = np.concatenate([found[name].to_numpy().ravel() for name in draws])
+    labels = [label for name in draws for label in entry_labels(draws[name])]
+    table = pd.DataFrame(columns, index=pd.Index(labels, name="parameter"))
+    by_prior, by_data = (table[c] >= SENSITIVE for c in ("prior", "likelihood"))
+    table = table.assign(verdict=np.select([by_prior & by_data, by_prior], ["conflict", "prior"], ""))
+    table.attrs = {"fit": fit_name(posterior)}
+    return table
+
+
+def fit_name(posterior: Posterior) -> str:
+    """Return what pictures call a fit."""
+    return f"{posterior.law.name} on {posterior.study.name}"
+
+
+def _units(posterior: Posterior) -> dict[str, str]:
+    """Return the unit of each quantity, in words where its series have several."""
+    several = {"loss": "each series in its unit"} if posterior.law.series_units else {}
+    return posterior.units | {name: words for name, words in several.items() if name in posterior.units}

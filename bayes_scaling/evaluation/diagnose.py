@@ -1,0 +1,238 @@
+"""Everything that speaks against a fit: sampling, what the runs taught, boundaries, modes, runs it does not expect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from bayes_scaling.errors import LawError
+from bayes_scaling.evaluation.checks import loo_pit
+from bayes_scaling.evaluation.groups import with_groups
+from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, supports
+from bayes_scaling.problems import Problem, Problems
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+
+__all__ = ["contraction", "diagnose", "examine", "outliers"]
+
+MIN_BFMI = 0.3
+MAX_SATURATED = 0.01  # share of draws
+MIN_CONTRACTION = 0.1
+TAIL = 0.005  # of the prior, on either side
+EDGE = 0.01  # of the prior's width: what counts as at a bound
+MAX_AT_EDGE = 0.05  # share of draws
+MAX_APART = 3.0  # standard deviations between chains
+MAX_CHANCE = 0.01  # that the most extreme of all outcomes lies as far out as an outlier
+OUTLIERS_NAMED = 3
+
+
+def diagnose(posterior: Posterior, *, seed: int | None = None) -> Problems:
+    """Return everything that speaks against a fit, a record each; printed, a sentence each.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit, converged or not.
+    seed : int, optional
+        Seed of the draws from the priors; by default the fit's.
+
+    Returns
+    -------
+    Problems
+        Those of :func:`.examine`, then those of :func:`.outliers`.
+
+    Examples
+    --------
+    >>> bs.diagnose(posterior)  # doctest: +SKIP
+    [contraction] The runs say little of bend (contraction 0.04, at least 0.1): its posterior is its prior.
+    """
+    return examine(posterior, seed=seed) + outliers(posterior)
+
+
+def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:
+    """Return everything that speaks against a fit.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit, converged or not.
+    seed : int, optional
+        Seed of the draws from the priors; by default the fit's.
+
+    Returns
+    -------
+    Problems
+        Records with these codes:
+
+        - ``rhat``, ``ess-bulk``, ``ess-tail``, ``divergences``, ``precision``: those for which forecasts and
+          comparisons refuse the fit (:class:`bayes_scaling.inference.diagnostics.Diagnostics`)
+        - ``bfmi``: energy fraction of missing information below 0.3
+        - ``tree-depth``: more than 1 % of the trajectories reached their largest length
+        - ``modes``: starts of the mode search that ended in another mode
+        - ``chains-apart``: means of two chains lie more than three standard deviations apart
+        - ``contraction``: the posterior of a parameter is about as wide as its prior (contraction below 0.1)
+        - ``prior-tail``: most of the posterior lies in the outermost 0.5 % of the prior
+        - ``boundary``: more than 5 % of the draws lie at a bound of the parameter
+
+    References
+    ----------
+    .. [1] Vehtari et al. 2021, "Rank-Normalization, Folding, and Localization: An Improved R-hat", Bayesian Analysis
+       16, arXiv 1903.08008.
+    .. [2] Betancourt 2016, "Diagnosing Suboptimal Cotangent Disintegrations in Hamiltonian Monte Carlo",
+       arXiv 1604.00695.
+    """
+    diagnostics = posterior.diagnostics
+    found = [*diagnostics.refusals()]
+    if not diagnostics.min_bfmi >= MIN_BFMI:
+        sentence = f"The energy fraction E-BFMI is {diagnostics.min_bfmi:.2f} (at least {MIN_BFMI})"
+        remedy = "heavy tails are explored poorly, so use tighter priors or more draws"
+        found.append(Problem("bfmi", sentence, remedy, diagnostics.min_bfmi))
+    if diagnostics.saturated > MAX_SATURATED * diagnostics.draws:
+        sentence = f"{diagnostics.saturated} of {diagnostics.draws} trajectories reached their largest length"
+        found.append(Problem("tree-depth", sentence, "use adapt=True or tighter priors", diagnostics.saturated))
+    if diagnostics.modes_reached < 1:
+        sentence = f"Only {diagnostics.modes_reached:.0%} of the starts of the mode search reached the best mode"
+        remedy = "fit again with more starts, and prefer tighter priors if the answer depends on them"
+        found.append(Problem("modes", sentence, remedy, diagnostics.modes_reached))
+    whole = with_groups(posterior, "prior", seed=seed)
+    bounds_of = supports(posterior)
+    for name in parameters(posterior):
+        found += _of_parameter(whole, name, bounds_of.get(f"{name}_mean", bounds_of.get(name, [])))
+    return Problems(found)
+
+
+def contraction(posterior: Posterior, *, seed: int | None = None) -> pd.Series:
+    r"""Return how much narrower than its prior the posterior of each parameter is.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit.
+    seed : int, optional
+        Seed of the draws from the priors; by default the fit's.
+
+    Returns
+    -------
+    pandas.Series
+        One value per parameter (and series or task): 1 - variance of the posterior over variance of the prior, on the
+        scale on which the prior is standard normal, so that the choice of units or logarithms does not matter.  1: the
+        runs fix it; 0: they say nothing; negative: the posterior is wider than the prior.
+
+    References
+    ----------
+    .. [1] Schad, Betancourt and Vasishth 2021, "Toward a principled Bayesian workflow in cognitive science",
+       Psychological Methods 26, arXiv 1904.12765, equation 6.
+    """
+    whole = with_groups(posterior, "prior", seed=seed)
+    values = {}
+    for name in parameters(posterior):
+        draws = whole.tree["posterior"].dataset[name]
+        for label, share in zip(entry_labels(draws), _contraction(_ranks(whole, name)), strict=True):
+            values[label] = share
+    return pd.Series(values, name="contraction", dtype=float)
+
+
+def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[Problem]:
+    """Say what is wrong with one parameter, all its series together."""
+    draws = whole.tree["posterior"].dataset[name]
+    labels, ranks = entry_labels(draws), _ranks(whole, name)
+    chains = draws.to_numpy().reshape(*draws.shape[:2], -1)
+
+    with np.errstate(all="ignore"):  # a chain that stands still
+        apart = np.ptp(chains.mean(axis=1), axis=0) / chains.std(axis=1).mean(axis=0)
+    for at in np.flatnonzero(apart > MAX_APART)[:1]:
+        sentence = f"The chains of {labels[at]} lie {apart[at]:.1f} standard deviations apart (at most {MAX_APART:g})"
+        remedy = "they sit in different modes, so use tighter priors, or look at each chain alone"
+        yield Problem("chains-apart", sentence, remedy, float(apart[at]), name)
+
+    shares = _contraction(ranks)
+    if (shares < MIN_CONTRACTION).any():
+        sentence = (
+            f"The runs say little of {_count(name, shares < MIN_CONTRACTION)} "
+            f"(contraction {shares.min():.2f}, at least {MIN_CONTRACTION})"
+        )
+        remedy = "its posterior is its prior, so see that the prior is meant, or add runs that tell"
+        yield Problem("contraction", sentence, remedy, float(shares.min()), name)
+
+    for side, share in (("lower", (ranks < TAIL).mean(axis=0)), ("upper", (ranks > 1 - TAIL).mean(axis=0))):
+        if (share > 0.5).any():
+            sentence = (
+                f"{share.max():.0%} of the draws of {_count(name, share > 0.5)} "
+                f"lie in the {side} {TAIL:.1%} of the prior (at most 50%)"
+            )
+            remedy = "the runs contradict the prior, so check their units or widen it"
+            yield Problem("prior-tail", sentence, remedy, float(share.max()), name)
+
+    prior = whole.tree["prior"][name].to_numpy()
+    width = np.subtract(*np.quantile(prior, [0.99, 0.01]))
+    for bound in bounds:
+        share = (np.abs(chains - bound) < EDGE * width).mean(axis=(0, 1))
+        if (share > MAX_AT_EDGE).any():
+            sentence = (
+                f"{share.max():.0%} of the draws of {_count(name, share > MAX_AT_EDGE)} "
+                f"lie at its bound {bound:g} (at most {MAX_AT_EDGE:.0%})"
+            )
+            remedy = "the law may not need it, so fix it there or choose a law without it"
+            yield Problem("boundary", sentence, remedy, float(share.max()), name)
+
+
+def _count(name: str, hit: np.ndarray) -> str:
+    return name if hit.size == 1 else f"{name} ({hit.sum()} of {hit.size})"
+
+
+def _contraction(ranks: np.ndarray) -> np.ndarray:
+    return 1 - ndtri(ranks).var(axis=0)
+
+
+def _ranks(whole: Posterior, name: str) -> np.ndarray:
+    """Return where in the prior each posterior draw lies, between 0 and 1: shape (sample, entry)."""
+    draws, prior = (whole.tree[group][name].to_numpy() for group in ("posterior", "prior"))
+    draws, prior = (x.reshape(x.shape[0] * x.shape[1], -1) for x in (draws, prior))
+    ordered = np.sort(prior, axis=0)
+    places = [np.searchsorted(ordered[:, i], draws[:, i]) for i in range(draws.shape[1])]
+    return (np.stack(places, axis=1) + 0.5) / (len(ordered) + 1)
+
+
+def outliers(posterior: Posterior) -> Problems:
+    """Return the outcomes that the law, fitted to the others, does not expect.
+
+    A likelihood with heavy tails keeps the curve where the other runs have it, and so hides a wrong entry; its place in
+    the distribution that the others foretell (:func:`bayes_scaling.loo_pit`) shows it.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit.
+
+    Returns
+    -------
+    Problems
+        At most one, with the code ``outlier``: outcomes whose two-sided tail probability, times the number of
+        outcomes (Bonferroni), is below 0.01, the least expected first.  Nothing where the likelihood has no
+        distribution function.
+    """
+    try:
+        places = loo_pit(posterior)
+    except (LawError, NotImplementedError):
+        return Problems()
+    places = places.set_index(list(LEVELS)).assign(value=outcomes(posterior))
+    places["tail"] = 2 * np.minimum(places["pit"], 1 - places["pit"])
+    found = places[places["tail"] * len(places) < MAX_CHANCE].sort_values("tail", kind="stable")
+    if found.empty:
+        return Problems()
+    words = []
+    for (quantity, run, place, _), value in found["value"].head(OUTLIERS_NAMED).items():
+        words.append(f"{quantity} {value:.4g} of {' on '.join(filter(None, (f'run {run!r}', place)))}")
+    further = f" and {len(found) - OUTLIERS_NAMED} more" if len(found) > OUTLIERS_NAMED else ""
+    least = float(found["tail"].iloc[0])
+    sentence = (
+        f"The law, fitted to the other outcomes, does not expect {', '.join(words)}{further} "
+        f"(tail probability {least:.1g}, at least {MAX_CHANCE / len(places):.1g})"
+    )
+    remedy = "check the entry, and drop the run if something went wrong in it"
+    return Problems([Problem("outlier", sentence, remedy, least, str(found.index[0][1]))])

@@ -1,0 +1,107 @@
+"""The names of what a fit has: its parameters, their entries, and the outcomes it saw, with their log likelihoods."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_scaling.evaluation.groups import with_groups
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.trace import latent_sites
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+
+__all__ = [
+    "LEVELS",
+    "Pointwise",
+    "entry_labels",
+    "labels_of",
+    "outcomes",
+    "parameters",
+    "pointwise",
+    "supports",
+]
+
+LEVELS = ("quantity", "run", "place", "further")  # place: task or series; further: window
+SAMPLE = ("chain", "draw")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pointwise:
+    """Log likelihood of each outcome that a fit saw, without those left out.
+
+    Attributes
+    ----------
+    labels : pandas.MultiIndex, shape (outcome,)
+        Quantity, run, task or series, window; empty where there is none.
+    values : array, shape (chain, draw, outcome)
+        Natural logarithms of densities in the outcome's unit.
+    kinds : mapping of str to str
+        By quantity: ``independent`` given the parameters, or ``conditional`` on the other outcomes of the run.
+    """
+
+    labels: pd.MultiIndex
+    values: np.ndarray
+    kinds: dict[str, str]
+
+
+def pointwise(posterior: Posterior) -> Pointwise:
+    """Return the log likelihood of every outcome a fit saw, in one array."""
+    group = with_groups(posterior, "log_likelihood").tree["log_likelihood"].dataset
+    columns = [v.to_numpy().reshape(*v.shape[:2], -1) for v in group.data_vars.values()]
+    joined = np.concatenate(columns, axis=-1)
+    present = np.isfinite(joined).any(axis=(0, 1))
+    labels = pd.MultiIndex.from_tuples([at for v in group.data_vars.values() for at in labels_of(v)], names=LEVELS)
+    kinds = {str(name): str(values.attrs["pointwise"]) for name, values in group.data_vars.items()}
+    return Pointwise(labels[present], joined[..., present], kinds)
+
+
+def outcomes(posterior: Posterior) -> pd.Series:
+    """Return the values of the outcomes a fit saw, by the labels of :class:`Pointwise`, without those left out."""
+    group = posterior.tree["observed_data"].dataset
+    known = pd.concat([pd.Series(v.to_numpy().ravel(), labels_of(v)) for v in group.data_vars.values()])
+    return known[np.isfinite(known)]
+
+
+def labels_of(values: xr.DataArray) -> pd.MultiIndex:
+    """Return the label of each entry of an array by run and further dims, in its order; sample dims are left out."""
+    names = []
+    for dim in (d for d in values.dims if d not in SAMPLE):
+        own = pd.Series(values[dim].to_numpy().astype(str))  # positions where the dim has no coordinate
+        repeat = own.groupby(own).cumcount()
+        names.append(own.where(repeat == 0, own + " #" + (repeat + 1).astype(str)))  # checkpoints of one run
+    filler = [[""]] * (len(LEVELS) - 1 - len(names))
+    return pd.MultiIndex.from_product([[str(values.name)], *names, *filler], names=LEVELS)
+
+
+def parameters(posterior: Posterior) -> list[str]:
+    """Return the parameters a reader knows: without derived constants and without the parts of pooled ones."""
+    names = list(map(str, posterior.tree["posterior"].data_vars))
+    sites = supports(posterior)
+    pooled = {name for name in names if f"{name}_mean" in sites}
+    parts = {f"{name}{end}" for name in pooled for end in ("_mean", "_offset")}
+    return [name for name in names if name in pooled or (name in sites and name not in parts)]
+
+
+def supports(posterior: Posterior) -> dict[str, list[float]]:
+    """Return the finite bounds of every latent site."""
+    law = posterior.law
+    with double_precision():
+        sites = latent_sites(law.program, *law.arrays(posterior.study))
+        bounds = {
+            name: [getattr(fn.support, end, np.inf) for end in ("lower_bound", "upper_bound")]
+            for name, fn in sites.items()
+        }
+        return {n: [float(b) for b in ends if np.ndim(b) == 0 and np.isfinite(b)] for n, ends in bounds.items()}
+
+
+def entry_labels(draws: xr.DataArray) -> list[str]:
+    """Return the name of each entry of a parameter: ``E``, or ``E[task_loss:MMLU]`` where there are several."""
+    places = [d for d in draws.dims if d not in ("chain", "draw")]
+    index = pd.MultiIndex.from_product([draws[d].to_numpy() for d in places]) if places else [()]
+    return [f"{draws.name}[{', '.join(map(str, at))}]" if places else str(draws.name) for at in index]

@@ -1,0 +1,219 @@
+"""Criteria of a fit on runs like its own: PSIS-LOO, WAIC, leave-one-run-out, and stacking weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+
+from bayes_scaling.errors import ConvergenceError
+from bayes_scaling.evaluation.groups import score, with_groups
+from bayes_scaling.inference import nuts
+from bayes_scaling.inference.batch import member_seed
+from bayes_scaling.inference.fit import WARMUP, run_until_converged
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+
+__all__ = ["Criterion", "leave_run_out", "loo", "psis", "stack", "waic"]
+
+MAX_WAIC_VARIANCE = 0.4  # Vehtari, Gelman and Gabry 2017, section 2.2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Criterion:
+    """An estimate of the predictive density of new outcomes, as a sum over outcomes or runs.
+
+    Attributes
+    ----------
+    elpd : pandas.Series
+        Expected log predictive density of each outcome (or run).
+    p : float
+        Effective number of parameters.
+    flags : pandas.Series
+        What tells where the estimate is unreliable: Pareto k, or the variance of the log likelihood.
+    limit : float
+        Above which it is.
+    refits : int
+        Runs whose value comes from a fit without them.
+    """
+
+    elpd: pd.Series
+    p: float
+    flags: pd.Series
+    limit: float
+    refits: int = 0
+
+    @property
+    def high(self) -> int:
+        """Number of unreliable values."""
+        return int((self.flags > self.limit).sum())
+
+
+def loo(posterior: Posterior, values: np.ndarray, labels: pd.Index) -> Criterion:
+    """Leave each value out by Pareto-smoothed importance sampling.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The fit; its effective sample size sets the tail that is smoothed.
+    values : array, shape (chain, draw, outcome)
+        Log likelihood of each outcome, or of each run.
+    labels : pandas.Index, shape (outcome,)
+        Their names.
+
+    References
+    ----------
+    .. [1] Vehtari, Gelman and Gabry 2017, "Practical Bayesian model evaluation using leave-one-out cross-validation
+       and WAIC", Statistics and Computing 27, arXiv 1507.04544, equation 10.
+    """
+    found = psis(posterior, values)
+    shares = found.elpd_i.to_numpy()
+    k = pd.Series(found.pareto_k.to_numpy(), index=labels)
+    return Criterion(pd.Series(shares, index=labels), float(found.p), k, float(found.good_k))
+
+
+def psis(posterior: Posterior, values: np.ndarray) -> Any:
+    """Return ArviZ's PSIS-LOO of log likelihoods of shape (chain, draw, outcome), pointwise values included."""
+    outcomes = xr.Dataset({"outcome": (("chain", "draw", "place"), values)})
+    tree = xr.DataTree.from_dict({"posterior": posterior.tree["posterior"].dataset, "log_likelihood": outcomes})
+    with warnings.catch_warnings():  # Pareto k are counted in our tables
+        warnings.filterwarnings("ignore", category=UserWarning, module="arviz_stats")
+        return arviz_stats.loo(tree, pointwise=True, var_name="outcome")
+
+
+def waic(values: np.ndarray, labels: pd.Index) -> Criterion:
+    """Return the widely applicable information criterion, on the scale of the log predictive density.
+
+    Parameters
+    ----------
+    values : array, shape (chain, draw, outcome)
+        Log likelihood of each outcome.
+    labels : pandas.Index, shape (outcome,)
+        Their names.
+
+    Notes
+    -----
+    ``elpd_i = log mean_s p(y_i | theta_s) - var_s log p(y_i | theta_s)``, the variance with S - 1; a variance above
+    0.4 says that the criterion is unreliable for that outcome.
+
+    References
+    ----------
+    .. [1] Watanabe 2010, "Asymptotic Equivalence of Bayes Cross Validation and Widely Applicable Information
+       Criterion", JMLR 11.
+    .. [2] Gelman, Hwang and Vehtari 2014, "Understanding predictive information criteria for Bayesian models",
+       Statistics and Computing 24, equations 5, 12 and 13.
+
+    Examples
+    --------
+    >>> criterion = waic(np.log([[[0.2], [0.4]]]), pd.Index(["a"]))
+    >>> float(criterion.elpd["a"].round(4)), round(criterion.p, 4)  # log 0.3 less the variance of log 0.2 and log 0.4
+    (-1.4442, 0.2402)
+    """
+    flat = values.reshape(-1, values.shape[-1])
+    density = logsumexp(flat, axis=0) - np.log(len(flat))
+    variance = flat.var(axis=0, ddof=1)
+    elpd = pd.Series(density - variance, index=labels)
+    return Criterion(elpd, float(variance.sum()), pd.Series(variance, index=labels), MAX_WAIC_VARIANCE)
+
+
+def leave_run_out(posterior: Posterior, *, refit: bool = False, allow_unconverged: bool = False) -> Criterion:
+    """Leave each run out with all its outcomes: its checkpoints, tasks and losses together.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The fit.
+    refit : bool
+        Fit anew without each run whose Pareto k is too high for importance sampling (above 0.7; less for fewer than
+        2200 draws).  The program is the one compiled for the fit; the run's outcomes are left out as NaN, its inputs
+        and the references stay.
+    allow_unconverged : bool
+        Use refits that did not converge.
+
+    Raises
+    ------
+    ConvergenceError
+        A refit did not converge.
+    """
+    rows = with_groups(posterior, "run_log_likelihood").tree["run_log_likelihood"]["outcomes"]
+    rows = rows.isel(run=np.isfinite(rows.to_numpy()).any(axis=(0, 1)))
+    names = pd.Index(rows["run"].to_numpy().astype(str), name="run")
+    quick = loo(posterior, rows.to_numpy(), names)
+    if not refit or not quick.high:
+        return quick
+    elpd = quick.elpd.copy()
+    poor = [name for name in names if quick.flags[name] > quick.limit]
+    for name in poor:
+        elpd[name] = _without(posterior, name, allow_unconverged)
+    flags = quick.flags.drop(poor).reindex(names)  # an exact value has no Pareto k
+    density = logsumexp(rows.to_numpy(), axis=(0, 1)) - np.log(rows.sizes["chain"] * rows.sizes["draw"])
+    return Criterion(elpd, float(density.sum() - elpd.sum()), flags, quick.limit, refits=len(poor))
+
+
+def _without(posterior: Posterior, name: str, allow_unconverged: bool) -> float:
+    """Return the log predictive density of one run's outcomes by a fit without them."""
+    law, (runs, observed) = posterior.law, posterior.law.arrays(posterior.study)
+    left_out = np.flatnonzero(posterior.run_labels.astype(str) == name)
+    kept = {site: np.array(values, dtype=float) for site, values in observed.items()}
+    for values in kept.values():
+        values[left_out] = np.nan
+    sizes = posterior.tree["posterior"].sizes
+    plan = nuts.Plan(sizes["draw"], WARMUP, sizes["chain"], law.thinning)
+    adapt = True if posterior.diagnostics.method == "adapted" else None
+    seed = member_seed(posterior.seed, int(left_out[0]))
+    sampled, diagnostics = run_until_converged(law, plan, seed, runs, kept, adapt=adapt)
+    if not diagnostics.converged and not allow_unconverged:
+        raise ConvergenceError(
+            f"The fit of {law.name} without run {name!r} did not converge: {' '.join(diagnostics.problems())} "
+            "To use it all the same, pass allow_unconverged=True, or compare without refit."
+        )
+    draws = {site: np.reshape(v, (-1, *np.shape(v)[2:])) for site, v in sampled.posterior.items()}
+    joint = score(law, draws, runs, observed).row[:, left_out].sum(axis=1)
+    return float(logsumexp(joint) - np.log(len(joint)))
+
+
+def stack(elpd: np.ndarray) -> np.ndarray:
+    """Return the weights of the mixture of predictive distributions with the largest score on left-out values.
+
+    Parameters
+    ----------
+    elpd : array, shape (outcome, law)
+        Expected log predictive density of each outcome.
+
+    Returns
+    -------
+    array, shape (law,)
+        Weights, not negative, of sum one.
+
+    References
+    ----------
+    .. [1] Yao, Vehtari, Simpson and Gelman 2018, "Using Stacking to Average Bayesian Predictive Distributions",
+       Bayesian Analysis 13, arXiv 1704.02030, equation 2.4.
+
+    Examples
+    --------
+    >>> stack(np.log([[0.9, 0.1], [0.8, 0.2]])).round(3).tolist()
+    [1.0, 0.0]
+    """
+    density = np.exp(elpd - elpd.max(axis=1, keepdims=True))
+    count = density.shape[1]
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        mixed = density @ weights
+        return -np.log(mixed).mean(), -(density / mixed[:, None]).mean(axis=0)
+
+    simplex = {"type": "eq", "fun": lambda w: w.sum() - 1, "jac": lambda w: np.ones(count)}
+    start = np.full(count, 1 / count)
+    found = minimize(
+        loss, start, jac=True, bounds=[(1e-12, 1)] * count, constraints=simplex, method="SLSQP", options={"ftol": 1e-12}
+    )
+    weights = np.where(found.x > 1e-6, found.x, 0.0)
+    return weights / weights.sum()

@@ -1,0 +1,1 @@
+"""From a posterior to runs nobody fitted: draws, intervals, scores."""

@@ -1,0 +1,53 @@
+"""How numbers are shown to people, the same on the screen, on the page and in pictures."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Scale", "scale_of", "short"]
+
+
+class Scale(NamedTuple):
+    """How a quantity is written.
+
+    Attributes
+    ----------
+    factor : float
+        By which its values are multiplied.
+    unit : str
+        The unit then.
+    digits : int
+        Decimals in tables.
+    gap : str
+        The unit of differences and widths: two accuracies of 60 and 62 % are 2 points apart.
+    """
+
+    factor: float
+    unit: str
+    digits: int
+    gap: str
+
+
+def scale_of(unit: str) -> Scale:
+    """Return how a quantity is written: fractions in per cent, all else in its unit.
+
+    Examples
+    --------
+    >>> scale_of("fraction").unit, scale_of("nats per token").gap
+    ('%', 'nats per token')
+    """
+    return Scale(100.0, "%", 1, "points") if unit == "fraction" else Scale(1.0, unit, 3, unit)
+
+
+def short(value: float) -> str:
+    """Return a count in words of the trade.
+
+    Examples
+    --------
+    >>> short(7.05e10), short(1.4e12), short(2.5e4)
+    ('70.5B', '1.4T', '25k')
+    """
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"

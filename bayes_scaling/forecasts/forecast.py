@@ -1,0 +1,188 @@
+"""A forecast: predictive draws at runs nobody fitted, with their intervals and scores."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.forecasts.draws import BLOCK
+from bayes_scaling.forecasts.quantiles import QUANTILES
+from bayes_scaling.forecasts.scores import score_table
+from bayes_scaling.methods import ForecastMethods
+
+__all__ = ["BANDS", "Forecast", "average"]
+
+BANDS = {
+    "run": "a new run: law, discrepancy and noise",
+    "mean": "the expected outcome: law and discrepancy",
+    "law": "the law alone, as if it were exact",
+}
+"""The three bands of a forecast and what each holds."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Forecast(ForecastMethods):
+    """Posterior predictive draws at targets.
+
+    Attributes
+    ----------
+    targets : pandas.DataFrame
+        One row per target, index its label, columns the law's inputs; ``distance`` is the target's training FLOPs
+        (6ND where the study has none) over the largest fitted ones, NaN where they cannot be told.
+    draws : xarray.Dataset
+        Variables ``{quantity}_{band}`` with dims (sample, target) and those of the law; bands are in :data:`.BANDS`.
+    actual : xarray.Dataset
+        Outcomes of the targets where they are known, NaN elsewhere.
+    units : mapping of str to str
+        Unit of each quantity.
+    law, study, seed : str, str, int
+        What made it.
+    series_units : mapping of str to str
+        Units of single series, where they differ from the quantity's.
+    """
+
+    targets: pd.DataFrame
+    draws: xr.Dataset
+    actual: xr.Dataset
+    units: Mapping[str, str]
+    law: str
+    study: str
+    seed: int
+    series_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def head(self) -> str:
+        """The quantity that answers first: accuracy where it is forecast, otherwise the law's first."""
+        return "accuracy" if "accuracy" in self.units else next(iter(self.units))
+
+    def __repr__(self) -> str:
+        targets = ", ".join(map(str, self.targets.index))
+        return f"Forecast({self.law} on {self.study!r}: {targets}; {', '.join(self.units)})"
+
+    def intervals(self, band: str = "run") -> pd.DataFrame:
+        """Return one row per target, quantity and task.
+
+        Parameters
+        ----------
+        band : {"run", "mean", "law"}
+            Which uncertainty to show.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``target``, ``task`` (or ``series``), ``quantity``, ``unit``, ``mean``, ``sd``, ``q05``, ``q25``,
+            ``median``, ``q75``, ``q95``, ``actual`` (NaN if unknown), ``distance``.
+
+        Raises
+        ------
+        TargetError
+            There is no such band.
+        """
+        if band not in BANDS:
+            raise TargetError(f"There is no band {band!r}; {suggest(band, BANDS)}")
+        blocks = []
+        for quantity, unit in self.units.items():
+            draws = self.draws[f"{quantity}_{band}"]
+            table = xr.concat([_summary(part) for part in _parts(draws)], "target")
+            table["actual"] = self.actual[quantity]
+            frame = table.to_dataframe().reset_index()
+            frame["unit"] = unit
+            if "series" in frame:
+                own_units = frame["series"].str.partition(":")[0].map(dict(self.series_units))
+                frame = self._name_series(frame.assign(unit=own_units.fillna(unit)))
+            frame["quantity"] = quantity
+            blocks.append(frame)
+        rows = pd.concat(blocks, ignore_index=True)
+        if "task" not in rows:
+            rows.insert(1, "task", None)
+        rows["distance"] = rows["target"].map(self.targets["distance"])
+        columns = ["target", "task", "quantity", "unit", "mean", "sd", *QUANTILES, "actual", "distance"]
+        return rows[columns]
+
+    def _name_series(self, frame: pd.DataFrame) -> pd.DataFrame:
+        label = frame.pop("series").str.partition(":")
+        frame.insert(1, "task", label[2].where(label[2] != "", label[0]))
+        return frame
+
+    def score(self, actual: xr.Dataset | None = None, band: str = "run") -> pd.DataFrame:
+        """Score the forecast against outcomes; one row per target, task and quantity.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``error`` (median minus actual), ``relative_error``, ``crps``, ``pit``, ``in50``, ``in80``, ``in90``,
+            ``width90`` in the quantity's unit, and the outcome itself.
+        """
+        actual = self.actual if actual is None else actual
+        blocks = []
+        for quantity in self.units:
+            draws, known = self.draws[f"{quantity}_{band}"], actual[quantity]
+            stacked = draws.stack(outcome=[d for d in draws.dims if d != "sample"]).transpose("sample", "outcome")
+            values = known.stack(outcome=[d for d in draws.dims if d != "sample"])
+            table = score_table(stacked.to_numpy(), values.to_numpy())
+            where = stacked["outcome"].to_index().to_frame(index=False)
+            if "series" in where:
+                where = self._name_series(where)
+            blocks.append(pd.concat([where, table], axis=1).assign(quantity=quantity))
+        rows = pd.concat(blocks, ignore_index=True)
+        rows["distance"] = rows["target"].map(self.targets["distance"])
+        return rows[np.isfinite(rows["actual"])].reset_index(drop=True)
+
+
+def _parts(draws: xr.DataArray) -> Iterator[xr.DataArray]:
+    """Yield the draws of a few targets at a time: sorting them takes several times their memory."""
+    for begin in range(0, draws.sizes["target"], BLOCK):
+        yield draws.isel(target=slice(begin, begin + BLOCK))
+
+
+def _summary(draws: xr.DataArray) -> xr.Dataset:
+    table = xr.Dataset({"mean": draws.mean("sample"), "sd": draws.std("sample")})
+    levels = draws.quantile(list(QUANTILES.values()), "sample")
+    for i, name in enumerate(QUANTILES):
+        table[name] = levels.isel(quantile=i, drop=True)
+    return table
+
+
+def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = None, *, seed: int = 0) -> Forecast:
+    """Mix forecasts of the same targets: each draw comes from one of them.
+
+    Parameters
+    ----------
+    forecasts : sequence of Forecast
+        Forecasts by different laws or intermediate losses.
+    weights : sequence of float, optional
+        Mixture weights; equal by default.
+    seed : int
+        Seed of the choice of draws.
+
+    Raises
+    ------
+    TargetError
+        The forecasts are not of the same targets, or a weight is negative.
+    """
+    first = forecasts[0]
+    share = np.full(len(forecasts), 1.0) if weights is None else np.asarray(weights, dtype=float)
+    if len(share) != len(forecasts) or not (share >= 0).all() or share.sum() <= 0:
+        raise TargetError(f"Weights {list(share)} do not fit {len(forecasts)} forecasts; give each one weight >= 0.")
+    units = {q: u for q, u in first.units.items() if all(q in f.units for f in forecasts)}
+    if any(list(f.targets.index) != list(first.targets.index) for f in forecasts) or not units:
+        raise TargetError("The forecasts to average are of different targets or quantities; forecast the same ones.")
+    rng = np.random.default_rng(seed)
+    size = min(f.draws.sizes["sample"] for f in forecasts)
+    counts = np.floor(share / share.sum() * size).astype(int)
+    counts[np.argmax(share)] += size - counts.sum()
+    names = [f"{q}_{band}" for q in units for band in BANDS]
+    parts = []
+    for one, count in zip(forecasts, counts, strict=True):
+        draws = one.draws[names].isel(sample=rng.choice(one.draws.sizes["sample"], count, replace=False))
+        if "series" in draws.dims:
+            draws = draws.sel(series=first.draws["series"])
+        parts.append(draws)
+    return dataclasses.replace(
+        first, draws=xr.concat(parts, "sample"), units=units, law=" + ".join(dict.fromkeys(f.law for f in forecasts))
+    )

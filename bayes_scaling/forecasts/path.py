@@ -1,0 +1,138 @@
+"""A forecast along the path from the smallest fitted run to the largest target: what pictures of a fit draw."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import TargetError
+from bayes_scaling.forecasts.forecast import Forecast, average
+from bayes_scaling.forecasts.predict import forecast as forecast_runs
+from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.methods import ForecastPathMethods
+from bayes_scaling.study.flops import SIX_N_D, training_flops
+
+__all__ = ["ForecastPath", "forecast_path"]
+
+POINTS = 64
+MARGIN = 0.05  # how far past its ends a picture looks, as a share of the path
+BEYOND = 0.6  # and how far the path goes on, so that a step's curves reach the edge of its picture
+SAMPLES = 1000
+LABELS = {"flops": "training FLOPs", "n_params": "parameters", "tokens": "training tokens", "loss": "loss"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ForecastPath(ForecastPathMethods):
+    """A fit and a forecast, with the forecast along a straight line in the logarithms of the inputs between them.
+
+    Attributes
+    ----------
+    posteriors : tuple of Posterior
+        The fit, or the fits whose forecasts were averaged; the first gives what there is one of.
+    targets : Forecast
+        The forecast of the targets.
+    points : Forecast
+        The forecast of the points of the line.
+    x : array, shape (point,)
+        The abscissa: training FLOPs where they are known, otherwise the law's first input.
+    fitted_x, target_x : array, shape (run,) and (target,)
+        The abscissa of the fitted runs and of the targets.
+    label : str
+        What the abscissa is, with its unit.
+    """
+
+    posteriors: tuple[Posterior, ...]
+    targets: Forecast
+    points: Forecast
+    x: np.ndarray
+    fitted_x: np.ndarray
+    target_x: np.ndarray
+    label: str
+
+    @property
+    def end_of_view(self) -> float:
+        """Where a picture ends: a little past the largest target or run."""
+        start, end = self.x[0], max(self.fitted_x.max(), self.target_x.max())
+        return float(end * (end / start) ** MARGIN)
+
+    @property
+    def in_view(self) -> np.ndarray:
+        """Which points a picture shows, and one more, so that its bands reach the edge; shape (point,)."""
+        return np.concatenate([[True], self.x[:-1] <= self.end_of_view])
+
+    def band(self, variable: str, levels: Sequence[float], **where: str) -> np.ndarray:
+        """Return quantiles of one variable of the draws along the line, shape (level, point)."""
+        draws = self.points.draws[variable].sel(where)
+        return np.quantile(draws.to_numpy(), levels, axis=0)
+
+    def step(self, x: str, y: str, grid: np.ndarray, levels: Sequence[float], task: str, series: str) -> np.ndarray:
+        """Return quantiles of ``y`` given ``x``, two variables of each draw, over a grid of x, shape (level, point)."""
+        across = self.points.draws[x].sel(series=series).to_numpy()
+        up = self.points.draws[y].sel(task=task).to_numpy()
+        curves = [
+            np.interp(grid, a[order], u[order], left=np.nan, right=np.nan)
+            for a, u in zip(across, up, strict=True)
+            for order in [np.argsort(a)]
+        ]
+        return np.nanquantile(curves, levels, axis=0)
+
+
+def forecast_path(posterior: Posterior | Sequence[Posterior], targets: Forecast) -> ForecastPath:
+    """Forecast along the path from the smallest fitted run to the largest target.
+
+    Parameters
+    ----------
+    posterior : Posterior or sequence of Posterior
+        One fit, or several on the same study whose forecasts are averaged.
+    targets : Forecast
+        Where the path leads.
+
+    Returns
+    -------
+    ForecastPath
+        What :func:`bayes_scaling.plots.plot_fit` and :func:`bayes_scaling.plots.plot_ladder` draw.
+
+    Raises
+    ------
+    TargetError
+        There is no fit.
+
+    Examples
+    --------
+    >>> path = bs.forecast_path(posterior, bs.forecast(posterior, {"N": 7e9, "D": 4e12}))  # doctest: +SKIP
+    >>> bs.plots.plot_fit(path)  # doctest: +SKIP
+    """
+    posteriors = (posterior,) if isinstance(posterior, Posterior) else tuple(posterior)
+    if not posteriors:
+        raise TargetError("There is no fit to forecast a path from; give a posterior.")
+    law, study = posteriors[0].law, posteriors[0].study
+    columns = list(law.columns.values())
+    runs, aims = study.runs, targets.targets.reset_index(drop=True)
+    name, label = _abscissa(runs, aims, columns)
+    ends = [frame.assign(x=_values(frame, name))[[*columns, "x"]] for frame in (runs, aims)]
+    extreme = np.log(pd.concat(ends, ignore_index=True).sort_values("x").iloc[[0, -1]].to_numpy(dtype=float))
+    steps = np.linspace(-MARGIN, 1 + BEYOND, POINTS)[:, None]
+    line = pd.DataFrame(np.exp(extreme[0] + steps * (extreme[1] - extreme[0])), columns=[*columns, "x"])
+    records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
+    forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
+    points = forecasts[0] if len(forecasts) == 1 else average(forecasts)
+    own_x, aim_x = (end["x"].to_numpy() for end in ends)
+    return ForecastPath(posteriors, targets, points, line["x"].to_numpy(), own_x, aim_x, label)
+
+
+def _abscissa(runs: pd.DataFrame, targets: pd.DataFrame, columns: list[str]) -> tuple[str, str]:
+    """Return (column or convention, label) of the abscissa: FLOPs before 6ND before the law's first input."""
+    if "flops" in runs and "flops" in targets and set(columns) <= {"flops", "n_params", "tokens"} and len(columns) != 1:
+        return "flops", LABELS["flops"]
+    if {"n_params", "tokens"} <= set(columns):
+        return SIX_N_D, f"training FLOPs ({SIX_N_D})"
+    return columns[0], LABELS.get(columns[0], columns[0])
+
+
+def _values(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """Return the abscissa of each row."""
+    by_convention = training_flops(frame, convention=SIX_N_D) if name == SIX_N_D else None
+    return frame[name].to_numpy(dtype=float) if by_convention is None else by_convention

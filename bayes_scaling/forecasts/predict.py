@@ -1,0 +1,124 @@
+"""From a posterior to runs nobody fitted: the forecast of all targets, or of a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_scaling.errors import TargetError
+from bayes_scaling.forecasts.draws import BLOCK, PredictiveDraws
+from bayes_scaling.forecasts.forecast import BANDS, Forecast
+from bayes_scaling.forecasts.targets import Targets, read_targets
+from bayes_scaling.study.flops import compute_ratios
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+
+__all__ = ["forecast", "forecast_chunks"]
+
+
+def forecast(
+    posterior: Posterior,
+    targets: Any = None,
+    *,
+    discrepancy: bool = True,
+    seed: int | None = None,
+    samples: int | None = None,
+    given: Sequence[str] = (),
+    allow_unconverged: bool = False,
+) -> Forecast:
+    """Forecast runs from a posterior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A converged fit.
+    targets : Study, DataFrame, mapping, or sequence of mappings
+        Inputs of the runs to forecast (``{"N": 7e9, "D": 4e12}``), with outcomes where they are known.
+    discrepancy : bool
+        Add the law's extrapolation discrepancy beyond the fitted runs.  Without it, intervals are those of the law as
+        if it were exact, and too narrow far out.
+    seed : int, optional
+        Seed of the predictive draws; by default the fit's.
+    samples : int, optional
+        Posterior draws to use, evenly spaced; by default all.
+    given : sequence of str
+        Outcomes of the targets to condition on where a law has several: ``given=["loss"]`` forecasts the accuracy of
+        runs whose losses are known, in the band ``run``.
+    allow_unconverged : bool
+        Forecast from a fit that did not converge.
+
+    Raises
+    ------
+    ConvergenceError
+        The fit did not converge.
+    TargetError
+        A target lacks an input of the law, or has one that is not a positive finite number.
+
+    Notes
+    -----
+    The slope error of the discrepancy is one number per draw, shared by all targets; the noise of a target depends on
+    the seed and on its place among the targets alone.  All draws are kept: three numbers for each draw of each outcome
+    of each target.  :func:`forecast_chunks` keeps those of a few targets at a time.
+    """
+    posterior.require_converged(allow_unconverged)
+    law, aims = posterior.law, read_targets(posterior.law, posterior.study, targets)
+    for name in given:
+        if name not in aims.actual or not np.isfinite(aims.actual[name]).all():
+            raise TargetError(f"The targets do not all have the outcome {name!r} to condition on; give it for each.")
+    seed = posterior.seed if seed is None else seed
+    draws = PredictiveDraws.of(posterior, seed=seed, samples=samples, discrepancy=discrepancy)
+    data: dict[str, np.ndarray] = {}
+    for place, found in draws.blocks(aims.inputs(law), {name: aims.actual[name] for name in given}, aims.first):
+        for name, values in found.items():
+            if name not in data:
+                data[name] = np.empty((len(values), len(aims), *values.shape[2:]))
+            data[name][:, place] = values
+    return _assemble(posterior, aims, data, seed)
+
+
+def forecast_chunks(posterior: Posterior, targets: Any = None, **options: Any) -> Iterator[Forecast]:
+    """Forecast many runs a few at a time, in memory that does not grow with their number.
+
+    The chunks put end to end are the forecast of all targets, draw for draw.
+
+    Parameters
+    ----------
+    posterior, targets, **options
+        As for :func:`bayes_scaling.forecast`, and so are the errors.
+
+    Yields
+    ------
+    Forecast
+        Of the next :data:`bayes_scaling.forecasts.draws.BLOCK` targets, in their order.
+
+    Examples
+    --------
+    >>> parts = bs.forecast_chunks(posterior, many)  # doctest: +SKIP
+    >>> table = pd.concat([part.intervals() for part in parts], ignore_index=True)  # doctest: +SKIP
+    """
+    aims = read_targets(posterior.law, posterior.study, targets)
+    for begin in range(0, len(aims), BLOCK):
+        yield forecast(posterior, aims.part(begin, begin + BLOCK), **options)
+
+
+def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarray], seed: int) -> Forecast:
+    law = posterior.law
+    dims, coords = law.dims(posterior.study)
+    shape = {q: ("target", *dims.get(q, [])) for q in law.quantities}
+    used = {d for names in shape.values() for d in names}
+    coords = {k: v for k, v in coords.items() if k in used} | {"target": list(aims.frame.index)}
+    data = {f"{q}_{band}": (("sample", *shape[q]), found[f"{q}_{band}"]) for q in law.quantities for band in BANDS}
+    return Forecast(
+        targets=aims.frame.assign(distance=compute_ratios(posterior.study, aims.frame)),
+        draws=xr.Dataset(data, coords=coords),
+        actual=xr.Dataset({q: (shape[q], aims.actual[q]) for q in law.quantities}, coords=coords),
+        units=posterior.units,
+        series_units=law.series_units,
+        law=law.name,
+        study=posterior.study.name,
+        seed=seed,
+    )

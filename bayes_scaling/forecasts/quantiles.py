@@ -1,0 +1,35 @@
+"""Quantiles of draws that may be infinite: every quantile is itself a draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["QUANTILES", "quantile", "quantile_columns"]
+
+QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+"""The columns of every table of intervals, and the levels they hold."""
+
+
+def quantile(draws: Any, level: Any) -> np.ndarray:
+    """Return the smallest draw that at least a share ``level`` of the draws do not exceed.
+
+    Parameters
+    ----------
+    draws : array, shape (sample, ...)
+        Draws; infinite ones are the largest.
+    level : float or sequence of float
+        Between 0 and 1.
+
+    Examples
+    --------
+    >>> float(quantile([3.0, 1.0, 2.0, np.inf], 0.75)), float(quantile([1.0, np.inf], 0.9))
+    (3.0, inf)
+    """
+    return np.quantile(np.asarray(draws, dtype=float), level, axis=0, method="inverted_cdf")
+
+
+def quantile_columns(draws: Any) -> dict[str, np.ndarray]:
+    """Return the columns ``q05``, ``q25``, ``median``, ``q75`` and ``q95`` of draws of shape (sample, ...)."""
+    return dict(zip(QUANTILES, quantile(draws, list(QUANTILES.values())), strict=True))

@@ -1,0 +1,121 @@
+"""Runs to forecast, in any form a user may give them, checked against what the law reads."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import StudyError, TargetError
+from bayes_scaling.study.reading import SYMBOLS, as_rows
+from bayes_scaling.study.study import Study
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+
+__all__ = ["Targets", "read_targets"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Targets:
+    """Runs to forecast.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        Their inputs, our column names, a row per target; index its label.
+    actual : mapping of str to array, shape (target, ...)
+        Their outcomes by quantity; NaN where unknown.
+    first : int
+        Place of the first of them among the targets of the whole forecast.
+    """
+
+    frame: pd.DataFrame
+    actual: Mapping[str, np.ndarray]
+    first: int = 0
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def part(self, begin: int, end: int) -> Targets:
+        """Return the targets from one place to another."""
+        actual = {quantity: values[begin:end] for quantity, values in self.actual.items()}
+        return Targets(self.frame.iloc[begin:end], actual, self.first + begin)
+
+    def inputs(self, law: Law) -> dict[str, np.ndarray]:
+        """Return the inputs of the law by symbol, shape (target,)."""
+        return {symbol: self.frame[column].to_numpy(dtype=float) for symbol, column in law.columns.items()}
+
+
+def read_targets(law: Law, study: Study, targets: Any) -> Targets:
+    """Read what a user may give as targets.
+
+    Parameters
+    ----------
+    law : Law
+        Its inputs are what a target needs.
+    study : Study
+        The fitted runs, for the series of a joint law.
+    targets : Study, DataFrame, mapping, sequence of mappings, or Targets
+        A study brings its outcomes; a column ``target`` or ``run`` names the others.
+
+    Raises
+    ------
+    TargetError
+        A target lacks an input of the law, has one that is not a positive finite number, or is given twice.
+    """
+    if isinstance(targets, Targets):
+        return targets
+    dims, coords = law.dims(study)
+    shape = {q: [len(coords[d]) for d in dims.get(q, [])] for q in law.quantities}
+    if isinstance(targets, Study):
+        _, outcomes = law.arrays(targets)
+        rows = targets.runs
+        frame = rows.set_index("run" if "run" in rows else rows.index)
+        actual = {q: outcomes[q] for q in law.quantities}
+    else:
+        frame = _labelled(law, targets)
+        actual = {q: np.full([len(frame), *shape[q]], np.nan) for q in law.quantities}
+        for q in law.quantities:
+            if q in frame and not shape[q]:
+                actual[q] = frame[q].to_numpy(dtype=float)
+    frame.index.name = "target"
+    if frame.index.has_duplicates:
+        raise TargetError(
+            f"Target {frame.index[frame.index.duplicated()][0]!r} is given twice; give it once, or name each."
+        )
+    return Targets(_checked(law, frame), actual)
+
+
+def _labelled(law: Law, targets: Any) -> pd.DataFrame:
+    """Return what a user gave as a table by the targets' names: their own, or what their inputs say."""
+    if targets is None:
+        wanted = " and ".join(law.run_inputs)
+        raise TargetError(f"No target was given; give {wanted}, for example {{'N': 7e9, 'D': 4e12}}.")
+    try:
+        frame = as_rows(targets)
+    except StudyError as error:
+        raise TargetError(str(error).replace("The runs are", "The targets are", 1)) from error
+    label = next((name for name in ("target", "run") if name in frame), None)
+    return frame.set_index(label) if label else frame.set_axis([_name_of(row) for _, row in frame.iterrows()])
+
+
+def _checked(law: Law, frame: pd.DataFrame) -> pd.DataFrame:
+    for symbol, column in law.columns.items():
+        if column not in frame:
+            given = ", ".join(map(str, frame.columns)) or "nothing"
+            raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and {given} is given; add {symbol}.")
+        values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
+        bad = ~(np.isfinite(values) & ((values > 0) | ((values == 0) & (symbol in law.indicators))))
+        if bad.any():
+            given = frame[column].tolist()[int(np.argmax(bad))]
+            raise TargetError(f"Target {frame.index[bad][0]!r} has {symbol} = {given!r}; give a positive number.")
+    return frame
+
+
+def _name_of(row: pd.Series) -> str:
+    names = {column: symbol for symbol, column in SYMBOLS.items()}
+    return ", ".join(f"{names.get(str(k), k)}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))

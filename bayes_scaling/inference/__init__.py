@@ -1,0 +1,1 @@
+"""Fitting a law to a study: mode search, NUTS, batches, and whether the chains converged."""

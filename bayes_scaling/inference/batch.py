@@ -1,0 +1,221 @@
+"""Fit one law to many studies at once: one vectorised program, a verdict for each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import pandas as pd
+
+from bayes_scaling.inference import nuts
+from bayes_scaling.inference.chunks import Entry, Fitted, chunk_of, divide, fit_unit
+from bayes_scaling.inference.diagnostics import Diagnostics
+from bayes_scaling.inference.fit import WARMUP, adapted_plan, member_seed
+from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.inference.precision import check_precision
+from bayes_scaling.inference.progress import progress_bar
+from bayes_scaling.inference.store import RunStore
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
+
+__all__ = ["Batch", "Member", "fit_many"]
+
+MEMORY = 2**30  # bytes a unit of work may take
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Member:
+    """One study of a batch and what became of it.
+
+    Attributes
+    ----------
+    name : str
+        Name of the study.
+    posterior : Posterior or None
+        Its fit; None where the study could not be fitted.
+    error : str or None
+        Why it could not.
+    """
+
+    name: str
+    posterior: Posterior | None = None
+    error: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Member({self.name!r}: {self.verdict})"
+
+    @property
+    def verdict(self) -> str:
+        """``converged``, ``not converged`` or ``failed``."""
+        if self.posterior is None:
+            return "failed"
+        return "converged" if self.posterior.diagnostics.converged else "not converged"
+
+    @property
+    def problem(self) -> str:
+        """What speaks against this fit; empty where nothing does."""
+        return self.error or " ".join(self.posterior.diagnostics.problems() if self.posterior else [])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Batch(Sequence[Member]):
+    """The members of a batch, in the order of the studies.
+
+    Examples
+    --------
+    >>> Batch((Member("one", error="Every run has N = 1e9."),)).table()[["study", "verdict", "problem"]].values.tolist()
+    [['one', 'failed', 'Every run has N = 1e9.']]
+    """
+
+    members: tuple[Member, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Member: ...
+    @overload
+    def __getitem__(self, index: slice) -> Batch: ...
+    def __getitem__(self, index: int | slice) -> Member | Batch:
+        return Batch(self.members[index]) if isinstance(index, slice) else self.members[index]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __repr__(self) -> str:
+        counts = {v: sum(m.verdict == v for m in self) for v in ("converged", "not converged", "failed")}
+        return f"Batch({len(self)} studies: {', '.join(f'{n} {v}' for v, n in counts.items() if n)})"
+
+    @property
+    def posteriors(self) -> list[Posterior]:
+        """The fits that converged."""
+        return [m.posterior for m in self if m.posterior is not None and m.verdict == "converged"]
+
+    @property
+    def flagged(self) -> list[Member]:
+        """The members that failed or did not converge."""
+        return [m for m in self if m.verdict != "converged"]
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per study: ``study``, ``verdict``, the diagnostics and ``problem``."""
+        names = [f.name for f in dataclasses.fields(Diagnostics)]
+        rows = []
+        for m in self:
+            found = dataclasses.asdict(m.posterior.diagnostics) if m.posterior else dict.fromkeys(names)
+            rows.append({"study": m.name, "verdict": m.verdict, **found, "problem": m.problem})
+        return pd.DataFrame(rows, columns=["study", "verdict", *names, "problem"])
+
+
+def fit_many(
+    law: Law,
+    studies: Iterable[Study],
+    *,
+    seed: int,
+    draws: int = 1000,
+    chains: int = 4,
+    warmup: int | None = None,
+    adapt: bool | None = None,
+    starts: int = 4,
+    precision: str = "double",
+    chunk: int | None = None,
+    memory: float = MEMORY,
+    executor: Executor | None = None,
+    store: str | Path | None = None,
+    progress: bool = True,
+) -> Batch:
+    """Fit one law to many studies in one vectorised program, here or on many machines.
+
+    Rows are padded to one length and masked, so all studies share one compiled program, which runs a few studies at a
+    time, as many as a memory budget allows.  A study that cannot be fitted is kept with its error; one that did not
+    converge is fitted again on its own with adaptation, as :func:`bayes_scaling.fit` does, and flagged where that did
+    not help.
+
+    Parameters
+    ----------
+    law : Law
+        What to fit.
+    studies : iterable of Study
+        The runs of each, as for :func:`bayes_scaling.fit`.
+    seed : int
+        Seed of the batch.  Each study gets a seed of its own from it and from its place
+        (:func:`bayes_scaling.inference.fit.member_seed`), which its posterior remembers: ``fit(law, study,
+        seed=posterior.seed)`` repeats one member.
+    draws, chains, warmup, adapt, starts, precision
+        As for :func:`bayes_scaling.fit`.
+    chunk : int, optional
+        Studies fitted side by side, the unit of work.  By default as many as ``memory`` holds by the estimate of
+        :func:`bayes_scaling.inference.chunks.study_bytes`; on a CPU at most 16, because chains side by side wait for
+        the longest trajectory among them.  A batch that resumes from a store needs the chunk it began with.
+    memory : float
+        Bytes that a unit of work may take where it is fitted; by default one GiB.
+    executor : concurrent.futures.Executor, optional
+        Where to fit the units: a process pool (started by ``spawn``: JAX does not survive a fork),
+        ``dask.distributed.Client(...).get_executor()``, mpi4py's or submitit's executor; by default here.
+    store : str or Path, optional
+        A folder that keeps each fit as it finishes.  The same call resumes a batch that was killed: what the folder
+        holds is not fitted again, and the result is the same draw for draw.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Batch
+        One :class:`bayes_scaling.inference.batch.Member` per study, in their order.
+
+    Raises
+    ------
+    FileError
+        The store cannot be written, or holds another batch.
+    BayesScalingError
+        There is no such precision.
+
+    Examples
+    --------
+    >>> import bayes_scaling as bs
+    >>> from bayes_scaling.models import Chinchilla
+    >>> ladder = bs.load_study("olmo_ladder").rename(loss="task_loss")
+    >>> batch = bs.fit_many(Chinchilla(), [ladder.select(task=t) for t in ladder.tasks], seed=0)  # doctest: +SKIP
+    """
+    check_precision(precision)
+    entries = [Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(studies)]
+    longest = max((len(e) for e in entries if e.error is None), default=0)
+    for entry in entries:
+        if entry.error is None:
+            entry.pad(law, longest)
+    plan = nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
+    first, second = (plan, adapted_plan(plan, warmup)) if not adapt else (adapted_plan(plan, warmup), None)
+    kept = RunStore(store, law, first, entries) if store is not None else None
+    fits: dict[int, Posterior] = {}
+    chunk = chunk or chunk_of(law, first, entries, memory)
+    units, waiting = divide(entries, chunk), []
+    size = min(chunk, 1 << (max(map(len, units), default=1) - 1).bit_length())  # powers of two: few programs
+    for unit in units:
+        found = {p: kept.load(p, entries[p].study) for p in unit} if kept else {}
+        fits |= {p: posterior for p, posterior in found.items() if posterior is not None}
+        if not all(p in fits for p in unit):  # a unit is repeated as a whole, so that its draws are the same
+            waiting.append(unit)
+    second = second if adapt is None else None
+    work = [(law, first, second, size, [entries[p].data for p in unit]) for unit in waiting]
+    with progress_bar(progress, f"Fitting {law.name}", sum(map(len, waiting))) as advance:
+        for i, results in _finished(executor, work):
+            for place, one in zip(waiting[i], results, strict=True):
+                entry = entries[place]
+                fits[place] = Posterior.from_sampled(
+                    law, entry.study, one.sampled, one.diagnostics, seed=entry.seed, seconds=one.seconds
+                )
+                if kept:
+                    kept.save(place, fits[place])
+            advance(len(results))
+    return Batch(tuple(Member(e.study.name, fits.get(i), e.error) for i, e in enumerate(entries)))
+
+
+def _finished(executor: Executor | None, work: list[tuple]) -> Iterator[tuple[int, list[Fitted]]]:
+    """Yield (number of the unit, its fits) as they finish."""
+    if executor is None:
+        yield from ((i, fit_unit(*unit)) for i, unit in enumerate(work))
+        return
+    futures = {executor.submit(fit_unit, *unit): i for i, unit in enumerate(work)}
+    for future in as_completed(futures):
+        yield futures[future], future.result()

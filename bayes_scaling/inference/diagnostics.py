@@ -1,0 +1,166 @@
+"""Whether the sampler converged, in numbers and in sentences."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from arviz_stats.base import array_stats
+
+from bayes_scaling.problems import Problem, Problems
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.nuts import Sampled
+
+__all__ = ["MAX_DIVERGING", "MAX_RHAT", "MAX_SHIFT", "MIN_ESS", "Diagnostics", "diagnostics_of"]
+
+MAX_RHAT = 1.01
+MIN_ESS = 400
+MAX_DIVERGING = 0.005  # share of draws
+MAX_SHIFT = 0.05  # posterior standard deviations: the Monte Carlo error of the effective draws asked for
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnostics:
+    """What the chains say of themselves.
+
+    Attributes
+    ----------
+    method : str
+        ``laplace``: mass matrix from the mode; ``adapted``: mass matrix adapted in the warm-up.
+    max_rhat : float
+        Largest rank-normalised split R-hat over parameters.
+    min_ess_bulk, min_ess_tail : float
+        Smallest effective sample sizes over parameters.
+    divergences, draws : int
+        Divergent draws, and draws kept, over all chains.
+    saturated : int
+        Draws whose tree reached its largest depth.
+    mean_steps : float
+        Mean number of leapfrog steps per draw.
+    min_bfmi : float
+        Smallest energy fraction over chains.
+    modes_reached : float
+        Share of the mode search's starts that reached the best mode.
+    curvature : float
+        Smallest curvature at the mode, in the sampler's coordinates.
+    worst : str
+        The parameter with the largest R-hat.
+    precision : str
+        ``double`` or ``single``: in which the fit computed.
+    shift : float
+        How far single precision may have moved a posterior mean at most, in posterior standard deviations
+        (:func:`bayes_scaling.inference.single_precision.largest_shift`); 0 in double precision.
+    """
+
+    method: str
+    max_rhat: float
+    min_ess_bulk: float
+    min_ess_tail: float
+    divergences: int
+    draws: int
+    saturated: int
+    mean_steps: float
+    min_bfmi: float
+    modes_reached: float
+    curvature: float
+    worst: str
+    precision: str = "double"
+    shift: float = 0.0
+
+    @property
+    def required_ess(self) -> float:
+        """Effective draws asked for: 400, or a fifth of the draws of a shorter run."""
+        return min(MIN_ESS, 0.2 * self.draws)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the draws may be used."""
+        return not self.problems()
+
+    @property
+    def curable(self) -> bool:
+        """Whether a fit that did not converge may do so with adaptation: not where its precision is to blame."""
+        return not self.converged and self.shift <= MAX_SHIFT
+
+    def problems(self) -> list[str]:
+        """Return what forbids the use of the draws, one sentence each, with its number and a remedy."""
+        return [str(problem) for problem in self.refusals()]
+
+    def refusals(self) -> Problems:
+        """Return the same as records: ``rhat``, ``ess-bulk``, ``ess-tail``, ``divergences`` and ``precision``."""
+        tests: list[tuple[bool, Problem]] = []
+
+        def test(passed: bool, code: str, sentence: str, remedy: str, value: float, where: str = "") -> None:
+            tests.append((passed, Problem(code, sentence, remedy, value, where, severe=True)))
+
+        test(
+            self.max_rhat <= MAX_RHAT,
+            "rhat",
+            f"R-hat of {self.worst} is {self.max_rhat:.3f} (at most {MAX_RHAT}), so the chains disagree",
+            "use adapt=True, more warmup, or tighter priors",
+            self.max_rhat,
+            self.worst,
+        )
+        for kind, value in (("bulk", self.min_ess_bulk), ("tail", self.min_ess_tail)):
+            test(
+                value >= self.required_ess,
+                f"ess-{kind}",
+                f"The {kind} effective sample size is {value:.0f} (at least {self.required_ess:.0f})",
+                "take more draws",
+                value,
+            )
+        test(
+            self.divergences <= MAX_DIVERGING * self.draws,
+            "divergences",
+            f"{self.divergences} of {self.draws} draws diverged (at most {MAX_DIVERGING:.1%})",
+            "use adapt=True or tighter priors",
+            float(self.divergences),
+        )
+        test(
+            self.shift <= MAX_SHIFT,
+            "precision",
+            f"Single precision may have moved posterior means by {self.shift:.2g} of their standard deviations "
+            f"(at most {MAX_SHIFT})",
+            "use precision='double'",
+            self.shift,
+        )
+        return Problems(problem for passed, problem in tests if not passed)
+
+
+def diagnostics_of(sampled: Sampled, method: str, max_tree_depth: int) -> Diagnostics:
+    """Compute the diagnostics of a fit from what the program returned."""
+    columns, names = [], []
+    for name, draws in sampled.posterior.items():
+        flat = np.asarray(draws).reshape(*draws.shape[:2], -1)
+        columns.append(flat)
+        names += [name if flat.shape[-1] == 1 else f"{name}[{i}]" for i in range(flat.shape[-1])]
+    chains = np.concatenate(columns, axis=-1)
+    rhat = _each(array_stats.rhat, chains)
+    bulk = _each(array_stats.ess, chains, method="bulk")
+    tail = _each(array_stats.ess, chains, method="tail", prob=(0.05, 0.95))
+    with np.errstate(all="ignore"):  # a chain that left the support has no energy
+        bfmi = np.asarray(array_stats.bfmi(np.asarray(sampled.energy), chain_axis=0, draw_axis=1))
+    heights = np.asarray(sampled.mode_potential)
+    steps = np.asarray(sampled.steps)
+    return Diagnostics(
+        method=method,
+        max_rhat=float(rhat.max()),
+        min_ess_bulk=float(bulk.min()),
+        min_ess_tail=float(tail.min()),
+        divergences=int(np.sum(sampled.diverging)),
+        draws=int(steps.size),
+        saturated=int((steps >= 2**max_tree_depth - 1).sum()),
+        mean_steps=float(steps.mean()),
+        min_bfmi=float(bfmi.min()),
+        modes_reached=float(np.mean(heights < heights.min() + 0.1)),
+        curvature=float(sampled.curvature),
+        worst=names[int(np.argmax(np.nan_to_num(rhat, nan=np.inf)))],
+    )
+
+
+def _each(statistic: Any, chains: np.ndarray, **options: Any) -> np.ndarray:
+    """Apply an ArviZ statistic to every parameter; a chain that is not finite counts as not converged."""
+    with np.errstate(all="ignore"):
+        return np.asarray(statistic(np.moveaxis(chains, -1, 0), chain_axis=1, draw_axis=2, **options), dtype=float)

@@ -1,0 +1,59 @@
+"""The mode of a posterior and the curvature there, by damped Newton steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+__all__ = ["MAX_NEWTON_STEPS", "newton"]
+
+MAX_NEWTON_STEPS = 60
+
+
+def newton(
+    potential: Callable[[jax.Array], jax.Array], z: jax.Array, each: Callable[..., Any] = jax.vmap
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Find a mode by damped Newton steps; return it with its potential and its Hessian.
+
+    Curvatures are made positive; the damping shrinks on success and grows on failure.  The search ends one step after
+    the Newton decrement (twice the fall in potential that a full step promises, about the squared distance from the
+    mode in posterior standard deviations) is below the square root of the machine's precision, or after
+    ``MAX_NEWTON_STEPS``.  The Hessian is a central difference of gradients: a gradient at each of a set of moves
+    (``each`` says whether side by side) and nothing more to compile.
+    """
+    precision = jnp.finfo(z.dtype).eps
+    tiny = precision ** (1 / 3)
+    moves = jnp.concatenate([jnp.zeros((1, z.size)), jnp.eye(z.size), -jnp.eye(z.size)]) * tiny
+
+    def measure(z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        heights, slopes = each(jax.value_and_grad(potential))(z + moves)
+        hessian = (slopes[1 : z.size + 1] - slopes[z.size + 1 :]) / (2 * tiny)
+        return heights[0], slopes[0], (hessian + hessian.T) / 2
+
+    def searching(carry: Any) -> jax.Array:
+        *_, decrement, count = carry
+        return (count < MAX_NEWTON_STEPS) & (decrement > jnp.sqrt(precision))
+
+    def step(carry: Any) -> Any:
+        z, height, slope, hessian, damping, _, count = carry
+        curvatures, directions = jnp.linalg.eigh(hessian)
+        curvatures, pull = jnp.maximum(jnp.abs(curvatures), 1e-3), directions.T @ slope
+        decrement = jnp.where(jnp.isfinite(height), jnp.sum(pull**2 / curvatures), jnp.inf)
+        new = z - directions @ (pull / (curvatures + damping))
+        new_height, new_slope, new_hessian = measure(new)
+        usable = jnp.isfinite(new_height) & jnp.isfinite(new_hessian).all()
+        better = usable & (new_height < height)
+        damping = jnp.where(better, 0.3 * damping, 4.0 * jnp.maximum(damping, 1e-2))
+        new_carry = (new, new_height, new_slope, new_hessian)
+        return (*jax.tree.map(partial(jnp.where, better), new_carry, carry[:4]), damping, decrement, count + 1)
+
+    # The first step has no slope: it stays at the start and measures it, so the derivatives are compiled once.
+    endless = jnp.full((), jnp.inf, z.dtype)
+    unmeasured = (z, endless, jnp.zeros_like(z), jnp.eye(z.size, dtype=z.dtype), jnp.ones((), z.dtype), endless, 0)
+    z, height, _, hessian, *_ = lax.while_loop(searching, step, unmeasured)
+    return z, height, hessian

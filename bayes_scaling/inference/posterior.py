@@ -1,0 +1,238 @@
+"""A fitted law: its draws, its data and its diagnostics in one ``xarray.DataTree``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import arviz_base
+import numpy as np
+import xarray as xr
+
+from bayes_scaling.errors import ConvergenceError, FileError
+from bayes_scaling.files import atomic_file
+from bayes_scaling.inference.diagnostics import Diagnostics
+from bayes_scaling.methods import PosteriorMethods
+from bayes_scaling.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayes_scaling.inference.nuts import Sampled
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
+
+__all__ = ["Posterior", "evenly_spaced", "provenance"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Posterior(PosteriorMethods):
+    """The posterior of a law on a study.
+
+    What is done with it are functions: :func:`bayes_scaling.forecast`, :func:`bayes_scaling.diagnose` and so on; some
+    also chain (``posterior.forecast(targets)``), as :mod:`bayes_scaling.methods` lists.
+
+    Attributes
+    ----------
+    law : Law
+        The law that was fitted.
+    study : Study
+        The runs it was fitted on.
+    tree : xarray.DataTree
+        Groups ``posterior``, ``sample_stats``, ``observed_data`` and ``constant_data``, dims ``chain``, ``draw``,
+        ``run`` and those of the law (``series``, ``task``); ArviZ reads it as it is.  Provenance is in its attributes.
+    diagnostics : Diagnostics
+        Whether the chains converged.
+    """
+
+    law: Law
+    study: Study
+    tree: xr.DataTree
+    diagnostics: Diagnostics
+
+    def __repr__(self) -> str:
+        state = "converged" if self.diagnostics.converged else "NOT CONVERGED"
+        return f"Posterior({self.law.name} on {self.study.name!r}, {self.diagnostics.draws} draws, {state})"
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each quantity: the study's where its card says one, otherwise the law's."""
+        given = self.study.card.units
+        return {quantity: given.get(quantity, unit) for quantity, unit in self.law.quantities.items()}
+
+    @classmethod
+    def from_sampled(
+        cls, law: Law, study: Study, sampled: Sampled, diagnostics: Diagnostics, *, seed: int, seconds: float
+    ) -> Posterior:
+        """Put what the sampler returned, and the data it saw, into one tree."""
+        runs, observed = law.arrays(study)
+        dims, coords = law.dims(study)
+        by_run = {name: ["run", *dims.get(name, [])] for name in (*law.run_inputs, *observed)}
+        groups: dict[str, Any] = {
+            "posterior": sampled.posterior,
+            "sample_stats": {
+                "diverging": sampled.diverging,
+                "n_steps": sampled.steps,
+                "acceptance_rate": sampled.accept,
+                "energy": sampled.energy,
+            },
+        }
+        tree = arviz_base.from_dict(groups, dims=dims, coords=coords)
+        coords = {**coords, "run": run_labels(study, len(next(iter(observed.values()))))}
+        for group, arrays in (("observed_data", observed), ("constant_data", runs)):
+            shown = {k: (by_run.get(k, []), np.asarray(v)) for k, v in arrays.items() if k in by_run or np.ndim(v) == 0}
+            used = {d for names, _ in shown.values() for d in names}
+            tree[group] = xr.DataTree(xr.Dataset(shown, coords={k: v for k, v in coords.items() if k in used}))
+        tree.attrs = {
+            **provenance(law, study),
+            "seed": seed,
+            "seconds": seconds,
+            "diagnostics": json.dumps(dataclasses.asdict(diagnostics)),
+        }
+        return cls(law, study, tree, diagnostics)
+
+    # -- draws ------------------------------------------------------------------------------------------------------
+
+    @property
+    def draws(self) -> dict[str, np.ndarray]:
+        """All posterior draws by site, chains put end to end: arrays of shape (sample, ...)."""
+        group = self.tree["posterior"].dataset
+        return {str(k): v.to_numpy().reshape(-1, *v.shape[2:]) for k, v in group.data_vars.items()}
+
+    @property
+    def run_labels(self) -> np.ndarray:
+        """The name of the run of each row of outcomes; its number where the study names none."""
+        return self.tree["observed_data"]["run"].to_numpy()
+
+    @property
+    def seed(self) -> int:
+        """The seed of the fit."""
+        return int(self.tree.attrs["seed"])
+
+    def summary(self, **options: Any) -> pd.DataFrame:
+        """Return ArviZ's summary table of the parameters; ``options`` go to :func:`arviz_stats.summary`."""
+        from arviz_stats import summary
+
+        return summary(self.tree, **options)
+
+    def thin(self, count: int | None) -> dict[str, np.ndarray]:
+        """Return ``count`` posterior draws by site, evenly spaced over all; every draw where it is None."""
+        draws = self.draws
+        chosen = evenly_spaced(len(next(iter(draws.values()))), count)
+        return {name: values[chosen] for name, values in draws.items()}
+
+    def require_converged(self, allow_unconverged: bool = False, *, override: str = "allow_unconverged=True") -> None:
+        """Refuse a fit that did not converge.
+
+        Parameters
+        ----------
+        allow_unconverged : bool
+            Let it pass.
+        override : str
+            What a user passes to use it all the same, in the words of the interface in use.
+
+        Raises
+        ------
+        ConvergenceError
+            With what is wrong and what to do about it.
+        """
+        problems = self.diagnostics.problems()
+        if problems and not allow_unconverged:
+            raise ConvergenceError(
+                f"The fit of {self.law.name} to {self.study.name!r} did not converge: {' '.join(problems)} "
+                f"To use it all the same, pass {override}."
+            )
+
+    # -- files ------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the tree to a netCDF file, whole or not at all.
+
+        Raises
+        ------
+        FileError
+            The file cannot be written.
+        """
+        path = Path(path)
+        with atomic_file(path) as part:
+            self.tree.to_netcdf(part, engine="h5netcdf")
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path, law: Law, study: Study) -> Posterior:
+        """Read a saved posterior back.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file that :meth:`save` wrote.
+        law : Law
+            The law it was fitted with, priors included.
+        study : Study
+            The study it was fitted on.
+
+        Raises
+        ------
+        FileError
+            The file is missing or damaged, or holds another law, other priors or another study.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileError(f"There is no file {str(path)!r}; save a posterior there first.")
+        try:
+            with xr.open_datatree(path, engine="h5netcdf") as opened:
+                tree = opened.load()
+            diagnostics = Diagnostics(**json.loads(tree.attrs["diagnostics"]))
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise FileError(
+                f"{str(path)!r} is damaged or not a saved posterior ({type(error).__name__}); fit anew."
+            ) from error
+        expected = provenance(law, study.training)
+        for key, what in (("law", "the law"), ("checksum", "the study")):
+            if tree.attrs.get(key) != expected[key]:
+                raise FileError(
+                    f"{str(path)!r} does not match {what}: it holds {tree.attrs.get(key)}, you gave {expected[key]}; "
+                    "load it with what it was fitted with, or fit anew."
+                )
+        return cls(law, study.training, tree, diagnostics)
+
+
+def evenly_spaced(count: int, wanted: int | None) -> np.ndarray:
+    """Return the places of ``wanted`` of ``count`` draws, evenly spaced over all; every place where it is None.
+
+    Examples
+    --------
+    >>> evenly_spaced(9, 3).tolist(), evenly_spaced(3, None).tolist()
+    ([0, 4, 8], [0, 1, 2])
+    """
+    return np.linspace(0, count - 1, min(wanted or count, count)).round().astype(int)
+
+
+def run_labels(study: Study, rows: int) -> np.ndarray:
+    """Return the run of each row of outcomes: rows are runs, or checkpoints of runs, or are not named at all."""
+    if "run" not in study.frame:
+        return np.arange(rows)
+    names = study.frame["run"]
+    return (names if len(names) == rows else names.drop_duplicates()).to_numpy()
+
+
+def provenance(law: Law, study: Study) -> Mapping[str, str]:
+    """Return what a result must remember of its making: law with priors, study, checksum, versions."""
+    return {
+        "law": repr(law),
+        "study": study.name,
+        "checksum": study.checksum,
+        "bayes_scaling": __version__,
+        "versions": _versions(),
+    }
+
+
+@cache
+def _versions() -> str:
+    """Return the versions of what a fit rests on; reading them takes as long as a tenth of a small fit."""
+    return json.dumps({name: version(name) for name in ("jax", "numpyro", "numpy", "xarray", "arviz-base")})

@@ -1,0 +1,118 @@
+"""Draw a study from a law: to plan an experiment, and to check that a fit finds what was put in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import LawError, suggest
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.trace import latent_sites, run_model
+from bayes_scaling.study.reading import as_rows
+from bayes_scaling.study.study import Card, Study
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+
+__all__ = ["simulate"]
+
+PLACEHOLDERS = (0.4, 0.6)  # stand where an outcome will be drawn: valid losses and valid fractions, different ones
+
+
+def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None, *, seed: int) -> Study:
+    """Draw the outcomes of planned runs through the law's own model.
+
+    Parameters
+    ----------
+    law : Law
+        What the world is to follow.
+    design : Study, DataFrame or mapping of columns
+        The inputs of each run (and of each task), as for a fit.  Outcomes in it are replaced; for a joint law they also
+        say which losses the tasks of a run share.
+    parameters : mapping, optional
+        Parameters of the law by name, or the textbook constants of its paper where the law knows how to read them
+        (:meth:`bayes_scaling.Law.centred`), and ``sigma``.  By default the published constants of a law that states
+        them (``law.published``).  What is not given is drawn from its prior.
+    seed : int
+        Seed of every random draw.
+
+    Returns
+    -------
+    Study
+        The design with its outcomes; all rows get the role ``train``.
+
+    Raises
+    ------
+    LawError
+        A parameter is none of the law's.
+    StudyError
+        The design lacks an input of the law.
+
+    Examples
+    --------
+    >>> from bayes_scaling.models import Chinchilla
+    >>> plan = {"N": [1e8, 1e9, 1e9], "D": [2e9, 2e9, 2e10]}
+    >>> drawn = simulate(Chinchilla(), plan, {"E": 1.7, "reducible": 0.5, "alpha_N": 0.3, "sigma": 0.01}, seed=0)
+    >>> bool(drawn.frame["loss"].gt(1.7).all())
+    True
+    """
+    frame = as_rows(design)
+    card = design.card if isinstance(design, Study) else Card("simulated")
+    for column in _outcomes(law):
+        if column not in frame:
+            frame[column] = np.linspace(*PLACEHOLDERS, len(frame))
+    frame["role"] = "train"
+    name = card.name if card.name.endswith("simulated") else f"{card.name} simulated"
+    study = Study.from_frame(frame, card=dataclasses.replace(card, name=name))
+    runs, observed = law.arrays(study)
+    given = dict(law.published if parameters is None else parameters)
+    sites = latent_sites(law, runs, observed)
+    if not set(given) <= {*sites, *law.priors}:
+        given = law.centred(runs, **given)
+    _check_given(law, given, sites)
+    chosen = {name: np.asarray(value, dtype=float) for name, value in given.items() if name in sites}
+    with double_precision():
+        drawn_sites = run_model(law, runs, latent=chosen, key=jax.random.key(seed))
+        drawn = {name: np.asarray(drawn_sites[name]["value"]) for name in observed}
+    return dataclasses.replace(study, frame=_filled(law, study, drawn))
+
+
+def _check_given(law: Law, given: Mapping[str, Any], sites: Mapping[str, Any]) -> None:
+    """Refuse parameters that the law does not have, and other values of those it fixes."""
+    for name, value in given.items():
+        if name in sites:
+            continue
+        if name not in law.priors:
+            raise LawError(f"{law.name} has no parameter {name!r}; {suggest(name, sites)}")
+        fixed = law.priors[name]
+        if isinstance(fixed, (int, float)) and not np.allclose(value, fixed):
+            raise LawError(
+                f"{law.name} fixes {name} at {fixed:g}, and {value:g} is given; leave it out, or fix that in the law."
+            )
+
+
+def _outcomes(law: Law) -> list[str]:
+    """Return the outcome columns of a table for this law."""
+    return [*law.series, *(q for q in law.quantities if not (law.series and q == "loss"))]
+
+
+def _filled(law: Law, study: Study, drawn: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Put drawn outcomes, of shape (run,) or (run, series or task), into the rows they belong to."""
+    frame = study.frame.copy()
+    dims, coords = law.dims(study)
+    if "task" in frame and any(np.ndim(values) > 1 for values in drawn.values()):
+        run = pd.Index(frame["run"].drop_duplicates()).get_indexer(frame["run"])
+    for name, values in drawn.items():
+        if values.ndim == 1:
+            frame[name] = values
+            continue
+        for place, label in enumerate(coords[dims[name][-1]]):
+            column, _, task = str(label).partition(":") if dims[name][-1] == "series" else (name, "", label)
+            rows = (frame["task"] == task).to_numpy() if task else np.full(len(frame), True)
+            frame.loc[rows, column] = values[run[rows], place]
+    return frame

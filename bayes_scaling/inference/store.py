@@ -1,0 +1,93 @@
+"""A run store: the fits of a batch on disk, written as they finish, so that a killed batch resumes where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayes_scaling.errors import FileError
+from bayes_scaling.files import write_json
+from bayes_scaling.inference.posterior import Posterior, provenance
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.chunks import Entry
+    from bayes_scaling.inference.nuts import Plan
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
+
+__all__ = ["RunStore"]
+
+MANIFEST = "manifest.json"
+
+
+class RunStore:
+    """A folder of netCDF files, one for each fit, and a manifest of the batch they belong to.
+
+    Every file is written under another name and then renamed, so that it is whole or absent; a fit is done when its
+    file is there.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made where it does not exist.
+    law : Law
+        The law of the batch.
+    plan : Plan
+        How the batch is sampled.
+    entries : sequence of Entry
+        The studies of the batch, with their seeds, in their order.
+
+    Raises
+    ------
+    FileError
+        The folder cannot be written, or holds another batch.
+    """
+
+    def __init__(self, folder: str | Path, law: Law, plan: Plan, entries: Sequence[Entry]) -> None:
+        self.folder, self.law = Path(folder), law
+        wanted = self._manifest(plan, entries)
+        path = self.folder / MANIFEST
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                self._compare(json.loads(path.read_text(encoding="utf-8")), wanted)
+            else:
+                write_json(wanted, path)
+        except OSError as error:
+            raise FileError(
+                f"Cannot keep fits in {str(folder)!r} ({error.strerror}); choose a folder you may write to."
+            ) from error
+        except json.JSONDecodeError as error:
+            raise FileError(f"{str(path)!r} is damaged; remove the folder, or choose another one.") from error
+
+    def _manifest(self, plan: Plan, entries: Sequence[Entry]) -> dict[str, Any]:
+        names = ("bayes_scaling", "versions")
+        known = provenance(self.law, entries[0].study) if entries else {}
+        return {
+            "law": repr(self.law),
+            "plan": plan._asdict(),
+            **{name: known[name] for name in names if name in known},
+            "studies": [{"name": e.study.name, "checksum": e.study.checksum, "seed": e.seed} for e in entries],
+        }
+
+    def _compare(self, found: Any, wanted: dict[str, Any]) -> None:
+        for part in ("law", "plan", "studies"):
+            if not isinstance(found, dict) or found.get(part) != wanted[part]:
+                raise FileError(
+                    f"{str(self.folder)!r} holds fits of another batch (another {part}); resume it with the same "
+                    "law, studies, seed and draws, or choose another folder."
+                )
+
+    def path(self, place: int) -> Path:
+        """Return the file of the study at ``place``."""
+        return self.folder / f"{place:06d}.nc"
+
+    def load(self, place: int, study: Study) -> Posterior | None:
+        """Return the fit of the study at ``place``; None where it is not done."""
+        return Posterior.load(self.path(place), self.law, study) if self.path(place).exists() else None
+
+    def save(self, place: int, posterior: Posterior) -> None:
+        """Keep the fit of the study at ``place``."""
+        posterior.save(self.path(place))

@@ -1,0 +1,418 @@
+"""The base class of every law: from priors and one equation to a NumPyro model, and every hook that may be asked of it.
+
+A law is a frozen dataclass.  Fields annotated ``Prior`` are its parameters; the method ``mean`` is its equation,
+with the study's columns as positional arguments and the parameters as keyword-only ones.  The base class writes the
+generative model once; a joint law overrides ``__call__`` in plain NumPyro.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+
+from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.law.fields import (
+    FieldNote,
+    data_field,
+    document,
+    field_notes,
+    is_prior,
+    option,
+    prior,
+)
+from bayes_scaling.law.priors import Prior, describe, pack, unpack
+from bayes_scaling.law.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error
+from bayes_scaling.study.reading import column_of, remedy
+from bayes_scaling.study.validation import floats
+
+if TYPE_CHECKING:
+    from bayes_scaling.study.study import Study
+
+__all__ = ["Law"]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(prior, option, data_field))
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Law:
+    r"""A generative model of training-run outcomes.
+
+    Subclass it, give each parameter a prior, write ``mean``; that is all.  The outcome is modelled on its logarithm
+    with Student-t noise (5 degrees of freedom), so a run that went wrong does not bend the law.
+
+    Notes
+    -----
+    A positional argument of ``mean`` is a column of the study: ``N`` (parameters), ``D`` (tokens), ``C`` (FLOPs), or
+    any other column by its name.  An argument ``N0`` is the reference of column ``N``: its geometric mean over the
+    fitted runs, so that priors speak of the centre of the data.  A parameter called ``E`` is the irreducible outcome;
+    a law whose floor is called otherwise says so in :meth:`irreducible`.
+
+    The other attributes and methods are hooks, all with a default: what the rest of the package asks of a law.  A law
+    of another outcome than ``loss`` names it in ``outcome`` and ``unit``, and says in ``better`` which way is better.
+
+    Examples
+    --------
+    >>> import numpyro.distributions as dist, jax.numpy as jnp, bayes_scaling as bs
+    >>> class Saturating(bs.Law):
+    ...     E: bs.Prior = dist.LogNormal(0.5, 0.5)
+    ...     log_A: bs.Prior = dist.Normal(0.0, 1.0)
+    ...     alpha_N: bs.Prior = dist.LogNormal(-1.0, 0.5)
+    ...     def mean(self, N, *, E, log_A, alpha_N):
+    ...         return E + jnp.exp(log_A - alpha_N * jnp.log(N / 1e9))
+    >>> Saturating(E=1.69).free_parameters  # a number fixes a parameter
+    ['sigma', 'log_A', 'alpha_N']
+    """
+
+    sigma: Prior = prior(
+        default=dist.LogNormal(math.log(0.01), 1.0),
+        unit="fraction",
+        reason="Relative noise of the outcome between runs of equal inputs (a fraction: 0.01 is one per cent).",
+    )
+    discrepancy: Prior = prior(
+        default=0.2,
+        unit="fraction",
+        reason="How wrong the slope of the reducible loss may be beyond the fitted runs (a fraction, standard "
+        "deviation): at a step ``d`` in log reducible loss beyond the edge of the data, the forecast moves by "
+        "``d * discrepancy`` times a standard normal.  Used by forecasts only, where it can be switched off.",
+    )
+
+    outcome: ClassVar[str] = "loss"
+    unit: ClassVar[str] = "nats per token"
+    better: ClassVar[Mapping[str, str]] = {"loss": "lower", "error": "lower", "accuracy": "higher"}
+    """Which way each quantity is better, ``lower`` or ``higher``."""
+    inputs: ClassVar[tuple[str, ...]] = ()
+    equation: ClassVar[str] = ""
+    indicators: ClassVar[tuple[str, ...]] = ()
+    """Inputs that may be zero: pre-trained or not, pre-training data."""
+    pooling: ClassVar[Mapping[str, float]] = {}
+    """Spread between series of each parameter that a joint law pools, on the unconstrained scale."""
+    thinning: ClassVar[int] = 1
+    """Transitions per kept draw: more where successive draws are much alike."""
+    published: ClassVar[Mapping[str, float]] = {}
+    """Constants of the law's paper, the default of a simulation."""
+    transfers: ClassVar[bool] = False
+    """Whether the law says what pre-training is worth, in :meth:`transferred` and :meth:`enough`."""
+    by_task: ClassVar[bool] = False
+    """Whether the law describes all tasks of a study together; otherwise it is fitted to one at a time."""
+
+    notes: ClassVar[Mapping[str, FieldNote]] = {}
+    """The unit of and the reason for each parameter, and the meaning of each option, by name."""
+    summary: ClassVar[str] = ""
+    """First paragraph of what somebody wrote of the law."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        written = cls.__dict__.get("__doc__") or ""  # before dataclass puts a signature in its place
+        dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
+        cls.describe_itself(written)
+        jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
+        if "mean" in cls.__dict__:
+            cls._read_signature()
+
+    @classmethod
+    def _read_signature(cls) -> None:
+        arguments = [p for p in inspect.signature(cls.mean).parameters.values() if p.name != "self"]
+        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
+            raise LawError(f"{cls.__name__}.mean takes *args or **kwargs; name each column and each parameter instead.")
+        cls.inputs = tuple(p.name for p in arguments if p.kind is not p.KEYWORD_ONLY)
+        wanted = {p.name for p in arguments if p.kind is p.KEYWORD_ONLY}
+        given = cls._prior_fields() - {"sigma", "discrepancy"}
+        if wanted != given:
+            missing, unused = sorted(wanted - given), sorted(given - wanted)
+            raise LawError(
+                f"{cls.__name__}: every prior is a keyword-only argument of mean and the other way round, but "
+                + " and ".join(
+                    ([f"{', '.join(missing)} has no prior"] if missing else [])
+                    + ([f"{', '.join(unused)} is not used by mean"] if unused else [])
+                )
+                + "."
+            )
+
+    @classmethod
+    def _prior_fields(cls) -> set[str]:
+        return {f.name for f in dataclasses.fields(cls) if is_prior(f)}
+
+    @classmethod
+    def describe_itself(cls, written: str) -> None:
+        """Keep what is said of each field, and put it into the docstring that somebody wrote."""
+        cls.notes = field_notes(cls)
+        cls.summary = inspect.cleandoc(written).partition("\n\n")[0]
+        cls.__doc__ = document(written or f"The law {cls.__name__}.", cls, cls.notes)
+
+    def __post_init__(self) -> None:
+        for name, own in self.priors.items():
+            if isinstance(own, dist.Distribution):
+                if own.batch_shape or own.event_shape:
+                    raise LawError(f"{self.name}.{name} has a prior of shape {own.shape()}; give a scalar one.")
+            elif isinstance(own, bool) or not isinstance(own, (int, float, np.number)) or not math.isfinite(own):
+                raise LawError(
+                    f"{self.name}.{name} is {own!r}; give a NumPyro distribution, or a finite number to fix it."
+                )
+
+    # -- identity ---------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The law's name, as the command line and the tables print it."""
+        return type(self).__name__
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Every parameter of this law with its prior (or the number it is fixed at)."""
+        names = self._prior_fields()
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name in names}
+
+    def __repr__(self) -> str:
+        own = [f.name for f in dataclasses.fields(self)]
+        own = [n for n in own if n not in ("sigma", "discrepancy")] + [n for n in own if n in ("sigma", "discrepancy")]
+        priors = self._prior_fields()
+        shown = (f"{n}={describe(getattr(self, n)) if n in priors else repr(getattr(self, n))}" for n in own)
+        return f"{self.name}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), repr(self)))
+
+    def _flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Priors, numbers and held laws are data, options are structure: other priors never compile a program again."""
+        names = self._data_fields()
+        options = tuple((f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in names)
+        data, structures = zip(*(unpack(getattr(self, name)) for name in names), strict=True)
+        return data, (tuple(zip(names, structures, strict=True)), options)
+
+    @classmethod
+    def _data_fields(cls) -> tuple[str, ...]:
+        """Return the fields that hold data, told by their declaration: inside JAX their values are placeholders."""
+        return tuple(f.name for f in dataclasses.fields(cls) if cls.notes[f.name].kind != "option")
+
+    @classmethod
+    def _unflatten(cls, structure: tuple[Any, ...], data: tuple[Any, ...]) -> Law:
+        law = object.__new__(cls)
+        fields, options = structure
+        packed = ((name, pack(value, inner)) for (name, inner), value in zip(fields, data, strict=True))
+        for name, value in (*packed, *options):
+            object.__setattr__(law, name, value)
+        return law
+
+    def replace(self, **changes: Any) -> Law:
+        """Return this law with some priors (or options) changed."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def program(self) -> Law:
+        """The law whose compiled program serves this one; itself, unless laws differ in their data alone."""
+        return self
+
+    @property
+    def free_parameters(self) -> list[str]:
+        """The parameters a fit has to learn: those with a prior, without the forecast's discrepancy."""
+        return [n for n, own in self.priors.items() if n != "discrepancy" and isinstance(own, dist.Distribution)]
+
+    # -- the model --------------------------------------------------------------------------------------------------
+
+    def mean(self, *columns: Any, **parameters: Any) -> Any:
+        """Return the law's outcome at the given columns; the one method a new law writes."""
+        raise NotImplementedError(f"{self.name} has no equation; write its mean method.")
+
+    def derived(self, *runs: Any, **parameters: Any) -> dict[str, jax.Array]:
+        """Return further constants to publish, such as the textbook ``A`` and ``B``."""
+        return {}
+
+    def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:
+        """Return the distribution of an outcome around ``mean``: Student t on the logarithm."""
+        log_mean = jnp.log(jnp.maximum(mean, 1e-12))
+        return dist.TransformedDistribution(dist.StudentT(5.0, log_mean, sigma), dist.transforms.ExpTransform())
+
+    def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
+        """Map the sampler's coordinates to unconstrained parameters; override it to straighten a curved posterior.
+
+        The map must have unit Jacobian (each coordinate shifted by a function of the others), so that priors keep
+        their meaning.
+        """
+        return u
+
+    def parameters(self) -> dict[str, jax.Array]:
+        """Sample every parameter from its prior, inside a NumPyro model."""
+        return {name: sample_or_fix(name, own) for name, own in self.priors.items() if name != "discrepancy"}
+
+    def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out."""
+        own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {"sigma", "discrepancy"}}
+        return self.mean(*(runs[name] for name in self.inputs), **own)
+
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float:
+        """Return the irreducible outcome, above which the slope may be off beyond the data: the parameter ``E``, or 0.
+
+        Parameters
+        ----------
+        runs : mapping of str to array
+            Columns and references, as for :meth:`at`.
+        parameters : mapping of str to array
+            One draw of the parameters; what is fixed is in it too.
+        """
+        return parameters.get("E", 0.0)
+
+    def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:
+        """Return the outcome at ``runs``, the slope of its reducible part off by ``slope_error`` beyond ``fitted``."""
+        floor, edge = self.irreducible(runs, parameters), self.irreducible(fitted, parameters)
+        return floor + extrapolate(self.at(runs, parameters) - floor, self.at(fitted, parameters) - edge, slope_error)
+
+    def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
+        """Run the NumPyro model.
+
+        Parameters
+        ----------
+        runs : mapping of str to array, shape (run,)
+            The columns that ``mean`` asks for, and the references as scalars.
+        observed : mapping, optional
+            Outcomes, shape (run,); NaN marks an outcome to leave out.  None samples them.
+        fitted : mapping, optional
+            The runs a forecast was fitted on; NaN marks padding.  When given, the extrapolation discrepancy is applied
+            beyond them.
+        """
+        parameters = self.parameters()
+        mean = self.at(runs, parameters)
+        for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k != "sigma"}).items():
+            numpyro.deterministic(name, value)
+        if fitted is not None:
+            mean = self.extrapolated(runs, fitted, parameters, sample_slope_error(self.discrepancy))
+        if observed is None:
+            numpyro.deterministic(f"{self.outcome}_mean", mean)
+        with numpyro.plate("run", jnp.shape(mean)[0]):
+            observe(self.outcome, self.likelihood(mean, parameters["sigma"]), observed)
+
+    # -- the data ---------------------------------------------------------------------------------------------------
+
+    @property
+    def run_inputs(self) -> tuple[str, ...]:
+        """The inputs that differ between runs: all but the references."""
+        return tuple(name for name in self.inputs if not self._is_reference(name))
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The column of each input that differs between runs, by its symbol: ``{"N": "n_params"}``."""
+        return {symbol: column_of(symbol) for symbol in self.run_inputs}
+
+    @property
+    def quantities(self) -> dict[str, str]:
+        """What this law forecasts, with units."""
+        return {self.outcome: self.unit}
+
+    def lower_is_better(self, quantity: str) -> bool:
+        """Say which way a quantity is better, by ``better``.
+
+        Raises
+        ------
+        LawError
+            The law does not say.
+        """
+        if quantity not in self.better:
+            raise LawError(
+                f"{self.name} does not say which way {quantity!r} is better; give the law "
+                f"better = {{{quantity!r}: 'higher'}}, or 'lower'."
+            )
+        return self.better[quantity] == "lower"
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The loss columns that a law of several series describes together; empty where it describes one outcome."""
+        return ()
+
+    @property
+    def route(self) -> str | None:
+        """The loss through which a law of several steps goes from its inputs to its outcome; None: it goes directly."""
+        return None
+
+    def series_of(self, task: str, labels: Sequence[str]) -> str:
+        """Return which of the labels of a quantity's series stands for a task: the task's own."""
+        return task
+
+    @property
+    def series_units(self) -> dict[str, str]:
+        """Units of single series of a quantity, where they differ from the quantity's."""
+        return {}
+
+    def _is_reference(self, name: str) -> bool:
+        return name.endswith("0") and name[:-1] in self.inputs
+
+    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return (runs, observed) for this law from a study: float arrays of shape (run,), references as scalars.
+
+        Raises
+        ------
+        StudyError
+            A column is missing, or the study holds several tasks and this law describes one series.
+        """
+        if "task" in study.frame and study.frame["task"].nunique() > 1:
+            raise StudyError(
+                f"{self.name} describes one series, but study {study.name!r} has {len(study.tasks)} tasks; "
+                "choose one with study.select(task=...)."
+            )
+        columns = self.input_arrays(study.frame)
+        return columns | self.references(columns), {self.outcome: study.column(self.outcome)}
+
+    def references(self, columns: Arrays) -> dict[str, np.ndarray]:
+        """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs."""
+        wanted = [name for name in self.inputs if self._is_reference(name)]
+        return {name: np.asarray(np.exp(np.mean(np.log(columns[name[:-1]])))) for name in wanted}
+
+    def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
+        """Return the law's input columns of a table as float arrays, without references."""
+        for symbol, column in self.columns.items():
+            if column not in frame:
+                raise StudyError(
+                    f"{self.name} needs the column {column!r} ({symbol}), which the table lacks; "
+                    f"{remedy(column, frame.columns)}"
+                )
+        return {s: floats(frame, column, finite=True).to_numpy() for s, column in self.columns.items()}
+
+    def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:
+        """Return (dims, coords) of the posterior's sites, for ArviZ; scalars need none."""
+        return {}, {}
+
+    # -- what a law may say besides ---------------------------------------------------------------------------------
+
+    def centred(self, runs: Arrays, **constants: Any) -> dict[str, Any]:
+        """Return the parameters of this law at the references of ``runs`` from the textbook constants of its paper.
+
+        Parameters
+        ----------
+        runs : mapping of str to array
+            Columns and references, as :meth:`arrays` returns them.
+        **constants : float
+            The constants; those of a law without textbook constants are its parameters themselves.
+        """
+        return constants
+
+    def transferred(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return the data that pre-training is worth, D_T, in the unit of ``D_F``; laws of transfer say so.
+
+        Raises
+        ------
+        LawError
+            This is no law of transfer.
+        """
+        raise LawError(f"{self.name} says nothing of transfer; fit one of the laws of transfer.")
+
+    def enough(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return the data with which training from scratch is near its limit, D(N), in the unit of ``D_F``.
+
+        Raises
+        ------
+        LawError
+            This is no law of transfer.
+        """
+        raise LawError(f"{self.name} says nothing of transfer; fit one of the laws of transfer.")
+
+
+Law.describe_itself(Law.__doc__ or "")

@@ -1,0 +1,157 @@
+"""The fields of a law: parameters with a unit and a reason beside their prior, static options, and data."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bayes_scaling.errors import LawError
+from bayes_scaling.law.priors import Prior
+
+__all__ = ["FieldNote", "data_field", "document", "field_notes", "is_prior", "option", "prior"]
+
+LAST = ("sigma", "discrepancy")  # of every law's parameters
+WIDTH = 112  # of the text that is put into docstrings
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldNote:
+    """What is said of a field beside its default.
+
+    Attributes
+    ----------
+    kind : str
+        ``prior`` (a parameter), ``option`` (static: part of the identity of the compiled program) or ``data``.
+    unit : str
+        Of a parameter; empty for the others.
+    reason : str
+        Why the prior is what it is, or what the option or datum means; reStructuredText.
+    """
+
+    kind: str
+    unit: str = ""
+    reason: str = ""
+
+
+def prior(*, default: Prior, unit: str, reason: str) -> Any:
+    """Return the field of a parameter: its prior, its unit, and the reason for the prior.
+
+    Documentation, reports and ``bayes-scaling laws`` show all three.  A plain ``name: Prior = distribution`` is a
+    parameter too, without words.
+
+    Parameters
+    ----------
+    default : Distribution or float
+        A scalar NumPyro distribution, or the number at which the parameter is fixed.
+    unit : str
+        Unit of the parameter: ``nats per token``, ``share``, ``pure number``.
+    reason : str
+        Why this prior, in reStructuredText.
+
+    Examples
+    --------
+    >>> import bayes_scaling as bs, numpyro.distributions as dist
+    >>> class Constant(bs.Law):
+    ...     E: bs.Prior = bs.prior(default=dist.LogNormal(0.5, 0.5), unit="nats per token", reason="Wide.")
+    ...     def mean(self, N, *, E):
+    ...         return E + 0 * N
+    >>> Constant.notes["E"].unit
+    'nats per token'
+    """
+    return dataclasses.field(default=default, metadata={"note": FieldNote("prior", unit, reason)})
+
+
+def option(*, default: Any, about: str) -> Any:
+    """Return the field of a static option: a choice that shapes the compiled program.
+
+    Parameters
+    ----------
+    default : object
+        Hashable: text, a whole number, True or False, None, a tuple of these.
+    about : str
+        What it chooses, in reStructuredText.
+    """
+    return dataclasses.field(default=default, metadata={"note": FieldNote("option", reason=about)})
+
+
+def data_field(*, default: Any, about: str) -> Any:
+    """Return the field of a number, or of a law that this law holds: another value never compiles a program again.
+
+    Parameters
+    ----------
+    default : float, Law or None
+        The value.
+    about : str
+        What it is, in reStructuredText.
+    """
+    return dataclasses.field(default=default, metadata={"note": FieldNote("data", reason=about)})
+
+
+def is_prior(field: dataclasses.Field[Any]) -> bool:
+    """Say whether a field is a parameter: annotated ``Prior``."""
+    return field.type == Prior or str(field.type).rpartition(".")[2] == "Prior"
+
+
+def field_notes(law: type) -> dict[str, FieldNote]:
+    """Return what is said of each field of a law; where a class changes a default alone, its base's words stay.
+
+    Raises
+    ------
+    LawError
+        A field is neither a parameter nor made by :func:`.option` or :func:`.data_field`.
+    """
+    found: dict[str, FieldNote] = {}
+    for base in reversed(law.__mro__):
+        own = inspect.get_annotations(base)
+        for field in dataclasses.fields(base) if dataclasses.is_dataclass(base) else ():
+            name = field.name
+            if name not in own:
+                continue
+            note = field.metadata.get("note") or found.get(name) or (FieldNote("prior") if is_prior(field) else None)
+            if note is None:
+                raise LawError(
+                    f"{law.__name__}.{name} is no parameter; annotate it Prior if it is one, or give it as "
+                    f"bs.option(default={field.default!r}, about='what it chooses') or bs.data_field(...)."
+                )
+            found[name] = note
+    return {name: found[name] for name in sorted(found, key=LAST.__contains__)}
+
+
+def document(text: str, law: type, notes: Mapping[str, FieldNote]) -> str:
+    """Return the docstring of a law with the section of its parameters, made from its fields.
+
+    Parameters
+    ----------
+    text : str
+        What somebody wrote: summary, equation, notes, references, examples.
+    law : type
+        The class, for the types of its fields.
+    notes : mapping of str to FieldNote
+        What is said of them.
+    """
+    body = inspect.cleandoc(text)
+    section = "\n".join(("Parameters", "----------", *_entries(notes, _types(law))))
+    following = re.search(r"^(Raises|Notes|References|Examples)\n-{3,}$", body, re.MULTILINE)
+    if following is None:
+        return f"{body}\n\n{section}\n"
+    return f"{body[: following.start()]}{section}\n\n{body[following.start() :]}"
+
+
+def _entries(notes: Mapping[str, FieldNote], types: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of the section; fields in a row that have the same words share an entry."""
+    names = list(notes)
+    while names:
+        first = notes[names[0]]
+        alike = [n for n in names if notes[n] == first and types[n] == types[names[0]]]
+        group = [n for n, m in zip(names, alike, strict=False) if n == m]  # those that follow one another
+        names = names[len(group) :]
+        yield f"{', '.join(group)} : {types[group[0]]}{', ' + first.unit if first.unit else ''}"
+        yield from textwrap.wrap(first.reason, WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def _types(law: type) -> dict[str, str]:
+    return {f.name: "Prior" if is_prior(f) else str(f.type).replace(" | ", " or ") for f in dataclasses.fields(law)}

@@ -1,0 +1,45 @@
+"""Partial pooling: one parameter for several series that resemble each other."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from numpyro.distributions import biject_to
+
+from bayes_scaling.law.priors import Prior
+
+__all__ = ["assemble", "pooled"]
+
+
+def pooled(name: str, prior: Prior, spread: float | None, size: int) -> jax.Array:
+    """Sample one value per series, inside a NumPyro model.
+
+    Parameters
+    ----------
+    name : str
+        Site of the values, shape (size,); ``{name}_mean`` holds what the series share.
+    prior : Prior
+        Prior of the shared value, or of every value where nothing is pooled.
+    spread : float or None
+        Standard deviation between series on the unconstrained scale (log of a positive parameter, logit of a share).
+        It is fixed: a learnt scale makes the joint mode a bad guide to the posterior.  None: no pooling.
+    size : int
+        Number of series.
+    """
+    if not isinstance(prior, dist.Distribution):
+        return jnp.full(size, prior, dtype=float)
+    if spread is None:
+        return numpyro.sample(name, prior.expand([size]).to_event(1))
+    link = biject_to(prior.support)
+    shared = numpyro.sample(f"{name}_mean", prior)
+    offset = numpyro.sample(f"{name}_offset", dist.Normal(0.0, 1.0).expand([size]).to_event(1))
+    return numpyro.deterministic(name, link(link.inv(shared) + spread * offset))
+
+
+def assemble(u: dict[str, jax.Array], name: str, spread: float | None) -> jax.Array | None:
+    """Return the unconstrained values of :func:`.pooled` from the sampler's coordinates; None where it is fixed."""
+    if spread is None or f"{name}_mean" not in u:
+        return u.get(name)
+    return u[f"{name}_mean"] + spread * u[f"{name}_offset"]

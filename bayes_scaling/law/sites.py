@@ -1,0 +1,68 @@
+"""What laws are written with inside a NumPyro model: sites that sample, observe and extrapolate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+
+from bayes_scaling.law.priors import Prior
+
+__all__ = ["Arrays", "extrapolate", "observe", "sample_or_fix", "sample_slope_error"]
+
+Arrays = Mapping[str, Any]
+"""Columns, outcomes or parameters by name, as a law's model passes them around."""
+
+EDGE_QUANTILE = 0.05  # the frontier of the fitted runs is this quantile of their reducible loss
+
+
+def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -> jax.Array:
+    """Sample an outcome, or condition on it where it is finite; NaN marks a missing or padded outcome.
+
+    An outcome with several entries (an event) is left out as a whole when one of them is NaN.
+    """
+    if observed is None:
+        return numpyro.sample(site, likelihood)
+    present = jnp.isfinite(observed[site])
+    values = jnp.where(present, observed[site], 1.0)
+    if likelihood.event_dim:
+        present = present.all(axis=tuple(range(-likelihood.event_dim, 0)))
+    with numpyro.handlers.mask(mask=present):
+        return numpyro.sample(site, likelihood, obs=values)
+
+
+def sample_or_fix(site: str, prior: Prior) -> jax.Array:
+    """Sample a parameter from its prior, or return the number it is fixed at."""
+    return numpyro.sample(site, prior) if isinstance(prior, dist.Distribution) else jnp.asarray(prior, float)
+
+
+def sample_slope_error(discrepancy: Prior, shape: tuple[int, ...] = (), site: str = "discrepancy") -> jax.Array:
+    """Sample the relative error of the slope beyond the fitted runs; its sites exist in forecasts only."""
+    scale = sample_or_fix(site, discrepancy)
+    return scale * numpyro.sample(f"{site}_slope", dist.Normal(0.0, 1.0).expand(shape).to_event(len(shape)))
+
+
+def extrapolate(reducible: jax.Array, fitted: jax.Array, slope_error: jax.Array) -> jax.Array:
+    """Stretch the step in log reducible loss beyond the edge of the fitted runs by ``1 + slope_error``.
+
+    Parameters
+    ----------
+    reducible, fitted : array, shape (run, ...) and (fitted run, ...)
+        Reducible outcome at the targets and at the fitted runs.
+    slope_error : array
+        Relative error of the slope, broadcast against the targets.
+
+    Returns
+    -------
+    array
+        The reducible outcome, unchanged inside the data; beyond its edge e it is ``e * exp(-d (1 + slope_error))``
+        with ``d = log(e / reducible)``.
+    """
+    edge = jnp.nanquantile(fitted, EDGE_QUANTILE, axis=0)
+    usable = (reducible > 0) & (edge > 0)
+    step = jnp.where(usable, jnp.log(jnp.where(usable, edge, 1.0) / jnp.where(usable, reducible, 1.0)), 0.0)
+    return jnp.where(step > 0, reducible * jnp.exp(-jnp.maximum(step, 0.0) * slope_error), reducible)

@@ -1,0 +1,222 @@
+"""The pictures of the checks, in the house style; matplotlib Axes in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from scipy import stats
+
+from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.evaluation.checks import SENSITIVE
+from bayes_scaling.evaluation.sbc import BINS, Calibration
+from bayes_scaling.forecasts.display import scale_of
+from bayes_scaling.plots.style import BLUE, QUIET, STAR, headline, house_style, new_axes
+
+__all__ = ["plot_loo_pit", "plot_predictive_check", "plot_ranks", "plot_sensitivity"]
+
+COLORS = (BLUE, STAR, "#009E73")
+LEVEL = 0.95  # of the band in which places of sound intervals lie
+
+
+@house_style
+def plot_predictive_check(check: pd.DataFrame, quantity: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw predictive intervals of the fitted runs over their outcomes.
+
+    Parameters
+    ----------
+    check : pandas.DataFrame
+        What :func:`bayes_scaling.predictive_check` returned.
+    quantity : str, optional
+        What to draw where a law forecasts several; by default the first.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Predicted over observed against observed, an interval per outcome; on a logarithmic axis for the prior.
+
+    Raises
+    ------
+    TargetError
+        The check has no such quantity.
+
+    Examples
+    --------
+    >>> ax = plot_predictive_check(bs.predictive_check(posterior, "prior"))  # doctest: +SKIP
+    """
+    known = list(check["quantity"].drop_duplicates())
+    quantity = quantity or known[0]
+    if quantity not in known:
+        raise TargetError(f"The check has no {quantity!r}; {suggest(quantity, known)}")
+    rows = check[check["quantity"] == quantity]
+    source = check.attrs.get("source", "posterior")
+    factor, unit, *_ = scale_of(check.attrs.get("units", {}).get(quantity, "as given"))
+    ax = new_axes(ax)
+    x, thick = factor * rows["observed"], float(np.clip(300 / len(rows), 1.4, 5.0))
+    at = {name: rows[name] / rows["observed"] for name in ("q05", "q25", "median", "q75", "q95")}
+    ax.vlines(x, at["q05"], at["q95"], color=BLUE, linewidth=thick / 3, alpha=0.8, zorder=4)
+    ax.vlines(x, at["q25"], at["q75"], color=BLUE, linewidth=thick, alpha=0.8, zorder=5)
+    ax.plot(x, at["median"], linestyle="", marker=".", color="white", markersize=thick, markeredgewidth=0, zorder=6)
+    ax.axhline(1, color=STAR, linewidth=1.0, zorder=7)
+    if source == "prior":
+        ax.set_yscale("log")
+        _plain_numbers(ax.yaxis)
+    inside = [((rows[low] <= rows["observed"]) & (rows["observed"] <= rows[high])).mean()
+              for low, high in (("q25", "q75"), ("q05", "q95"))]  # fmt: skip
+    ax.set_xlabel(f"observed {quantity} ({unit})")
+    ax.set_ylabel("predicted / observed (ratio)")
+    headline(
+        ax,
+        _title(f"{source.capitalize()} predictive check", check),
+        "bars: 50 and 90 % of new runs like the fitted ones   "
+        f"they hold {100 * inside[0]:.0f} and {100 * inside[1]:.0f} % of {len(rows)} outcomes",
+    )
+    return ax
+
+
+@house_style
+def plot_loo_pit(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how far LOO-PIT values are from uniform.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        What :func:`bayes_scaling.loo_pit` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Their distribution function less that of the uniform, a line per quantity, and the band that 95 % of such lines
+        stay in where outcomes are independent (Kolmogorov's).
+
+    Examples
+    --------
+    >>> ax = plot_loo_pit(bs.loo_pit(posterior))  # doctest: +SKIP
+    """
+    ax = new_axes(ax)
+    ax.axhline(0, color=QUIET, linewidth=0.8)
+    widest = 0.0
+    for i, (quantity, rows) in enumerate(table.groupby("quantity", sort=False)):
+        n, color = len(rows), COLORS[i % len(COLORS)]
+        places = np.sort(rows["pit"].to_numpy())
+        x = np.concatenate([[0], np.repeat(places, 2), [1]])
+        steps = np.repeat(np.arange(n + 1) / n, 2)
+        ax.plot(x, steps - x, color=color, linewidth=1.4)
+        width = stats.kstwo.ppf(LEVEL, n)
+        ax.fill_between([0, 1], -width, width, color=color, alpha=0.12, linewidth=0, zorder=1)
+        widest = max(widest, width, np.abs(steps - x).max())
+        p = stats.kstest(places, "uniform").pvalue
+        ax.annotate(
+            f"{quantity}: {n} outcomes, p = {p:.2g}", (0.99, 0.97 - 0.06 * i), xycoords="axes fraction",
+            ha="right", va="top", fontsize=8, color=color,
+        )  # fmt: skip
+    ax.set_xlim(0, 1)
+    ax.set_ylim(-1.1 * widest, 1.35 * widest)
+    ax.set_xlabel("place of the outcome in its forecast by the others (LOO-PIT, 0 to 1)")
+    ax.set_ylabel("share below, less uniform (fraction)")
+    headline(
+        ax,
+        _title("LOO-PIT", table),
+        "rising at both ends: intervals too narrow   rising in the middle: too wide   band: 95 % of sound ones",
+    )
+    return ax
+
+
+@house_style
+def plot_sensitivity(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how much each parameter depends on the priors and on the runs.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        What :func:`bayes_scaling.sensitivity` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A row per parameter, a dot per series or task: priors in vermilion, likelihood in blue.
+
+    Examples
+    --------
+    >>> ax = plot_sensitivity(bs.sensitivity(posterior))  # doctest: +SKIP
+    """
+    sites = table.index.str.partition("[").get_level_values(0)
+    names = list(dict.fromkeys(sites))[::-1]
+    ax = new_axes(ax, height=1.3 + 0.3 * len(names))
+    ax.axvline(SENSITIVE, color=QUIET, linewidth=0.8)
+    rows = np.array([names.index(site) for site in sites])
+    for column, color, shift in (("likelihood", BLUE, 0.14), ("prior", STAR, -0.14)):
+        ax.plot(np.maximum(table[column], 1e-3), rows + shift, "o", color=color, markersize=4.5, markeredgewidth=0)
+    ax.set_xscale("log")
+    _plain_numbers(ax.xaxis)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(-0.6, len(names) - 0.4)
+    ax.tick_params(axis="y", length=0, labelsize=9)
+    ax.set_xlabel("change of the posterior per doubling of the power (distance between distributions)")
+    conflicts, alone = ((table["verdict"] == v).sum() for v in ("conflict", "prior"))
+    headline(
+        ax,
+        _title("Sensitivity", table),
+        f"blue: likelihood   vermilion: priors   right of the grey line: it matters   "
+        f"of {len(table)}, {conflicts} hang on both, {alone} on priors alone",
+    )
+    return ax
+
+
+@house_style
+def plot_ranks(calibration: Calibration) -> Figure:
+    """Draw the rank histogram of each parameter with the band that holds 99 % of uniform counts.
+
+    Examples
+    --------
+    >>> ranks = pd.DataFrame({"E": np.linspace(0.01, 0.99, 50), "sigma": np.linspace(0.01, 0.99, 50) ** 2})
+    >>> figure = plot_ranks(Calibration("Chinchilla", ranks, converged=50))
+    >>> [ax.get_title("left") for ax in figure.axes]
+    ['E, p = 1', 'sigma, p = 0.00051']
+    >>> plt.close(figure)
+    """
+    values = calibration.p_values()
+    columns = min(4, len(values))
+    lines = -(-len(values) // columns)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(2.4 * columns, 1.7 * lines), sharey=True, squeeze=False, layout="constrained"
+    )
+    n = len(calibration.ranks)
+    low, high = stats.binom.interval(0.99, n, 1 / BINS)
+    for ax, name in zip(axes.flat, values.index, strict=False):
+        ax.axhspan(low, high, color=QUIET, alpha=0.2, linewidth=0)
+        ax.hist(calibration.ranks[name], bins=BINS, range=(0, 1), color=BLUE, alpha=0.7)
+        ax.set_title(f"{name}, p = {values[name]:.2g}", fontsize="small")
+        ax.set_xticks([0, 0.5, 1])
+    for ax in axes.flat[len(values) :]:
+        ax.set_visible(False)
+    figure.suptitle(
+        f"{calibration.law}: where the truth lies among its posterior draws, {n} simulated studies",
+        fontsize=10, fontweight="bold",
+    )  # fmt: skip
+    figure.supxlabel("share of draws below the truth (the grey band holds 99 % of counts when all is well)", fontsize=9)
+    figure.supylabel("studies (count)", fontsize=9)
+    return figure
+
+
+def _title(what: str, table: pd.DataFrame) -> str:
+    """Return a title with the name of the fit, where its table remembers it."""
+    return ": ".join(filter(None, (what, table.attrs.get("fit", ""))))
+
+
+def _plain_numbers(axis: Any) -> None:
+    """Write 0.5, 1, 2 on a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

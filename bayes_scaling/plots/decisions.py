@@ -1,0 +1,263 @@
+"""Pictures of decisions, in the house style; matplotlib Axes in and out."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from bayes_scaling.decisions.allocation import Allocation
+from bayes_scaling.decisions.ladder_design import LadderPlans
+from bayes_scaling.decisions.next_runs import NextRuns
+from bayes_scaling.decisions.reach import Reach
+from bayes_scaling.decisions.regret import Regret
+from bayes_scaling.forecasts.display import scale_of, short
+from bayes_scaling.forecasts.quantiles import quantile, quantile_columns
+from bayes_scaling.plots.style import (
+    BLUE,
+    QUIET,
+    STAR,
+    draw_band,
+    draw_beyond,
+    draw_interval,
+    draw_runs,
+    draw_star,
+    headline,
+    house_style,
+    new_axes,
+)
+
+__all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
+
+MAX_MARKED = 6  # budgets that get an interval of their own
+MAX_WASTE_SHOWN = 4.0  # times the compute needed
+MAX_CHEAP_WASTE = 1.1  # times the compute needed, up to which a size counts as cheap
+
+
+@house_style
+def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the compute-optimal size over the budget, with the fitted runs and the rule of 20 tokens per parameter.
+
+    Parameters
+    ----------
+    allocation : Allocation
+        Up to six budgets get an interval of their own.
+    path : Allocation, optional
+        Budgets over the whole range to be shown (:func:`bayes_scaling.decisions.allocation.budget_range`), for the
+        band; by default the band goes through the budgets of ``allocation`` alone.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_frontier(bs.allocate(posterior, np.geomspace(1e20, 1e24, 40)))  # doctest: +SKIP
+    """
+    ax = new_axes(ax)
+    surface, path = allocation.surface, path or allocation
+    runs, C = surface.fitted_flops, path.flops
+    draw_band(ax, C, np.stack(list(quantile_columns(path.N).values())))
+    draw_runs(ax, runs, surface.arrays["N"])
+    thumb, near_end = path.rule_of_thumb, -(1 + len(C) // 5)
+    ax.plot(C, thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
+    ax.annotate("20 tokens per parameter", (C[near_end], thumb[near_end]), (16, -26), textcoords="offset points",
+                fontsize=8, color=QUIET, va="top", ha="center")  # fmt: skip
+    if len(allocation.flops) <= MAX_MARKED:
+        for i, budget in enumerate(allocation.flops):
+            at = {k: float(v) for k, v in quantile_columns(allocation.N[:, i]).items()}
+            draw_interval(ax, float(budget), {**at, "actual": np.nan}, upright=True)
+            tokens_there = float(np.median(allocation.D[:, i]))
+            ax.annotate(
+                f"{short(at['median'])} parameters\n{short(tokens_there)} tokens", (budget, at["q95"]), (-6, 2),
+                textcoords="offset points", fontsize=8, color=BLUE, ha="right", va="bottom",
+            )  # fmt: skip
+    ends = min(C[0], runs.min()), max(C[-1], runs.max())
+    ax.set(xscale="log", yscale="log", xlim=ends)
+    draw_beyond(ax, runs.max(), ends[1])
+    ax.set_xlabel(f"training FLOPs ({surface.rule.name})")
+    ax.set_ylabel("best size (parameters)")
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    title = f"How large a model each budget calls for: {surface.posterior.study.name}"
+    headline(ax, title, "bands: where the best size lies, 50 and 90 %   dots: fitted runs   shaded: beyond them")
+    return ax
+
+
+@house_style
+def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
+    """Draw how many times the needed compute each size takes, with the range of sizes where that hardly matters.
+
+    Parameters
+    ----------
+    regret : Regret
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_regret(bs.regret(posterior, 1e23))  # doctest: +SKIP
+    """
+    ax = new_axes(ax, 7.2, 3.8)
+    levels = np.stack(list(quantile_columns(regret.waste).values()))
+    draw_band(ax, regret.N, levels)
+    shown = levels[2] <= MAX_WASTE_SHOWN
+    ax.set(xscale="log", ylim=(0.9, MAX_WASTE_SHOWN), xlim=tuple(regret.N[shown][[0, -1]]) if shown.sum() > 1 else None)
+    cheap = regret.N[levels[4] <= MAX_CHEAP_WASTE]
+    if len(cheap) > 1:
+        ax.axvspan(cheap[0], cheap[-1], color=BLUE, alpha=0.08, linewidth=0, zorder=1)
+        ax.annotate(
+            f"{short(cheap[0])} to {short(cheap[-1])}:\nat most 10 % wasted\n(95 % sure)",
+            (np.sqrt(cheap[0] * cheap[-1]), 0.62 * MAX_WASTE_SHOWN), ha="center", va="center", fontsize=9, color=BLUE,
+        )  # fmt: skip
+    at = {k: float(v) for k, v in quantile_columns(regret.best).items()}
+    draw_interval(ax, 0.95, {**at, "actual": np.nan})
+    ax.set_yticks([1, 1.5, 2, 3, 4], ["1 x", "1.5 x", "2 x", "3 x", "4 x"])
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel(f"parameters, at {regret.flops:.3g} FLOPs ({regret.surface.rule.name})")
+    ax.set_ylabel("compute used / compute needed (times)")
+    words = "bands: 50 and 90 % of what a size costs   bar at the bottom: where the best size lies, 50 and 90 %"
+    headline(ax, "What choosing another size costs", words)
+    return ax
+
+
+@house_style
+def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
+    """Draw the probability of reaching a target over the budget, up to where it never comes.
+
+    Parameters
+    ----------
+    reach : Reach
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_reach(bs.reach(posterior, 2.1))  # doctest: +SKIP
+    """
+    ax = new_axes(ax, 7.2, 3.8)
+    paid = np.sort(reach.flops[np.isfinite(reach.flops)])
+    if len(paid):
+        ends = paid[0] / 2, quantile(paid, 0.99) * 2
+        x = np.geomspace(*ends, 200)
+        ax.plot(x, 100 * reach.probability(x), color=BLUE)
+        ax.set(xscale="log", xlim=ends)
+    for level in (0.5, 0.9):
+        budget = reach.budget(level)
+        if np.isfinite(budget):
+            ax.plot(budget, 100 * level, "o", color=BLUE, markersize=5, zorder=4)
+            ax.annotate(f"{100 * level:.0f} %: {budget:.2g} FLOPs", (budget, 100 * level), (8, -3),
+                        textcoords="offset points", fontsize=9, color=BLUE, va="top")  # fmt: skip
+    if reach.never > 0:
+        ax.axhspan(100 * (1 - reach.never), 100, color=STAR, alpha=0.15, linewidth=0)
+        ax.annotate(f"never: {100 * reach.never:.2g} %", (0.01, 100 - 50 * reach.never), fontsize=9, color=STAR,
+                    xycoords=("axes fraction", "data"), va="center")  # fmt: skip
+    factor, unit, *_ = scale_of(reach.surface.unit)
+    ax.set_ylim(0, 100)
+    ax.set_ylabel("probability (%)")
+    ax.set_xlabel(f"training FLOPs ({reach.surface.convention})")
+    where = {"optimum": "the best size for each budget", "C": "FLOPs as in the study"}.get(reach.along, reach.along)
+    title = f"What a {reach.surface.quantity} of {factor * reach.target:.4g} {unit} takes"
+    headline(ax, title, f"probability that a budget is enough; {where}")
+    return ax
+
+
+@house_style
+def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
+    """Draw what each candidate run costs and how much narrower it makes the forecast.
+
+    Parameters
+    ----------
+    found : NextRuns
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_next_runs(bs.next_runs(posterior, candidates, {"N": 7e9, "D": 4e12}))  # doctest: +SKIP
+    """
+    ax = new_axes(ax)
+    rows = found.ranking.assign(gain=100 * (1 - found.ranking["sd_after"] / found.sd))
+    ax.plot(rows["flops"], rows["gain"], ".", color=BLUE, markersize=8, markeredgecolor="white", zorder=4)
+    ax.set_xscale("log")
+    chosen, largest = found.batch["run"], found.baseline["run"].iloc[0]
+    named = [(name, f"{place}. {name}", STAR) for place, name in enumerate(chosen.head(3), start=1)]
+    if largest not in set(chosen.head(3)):
+        named.append((largest, f"{largest} (largest)", QUIET))
+    middle = np.sqrt(rows["flops"].min() * rows["flops"].max())
+    for run, words, colour in named:
+        row = rows[rows["run"] == run].iloc[0]
+        if colour == STAR:
+            draw_star(ax, row["flops"], row["gain"])
+        right = row["flops"] > middle
+        ax.annotate(words, (row["flops"], row["gain"]), (-7 if right else 7, 6), textcoords="offset points",
+                    fontsize=8, color=colour, ha="right" if right else "left")  # fmt: skip
+    low, high = min(rows["gain"].min(), 0.0), max(rows["gain"].max(), 1.0)
+    ax.set_ylim(low - 0.05 * (high - low) * (low < 0), high + 0.2 * (high - low))
+    ax.set_xlabel("cost of the run (FLOPs)")
+    ax.set_ylabel("how much narrower the forecast becomes (%)")
+    words = "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order"
+    headline(ax, f"Which run to pay for next, to forecast {found.target}", words)
+    return ax
+
+
+@house_style
+def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
+    """Draw how wide the forecast will be over what each planned ladder costs.
+
+    Parameters
+    ----------
+    plans : LadderPlans
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from bayes_scaling.plots import close
+    >>> widths = pd.DataFrame({"plan": "eight runs", "family": range(3), "width90": [0.1, 0.12, 0.2]})
+    >>> costs = pd.DataFrame([{"plan": "eight runs", "runs": 8, "flops": 1e20, "largest": 5e19}])
+    >>> plans = LadderPlans(widths.assign(error=0.0, in90=True), costs, families=3, target="7B", quantity="loss")
+    >>> ax = plot_ladder_plans(plans)
+    >>> ax.get_ylabel()
+    'width of the 90 % interval (% of the outcome)'
+    >>> close(ax.figure)
+    """
+    ax = new_axes(ax)
+    table = plans.table().dropna(subset=["median"])
+    for row in table.to_dict("records"):
+        at = {k: 100 * row[k] for k in ("q05", "q25", "median", "q75", "q95")}
+        draw_interval(ax, row["flops"], {**at, "actual": np.nan}, upright=True)
+        ax.annotate(f"{row['plan']}\n{row['runs']} runs", (row["flops"], at["q95"]), (0, 5), ha="center",
+                    textcoords="offset points", fontsize=8, color=BLUE)  # fmt: skip
+    ax.set_xscale("log")
+    ax.margins(x=0.15)
+    ax.set_ylim(0, 1.25 * 100 * float(table["q95"].max()) if len(table) else 1.0)
+    ax.set_xlabel("FLOPs of the whole ladder")
+    ax.set_ylabel("width of the 90 % interval (% of the outcome)")
+    words = f"bars: 50 and 90 % of {plans.families} simulated families; lower is better"
+    headline(ax, f"How well each ladder will forecast {plans.target}", words)
+    return ax

@@ -1,0 +1,153 @@
+"""Pictures of forecasts, in the house style; matplotlib Axes in and out."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.forecasts.display import scale_of
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.path import ForecastPath
+from bayes_scaling.forecasts.quantiles import QUANTILES
+from bayes_scaling.plots.style import (
+    BLUE,
+    QUIET,
+    draw_beyond,
+    draw_interval,
+    draw_runs,
+    headline,
+    house_style,
+    name_targets,
+    new_axes,
+    plain_numbers,
+)
+
+__all__ = ["plot_fit", "plot_forest"]
+
+
+@house_style
+def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the intervals of every target, a row per task, with the outcomes as stars.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        What to draw.
+    quantity : str, optional
+        One of ``forecast.units``, by default accuracy where it is forecast, otherwise the first; fractions are drawn in
+        per cent.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes, one unit apart per task, targets side by side within it.
+
+    Raises
+    ------
+    TargetError
+        The forecast has no such quantity.
+
+    Examples
+    --------
+    >>> ax = plot_forest(bs.forecast(posterior, study.targets), "accuracy")  # doctest: +SKIP
+    """
+    quantity = quantity or forecast.head
+    if quantity not in forecast.units:
+        raise TargetError(f"The forecast has no {quantity!r}; {suggest(quantity, forecast.units)}")
+    rows = forecast.intervals()
+    rows = rows[rows["quantity"] == quantity]
+    rows = rows[rows["unit"] == rows["unit"].mode()[0]]  # one axis, one unit: not the C4 loss beside task losses
+    rows = rows.assign(task=rows["task"].fillna(forecast.study))
+    factor, unit, *_ = scale_of(rows["unit"].iloc[0])
+    order = rows.groupby("task", sort=False)["median"].mean().sort_values().index
+    targets = list(rows["target"].drop_duplicates())
+    gap = 0.7 / max(len(targets), 1)
+    ax = new_axes(ax, height=1.3 + 0.36 * len(order) * max(len(targets), 1) ** 0.7)
+    for row in rows.to_dict("records"):
+        y = list(order).index(row["task"]) - gap * (targets.index(row["target"]) - (len(targets) - 1) / 2)
+        draw_interval(ax, y, {k: factor * row[k] for k in ("q05", "q25", "median", "q75", "q95", "actual")})
+        if len(targets) > 1 or len(order) == 1:
+            end = factor * np.nanmax([row["q95"], row["actual"]])
+            ax.annotate(
+                str(row["target"]), (end, y), (6, 0), textcoords="offset points", va="center", fontsize=7, color=QUIET
+            )
+    ax.set_yticks(range(len(order)), [str(task) for task in order])
+    ax.set_ylim(-0.6, len(order) - 0.4)
+    left, right = ax.get_xlim()
+    ax.set_xlim(left, right + 0.06 * (right - left))  # room for the targets' names
+    ax.tick_params(axis="y", length=0, labelsize=9, labelcolor="#222222")
+    ax.grid(axis="y", visible=False)
+    ax.set_xlabel(f"{quantity} ({unit})")
+    known = "   ★ actual" if rows["actual"].notna().any() else ""
+    title = f"{quantity.capitalize()} forecast from {forecast.study}"
+    headline(ax, title, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median{known}")
+    return ax
+
+
+@house_style
+def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
+    """Draw a law of one series: runs, the law's band, the band with the discrepancy, targets and outcomes.
+
+    Parameters
+    ----------
+    path : ForecastPath
+        What :func:`bayes_scaling.forecast_path` returned; its abscissa is training FLOPs where the study has them (or
+        parameters and tokens), otherwise the law's first input.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    TargetError
+        The law describes several series; use :func:`plot_ladder`.
+
+    Examples
+    --------
+    >>> forecast = bs.forecast(posterior, {"N": 7e9, "D": 4e12})  # doctest: +SKIP
+    >>> ax = plot_fit(bs.forecast_path(posterior, forecast))  # doctest: +SKIP
+    """
+    posterior, forecast = path.posteriors[0], path.targets
+    quantity = posterior.law.outcome
+    if quantity not in forecast.units or forecast.draws[f"{quantity}_run"].ndim != 2:
+        raise TargetError(f"{posterior.law.name} describes several series; draw it with plot_ladder.")
+    factor, unit, *_ = scale_of(forecast.units[quantity])
+    ax = new_axes(ax)
+    falls = path.target_x.min() < path.fitted_x.min()  # towards smaller losses: better models are to the right too
+    x, edge = path.x[path.in_view], 0 if falls else -1  # the bands are named at the right edge
+    inner, outer = (
+        factor * path.band(f"{quantity}_{band}", (0.05, 0.5, 0.95))[:, path.in_view] for band in ("law", "mean")
+    )
+    ax.fill_between(x, outer[0], outer[2], color=BLUE, alpha=0.18, linewidth=0, zorder=2)
+    ax.fill_between(x, inner[0], inner[2], color=BLUE, alpha=0.36, linewidth=0, zorder=2)
+    ax.plot(x, inner[1], color=BLUE, linewidth=1.0, zorder=3)
+    draw_runs(ax, path.fitted_x, factor * posterior.study.column(quantity))
+    rows = forecast.intervals()
+    rows = rows[rows["quantity"] == quantity]
+    for where, row in zip(path.target_x, rows.to_dict("records"), strict=True):
+        draw_interval(ax, float(where), {k: factor * row[k] for k in (*QUANTILES, "actual")}, upright=True)
+    ax.set_xscale("log")
+    end = path.end_of_view
+    ax.set_xlim(*((end, path.x[0]) if falls else (path.x[0], end)))
+    if end < 10 * path.x[0]:
+        plain_numbers(ax)
+    draw_beyond(ax, *((path.x[0], path.fitted_x.min()) if falls else (path.fitted_x.max(), end)))
+    room = name_targets(ax, path.target_x, [str(t) for t in forecast.targets.index])
+    for words, y, dy in (("law plus discrepancy", outer[2, edge], 8), ("law only", inner[0, edge], -2)):
+        ax.annotate(
+            words, (1.0, y), (6, dy - 6), xycoords=("axes fraction", "data"), textcoords="offset points",
+            fontsize=8, color=BLUE, va="center", annotation_clip=False,
+        )  # fmt: skip
+    ax.set_xlabel(path.label)
+    ax.set_ylabel(f"{quantity} ({unit})")
+    known = "   ★ actual" if rows["actual"].notna().any() else ""
+    words = f"bands: 90 % of expected outcomes   bars: 50 and 90 % of new runs   dots: fitted runs{known}"
+    headline(ax, f"{posterior.law.name} on {posterior.study.name}", words, above=4 + room)
+    return ax

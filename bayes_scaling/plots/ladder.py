@@ -1,0 +1,193 @@
+"""The ladder figure: step 1, step 2 and their chain, a row of three panels per task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.path import ForecastPath
+from bayes_scaling.forecasts.quantiles import QUANTILES
+from bayes_scaling.plots.style import (
+    BLUE,
+    QUIET,
+    draw_band,
+    draw_beyond,
+    draw_interval,
+    draw_runs,
+    draw_star,
+    house_style,
+    name_targets,
+)
+
+__all__ = ["plot_ladder", "plot_ladder_sheet"]
+
+LEVELS = tuple(QUANTILES.values())
+KEY = (
+    "dots: fitted runs     bars and bands: 50 and 90 % of new runs, bands along the line from the smallest run to the "
+    "largest target     ★ actual     shaded: beyond the fitted runs"
+)
+
+
+@house_style
+def plot_ladder(path: ForecastPath, task: str, axes: Sequence[Axes] | None = None) -> np.ndarray:
+    """Draw the two steps of one task and their chain: loss on FLOPs, accuracy on loss, accuracy on FLOPs.
+
+    Parameters
+    ----------
+    path : ForecastPath
+        What :func:`bayes_scaling.forecast_path` returned for a two-step fit, or for several whose forecasts were
+        averaged; the first gives the loss of steps 1 and 2.
+    task : str
+        One of the forecast's tasks.
+    axes : sequence of three matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, shape (3,)
+        The three panels.
+
+    Raises
+    ------
+    TargetError
+        The forecast has no such task.
+
+    Examples
+    --------
+    >>> path = bs.forecast_path(posterior, bs.forecast(posterior, study.targets))  # doctest: +SKIP
+    >>> axes = plot_ladder(path, "MMLU")  # doctest: +SKIP
+    """
+    _check_task(path.targets, task)
+    if axes is None:
+        figure, axes = plt.subplots(1, 3, figsize=(11, 3.8))
+        figure.suptitle(task, fontsize=12, fontweight="bold")
+        figure.supxlabel(KEY, fontsize=7.5, color=QUIET)
+    panels = np.asarray(axes)
+    _draw_ladder(panels, path, task)
+    _label_ladder(panels, path)
+    return panels
+
+
+@house_style
+def plot_ladder_sheet(path: ForecastPath) -> Figure:
+    """Draw :func:`bayes_scaling.plots.plot_ladder` for every task of the forecast on one sheet.
+
+    Parameters
+    ----------
+    path : ForecastPath
+        As for :func:`bayes_scaling.plots.plot_ladder`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row of three panels per task.
+
+    Examples
+    --------
+    >>> path = bs.forecast_path(posterior, bs.forecast(posterior, study.targets))  # doctest: +SKIP
+    >>> figure = plot_ladder_sheet(path)  # doctest: +SKIP
+    """
+    forecast = path.targets
+    tasks = [str(t) for t in forecast.draws["task"].to_numpy()]
+    names = [str(t) for t in forecast.targets.index]
+    figure, axes = plt.subplots(len(tasks), 3, figsize=(11, 1.4 + 2.0 * len(tasks)), squeeze=False)
+    runs = path.posteriors[0].study.frame["run"].nunique()
+    figure.suptitle(f"{forecast.study}: {' and '.join(names)} from {runs} small runs", fontsize=13, fontweight="bold")
+    figure.supxlabel(KEY, fontsize=8, color=QUIET)
+    for row, task in zip(axes, tasks, strict=True):
+        _draw_ladder(row, path, task)
+        _label_ladder(row, path, top=task == tasks[0], bottom=task == tasks[-1])
+        row[0].annotate(
+            task, (0, 0.5), (-46, 0), xycoords="axes fraction", textcoords="offset points",
+            rotation=90, va="center", ha="center", fontsize=11, fontweight="bold",
+        )  # fmt: skip
+    return figure
+
+
+def _check_task(forecast: Forecast, task: str) -> None:
+    """Refuse a task the forecast does not have."""
+    known = [str(t) for t in forecast.draws["task"].to_numpy()] if "task" in forecast.draws.dims else []
+    if task not in known:
+        raise TargetError(f"The forecast has no task {task!r}; {suggest(task, known)}")
+
+
+def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
+    """Draw bands, fitted runs, targets and outcomes on the three panels of one task."""
+    step1, step2, chain = panels
+    posterior, forecast = path.posteriors[0], path.targets
+    series = posterior.law.series_of(task, [str(s) for s in forecast.draws["series"].to_numpy()])
+    rows = posterior.study.frame
+    rows = rows[rows["task"] == task]
+    loss, accuracy = rows[posterior.law.route].to_numpy(dtype=float), 100 * rows["accuracy"].to_numpy(dtype=float)
+    losses, accuracies = _levels(forecast, "loss", series=series), 100 * _levels(forecast, "accuracy", task=task)
+
+    for ax, band, runs, at in (
+        (step1, path.band("loss_run", LEVELS, series=series), loss, losses),
+        (chain, 100 * path.band("accuracy_run", LEVELS, task=task), accuracy, accuracies),
+    ):
+        draw_band(ax, path.x[path.in_view], band[:, path.in_view])
+        draw_runs(ax, path.fitted_x, runs)
+        for x, levels in zip(path.target_x, at.to_dict("records"), strict=True):
+            draw_interval(ax, float(x), levels, upright=True)
+        ax.set_xscale("log")
+        ax.set_xlim(path.x[0], path.end_of_view)
+        draw_beyond(ax, path.fitted_x.max(), path.end_of_view)
+
+    low = losses[["q05", "actual"]].min().min() * 0.96
+    high = max(loss.max(), losses["q95"].max()) * 1.02
+    grid = np.linspace(low, high, 60)
+    draw_band(step2, grid, 100 * path.step("loss_mean", "accuracy_mean", grid, LEVELS, task, series))
+    draw_runs(step2, loss, accuracy)
+    for across, up in zip(losses.to_dict("records"), accuracies.to_dict("records"), strict=True):
+        step2.hlines(up["median"], across["q05"], across["q95"], color=BLUE, linewidth=1.2, zorder=4)
+        draw_interval(step2, across["median"], {**up, "actual": np.nan}, upright=True)
+        draw_star(step2, across["actual"], up["actual"])
+    step2.set_xlim(high, low)  # better to the right, as in the other panels
+    draw_beyond(step2, loss.min(), low)
+    for ax in (step2, chain):
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+    ends = (*step2.get_ylim(), *chain.get_ylim())
+    for ax in (step2, chain):
+        ax.set_ylim(min(ends), max(ends))
+
+
+def _levels(forecast: Forecast, quantity: str, **where: str) -> pd.DataFrame:
+    """Return quantiles of a new run and the outcome, a row per target."""
+    draws = forecast.draws[f"{quantity}_run"].sel(where).to_numpy()
+    table = pd.DataFrame(np.quantile(draws, LEVELS, axis=0).T, columns=list(QUANTILES), index=forecast.targets.index)
+    return table.assign(actual=forecast.actual[quantity].sel(where).to_numpy())
+
+
+def _label_ladder(panels: np.ndarray, path: ForecastPath, *, top: bool = True, bottom: bool = True) -> None:
+    """Name the axes with their units and, on the top row, the steps, the targets and the shaded region."""
+    step1, step2, chain = panels
+    law = path.posteriors[0].law
+    route = str(law.route)
+    loss = f"{route.replace('_', ' ')} ({law.series_units.get(route, law.quantities['loss'])})"
+    step1.set_ylabel(loss)
+    step2.set_ylabel("accuracy (%)")
+    chain.set_ylabel("accuracy (%)")
+    if bottom:
+        step1.set_xlabel(path.label)
+        step2.set_xlabel(f"{loss}, falling")
+        chain.set_xlabel(path.label)
+    if not top:
+        return
+    names = list(map(str, path.targets.targets.index))
+    room = max(name_targets(ax, path.target_x, names) for ax in (step1, chain))
+    for ax, title in zip(
+        panels, ("Step 1: compute to loss", "Step 2: loss to accuracy", "Both: compute to accuracy"), strict=True
+    ):
+        ax.set_title(title, pad=8 + room)
+    step1.annotate(
+        "beyond the fitted runs", (path.fitted_x.max(), 0.03), (4, 0), xycoords=("data", "axes fraction"),
+        textcoords="offset points", fontsize=7, color=QUIET, fontstyle="italic",
+    )  # fmt: skip

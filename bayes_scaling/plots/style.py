@@ -1,0 +1,168 @@
+"""What all pictures are made of: the house style, intervals, bands, stars, headlines."""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
+
+__all__ = [
+    "STYLE",
+    "close",
+    "draw_band",
+    "draw_beyond",
+    "draw_interval",
+    "draw_runs",
+    "draw_star",
+    "figure_of",
+    "headline",
+    "house_style",
+    "name_targets",
+    "new_axes",
+    "plain_numbers",
+]
+
+STYLE = Path(__file__).with_name("style.mplstyle")
+"""The house style, for ``matplotlib.style.use``."""
+
+BLUE, STAR, DOT, FAR, QUIET = "#0072B2", "#D55E00", "#222222", "#f4efe2", "#666666"
+
+LETTERS_PER_INCH = 18  # of the small type of explanations
+MAX_NAMES, LINE = 6, 9  # targets named above a picture, and the room for each in points
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def house_style(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw in the house style and leave the user's settings alone."""
+
+    @functools.wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> R:
+        with plt.style.context(str(STYLE)):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+def draw_band(ax: Axes, x: np.ndarray, levels: np.ndarray) -> None:
+    """Draw a 90 and a 50 % band and their median; ``levels`` has shape (5, point), in the order of the quantiles."""
+    ax.fill_between(x, levels[0], levels[4], color=BLUE, alpha=0.16, linewidth=0, zorder=2)
+    ax.fill_between(x, levels[1], levels[3], color=BLUE, alpha=0.26, linewidth=0, zorder=2)
+    ax.plot(x, levels[2], color=BLUE, linewidth=1.0, zorder=3)
+
+
+def draw_interval(ax: Axes, y: float, at: Mapping[str, float], *, upright: bool = False) -> None:
+    """Draw one interval: thin 90 %, thick 50 %, a white tick at the median, a star at the outcome."""
+    line = ax.vlines if upright else ax.hlines
+    line(y, at["q05"], at["q95"], color=BLUE, linewidth=1.6, zorder=4)
+    line(y, at["q25"], at["q75"], color=BLUE, linewidth=5.0, zorder=5)
+    spot = (y, at["median"]) if upright else (at["median"], y)
+    ax.plot(*spot, marker="_" if upright else "|", color="white", markersize=5, markeredgewidth=1.3, zorder=6)
+    if np.isfinite(at["actual"]):
+        draw_star(ax, *((y, at["actual"]) if upright else (at["actual"], y)))
+
+
+def draw_star(ax: Axes, x: float, y: float) -> None:
+    """Mark an outcome."""
+    ax.plot(x, y, marker="*", color=STAR, markersize=8.5, markeredgecolor="white", markeredgewidth=0.5, zorder=8)
+
+
+def draw_runs(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Draw the fitted runs."""
+    ax.plot(x, y, ".", color=DOT, markersize=6, markeredgecolor="white", markeredgewidth=0.4, zorder=7)
+
+
+def draw_beyond(ax: Axes, start: float, stop: float) -> None:
+    """Shade where no run was fitted."""
+    ax.axvspan(start, stop, color=FAR, zorder=0, linewidth=0)
+
+
+def new_axes(ax: Axes | None, width: float = 7.2, height: float = 4.2) -> Axes:
+    """Return the axes a caller gave, or those of a new figure of a size in inches."""
+    return plt.subplots(figsize=(width, height))[1] if ax is None else ax
+
+
+def headline(ax: Axes, title: str, words: str, above: float = 4.0) -> None:
+    """Write a title and, below it, what bands, bars and dots are, in as many lines as the width of the axes asks for.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to write.
+    title, words : str
+        Three spaces part the items of ``words``; no line breaks within an item.
+    above : float
+        Room between the axes and the words, in points.
+    """
+    items = words.strip().replace("   ", "\n").replace(" ", "\u00a0").replace("\n", "   ")
+    width = int(LETTERS_PER_INCH * ax.bbox.width / ax.figure.dpi)
+    lines = [line.replace("\u00a0", " ") for line in textwrap.wrap(items, width, break_long_words=False)]
+    ax.annotate(
+        "\n".join(lines), (0, 1), (0, above), xycoords="axes fraction", textcoords="offset points",
+        fontsize=8, color=QUIET, va="bottom",
+    )  # fmt: skip
+    ax.set_title(title, pad=above + 4 + 11 * len(lines))
+
+
+def plain_numbers(ax: Axes) -> None:
+    """Write 2, 2.5, 3 on a logarithmic abscissa of less than a decade."""
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
+    """Write the targets' names above the axes and return the room they take, in points.
+
+    Two names stand to the left and to the right of their places; more stand one above the other, because targets are
+    close to each other; too many are left to the tables.
+    """
+    order = np.argsort(places)
+    if len(order) > MAX_NAMES:
+        return 0.0
+    lines = 1 if len(order) <= 2 else len(order)
+    for i, k in enumerate(order):
+        right = "left" if len(order) == 2 and i == 1 else "right"
+        ax.annotate(
+            names[k], (places[k], 1.0), (0, 3 + LINE * (i if lines > 1 else 0)), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE,
+        )  # fmt: skip
+    return 3.0 + LINE * lines
+
+
+def figure_of(axes: Any) -> Figure:
+    """Return the figure that one or several Axes are in, or that was given.
+
+    Examples
+    --------
+    >>> _, axes = plt.subplots(1, 2)
+    >>> figure = figure_of(axes)
+    >>> figure is axes[1].figure
+    True
+    >>> close(figure)
+    """
+    figure = np.ravel(axes)[0].figure
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def close(figure: Figure) -> None:
+    """Forget a figure, so that its memory is given back.
+
+    Examples
+    --------
+    >>> figure, _ = plt.subplots()
+    >>> close(figure)
+    >>> plt.fignum_exists(figure.number)
+    False
+    """
+    plt.close(figure)

@@ -1,0 +1,119 @@
+"""Pictures of what pre-training is worth, in the house style; matplotlib Axes in and out."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from bayes_scaling.errors import TargetError
+from bayes_scaling.forecasts.display import short
+from bayes_scaling.plots.style import BLUE, QUIET, STAR, draw_runs, headline, house_style, new_axes
+
+__all__ = ["plot_data_efficiency", "plot_transfer_map"]
+
+LEVELS = 9  # colours of the map
+HELPS = 0.9  # probability from which on pre-training is said to help
+
+
+@house_style
+def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """Draw by how much pre-training multiplies the fine-tuning data, over size and data.
+
+    Parameters
+    ----------
+    draws : xarray.Dataset
+        What :func:`bayes_scaling.decisions.transfer.transferred` returned for the cells of
+        :func:`bayes_scaling.decisions.transfer.transfer_grid`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The median of the multiplier as colour; left of the white dashed line the power law of transfer was found to
+        hold; beyond a red line pre-training helps with less than 90 % probability.
+
+    Raises
+    ------
+    TargetError
+        The cells are no grid.
+
+    Examples
+    --------
+    >>> grid = transfer_grid(np.geomspace(1e6, 1e9, 20), np.geomspace(1e5, 1e9, 20))  # doctest: +SKIP
+    >>> ax = plot_transfer_map(transferred(posterior, grid))  # doctest: +SKIP
+    """
+    size, data = (np.unique(draws[name].to_numpy()) for name in ("N", "D_F"))
+    shape = (len(size), len(data))
+    if size.size * data.size != draws.sizes["cell"]:
+        raise TargetError(f"The {draws.sizes['cell']} cells are no grid of N and D_F; make them with transfer_grid.")
+    middle = np.log10(np.maximum(draws["multiplier"].median("sample").to_numpy(), 1e-2)).reshape(shape)
+    helps = (draws["D_T"] > 0).mean("sample").to_numpy().reshape(shape)
+    edge = draws["low_data"].median("sample").to_numpy().reshape(shape)[:, 0]
+    ax = new_axes(ax, height=4.4)
+    levels = np.linspace(0.0, max(float(np.nanmax(middle)), 0.1), LEVELS)
+    shade = ax.contourf(data, size, middle, levels=levels, cmap="viridis", extend="min")
+    bar = ax.figure.colorbar(shade, ax=ax, label="effective data / fine-tuning data (times)")
+    bar.set_ticks(list(levels), labels=[f"{float(f'{10**v:.2g}'):,g}x" for v in levels])
+    red = ""
+    if (helps < HELPS).any() and (helps > HELPS).any():
+        ax.contour(data, size, helps, levels=[HELPS], colors=STAR)
+        red = "   red line: beyond it pre-training helps with less than 90 % probability"
+    ax.plot(edge, size, color="white", linestyle="--", linewidth=2)
+    inside = np.flatnonzero((edge > data.min()) & (edge < data.max()))
+    if len(inside):
+        place = inside[len(inside) // 2]
+        ax.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-6, 0), color="white",
+                    textcoords="offset points", ha="right", va="bottom", fontsize=9)  # fmt: skip
+    ax.set(xscale="log", yscale="log", xlabel=_data_label(draws), ylabel="N (parameters)")
+    ax.set(xlim=(data.min(), data.max()), ylim=(size.min(), size.max()))
+    words = f"colour: median of all data in effect over the fine-tuning data{red}"
+    headline(ax, "By how much pre-training multiplies the data", words)
+    return ax
+
+
+@house_style
+def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """Draw the outcome from scratch and pre-trained over fine-tuning data, and how much data lie between them.
+
+    Parameters
+    ----------
+    curves : xarray.Dataset
+        What :func:`bayes_scaling.decisions.transfer.curves` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_data_efficiency(curves(posterior, 1e8, np.geomspace(1e5, 1e9, 40)))  # doctest: +SKIP
+    """
+    D = curves["D_F"].to_numpy()
+    ax = new_axes(ax)
+    middle = {}
+    for arm, words, colour in (("scratch", "from scratch", QUIET), ("pretrained", "pre-trained", BLUE)):
+        low, middle[arm], high = curves[arm].quantile([0.05, 0.5, 0.95], "sample").to_numpy()
+        ax.fill_between(D, low, high, color=colour, alpha=0.25, linewidth=0)
+        ax.plot(D, middle[arm], color=colour)
+        ax.annotate(words, (D[0], middle[arm][0]), (6, 6), textcoords="offset points", color=colour, fontsize=9)
+    draw_runs(ax, curves["run_data"].to_numpy(), curves["run_outcome"].to_numpy())
+    place = len(D) // 3
+    level = middle["pretrained"][place]
+    if middle["scratch"].min() < level < middle["scratch"].max():
+        end = float(np.exp(np.interp(-level, -middle["scratch"], np.log(D))))
+        ax.annotate("", (end, level), (D[place], level), arrowprops={"arrowstyle": "<->", "color": STAR})
+        ax.annotate(f"worth {end / D[place]:.3g}x the data", (np.sqrt(end * D[place]), level), xytext=(0, -6),
+                    textcoords="offset points", ha="center", va="top", color=STAR)  # fmt: skip
+    ax.set(xscale="log", xlabel=_data_label(curves))
+    ax.set(ylabel=f"{curves.attrs['outcome']} ({curves.attrs['unit']})")
+    words = "bands: 90 % of expected outcomes   dots: fitted runs of this size"
+    headline(ax, f"What pre-training saves at {short(curves.attrs['n_params'])} parameters", words)
+    return ax
+
+
+def _data_label(found: xr.Dataset) -> str:
+    return f"fine-tuning data D_F ({found.attrs['data_unit']})"

@@ -1,0 +1,104 @@
+"""What a report says besides the forecast itself: checks, comparison, and what the runs taught, computed once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from bayes_scaling.errors import ComparisonError
+from bayes_scaling.evaluation.checks import predictive_check
+from bayes_scaling.evaluation.compare import compare
+from bayes_scaling.evaluation.diagnose import contraction, examine
+from bayes_scaling.evaluation.groups import with_groups
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.predict import forecast as forecast_runs
+from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.problems import Problems
+from bayes_scaling.reporting.result import Result
+
+__all__ = ["Assessment"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Assessment:
+    """A result and what speaks for and against it.
+
+    Attributes
+    ----------
+    result : Result
+        The forecast, its fits and its study.
+    fits : mapping of str to Posterior
+        The fits of the forecast by name, then those it is compared with; with draws from their priors.
+    problems : mapping of str to Problems
+        What speaks against each fit.
+    contraction : mapping of str to pandas.Series
+        How much narrower than its prior each parameter is, for the fits of the forecast.
+    check : pandas.DataFrame
+        Posterior predictive check of the first fit.
+    forecasts : mapping of str to Forecast
+        The forecast of each fit by itself; empty where there is one fit.
+    criteria : pandas.DataFrame or None
+        Comparison of the fits; None where there is one, or where they cannot be compared.
+    incomparable : str
+        Why they cannot be; empty where they can.
+    made_by : str
+        The command or call that made it.
+    """
+
+    result: Result
+    fits: Mapping[str, Posterior]
+    problems: Mapping[str, Problems]
+    contraction: Mapping[str, pd.Series]
+    check: pd.DataFrame
+    forecasts: Mapping[str, Forecast]
+    criteria: pd.DataFrame | None
+    incomparable: str
+    made_by: str = ""
+
+    @classmethod
+    def of(cls, result: Result, *, others: Mapping[str, Posterior] | None = None, made_by: str = "") -> Assessment:
+        """Compute what a report says of a result.
+
+        Parameters
+        ----------
+        result : Result
+            The forecast, its fits and its study.
+        others : mapping of str to Posterior, optional
+            Fits to compare with that have no part in the forecast.
+        made_by : str
+            The command or call that made it, for its readers.
+        """
+        others = others or {}
+        own = _named(result.posteriors)
+        fits = {**{f"{name} (this report)" if name in others else name: fit for name, fit in own.items()}, **others}
+        fits = {name: with_groups(fit, "prior") for name, fit in fits.items()}
+        forecasts: dict[str, Forecast] = {}
+        criteria, incomparable = None, ""
+        if len(fits) > 1:
+            targets = result.forecast.targets.drop(columns="distance").reset_index()
+            for name, fit in fits.items():
+                forecasts[name] = forecast_runs(fit, targets, seed=result.seed, allow_unconverged=True)
+            try:
+                criteria = compare(fits, allow_unconverged=True)
+            except ComparisonError as error:
+                incomparable = str(error)
+        return cls(
+            result=result,
+            fits=fits,
+            problems={name: examine(fit) for name, fit in fits.items()},
+            contraction={name: contraction(fit) for name, fit in list(fits.items())[: len(own)]},
+            check=predictive_check(next(iter(fits.values()))),
+            forecasts=forecasts,
+            criteria=criteria,
+            incomparable=incomparable,
+            made_by=made_by,
+        )
+
+
+def _named(posteriors: Sequence[Posterior]) -> dict[str, Posterior]:
+    """Return fits by the name of their law, and of the loss they go through where there are several."""
+    if len(posteriors) == 1:
+        return {posteriors[0].law.name: posteriors[0]}
+    return {f"{p.law.name} ({p.law.route or i})": p for i, p in enumerate(posteriors, start=1)}

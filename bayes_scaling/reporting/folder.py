@@ -1,0 +1,44 @@
+"""A forecast in files: JSON, a table, pictures and posteriors, all of them or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayes_scaling import plots
+from bayes_scaling.files import as_json, atomic_folder, write_json
+from bayes_scaling.reporting.result import Result
+
+__all__ = ["save_picture", "write_file", "write_folder"]
+
+
+def write_file(result: Result, path: Path) -> None:
+    """Write a result as JSON to one file."""
+    write_json(result.document(), path)
+
+
+def write_folder(result: Result, folder: Path) -> None:
+    """Write tables, pictures and posteriors to a folder, each file under its own name when all of them are ready."""
+    with atomic_folder(folder) as stage:
+        (stage / "forecast.json").write_text(as_json(result.document()), encoding="utf-8")
+        result.rows().to_csv(stage / "forecast.csv", index=False, float_format="%.8g")
+        _pictures(result, stage)
+        for posterior in result.posteriors:
+            route = posterior.law.route
+            name = f"posterior_{route}.nc" if route and len(result.posteriors) > 1 else "posterior.nc"
+            posterior.save(stage / name)
+
+
+def save_picture(axes: object, path: Path) -> None:
+    """Save the figure that holds the axes, and close it."""
+    figure = plots.figure_of(axes)
+    figure.savefig(path, dpi=150)
+    plots.close(figure)
+
+
+def _pictures(result: Result, folder: Path) -> None:
+    assert result.path is not None
+    dims = result.forecast.draws.dims
+    drawn = plots.plot_forest(result.forecast) if "task" in dims else plots.plot_fit(result.path)
+    save_picture(drawn, folder / "forecast.png")
+    if "series" in dims:
+        save_picture(plots.plot_ladder_sheet(result.path), folder / "ladder.png")

@@ -1,0 +1,230 @@
+"""The tables of a report: numbers as a reader sees them, with their units."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.evaluation.labels import entry_labels, parameters
+from bayes_scaling.forecasts.display import scale_of
+from bayes_scaling.forecasts.forecast import BANDS, Forecast
+from bayes_scaling.reporting.result import Result
+from bayes_scaling.reporting.screen import inside
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+
+__all__ = ["Grid", "answers", "bands", "columns", "criteria", "diagnostics", "intervals", "learnt", "routes", "targets"]
+
+UNITS = {"n_params": "parameters", "tokens": "tokens", "flops": "FLOPs", "accuracy": "fraction"}
+CRITERIA = {"loo": "LOO", "waic": "WAIC", "run": "leave one run out"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A table of text: headings, rows of the same length, and how many of the columns are words, not numbers."""
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """One forecast in three numbers: median, interval, outcome where it is known."""
+
+    task: str
+    target: str
+    median: str
+    half: str
+    most: str
+    actual: str
+
+
+class Writer:
+    """Writes the numbers of a quantity: fractions in per cent, losses in their unit."""
+
+    def __init__(self, unit: str) -> None:
+        self.factor, self.unit, self.digits, _ = scale_of(unit)
+
+    def show(self, value: float) -> str:
+        """Return a number, or a dash where it is not known."""
+        return f"{self.factor * value:.{self.digits}f}" if np.isfinite(value) else "–"
+
+    def span(self, low: float, high: float) -> str:
+        """Return an interval."""
+        return f"{self.show(low)} to {self.show(high)}"
+
+
+def answers(result: Result) -> tuple[list[Answer], str]:
+    """Return the forecasts of the quantity that answers first, and its unit."""
+    rows = result.rows()
+    rows = rows[rows["quantity"] == result.forecast.head]
+    scale = Writer(rows["unit"].iloc[0])
+    found = [
+        Answer(
+            task=row["task"] if isinstance(row["task"], str) else "",
+            target=str(row["target"]),
+            median=scale.show(row["median"]),
+            half=scale.span(row["q25"], row["q75"]),
+            most=scale.span(row["q05"], row["q95"]),
+            actual=scale.show(row["actual"]) if np.isfinite(row["actual"]) else "",
+        )
+        for row in rows.to_dict("records")
+    ]
+    return found, scale.unit
+
+
+def intervals(result: Result) -> list[Grid]:
+    """Return a table per quantity: median, 50 and 90 % interval of a new run, outcome, and where it fell."""
+    found = []
+    for quantity, rows in result.rows().groupby("quantity", sort=True):
+        scale = Writer(rows["unit"].iloc[0])
+        tasks, known = rows["task"].notna().any(), rows["actual"].notna().any()
+        headings = [*(["task"] if tasks else []), "target", "median", "90 % interval", "50 % interval"]
+        lines = []
+        for row in rows.to_dict("records"):
+            cells = [*([str(row["task"])] if tasks else []), str(row["target"]), scale.show(row["median"])]
+            cells += [scale.span(row["q05"], row["q95"]), scale.span(row["q25"], row["q75"])]
+            lines.append([*cells, *([scale.show(row["actual"]), inside(row).plain] if known else [])])
+        headings += ["actual", "inside"] if known else []
+        found.append(Grid(f"{quantity} ({scale.unit})", headings, lines, words=1 + tasks))
+    return found
+
+
+def targets(result: Result) -> Grid:
+    """Return the inputs of each target and how far it lies beyond the fitted runs."""
+    posterior, frame = result.posteriors[0], result.forecast.targets
+    units = units_of(posterior)
+    pairs = list(posterior.law.columns.items())
+    inputs = [f"{symbol} ({brief(units[name])})" if name in units else symbol for symbol, name in pairs]
+    headings = ["target", *inputs, "distance (FLOPs over the largest fitted)"]
+    rows = [
+        [str(label), *(f"{row[name]:.4g}" for _, name in pairs), times(row["distance"])]
+        for label, row in zip(frame.index, frame.to_dict("records"), strict=True)
+    ]
+    return Grid("Runs to forecast", headings, rows)
+
+
+def columns(result: Result) -> Grid:
+    """Return the range of each column that has a unit, over the fitted runs and over the runs to forecast."""
+    study, units = result.study, units_of(result.posteriors[0])
+    parts = {"fitted runs": study.training.frame}
+    if "role" in study.frame and (study.frame["role"] == "target").any():
+        parts["runs to forecast"] = study.targets.frame
+    names = [c for c in study.frame if c in units and pd.api.types.is_numeric_dtype(study.frame[c])]
+    rows = [[name, units[name], *(extent(frame[name]) for frame in parts.values())] for name in names]
+    return Grid("Columns and their ranges", ["column", "unit", *parts], rows, words=2)
+
+
+def learnt(fit: str, posterior: Posterior, shares: pd.Series) -> Grid:
+    """Return each parameter's prior, posterior and contraction; ranges over the series where there are several."""
+    rows = []
+    for name in parameters(posterior):
+        before, after = (posterior.tree[group].dataset[name] for group in ("prior", "posterior"))
+        labels = entry_labels(after)
+        prior = np.quantile(before.to_numpy(), [0.05, 0.95])
+        low, middle, high = np.quantile(after.to_numpy(), [0.05, 0.5, 0.95], axis=(0, 1)).reshape(3, -1)
+        several = len(labels) > 1
+        rows.append([
+            f"{name} ({len(labels)} series)" if several else name,
+            f"{prior[0]:.3g} to {prior[1]:.3g}",
+            f"{middle.min():.3g} to {middle.max():.3g}" if several else f"{middle[0]:.3g}",
+            f"{low.min():.3g} to {high.max():.3g}",
+            f"{shares[labels].min():.2f}",
+        ])  # fmt: skip
+    headings = ["parameter", "prior, 90 %", "posterior median", "posterior, 90 %", "contraction"]
+    return Grid(f"What the runs taught {fit}", headings, rows)
+
+
+def diagnostics(fits: Mapping[str, Posterior]) -> Grid:
+    """Return how each fit went, the limits in the headings."""
+    headings = [
+        "fit",
+        "R-hat (at most 1.01)",
+        "effective draws",
+        "in the tails",
+        "divergences",
+        "E-BFMI (at least 0.3)",
+    ]
+    rows = []
+    for name, d in ((name, posterior.diagnostics) for name, posterior in fits.items()):
+        counts = [f"{d.min_ess_bulk:.0f}", f"{d.min_ess_tail:.0f}", f"{d.divergences} of {d.draws}"]
+        rows.append([name, f"{d.max_rhat:.3f}", *counts, f"{d.min_bfmi:.2f}"])
+    return Grid("Sampling", headings, rows)
+
+
+def bands(result: Result) -> Grid:
+    """Return what widens the interval: 90 % of the law alone, with the discrepancy, and of a new run."""
+    names = {"law": "law alone", "mean": "law and discrepancy", "run": "a new run"}
+    parts = {names[band]: result.forecast.intervals(band) for band in reversed(BANDS)}
+    return side_by_side("What the 90 % interval is made of", result.forecast.head, parts)
+
+
+def routes(result: Result, forecasts: Mapping[str, Forecast]) -> Grid:
+    """Return the 90 % interval of every fit beside that of the report."""
+    parts = {"this report": result.forecast.intervals()}
+    parts |= {name: one.intervals() for name, one in forecasts.items() if result.forecast.head in one.units}
+    return side_by_side("Median and 90 % interval by fit", result.forecast.head, parts, median=True)
+
+
+def side_by_side(caption: str, quantity: str, parts: Mapping[str, pd.DataFrame], *, median: bool = False) -> Grid:
+    """Return 90 % intervals of one quantity, a row per target and task, a column per part."""
+    tables = {
+        name: rows[rows["quantity"] == quantity].fillna({"task": ""}).set_index(["task", "target"])
+        for name, rows in parts.items()
+    }
+    first = next(iter(tables.values()))
+    scale = Writer(first["unit"].iloc[0])
+
+    def cell(row: Any) -> str:
+        return (f"{scale.show(row['median'])}: " if median else "") + scale.span(row["q05"], row["q95"])
+
+    tasks = any(task for task, _ in first.index)
+    rows = [
+        [*([task] if tasks else []), str(target), *(cell(table.loc[(task, target)]) for table in tables.values())]
+        for task, target in first.index
+    ]
+    headings = [*(["task"] if tasks else []), "target", *tables]
+    return Grid(f"{caption}: {quantity} ({scale.unit})", headings, rows, words=1 + tasks)
+
+
+def criteria(table: pd.DataFrame) -> Grid:
+    """Return the criteria of :func:`bayes_scaling.compare`, the best fit first."""
+    headings = ["fit", *(f"{words}: {what}" for words in CRITERIA.values() for what in ("difference", "unreliable"))]
+    rows = [
+        [str(name), *(cell for c in CRITERIA for cell in (
+            f"{row[f'diff_{c}']:+.1f} ± {row[f'se_diff_{c}']:.1f}", f"{row[f'high_{c}']:.0f}"
+        ))]
+        for name, row in table.iterrows()
+    ]  # fmt: skip
+    return Grid("Expected log predictive density (nats), as difference to the best", headings, rows)
+
+
+def units_of(posterior: Posterior) -> dict[str, str]:
+    """Return the unit of each column: the card's, otherwise the law's, otherwise the package's."""
+    return {**UNITS, **posterior.law.series_units, **posterior.units, **posterior.study.card.units}
+
+
+def brief(unit: str) -> str:
+    """Return a unit without what its card adds in brackets."""
+    return unit.partition(" (")[0]
+
+
+def extent(values: pd.Series) -> str:
+    """Return the range of a column; a dash where it holds nothing."""
+    known = values.dropna()
+    if known.empty:
+        return "–"
+    low, high = (f"{v:.4g}" for v in (known.min(), known.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def times(distance: float) -> str:
+    """Return an extrapolation distance."""
+    return f"{distance:.3g} ×" if np.isfinite(distance) else "cannot be told"

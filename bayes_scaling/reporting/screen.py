@@ -1,0 +1,126 @@
+"""A forecast on the screen, and what is said while it is being made."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bayes_scaling.forecasts.display import scale_of
+
+if TYPE_CHECKING:
+    from bayes_scaling.reporting.result import Result
+
+__all__ = ["WIDTH", "inside", "output", "print_result", "status", "verdict"]
+
+WIDTH = 100
+
+
+def output() -> Console:
+    """Return the console of the tables: the terminal's width, at most 100 columns; 100 where there is no terminal."""
+    console = Console(highlight=False)
+    width = min(WIDTH, console.width) if console.is_terminal else WIDTH
+    return Console(highlight=False, width=width)
+
+
+@contextmanager
+def status(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show on the error stream what is being done; yields the function that says it."""
+    console = Console(stderr=True, highlight=False)
+    if quiet or not console.is_terminal:
+        yield (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True))
+        return
+    with console.status("Starting ...") as line:
+        yield line.update
+
+
+def print_result(result: Result, console: Console, written: Sequence[Path] = ()) -> None:
+    """Print a forecast: a table per quantity, then how it fared and how the fit went."""
+    rows = result.rows()
+    for quantity in sorted(rows["quantity"].unique()):  # accuracy, then loss
+        of_it = rows[rows["quantity"] == quantity]
+        console.print(forecast_table(of_it, quantity))
+        known = of_it[of_it["actual"].notna()]
+        if len(known):
+            console.print(verdict(known), style="bold")
+    far = ", ".join(f"{t}: {d:.3g} x" for t, d in result.forecast.targets["distance"].items() if np.isfinite(d))
+    if far:
+        console.print(f"Training FLOPs over those of the largest fitted run: {far}.")
+    for problem in result.caveats:
+        console.print(f"Caveat: {problem}", style="yellow")
+    d = result.diagnostics()
+    state = "Converged" if d["converged"] else "NOT CONVERGED, do not rely on this"
+    ess = min(d["min_ess_bulk"], d["min_ess_tail"])
+    console.print(
+        f"{state}: R-hat {d['max_rhat']:.3f}, effective draws {ess:.0f}, {d['divergences']} divergences; "
+        f"{result.law}, seed {result.seed}, {result.seconds:.0f} s."
+    )
+    if written:
+        console.print("Written to " + " and ".join(map(str, written)) + ".")
+
+
+def forecast_table(rows: pd.DataFrame, quantity: str) -> Table:
+    """Return the table of one quantity: median, 50 and 90 % intervals of a new run, and the outcome."""
+    factor, unit, digits, _ = scale_of(rows["unit"].iloc[0])
+    table = Table(box=SIMPLE_HEAD, title=f"{quantity} ({unit})", title_justify="left")
+    tasks, known = rows["task"].notna().any(), rows["actual"].notna().any()
+    for heading in (*(("task",) if tasks else ()), "target"):
+        table.add_column(heading)
+    for heading in ("median", "50 % interval", "90 % interval", *(("actual",) if known else ())):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if known:
+        table.add_column("inside", no_wrap=True)
+    last = None
+    for row in rows.sort_values("task", kind="stable", key=order_of(rows["task"])).to_dict("records"):
+        show = {k: f"{factor * v:.{digits}f}" for k, v in row.items() if isinstance(v, float)}
+        cells: list[str | Text] = [str(row["task"]) if row["task"] != last else ""] if tasks else []
+        cells += [
+            str(row["target"]),
+            show["median"],
+            f"{show['q25']} to {show['q75']}",
+            f"{show['q05']} to {show['q95']}",
+        ]
+        if known:
+            cells += [show["actual"] if np.isfinite(row["actual"]) else "-", inside(row)]
+        table.add_row(*cells)
+        last = row["task"]
+    return table
+
+
+def order_of(tasks: pd.Series) -> Callable[[pd.Series], pd.Series]:
+    """Return the sort key that keeps tasks in the order of the table."""
+    place = {task: i for i, task in enumerate(tasks.drop_duplicates())}
+    return lambda column: column.map(place)
+
+
+def inside(row: Mapping[str, float]) -> Text:
+    """Say in a word where the outcome fell."""
+    if not np.isfinite(row["actual"]):
+        return Text("-")
+    for level, low, high in ((50, "q25", "q75"), (90, "q05", "q95")):
+        if row[low] <= row["actual"] <= row[high]:
+            return Text(f"in {level} %", style="green")
+    return Text("outside", style="bold red")
+
+
+def verdict(rows: pd.DataFrame) -> str:
+    """Say in one line how a forecast fared against outcomes."""
+    within = {
+        level: int(((rows[low] <= rows["actual"]) & (rows["actual"] <= rows[high])).sum())
+        for level, low, high in ((90, "q05", "q95"), (50, "q25", "q75"))
+    }
+    factor, _, digits, gap = scale_of(rows["unit"].iloc[0])
+    error = factor * (rows["median"] - rows["actual"]).abs().mean()
+    return (
+        f"{within[90]} of {len(rows)} inside the 90 % interval, {within[50]} inside the 50 %; "
+        f"mean absolute error {error:.{digits}f} {gap}."
+    )

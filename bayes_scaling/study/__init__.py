@@ -1,0 +1,1 @@
+"""Tables of training runs: read, checked, paired, and what they cost."""

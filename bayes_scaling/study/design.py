@@ -1,0 +1,214 @@
+"""Look at the runs before fitting: what no law can learn from them, and what bends every law."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.problems import Problem, Problems
+from bayes_scaling.study.flops import compute_ratios
+from bayes_scaling.study.reading import SYMBOLS, as_rows, one_row_a_run
+from bayes_scaling.study.study import Study
+
+__all__ = ["design_check"]
+
+SMALLEST = {"n_params": 1e5, "tokens": 1e6}  # the largest of any study is above; below, it is in millions or billions
+MIN_RUNS = 10
+MIN_SIZES = 4
+MAX_INFLATION = 10.0  # of the variance of one exponent by the other input
+MIN_RATIOS = 1.5  # largest over smallest tokens per parameter
+MAX_DISTANCE = 100.0  # FLOPs of a target over the largest fitted
+MAX_SHARE, MAX_SHARE_CHANGE = 0.2, 0.1  # of embeddings in the parameters
+MIN_STEPS = 2000
+WITHOUT_EMBEDDING = re.compile(r"n_params_(body|non_?embedding|without_embeddings?)|non_?embedding_params")
+FALSE = {"0", "0.0", "false", "no"}
+
+
+def design_check(study: Study, targets: Any = None) -> Problems:
+    """Look at a design before fitting; nothing is fitted.
+
+    Parameters
+    ----------
+    study : Study
+        Its training runs are looked at.
+    targets : Study, DataFrame, mapping or sequence of mappings, optional
+        Runs to be forecast (``{"N": 7e9, "D": 4e12}``); by default those the study names with the role ``target``.
+
+    Returns
+    -------
+    Problems
+        Records with these codes; what the columns do not tell is not looked for:
+
+        - ``units``: the largest N, or D, of the runs or of a target is too small to be a plain count (in millions?)
+        - ``few-runs``: fewer than ten
+        - ``few-sizes``: fewer than four distinct N, or D
+        - ``one-ratio``: all runs within a factor of 1.5 in tokens per parameter, so that N and D cannot be told apart
+        - ``collinear``: log N and log D so correlated that the variance of an exponent is inflated more than tenfold
+        - ``far-target``: a target of more than 100 times the largest fitted FLOPs
+        - ``embedding-share``: embeddings are more than 20 % of N in some run, and the share changes by more than 10
+          points (columns ``n_params`` and ``n_params_body``, ``n_params_nonembedding`` or ``nonembedding_params``)
+        - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
+        - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)
+        - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), or several
+          checkpoints of a run (column ``checkpoint``)
+
+    References
+    ----------
+    .. [1] Porian et al. 2024, "Resolving Discrepancies in Compute-Optimal Scaling of Language Models",
+       arXiv 2406.19146, sections 3 and 4: embeddings in N and learning-rate schedules.
+
+    Examples
+    --------
+    >>> import pandas as pd, bayes_scaling as bs
+    >>> N = [1e8, 2e8, 4e8]
+    >>> study = bs.Study.from_frame(pd.DataFrame({"N": N, "D": [20 * n for n in N], "loss": [3.9, 3.6, 3.3]}))
+    >>> design_check(study).codes
+    ['few-runs', 'few-sizes', 'one-ratio']
+    """
+    training = study.training
+    if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
+        targets = study.targets
+    runs, aims = training.runs, _by_label(targets)
+    return Problems((
+        *_units(runs, "run"), *_units(aims, "target"), *_size(runs), *_plane(runs), *_reach(training, aims),
+        *_bending(runs, training.frame),
+    ))  # fmt: skip
+
+
+def _by_label(targets: Any) -> pd.DataFrame:
+    """Return runs to forecast as a table by their label; empty where there are none."""
+    if targets is None:
+        return pd.DataFrame()
+    frame = one_row_a_run(as_rows(targets)) if isinstance(targets, Study) else as_rows(targets)
+    label = next((name for name in ("target", "run") if name in frame), None)
+    return frame.set_index(label) if label else frame
+
+
+def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
+    """Look at whether parameters and tokens can be plain counts."""
+    for column, smallest in SMALLEST.items():
+        if column in rows and (largest := float(rows[column].max())) < smallest:
+            yield Problem(
+                "units",
+                f"The largest {column} of a {what} is {largest:g} (at least {smallest:g})",
+                "parameters and tokens are plain counts, so write 7e9 for 7 billion",
+                largest,
+                column,
+            )
+
+
+def _size(runs: pd.DataFrame) -> Iterator[Problem]:
+    if len(runs) < MIN_RUNS:
+        yield Problem(
+            "few-runs",
+            f"There are {len(runs)} runs (at least {MIN_RUNS})",
+            "the prior will do much of the work, so add small runs",
+            len(runs),
+        )
+    for symbol, column in SYMBOLS.items():
+        if column in runs and symbol in ("N", "D") and (count := runs[column].nunique()) < MIN_SIZES:
+            yield Problem(
+                "few-sizes",
+                f"There are {count} distinct values of {symbol} (at least {MIN_SIZES})",
+                "an exponent needs a range, so add runs of other sizes",
+                count,
+                column,
+            )
+
+
+def _plane(runs: pd.DataFrame) -> Iterator[Problem]:
+    """Look at whether parameters and tokens vary apart."""
+    if not {"n_params", "tokens"} <= set(runs):
+        return
+    N, D = (np.log(runs[c].to_numpy(dtype=float)) for c in ("n_params", "tokens"))
+    spread = float(np.exp(np.ptp(D - N)))
+    if spread < MIN_RATIOS:
+        yield Problem(
+            "one-ratio",
+            f"All runs have {np.exp((D - N).mean()):.3g} tokens per parameter up to a factor of {spread:.3g} "
+            f"(at least {MIN_RATIOS})",
+            "the effects of N and D cannot be told apart, so add runs of another ratio or use a law in FLOPs",
+            spread,
+        )
+    elif np.ptp(N) > 0 and np.ptp(D) > 0:
+        correlation = float(np.corrcoef(N, D)[0, 1])
+        inflation = 1 / max(1 - correlation**2, 1e-12)
+        if inflation > MAX_INFLATION:
+            yield Problem(
+                "collinear",
+                f"log N and log D have correlation {correlation:.3f}, which inflates the variance of their exponents "
+                f"{inflation:.0f} times (at most {MAX_INFLATION:.0f})",
+                "add small models trained long, or large ones trained briefly",
+                inflation,
+            )
+
+
+def _reach(training: Study, targets: pd.DataFrame) -> Iterator[Problem]:
+    """Look at how far the targets are."""
+    if targets.empty:
+        return
+    for name, distance in zip(targets.index, compute_ratios(training, targets), strict=True):
+        if distance > MAX_DISTANCE:
+            yield Problem(
+                "far-target",
+                f"Target {name!r} has {distance:.3g} times the FLOPs of the largest fitted run "
+                f"(at most {MAX_DISTANCE:.0f})",
+                "its interval rests on the discrepancy, so add a larger run first",
+                float(distance),
+                str(name),
+            )
+
+
+def _bending(runs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Problem]:
+    """Look at what bends a law: embeddings in N, too few steps, learning rates that did not decay."""
+    body = next((c for c in runs if WITHOUT_EMBEDDING.fullmatch(str(c))), None)
+    if body is not None and "n_params" in runs:
+        share = 1 - runs[body].to_numpy(dtype=float) / runs["n_params"].to_numpy(dtype=float)
+        if share.max() > MAX_SHARE and np.ptp(share) > MAX_SHARE_CHANGE:
+            yield Problem(
+                "embedding-share",
+                f"Embeddings are {share.min():.0%} to {share.max():.0%} of N (at most {MAX_SHARE:.0%}, or a change of "
+                f"{MAX_SHARE_CHANGE:.0%})",
+                f"this bends a law of size, so fit {body} as N, or leave the smallest models out",
+                float(share.max()),
+                str(body),
+            )
+    if "steps" in runs and (few := runs["steps"] < MIN_STEPS).any():
+        yield Problem(
+            "few-steps",
+            f"{few.sum()} of {len(runs)} runs have fewer than {MIN_STEPS} optimiser steps "
+            f"(the fewest {runs['steps'].min():.0f})",
+            "they have learnt less from their tokens than longer runs, so leave them out or use a law with a penalty",
+            float(runs["steps"].min()),
+            "steps",
+        )
+    if "accuracy" in rows and "task" not in rows:
+        yield Problem(
+            "unused-accuracy",
+            "There are accuracies, but no column 'task'",
+            "the two-step law reads them from one row per run and task: run, task, task_loss, accuracy and chance",
+            float(len(rows)),
+            "accuracy",
+        )
+    early = rows["annealed"].astype(str).str.lower().isin(FALSE) if "annealed" in rows else pd.Series([False])
+    if early.any():
+        yield Problem(
+            "not-annealed",
+            f"{early.sum()} of {len(rows)} rows are of runs whose learning rate did not decay",
+            "their loss is above that of a finished run, so leave them out",
+            float(early.sum()),
+            "annealed",
+        )
+    identity = [c for c in ("run", "task") if c in rows]
+    if "checkpoint" in rows and "run" in rows and (repeats := rows.duplicated(identity)).any():
+        yield Problem(
+            "not-annealed",
+            f"{repeats.sum()} of {len(rows)} rows are further checkpoints of a run",
+            "checkpoints before the last are no finished runs and not independent, so keep the last of each",
+            float(repeats.sum()),
+            "checkpoint",
+        )

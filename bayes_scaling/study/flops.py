@@ -1,0 +1,175 @@
+"""From parameters and tokens to FLOPs: the one place that knows 6ND, and how far a run lies beyond others."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import DecisionError, StudyError, suggest
+from bayes_scaling.study.validation import floats
+
+__all__ = ["SIX_N_D", "FlopRule", "Runs", "compute_ratios", "six_n_d", "training_flops", "with_flops"]
+
+SIX_N_D = "6ND"
+"""Name of the convention of Kaplan et al. 2020 (arXiv 2001.08361, section 2.1): 6 FLOPs per parameter and token."""
+
+PerToken: TypeAlias = Callable[[np.ndarray], np.ndarray]
+FORWARD = 1 / 3  # share of a training step's FLOPs that its forward pass takes: 2 of the 6 in 6ND
+
+
+class Runs(Protocol):
+    """What a rule reads of a study: its name and its table."""
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per run, with our column names."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FlopRule:
+    """How many FLOPs a token costs a model of N parameters.
+
+    Parameters
+    ----------
+    name : str
+        What results call it.
+    per_token : callable
+        Training FLOPs per token from an array of N (parameters), of the same shape and growing with N.
+
+    Examples
+    --------
+    >>> rule = FlopRule.of("6ND")
+    >>> float(rule.cost(1e9, 20e9)), float(rule.tokens(1e9, 1.2e20))
+    (1.2e+20, 20000000000.0)
+    """
+
+    name: str
+    per_token: PerToken
+
+    @classmethod
+    def of(cls, flops: str | PerToken | FlopRule, study: Runs | None = None) -> FlopRule:
+        """Return the rule a user means.
+
+        Parameters
+        ----------
+        flops : str, callable or FlopRule
+            ``"6ND"`` (Kaplan et al. 2020, arXiv 2001.08361, section 2.1), ``"study"`` for the FLOPs per token of the
+            study's own columns, or a function from N to training FLOPs per token.
+        study : Study, optional
+            Where ``"study"`` reads them.
+
+        Raises
+        ------
+        DecisionError
+            There is no such rule.
+        StudyError
+            The study has no FLOPs, parameters or tokens.
+        """
+        if isinstance(flops, FlopRule):
+            return flops
+        if callable(flops):
+            return cls("FLOPs per token as given", flops)
+        if flops == SIX_N_D:
+            return six_n_d
+        if flops == "study" and study is not None:
+            return cls(f"FLOPs per token of {study.name}", _of_study(study))
+        raise DecisionError(
+            f"The FLOP convention {flops!r} is unknown; use '6ND', 'study', or a function from N to FLOPs per token."
+        )
+
+    def cost(self, N: Any, D: Any) -> np.ndarray:
+        """Return the FLOPs of training N parameters on D tokens."""
+        return np.asarray(self.per_token(np.asarray(N, dtype=float)) * np.asarray(D, dtype=float))
+
+    def tokens(self, N: Any, C: Any) -> np.ndarray:
+        """Return the tokens that C FLOPs pay for at N parameters."""
+        return np.asarray(np.asarray(C, dtype=float) / self.per_token(np.asarray(N, dtype=float)))
+
+    def serving(self, N: Any, D: Any) -> np.ndarray:
+        """Return the FLOPs of running N parameters over D tokens: forward passes alone, 2 of the 6 in 6ND."""
+        return FORWARD * self.cost(N, D)
+
+    def disagreement(self, study: Runs) -> float:
+        """Return the largest relative difference between this rule and the study's own FLOPs; NaN where it has none."""
+        if not {"flops", "n_params", "tokens"} <= set(study.frame.columns):
+            return float("nan")
+        N, D, flops = (floats(study.frame, column).to_numpy() for column in ("n_params", "tokens", "flops"))
+        return float(np.max(np.abs(self.cost(N, D) / flops - 1)))
+
+
+def _six_n(N: np.ndarray) -> np.ndarray:
+    return 6.0 * N
+
+
+six_n_d = FlopRule(SIX_N_D, _six_n)
+"""The rule of the convention ``6ND``."""
+
+
+def with_flops(table: pd.DataFrame, convention: str) -> pd.DataFrame:
+    """Return the table with FLOPs by a convention, which is never done silently."""
+    if convention != SIX_N_D:
+        raise StudyError(f"The FLOP convention {convention!r} is unknown; use '6ND', or give a column 'flops'.")
+    if "flops" in table:
+        raise StudyError("The table has FLOPs already, and flops='6ND' would replace them; leave one of the two out.")
+    for needed in ("n_params", "tokens"):
+        if needed not in table:
+            raise StudyError(f"flops='6ND' needs the column {needed!r}; {suggest(needed, table.columns)}")
+    N, D = (floats(table, c) for c in ("n_params", "tokens"))
+    with np.errstate(over="ignore"):  # an infinite column is refused with the others
+        return table.assign(flops=six_n_d.cost(N, D))
+
+
+def training_flops(frame: pd.DataFrame, *, convention: str | None = None) -> np.ndarray | None:
+    """Return the training FLOPs of each row, shape (row,); None where its columns do not tell.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Runs or targets, with our column names.
+    convention : {"6ND"}, optional
+        Count by this convention even where there is a column ``flops``.
+    """
+    if "flops" in frame and convention is None:
+        return frame["flops"].to_numpy(dtype=float)
+    if {"n_params", "tokens"} <= set(frame.columns):
+        return six_n_d.cost(frame["n_params"], frame["tokens"])
+    return None
+
+
+def compute_ratios(study: Runs, frame: pd.DataFrame) -> np.ndarray:
+    """Return each target's training FLOPs over the largest fitted ones: the extrapolation distance, shape (target,).
+
+    6ND counts where only one of the two tables has FLOPs; NaN where they cannot be told.
+    """
+    fitted, target = training_flops(study.frame), training_flops(frame)
+    if fitted is None or target is None or ("flops" in study.frame) != ("flops" in frame):
+        fitted, target = (training_flops(table, convention=SIX_N_D) for table in (study.frame, frame))
+    if fitted is None or target is None:
+        return np.full(len(frame), np.nan)
+    return target / np.nanmax(fitted)
+
+
+def _of_study(study: Runs) -> PerToken:
+    """Return FLOPs per token by size: straight lines in the logarithms through the study's sizes, and on beyond."""
+    for column in ("flops", "n_params", "tokens"):
+        if column not in study.frame:
+            raise StudyError(f"Study {study.name!r} has no column {column!r} to take FLOPs per token from; use '6ND'.")
+    per_token = np.log(study.frame["flops"] / study.frame["tokens"])
+    by_size = per_token.groupby(np.log(study.frame["n_params"])).median()
+    x, y = by_size.index.to_numpy(dtype=float), by_size.to_numpy(dtype=float)
+    slopes = np.diff(y) / np.diff(x) if len(x) > 1 else np.ones(1)
+
+    def rule(N: np.ndarray) -> np.ndarray:
+        u = np.log(N)
+        beyond = np.minimum(u - x[0], 0.0) * slopes[0] + np.maximum(u - x[-1], 0.0) * slopes[-1]
+        return np.exp(np.interp(u, x, y) + beyond)
+
+    return rule

@@ -1,0 +1,163 @@
+"""Pair the runs of two studies, so that one loss can be predicted from another."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import StudyError
+from bayes_scaling.study.study import Study
+
+__all__ = ["Pairing", "choose", "pair"]
+
+FEWEST = 4  # pairs that a curve with a slope and two floors needs at the least
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pairing:
+    """Runs paired by what they cost, and those left out.
+
+    Attributes
+    ----------
+    study : Study
+        One row per pair: ``source_loss`` (abscissa), ``loss`` (ordinate), ``least_source_loss`` (the smallest abscissa
+        known, targets included: it bounds the abscissa's irreducible loss), and what else the ordinate's run holds.
+    paired, targets : int
+        Pairs to fit and pairs to forecast.
+    left_out : pandas.DataFrame
+        One row per run without a partner: ``study``, ``run`` and the columns paired by.
+    """
+
+    study: Study
+    paired: int
+    targets: int
+    left_out: pd.DataFrame
+
+    def __str__(self) -> str:
+        counts = self.left_out.groupby("study", sort=False).size()
+        alone = " and ".join(f"{n} of {name!r}" for name, n in counts.items()) or "none"
+        counted = f"{self.paired} pairs to fit, {self.targets} to forecast"
+        return f"{self.study.name}: {counted}; left out, for want of a partner: {alone}."
+
+
+def pair(
+    source: Study,
+    target: Study,
+    *,
+    source_loss: str = "loss",
+    loss: str = "loss",
+    by: Sequence[str] = ("n_params", "flops"),
+    name: str | None = None,
+) -> Pairing:
+    """Pair the runs of two studies and put a loss of each side by side.
+
+    Two training sets, runs of equal size and compute: train-to-train, or test-to-test with a test loss on each axis.
+    The same study twice: train-to-test, each run paired with itself.
+
+    Parameters
+    ----------
+    source, target : Study
+        Runs that give the abscissa and the ordinate.
+    source_loss, loss : str
+        Column of each.
+    by : sequence of str
+        Columns that must agree between the runs of a pair, and tell the runs of one study apart.
+    name : str, optional
+        Name of the paired study.
+
+    Raises
+    ------
+    StudyError
+        A column is missing or holds a value that is not a positive number, the columns paired by do not tell runs
+        apart, tokenisers or units of the losses differ on the cards, or fewer than 4 pairs are left to fit.
+
+    Examples
+    --------
+    >>> runs = pd.DataFrame({"N": [1e7, 2e7, 4e7, 8e7], "C": [1e17, 2e17, 4e17, 8e17], "loss": [4.0, 3.7, 3.5, 3.3]})
+    >>> one, two = (Study.from_frame(r, name=n) for n, r in [("a", runs), ("b", runs.assign(loss=runs["loss"] - 0.5))])
+    >>> print(pair(one, two))
+    a -> b: 4 pairs to fit, 0 to forecast; left out, for want of a partner: none.
+    """
+    by = list(by)
+    _same_card(source, target, source_loss, loss)
+    left = _side(source, source_loss, by, "abscissa").rename(columns={source_loss: "source_loss"})
+    right = _side(target, loss, by, "ordinate")
+    roles = ["role"] if "role" in left and "role" in target.frame else []
+    kept = target.frame.drop(columns=[c for c in ("source_loss", "loss") if c in target.frame and c not in (loss, *by)])
+    kept = kept.assign(loss=right[loss])
+    both = kept.merge(left[[*by, *roles, "source_loss"]], on=[*by, *roles], how="inner", validate="1:1")
+    both["least_source_loss"] = both["source_loss"].min()
+    is_target = both["role"] == "target" if "role" in both else pd.Series(False, index=both.index)
+    fitted = both["role"] == "train" if "role" in both else ~is_target
+    if fitted.sum() < FEWEST:
+        raise StudyError(
+            f"Only {fitted.sum()} runs of {source.name!r} and {target.name!r} agree in {' and '.join(by)}; "
+            f"a pair of losses needs at least {FEWEST}."
+        )
+    alone = [] if source is target else [_alone(source, left, both, by), _alone(target, right, both, by)]
+    left_out = pd.concat(alone, ignore_index=True) if alone else pd.DataFrame(columns=["study", "run", *by])
+    label = name or (
+        f"{source.name} -> {target.name}"
+        if source_loss == loss
+        else f"{source.name} {source_loss} -> {target.name} {loss}"
+    )
+    card = dataclasses.replace(target.card.renamed({"loss": loss}), name=label)
+    return Pairing(Study.from_frame(both, card=card), int(fitted.sum()), int(is_target.sum()), left_out)
+
+
+def choose(study: Study, column: str, value: str) -> Study:
+    """Return the runs of one training set, as a study of its name.
+
+    Raises
+    ------
+    StudyError
+        The column or the value does not exist.
+    """
+    chosen = study.select(**{column: value})
+    return dataclasses.replace(chosen, card=dataclasses.replace(chosen.card, name=str(value)))
+
+
+def _side(study: Study, loss: str, by: list[str], axis: str) -> pd.DataFrame:
+    """Return the columns of one axis, checked."""
+    values = study.column(loss)
+    wrong = ~(np.isfinite(values) & (values > 0))
+    if wrong.any():
+        rows = "row " + ", ".join(map(str, np.flatnonzero(wrong)[:5])) + (", ..." if wrong.sum() > 5 else "")
+        raise StudyError(
+            f"The {axis} {loss!r} of study {study.name!r} is not a positive number in {rows}; "
+            "repair or drop what is wrong."
+        )
+    keys = {c: study.column(c) for c in by}
+    columns = keys | {c: study.frame[c] for c in ("run", "role") if c in study.frame} | {loss: values}
+    table = pd.DataFrame(columns)
+    twice = table.duplicated(by)
+    if twice.any():
+        what = ", ".join(f"{c} = {table.at[int(twice.idxmax()), c]:g}" for c in by)
+        raise StudyError(
+            f"Study {study.name!r} has two runs with {what} (row {int(twice.idxmax())} is the second); "
+            "choose one training set, or name further columns to pair by."
+        )
+    return table
+
+
+def _alone(study: Study, side: pd.DataFrame, both: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    known = pd.MultiIndex.from_frame(both[by])
+    lonely = side[~pd.MultiIndex.from_frame(side[by]).isin(known)]
+    runs = lonely["run"] if "run" in lonely else pd.Series(lonely.index, index=lonely.index)
+    return lonely[by].assign(study=study.name, run=runs)[["study", "run", *by]]
+
+
+def _same_card(source: Study, target: Study, source_loss: str, loss: str) -> None:
+    """Refuse studies whose cards state another tokeniser, or another unit of the same loss."""
+    one, two = source.card, target.card
+    facts = {"tokeniser": (one.tokeniser, two.tokeniser)}
+    facts |= {f"unit of {c!r}": (one.units.get(c, ""), two.units.get(c, "")) for c in (source_loss, loss)}
+    for what, (first, second) in facts.items():
+        if first and second and first != second:
+            raise StudyError(
+                f"The cards of {source.name!r} and {target.name!r} disagree on the {what} ({first!r} and {second!r}); "
+                "pair losses that are measured alike."
+            )

@@ -1,0 +1,78 @@
+"""Studies with one row per run and task, as arrays with one row per run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import StudyError
+
+if TYPE_CHECKING:
+    from bayes_scaling.study.study import Study
+
+__all__ = ["Panel"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """A study of runs by tasks.
+
+    Attributes
+    ----------
+    runs : pandas.DataFrame
+        One row per run, with the columns that do not depend on the task.
+    tasks : pandas.DataFrame
+        One row per task, index its name.
+    rows : pandas.DataFrame
+        The study's table, indexed by run and task.
+    """
+
+    runs: pd.DataFrame
+    tasks: pd.DataFrame
+    rows: pd.DataFrame
+
+    @classmethod
+    def of(cls, study: Study) -> Panel:
+        """Read a study as a panel.
+
+        Raises
+        ------
+        StudyError
+            The study has no column ``run`` or ``task``, or some run lacks a task.
+        """
+        frame = study.frame
+        for key in ("run", "task"):
+            if key not in frame:
+                raise StudyError(f"Study {study.name!r} has no column {key!r}; give one row per run and task.")
+        runs, tasks = frame.drop_duplicates("run"), frame.drop_duplicates("task").set_index("task")
+        rows = frame.set_index(["run", "task"])
+        absent = pd.MultiIndex.from_product([runs["run"], tasks.index]).difference(rows.index)
+        if len(absent):
+            run, task = absent[0]
+            raise StudyError(
+                f"Run {run!r} of study {study.name!r} has no task {task!r}; give every run the same tasks."
+            )
+        return cls(runs, tasks, rows)
+
+    def wide(self, column: str) -> np.ndarray:
+        """Return one column as an array, shape (run, task); NaN where the table has none."""
+        table = self.rows[column].unstack("task")
+        return table.loc[self.runs["run"], self.tasks.index].to_numpy(dtype=float)
+
+    def shared(self, column: str) -> bool:
+        """Say whether a column is a property of the run: the same for all of several tasks."""
+        return len(self.tasks) > 1 and bool((self.rows.groupby(level="run")[column].nunique() == 1).all())
+
+    def series(self, columns: tuple[str, ...]) -> dict[str, tuple[str, np.ndarray]]:
+        """Return {label: (column, values of shape (run,))}: one series per task, or a single one if it is shared."""
+        found = {}
+        for column in columns:
+            values = self.wide(column)
+            if self.shared(column):
+                found[column] = (column, values[:, 0])
+            else:
+                found |= {f"{column}:{task}": (column, values[:, i]) for i, task in enumerate(self.tasks.index)}
+        return found

@@ -1,0 +1,227 @@
+"""A study: a checked table of training runs with a card that says where it comes from and in which units."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import StudyError, suggest
+from bayes_scaling.study.flops import with_flops
+from bayes_scaling.study.reading import as_table, one_row_a_run, read_table, remedy, renamed
+from bayes_scaling.study.validation import checked, floats
+
+__all__ = ["Card", "Study"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What a reader must know of a table: source, licence, units and citation.
+
+    Parameters
+    ----------
+    name, title : str
+        Short name and one line on what the study holds.
+    source, commit, licence, citation : str
+        Public origin, pinned version, licence of the origin, paper.
+    units : mapping of str to str
+        Unit of each column.
+    notes : str
+        Quirks that bend a fit.
+    tokeniser : str
+        What its losses per token count: losses of two studies compare only under one tokeniser.
+    """
+
+    name: str
+    title: str = ""
+    source: str = ""
+    commit: str = ""
+    licence: str = ""
+    citation: str = ""
+    units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: str = ""
+    tokeniser: str = ""
+
+    def renamed(self, columns: Mapping[str, str]) -> Card:
+        """Return the card of a table whose column ``columns[name]`` is called ``name``: its unit goes along."""
+        known = {name: self.units[old] for name, old in columns.items() if old in self.units}
+        gone = set(columns) | set(columns.values())
+        kept = {name: unit for name, unit in self.units.items() if name not in gone}
+        return dataclasses.replace(self, units=kept | known)
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Card:
+        """Read a card from ``card.toml``; keys that are not the card's (the file list) are left to the reader."""
+        import tomllib
+
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        return cls(**{f.name: entries[f.name] for f in dataclasses.fields(cls) if f.name in entries})
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Study:
+    """A checked table of training runs.
+
+    Make one with :func:`bayes_scaling.load_study`, :meth:`from_frame` or :meth:`from_file`; the constructor trusts its
+    input.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row per run (and per task, where there is a ``task`` column).  ``n_params`` in parameters, ``tokens`` in
+        tokens, ``flops`` in FLOPs, ``loss`` in the unit of the card, ``accuracy`` as a fraction.  A ``role`` column
+        tells runs to fit (``train``) from runs to forecast (``target``) and runs kept aside (``extra``).
+    card : Card
+        Where the table comes from.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"N": [1e8, 2e8, 4e8], "D": [2e9, 4e9, 8e9], "loss": [3.9, 3.6, 3.3]})
+    >>> Study.from_frame(runs, name="mine", flops="6ND")
+    Study('mine': 3 rows, columns n_params, tokens, loss, flops)
+    """
+
+    frame: pd.DataFrame
+    card: Card = dataclasses.field(default_factory=lambda: Card("unnamed"))
+
+    def __repr__(self) -> str:
+        return f"Study({self.name!r}: {len(self.frame)} rows, columns {', '.join(map(str, self.frame.columns))})"
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def name(self) -> str:
+        """Short name of the study."""
+        return self.card.name
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the table's content: a posterior remembers which numbers it was fitted on."""
+        text = self.frame.to_csv(index=False, float_format="%.12g")
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+    # -- ways in ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        name: str = "runs",
+        card: Card | None = None,
+        flops: str | None = None,
+        **columns: str,
+    ) -> Study:
+        """Check a table and make it a study.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            One row per run.
+        name : str
+            Name of the study where no card is given.
+        card : Card, optional
+            Source and units.
+        flops : str, optional
+            ``6ND`` computes the column ``flops`` as 6 x parameters x tokens, which is never done silently; or the
+            name of your column of FLOPs.
+        **columns : str
+            Which of your columns is which of ours: ``n_params="N", tokens="train/tokens", loss="val_loss"``.
+
+        Raises
+        ------
+        StudyError
+            A column is missing or misspelt, a value is not a number, not finite, not positive, an accuracy is above
+            1, or a run appears twice.
+        """
+        table = as_table(frame)
+        if flops is not None and flops in table:
+            columns["flops"], flops = flops, None
+        table = renamed(table, columns)
+        if flops is not None:
+            table = with_flops(table, flops)
+        return cls(checked(table), card or Card(name))
+
+    @classmethod
+    def from_file(cls, path: str | Path, **options: Any) -> Study:
+        """Read a study from CSV (also compressed) or parquet, told by the name; ``options`` as in :meth:`from_frame`.
+
+        Raises
+        ------
+        FileError
+            There is no such file, or it cannot be read as a table.
+        StudyError
+            As in :meth:`from_frame`.
+        """
+        options.setdefault("name", Path(path).stem)
+        return cls.from_frame(read_table(path), **options)
+
+    from_csv = from_parquet = from_file  # the names of pandas; the file's own name says which it is
+
+    # -- ways on ----------------------------------------------------------------------------------------------------
+
+    def select(self, query: str | None = None, **equals: Any) -> Study:
+        """Keep rows: a pandas query, and columns equal to a value or one of a list.
+
+        Raises
+        ------
+        StudyError
+            A column or a value does not exist.
+        """
+        frame = self.frame
+        for column, value in equals.items():
+            if column not in frame:
+                raise StudyError(f"Study {self.name!r} has no column {column!r}; {suggest(column, frame.columns)}")
+            wanted = list(value) if isinstance(value, (list, tuple, set, np.ndarray, pd.Series)) else [value]
+            for one in wanted:
+                if not (frame[column] == one).any():
+                    known = frame[column].drop_duplicates().head(40)
+                    raise StudyError(f"Study {self.name!r} has no {column} {one!r}; {suggest(one, known)}")
+            frame = frame[frame[column].isin(wanted)]
+        if query is not None:
+            frame = frame.query(query)
+        if frame.empty:
+            raise StudyError(
+                f"No run of study {self.name!r} is left after the selection {query or equals!r}; loosen it."
+            )
+        return dataclasses.replace(self, frame=frame.reset_index(drop=True))
+
+    def rename(self, **columns: str) -> Study:
+        """Use other columns under our names, with their units: ``study.rename(loss="c4_loss")``."""
+        keep = self.frame.drop(columns=[c for c in columns if c in self.frame and c not in columns.values()])
+        return dataclasses.replace(self, frame=checked(renamed(keep, columns)), card=self.card.renamed(columns))
+
+    @property
+    def training(self) -> Study:
+        """The runs to fit: those with role ``train``, or all where there is no ``role`` column."""
+        return self.select(role="train") if "role" in self.frame else self
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """The table with one row per run: the first where there is one for each task or checkpoint."""
+        return one_row_a_run(self.frame)
+
+    @property
+    def targets(self) -> Study:
+        """The runs to forecast: those with role ``target``."""
+        if "role" not in self.frame:
+            raise StudyError(f"Study {self.name!r} has no column 'role', so it names no targets; give them yourself.")
+        return self.select(role="target")
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks, in the order of the table; empty where there is no ``task`` column."""
+        return list(self.frame["task"].drop_duplicates()) if "task" in self.frame else []
+
+    def column(self, name: str) -> np.ndarray:
+        """Return one numeric column, shape (row,)."""
+        if name not in self.frame:
+            raise StudyError(f"Study {self.name!r} has no column {name!r}; {remedy(name, self.frame.columns)}")
+        return floats(self.frame, name).to_numpy()

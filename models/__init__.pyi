@@ -1,0 +1,16 @@
+from .chinchilla import Chinchilla as Chinchilla
+from .fading_transfer import FadingTransfer as FadingTransfer
+from .few_steps import FewSteps as FewSteps
+from .kaplan import Kaplan as Kaplan
+from .pooled import Pooled as Pooled
+from .power_law import PowerLaw as PowerLaw
+from .pretraining_size import PretrainingSize as PretrainingSize
+from .rectified import Rectified as Rectified
+from .scratch import Scratch as Scratch
+from .shifted_compute import ShiftedCompute as ShiftedCompute
+from .shifted_power_law import ShiftedPowerLaw as ShiftedPowerLaw
+from .sigmoid_accuracy import SigmoidAccuracy as SigmoidAccuracy
+from .transfer import Transfer as Transfer
+from .two_step import TwoStep as TwoStep
+
+LAWS: dict[str, str]

@@ -1,0 +1,128 @@
+import json
+import re
+from functools import partial
+
+import pandas as pd
+import pytest
+
+from bayes_scaling.cli.app import plan as plan_job
+from bayes_scaling.inference import diagnostics
+from bayes_scaling.inference import fit as fitting
+from tests.cli.test_app import MAP, call, csv, refused  # noqa: F401
+from tests.conftest import DRAWS
+
+AT = ["--target", "N=7e9,D=4e12"]
+
+
+@pytest.fixture(autouse=True)
+def no_second_try(monkeypatch):
+    """Fits are too short to converge; do not repeat them with adaptation."""
+    monkeypatch.setattr(plan_job, "fit", partial(fitting.fit, adapt=False))
+
+
+@pytest.fixture
+def candidates(tmp_path):
+    path = tmp_path / "candidates.csv"
+    pd.DataFrame({"run": ["a", "b", "c"], "N": [1e9, 2e9, 4e9], "D": [2e10, 4e10, 8e10]}).to_csv(path, index=False)
+    return path
+
+
+def short(*arguments):
+    return ["plan", *arguments, "--draws", DRAWS, "--allow-unconverged"]
+
+
+def test_a_budget_end_to_end(csv, tmp_path, capsys):  # noqa: F811
+    out, file = tmp_path / "out", tmp_path / "plan.json"
+    assert call(*short(csv, *MAP, "--budget", "1e21,1e23", "--out", out, "--json", file, "--seed", 2)) == 0
+    said = capsys.readouterr().out
+    assert "1e+23 FLOPs are best spent on" in said and "6ND" in said
+    assert max(map(len, said.splitlines())) <= 100
+    tables = ["exponents.csv", "plan.csv", "regret.csv"]
+    pictures = ["plan.png", "regret_1e+21.png", "regret_1e+23.png"]
+    assert sorted(p.name for p in out.iterdir()) == sorted([*tables, *pictures, "plan.json", "posterior.nc"])
+    document = json.loads(file.read_text())
+    assert document == json.loads((out / "plan.json").read_text())
+    assert (document["question"], document["flops"], document["seed"]) == ("budget", "6ND", 2)
+    assert pd.read_csv(out / "plan.csv")["median"][0] == pytest.approx(document["tables"]["plan"][0]["median"])
+
+
+def test_a_target_end_to_end(csv, tmp_path, capsys):  # noqa: F811
+    file = tmp_path / "plan.json"
+    command = short(csv, *MAP, "--reach", "loss=2.2", "--prob", "0.8", "--serve", "1e12", "--json", file)
+    assert call(*command) == 0
+    said = capsys.readouterr().out
+    assert "with probability 80 %" in said and "With 1T tokens to serve" in said
+    assert set(json.loads(file.read_text())["tables"]) == {"plan", "intervals", "lifetime"}
+    assert call(*short(csv, *MAP, "--reach", "loss=0.1", "--json", file)) == 0
+    assert "No budget reaches a loss of 0.1" in capsys.readouterr().out
+    rows = json.loads(file.read_text())["tables"]["plan"]
+    assert all(row["flops"] is None and row["never"] == 1.0 for row in rows)
+
+
+def test_the_next_run_end_to_end(csv, candidates, tmp_path, capsys):  # noqa: F811
+    out = tmp_path / "out"
+    assert call(*short(csv, *MAP, "--next", candidates, *AT, "--count", 2, "--out", out)) == 0
+    assert re.search("Run [abc], [abc] ", capsys.readouterr().out)
+    assert len(pd.read_csv(out / "batch.csv")) == 2 and (out / "plan.png").stat().st_size > 10_000
+
+
+BAD = {
+    "nothing asked": ([], "nothing is asked; give one of --budget"),
+    "two questions": (["--budget", "1e21", "--reach", "loss=2"], "--budget and --reach are asked at once"),
+    "budget not positive": (["--budget", "0"], "give positive numbers"),
+    "budget not a number": (["--budget", "1e21,many"], "'many' is not a number"),
+    "not an outcome": (["--reach", "accuracy=0.5"], "does not forecast 'accuracy'"),
+    "not a pair": (["--reach", "2.1"], "not a list of pairs"),
+    "not a probability": (["--reach", "loss=2.1", "--prob", "1.5"], "--prob is 1.5"),
+    "at something else": (["--reach", "loss=2.1", "--at", "L=3"], "not one of N or D"),
+    "no target": (["--next", "CANDIDATES"], "needs a run to forecast; give --target"),
+    "no such candidates": (["--next", "no.csv", *AT], "no file 'no.csv'"),
+    "target without D": (["--next", "CANDIDATES", "--target", "N=7e9"], "needs D"),
+    "no such rule": (["--budget", "1e21", "--flops", "5ND"], "'5ND' is unknown"),
+    "law without N": (["--budget", "1e21", "--law", "power_law"], "PowerLaw reads C"),
+    "unknown law": (["--budget", "1e21", "--law", "chinchila"], "did you mean 'chinchilla'"),
+    "task of none": (["--budget", "1e21", "--task", "MMLU"], "has no tasks"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), BAD.values(), ids=BAD.keys())
+def test_a_bad_command_writes_nothing(options, message, csv, candidates, tmp_path, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(plan_job, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+    options = [candidates if o == "CANDIDATES" else o for o in options]
+    said = refused(capsys, "plan", csv, *MAP, *options, "--out", tmp_path / "out")
+    assert re.search(message, said), said
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["candidates.csv", "runs.csv"]
+
+
+def test_candidates_with_a_missing_column(csv, tmp_path, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(plan_job, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+    pd.DataFrame({"N": [1e9]}).to_csv(tmp_path / "half.csv", index=False)
+    assert "lack D" in refused(capsys, "plan", csv, *MAP, "--next", tmp_path / "half.csv", *AT)
+
+
+@pytest.mark.parametrize(
+    ("table", "target", "message"),
+    [
+        ({"N": [1e9]}, "N=7e9,D=4e12", "needs the column 'tokens'"),
+        ({"N": [1e9], "D": ["many"]}, "N=7e9,D=4e12", "which is not a number"),
+        ({"N": [1e9], "D": [-1.0]}, "N=7e9,D=4e12", "not positive"),
+        ({"N": [1e9], "D": [2e10]}, "N=7e9", "needs D of the run to forecast"),
+        ({"N": [1e9], "D": [2e10]}, "N=7e9,D=0", "target's D is 0"),
+    ],
+)
+def test_a_ladder_that_cannot_be_simulated(table, target, message, tmp_path, capsys):
+    pd.DataFrame(table).to_csv(tmp_path / "ladder.csv", index=False)
+    said = refused(capsys, "plan", "--ladder", tmp_path / "ladder.csv", "--target", target, "--out", tmp_path / "out")
+    assert message in said and not (tmp_path / "out").exists()
+
+
+def test_many_tasks_need_a_choice(capsys):
+    assert "choose one with --task" in refused(capsys, "plan", "olmo_ladder", "--budget", "1e22")
+    assert "No study is given" in refused(capsys, "plan", "--budget", "1e22")
+
+
+def test_an_unconverged_fit_exits_3(csv, tmp_path, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(diagnostics, "MAX_RHAT", 0.5)
+    command = ["plan", csv, *MAP, "--budget", "1e22", "--draws", DRAWS, "--out", tmp_path / "out", "--quiet"]
+    assert "--allow-unconverged" in refused(capsys, *command, code=3)
+    assert not (tmp_path / "out").exists()

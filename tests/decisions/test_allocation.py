@@ -1,0 +1,164 @@
+import os
+
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import Chinchilla
+from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return exact(chinchilla())
+
+
+@pytest.mark.parametrize("budgets", [[1e21, 5.76e23], np.geomspace(1e19, 1e26, 60)], ids=["few", "many"])
+def test_matches_the_closed_form(surface, budgets):
+    book, found = Textbook(surface), bs.allocate(surface, budgets)
+    for i, C in enumerate(found.flops):
+        np.testing.assert_allclose(found.N[:, i], book.size(C), rtol=1e-5)
+        np.testing.assert_allclose(found.outcome[:, i], book.best(C), rtol=1e-10)
+    np.testing.assert_allclose(6 * found.N * found.D, np.broadcast_to(found.flops, found.N.shape), rtol=1e-12)
+    assert not found.edge.any()
+
+
+def test_exponents_are_those_of_the_closed_form(surface):
+    slopes = bs.allocate(surface, [1e20, 1e22, 1e24]).slopes()
+    p = surface.latent
+    np.testing.assert_allclose(slopes["n_params"], p["alpha_D"] / (p["alpha_N"] + p["alpha_D"]), atol=1e-6)
+    np.testing.assert_allclose(slopes["n_params"] + slopes["tokens"], 1.0, atol=1e-9)
+
+
+def test_the_discrepancy_widens_the_loss_and_leaves_the_optimum():
+    posterior = chinchilla()
+    far = [bs.allocate(bs.Surface.of(posterior, discrepancy=on), 1e25) for on in (True, False)]
+    np.testing.assert_array_equal(far[0].N, far[1].N)
+    assert far[0].outcome.std() > 1.5 * far[1].outcome.std()
+    inside = [bs.allocate(bs.Surface.of(posterior, discrepancy=on), 1e18).outcome for on in (True, False)]
+    np.testing.assert_allclose(*inside)
+
+
+def test_the_surface_agrees_with_the_forecast():
+    posterior = chinchilla()
+    target = {"N": 7e9, "D": 4e12}
+    forecast = posterior.forecast(target).draws["loss_mean"].to_numpy()
+    np.testing.assert_allclose(bs.Surface.of(posterior).at(**{k: np.array([v]) for k, v in target.items()}), forecast)
+
+
+class Bent(bs.Law):
+    """A user's law with interaction and curvature, whose optimum has no closed form."""
+
+    E: bs.Prior = 1.8
+    a: bs.Prior = dist.LogNormal(-1.2, 0.3)
+
+    def mean(self, N, D, *, E, a):
+        x, y = N / 1e9, D / 2e10
+        return E + (x**-a + y**-a) ** 1.2 + 0.05 * x**-0.1 * y**-0.2
+
+
+def test_a_users_own_law_and_its_spline():
+    surface = exact(known(Bent(), {"sigma": np.full(3, 0.01), "a": np.array([0.25, 0.3, 0.35])}))
+    budgets = np.geomspace(1e19, 1e26, 41)
+    smooth, direct = bs.allocate(surface, budgets), bs.allocate(surface, budgets[::10])
+    np.testing.assert_allclose(smooth.N[:, ::10], direct.N, rtol=1e-4)
+    np.testing.assert_allclose(smooth.outcome[:, ::10], direct.outcome, rtol=1e-10)
+    for step in (0.9, 1.1):  # a neighbour is worse
+        N = direct.N * step
+        assert (surface.at(N, surface.rule.tokens(N, direct.flops)) > direct.outcome).all()
+
+
+class Heavier(bs.Law):
+    """Reads tokens and does not need them: a larger model is always better."""
+
+    E: bs.Prior = 1.8
+
+    def mean(self, N, D, *, E):
+        return E + (N / 1e9) ** -0.3 + 0.0 * D
+
+
+def test_a_law_without_an_optimum_says_so():
+    found = bs.allocate(exact(known(Heavier(), {"sigma": np.full(3, 0.01)})), 1e22)
+    assert (found.table()["no_optimum"] == 1.0).all()
+
+
+def test_the_flop_rule_decides(surface):
+    posterior = surface.posterior
+    other = exact(posterior, flops=lambda N: 6 * N + 2e9)
+    found = bs.allocate(other, 1e21)
+    np.testing.assert_allclose((6 * found.N + 2e9) * found.D, 1e21, rtol=1e-12)
+    assert (found.N != bs.allocate(surface, 1e21).N).all()
+    with pytest.raises(bs.DecisionError, match="'5ND' is unknown; use '6ND'"):
+        bs.Surface.of(posterior, flops="5ND")
+    with pytest.raises(bs.StudyError, match="no column 'flops'"):
+        bs.Surface.of(posterior, flops="study")
+
+
+class ByAll(bs.Law):
+    E: bs.Prior = 1.8
+
+    def mean(self, N, D, C, *, E):
+        return E + (N / 1e9) ** -0.3 + (D / 1e10) ** -0.3 + 0.1 * (C / 1e20) ** -0.1
+
+
+def test_conventions_are_not_mixed():
+    table = GRID.assign(flops=8 * GRID["N"] * GRID["D"])
+    posterior = known(ByAll(), {"sigma": np.full(2, 0.01)}, table)
+    with pytest.raises(bs.DecisionError, match="use flops='study'"):
+        bs.Surface.of(posterior)
+    found = bs.allocate(exact(posterior, flops="study"), 1e21)
+    np.testing.assert_allclose(8 * found.N * found.D, 1e21, rtol=1e-9)
+
+
+def test_a_studys_own_flops_are_read_by_size():
+    table = GRID.assign(flops=7 * GRID["N"] * GRID["D"])
+    rule = bs.FlopRule.of("study", bs.Study.from_frame(table.assign(loss=3.0), name="own"))
+    np.testing.assert_allclose(rule.cost([1e7, 3e8, 1e12], 1e9), 7 * np.array([1e7, 3e8, 1e12]) * 1e9)
+    study = bs.Study.from_frame(table.assign(loss=3.0))
+    assert bs.FlopRule.of("6ND").disagreement(study) == pytest.approx(1 / 7)
+
+
+def test_the_table_is_long(surface):
+    table = bs.allocate(surface, [1e21, 1e22]).table()
+    assert list(table["quantity"]) == ["n_params", "tokens", "tokens_per_parameter", "loss"] * 2
+    assert list(table["flops"]) == [1e21] * 4 + [1e22] * 4
+    assert (table["q05"] < table["median"]).all() and (table["median"] < table["q95"]).all()
+
+
+@pytest.mark.parametrize("budget", [0.0, -1e21, np.nan, np.inf, "much", [], [1e21, 0.0]])
+def test_a_budget_that_is_not_positive_is_refused(surface, budget):
+    with pytest.raises(bs.DecisionError, match=r"budget is .*; give positive numbers"):
+        bs.allocate(surface, budget)
+
+
+def test_what_cannot_be_decided_is_refused(surface):
+    with pytest.raises(bs.LawError, match="PowerLaw reads C"):
+        bs.allocate(by_compute(), 1e21)
+    with pytest.raises(bs.DecisionError, match="needs two budgets"):
+        bs.allocate(surface, 1e21).exponents()
+    with pytest.raises(bs.TargetError, match="does not forecast 'accuracy'"):
+        bs.Surface.of(surface.posterior, quantity="accuracy")
+    with pytest.raises(bs.TargetError, match="one series"):
+        bs.Surface.of(surface.posterior, series="MMLU")
+
+
+def test_an_unconverged_fit_is_refused():
+    import dataclasses
+
+    posterior = chinchilla()
+    worse = dataclasses.replace(posterior, diagnostics=dataclasses.replace(posterior.diagnostics, max_rhat=1.3))
+    with pytest.raises(bs.ConvergenceError, match="allow_unconverged=True"):
+        bs.allocate(worse, 1e21)
+    assert bs.allocate(bs.Surface.of(worse, allow_unconverged=True), 1e21).N.shape == (400, 1)
+
+
+@pytest.mark.skipif("BAYES_SCALING_DATA" not in os.environ, reason="the 240 points are not embedded: no data folder")
+def test_the_chinchilla_points_call_for_twenty_tokens_per_parameter():
+    posterior = bs.fit(Chinchilla(), bs.load_study("chinchilla", progress=False), seed=0)
+    found = bs.allocate(posterior, [1e20, 5.76e23])
+    exponent = found.exponents().set_index("quantity").loc["n_params"]
+    assert exponent["median"] == pytest.approx(0.51, abs=0.015)
+    assert exponent["q05"] < 0.513 < exponent["q95"]  # Besiroglu et al. 2024
+    ratio = found.table().query("quantity == 'tokens_per_parameter'").iloc[1]
+    assert ratio["q05"] < 20 < ratio["q95"]

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from tests.worlds import Textbook, by_compute, chinchilla, exact
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return exact(chinchilla(count=40))
+
+
+@pytest.fixture(scope="module")
+def lives(surface):
+    return bs.cheapest(surface, 2.15, [0.0, 1e12, 1e14])
+
+
+def test_without_serving_it_is_the_training_optimum(surface, lives):
+    needed = bs.reach(surface, 2.15)
+    np.testing.assert_allclose(lives.N[:, 0], needed.N, rtol=1e-4)
+    np.testing.assert_allclose(lives.training[:, 0], needed.flops, rtol=1e-8)
+    assert (lives.saved[:, 0] < 1e-8).all()
+
+
+def test_matches_a_search_in_closed_form(surface, lives):
+    book = Textbook(surface)
+    N = np.geomspace(1e8, 1e12, 20001)[:, None]
+    with np.errstate(invalid="ignore"):
+        D = (book.B / (2.15 - book.E - book.A * N**-book.a)) ** (1 / book.b)
+        cost = 6 * N * D + 2 * N * 1e12
+    np.testing.assert_allclose((lives.training + lives.inference)[:, 1], np.nanmin(cost, axis=0), rtol=1e-6)
+
+
+def test_more_serving_calls_for_a_smaller_model_on_more_data(surface, lives):
+    assert (np.diff(lives.N, axis=1) < 0).all() and (np.diff(lives.D, axis=1) > 0).all()
+    assert (np.diff(lives.saved, axis=1) > 0).all()
+    loss = surface.at(lives.N, lives.D)
+    np.testing.assert_allclose(loss, 2.15, rtol=1e-9)
+    table = lives.table()
+    assert len(table) == 18 and (table["never"] == 0).all()
+
+
+def test_with_the_discrepancy_the_target_is_met_too():
+    bent = bs.Surface.of(chinchilla(count=40))
+    found = bs.cheapest(bent, 2.15, 1e13)
+    np.testing.assert_allclose(bent.at(found.N, found.D), 2.15, rtol=1e-6)
+
+
+def test_never_is_an_answer(surface):
+    found = bs.cheapest(surface, 1.0, 1e12)
+    assert found.optimum.never == 1.0 and np.isinf(found.N).all()
+    assert (found.table()["never"] == 1).all()
+
+
+def test_what_makes_no_sense_is_refused(surface):
+    for tokens in (-1.0, "many", np.nan):
+        with pytest.raises(bs.DecisionError, match="inference tokens"):
+            bs.cheapest(surface, 2.15, tokens)
+    with pytest.raises(bs.LawError, match="reads C"):
+        bs.cheapest(by_compute(), 2.1, 1e12)

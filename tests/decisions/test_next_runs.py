@@ -1,0 +1,99 @@
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from tests.worlds import GRID, chinchilla, exact, known
+
+AT = {"N": 7e9, "D": 4e12}
+GRID_OF_CANDIDATES = pd.DataFrame([(n, r * n) for n in (5e8, 1e9, 2e9, 4e9) for r in (10, 40, 160)], columns=["N", "D"])
+
+
+class Straight(bs.Law):
+    """Linear in its parameters, with normal noise: the reduction is known in closed form."""
+
+    level: bs.Prior = dist.Normal(3.0, 1.0)
+    by_size: bs.Prior = dist.Normal(0.0, 1.0)
+    by_data: bs.Prior = dist.Normal(0.0, 1.0)
+
+    def mean(self, N, D, *, level, by_size, by_data):
+        return level + by_size * jnp.log(N / 3e8) + by_data * jnp.log(D / 8e9)
+
+    def likelihood(self, mean, sigma):
+        return dist.Normal(mean, sigma)
+
+
+def test_matches_the_linear_model_in_closed_form():
+    rng = np.random.default_rng(0)
+    spread = np.array([[4.0, 1.0, 0.5], [1.0, 1.0, 0.2], [0.5, 0.2, 0.8]]) * 1e-4
+    theta = rng.multivariate_normal([3.0, -0.1, -0.1], spread, 4000)
+    noise = 0.02
+    draws = dict(zip(("level", "by_size", "by_data"), theta.T, strict=True)) | {"sigma": np.full(4000, noise)}
+    surface = exact(known(Straight(), draws))
+    found = bs.next_runs(surface, GRID_OF_CANDIDATES, AT, count=2)
+
+    def features(table):
+        return np.stack([np.ones(len(table)), np.log(table["N"] / 3e8), np.log(table["D"] / 8e9)], axis=1)
+
+    x, t = features(GRID_OF_CANDIDATES), features(pd.DataFrame([AT]))[0]
+    K = np.cov(theta.T)
+    share = (x @ K @ t) ** 2 / (np.sum((x @ K) * x, axis=1) + noise**2) / (t @ K @ t)
+    ranked = found.table().sort_values("run", key=lambda s: s.str.split().str[1].astype(int))
+    np.testing.assert_allclose(ranked["reduction"], share, rtol=0.05)
+
+    first, second = (int(r.split()[1]) - 1 for r in found.batch["run"])
+    both = x[[first, second]]
+    gain = np.linalg.solve(both @ K @ both.T + noise**2 * np.eye(2), both @ K @ t)
+    left = 1 - (t @ K @ both.T) @ gain / (t @ K @ t)
+    assert 1 - found.batch["reduction"].iloc[1] == pytest.approx(left, rel=0.08)
+
+
+def test_ranking_batch_and_baseline():
+    found = bs.next_runs(chinchilla(), GRID_OF_CANDIDATES, AT, count=3)
+    table = found.table()
+    assert table["per_flop"].is_monotonic_decreasing and list(table["rank"]) == list(range(1, 13))
+    assert found.batch["run"].iloc[0] == table["run"].iloc[0]
+    assert found.baseline["flops"].iloc[0] == table["flops"].max()
+    assert len(found.batch) == len(found.baseline) == 3 and found.batch["run"].is_unique
+    posterior = chinchilla()
+    assert found.sd == pytest.approx(posterior.forecast(AT).draws["loss_mean"].std().item(), rel=0.05)
+
+
+def test_a_run_at_the_target_tells_most():
+    nearby = pd.DataFrame({"N": [1e8, 7e9], "D": [2e9, 4e12]})
+    found = bs.next_runs(exact(chinchilla()), nearby, AT).table().set_index("run")
+    assert found.at["candidate 2", "reduction"] > 0.5 > found.at["candidate 1", "reduction"]
+
+
+def test_spending_keeps_within_the_money_and_beats_the_largest_run():
+    money = 4e21
+    found = bs.next_runs(exact(chinchilla()), GRID_OF_CANDIDATES, AT, spend=money)
+    assert found.batch["flops"].sum() <= money and found.baseline["flops"].sum() <= money
+    assert found.batch["sd_after"].iloc[-1] <= found.baseline["sd_after"].iloc[-1] * (1 + 1e-9)
+
+
+def test_a_candidates_own_cost_is_used():
+    costs = GRID_OF_CANDIDATES.assign(flops=1e20)
+    found = bs.next_runs(chinchilla(), costs, AT).table()
+    assert (found["flops"] == 1e20).all()
+    assert found["reduction"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(
+    ("candidates", "options", "message"),
+    [
+        (GRID.iloc[:0], {}, "no candidates"),
+        (GRID[["N"]], {}, "lack D"),
+        (GRID.assign(D=0.0), {}, "candidates' tokens is"),
+        (GRID.assign(N="large"), {}, "candidates' n_params is"),
+        (GRID.assign(run="same"), {}, "called 'same'"),
+        (GRID, {"spend": 1e10}, "No candidate costs"),
+        (GRID, {"spend": -1.0}, "spend is"),
+        (GRID, {"count": 0}, "count is 0"),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused(candidates, options, message):
+    with pytest.raises(bs.DecisionError, match=message):
+        bs.next_runs(chinchilla(), candidates, AT, **options)

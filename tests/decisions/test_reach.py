@@ -1,0 +1,96 @@
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+
+import bayes_scaling as bs
+from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return exact(chinchilla())
+
+
+def test_the_frontier_matches_the_closed_form(surface):
+    found = bs.reach(surface, 2.1)
+    np.testing.assert_allclose(found.flops, Textbook(surface).needed(2.1), rtol=1e-6)
+    np.testing.assert_allclose(6 * found.N * found.D, found.flops, rtol=1e-9)
+    assert found.never == 0.0
+
+
+def test_at_fixed_size_and_at_fixed_data(surface):
+    book = Textbook(surface)
+    D = (book.B / (2.15 - book.E - book.A * 7e9**-book.a)) ** (1 / book.b)
+    N = (book.A / (2.15 - book.E - book.B * 1e12**-book.b)) ** (1 / book.a)
+    np.testing.assert_allclose(bs.reach(surface, 2.15, N=7e9).flops, 6 * 7e9 * D, rtol=1e-6)
+    np.testing.assert_allclose(bs.reach(surface, 2.15, D=1e12).flops, 6 * N * 1e12, rtol=1e-6)
+    assert bs.reach(surface, 2.15, N=7e9).along == "N = 7e+09"
+
+
+def test_never_is_an_answer_with_its_probability(surface):
+    found = bs.reach(surface, 1.8)
+    never = ~(Textbook(surface).needed(1.8) <= 1e40)
+    assert found.never == never.mean() > 0.4
+    assert np.isinf(found.flops[never]).all() and np.isinf(found.N[never]).all()
+    assert found.budget(0.95) == np.inf and np.isfinite(found.budget(0.3))
+    assert found.table()["flops"].iloc[-1] == np.inf
+    impossible = bs.reach(surface, 0.5)
+    assert impossible.never == 1.0 and impossible.budget(0.01) == np.inf
+
+
+def test_budget_and_probability_invert_each_other(surface):
+    found = bs.reach(surface, 2.1)
+    for p in (0.1, 0.5, 0.9):
+        assert found.probability(found.budget(p)) == pytest.approx(p, abs=0.003)
+    assert found.probability([1e9, 1e40]).tolist() == [0.0, 1.0]
+    with pytest.raises(bs.DecisionError, match="between 0 and 1"):
+        found.budget(1.0)
+
+
+def test_a_law_of_compute_alone():
+    surface = exact(by_compute())
+    p = surface.latent
+    C = surface.arrays["C0"] * (p["E"] * p["reducible"] / (2.1 - p["E"])) ** (1 / p["alpha_C"])
+    np.testing.assert_allclose(bs.reach(surface, 2.1).flops, C, rtol=1e-6)
+    with pytest.raises(bs.LawError, match="reads C"):
+        bs.reach(surface, 2.1, N=7e9)
+
+
+class Accuracy(bs.Law):
+    outcome = "accuracy"
+    unit = "fraction"
+    ceiling: bs.Prior = dist.Uniform(0.5, 1.0)
+
+    def mean(self, N, D, *, ceiling):
+        return ceiling - 0.3 * (N / 1e9) ** -0.3 - 0.3 * (D / 2e10) ** -0.3
+
+
+def test_more_accuracy_is_better():
+
+    posterior = known(
+        Accuracy(), {"sigma": np.full(2, 0.01), "ceiling": np.array([0.7, 0.9])}, GRID.assign(accuracy=0.5)
+    )
+    found = bs.reach(exact(posterior), 0.75)
+    assert found.flops[0] == np.inf and np.isfinite(found.flops[1])
+    at = exact(posterior).at(found.N[1:, None].repeat(2, 0), found.D[1:, None].repeat(2, 0))
+    assert at[1, 0] == pytest.approx(0.75, abs=1e-8)
+
+
+def test_the_discrepancy_widens_the_answer():
+    posterior = chinchilla()
+    ours, bare = (np.log(bs.reach(bs.Surface.of(posterior, discrepancy=on), 2.1).flops) for on in (True, False))
+    assert ours.std() > 1.5 * bare.std()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": 0.0}, "target loss is 0.0"),
+        ({"target": "low"}, "target loss is 'low'"),
+        ({"target": 2.1, "N": -1.0}, "The N is -1.0"),
+        ({"target": 2.1, "N": 7e9, "D": 1e12}, "nothing is left to choose"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(surface, options, message):
+    with pytest.raises(bs.DecisionError, match=message):
+        bs.reach(surface, **options)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import arviz_stats
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+from scipy import stats
+
+import bayes_scaling as bs
+from bayes_scaling import plots
+from bayes_scaling.errors import TargetError
+from bayes_scaling.models import Chinchilla
+from tests.conftest import DRAWS
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def wrong_fit(simulated):
+    """A fit that cannot shrink its noise below ten times the truth."""
+    return bs.fit(Chinchilla(sigma=dist.LogNormal(np.log(0.04), 0.01)), simulated, seed=0, draws=DRAWS, adapt=False)
+
+
+def test_the_law_foretells_its_own_runs(simulated_fit, simulated):
+    table = bs.predictive_check(simulated_fit)
+    assert list(table["run"]) == list(simulated.frame["run"])
+    np.testing.assert_array_equal(table["observed"], simulated.column("loss"))
+    assert ((table["q05"] <= table["observed"]) & (table["observed"] <= table["q95"])).mean() > 0.7
+    prior = bs.predictive_check(simulated_fit, "prior")
+    assert (prior["q95"] - prior["q05"] > 10 * (table["q95"] - table["q05"])).all()
+    with pytest.raises(TargetError, match="no predictive draws from 'priors'; did you mean 'prior'"):
+        bs.predictive_check(simulated_fit, "priors")
+
+
+def test_places_of_left_out_outcomes_tell_intervals_that_are_too_wide(simulated_fit, wrong_fit):
+    sound, wide = (bs.loo_pit(p)["pit"].to_numpy() for p in (simulated_fit, wrong_fit))
+    assert stats.kstest(sound, "uniform").pvalue > 0.05
+    assert stats.kstest(wide, "uniform").pvalue < 0.01
+    assert np.abs(wide - 0.5).max() < 0.3
+
+
+def test_places_agree_with_fits_without_the_outcome(simulated_fit, simulated):
+    row = 5
+    rest = bs.Study.from_frame(simulated.frame.drop(index=row), name="rest")
+    without = bs.fit(Chinchilla(), rest, seed=1, draws=DRAWS, adapt=False)
+    target = {"N": simulated.column("n_params")[row], "D": simulated.column("tokens")[row]}
+    draws = without.forecast(target, discrepancy=False, allow_unconverged=True).draws["loss_run"]
+    exact = float((draws < simulated.column("loss")[row]).mean())
+    assert bs.loo_pit(simulated_fit)["pit"][row] == pytest.approx(exact, abs=0.1)
+
+
+def test_places_of_shared_noise_are_given_the_others_of_the_run(ladder_fits):
+    table = bs.loo_pit(ladder_fits[0])
+    assert table.groupby("quantity").size().to_dict() == {"accuracy": 128, "loss": 144}
+    assert table["pit"].between(0, 1).all()
+    assert stats.kstest(table["pit"], "uniform").pvalue > 0.01
+
+
+def test_sensitivity_is_arvizs_where_priors_are_simple(simulated_fit):
+    table = bs.sensitivity(simulated_fit)
+    tree = simulated_fit.with_groups("log_likelihood", "log_prior").tree
+    for group in ("prior", "likelihood"):
+        theirs = arviz_stats.psense(tree, group=group)
+        assert table.loc["E", group] == pytest.approx(float(theirs["E"]))
+    assert set(table.index) == {"E", "reducible", "split", "alpha_N", "alpha_D", "sigma"}
+
+
+def test_a_prior_against_the_runs_is_a_conflict(simulated, simulated_fit):
+    firm = dist.LogNormal(np.log(0.3), 0.15)  # exponents that cannot make up for a wrong floor
+    law = Chinchilla(E=dist.LogNormal(np.log(1.2), 0.02), alpha_N=firm, alpha_D=firm)
+    tight = bs.fit(law, simulated, seed=0, draws=DRAWS, adapt=False)
+    table = bs.sensitivity(tight)
+    assert table.loc["sigma", "verdict"] == "conflict"  # runs that a wrong floor cannot describe look noisy
+    assert table.loc["sigma", "prior"] > 3 * bs.sensitivity(simulated_fit).loc["sigma", "prior"]
+
+
+def test_a_parameter_may_be_called_alpha(simulated):
+    class Plain(bs.Law):
+        E: bs.Prior = 1.8
+        level: bs.Prior = dist.LogNormal(0.0, 0.5)
+        alpha: bs.Prior = dist.LogNormal(-1.0, 0.5)
+
+        def mean(self, D, D0, *, E, level, alpha):
+            return E + level * jnp.exp(-alpha * jnp.log(D / D0))
+
+    posterior = bs.fit(Plain(), simulated, seed=0, draws=50, chains=2, adapt=False)
+    ax = plots.plot_sensitivity(posterior)
+    assert {t.get_text() for t in ax.get_yticklabels()} == {"alpha", "level", "sigma"}
+
+
+def test_the_predictive_pictures_show_every_outcome(simulated_fit, ladder_fits):
+    ax = plots.plot_predictive_check(simulated_fit)
+    assert [len(c.get_segments()) for c in ax.collections] == [16, 16]
+    assert ax.get_xlabel() == "observed loss (nats per token)" and ax.get_yscale() == "linear"
+    assert plots.plot_predictive_check(simulated_fit, "prior").get_yscale() == "log"
+    _, own = plt.subplots()
+    assert plots.plot_predictive_check(ladder_fits[0], quantity="accuracy", ax=own) is own
+    assert own.get_xlabel() == "observed accuracy (%)" and len(own.collections[0].get_segments()) == 128
+    with pytest.raises(TargetError, match="no 'acuracy'; did you mean 'accuracy'"):
+        plots.plot_predictive_check(ladder_fits[0], quantity="acuracy")
+
+
+def test_the_pit_picture_has_a_line_per_quantity_inside_its_band(ladder_fits):
+    ax = plots.plot_loo_pit(ladder_fits[0])
+    words = [t.get_text() for t in ax.texts]
+    assert any(w.startswith("accuracy: 128 outcomes") for w in words)
+    assert any(w.startswith("loss: 144 outcomes") for w in words)
+    for line in ax.lines[1:]:
+        x, y = line.get_xydata().T
+        assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 0) and np.abs(y).max() < 0.15
+
+
+def test_the_sensitivity_picture_has_a_row_per_parameter(ladder_fits):
+    ax = plots.plot_sensitivity(ladder_fits[0])
+    rows = [t.get_text() for t in ax.get_yticklabels()]
+    assert rows[0] == "tau" and rows[-1] == "E" and "alpha_N_offset" not in rows
+    assert len(ax.lines[1].get_xdata()) == len(bs.sensitivity(ladder_fits[0])) > 80

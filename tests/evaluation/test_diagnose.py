@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+from scipy import stats
+
+import bayes_scaling as bs
+from bayes_scaling.evaluation.diagnose import contraction, parameters
+from bayes_scaling.models import Chinchilla
+from tests.conftest import DRAWS
+
+
+def with_diagnostics(posterior, **changes):
+    return dataclasses.replace(posterior, diagnostics=dataclasses.replace(posterior.diagnostics, **changes))
+
+
+def with_draws(posterior, **draws):
+    tree = posterior.tree.copy(deep=True)
+    group = tree["posterior"].dataset
+    tree["posterior"] = group.assign({name: group[name].copy(data=values) for name, values in draws.items()})
+    return dataclasses.replace(posterior, tree=tree)
+
+
+SPOILT = {
+    "rhat": ({"max_rhat": 1.2}, "R-hat of .* is 1.200"),
+    "ess-bulk": ({"min_ess_bulk": 12.0}, "bulk effective sample size is 12"),
+    "ess-tail": ({"min_ess_tail": 13.0}, "tail effective sample size is 13"),
+    "divergences": ({"divergences": 90}, "90 of 400 draws diverged"),
+    "precision": ({"shift": 0.4}, "posterior means by 0.4 of"),
+    "bfmi": ({"min_bfmi": 0.1}, "E-BFMI is 0.10"),
+    "tree-depth": ({"saturated": 200}, "200 of 400 trajectories"),
+    "modes": ({"modes_reached": 0.25}, "Only 25% of the starts"),
+}
+
+
+@pytest.mark.parametrize(("code", "changes", "message"), [(c, *rest) for c, rest in SPOILT.items()], ids=SPOILT)
+def test_what_the_sampler_says_is_a_record(simulated_fit, code, changes, message):
+    sound = {"max_rhat": 1.0, "min_ess_bulk": 900.0, "min_ess_tail": 900.0, "divergences": 0}
+    good = with_diagnostics(simulated_fit, **sound)
+    assert code not in good.diagnose().codes
+    (problem,) = with_diagnostics(good, **changes).diagnose().only(code)
+    assert problem.value == next(iter(changes.values()))
+    assert re.search(message, str(problem))
+    assert str(problem).endswith(".") and ": " in str(problem)
+    refused = code in ("rhat", "ess-bulk", "ess-tail", "divergences", "precision")
+    assert problem.severe == refused == (not with_diagnostics(good, **changes).diagnostics.converged)
+
+
+def test_the_sentences_of_a_refusal_are_those_of_the_records(simulated_fit):
+    bad = with_diagnostics(simulated_fit, max_rhat=1.2, divergences=50)
+    assert bad.diagnostics.problems() == [str(p) for p in bad.diagnose() if p.severe]
+
+
+def test_contraction_is_one_minus_the_ratio_of_variances(simulated_fit):
+    found, law = contraction(simulated_fit), Chinchilla()
+    log_E, log_alpha = (np.log(simulated_fit.draws[n]) for n in ("E", "alpha_N"))
+    assert found["E"] == pytest.approx(1 - log_E.var() / law.E.base_dist.scale**2, abs=0.06)
+    prior = law.alpha_N  # a Student t: the ratio is taken where it is standard normal
+    score = stats.norm.ppf(stats.t.cdf((log_alpha - prior.loc) / prior.scale, prior.df))
+    assert found["alpha_N"] == pytest.approx(1 - score.var(), abs=0.06)
+    assert set(found.index) == {"E", "reducible", "split", "alpha_N", "alpha_D", "sigma"}
+
+
+def test_a_parameter_the_runs_say_nothing_of_is_named(simulated):
+    posterior = bs.fit(
+        Chinchilla(alpha_D=dist.LogNormal(np.log(0.3), 1e-3)), simulated, seed=0, draws=DRAWS, adapt=False
+    )
+    (problem,) = posterior.diagnose().only("contraction")
+    assert problem.where == "alpha_D" and problem.value < 0.1
+    assert "The runs say little of alpha_D" in str(problem)
+
+
+def test_a_prior_that_the_runs_contradict_is_named(simulated_fit):
+    draws = 0.9 + 0.001 * np.random.default_rng(0).normal(size=(4, DRAWS))
+    (problem,) = with_draws(simulated_fit, alpha_N=draws).diagnose().only("prior-tail")
+    assert problem.where == "alpha_N" and "100% of the draws of alpha_N lie in the upper 0.5%" in problem.sentence
+
+
+def test_a_parameter_at_its_bound_is_named(simulated_fit):
+    assert not simulated_fit.diagnose().only("boundary")
+    draws = np.random.default_rng(0).exponential(1e-3, size=(4, DRAWS))
+    (problem,) = with_draws(simulated_fit, split=draws).diagnose().only("boundary")
+    assert problem.where == "split" and "at its bound 0" in problem.sentence
+
+
+def test_chains_in_different_modes_are_told(simulated_fit):
+    draws = np.random.default_rng(0).normal(1.8, 0.01, size=(4, DRAWS))
+    draws[2] += 0.3
+    (problem,) = with_draws(simulated_fit, E=draws).diagnose().only("chains-apart")
+    assert problem.where == "E" and problem.value == pytest.approx(30, rel=0.2)
+
+
+def test_parameters_of_pooled_laws_are_told_by_task(ladder_fits):
+    assert "slope_mean" not in " ".join(parameters(ladder_fits[0]))
+    found = contraction(ladder_fits[0])
+    assert found["E[c4_loss]"] > 0.9
+    problem = next(p for p in ladder_fits[0].diagnose() if p.where == "accuracy_ceiling")
+    assert problem.code == "contraction" and "of 8)" in problem.sentence

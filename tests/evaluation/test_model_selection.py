@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpyro.distributions as dist
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+import bayes_scaling as bs
+from bayes_scaling.evaluation import model_selection as calibrating
+from bayes_scaling.evaluation.model_selection import GRID, choose_law, learn_discrepancy
+from bayes_scaling.models import Chinchilla, FewSteps, Kaplan, PowerLaw
+from tests.conftest import DRAWS
+
+
+def learn(studies):
+    return learn_discrepancy(PowerLaw(), studies, seed=0, draws=DRAWS, progress=False)
+
+
+def typical(law):
+    return math.exp(law.discrepancy.loc)
+
+
+@pytest.fixture(scope="module")
+def compute():
+    return np.geomspace(1e17, 1e20, 16)
+
+
+def made(compute, bend, name, noise=0.001):
+    """Runs of a power law whose slope changes by ``bend`` over three decades."""
+    step = np.log(compute / 1e17)
+    loss = 1.5 + 1.5 * np.exp(-0.15 * step * (1 + bend * step / step.max()))
+    scatter = np.random.default_rng(0).normal(0, noise, len(loss))
+    return bs.Study.from_frame(pd.DataFrame({"C": compute, "loss": loss * np.exp(scatter)}), name=name)
+
+
+def test_the_moments_of_log_s_are_kept():
+    found = calibrating._matched(-0.5 * ((np.log(GRID) - math.log(0.1)) / 0.5) ** 2)
+    assert found.loc == pytest.approx(math.log(0.1), abs=0.01)
+    assert found.scale == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_law_that_bends_beyond_each_cut_gets_a_wider_discrepancy(compute):
+    straight, bent = learn([made(compute, 0.0, "straight"), made(compute, 0.8, "bent")])
+    assert typical(bent) > 1.3 * typical(straight)
+    assert typical(straight) < 0.2  # the prior's
+
+
+def test_the_likelihood_is_that_of_what_outcomes_together_say_of_the_slope(compute):
+    study = made(compute, 0.3, "runs", noise=0.003)
+    law = PowerLaw(discrepancy=float(GRID[30]))
+    posterior = bs.fit(law, study.select("flops < 5e18"), seed=0, draws=DRAWS, adapt=False)
+    held_out = study.select("flops >= 5e18")
+    found = calibrating._score(posterior, held_out)
+    forecast = posterior.forecast(held_out, allow_unconverged=True)
+    steeper, flatter = (
+        law.extrapolated(
+            {"C": held_out.column("flops"), "C0": np.exp(np.log(posterior.study.column("flops")).mean())},
+            {"C": posterior.study.column("flops"), "C0": np.exp(np.log(posterior.study.column("flops")).mean())},
+            {name: np.median(values) for name, values in posterior.draws.items()},
+            error,
+        )
+        for error in (0.1, -0.1)
+    )
+    weight = np.asarray(steeper - flatter)
+    together = forecast.draws["loss_run"].to_numpy() @ weight
+    direct = norm(together.mean(), together.std()).logpdf(held_out.column("loss") @ weight)
+    assert found.log_likelihood[30] == pytest.approx(direct, abs=0.2)
+    assert abs(found.log_likelihood[10] - direct) > 1  # another discrepancy gives another likelihood
+    medians = forecast.draws["loss_law"].median("sample").to_numpy()
+    assert found.error == pytest.approx(medians / held_out.column("loss") - 1, abs=2e-3)
+
+
+def test_outcomes_inside_the_data_teach_nothing(compute):
+    study = made(compute, 0.0, "runs")
+    posterior = bs.fit(PowerLaw(), study, seed=0, draws=DRAWS, adapt=False)
+    found = calibrating._score(posterior, study.select("flops < 1e19"))
+    assert (found.log_likelihood == 0).all()
+    assert found.error.shape == (len(study.select("flops < 1e19")),)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    n, d = (a.ravel() for a in np.meshgrid(np.geomspace(1e8, 3e9, 5), np.geomspace(1e9, 1e11, 5)))
+    return pd.DataFrame({"N": n, "D": d})
+
+
+@pytest.mark.parametrize("truth", [Chinchilla(), Kaplan()], ids=lambda law: law.name)
+def test_the_law_that_made_the_runs_is_chosen(grid, truth):
+    centre = {f"{c}0": np.exp(np.log(grid[c]).mean()) for c in "ND"}
+    loss = truth.mean(
+        grid["N"].to_numpy(), grid["D"].to_numpy(), centre["N0"], centre["D0"],
+        E=1.7, reducible=0.8, split=0.5, alpha_N=0.3, alpha_D=0.3,
+    )  # fmt: skip
+    noise = np.random.default_rng(0).normal(0, 0.001, len(grid))
+    study = bs.Study.from_frame(grid.assign(loss=np.asarray(loss) * np.exp(noise)), flops="6ND")
+    laws = [Kaplan(), Chinchilla()]
+    chosen = choose_law(laws, study, seed=0, draws=DRAWS, progress=False)
+    assert chosen.name == truth.name
+    assert isinstance(chosen.discrepancy, dist.LogNormal)
+
+
+def test_a_law_whose_columns_a_study_lacks_is_left_out(compute, grid):
+    by_compute = made(compute, 0.0, "compute")
+    chosen = choose_law([FewSteps(), PowerLaw()], by_compute, seed=0, draws=DRAWS, progress=False)
+    assert chosen.name == "PowerLaw"
+    with pytest.raises(bs.StudyError, match="n_params"):
+        choose_law([Chinchilla()], by_compute, seed=0, progress=False)
+    with pytest.raises(bs.LawError, match="at least one"):
+        choose_law([], by_compute, seed=0)
+    with pytest.raises(bs.StudyError, match="choose_laws"):
+        choose_law([PowerLaw()], [by_compute], seed=0)
+
+
+def test_cuts_that_leave_too_few_runs_are_left_out(compute):
+    few = made(compute[:7], 0.0, "few")  # half of them are too few for the law, two thirds are not
+    chosen = choose_law([PowerLaw()], few, seed=0, draws=DRAWS, progress=False)
+    assert isinstance(chosen.discrepancy, dist.LogNormal)
+    with pytest.raises(bs.StudyError, match="needs at least 4"):
+        choose_law([PowerLaw()], made(compute[:4], 0.0, "fewer"), seed=0, progress=False)

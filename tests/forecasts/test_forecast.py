@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import Chinchilla
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    study = bs.load_study("olmo_ladder").select(task="HellaSwag").rename(loss="c4_loss")
+    return bs.fit(Chinchilla(), study, seed=0)
+
+
+FAR = {"N": 7e9, "D": 4e12}
+
+
+def width(forecast, band):
+    row = forecast.intervals(band).iloc[0]
+    return row["q95"] - row["q05"]
+
+
+def test_bands_nest_from_law_to_new_run(posterior):
+    forecast = posterior.forecast(FAR)
+    assert width(forecast, "law") < width(forecast, "mean") < width(forecast, "run")
+
+
+def test_discrepancy_can_be_switched_off_and_grows_with_distance(posterior):
+    assert width(posterior.forecast(FAR, discrepancy=False), "mean") == pytest.approx(
+        width(posterior.forecast(FAR), "law")
+    )
+    near = posterior.forecast({"N": 3e9, "D": 3e10})
+    far = posterior.forecast(FAR)
+    assert width(near, "mean") / width(near, "law") < width(far, "mean") / width(far, "law")
+    inside = posterior.forecast({"N": 4e8, "D": 1e10})
+    assert width(inside, "mean") == pytest.approx(width(inside, "law"))
+
+
+def test_extrapolation_distance_is_a_ratio_of_flops(posterior):
+    largest = posterior.study.frame["n_params"] * posterior.study.frame["tokens"]
+    assert posterior.forecast(FAR).targets["distance"].iloc[0] == pytest.approx(7e9 * 4e12 / largest.max())
+
+
+def test_seed_decides_the_draws(posterior):
+    a, b, c = (posterior.forecast(FAR, seed=s).draws["loss_run"].to_numpy() for s in (0, 0, 1))
+    assert np.array_equal(a, b) and not np.array_equal(a, c)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ({"N": 7e9}, "needs D"),
+        ({"N": 7e9, "D": 0.0}, "give a positive number"),
+        ({"N": float("nan"), "D": 1e12}, "give a positive number"),
+        ({"N": "big", "D": 1e12}, "give a positive number"),
+        (None, "No target"),
+    ],
+)
+def test_a_target_the_law_cannot_evaluate_is_refused(posterior, target, message):
+    with pytest.raises(bs.TargetError, match=message):
+        posterior.forecast(target)
+
+
+def test_known_outcomes_are_scored(posterior):
+    targets = pd.DataFrame({"N": [2e9, 3e9], "D": [1e11, 1e11], "loss": [2.6, 2.5]}, index=["a", "b"])
+    scores = posterior.forecast(targets).score()
+    assert list(scores["actual"]) == [2.6, 2.5]
+    assert (scores["error"] == scores["median"] - scores["actual"]).all()
+
+
+def test_average_takes_draws_from_each_by_weight(posterior):
+    one = posterior.forecast(FAR)
+    shifted = one.draws.map(lambda x: x + 10.0)
+    import dataclasses
+
+    other = dataclasses.replace(one, draws=shifted)
+    mixed = bs.average([one, other], [3, 1], seed=0).draws["loss_run"].to_numpy()
+    assert (mixed > 5).mean() == pytest.approx(0.25, abs=0.01)
+    with pytest.raises(bs.TargetError, match="do not fit 2 forecasts"):
+        bs.average([one, other], [1.0])

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.forecasts.draws import BLOCK
+from tests.worlds import chinchilla
+
+COUNT = 2 * BLOCK + 9  # the last block is not full
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return chinchilla()
+
+
+@pytest.fixture(scope="module")
+def targets():
+    """The same run again and again, far beyond the fitted ones, under different names."""
+    return pd.DataFrame({"target": [f"copy {i}" for i in range(COUNT)], "N": 7e10, "D": 4e12})
+
+
+@pytest.fixture(scope="module")
+def whole(posterior, targets):
+    return posterior.forecast(targets)
+
+
+def test_chunks_put_end_to_end_are_the_whole_forecast(posterior, targets, whole):
+    parts = list(posterior.forecast_chunks(targets))
+    assert [len(p.targets) for p in parts] == [BLOCK, BLOCK, 9]
+    for name, draws in whole.draws.items():
+        assert np.array_equal(np.concatenate([p.draws[name] for p in parts], axis=1), draws), name
+    table = pd.concat([p.intervals() for p in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(table, whole.intervals())
+
+
+def test_a_forecast_does_not_depend_on_the_targets_that_follow(posterior, targets, whole):
+    few = posterior.forecast(targets.head(BLOCK + 3))
+    assert np.allclose(few.draws["loss_run"], whole.draws["loss_run"][:, : BLOCK + 3], rtol=1e-12)
+
+
+def test_the_slope_error_is_shared_by_all_chunks_and_the_noise_by_none(whole):
+    mean, run = (whole.draws[f"loss_{band}"].to_numpy() for band in ("mean", "run"))
+    assert np.array_equal(mean, np.repeat(mean[:, :1], COUNT, axis=1))
+    assert mean.std() > whole.draws["loss_law"].to_numpy().std()
+    noise = np.log(run / mean)
+    assert len(np.unique(noise)) == noise.size
+    assert abs(np.corrcoef(noise[:, 5], noise[:, BLOCK + 5])[0, 1]) < 0.2  # 400 draws: four standard errors
+
+
+def test_known_outcomes_stay_with_their_targets(posterior, targets):
+    known = targets.assign(loss=np.linspace(2.0, 3.0, COUNT))
+    scores = [part.score() for part in posterior.forecast_chunks(known)]
+    assert np.array_equal(pd.concat(scores)["actual"], known["loss"])
+    given = posterior.forecast(known, given=["loss"])
+    assert np.array_equal(given.draws["loss_run"][0], known["loss"])
+
+
+def test_chunks_refuse_a_bad_target_before_the_first_is_asked_for(posterior):
+    with pytest.raises(bs.TargetError, match="needs D"):
+        posterior.forecast_chunks({"N": 7e9})
+
+
+def test_memory_does_not_grow_with_the_targets():
+    code = (
+        "import resource, pandas as pd\n"
+        "from tests.worlds import chinchilla\n"
+        "def peak(count):\n"
+        "    targets = pd.DataFrame({'target': [f'run {i}' for i in range(count)], 'N': 7e9, 'D': 4e12})\n"
+        "    rows = sum(len(part.intervals()) for part in posterior.forecast_chunks(targets))\n"
+        "    return rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10\n"
+        "posterior = chinchilla(count=4000)\n"
+        "few, before = peak(200)\n"
+        "many, after = peak(1500)\n"
+        "print(few, many, after - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    few, many, grown = done.stdout.split()
+    assert (few, many) == ("200", "1500")
+    assert float(grown) < 48  # MiB; the three bands of all targets are 137

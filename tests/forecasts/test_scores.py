@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bayes_scaling.forecasts.scores import crps, score_table, summarise
+
+
+def test_crps_of_a_normal_is_the_closed_form():
+    draws = np.random.default_rng(0).normal(size=(40_000, 1))
+    y = 0.7
+    closed = y * (2 * stats.norm.cdf(y) - 1) + 2 * stats.norm.pdf(y) - 1 / np.sqrt(np.pi)
+    assert crps(draws, np.array([y]))[0] == pytest.approx(closed, abs=0.005)
+
+
+def test_coverage_of_exact_forecasts_is_nominal_and_pit_uniform():
+    rng = np.random.default_rng(1)
+    table = score_table(rng.normal(size=(2000, 3000)), rng.normal(size=3000))
+    overall = summarise(table).iloc[0]
+    assert overall["cover90"] == pytest.approx(0.9, abs=0.02)
+    assert overall["cover50"] == pytest.approx(0.5, abs=0.03)
+    assert stats.kstest(table["pit"], "uniform").pvalue > 0.001
+
+
+def test_coverage_of_narrow_forecasts_is_too_small():
+    rng = np.random.default_rng(1)
+    table = score_table(0.3 * rng.normal(size=(2000, 500)), rng.normal(size=500))
+    assert summarise(table).iloc[0]["cover90"] < 0.6

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.inference import nuts
+from bayes_scaling.inference.fit import run
+from bayes_scaling.models import Chinchilla
+
+TRUTH = {"E": 1.8, "A": 400.0, "alpha_N": 0.34, "B": 1500.0, "alpha_D": 0.35}
+
+
+@pytest.fixture(scope="module")
+def study():
+    rng = np.random.default_rng(1)
+    N = np.exp(rng.uniform(np.log(5e7), np.log(2e9), 80))
+    D = np.exp(rng.uniform(np.log(1e9), np.log(1e11), 80))
+    loss = TRUTH["E"] + TRUTH["A"] / N ** TRUTH["alpha_N"] + TRUTH["B"] / D ** TRUTH["alpha_D"]
+    return bs.Study.from_frame(
+        pd.DataFrame({"N": N, "D": D, "loss": loss * np.exp(rng.normal(0, 0.002, 80))}), name="made"
+    )
+
+
+@pytest.fixture(scope="module")
+def posterior(study):
+    return bs.fit(Chinchilla(), study, seed=0, draws=500)
+
+
+def test_finds_the_truth_it_was_made_from(posterior):
+    for name in ("E", "alpha_N", "alpha_D"):
+        low, high = np.quantile(posterior.draws[name], [0.01, 0.99])
+        assert low < TRUTH[name] < high, name
+
+
+def test_converges_by_the_laplace_mass_matrix_in_few_steps(posterior):
+    assert posterior.diagnostics.converged
+    assert posterior.diagnostics.method == "laplace"
+    assert posterior.diagnostics.mean_steps < 12
+    assert posterior.diagnostics.modes_reached == 1.0
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_does_not(study, posterior):
+    again = bs.fit(Chinchilla(), study, seed=0, draws=500)
+    other = bs.fit(Chinchilla(), study, seed=1, draws=500)
+    assert np.array_equal(again.draws["E"], posterior.draws["E"])
+    assert not np.array_equal(other.draws["E"], posterior.draws["E"])
+
+
+def test_other_priors_and_other_data_of_the_same_shape_do_not_compile_again(study, posterior):
+    compiled = nuts.sample._cache_size()
+    other = Chinchilla(alpha_N=bs.LogStudentT(4.0, -1.0, 0.3))
+    bs.fit(other, study.select("n_params > 6e7"), seed=3, draws=500, adapt=False)
+    assert nuts.sample._cache_size() == compiled
+
+
+def test_adaptation_agrees_with_the_laplace_mass_matrix(study, posterior):
+    adapted = bs.fit(Chinchilla(), study, seed=0, draws=500, adapt=True)
+    assert adapted.diagnostics.method == "adapted"
+    for name in ("E", "alpha_N", "alpha_D"):
+        a, b = posterior.draws[name], adapted.draws[name]
+        assert abs(a.mean() - b.mean()) < 4 * a.std() / np.sqrt(400)
+
+
+def test_too_few_runs_are_refused(study):
+    with pytest.raises(bs.StudyError, match="has 5 runs, and Chinchilla needs at least 6"):
+        bs.fit(Chinchilla(), bs.Study.from_frame(study.frame.head(5)), seed=0)
+
+
+def test_what_is_no_law_or_no_study_is_refused(study):
+    with pytest.raises(bs.LawError, match=r"no law; write Chinchilla\(\)"):
+        bs.fit(Chinchilla, study, seed=0)
+    with pytest.raises(bs.LawError, match=r"'chinchilla', which is a str"):
+        bs.fit("chinchilla", study, seed=0)
+    with pytest.raises(bs.StudyError, match=r"DataFrame; make it one with bs.Study.from_frame"):
+        bs.fit(Chinchilla(), study.frame, seed=0)
+
+
+def test_one_distinct_size_is_refused(study):
+    one_size = bs.Study.from_frame(study.frame.assign(n_params=1e9))
+    with pytest.raises(bs.StudyError, match=r"has N = 1e\+09, so Chinchilla cannot learn its effect"):
+        bs.fit(Chinchilla(), one_size, seed=0)
+
+
+def test_padding_rows_do_not_change_the_posterior(study):
+    runs, observed = Chinchilla().arrays(study.select("n_params > 2e8"))
+    padded = run(Chinchilla(), nuts.Plan(draws=300), 0, runs, observed)
+    exact = nuts.Plan(draws=300)
+    from bayes_scaling.inference.precision import double_precision
+
+    with double_precision():
+        import jax
+
+        plain = nuts.sample(Chinchilla(), exact, jax.random.key(0), runs, observed)
+    assert np.allclose(padded.mode_potential.min(), np.asarray(plain.mode_potential).min(), atol=1e-6)

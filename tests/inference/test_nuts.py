@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+
+from bayes_scaling.inference import nuts
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.models import Chinchilla
+
+
+@pytest.fixture
+def double():
+    with double_precision():
+        yield
+
+
+def banana(z):
+    return 0.5 * z[0] ** 2 + 50.0 * (z[1] - z[0] ** 2) ** 2 + 3.0
+
+
+@pytest.mark.parametrize("start", [[0.1, 0.0], [2.0, -1.0], [-3.0, 4.0]])
+def test_the_mode_of_a_curved_valley_is_found_with_its_hessian(double, start):
+    mode, height, hessian = nuts.newton(banana, jnp.array(start))
+    assert np.allclose(mode, 0.0, atol=1e-7) and height == pytest.approx(3.0, abs=1e-12)
+    assert np.allclose(hessian, [[1.0, 0.0], [0.0, 100.0]], atol=1e-4)
+
+
+def test_the_search_stops_when_it_has_arrived(double):
+    calls = []
+
+    def counted(z):
+        jax.debug.callback(lambda _: calls.append(1), z[0])
+        return banana(z)
+
+    mode, _, _ = nuts.newton(counted, jnp.array([2.0, -1.0]))
+    jax.block_until_ready(mode)
+    assert 5 < len(calls) / 5 < nuts.DAMPED_STEPS / 2  # five gradients a step in two dimensions
+
+
+def test_a_start_outside_the_support_is_left_where_it_is(double):
+    mode, height, _ = nuts.newton(lambda z: jnp.where(z[0] > 5, jnp.nan, banana(z)), jnp.array([6.0, 0.0]))
+    assert np.array_equal(mode, [6.0, 0.0]) and np.isinf(height)
+
+
+def test_one_after_another_gives_what_side_by_side_gives(simulated, monkeypatch):
+    firm = dist.LogNormal(np.log(0.3), 0.15)  # so few draws do not get to the end of heavy tails
+    law = Chinchilla(alpha_N=firm, alpha_D=firm)
+    runs, observed = law.arrays(simulated)
+    found = []
+    for limit, plan in ((2**16, nuts.Plan(draws=7, warmup=9)), (0, nuts.Plan(draws=7, warmup=9, target_accept=0.8501))):
+        monkeypatch.setattr(nuts, "SIDE_BY_SIDE", limit)  # read when the program of another plan is traced
+        with double_precision():
+            found.append(jax.tree.map(np.asarray, nuts.sample(law, plan, jax.random.key(0), runs, observed)))
+    side_by_side, in_turn = found
+    assert np.allclose(side_by_side.mode_potential, in_turn.mode_potential, atol=1e-9)
+    assert side_by_side.posterior["E"].shape == in_turn.posterior["E"].shape == (4, 7)
+    for name in ("E", "alpha_N", "sigma"):
+        one, other = side_by_side.posterior[name], in_turn.posterior[name]
+        assert abs(one.mean() - other.mean()) < one.std(), name
+
+
+def test_a_million_rows_take_little_memory():
+    law, plan = Chinchilla(), nuts.Plan(draws=20, warmup=10, chains=2, starts=2)
+    with double_precision():
+        column, number = jax.ShapeDtypeStruct((2**20,), float), jax.ShapeDtypeStruct((), float)
+        runs = {"N": column, "D": column, "N0": number, "D0": number}
+        program = nuts.sample.lower(law, plan, jax.random.key(0), runs, {"loss": column}).compile()
+    assert program.memory_analysis().temp_size_in_bytes < 2**28  # side by side, 26 gradients would take 2.5 GiB
+
+
+def test_every_process_makes_the_same_program():
+    """Whatever its hash seed: a program compiled by one process is found on disk by the next."""
+    code = """
+import jax
+import bayes_scaling as bs
+from bayes_scaling.inference import nuts
+from bayes_scaling.models import Chinchilla
+law, plan, key = Chinchilla(), nuts.Plan(), jax.random.key(0)
+study = bs.load_study("olmo_ladder").training.select(task="MMLU").rename(loss="task_loss")
+print(nuts.sample.lower(law, plan, key, *law.arrays(study)).as_text())
+"""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, text=True
+        )
+        for seed in "013"
+    ]
+    first, *others = [process.communicate()[0] for process in processes]
+    assert "stablehlo.while" in first
+    assert others == [first, first]

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import Chinchilla, PowerLaw
+
+
+@pytest.fixture(scope="module")
+def study():
+    return bs.load_study("olmo_ladder").select(task="HellaSwag").rename(loss="task_loss")
+
+
+@pytest.fixture(scope="module")
+def posterior(study):
+    return bs.fit(PowerLaw(), study, seed=0, draws=300)
+
+
+def test_is_a_tree_that_arviz_reads(posterior):
+    assert set(posterior.tree.children) >= {"posterior", "sample_stats", "observed_data", "constant_data"}
+    assert posterior.tree["observed_data"]["loss"].dims == ("run",)
+    assert posterior.summary().loc["alpha_C", "mean"] is not None
+
+
+def test_survives_a_file(posterior, study, tmp_path):
+    path = posterior.save(tmp_path / "deep" / "fit.nc")
+    again = bs.Posterior.load(path, PowerLaw(), study)
+    assert np.array_equal(again.draws["E"], posterior.draws["E"])
+    assert again.diagnostics == posterior.diagnostics
+    assert [p.name for p in path.parent.iterdir()] == ["fit.nc"]
+
+
+def test_refuses_another_law_other_priors_another_study(posterior, study, tmp_path):
+    path = posterior.save(tmp_path / "fit.nc")
+    with pytest.raises(bs.FileError, match="does not match the law"):
+        bs.Posterior.load(path, Chinchilla(), study)
+    with pytest.raises(bs.FileError, match="does not match the law"):
+        bs.Posterior.load(path, PowerLaw(E=1.0), study)
+    with pytest.raises(bs.FileError, match="does not match the study"):
+        bs.Posterior.load(path, PowerLaw(), study.select("n_params < 1e9"))
+
+
+def test_refuses_a_damaged_file(posterior, study, tmp_path):
+    path = posterior.save(tmp_path / "fit.nc")
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(bs.FileError, match="damaged"):
+        bs.Posterior.load(path, PowerLaw(), study)
+    with pytest.raises(bs.FileError, match="There is no file"):
+        bs.Posterior.load(tmp_path / "none.nc", PowerLaw(), study)
+
+
+def test_an_unconverged_fit_is_refused_unless_overridden(posterior):
+    bad = dataclasses.replace(posterior, diagnostics=dataclasses.replace(posterior.diagnostics, max_rhat=1.2))
+    with pytest.raises(bs.ConvergenceError, match=r"R-hat of .* is 1\.200"):
+        bad.forecast({"C": 1e22})
+    assert bad.forecast({"C": 1e22}, allow_unconverged=True).intervals()["median"].notna().all()

@@ -1,0 +1,48 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.models import Chinchilla, Transfer, TwoStep
+
+PLAN = pd.DataFrame({"N": [1e8, 1e9, 1e8, 1e9], "D": [2e9, 2e9, 2e10, 2e10]})
+TRUTH = {"E": 1.7, "reducible": 0.5, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
+
+
+def test_outcomes_scatter_around_the_law():
+    drawn = bs.simulate(Chinchilla(), PLAN, {**TRUTH, "sigma": 1e-6}, seed=0)
+    runs, observed = Chinchilla().arrays(drawn)
+    np.testing.assert_allclose(observed["loss"], Chinchilla().at(runs, TRUTH), rtol=1e-4)
+
+
+def test_a_seed_gives_one_study():
+    one, same, other = (bs.simulate(Chinchilla(), PLAN, {**TRUTH, "sigma": 0.01}, seed=s) for s in (0, 0, 1))
+    assert one.checksum == same.checksum != other.checksum
+
+
+def test_a_law_fixed_in_part():
+    drawn = bs.simulate(Chinchilla(E=2.0, reducible=0.1), PLAN, seed=0)
+    assert (drawn.frame["loss"] > 2.0).all()
+
+
+def test_published_constants_are_the_default():
+    grid = {"N": [1e6, 1e6, 1e8, 1e8], "D_F": [1e6, 1e7, 1e6, 1e7], "pretrained": [0.0, 1.0, 1.0, 0.0]}
+    drawn = bs.simulate(Transfer(floor=0.0), grid, seed=0)
+    assert drawn.frame["loss"].between(2, 6).all()
+
+
+def test_a_joint_law_fills_every_task():
+    ladder = bs.load_study("olmo_ladder").training
+    drawn = bs.simulate(TwoStep(), ladder, seed=0)
+    assert len(drawn) == len(ladder)
+    assert drawn.frame["accuracy"].nunique() > 100
+    assert drawn.frame.groupby("run")["c4_loss"].nunique().max() == 1
+    assert drawn.frame.groupby("run")["task_loss"].nunique().min() == 8
+
+
+def test_unknown_parameter_and_missing_input():
+    with pytest.raises(LawError, match="no parameter 'alpha'"):
+        bs.simulate(Chinchilla(), PLAN, {"alpha": 0.3}, seed=0)
+    with pytest.raises(StudyError, match="tokens"):
+        bs.simulate(Chinchilla(), PLAN.drop(columns="D"), seed=0)

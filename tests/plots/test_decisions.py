@@ -1,0 +1,58 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from tests.worlds import chinchilla, exact
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return exact(chinchilla(count=60))
+
+
+def words(ax):
+    return " ".join(t.get_text() for t in ax.texts)
+
+
+def test_the_frontier_names_size_and_data(surface):
+    found = bs.allocate(surface, [1e23])
+    _, ax = plt.subplots()
+    assert found.plot(ax) is ax
+    assert "20 tokens per parameter" in words(ax) and "tokens" in words(ax)
+    assert ax.get_xlabel() == "training FLOPs (6ND)"
+
+
+def test_the_regret_names_the_sizes_that_hardly_matter(surface):
+    ax = bs.regret(surface, 1e23).plot()
+    assert "at most 10 % wasted" in words(ax)
+    assert ax.get_ylim()[0] < 1 < ax.get_ylim()[1]
+
+
+def test_the_reach_shows_never(surface):
+    ax = bs.reach(surface, 1.8).plot()
+    assert "never: " in words(ax)
+    assert "never: 1e+02 %" in words(bs.reach(surface, 1.0).plot())
+
+
+def test_the_next_runs_are_numbered(surface):
+    runs = pd.DataFrame({"run": ["x", "y", "z"], "N": [1e9, 2e9, 4e9], "D": [2e10, 4e10, 8e10]})
+    ax = bs.next_runs(surface, runs, {"N": 7e9, "D": 4e12}, count=2).plot()
+    assert "1. " in words(ax) and "2. " in words(ax)
+    stars = [line for line in ax.lines if line.get_marker() == "*"]
+    assert len(stars) == 2
+
+
+def test_the_ladder_plans_are_named():
+    rows = [{"plan": "one", "family": i, "width90": 0.1 + 0.01 * i, "error": 0.0, "in90": True} for i in range(9)]
+    costs = pd.DataFrame([{"plan": "one", "runs": 8, "flops": 1e20, "largest": 5e19}])
+    found = bs.LadderPlans(pd.DataFrame(rows), costs, 9, "7B", "loss")
+    ax = found.plot()
+    assert "one\n8 runs" in words(ax) and np.isfinite(ax.get_ylim()).all()

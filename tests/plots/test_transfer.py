@@ -1,0 +1,46 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.decisions.transfer import curves
+from bayes_scaling.models import Transfer
+from bayes_scaling.plots.transfer import plot_data_efficiency, plot_transfer_map
+
+SIZES, DATA = np.geomspace(1e6, 1e9, 4), np.geomspace(1e6, 1e9, 6)
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    cells = [(n, d, arm) for arm in (0, 1) for n in SIZES for d in DATA]
+    grid = pd.DataFrame(cells, columns=["N", "D_F", "pretrained"])
+    law = Transfer(floor=0.0)
+    study = bs.simulate(law, grid, {**law.published, "sigma": 0.005}, seed=0)
+    return bs.fit(law, study, seed=0, draws=50, adapt=False)
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    plt.close("all")
+
+
+def test_the_map_says_what_its_colour_means_and_where_the_law_was_found(posterior):
+    ax = plot_transfer_map(posterior, SIZES, DATA)
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    assert ax.get_xlim() == pytest.approx((DATA[0], DATA[-1]))
+    assert any("effective data" in other.get_ylabel() for other in ax.figure.axes)
+
+
+def test_the_arrow_is_as_long_as_the_data_saved(posterior):
+    _, given = plt.subplots()
+    ax = plot_data_efficiency(posterior, SIZES[1], DATA, ax=given)
+    assert ax is given
+    middle = curves(posterior, SIZES[1], DATA).median("sample")
+    assert (middle["pretrained"] < middle["scratch"]).all()
+    words = [t.get_text() for t in ax.texts]
+    assert {"from scratch", "pre-trained"} <= set(words)
+    place = len(DATA) // 3
+    end = np.exp(np.interp(-middle["pretrained"][place], -middle["scratch"], np.log(DATA)))
+    assert f"worth {float(end) / DATA[place]:.3g}x the data" in words

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.study.design import design_check
+
+GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
+GOOD = pd.DataFrame(GRID, columns=["N", "D"]).assign(loss=np.linspace(3.9, 2.9, 16), run=[f"r{i}" for i in range(16)])
+NEAR = [(n, 20 * n * f) for n in (1e8, 2e8, 4e8, 8e8, 16e8) for f in (0.8, 1.0, 1.25)]
+
+BAD = {
+    "units": (GOOD.assign(N=GOOD["N"] / 1e6), "The largest n_params of a run is 800 .* write 7e9", 800),
+    "unused-accuracy": (GOOD.assign(accuracy=0.5), "no column 'task'.* reads them from one row per run and task", 16),
+    "few-runs": (GOOD.head(8), "There are 8 runs", 8),
+    "few-sizes": (GOOD[GOOD["N"] < 3e8], "There are 2 distinct values of N", 2),
+    "one-ratio": (GOOD.assign(D=20 * GOOD["N"], x=range(16)), "20 tokens per parameter", 1.0),
+    "collinear": (
+        pd.DataFrame(NEAR, columns=["N", "D"]).assign(loss=3.0),
+        "log N and log D have correlation 0.983",
+        30,
+    ),
+    "embedding-share": (
+        GOOD.assign(n_params_body=GOOD["N"] - 4e7),
+        "Embeddings are 5% to 40% of N .* fit n_params_body as N",
+        0.4,
+    ),
+    "few-steps": (GOOD.assign(steps=[500.0] * 3 + [9e3] * 13), "3 of 16 runs have fewer than 2000 .* fewest 500", 500),
+    "not-annealed": (GOOD.assign(annealed=[False] * 4 + [True] * 12), "4 of 16 rows .* did not decay", 4),
+}
+
+
+@pytest.mark.parametrize(("code", "table", "message", "value"), [(c, *b) for c, b in BAD.items()], ids=BAD)
+def test_each_fault_of_a_design_is_a_record(code, table, message, value):
+    found = design_check(bs.Study.from_frame(table)).only(code)
+    assert len(found) == 1
+    assert pytest.approx(value, rel=0.05) == found[0].value
+    assert pd.Series([str(found[0])]).str.contains(message).item() and str(found[0]).endswith(".")
+
+
+def test_a_sound_design_has_no_problem():
+    found = design_check(
+        bs.Study.from_frame(GOOD.assign(steps=5e3, annealed=1, n_params_body=0.9 * GOOD["N"])), {"N": 1e9, "D": 5e10}
+    )
+    assert not found and str(found) == "No problem found."
+
+
+def test_checkpoints_are_told_from_runs():
+    table = GOOD.assign(run=["a"] * 4 + [f"r{i}" for i in range(12)], checkpoint=[*range(4), *[0] * 12])
+    (problem,) = design_check(bs.Study.from_frame(table)).only("not-annealed")
+    assert problem.value == 3 and "further checkpoints" in problem.sentence
+
+
+@pytest.mark.parametrize(
+    "target",
+    [{"N": 7e9, "D": 4e12}, [{"target": "7B", "N": 7e9, "D": 4e12}], pd.DataFrame({"N": [7e9], "D": [4e12]})],
+)
+def test_a_far_target_is_measured_in_flops(target):
+    (problem,) = design_check(bs.Study.from_frame(GOOD), target).only("far-target")
+    assert problem.value == pytest.approx(7e9 * 4e12 / (8e8 * 6.4e10))
+    assert problem.where == ("7B" if isinstance(target, list) else "0")
+
+
+def test_a_target_in_billions_is_told():
+    (problem,) = design_check(bs.Study.from_frame(GOOD), {"N": 7, "D": 4e12}).only("units")
+    assert problem.value == 7 and "of a target" in problem.sentence
+
+
+def test_the_ladder_says_how_far_its_targets_are(ladder):
+    found = design_check(ladder)
+    assert found.codes == ["far-target"]
+    assert [p.where for p in found] == ["13B-5T"]
+    assert 100 < found[0].value < 400
+
+
+def test_the_sweep_says_what_bends_it():
+    sweep = bs.load_study("loss_to_loss").select(train_data="fineweb")
+    assert {"embedding-share", "few-steps"} <= set(design_check(sweep).codes)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.study.pairing import pair
+
+
+def made(name, rows=6, **changes):
+    N = np.geomspace(1e7, 1e9, rows)
+    frame = pd.DataFrame(
+        {"run": [f"{name}{i}" for i in range(rows)], "N": N, "C": 1e10 * N, "loss": 4 - 0.2 * np.arange(rows)}
+    )
+    return bs.Study.from_frame(frame.assign(**changes), name=name)
+
+
+def test_pairs_by_size_and_compute_and_says_what_is_left_out():
+    one, two = made("a"), made("b").select("n_params < 5e8")
+    paired = pair(one, two)
+    assert (paired.paired, paired.targets) == (5, 0)
+    assert paired.left_out[["study", "run"]].to_numpy().tolist() == [["a", "a5"]]
+    assert "5 pairs" in str(paired) and "1 of 'a'" in str(paired)
+
+
+def test_the_abscissa_is_the_other_sets_loss_of_the_same_cell():
+    one, two = made("a"), made("b", loss=3 - 0.1 * np.arange(6))
+    shuffled = dataclasses.replace(two, frame=two.frame.iloc[::-1].reset_index(drop=True))
+    frame = pair(one, shuffled).study.frame.sort_values("n_params")
+    assert frame["source_loss"].tolist() == one.frame["loss"].tolist()
+    assert frame["loss"].tolist() == two.frame["loss"].tolist()
+
+
+def test_one_study_pairs_two_of_its_losses():
+    one = made("a", c4_loss=5 - 0.2 * np.arange(6))
+    paired = pair(one, one, source_loss="loss", loss="c4_loss")
+    assert paired.paired == 6 and paired.left_out.empty
+    assert paired.study.frame["loss"].tolist() == one.frame["c4_loss"].tolist()
+    assert paired.study.frame["source_loss"].tolist() == one.frame["loss"].tolist()
+
+
+def test_targets_count_apart_and_bound_the_abscissa():
+    roles = ["train"] * 5 + ["target"]
+    paired = pair(made("a", role=roles), made("b", role=roles))
+    assert (paired.paired, paired.targets) == (5, 1)
+    assert paired.study.training.frame["least_source_loss"].unique() == pytest.approx([3.0])
+
+
+def test_too_few_pairs():
+    with pytest.raises(bs.StudyError, match="Only 3 runs of 'a' and 'b' agree"):
+        pair(made("a"), made("b").select("n_params < 1e8"))
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0, -1.0, np.inf])
+def test_a_loss_that_is_no_positive_number_names_its_row(value):
+    one, two = made("a"), made("b")
+    two.frame.loc[2, "loss"] = value
+    with pytest.raises(bs.StudyError, match="ordinate 'loss' of study 'b' is not a positive number in row 2"):
+        pair(one, two)
+
+
+def test_other_tokenisers_or_units_do_not_compare():
+    one, two = made("a"), made("b")
+    with_card = lambda s, **facts: dataclasses.replace(s, card=dataclasses.replace(s.card, **facts))  # noqa: E731
+    with pytest.raises(bs.StudyError, match="tokeniser"):
+        pair(with_card(one, tokeniser="x"), with_card(two, tokeniser="y"))
+    with pytest.raises(bs.StudyError, match="unit of 'loss'"):
+        pair(with_card(one, units={"loss": "nats"}), with_card(two, units={"loss": "bits"}))
+
+
+def test_two_runs_of_one_cell_are_refused():
+    one = made("a")
+    twice = made("b", N=np.repeat(1e8, 6), C=np.repeat(1e18, 6))
+    with pytest.raises(bs.StudyError, match="two runs with n_params"):
+        pair(one, twice)
+
+
+def test_missing_columns_and_unknown_sets_are_named():
+    with pytest.raises(bs.StudyError, match="no column 'los'"):
+        pair(made("a"), made("b"), loss="los")
+    with pytest.raises(bs.StudyError, match="did you mean 'fineweb'"):
+        bs.load_study("loss_to_loss").select(train_data="finewebb")
+
+
+def test_the_embedded_sweep_pairs_every_budget():
+    table = bs.load_study("loss_to_loss")
+    one, two = (table.select(train_data=name) for name in ("fineweb_edu", "starcoder"))
+    paired = pair(one, two, source_loss="train_loss", loss="train_loss")
+    assert (paired.paired, paired.targets) == (8, 1)
+    assert paired.left_out.empty

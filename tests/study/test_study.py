@@ -1,0 +1,130 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.errors import FileError, StudyError
+from bayes_scaling.study.study import Card, Study
+
+GOOD = {
+    "run": list("abcdef"),
+    "N": [1e8, 2e8, 4e8] * 2,
+    "D": [2e9] * 3 + [8e9] * 3,
+    "loss": [3.9, 3.6, 3.3, 3.5, 3.2, 3.0],
+}
+
+
+def with_value(column, value, row=2):
+    table = pd.DataFrame(GOOD)
+    values = table.get(column, pd.Series([0.5] * len(table))).astype(object)
+    values[row] = value
+    return table.assign(**{column: values})
+
+
+BAD = {
+    "NaN": (with_value("loss", np.nan), {}, "Row 2 has loss = nan, which is missing"),
+    "infinity": (with_value("loss", np.inf), {}, "Row 2 has loss = inf, which is infinite"),
+    "zero parameters": (with_value("N", 0), {}, "Row 2 has n_params = 0, which is not positive"),
+    "negative tokens": (with_value("D", -2e9), {}, "tokens = -2e\\+09, which is not positive"),
+    "zero loss": (with_value("loss", 0), {}, "loss = 0, which is not positive"),
+    "text": (with_value("loss", "3,9"), {}, "loss = '3,9', which is not a number"),
+    "percent": (with_value("accuracy", 63.0), {}, "accuracy = 63, which is above 1; .*percent"),
+    "negative accuracy": (with_value("accuracy", -0.1), {}, "accuracy = -0.1, which is negative"),
+    "duplicate run": (with_value("run", "a"), {}, "Row 2 repeats an earlier run \\(run 'a'\\)"),
+    "unnamed run": (with_value("run", None), {}, "Row 2 has no run"),
+    "no rows": (pd.DataFrame(GOOD).head(0), {}, "no rows"),
+    "misspelt map": (pd.DataFrame(GOOD), {"tokens": "DD"}, "no column 'DD' to use as 'tokens'"),
+    "misspelt long map": (pd.DataFrame(GOOD), {"loss": "los"}, "did you mean 'loss'"),
+    "map turned round": (
+        pd.DataFrame(GOOD).rename(columns={"D": "data"}),
+        {"data": "tokens"},
+        "our name comes first, as in tokens=data",
+    ),
+    "convention": (pd.DataFrame(GOOD), {"flops": "8ND"}, "convention '8ND' is unknown; use '6ND'"),
+    "flops twice": (pd.DataFrame(GOOD).assign(flops=1e18), {"flops": "6ND"}, "has FLOPs already"),
+}
+
+
+@pytest.mark.parametrize(("table", "options", "message"), BAD.values(), ids=BAD.keys())
+def test_a_bad_table_is_one_sentence(table, options, message):
+    with pytest.raises(StudyError, match=message) as error:
+        Study.from_frame(table, **options)
+    assert str(error.value).endswith((".", "?")) and "\n" not in str(error.value)
+
+
+def test_columns_are_mapped_and_symbols_read():
+    study = Study.from_frame(
+        pd.DataFrame(GOOD).rename(columns={"loss": "eval/loss", "D": "seen"}), loss="eval/loss", D="seen"
+    )
+    assert list(study.frame.columns) == ["run", "n_params", "tokens", "loss"]
+    assert study.column("tokens")[3] == 8e9
+
+
+def test_flops_come_from_a_convention_or_a_column():
+    assert Study.from_frame(pd.DataFrame(GOOD), flops="6ND").column("flops")[0] == pytest.approx(6 * 1e8 * 2e9)
+    own = pd.DataFrame(GOOD).assign(compute=2.5e18)
+    assert set(Study.from_frame(own, flops="compute").column("flops")) == {2.5e18}
+
+
+def test_files_come_back_as_they_were(tmp_path):
+    pd.DataFrame(GOOD).to_csv(tmp_path / "runs.csv", index=False)
+    study = Study.from_file(tmp_path / "runs.csv")
+    assert study.name == "runs"
+    pd.testing.assert_frame_equal(study.frame, Study.from_frame(pd.DataFrame(GOOD)).frame)
+
+
+def test_select_names_what_is_not_there(ladder):
+    with pytest.raises(StudyError, match="no task 'MMLUU'; did you mean 'MMLU'"):
+        ladder.select(task="MMLUU")
+    with pytest.raises(StudyError, match="no column 'tsk'; did you mean 'task'"):
+        ladder.select(tsk="MMLU")
+    assert set(ladder.select(task=["MMLU", "PIQA"]).frame["task"]) == {"MMLU", "PIQA"}
+
+
+def test_the_ladder_has_its_sixteen_runs_and_two_targets(ladder):
+    assert ladder.training.frame["run"].nunique() == 16
+    assert list(ladder.targets.frame["run"].unique()) == ["7B-4T", "13B-5T"]
+    assert len(ladder.tasks) == 8
+    assert ladder.card.licence == "Apache-2.0"
+
+
+def test_the_checksum_tells_numbers_apart():
+    one, other = (Study.from_frame(pd.DataFrame(GOOD).assign(loss=x), card=Card("same")) for x in (3.0, 3.0000001))
+    assert one.checksum != other.checksum
+    assert one.checksum == Study.from_frame(one.frame, name="another name").checksum
+
+
+def test_an_unknown_study_is_named():
+    with pytest.raises(StudyError, match="no study 'olmo'"):
+        bs.load_study("olmo")
+
+
+def test_a_renamed_column_keeps_its_unit(ladder):
+    renamed = ladder.rename(loss="task_loss")
+    assert renamed.card.units["loss"] == ladder.card.units["task_loss"]
+    assert "task_loss" not in renamed.card.units
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_another_separator_is_named(mark, tmp_path):
+    pd.DataFrame(GOOD).to_csv(tmp_path / "runs.csv", sep=mark, index=False)
+    with pytest.raises(FileError, match="separated by"):
+        Study.from_csv(tmp_path / "runs.csv")
+
+
+def test_parquet_without_its_reader_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "runs.parquet").write_bytes(b"")
+
+    def unread(path):
+        raise ImportError("no engine")
+
+    monkeypatch.setattr(pd, "read_parquet", unread)
+    with pytest.raises(FileError, match="needs pyarrow; install it"):
+        Study.from_parquet(tmp_path / "runs.parquet")
+
+
+def test_csv_and_parquet_are_read_by_name_or_by_suffix(tmp_path, runs):
+    for write, read, name in (("to_csv", Study.from_csv, "t.csv"), ("to_parquet", Study.from_parquet, "t.parquet")):
+        path = tmp_path / name
+        getattr(runs, write)(path, index=False)
+        assert read(path, loss="val_loss").frame.equals(Study.from_file(path, loss="val_loss").frame)

@@ -1,0 +1,296 @@
+"""Malformed tables end in one of our errors, in one sentence, or in a study that is sound; never in a traceback."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import bayes_scaling as bs
+from bayes_scaling.models import Chinchilla, Scratch
+from bayes_scaling.study.validation import FRACTION, NUMERIC, POSITIVE
+
+ROWS = 6
+COLUMNS = {
+    "run": list("abcdef"),
+    "task": ["one"] * ROWS,
+    "role": ["train"] * ROWS,
+    "n_params": [1e8, 2e8, 4e8] * 2,
+    "tokens": [2e9] * 3 + [8e9] * 3,
+    "loss": [3.9, 3.6, 3.3, 3.5, 3.2, 3.0],
+    "accuracy": np.linspace(0.3, 0.6, ROWS).tolist(),
+    "finetune_data": [1e3, 2e3, 4e3] * 2,
+}
+VALUES = {
+    "none": None,
+    "nan": np.nan,
+    "NA": pd.NA,
+    "NaT": pd.NaT,
+    "infinity": np.inf,
+    "minus infinity": -np.inf,
+    "zero": 0,
+    "minus zero": -0.0,
+    "negative": -1e9,
+    "tiny": 5e-324,
+    "huge": 1.7e308,
+    "huge integer": 10**400,
+    "large integer": 2**64,
+    "negative huge integer": -(10**400),
+    "percent": 63.0,
+    "true": True,
+    "empty text": "",
+    "blank": "  ",
+    "word": "seven billion",
+    "with unit": "7B",
+    "percent sign": "63 %",
+    "decimal comma": "3,9",
+    "thousands": "1,000,000",
+    "number as text": "2.5",
+    "infinite text": "inf",
+    "overflowing text": "1e999",
+    "nan text": "nan",
+    "hexadecimal": "0x10",
+    "null byte": "a\0b",
+    "lone surrogate": "\ud800",
+    "other script": "７",
+    "bytes": b"1e8",
+    "not utf-8": b"\xff\xfe",
+    "list": [1.0, 2.0],
+    "empty list": [],
+    "dict": {"a": 1},
+    "set": {1.0},
+    "tuple": (1.0,),
+    "array": np.array([1.0, 2.0]),
+    "series": pd.Series([1.0, 2.0]),
+    "complex": 1 + 2j,
+    "decimal": decimal.Decimal("2.5"),
+    "decimal nan": decimal.Decimal("NaN"),
+    "fraction": fractions.Fraction(1, 2),
+    "date": datetime.date(2024, 1, 1),
+    "moment": pd.Timestamp("2024-01-01"),
+    "duration": pd.Timedelta("1h"),
+    "period": pd.Period("2024"),
+    "interval": pd.Interval(0, 1),
+    "object": object(),
+    "type": float,
+    "function": len,
+}
+WHOLE = {
+    "dates": pd.Series(pd.date_range("2024", periods=ROWS)),
+    "zoned dates": pd.Series(pd.date_range("2024", periods=ROWS, tz="UTC")),
+    "durations": pd.Series(pd.to_timedelta(range(1, ROWS + 1), unit="h")),
+    "periods": pd.Series(pd.period_range("2024", periods=ROWS)),
+    "intervals": pd.Series(pd.interval_range(0, ROWS)),
+    "categories": pd.Series(["0.1", "0.2", "0.3"] * 2, dtype="category"),
+    "numbers as categories": pd.Series([0.1, 0.2, 0.3] * 2, dtype="category"),
+    "true and false": pd.Series([True, False] * 3),
+    "true, false and missing": pd.Series([True, False, None] * 2, dtype="boolean"),
+    "complex numbers": pd.Series([1 + 1j] * ROWS),
+    "real complex numbers": pd.Series([0.5 + 0j] * ROWS),
+    "masked integers": pd.Series([1, None, 1] * 2, dtype="Int64"),
+    "small floats": pd.Series([0.5] * ROWS, dtype="float16"),
+    "sparse": pd.Series(pd.arrays.SparseArray([0.5, np.nan, 0.5] * 2)),
+    "strings": pd.Series(["0.5", "x", None] * 2, dtype="string"),
+    "nothing": pd.Series([None] * ROWS),
+    "all the same": pd.Series([0.5] * ROWS),
+    "a permutation": pd.Series(range(ROWS, 0, -1)),
+    "lists": pd.Series([[1]] * ROWS),
+}
+
+
+def good() -> pd.DataFrame:
+    return pd.DataFrame(COLUMNS)
+
+
+def ends_well(make) -> str:
+    """Make a study and use it; return how it ended."""
+    try:
+        study = make()
+    except bs.BayesScalingError as error:
+        text = str(error)
+        assert text.endswith((".", "?")) and "\n" not in text and len(text) < 2000
+        return "refused"
+    assert isinstance(study, bs.Study) and len(study) > 0 and repr(study) and len(study.checksum) == 64
+    assert not study.frame.columns.has_duplicates
+    for column in map(str, study.frame.columns):
+        if NUMERIC.fullmatch(column):
+            values = study.column(column)
+            assert values.dtype == float and np.isfinite(values).all()
+            assert not POSITIVE.fullmatch(column) or (values > 0).all()
+            assert not FRACTION.fullmatch(column) or ((values >= 0) & (values <= 1)).all()
+    try:
+        runs, observed = Chinchilla().arrays(study.training)
+        assert all(np.isfinite(v).all() for v in (*runs.values(), *observed.values()))
+        Scratch().arrays(study)
+    except bs.BayesScalingError:
+        pass
+    return "sound"
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+def test_one_bad_value_in_any_column(value):
+    for column in COLUMNS:
+        table = good().astype({column: object})
+        table.at[2, column] = value
+        ends_well(lambda table=table: bs.Study.from_frame(table))
+        ends_well(lambda table=table: bs.Study.from_frame(table.drop(columns="run"), flops="6ND"))
+
+
+@pytest.mark.parametrize("values", WHOLE.values(), ids=WHOLE.keys())
+def test_any_column_of_another_kind(values):
+    for column in COLUMNS:
+        table = good().assign(**{column: values})
+        ends_well(lambda table=table: bs.Study.from_frame(table))
+        ends_well(lambda table=table: bs.Study.from_frame(table.drop(columns="run")))
+
+
+TABLES = {
+    "nothing": lambda: None,
+    "text": lambda: "runs.csv",
+    "a number": lambda: 3.0,
+    "a function": lambda: len,
+    "no columns": lambda: pd.DataFrame(),
+    "no rows": lambda: good().head(0),
+    "one row": lambda: good().head(1),
+    "rows without columns": lambda: pd.DataFrame(index=range(5)),
+    "numbers without names": lambda: np.ones((4, 3)),
+    "ragged columns": lambda: {"N": [1e8], "D": [1e9, 2e9]},
+    "scalars": lambda: {"N": 1e8, "D": 1e9},
+    "records": lambda: [{"N": 1e8, "D": 1e9, "loss": 3.0}, {"N": 2e8, "loss": 2.9}],
+    "a series": lambda: good()["loss"],
+    "a cube": lambda: np.ones((2, 2, 2)),
+    "a column twice": lambda: pd.concat([good(), good()[["loss"]]], axis=1),
+    "a run twice": lambda: pd.concat([good(), good().head(1)]),
+    "rows twice": lambda: pd.concat([good().drop(columns="run")] * 2),
+    "index twice": lambda: good().set_axis([0] * ROWS),
+    "two levels of columns": lambda: pd.concat({"a": good()}, axis=1),
+    "two levels of rows": lambda: pd.concat({"a": good()}),
+    "columns by number": lambda: good().set_axis(range(len(COLUMNS)), axis=1),
+    "columns without name": lambda: good().set_axis([None] * len(COLUMNS), axis=1),
+    "columns by date": lambda: good().set_axis(pd.date_range("2024", periods=len(COLUMNS)), axis=1),
+    "columns by tuple": lambda: good().set_axis([(c, 1) for c in COLUMNS], axis=1),
+    "transposed": lambda: good().T,
+    "swapped columns": lambda: good().rename(columns={"n_params": "tokens", "tokens": "n_params"}),
+    "loss and accuracy swapped": lambda: good().rename(columns={"loss": "accuracy", "accuracy": "loss"}),
+    "symbol and column": lambda: good().assign(N=1.0),
+    "percent": lambda: good().assign(accuracy=100 * good()["accuracy"]),
+    "mixed percent": lambda: good().assign(accuracy=[0.3, 31.0] * 3),
+    "units mixed": lambda: good().assign(n_params=[100.0, 2e8] * 3),
+    "everything text": lambda: good().astype(str),
+    "everything object": lambda: good().astype(object),
+    "everything missing": lambda: good().map(lambda _: None),
+    "a role nobody knows": lambda: good().assign(role="Train"),
+    "no training runs": lambda: good().assign(role="target"),
+}
+
+
+@pytest.mark.parametrize("make", TABLES.values(), ids=TABLES.keys())
+def test_a_table_of_another_shape(make):
+    ends_well(lambda: bs.Study.from_frame(make()))
+    ends_well(lambda: bs.Study.from_frame(make(), n_params="N", tokens="D"))
+
+
+CSV = good().to_csv(index=False)
+FILES = {
+    "empty": b"",
+    "blank": b"\n\n \n",
+    "heading only": CSV.splitlines()[0].encode(),
+    "latin-1": CSV.replace("a,", "\u00e9,", 1).encode("latin-1"),
+    "utf-16": CSV.encode("utf-16"),
+    "byte order mark": b"\xef\xbb\xbf" + CSV.encode(),
+    "null bytes": CSV.replace("3.9", "3\0.9").encode("utf-8"),
+    "only nulls": b"\0" * 100,
+    "random": np.random.default_rng(0).bytes(500),
+    "semicolons": CSV.replace(",", ";").encode(),
+    "tabs": CSV.replace(",", "\t").encode(),
+    "decimal commas": CSV.replace(",", ";").replace(".", ",").encode(),
+    "a line too long": (CSV + "x,y" + ",1" * 30 + "\n").encode(),
+    "a line too short": (CSV + "x,y\n").encode(),
+    "open quote": (CSV + 'g,"one,train,1e8').encode(),
+    "quotes": CSV.replace("a,", '"a""b\nc",', 1).encode(),
+    "windows line ends": CSV.replace("\n", "\r\n").encode(),
+    "old line ends": CSV.replace("\n", "\r").encode(),
+    "heading twice": (CSV + CSV).encode(),
+    "no heading": "\n".join(CSV.splitlines()[1:]).encode(),
+    "a column twice": CSV.replace("tokens", "n_params", 1).encode(),
+    "huge integer": CSV.replace("3.9", "1" + "0" * 400).encode(),
+    "overflow": CSV.replace("3.9", "1e400").encode(),
+    "integer above 64 bits": CSV.replace("2000000000.0", "99999999999999999999", 1).encode(),
+    "json": b'[{"N": 1e8}]',
+    "html": b"<html><table><tr><td>1</td></tr></table></html>",
+    "gzip": gzip.compress(CSV.encode()),
+}
+
+
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
+def test_a_file_of_another_kind(content, tmp_path):
+    for ending in (".csv", ".csv.gz", ".csv.xz", ".zip", ".parquet", ""):
+        path = tmp_path / f"runs{ending}"
+        path.write_bytes(content)
+        ends_well(lambda path=path: bs.Study.from_file(path))
+
+
+def test_what_is_no_file(tmp_path):
+    for path in (tmp_path, tmp_path / "none.csv", "a\0b", ""):
+        assert ends_well(lambda path=path: bs.Study.from_file(path)) == "refused"
+
+
+def test_most_of_it_is_refused_and_what_is_harmless_is_not():
+    fatal = ("nan", "infinity", "negative", "word", "moment", "duration", "complex", "list", "huge integer", "true")
+    for name in fatal:
+        table = good().astype({"loss": object})
+        table.at[2, "loss"] = VALUES[name]
+        assert ends_well(lambda table=table: bs.Study.from_frame(table)) == "refused", name
+    for name in ("number as text", "decimal", "fraction"):
+        table = good().astype({"loss": object})
+        table.at[2, "loss"] = VALUES[name]
+        assert ends_well(lambda table=table: bs.Study.from_frame(table)) == "sound", name
+
+
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.binary(max_size=4),
+    st.complex_numbers(),
+    st.decimals(allow_nan=False),
+    st.datetimes(),
+    st.timedeltas(),
+    st.lists(st.floats(), max_size=2),
+)
+NAMES = st.one_of(
+    st.sampled_from([*COLUMNS, "N", "D", "C", "flops", "steps", "chance", "checkpoint"]), st.text(max_size=5)
+)
+
+
+@st.composite
+def tables(draw):
+    names = draw(st.lists(NAMES, min_size=1, max_size=6))
+    rows = draw(st.integers(0, 4))
+    kinds = [draw(st.sampled_from([CELLS, st.floats(), st.floats(0.01, 0.99), st.text(max_size=4)])) for _ in names]
+    values = [[draw(kind) for _ in range(rows)] for kind in kinds]
+    return pd.DataFrame({i: pd.Series(v, dtype=object) for i, v in enumerate(values)}).set_axis(names, axis=1)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(tables(), st.sampled_from([None, "6ND", "8ND"]))
+def test_any_table(table, flops):
+    ends_well(lambda: bs.Study.from_frame(table, flops=flops))
+    ends_well(lambda: bs.Study.from_frame(table.infer_objects(), flops=flops))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=300), st.integers(0, len(CSV)))
+def test_any_bytes_inside_a_table(tmp_path_factory, noise, place):
+    path = tmp_path_factory.mktemp("fuzz") / "runs.csv"
+    path.write_bytes(CSV[:place].encode() + noise + CSV[place:].encode())
+    ends_well(lambda: bs.Study.from_file(path))
