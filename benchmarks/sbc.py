@@ -22,6 +22,7 @@ from bayes_scaling.evaluation.sbc import simulation_based_calibration
 from bayes_scaling.models import LAWS, TwoStep
 from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.plots import plot_ranks
+from bayes_scaling.study.reading import column_of
 from benchmarks.markdown import as_markdown
 
 RESULTS = Path(__file__).parent / "results"

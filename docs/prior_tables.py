@@ -1,48 +1,17 @@
-"""Tables of priors, one per law, from the laws' own fields and docstrings.
-
-A law's docstring has an entry for each of its parameters, ``name : Prior, unit`` and the reason.  What a law takes over
-it need not say again: a unit that is missing is its base class's, as is a reason
-(:func:`bayes_scaling.reporting.law_card.reasons`).
-"""
+"""Tables of priors, one per law, from what the laws say of their fields (:attr:`bayes_scaling.Law.notes`)."""
 
 from __future__ import annotations
 
-import ast
-import inspect
-import re
-import textwrap
 from collections.abc import Iterator
 
 import numpyro.distributions as dist
 
 import bayes_scaling as bs
+from bayes_scaling.law.priors import describe
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
-from bayes_scaling.reporting.law_card import reasons
 
-ENTRY = re.compile(r"^ *(\w+(?:, \w+)*) : Prior, (.+)$", re.MULTILINE)
 COLUMNS = ("prior", "unit", "default", "median (90 %)", "reason")
-
-
-def unit_of(law: type[bs.Law], name: str) -> str:
-    """Return the unit of a prior, from the nearest docstring that states one."""
-    for base in law.__mro__:
-        for names, unit in ENTRY.findall(base.__doc__ or ""):
-            if name in names.split(", "):
-                return unit
-    return ""
-
-
-def defaults(law: type[bs.Law]) -> dict[str, str]:
-    """Return the default of each field as it stands in the source of the class that sets it."""
-    found: dict[str, str] = {}
-    for base in reversed(law.__mro__[: law.__mro__.index(bs.Law) + 1]):
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        assert isinstance(tree, ast.ClassDef)
-        for line in tree.body:
-            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value:
-                found[line.target.id] = ast.unparse(line.value)
-    return found
 
 
 def spread(prior: bs.Prior) -> str:
@@ -56,25 +25,22 @@ def spread(prior: bs.Prior) -> str:
 def rows(name: str) -> Iterator[tuple[str, ...]]:
     """Yield, for each prior of a law and each law within it, what the columns say."""
     law = law_by_name(name)
-    code, why = defaults(type(law)), reasons(type(law))
-    for field, value in ((f, getattr(law, f)) for f in sorted(code, key=("sigma", "discrepancy").__contains__)):
-        if field in law.priors or isinstance(value, bs.Law):
-            if isinstance(value, bs.Law):
-                yield field, "a law", code[field], "see its own table", why[field]
-            else:
-                yield field, unit_of(type(law), field), code[field], spread(value), why[field]
+    for field, note in law.notes.items():
+        value = getattr(law, field)
+        if isinstance(value, bs.Law):
+            yield field, "a law", value.name, "see its own table", note.reason
+        elif note.kind == "prior":
+            yield field, note.unit, describe(value), spread(value), note.reason
 
 
 def table(name: str) -> str:
     """Return the section of one law in reStructuredText."""
     law = law_by_name(name)
-    found = list(rows(name))
-    field, _, default, *_ = found[0]
     title = f"{law.name} (``{name}``)"
     lines = [title, "~" * len(title), "", f".. math:: {law.equation}", ""]
-    lines += [f":class:`bayes_scaling.models.{law.name}`; to change a default: ``{law.name}({field}={default})``.", ""]
+    lines += [f":class:`bayes_scaling.models.{law.name}`; to change a default: ``{law.name}(NAME=PRIOR)``.", ""]
     lines += [".. list-table::", "   :header-rows: 1", "   :widths: 12 14 28 16 40", ""]
-    for cells in (COLUMNS, *((f"``{a}``", b, f"``{c}``", d, e) for a, b, c, d, e in found)):
+    for cells in (COLUMNS, *((f"``{a}``", b, f"``{c}``", d, e) for a, b, c, d, e in rows(name))):
         lines += [f"   {'  -' if i else '* -'} {cell}" for i, cell in enumerate(cells)]
     return "\n".join((*lines, "", ""))
 

@@ -13,15 +13,15 @@ from docs import gallery, prior_tables
 DOCS = Path(__file__).parent.parent / "docs"
 LISTED = re.findall(r"^   bayes_scaling\.(\S+)$", "".join(p.read_text() for p in DOCS.glob("api/*.rst")), re.MULTILINE)
 PUBLIC = (
-    "backtesting", "batch", "data", "decision_plots", "errors", "flops", "forecast", "forecasting", "models",
-    "models.defaults", "models.transfer", "models.two_step", "pairing", "plots", "report", "sbc", "scores", "sites",
-    "store", "surface", "transfer", "transfer_plots",
+    "data", "decisions.transfer", "errors", "evaluation.backtest", "evaluation.diagnose", "evaluation.sbc",
+    "forecasts.scores", "inference.batch", "inference.store", "law.fields", "law.sites", "models", "models.defaults",
+    "models.transfer", "models.two_step", "plots", "reporting.assessment", "study.flops", "study.pairing",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", bs.__all__)
+@pytest.mark.parametrize("name", sorted(set(bs.__all__) - {"data", "models", "plots"}))
 def test_every_name_of_the_package_is_in_the_reference(name):
-    assert name in LISTED or f"{bs._HOME[name]}.{name}" in LISTED
+    assert name in LISTED
 
 
 @pytest.mark.parametrize("module", PUBLIC)
@@ -48,8 +48,8 @@ def test_every_prior_has_a_unit_and_a_reason(name):
 
 def test_a_table_shows_defaults_that_hold():
     rows = {row[0]: row for row in prior_tables.rows("transfer")}
-    assert rows["worth"][1:4] == ("multiple of D_F0", "dist.LogNormal(0.0, 1.5)", "1 (0.085 to 12)")
-    assert rows["head"][2:4] == ("0.0", "fixed")  # taken over from Scratch
+    assert rows["worth"][1:4] == ("multiple of D_F0", "LogNormal(loc=0, scale=1.5)", "1 (0.085 to 12)")
+    assert rows["head"][2:4] == ("0", "fixed")  # taken over from Scratch
     assert "guessing" in rows["head"][4]
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from bayes_scaling import plots
 from bayes_scaling.cli import app as cli
-from bayes_scaling.cli.app import forecast as job
 from bayes_scaling.inference import diagnostics
 from bayes_scaling.inference import fit as fitting
 from bayes_scaling.models import LAWS
@@ -23,7 +22,7 @@ TARGET = ["--target", "N=7e9,D=4e12"]
 @pytest.fixture(autouse=True)
 def no_second_try(monkeypatch):
     """Fits are too short to converge; do not repeat them with adaptation."""
-    monkeypatch.setattr(job, "fit", partial(fitting.fit, adapt=False))
+    monkeypatch.setattr(fitting, "fit", partial(fitting.fit, adapt=False))
 
 
 @pytest.fixture
@@ -77,12 +76,12 @@ def test_a_users_table_end_to_end(csv, tmp_path, capsys):
     assert (document["study"], document["law"], document["seed"]) == ("runs", "chinchilla", 3)
     assert list(document["diagnostics"]) == ["max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "converged"]
     (row,) = document["rows"]
-    numbers = ["mean", "sd", "q05", "q25", "q50", "q75", "q95", "actual"]
-    assert list(row) == ["target", "task", "quantity", "unit", *numbers]
+    numbers = ["mean", "sd", "q05", "q25", "median", "q75", "q95", "actual"]
+    assert list(row) == ["target", "task", "quantity", "unit", *numbers, "distance"]
     assert row["actual"] is None and row["task"] is None
     assert row["quantity"] == "loss" and row["unit"] == "nats per token"
-    assert 1.8 < row["q05"] < row["q25"] < row["q50"] < row["q75"] < row["q95"] < 2.6
-    assert pd.read_csv(out / "forecast.csv")["q50"][0] == pytest.approx(row["q50"])
+    assert 1.8 < row["q05"] < row["q25"] < row["median"] < row["q75"] < row["q95"] < 2.6
+    assert pd.read_csv(out / "forecast.csv")["median"][0] == pytest.approx(row["median"])
     assert (out / "posterior.nc").stat().st_mode == (out / "forecast.csv").stat().st_mode
     assert (out / "forecast.png").read_bytes().startswith(b"\x89PNG")
 
@@ -181,7 +180,7 @@ BAD_COMMANDS = {
 
 @pytest.mark.parametrize(("options", "message"), BAD_COMMANDS.values(), ids=BAD_COMMANDS.keys())
 def test_a_bad_command_writes_nothing(options, message, csv, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(job, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+    monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("it fitted first"))
     columns = [] if "--map" in options else MAP
     said = refused(capsys, "forecast", csv, *columns, *options, "--out", tmp_path / "out")
     assert re.search(message, said), said
@@ -201,7 +200,7 @@ def test_a_bad_command_writes_nothing(options, message, csv, tmp_path, capsys, m
     ],
 )
 def test_what_does_not_exist_is_named(arguments, message, capsys, monkeypatch):
-    monkeypatch.setattr(job, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+    monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("it fitted first"))
     assert message in refused(capsys, "forecast", *arguments)
 
 
@@ -229,7 +228,7 @@ def test_a_wrong_checksum_is_refused(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize("option", ["--out", "--json", "--report"])
 def test_an_output_that_cannot_be_written_stops_before_the_fit(option, csv, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(job, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+    monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("it fitted first"))
     assert "is a file" in refused(capsys, "forecast", csv, *MAP, *TARGET, option, csv / "below")
 
 
@@ -263,7 +262,7 @@ def test_an_interruption_leaves_nothing_behind(where, csv, tmp_path, capsys, mon
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(*((job, "fit") if where == "fit" else (plots, "plot_fit")), interrupt)
+    monkeypatch.setattr(*((fitting, "fit") if where == "fit" else (plots, "plot_fit")), interrupt)
     refused(capsys, *short(csv, *MAP, *TARGET, "--out", tmp_path / "out", "--quiet"), code=130)
     assert [p.name for p in tmp_path.iterdir()] == ["runs.csv"]
 

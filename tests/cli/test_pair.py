@@ -7,19 +7,15 @@ import json
 import pandas as pd
 import pytest
 
+import bayes_scaling as bs
 from bayes_scaling.cli import app as cli
-from bayes_scaling.cli.pair import PairRequest, pairings_of
+from bayes_scaling.cli.arguments import read_pairings
 from bayes_scaling.errors import StudyError
-from bayes_scaling.study.study import Study
 
 
-def request(**changes):
-    options = {"study": "loss_to_loss", "source": "fineweb_edu:train_loss", "target": "smollm:train_loss"}
-    return PairRequest(**{**options, **changes})
-
-
-def names(**changes):
-    return [p.study.name for p in pairings_of(Study.load("loss_to_loss"), request(**changes))]
+def names(source="fineweb_edu:train_loss", target="smollm:train_loss", sets="train_data"):
+    found = read_pairings(bs.load_study("loss_to_loss"), source, target, sets=sets, by="n_params,flops")
+    return [pairing.study.name for pairing in found]
 
 
 def run(*arguments):

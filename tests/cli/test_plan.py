@@ -5,7 +5,6 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from bayes_scaling.cli.app import plan as plan_job
 from bayes_scaling.inference import diagnostics
 from bayes_scaling.inference import fit as fitting
 from tests.cli.test_app import MAP, call, csv, refused  # noqa: F401
@@ -17,7 +16,7 @@ AT = ["--target", "N=7e9,D=4e12"]
 @pytest.fixture(autouse=True)
 def no_second_try(monkeypatch):
     """Fits are too short to converge; do not repeat them with adaptation."""
-    monkeypatch.setattr(plan_job, "fit", partial(fitting.fit, adapt=False))
+    monkeypatch.setattr(fitting, "fit", partial(fitting.fit, adapt=False))
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ BAD = {
 
 @pytest.mark.parametrize(("options", "message"), BAD.values(), ids=BAD.keys())
 def test_a_bad_command_writes_nothing(options, message, csv, candidates, tmp_path, capsys, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(plan_job, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+    monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("it fitted first"))
     options = [candidates if o == "CANDIDATES" else o for o in options]
     said = refused(capsys, "plan", csv, *MAP, *options, "--out", tmp_path / "out")
     assert re.search(message, said), said
@@ -95,7 +94,7 @@ def test_a_bad_command_writes_nothing(options, message, csv, candidates, tmp_pat
 
 
 def test_candidates_with_a_missing_column(csv, tmp_path, capsys, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(plan_job, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+    monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("it fitted first"))
     pd.DataFrame({"N": [1e9]}).to_csv(tmp_path / "half.csv", index=False)
     assert "lack D" in refused(capsys, "plan", csv, *MAP, "--next", tmp_path / "half.csv", *AT)
 

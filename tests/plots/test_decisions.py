@@ -25,7 +25,7 @@ def words(ax):
 def test_the_frontier_names_size_and_data(surface):
     found = bs.allocate(surface, [1e23])
     _, ax = plt.subplots()
-    assert found.plot(ax) is ax
+    assert found.plot(ax=ax) is ax
     assert "20 tokens per parameter" in words(ax) and "tokens" in words(ax)
     assert ax.get_xlabel() == "training FLOPs (6ND)"
 

@@ -42,7 +42,7 @@ def test_the_forest_draws_where_it_is_told(ladder_forecast):
 
 
 def test_the_ladder_has_three_panels_with_units(ladder_fits, ladder_forecast, ladder):
-    axes = plots.plot_ladder(ladder_fits, ladder_forecast, "MMLU")
+    axes = plots.plot_ladder(bs.forecast_path(ladder_fits, ladder_forecast), "MMLU")
     assert [a.get_xlabel() for a in axes] == [
         "training FLOPs",
         "task loss (bits per byte), falling",
@@ -58,17 +58,18 @@ def test_the_ladder_has_three_panels_with_units(ladder_fits, ladder_forecast, la
 def test_the_ladder_of_one_route_takes_given_axes(ladder_fits, ladder):
     forecast = ladder_fits[1].forecast({"N": 7e9, "D": 4e12}, allow_unconverged=True)
     _, axes = plt.subplots(1, 3)
-    drawn = plots.plot_ladder(ladder_fits[1], forecast, "PIQA", axes)
+    path = bs.forecast_path(ladder_fits[1], forecast)
+    drawn = plots.plot_ladder(path, "PIQA", axes)
     assert list(drawn) == list(axes)
     assert axes[0].get_ylabel() == "c4 loss (nats per token)"
     assert axes[0].get_xlabel() == "training FLOPs (6ND)"
     assert not any(np.isfinite(s).all() for ax in axes for s in stars(ax))
     with pytest.raises(TargetError, match="no task 'PIQ'"):
-        plots.plot_ladder(ladder_fits[1], forecast, "PIQ")
+        plots.plot_ladder(path, "PIQ")
 
 
 def test_the_sheet_has_a_row_per_task(ladder_fits, ladder_forecast, ladder):
-    figure = plots.plot_ladder_sheet(ladder_fits, ladder_forecast)
+    figure = plots.plot_ladder_sheet(bs.forecast_path(ladder_fits, ladder_forecast))
     axes = np.reshape(figure.axes, (8, 3))
     named = [next(t.get_text() for t in row[0].texts if t.get_text() in ladder.tasks) for row in axes]
     assert named == ladder.tasks
@@ -76,7 +77,7 @@ def test_the_sheet_has_a_row_per_task(ladder_fits, ladder_forecast, ladder):
 
 def test_a_fit_shows_law_and_discrepancy(simulated_fit):
     forecast = simulated_fit.forecast({"N": 7e9, "D": 4e12}, allow_unconverged=True)
-    ax = plots.plot_fit(simulated_fit, forecast)
+    ax = plots.plot_fit(bs.forecast_path(simulated_fit, forecast))
     words = {t.get_text() for t in ax.texts}
     assert {"law only", "law plus discrepancy"} <= words
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("training FLOPs (6ND)", "loss (nats per token)")
@@ -86,7 +87,7 @@ def test_a_fit_shows_law_and_discrepancy(simulated_fit):
 
 def test_names_of_many_targets_do_not_overlap(simulated_fit):
     forecast = simulated_fit.forecast([{"N": n, "D": 4e12} for n in (6e9, 7e9, 8e9)], allow_unconverged=True)
-    ax = plots.plot_fit(simulated_fit, forecast)
+    ax = plots.plot_fit(bs.forecast_path(simulated_fit, forecast))
     ax.figure.draw_without_rendering()
     boxes = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("N=")]
     assert len(boxes) == 3 and not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
@@ -96,7 +97,7 @@ def test_a_forecast_towards_smaller_losses_is_shaded_where_no_run_was(simulated)
     frame = simulated.frame.assign(source_loss=simulated.frame["loss"] + 0.3)
     posterior = bs.fit(ShiftedPowerLaw(), bs.Study.from_frame(frame), seed=0, draws=50, adapt=False)
     forecast = posterior.forecast({"source_loss": 0.95 * frame["source_loss"].min()}, allow_unconverged=True)
-    ax = plots.plot_fit(posterior, forecast)
+    ax = plots.plot_fit(bs.forecast_path(posterior, forecast))
     left, right = ax.get_xlim()
     assert left > right
     shaded = [patch.get_x() + patch.get_width() for patch in ax.patches]
@@ -106,7 +107,7 @@ def test_a_forecast_towards_smaller_losses_is_shaded_where_no_run_was(simulated)
 
 def test_a_fit_of_many_series_is_refused(ladder_fits, ladder_forecast):
     with pytest.raises(TargetError, match="plot_ladder"):
-        plots.plot_fit(ladder_fits[0], ladder_forecast)
+        plots.plot_fit(bs.forecast_path(ladder_fits, ladder_forecast))
 
 
 def test_the_users_style_is_left_alone(ladder_forecast):

@@ -1,8 +1,8 @@
 """Every picture against a stored one.
 
 They are compared without their words, which each font library draws a little differently; the words have tests of their
-own.  ``pytest tests/test_images.py --mpl-generate-path=tests/baseline`` draws the stored ones anew; look at them before
-a commit.
+own.  ``pytest tests/plots/test_images.py --mpl-generate-path=tests/plots/baseline`` draws the stored ones anew; look at
+them before a commit.
 """
 
 import re
@@ -20,12 +20,9 @@ from matplotlib.ticker import NullFormatter
 
 import bayes_scaling as bs
 from bayes_scaling import plots
-from bayes_scaling.evaluation import sbc
+from bayes_scaling.decisions.allocation import budget_range
+from bayes_scaling.decisions.transfer import curves, transfer_grid, transferred
 from bayes_scaling.evaluation.sbc import Calibration
-from bayes_scaling.plots import checks as check_plots
-from bayes_scaling.plots import decisions as decision_plots
-from bayes_scaling.plots import ladder as ladder_plots
-from bayes_scaling.plots import transfer as transfer_plots
 from tests import worlds
 
 TOLERANCE = 2.0  # root mean square of grey levels
@@ -93,7 +90,7 @@ def forest(narrow=1.0):
 
 @picture
 def test_plot_fit():
-    return wordless(plots.plot_fit(chinchilla(), chinchilla().forecast([TARGET])))
+    return wordless(plots.plot_fit(bs.forecast_path(chinchilla(), bs.forecast(chinchilla(), [TARGET]))))
 
 
 @picture
@@ -103,37 +100,38 @@ def test_plot_forest():
 
 @picture
 def test_plot_ladder():
-    return wordless(plots.plot_ladder(*ladder(), "one"))
+    return wordless(plots.plot_ladder(bs.forecast_path(*ladder()), "one"))
 
 
 @picture
 def test_plot_ladder_sheet():
-    return wordless(plots.plot_ladder_sheet(*ladder()))
+    return wordless(plots.plot_ladder_sheet(bs.forecast_path(*ladder())))
 
 
 @picture
 def test_plot_loo_pit():
-    return wordless(plots.plot_loo_pit(chinchilla()))
+    return wordless(plots.plot_loo_pit(bs.loo_pit(chinchilla())))
 
 
 @picture
 def test_plot_predictive_check():
-    return wordless(plots.plot_predictive_check(chinchilla()))
+    return wordless(plots.plot_predictive_check(bs.predictive_check(chinchilla())))
 
 
 @picture
 def test_plot_predictive_check_of_the_prior():
-    return wordless(plots.plot_predictive_check(chinchilla(), "prior"))
+    return wordless(plots.plot_predictive_check(bs.predictive_check(chinchilla(), "prior")))
 
 
 @picture
 def test_plot_sensitivity():
-    return wordless(plots.plot_sensitivity(chinchilla()))
+    return wordless(plots.plot_sensitivity(bs.sensitivity(chinchilla())))
 
 
 @picture
 def test_plot_frontier():
-    return wordless(bs.allocate(surface(), [1e22, 1e24]).plot())
+    path = bs.allocate(surface(), budget_range(surface(), [1e22, 1e24]))
+    return wordless(plots.plot_frontier(bs.allocate(surface(), [1e22, 1e24]), path))
 
 
 @picture
@@ -165,23 +163,22 @@ def test_plot_ladder_plans():
 @picture
 def test_plot_transfer_map():
     N, D_F = np.geomspace(1e7, 1e9, 20), np.geomspace(1e6, 1e9, 20)
-    return wordless(transfer_plots.plot_transfer_map(worlds.transfer(), N, D_F))
+    return wordless(plots.plot_transfer_map(transferred(worlds.transfer(), transfer_grid(N, D_F))))
 
 
 @picture
 def test_plot_data_efficiency():
-    return wordless(transfer_plots.plot_data_efficiency(worlds.transfer(), 1e8, np.geomspace(1e6, 1e9, 30)))
+    return wordless(plots.plot_data_efficiency(curves(worlds.transfer(), 1e8, np.geomspace(1e6, 1e9, 30))))
 
 
 @picture
 def test_plot_ranks():
     rng = np.random.default_rng(0)
     ranks = pd.DataFrame({"E": rng.uniform(size=200), "alpha_N": rng.beta(2, 1, 200), "sigma": rng.uniform(size=200)})
-    return wordless(sbc.plot_ranks(Calibration("Chinchilla", ranks, 200)).axes)
+    return wordless(plots.plot_ranks(Calibration("Chinchilla", ranks, 200)).axes)
 
 
-MODULES = (plots, check_plots, decision_plots, ladder_plots, transfer_plots, sbc)
-PUBLIC = sorted({name for module in MODULES for name in module.__all__ if name.startswith("plot_")})
+PUBLIC = sorted(name for name in plots.__all__ if name.startswith("plot_"))
 
 
 @pytest.mark.parametrize("name", PUBLIC)

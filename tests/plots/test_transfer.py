@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.decisions.transfer import curves
+from bayes_scaling.decisions.transfer import curves, transfer_grid, transferred
 from bayes_scaling.models import Transfer
 from bayes_scaling.plots.transfer import plot_data_efficiency, plot_transfer_map
 
@@ -27,7 +27,7 @@ def tidy():
 
 
 def test_the_map_says_what_its_colour_means_and_where_the_law_was_found(posterior):
-    ax = plot_transfer_map(posterior, SIZES, DATA)
+    ax = plot_transfer_map(transferred(posterior, transfer_grid(SIZES, DATA)))
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert ax.get_xlim() == pytest.approx((DATA[0], DATA[-1]))
     assert any("effective data" in other.get_ylabel() for other in ax.figure.axes)
@@ -35,7 +35,7 @@ def test_the_map_says_what_its_colour_means_and_where_the_law_was_found(posterio
 
 def test_the_arrow_is_as_long_as_the_data_saved(posterior):
     _, given = plt.subplots()
-    ax = plot_data_efficiency(posterior, SIZES[1], DATA, ax=given)
+    ax = plot_data_efficiency(curves(posterior, SIZES[1], DATA), ax=given)
     assert ax is given
     middle = curves(posterior, SIZES[1], DATA).median("sample")
     assert (middle["pretrained"] < middle["scratch"]).all()

@@ -14,6 +14,7 @@ import bayes_scaling as bs
 from bayes_scaling import files
 from bayes_scaling.errors import ConvergenceError, FileError
 from bayes_scaling.forecasts.forecast import average
+from bayes_scaling.reporting.assessment import Assessment
 from bayes_scaling.reporting.law_card import law_cards
 from bayes_scaling.reporting.page import write_report
 from bayes_scaling.reporting.result import Result
@@ -142,7 +143,8 @@ def test_many_answers_are_a_table_and_fits_are_compared(hostile):
 def test_a_mixture_says_so_and_shows_its_parts(simulated_fit, tmp_path):
     fits = (converged(simulated_fit), converged(simulated_fit))
     forecast = average([fit.forecast(TARGET) for fit in fits])
-    write_report(Result(simulated_fit.study, "chinchilla", 0, 1.0, fits, forecast), tmp_path / "report.html")
+    result = Result.of(simulated_fit.study, "chinchilla", fits, forecast, seed=0, seconds=1.0)
+    write_report(Assessment.of(result), tmp_path / "report.html")
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "equal mixture of 2 fits" in text and "this report Chinchilla (1) Chinchilla (2)" in text
     assert "What the runs taught Chinchilla (2)" in text and "LOO: difference" in text
@@ -203,10 +205,11 @@ def test_a_full_disk_leaves_the_old_page(simulated_fit, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
     forecast = simulated_fit.forecast(TARGET, allow_unconverged=True)
-    result = Result(simulated_fit.study, "chinchilla", 0, 1.0, (simulated_fit,), forecast)
+    result = Result.of(simulated_fit.study, "chinchilla", [simulated_fit], forecast, seed=0, seconds=1.0)
+    assessment = Assessment.of(result)
     monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(FileError, match="No space left"):
-        write_report(result, path)
+        write_report(assessment, path)
     assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
 
 
