@@ -186,7 +186,7 @@ class TwoStep(Law):
             numpyro.deterministic("accuracy_mean", accuracy(mean[:, feature]))
         final = accuracy(loss[:, feature])
         if self.windows:
-            self._trails(final, accuracy, curve, observed, loss[:, feature])
+            self._windowed(final, accuracy, curve, observed, loss[:, feature])
         else:
             with numpyro.plate("run", jnp.shape(mean)[0]):
                 observe("accuracy", self.step2.likelihood(final, curve["sigma"]).to_event(1), observed)
@@ -200,7 +200,9 @@ class TwoStep(Law):
         with numpyro.plate("run", jnp.shape(mean)[0]):
             return observe("loss", dist.TransformedDistribution(noise, dist.transforms.ExpTransform()), observed)
 
-    def _trails(self, final: jax.Array, accuracy: Any, curve: Arrays, observed: Arrays | None, loss: jax.Array) -> None:
+    def _windowed(
+        self, final: jax.Array, accuracy: Any, curve: Arrays, observed: Arrays | None, loss: jax.Array
+    ) -> None:
         """Observe final accuracies together with window means of earlier checkpoints of the same run.
 
         A run lies off the curve by an amount that changes slowly along its training, so more windows of one run do not
@@ -220,9 +222,9 @@ class TwoStep(Law):
         shift = jnp.concatenate([jnp.zeros((len(anneal), 1)), jnp.tile(anneal[:, None] / 10, self.windows)], axis=-1)
         losses = jnp.where(present[:, :, None], losses, 1.0) * jnp.exp(shift)
         means = jax.vmap(accuracy, in_axes=-1, out_axes=-1)(losses)
-        trail = SharedNoise(means, wander, curve["sigma"][:, None], jnp.log(losses) / WANDER_LENGTH)
+        joint = SharedNoise(means, wander, curve["sigma"][:, None], jnp.log(losses) / WANDER_LENGTH)
         with numpyro.plate("run", jnp.shape(final)[0], dim=-2), numpyro.handlers.mask(mask=present):
-            numpyro.sample("accuracy", trail, obs=jnp.where(present[:, :, None], values, 0.5))
+            numpyro.sample("accuracy", joint, obs=jnp.where(present[:, :, None], values, 0.5))
 
     def _sample(self, law: Law, prefix: str, size: int) -> dict[str, jax.Array]:
         left_out = {"discrepancy"} | ({"sigma"} if law is self.step1 else set())

@@ -25,7 +25,9 @@ def lint(house):
     """Return the exit code of the import linter and what it says."""
     code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     command = [sys.executable, "-c", code, "--no-cache"]
-    done = subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(house)})
+    done = subprocess.run(
+        command, cwd=house, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(house)}
+    )
     return done.returncode, done.stdout + done.stderr
 
 

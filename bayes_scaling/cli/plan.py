@@ -45,14 +45,15 @@ def plan(
     quiet: Quiet = False,
 ) -> Plan:
     """Decide: split a budget, cost a target, choose the next run, or size a ladder; one of the four at a time."""
-    from bayes_scaling.cli.questions import Ladder, Question, caveats, open_planned, read_question, surface_of
+    from bayes_scaling.cli.planning import caveats, open_planned, read_question, surface_of
+    from bayes_scaling.cli.questions import Ladder
     from bayes_scaling.files import check_writable
     from bayes_scaling.inference.fit import check_size, fit
     from bayes_scaling.reporting.plan import Plan, print_plan, write_plan_file, write_plan_folder
     from bayes_scaling.reporting.screen import output, status
     from bayes_scaling.study.flops import FlopRule
 
-    question: Question = read_question(
+    question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=target, seed=seed,
     )  # fmt: skip

@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.cli.arguments import choose_laws, choose_tasks, open_study, parse_inputs, parse_pairs, read_numbers
 from bayes_scaling.decisions.allocation import allocate, budget_range
 from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
 from bayes_scaling.decisions.ladder_design import plan_ladders, read_plan
@@ -19,31 +17,19 @@ from bayes_scaling.decisions.lifetime import cheapest
 from bayes_scaling.decisions.next_runs import next_runs, read_candidates
 from bayes_scaling.decisions.reach import reach
 from bayes_scaling.decisions.regret import regret
-from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
-from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, suggest
+from bayes_scaling.decisions.surface import Surface
+from bayes_scaling.errors import DecisionError, LawError, suggest
 from bayes_scaling.forecasts.display import scale_of, short
 from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
-from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.plots import plot_frontier, plot_ladder_plans, plot_next_runs, plot_reach, plot_regret
 from bayes_scaling.reporting.plan import Answer
-from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
-from bayes_scaling.study.reading import read_table
+from bayes_scaling.study.flops import FlopRule
 from bayes_scaling.study.study import Study
 
-__all__ = [
-    "Cost",
-    "Ladder",
-    "Next",
-    "Question",
-    "Split",
-    "caveats",
-    "open_planned",
-    "read_question",
-    "surface_of",
-]
+__all__ = ["Cost", "Ladder", "Next", "Question", "Split"]
 
 MAX_REGRETS = 3  # budgets whose regret is shown
 
@@ -231,99 +217,3 @@ def describe(quantity: str, value: float, unit: str) -> str:
     article = "an" if quantity[0] in "aeiou" else "a"
     factor, unit, *_ = scale_of(unit)
     return f"{article} {quantity} of {factor * value:.4g} {unit}"
-
-
-# -- reading the options --------------------------------------------------------------------------------------------
-
-
-def read_question(
-    *,
-    budget: str | None,
-    reach: str | None,
-    prob: float,
-    at: str | None,
-    serve: str | None,
-    candidates: Path | None,
-    spend: float | None,
-    count: int,
-    ladder: Path | None,
-    families: int,
-    target: str | None,
-    seed: int,
-) -> Question:
-    """Return the one question that the options of the command ask."""
-    asked = {"--budget": budget, "--reach": reach, "--next": candidates, "--ladder": ladder}
-    given = [name for name, value in asked.items() if value is not None]
-    if len(given) != 1:
-        said = f"{' and '.join(given)} are asked at once" if given else "nothing is asked"
-        raise DecisionError(f"A plan answers one question, and {said}; give one of {', '.join(asked)}.")
-    if budget is not None:
-        return Split(read_numbers(budget, "budget", "1e24 FLOPs"))
-    if reach is not None:
-        return _read_cost(reach, prob, at, serve)
-    if target is None:
-        raise TargetError(f"{given[0]} needs a run to forecast; give --target N=7e9,D=4e12.")
-    aim = parse_inputs(target)
-    if candidates is not None:
-        return Next(read_table(candidates), aim, count, spend)
-    assert ladder is not None
-    table = read_table(ladder)
-    plans = dict(iter(table.groupby("plan", sort=False))) if "plan" in table else {ladder.stem: table}
-    named = {str(name): plan.drop(columns="plan", errors="ignore") for name, plan in plans.items()}
-    return Ladder(named, aim, families, seed)
-
-
-def _read_cost(text: str, prob: float, at: str | None, serve: str | None) -> Cost:
-    pairs = parse_pairs(text, "--reach", "loss=2.1", DecisionError)
-    if len(pairs) != 1:
-        raise DecisionError(f"--reach {text!r} names {len(pairs)} outcomes; give one, such as loss=2.1.")
-    ((quantity, value),) = pairs.items()
-    target = float(read_numbers(value, f"{quantity} to reach", "2.1")[0])
-    held = parse_pairs(at, "--at", "N=7e9", DecisionError) if at else {}
-    if not set(held) <= {"N", "D"} or len(held) > 1:
-        raise DecisionError(f"--at {at!r} is not one of N or D; write it like N=7e9.")
-    fixed = {name: float(read_numbers(v, name, "7e9")[0]) for name, v in held.items()}
-    tokens = float(read_numbers(serve, "number of tokens to serve", "1e13")[0]) if serve else None
-    return Cost(quantity, target, prob, fixed, tokens)
-
-
-def open_planned(
-    study: str | None, question: Question, columns: str | None, law: str | None, task: str | None
-) -> tuple[Study | None, str, Law]:
-    """Return the study, the name of the law it is fitted by, and the law; without a study, only a ladder is planned."""
-    if study is None:
-        if not isinstance(question, Ladder):
-            raise StudyError("No study is given to decide by; give its name or a file of runs.")
-        name = law or "chinchilla"
-        return None, name, law_by_name(name)
-    table = open_study(study, columns)
-    name, laws = choose_laws(table, law)
-    chosen = laws[0]
-    if "C" in chosen.run_inputs and "flops" not in table.frame and {"n_params", "tokens"} <= set(table.frame.columns):
-        table = dataclasses.replace(table, frame=with_flops(table.frame, SIX_N_D))
-    table = choose_tasks(table, chosen, (task,) if task else ())
-    if len(table.tasks) > 1 and task is None:
-        raise StudyError(f"Study {table.name!r} has {len(table.tasks)} tasks to decide by; choose one with --task.")
-    return table, name, chosen
-
-
-def surface_of(question: Question, posterior: Posterior, rule: FlopRule, *, task: str | None, exact: bool) -> Surface:
-    """Return the surface the question is answered on; the fit has been checked."""
-    quantity = question.quantity if isinstance(question, Cost) else None
-    series = task if posterior.law.by_task else None
-    return Surface.of(
-        posterior, flops=rule, quantity=quantity, series=series, discrepancy=not exact, allow_unconverged=True
-    )
-
-
-def caveats(posterior: Posterior, rule: FlopRule, *, law_named: bool) -> list[str]:
-    """Return what the reader must know: FLOPs that the rule and the study count differently, routes left out."""
-    said = []
-    gap, law = rule.disagreement(posterior.study), posterior.law
-    if gap > SAME_CONVENTION and "C" not in law.run_inputs:
-        said.append(
-            f"{rule.name} and the study's own FLOPs differ by up to {100 * gap:.0f} %; --flops study uses those."
-        )
-    if law.route and not law_named:
-        said.append(f"The law goes through {law.route}; forecast also averages over other routes where there are any.")
-    return said

@@ -202,7 +202,7 @@ def outliers(posterior: Posterior) -> Problems:
     """Return the outcomes that the law, fitted to the others, does not expect.
 
     A likelihood with heavy tails keeps the curve where the other runs have it, and so hides a wrong entry; its place in
-    the distribution that the others foretell (:func:`bayes_scaling.loo_pit`) shows it.
+    its predictive distribution given the others (:func:`bayes_scaling.loo_pit`) shows it.
 
     Parameters
     ----------

@@ -158,7 +158,7 @@ def fit_unit(
     for place, (runs, observed, seed) in enumerate(arrays):
         sampled = jax.tree.map(lambda x, place=place: x[place], together)
         first = Fitted(sampled, judge(law, plan, sampled, runs, observed), seconds)
-        if second is not None and first.diagnostics.curable:
+        if second is not None and first.diagnostics.helped_by_adaptation:
             first = _again(law, second, first, runs, observed, seed)
         results.append(first)
     return results

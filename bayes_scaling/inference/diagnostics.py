@@ -80,7 +80,7 @@ class Diagnostics:
         return not self.problems()
 
     @property
-    def curable(self) -> bool:
+    def helped_by_adaptation(self) -> bool:
         """Whether a fit that did not converge may do so with adaptation: not where its precision is to blame."""
         return not self.converged and self.shift <= MAX_SHIFT
 

@@ -118,7 +118,7 @@ def run_until_converged(
         plan = adapted_plan(plan, warmup)
     sampled = run(law, plan, seed, runs, observed)
     diagnostics = judge(law, plan, sampled, runs, observed)
-    if adapt is None and diagnostics.curable:
+    if adapt is None and diagnostics.helped_by_adaptation:
         return try_again(law, adapted_plan(plan, warmup), seed, runs, observed, sampled, diagnostics)
     return sampled, diagnostics
 

@@ -30,7 +30,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     Parameters
     ----------
     law : Law
-        What the world is to follow.
+        The law to simulate.
     design : Study, DataFrame or mapping of columns
         The inputs of each run (and of each task), as for a fit.  Outcomes in it are replaced; for a joint law they also
         say which losses the tasks of a run share.

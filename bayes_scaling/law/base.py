@@ -1,4 +1,4 @@
-"""The base class of every law: from priors and one equation to a NumPyro model, and every hook that may be asked of it.
+"""The base class of every law: from priors and one equation to a NumPyro model.
 
 A law is a frozen dataclass.  Fields annotated ``Prior`` are its parameters; the method ``mean`` is its equation,
 with the study's columns as positional arguments and the parameters as keyword-only ones.  The base class writes the
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 import jax
@@ -29,6 +29,7 @@ from bayes_scaling.law.fields import (
     option,
     prior,
 )
+from bayes_scaling.law.hooks import Hooks
 from bayes_scaling.law.priors import Prior, describe, pack, unpack
 from bayes_scaling.law.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.study.reading import column_of, remedy
@@ -42,7 +43,7 @@ __all__ = ["Law"]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(prior, option, data_field))
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Law:
+class Law(Hooks):
     r"""A generative model of training-run outcomes.
 
     Subclass it, give each parameter a prior, write ``mean``; that is all.  The outcome is modelled on its logarithm
@@ -55,7 +56,7 @@ class Law:
     fitted runs, so that priors speak of the centre of the data.  A parameter called ``E`` is the irreducible outcome;
     a law whose floor is called otherwise says so in :meth:`irreducible`.
 
-    The other attributes and methods are hooks, all with a default: what the rest of the package asks of a law.  A law
+    What else the package asks of a law are hooks, all with a default (:class:`bayes_scaling.law.hooks.Hooks`).  A law
     of another outcome than ``loss`` names it in ``outcome`` and ``unit``, and says in ``better`` which way is better.
 
     Examples
@@ -83,25 +84,6 @@ class Law:
         "deviation): at a step ``d`` in log reducible loss beyond the edge of the data, the forecast moves by "
         "``d * discrepancy`` times a standard normal.  Used by forecasts only, where it can be switched off.",
     )
-
-    outcome: ClassVar[str] = "loss"
-    unit: ClassVar[str] = "nats per token"
-    better: ClassVar[Mapping[str, str]] = {"loss": "lower", "error": "lower", "accuracy": "higher"}
-    """Which way each quantity is better, ``lower`` or ``higher``."""
-    inputs: ClassVar[tuple[str, ...]] = ()
-    equation: ClassVar[str] = ""
-    indicators: ClassVar[tuple[str, ...]] = ()
-    """Inputs that may be zero: pre-trained or not, pre-training data."""
-    pooling: ClassVar[Mapping[str, float]] = {}
-    """Spread between series of each parameter that a joint law pools, on the unconstrained scale."""
-    thinning: ClassVar[int] = 1
-    """Transitions per kept draw: more where successive draws are much alike."""
-    published: ClassVar[Mapping[str, float]] = {}
-    """Constants of the law's paper, the default of a simulation."""
-    transfers: ClassVar[bool] = False
-    """Whether the law says what pre-training is worth, in :meth:`transferred` and :meth:`enough`."""
-    by_task: ClassVar[bool] = False
-    """Whether the law describes all tasks of a study together; otherwise it is fitted to one at a time."""
 
     notes: ClassVar[Mapping[str, FieldNote]] = {}
     """The unit of and the reason for each parameter, and the meaning of each option, by name."""
@@ -160,11 +142,6 @@ class Law:
     # -- identity ---------------------------------------------------------------------------------------------------
 
     @property
-    def name(self) -> str:
-        """The law's name, as the command line and the tables print it."""
-        return type(self).__name__
-
-    @property
     def priors(self) -> dict[str, Prior]:
         """Every parameter of this law with its prior (or the number it is fixed at)."""
         names = self._prior_fields()
@@ -209,11 +186,6 @@ class Law:
         return dataclasses.replace(self, **changes)
 
     @property
-    def program(self) -> Law:
-        """The law whose compiled program serves this one; itself, unless laws differ in their data alone."""
-        return self
-
-    @property
     def free_parameters(self) -> list[str]:
         """The parameters a fit has to learn: those with a prior, without the forecast's discrepancy."""
         return [n for n, own in self.priors.items() if n != "discrepancy" and isinstance(own, dist.Distribution)]
@@ -224,22 +196,10 @@ class Law:
         """Return the law's outcome at the given columns; the one method a new law writes."""
         raise NotImplementedError(f"{self.name} has no equation; write its mean method.")
 
-    def derived(self, *runs: Any, **parameters: Any) -> dict[str, jax.Array]:
-        """Return further constants to publish, such as the textbook ``A`` and ``B``."""
-        return {}
-
     def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:
         """Return the distribution of an outcome around ``mean``: Student t on the logarithm."""
         log_mean = jnp.log(jnp.maximum(mean, 1e-12))
         return dist.TransformedDistribution(dist.StudentT(5.0, log_mean, sigma), dist.transforms.ExpTransform())
-
-    def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
-        """Map the sampler's coordinates to unconstrained parameters; override it to straighten a curved posterior.
-
-        The map must have unit Jacobian (each coordinate shifted by a function of the others), so that priors keep
-        their meaning.
-        """
-        return u
 
     def parameters(self) -> dict[str, jax.Array]:
         """Sample every parameter from its prior, inside a NumPyro model."""
@@ -249,18 +209,6 @@ class Law:
         """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out."""
         own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {"sigma", "discrepancy"}}
         return self.mean(*(runs[name] for name in self.inputs), **own)
-
-    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float:
-        """Return the irreducible outcome, above which the slope may be off beyond the data: the parameter ``E``, or 0.
-
-        Parameters
-        ----------
-        runs : mapping of str to array
-            Columns and references, as for :meth:`at`.
-        parameters : mapping of str to array
-            One draw of the parameters; what is fixed is in it too.
-        """
-        return parameters.get("E", 0.0)
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:
         """Return the outcome at ``runs``, the slope of its reducible part off by ``slope_error`` beyond ``fitted``."""
@@ -303,45 +251,6 @@ class Law:
         """The column of each input that differs between runs, by its symbol: ``{"N": "n_params"}``."""
         return {symbol: column_of(symbol) for symbol in self.run_inputs}
 
-    @property
-    def quantities(self) -> dict[str, str]:
-        """What this law forecasts, with units."""
-        return {self.outcome: self.unit}
-
-    def lower_is_better(self, quantity: str) -> bool:
-        """Say which way a quantity is better, by ``better``.
-
-        Raises
-        ------
-        LawError
-            The law does not say.
-        """
-        if quantity not in self.better:
-            raise LawError(
-                f"{self.name} does not say which way {quantity!r} is better; give the law "
-                f"better = {{{quantity!r}: 'higher'}}, or 'lower'."
-            )
-        return self.better[quantity] == "lower"
-
-    @property
-    def series(self) -> tuple[str, ...]:
-        """The loss columns that a law of several series describes together; empty where it describes one outcome."""
-        return ()
-
-    @property
-    def route(self) -> str | None:
-        """The loss through which a law of several steps goes from its inputs to its outcome; None: it goes directly."""
-        return None
-
-    def series_of(self, task: str, labels: Sequence[str]) -> str:
-        """Return which of the labels of a quantity's series stands for a task: the task's own."""
-        return task
-
-    @property
-    def series_units(self) -> dict[str, str]:
-        """Units of single series of a quantity, where they differ from the quantity's."""
-        return {}
-
     def _is_reference(self, name: str) -> bool:
         return name.endswith("0") and name[:-1] in self.inputs
 
@@ -375,44 +284,6 @@ class Law:
                     f"{remedy(column, frame.columns)}"
                 )
         return {s: floats(frame, column, finite=True).to_numpy() for s, column in self.columns.items()}
-
-    def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:
-        """Return (dims, coords) of the posterior's sites, for ArviZ; scalars need none."""
-        return {}, {}
-
-    # -- what a law may say besides ---------------------------------------------------------------------------------
-
-    def centred(self, runs: Arrays, **constants: Any) -> dict[str, Any]:
-        """Return the parameters of this law at the references of ``runs`` from the textbook constants of its paper.
-
-        Parameters
-        ----------
-        runs : mapping of str to array
-            Columns and references, as :meth:`arrays` returns them.
-        **constants : float
-            The constants; those of a law without textbook constants are its parameters themselves.
-        """
-        return constants
-
-    def transferred(self, runs: Arrays, parameters: Arrays) -> jax.Array:
-        """Return the data that pre-training is worth, D_T, in the unit of ``D_F``; laws of transfer say so.
-
-        Raises
-        ------
-        LawError
-            This is no law of transfer.
-        """
-        raise LawError(f"{self.name} says nothing of transfer; fit one of the laws of transfer.")
-
-    def enough(self, runs: Arrays, parameters: Arrays) -> jax.Array:
-        """Return the data with which training from scratch is near its limit, D(N), in the unit of ``D_F``.
-
-        Raises
-        ------
-        LawError
-            This is no law of transfer.
-        """
-        raise LawError(f"{self.name} says nothing of transfer; fit one of the laws of transfer.")
 
 
 Law.describe_itself(Law.__doc__ or "")

@@ -1,0 +1,154 @@
+"""What may be asked of a law besides its equation: every hook, with the answer of a law of one loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from bayes_scaling.errors import LawError
+
+if TYPE_CHECKING:
+    import jax
+
+    from bayes_scaling.law.sites import Arrays
+    from bayes_scaling.study.study import Study
+
+__all__ = ["Hooks"]
+
+
+class Hooks:
+    """The hooks of :class:`bayes_scaling.Law`: a law that differs from a law of one loss overrides them."""
+
+    outcome: ClassVar[str] = "loss"
+    unit: ClassVar[str] = "nats per token"
+    better: ClassVar[Mapping[str, str]] = {"loss": "lower", "error": "lower", "accuracy": "higher"}
+    """Which way each quantity is better, ``lower`` or ``higher``."""
+    inputs: ClassVar[tuple[str, ...]] = ()
+    equation: ClassVar[str] = ""
+    indicators: ClassVar[tuple[str, ...]] = ()
+    """Inputs that may be zero: pre-trained or not, pre-training data."""
+    pooling: ClassVar[Mapping[str, float]] = {}
+    """Spread between series of each parameter that a joint law pools, on the unconstrained scale."""
+    thinning: ClassVar[int] = 1
+    """Transitions per kept draw: more where successive draws are much alike."""
+    published: ClassVar[Mapping[str, float]] = {}
+    """Constants of the law's paper, the default of a simulation."""
+    transfers: ClassVar[bool] = False
+    """Whether the law says what pre-training is worth, in :meth:`transferred` and :meth:`enough`."""
+    by_task: ClassVar[bool] = False
+    """Whether the law describes all tasks of a study together; otherwise it is fitted to one at a time."""
+
+    @property
+    def name(self) -> str:
+        """The law's name, as the command line and the tables print it."""
+        return type(self).__name__
+
+    # -- its outcomes -----------------------------------------------------------------------------------------------
+
+    @property
+    def quantities(self) -> dict[str, str]:
+        """What this law forecasts, with units."""
+        return {self.outcome: self.unit}
+
+    def lower_is_better(self, quantity: str) -> bool:
+        """Say which way a quantity is better, by ``better``.
+
+        Raises
+        ------
+        LawError
+            The law does not say.
+        """
+        if quantity not in self.better:
+            raise LawError(
+                f"{self.name} does not say which way {quantity!r} is better; give the law "
+                f"better = {{{quantity!r}: 'higher'}}, or 'lower'."
+            )
+        return self.better[quantity] == "lower"
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The loss columns that a law of several series describes together; empty where it describes one outcome."""
+        return ()
+
+    @property
+    def route(self) -> str | None:
+        """The loss through which a law of several steps goes from its inputs to its outcome; None: it goes directly."""
+        return None
+
+    def series_of(self, task: str, labels: Sequence[str]) -> str:
+        """Return which of the labels of a quantity's series stands for a task: the task's own."""
+        return task
+
+    @property
+    def series_units(self) -> dict[str, str]:
+        """Units of single series of a quantity, where they differ from the quantity's."""
+        return {}
+
+    def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:
+        """Return (dims, coords) of the posterior's sites, for ArviZ; scalars need none."""
+        return {}, {}
+
+    # -- its equation and its sampler -------------------------------------------------------------------------------
+
+    def derived(self, *runs: Any, **parameters: Any) -> dict[str, jax.Array]:
+        """Return further constants to publish, such as the textbook ``A`` and ``B``."""
+        return {}
+
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float:
+        """Return the irreducible outcome, above which the slope may be off beyond the data: the parameter ``E``, or 0.
+
+        Parameters
+        ----------
+        runs : mapping of str to array
+            Columns and references, as for :meth:`at`.
+        parameters : mapping of str to array
+            One draw of the parameters; what is fixed is in it too.
+        """
+        return parameters.get("E", 0.0)
+
+    def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
+        """Map the sampler's coordinates to unconstrained parameters; override it to straighten a curved posterior.
+
+        The map must have unit Jacobian (each coordinate shifted by a function of the others), so that priors keep
+        their meaning.
+        """
+        return u
+
+    @property
+    def program(self) -> Any:
+        """The law whose compiled program serves this one; itself, unless laws differ in their data alone."""
+        return self
+
+    # -- its paper --------------------------------------------------------------------------------------------------
+
+    def centred(self, runs: Arrays, **constants: Any) -> dict[str, Any]:
+        """Return the parameters of this law at the references of ``runs`` from the textbook constants of its paper.
+
+        Parameters
+        ----------
+        runs : mapping of str to array
+            Columns and references, as :meth:`arrays` returns them.
+        **constants : float
+            The constants; those of a law without textbook constants are its parameters themselves.
+        """
+        return constants
+
+    def transferred(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return the data that pre-training is worth, D_T, in the unit of ``D_F``; laws of transfer say so.
+
+        Raises
+        ------
+        LawError
+            This is no law of transfer.
+        """
+        raise LawError(f"{self.name} says nothing of transfer; fit one of the laws of transfer.")
+
+    def enough(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return the data with which training from scratch is near its limit, D(N), in the unit of ``D_F``.
+
+        Raises
+        ------
+        LawError
+            This is no law of transfer.
+        """
+        raise LawError(f"{self.name} says nothing of transfer; fit one of the laws of transfer.")
