@@ -101,8 +101,7 @@ def forecast_chunks(posterior: Posterior, targets: Any = None, **options: Any) -
     >>> table = pd.concat([part.intervals() for part in parts], ignore_index=True)  # doctest: +SKIP
     """
     aims = read_targets(posterior.law, posterior.study, targets)
-    for begin in range(0, len(aims), BLOCK):
-        yield forecast(posterior, aims.part(begin, begin + BLOCK), **options)
+    return (forecast(posterior, aims.part(begin, begin + BLOCK), **options) for begin in range(0, len(aims), BLOCK))
 
 
 def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarray], seed: int) -> Forecast:

@@ -87,7 +87,7 @@ def test_a_candidates_own_cost_is_used():
         (GRID.iloc[:0], {}, "no candidates"),
         (GRID[["N"]], {}, "lack D"),
         (GRID.assign(D=0.0), {}, "candidates' tokens is"),
-        (GRID.assign(N="large"), {}, "candidates' n_params is"),
+        (GRID.assign(N="large"), {}, "n_params = 'large', which is not a number"),
         (GRID.assign(run="same"), {}, "called 'same'"),
         (GRID, {"spend": 1e10}, "No candidate costs"),
         (GRID, {"spend": -1.0}, "spend is"),
@@ -95,5 +95,5 @@ def test_a_candidates_own_cost_is_used():
     ],
 )
 def test_what_cannot_be_ranked_is_refused(candidates, options, message):
-    with pytest.raises(bs.DecisionError, match=message):
+    with pytest.raises(bs.BayesScalingError, match=message):
         bs.next_runs(chinchilla(), candidates, AT, **options)

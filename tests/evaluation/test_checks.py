@@ -90,24 +90,24 @@ def test_a_parameter_may_be_called_alpha(simulated):
             return E + level * jnp.exp(-alpha * jnp.log(D / D0))
 
     posterior = bs.fit(Plain(), simulated, seed=0, draws=50, chains=2, adapt=False)
-    ax = plots.plot_sensitivity(posterior)
+    ax = plots.plot_sensitivity(bs.sensitivity(posterior))
     assert {t.get_text() for t in ax.get_yticklabels()} == {"alpha", "level", "sigma"}
 
 
 def test_the_predictive_pictures_show_every_outcome(simulated_fit, ladder_fits):
-    ax = plots.plot_predictive_check(simulated_fit)
+    ax = plots.plot_predictive_check(bs.predictive_check(simulated_fit))
     assert [len(c.get_segments()) for c in ax.collections] == [16, 16]
     assert ax.get_xlabel() == "observed loss (nats per token)" and ax.get_yscale() == "linear"
-    assert plots.plot_predictive_check(simulated_fit, "prior").get_yscale() == "log"
+    assert plots.plot_predictive_check(bs.predictive_check(simulated_fit, "prior")).get_yscale() == "log"
     _, own = plt.subplots()
-    assert plots.plot_predictive_check(ladder_fits[0], quantity="accuracy", ax=own) is own
+    assert plots.plot_predictive_check(bs.predictive_check(ladder_fits[0]), "accuracy", own) is own
     assert own.get_xlabel() == "observed accuracy (%)" and len(own.collections[0].get_segments()) == 128
     with pytest.raises(TargetError, match="no 'acuracy'; did you mean 'accuracy'"):
-        plots.plot_predictive_check(ladder_fits[0], quantity="acuracy")
+        plots.plot_predictive_check(bs.predictive_check(ladder_fits[0]), "acuracy")
 
 
 def test_the_pit_picture_has_a_line_per_quantity_inside_its_band(ladder_fits):
-    ax = plots.plot_loo_pit(ladder_fits[0])
+    ax = plots.plot_loo_pit(bs.loo_pit(ladder_fits[0]))
     words = [t.get_text() for t in ax.texts]
     assert any(w.startswith("accuracy: 128 outcomes") for w in words)
     assert any(w.startswith("loss: 144 outcomes") for w in words)
@@ -117,7 +117,7 @@ def test_the_pit_picture_has_a_line_per_quantity_inside_its_band(ladder_fits):
 
 
 def test_the_sensitivity_picture_has_a_row_per_parameter(ladder_fits):
-    ax = plots.plot_sensitivity(ladder_fits[0])
+    ax = plots.plot_sensitivity(bs.sensitivity(ladder_fits[0]))
     rows = [t.get_text() for t in ax.get_yticklabels()]
     assert rows[0] == "tau" and rows[-1] == "E" and "alpha_N_offset" not in rows
     assert len(ax.lines[1].get_xdata()) == len(bs.sensitivity(ladder_fits[0])) > 80

@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 import pytest
 
 from bayes_scaling.inference import nuts
+from bayes_scaling.inference.mode import MAX_NEWTON_STEPS, newton
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import Chinchilla
 
@@ -27,7 +28,7 @@ def banana(z):
 
 @pytest.mark.parametrize("start", [[0.1, 0.0], [2.0, -1.0], [-3.0, 4.0]])
 def test_the_mode_of_a_curved_valley_is_found_with_its_hessian(double, start):
-    mode, height, hessian = nuts.newton(banana, jnp.array(start))
+    mode, height, hessian = newton(banana, jnp.array(start))
     assert np.allclose(mode, 0.0, atol=1e-7) and height == pytest.approx(3.0, abs=1e-12)
     assert np.allclose(hessian, [[1.0, 0.0], [0.0, 100.0]], atol=1e-4)
 
@@ -39,13 +40,13 @@ def test_the_search_stops_when_it_has_arrived(double):
         jax.debug.callback(lambda _: calls.append(1), z[0])
         return banana(z)
 
-    mode, _, _ = nuts.newton(counted, jnp.array([2.0, -1.0]))
+    mode, _, _ = newton(counted, jnp.array([2.0, -1.0]))
     jax.block_until_ready(mode)
-    assert 5 < len(calls) / 5 < nuts.DAMPED_STEPS / 2  # five gradients a step in two dimensions
+    assert 5 < len(calls) / 5 < MAX_NEWTON_STEPS / 2  # five gradients a step in two dimensions
 
 
 def test_a_start_outside_the_support_is_left_where_it_is(double):
-    mode, height, _ = nuts.newton(lambda z: jnp.where(z[0] > 5, jnp.nan, banana(z)), jnp.array([6.0, 0.0]))
+    mode, height, _ = newton(lambda z: jnp.where(z[0] > 5, jnp.nan, banana(z)), jnp.array([6.0, 0.0]))
     assert np.array_equal(mode, [6.0, 0.0]) and np.isinf(height)
 
 
@@ -81,6 +82,7 @@ def test_every_process_makes_the_same_program():
 import jax
 import bayes_scaling as bs
 from bayes_scaling.inference import nuts
+from bayes_scaling.inference.mode import MAX_NEWTON_STEPS, newton
 from bayes_scaling.models import Chinchilla
 law, plan, key = Chinchilla(), nuts.Plan(), jax.random.key(0)
 study = bs.load_study("olmo_ladder").training.select(task="MMLU").rename(loss="task_loss")
