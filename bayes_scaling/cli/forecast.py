@@ -30,6 +30,7 @@ __all__ = ["forecast"]
 
 
 def forecast(
+    context: typer.Context,
     study: StudyOrFile,
     law: Annotated[
         str | None, typer.Option(help="Law to fit (see 'laws'); by default what the columns call for.")
@@ -48,7 +49,7 @@ def forecast(
     chains: Chains = 4,
     allow_unconverged: AllowUnconverged = False,
     quiet: Quiet = False,
-) -> Result:
+) -> Any:
     """Fit a law to the small runs of a study and forecast the large ones."""
     from bayes_scaling.cli.arguments import choose_laws, choose_targets, choose_tasks, open_study
     from bayes_scaling.files import check_writable
@@ -91,13 +92,13 @@ def forecast(
         )
         if out or json or report:
             say("Drawing and writing ...")
-            write(result, out, json, report)
+            write(result, out, json, report, made_by=command_line(context))
     if not quiet:
         print_result(result, output(), written=[path for path in (out, json, report) if path])
     return result
 
 
-def write(result: Result, folder: Path | None, file: Path | None, page: Path | None) -> None:
+def write(result: Result, folder: Path | None, file: Path | None, page: Path | None, *, made_by: str) -> None:
     """Write what is asked for: a folder, JSON, a report."""
     from bayes_scaling.reporting.folder import write_file, write_folder
 
@@ -109,7 +110,7 @@ def write(result: Result, folder: Path | None, file: Path | None, page: Path | N
         from bayes_scaling.reporting.assessment import Assessment
         from bayes_scaling.reporting.page import write_report
 
-        write_report(Assessment.of(result, made_by=command_line()), page)
+        write_report(Assessment.of(result, made_by=made_by), page)
 
 
 def only_tasks(forecast: Forecast, tasks: tuple[str, ...]) -> Forecast:

@@ -6,7 +6,6 @@ import shlex
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-import click
 import typer
 
 __all__ = [
@@ -41,23 +40,14 @@ AllowUnconverged: TypeAlias = Annotated[bool, typer.Option(OVERRIDE, help="Go on
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
-def command_line(context: click.Context | None = None) -> str:
-    """Return the command that is being run in words that run it again; empty where none is.
-
-    Parameters
-    ----------
-    context : click.Context, optional
-        That of the command; by default the current one.
-    """
-    context = context or click.get_current_context(silent=True)
-    if context is None:
-        return ""
-    words = [*context.command_path.split()]
+def command_line(context: typer.Context) -> str:
+    """Return the command that is being run, in words that run it again; options at their defaults are left out."""
+    words = context.command_path.split()
     for parameter in context.command.params:
         value = context.params.get(str(parameter.name))
-        if value is None or value is False or value in ((), []) or value == parameter.get_default(context):
+        if value in (None, False, (), []) or value == parameter.get_default(context):
             continue
-        name = [] if isinstance(parameter, click.Argument) else [max(parameter.opts, key=len)]
+        name = [] if parameter.param_type_name == "argument" else [max(parameter.opts, key=len)]
         values = value if isinstance(value, (list, tuple)) else [value]
         words += name if value is True else [word for one in values for word in (*name, str(one))]
     return shlex.join(words)

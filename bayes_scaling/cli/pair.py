@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,9 +18,6 @@ from bayes_scaling.cli.options import (
     Seed,
     StudyOrFile,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["pair"]
 
@@ -42,7 +39,7 @@ def pair(
     chains: Chains = 4,
     allow_unconverged: AllowUnconverged = False,
     quiet: Quiet = False,
-) -> pd.DataFrame:
+) -> Any:
     """Predict a loss from another: train to train, train to test, test to test."""
     import pandas as pd
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bayes_scaling.cli.options import OVERRIDE, AllowUnconverged, Chains, Columns, Draws, Json, Out, Quiet, Seed
-
-if TYPE_CHECKING:
-    from bayes_scaling.reporting.plan import Plan
 
 __all__ = ["plan"]
 
@@ -43,7 +40,7 @@ def plan(
     chains: Chains = 4,
     allow_unconverged: AllowUnconverged = False,
     quiet: Quiet = False,
-) -> Plan:
+) -> Any:
     """Decide: split a budget, cost a target, choose the next run, or size a ladder; one of the four at a time."""
     from bayes_scaling.cli.planning import caveats, open_planned, read_question, surface_of
     from bayes_scaling.cli.questions import Ladder

@@ -82,7 +82,8 @@ def test_a_fit_shows_law_and_discrepancy(simulated_fit):
     assert {"law only", "law plus discrepancy"} <= words
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("training FLOPs (6ND)", "loss (nats per token)")
     outer, inner = (c.get_paths()[0].get_extents() for c in ax.collections[:2])
-    assert outer.y0 < inner.y0 and inner.y1 <= outer.y1
+    assert outer.y0 < inner.y0  # beyond the data the discrepancy lowers the lower edge; above the runs both are one
+    assert outer.y1 == pytest.approx(inner.y1)
 
 
 def test_names_of_many_targets_do_not_overlap(simulated_fit):
