@@ -51,9 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if sys.flags.dev_mode:
             raise
         fail(f"Unforeseen {type(error).__name__}: {error} (python -X dev -m bayes_scaling shows where).", 1)
+    code = code if isinstance(code, int) else 0  # a command returns what it found
     if code == INTERRUPTED:
         fail("Interrupted; nothing was written.", INTERRUPTED)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
 
 
 def fail(message: str, code: int) -> None:

@@ -16,8 +16,8 @@ from scipy.special import logsumexp
 from bayes_scaling.errors import ConvergenceError
 from bayes_scaling.evaluation.groups import score, with_groups
 from bayes_scaling.inference import nuts
-from bayes_scaling.inference.batch import member_seed
-from bayes_scaling.inference.fit import WARMUP, run_until_converged
+from bayes_scaling.inference.attempts import WARMUP, Effort, fit_until_converged
+from bayes_scaling.inference.fit import member_seed
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -167,9 +167,9 @@ def _without(posterior: Posterior, name: str, allow_unconverged: bool) -> float:
         values[left_out] = np.nan
     sizes = posterior.tree["posterior"].sizes
     plan = nuts.Plan(sizes["draw"], WARMUP, sizes["chain"], law.thinning)
-    adapt = True if posterior.diagnostics.method == "adapted" else None
+    effort = Effort(adapt=True if posterior.diagnostics.method == "adapted" else None)
     seed = member_seed(posterior.seed, int(left_out[0]))
-    sampled, diagnostics = run_until_converged(law, plan, seed, runs, kept, adapt=adapt)
+    sampled, diagnostics = fit_until_converged(law, plan, seed, runs, kept, effort)
     if not diagnostics.converged and not allow_unconverged:
         raise ConvergenceError(
             f"The fit of {law.name} without run {name!r} did not converge: {' '.join(diagnostics.problems())} "

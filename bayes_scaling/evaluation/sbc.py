@@ -13,8 +13,8 @@ from scipy import stats
 
 from bayes_scaling.errors import StudyError
 from bayes_scaling.inference import nuts
+from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_plan
 from bayes_scaling.inference.chunks import fit_unit
-from bayes_scaling.inference.fit import WARMUP, adapted_plan
 from bayes_scaling.inference.padding import bucket, pad
 from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.inference.precision import double_precision
@@ -68,6 +68,7 @@ def simulation_based_calibration(
     keep: int = 99,
     chunk: int = 16,
     adapt: bool | None = None,
+    patience: float = PATIENCE,
     progress: bool = True,
 ) -> Calibration:
     """Draw parameters from the priors, a study from the parameters, fit it, and rank the truth among the draws.
@@ -87,7 +88,7 @@ def simulation_based_calibration(
         Studies to draw.
     fitted : Law, optional
         Fits the studies; by default ``law``.  Another law shows what the test can see.
-    draws, chains, chunk, adapt : int, int, int, bool or None
+    draws, chains, chunk, adapt, patience : int, int, int, bool or None, float
         As for :func:`bayes_scaling.fit_many`.
     keep : int
         Draws to rank the truth among, evenly spaced, so that they are nearly independent.
@@ -112,8 +113,7 @@ def simulation_based_calibration(
     rows = bucket(len(next(iter(shapes.values()))))
     padded = pad(runs, rows, law.run_inputs)
     plan = nuts.Plan(draws, WARMUP, chains, law.thinning)
-    first, second = (plan, adapted_plan(plan, None)) if not adapt else (adapted_plan(plan, None), None)
-    second = second if adapt is None else None
+    first, effort = adapted_plan(plan, None) if adapt else plan, Effort(adapt, patience=patience)
     rng = np.random.default_rng(seed)
     ranks, converged = [], 0
     with progress_bar(progress, f"Calibrating {law.name}", simulations) as advance:
@@ -123,7 +123,7 @@ def simulation_based_calibration(
                 (padded, pad({k: v[i] for k, v in outcomes.items()}, rows, tuple(outcomes), np.nan), seed + i)
                 for i in places
             ]
-            for i, fit in zip(places, fit_unit(fitted, first, second, chunk, studies), strict=True):
+            for i, fit in zip(places, fit_unit(fitted, first, effort, chunk, studies), strict=True):
                 converged += fit.diagnostics.converged
                 ranks.append(_rank({k: v[i] for k, v in truths.items()}, fit.sampled.posterior, keep, rng))
             advance(len(places))

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, overload
 import pandas as pd
 
 from bayes_scaling.inference import nuts
+from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_plan
 from bayes_scaling.inference.chunks import Entry, Fitted, chunk_of, divide, fit_unit
 from bayes_scaling.inference.diagnostics import Diagnostics
-from bayes_scaling.inference.fit import WARMUP, adapted_plan, member_seed
+from bayes_scaling.inference.fit import member_seed
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
@@ -117,6 +118,7 @@ def fit_many(
     chains: int = 4,
     warmup: int | None = None,
     adapt: bool | None = None,
+    patience: float = PATIENCE,
     starts: int = 4,
     precision: str = "double",
     chunk: int | None = None,
@@ -129,8 +131,7 @@ def fit_many(
 
     Rows are padded to one length and masked, so all studies share one compiled program, which runs a few studies at a
     time, as many as a memory budget allows.  A study that cannot be fitted is kept with its error; one that did not
-    converge is fitted again on its own with adaptation, as :func:`bayes_scaling.fit` does, and flagged where that did
-    not help.
+    converge goes on by itself, as :func:`bayes_scaling.fit` does, and is flagged where that did not help.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def fit_many(
         Seed of the batch.  Each study gets a seed of its own from it and from its place
         (:func:`bayes_scaling.inference.fit.member_seed`), which its posterior remembers: ``fit(law, study,
         seed=posterior.seed)`` repeats one member.
-    draws, chains, warmup, adapt, starts, precision
+    draws, chains, warmup, adapt, patience, starts, precision
         As for :func:`bayes_scaling.fit`.
     chunk : int, optional
         Studies fitted side by side, the unit of work.  By default as many as ``memory`` holds by the estimate of
@@ -185,7 +186,7 @@ def fit_many(
         if entry.error is None:
             entry.pad(law, longest)
     plan = nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
-    first, second = (plan, adapted_plan(plan, warmup)) if not adapt else (adapted_plan(plan, warmup), None)
+    first, effort = adapted_plan(plan, warmup) if adapt else plan, Effort(adapt, warmup, patience)
     kept = RunStore(store, law, first, entries) if store is not None else None
     fits: dict[int, Posterior] = {}
     chunk = chunk or chunk_of(law, first, entries, memory)
@@ -196,8 +197,7 @@ def fit_many(
         fits |= {p: posterior for p, posterior in found.items() if posterior is not None}
         if not all(p in fits for p in unit):  # a unit is repeated as a whole, so that its draws are the same
             waiting.append(unit)
-    second = second if adapt is None else None
-    work = [(law, first, second, size, [entries[p].data for p in unit]) for unit in waiting]
+    work = [(law, first, effort, size, [entries[p].data for p in unit]) for unit in waiting]
     with progress_bar(progress, f"Fitting {law.name}", sum(map(len, waiting))) as advance:
         for i, results in _finished(executor, work):
             for place, one in zip(waiting[i], results, strict=True):

@@ -15,10 +15,11 @@ import numpy as np
 
 from bayes_scaling.errors import BayesScalingError
 from bayes_scaling.inference import nuts
+from bayes_scaling.inference.attempts import Effort, brought_back, fit_until_converged
 from bayes_scaling.inference.diagnostics import Diagnostics
-from bayes_scaling.inference.fit import check_size, judge, try_again
+from bayes_scaling.inference.fit import check_size
 from bayes_scaling.inference.padding import pad_study
-from bayes_scaling.inference.precision import as_numpy, double_precision
+from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import latent_sites
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def divide(entries: Sequence[Entry], chunk: int) -> list[list[int]]:
 
 
 def fit_unit(
-    law: Law, plan: nuts.Plan, second: nuts.Plan | None, size: int, arrays: Sequence[tuple[dict, dict, int]]
+    law: Law, plan: nuts.Plan, effort: Effort, size: int, arrays: Sequence[tuple[dict, dict, int]]
 ) -> list[Fitted]:
     """Fit the studies of one unit.
 
@@ -139,9 +140,9 @@ def fit_unit(
     law : Law
         What to fit.
     plan : Plan
-        How.
-    second : Plan or None
-        How to fit a study again, alone, whose chains did not converge; None does not.
+        How all of them are sampled at first, side by side.
+    effort : Effort
+        How hard to try with those whose chains did not converge, each alone, so that it holds up no other.
     size : int
         Studies the compiled program takes; a shorter unit is filled up with repetitions.
     arrays : sequence of (runs, observed, seed)
@@ -152,25 +153,15 @@ def fit_unit(
     with double_precision(plan.precision == "double"):
         keys = jax.vmap(jax.random.key)(np.array([seed for _, _, seed in filled]))
         runs, observed = _stack([r for r, _, _ in filled]), _stack([o for _, o, _ in filled])
-        together = as_numpy(_sample_side_by_side(law.program, plan, keys, runs, observed))
+        together = brought_back(_sample_side_by_side(law.program, plan, keys, runs, observed))
+        each = [jax.tree.map(lambda x, place=place: x[place], together) for place in range(len(arrays))]
     seconds = (time.perf_counter() - started) / len(arrays)
     results = []
-    for place, (runs, observed, seed) in enumerate(arrays):
-        sampled = jax.tree.map(lambda x, place=place: x[place], together)
-        first = Fitted(sampled, judge(law, plan, sampled, runs, observed), seconds)
-        if second is not None and first.diagnostics.helped_by_adaptation:
-            first = _again(law, second, first, runs, observed, seed)
-        results.append(first)
+    for sampled, (runs, observed, seed) in zip(each, arrays, strict=True):
+        started = time.perf_counter()
+        fit = fit_until_converged(law, plan, seed, runs, observed, effort, first=sampled)
+        results.append(Fitted(*fit, seconds + time.perf_counter() - started))
     return results
-
-
-def _again(
-    law: Law, plan: nuts.Plan, first: Fitted, runs: Mapping[str, Any], observed: Mapping[str, Any], seed: int
-) -> Fitted:
-    """Fit one study alone, so that its long trajectories hold up no other; keep the better of the two fits."""
-    started = time.perf_counter()
-    sampled, diagnostics = try_again(law, plan, seed, runs, observed, first.sampled, first.diagnostics)
-    return Fitted(sampled, diagnostics, first.seconds + time.perf_counter() - started)
 
 
 @partial(jax.jit, static_argnames=("plan",))

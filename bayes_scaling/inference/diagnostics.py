@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ __all__ = ["MAX_DIVERGING", "MAX_RHAT", "MAX_SHIFT", "MIN_ESS", "Diagnostics", "
 MAX_RHAT = 1.01
 MIN_ESS = 400
 MAX_DIVERGING = 0.005  # share of draws
+MAX_RHAT_IN_REACH = 1.1  # of chains that may come to agree with more draws
+STRONG_CORRELATION = 0.9
 MAX_SHIFT = 0.05  # posterior standard deviations: the Monte Carlo error of the effective draws asked for
 
 
@@ -47,6 +50,12 @@ class Diagnostics:
         Smallest curvature at the mode, in the sampler's coordinates.
     worst : str
         The parameter with the largest R-hat.
+    chains : int
+        Number of chains; one gives no R-hat.
+    tried : str
+        What was tried before the fit was given up as not converged; empty where it converged or was not to be tried.
+    partner, correlation : str, float
+        The parameter with which the worst one is most correlated over the draws, and that correlation.
     precision : str
         ``double`` or ``single``: in which the fit computed.
     shift : float
@@ -68,6 +77,10 @@ class Diagnostics:
     worst: str
     precision: str = "double"
     shift: float = 0.0
+    chains: int = 0
+    tried: str = ""
+    partner: str = ""
+    correlation: float = 0.0
 
     @property
     def required_ess(self) -> float:
@@ -80,9 +93,14 @@ class Diagnostics:
         return not self.problems()
 
     @property
-    def helped_by_adaptation(self) -> bool:
-        """Whether a fit that did not converge may do so with adaptation: not where its precision is to blame."""
-        return not self.converged and self.shift <= MAX_SHIFT
+    def in_reach(self) -> bool:
+        """Whether more draws of the same chains may do: they differ by little, and few diverge."""
+        return self.max_rhat < MAX_RHAT_IN_REACH and self.divergences <= MAX_DIVERGING * self.draws
+
+    @property
+    def misled_by_rounding(self) -> bool:
+        """Whether single precision is to blame, so that no more draws will help."""
+        return not self.shift <= MAX_SHIFT
 
     def problems(self) -> list[str]:
         """Return what forbids the use of the draws, one sentence each, with its number and a remedy."""
@@ -95,11 +113,19 @@ class Diagnostics:
         def test(passed: bool, code: str, sentence: str, remedy: str, value: float, where: str = "") -> None:
             tests.append((passed, Problem(code, sentence, remedy, value, where, severe=True)))
 
+        after = f" after {self.tried}" if self.tried else ""
         test(
-            self.max_rhat <= MAX_RHAT,
+            self.chains != 1,
+            "one-chain",
+            "One chain gives no R-hat, so nothing says whether it converged",
+            "run two chains or more",
+            1.0,
+        )
+        test(
+            self.max_rhat <= MAX_RHAT or self.chains == 1,
             "rhat",
-            f"R-hat of {self.worst} is {self.max_rhat:.3f} (at most {MAX_RHAT}), so the chains disagree",
-            "use adapt=True, more warmup, or tighter priors",
+            f"R-hat of {self.worst} is {self.max_rhat:.3f} (at most {MAX_RHAT}){after}, so the chains disagree",
+            self._cause(),
             self.max_rhat,
             self.worst,
         )
@@ -107,15 +133,15 @@ class Diagnostics:
             test(
                 value >= self.required_ess,
                 f"ess-{kind}",
-                f"The {kind} effective sample size is {value:.0f} (at least {self.required_ess:.0f})",
-                "take more draws",
+                f"The {kind} effective sample size is {value:.0f} (at least {self.required_ess:.0f}){after}",
+                "take more draws" if not self.tried else self._cause(),
                 value,
             )
         test(
             self.divergences <= MAX_DIVERGING * self.draws,
             "divergences",
-            f"{self.divergences} of {self.draws} draws diverged (at most {MAX_DIVERGING:.1%})",
-            "use adapt=True or tighter priors",
+            f"{self.divergences} of {self.draws} draws diverged (at most {MAX_DIVERGING:.1%}){after}",
+            "give parameters that the runs leave open tighter priors, or fix them",
             float(self.divergences),
         )
         test(
@@ -128,11 +154,39 @@ class Diagnostics:
         )
         return Problems(problem for passed, problem in tests if not passed)
 
+    def _cause(self) -> str:
+        """Say what in the runs or the priors may be the cause, and what to do about it."""
+        if self.modes_reached < 1:
+            return "the posterior has several modes, so tighten the priors that allow them, or fit with more starts"
+        if abs(self.correlation) > STRONG_CORRELATION:
+            return (
+                f"the runs hardly tell {self.worst} from {self.partner} (correlation {self.correlation:.2f}), so add "
+                "runs that vary them apart, fix one of them, or tighten its prior"
+            )
+        return "let it run longer (patience), or tighten the priors of what the runs leave open"
 
-def diagnostics_of(sampled: Sampled, method: str, max_tree_depth: int) -> Diagnostics:
-    """Compute the diagnostics of a fit from what the program returned."""
+
+def diagnostics_of(
+    sampled: Sampled, method: str, max_tree_depth: int, parameters: Collection[str] | None = None
+) -> Diagnostics:
+    """Compute the diagnostics of a fit from what the program returned.
+
+    Parameters
+    ----------
+    sampled : Sampled
+        Draws and statistics.
+    method : str
+        ``laplace`` or ``adapted``.
+    max_tree_depth : int
+        Of the plan.
+    parameters : collection of str, optional
+        The sites that decide: those that were sampled.  Constants derived from them, such as A and B, have tails that
+        nobody forecasts.  By default all.
+    """
     columns, names = [], []
     for name, draws in sampled.posterior.items():
+        if parameters is not None and name not in parameters:
+            continue
         flat = np.asarray(draws).reshape(*draws.shape[:2], -1)
         columns.append(flat)
         names += [name if flat.shape[-1] == 1 else f"{name}[{i}]" for i in range(flat.shape[-1])]
@@ -144,6 +198,8 @@ def diagnostics_of(sampled: Sampled, method: str, max_tree_depth: int) -> Diagno
         bfmi = np.asarray(array_stats.bfmi(np.asarray(sampled.energy), chain_axis=0, draw_axis=1))
     heights = np.asarray(sampled.mode_potential)
     steps = np.asarray(sampled.steps)
+    worst = int(np.argmax(np.nan_to_num(rhat, nan=np.inf)))
+    partner, correlation = _closest(chains.reshape(-1, chains.shape[-1]), worst)
     return Diagnostics(
         method=method,
         max_rhat=float(rhat.max()),
@@ -156,8 +212,21 @@ def diagnostics_of(sampled: Sampled, method: str, max_tree_depth: int) -> Diagno
         min_bfmi=float(bfmi.min()),
         modes_reached=float(np.mean(heights < heights.min() + 0.1)),
         curvature=float(sampled.curvature),
-        worst=names[int(np.argmax(np.nan_to_num(rhat, nan=np.inf)))],
+        worst=names[worst],
+        chains=len(chains),
+        partner=names[partner],
+        correlation=correlation,
     )
+
+
+def _closest(draws: np.ndarray, place: int) -> tuple[int, float]:
+    """Return the column most correlated with one, by ranks, and the correlation; itself and 0 where there is none."""
+    ranks = draws.argsort(axis=0).argsort(axis=0).astype(float)
+    ranks -= ranks.mean(axis=0)
+    found = ranks.T @ ranks[:, place] / np.sqrt((ranks**2).sum(axis=0) * (ranks[:, place] ** 2).sum())
+    found[place] = 0.0
+    partner = int(np.argmax(np.abs(found)))
+    return (partner, float(found[partner])) if found[partner] else (place, 0.0)
 
 
 def _each(statistic: Any, chains: np.ndarray, **options: Any) -> np.ndarray:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.inference import nuts
-from bayes_scaling.inference.diagnostics import Diagnostics, diagnostics_of
-from bayes_scaling.inference.padding import pad_study
+from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, fit_until_converged
 from bayes_scaling.inference.posterior import Posterior
-from bayes_scaling.inference.precision import as_numpy, check_precision, double_precision
+from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
-from bayes_scaling.inference.single_precision import largest_shift
 from bayes_scaling.law.base import Law
 from bayes_scaling.study.reading import SYMBOLS
 from bayes_scaling.study.study import Study
 
-__all__ = ["WARMUP", "adapted_plan", "check_size", "fit", "judge", "member_seed", "run_until_converged", "try_again"]
-
-WARMUP = 200  # steps the step size needs
-ADAPTED_WARMUP = 600  # steps a full adaptation of the mass matrix needs
+__all__ = ["check_size", "fit", "member_seed"]
 
 
 def fit(
@@ -37,15 +30,16 @@ def fit(
     chains: int = 4,
     warmup: int | None = None,
     adapt: bool | None = None,
+    patience: float = PATIENCE,
     starts: int = 4,
     precision: str = "double",
     progress: bool = False,
 ) -> Posterior:
     """Fit a law to the training runs of a study with NUTS.
 
-    Mode search, Laplace mass matrix, warm-up and sampling are one compiled program per law and shape.  Where the
-    chains it gives have not converged, the fit is repeated with a mass matrix adapted during a longer warm-up, and
-    the diagnostics say so.
+    Mode search, Laplace mass matrix, warm-up and sampling are one compiled program per law and shape.  A fit that was
+    merely short goes on by itself: its chains are taken further and thinned to the draws asked for; where that does not
+    do, the mass matrix is adapted during a longer warm-up (:mod:`bayes_scaling.inference.attempts`).
 
     Parameters
     ----------
@@ -60,7 +54,10 @@ def fit(
     warmup : int, optional
         Warm-up steps per chain; by default 200, and 600 with adaptation.
     adapt : bool, optional
-        Adapt the mass matrix from the first (True), never (False), or where it is needed (the default).
+        Adapt the mass matrix from the first (True), or where it is needed (the default).  False makes one short run
+        and leaves it as it is, converged or not.
+    patience : float
+        Seconds that the fit may go on after its first try; what converges does not depend on it.
     starts : int
         Starts of the mode search.
     precision : {"double", "single"}
@@ -98,68 +95,10 @@ def fit(
     started = time.perf_counter()
     plan = nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
-        sampled, diagnostics = run_until_converged(law, plan, seed, runs, observed, adapt=adapt, warmup=warmup)
+        effort = Effort(adapt, warmup, patience)
+        sampled, diagnostics = fit_until_converged(law, plan, seed, runs, observed, effort)
     seconds = time.perf_counter() - started
     return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
-
-
-def run_until_converged(
-    law: Law,
-    plan: nuts.Plan,
-    seed: int,
-    runs: Mapping[str, Any],
-    observed: Mapping[str, Any],
-    *,
-    adapt: bool | None = None,
-    warmup: int | None = None,
-) -> tuple[nuts.Sampled, Diagnostics]:
-    """Sample with the Laplace mass matrix, and with an adapted one where ``adapt`` says so or, being None, it must."""
-    if adapt:
-        plan = adapted_plan(plan, warmup)
-    sampled = run(law, plan, seed, runs, observed)
-    diagnostics = judge(law, plan, sampled, runs, observed)
-    if adapt is None and diagnostics.helped_by_adaptation:
-        return try_again(law, adapted_plan(plan, warmup), seed, runs, observed, sampled, diagnostics)
-    return sampled, diagnostics
-
-
-def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:
-    """Return the plan of the second try: the mass matrix adapted in a longer warm-up, smaller steps, deeper trees."""
-    return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, thinning=1, max_tree_depth=10, target_accept=0.9)
-
-
-def try_again(
-    law: Law,
-    plan: nuts.Plan,
-    seed: int,
-    runs: Mapping[str, Any],
-    observed: Mapping[str, Any],
-    sampled: nuts.Sampled,
-    diagnostics: Diagnostics,
-) -> tuple[nuts.Sampled, Diagnostics]:
-    """Fit once more, with the adapted plan, and return the better of the two fits."""
-    adapted = run(law, plan, seed, runs, observed)
-    found = judge(law, plan, adapted, runs, observed)
-    better = found.max_rhat <= diagnostics.max_rhat or found.converged
-    return (adapted, found) if better else (sampled, diagnostics)
-
-
-def judge(
-    law: Law, plan: nuts.Plan, sampled: nuts.Sampled, runs: Mapping[str, Any], observed: Mapping[str, Any]
-) -> Diagnostics:
-    """Return the diagnostics of a fit, with the check of its precision where that was single."""
-    found = diagnostics_of(sampled, "adapted" if plan.adapt else "laplace", plan.max_tree_depth)
-    if plan.precision == "double":
-        return found
-    shift = largest_shift(law, sampled.posterior, runs, observed)
-    return dataclasses.replace(found, precision=plan.precision, shift=shift)
-
-
-def run(law: Law, plan: nuts.Plan, seed: int, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> nuts.Sampled:
-    """Run the compiled program on padded arrays and bring the result back as NumPy arrays."""
-    with double_precision(plan.precision == "double"):
-        key = jax.random.key(seed)
-        return as_numpy(nuts.sample(law.program, plan, key, *pad_study(law, runs, observed)))
 
 
 def check_kinds(law: Any, study: Any) -> None:

@@ -9,12 +9,13 @@ guide to the posterior, ``Plan.adapt`` starts from the same modes and adapts the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 from numpyro.infer.hmc import hmc
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["Plan", "Sampled", "sample"]
+__all__ = ["Plan", "Sampled", "go_on", "joined", "sample"]
 
 SIDE_BY_SIDE = 2**16
 """Outcomes up to which starts, gradients and chains are computed side by side.
@@ -84,6 +85,8 @@ class Sampled(NamedTuple):
         Potential that each start of the mode search reached.
     curvature : array
         Smallest eigenvalue of the Hessian at the best mode.
+    state : HMCState or None
+        Where the chains stand, leading axis (chain,): :func:`.go_on` takes them further from there.
     """
 
     posterior: dict[str, Any]
@@ -93,6 +96,7 @@ class Sampled(NamedTuple):
     energy: Any
     mode_potential: Any
     curvature: Any
+    state: Any = None
 
 
 @partial(jax.jit, static_argnames=("plan",))
@@ -111,18 +115,12 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
         As the law takes them; NaN marks outcomes to leave out.
     """
     study = (runs, observed)
-    each = jax.vmap if sum(jnp.size(v) for v in observed.values()) <= SIDE_BY_SIDE else _in_turn
+    each = _side_by_side_or_in_turn(observed)
     draw_key, start_key, chain_key = jax.random.split(key, 3)
-
-    priors = {name: unconstrained(fn) for name, fn in latent_sites(law, *study).items()}
-    centre, unravel = ravel_pytree({name: middle for name, (middle, _) in priors.items()})
-    spread, _ = ravel_pytree({name: width for name, (_, width) in priors.items()})
+    centre, spread, unravel = _coordinates(law, study)
     jitter = jax.random.normal(start_key, (plan.starts, centre.size)) * (jnp.arange(plan.starts) > 0)[:, None]
     starts = centre + 0.5 * spread * jitter
-
-    @jax.jit  # traced once, wherever the program calls it
-    def potential(z: jax.Array, runs: Arrays, observed: Arrays) -> jax.Array:
-        return potential_energy(law, (runs, observed), {}, law.straighten(unravel(z), runs))
+    potential, init_kernel, sample_kernel = _kernels(law, unravel)
 
     modes, heights, hessians = each(lambda z: newton(lambda z: potential(z, *study), z, each))(starts)
     best = jnp.argmin(heights)
@@ -132,40 +130,124 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
     covariance = (directions * scales**2) @ directions.T
     chain_starts = mode + (jax.random.normal(draw_key, (plan.chains, mode.size)) * scales) @ directions.T
 
-    init_kernel, sample_kernel = hmc(potential_fn_gen=lambda *study: lambda z: potential(z, *study), algo="NUTS")
-
     def chain(z: jax.Array, key: jax.Array) -> tuple[Any, ...]:
-        state = init_kernel(
-            z,
-            num_warmup=plan.warmup,
-            step_size=0.5,
-            inverse_mass_matrix=covariance,
-            dense_mass=True,
-            adapt_mass_matrix=plan.adapt,
-            target_accept_prob=plan.target_accept,
-            max_tree_depth=plan.max_tree_depth,
-            model_args=study,
-            rng_key=key,
-        )
-
-        def advance(state: Any, _: None) -> tuple[Any, tuple[Any, ...]]:
-            state = sample_kernel(state, model_args=study)
-            return state, (state.z, state.num_steps, state.diverging, state.accept_prob, state.energy)
-
+        state = _start(init_kernel, plan, study, z, covariance, key)
         # One loop for warm-up and draws: the kernel is most of what has to be compiled.
-        states = lax.scan(advance, state, None, length=plan.warmup + plan.draws * plan.thinning)[1]
-        states = jax.tree.map(lambda x: x[plan.warmup :].reshape(plan.draws, plan.thinning, *x.shape[1:]), states)
-        z, steps, _, accept, energy = (x[:, -1] for x in states)
-        return z, steps, states[2].any(axis=1), accept, energy
+        return _transitions(sample_kernel, plan, study, state, plan.warmup)
 
-    z, steps, diverging, accept, energy = each(chain)(chain_starts, jax.random.split(chain_key, plan.chains))
+    found = each(chain)(chain_starts, jax.random.split(chain_key, plan.chains))
+    return _published(law, study, unravel, found, heights, curvatures[0])
+
+
+@partial(jax.jit, static_argnames=("plan",))
+def go_on(law: Law, plan: Plan, state: Any, runs: Arrays, observed: Arrays) -> Sampled:
+    """Take the chains of a fit further: as many draws again, from where they stand, with nothing adapted any more.
+
+    Parameters
+    ----------
+    law, plan, runs, observed
+        As for :func:`.sample`.
+    state : HMCState
+        That of what it returned, or this function.
+
+    Returns
+    -------
+    Sampled
+        Without the results of the mode search.
+    """
+    study = (runs, observed)
+    *_, unravel = _coordinates(law, study)
+    _, init_kernel, sample_kernel = _kernels(law, unravel)
+
+    def chain(state: Any) -> tuple[Any, ...]:
+        # The kernel takes its settings when it is initialised; the state made here is not used.
+        _start(init_kernel, plan, study, state.z, state.adapt_state.inverse_mass_matrix, state.rng_key)
+        return _transitions(sample_kernel, plan, study, state, 0)
+
+    found = _side_by_side_or_in_turn(observed)(chain)(state)
+    return _published(law, study, unravel, found, jnp.zeros(0), jnp.zeros(()))
+
+
+def joined(parts: Sequence[Sampled]) -> Sampled:
+    """Return the draws of a fit and of its continuations as one, thinned to as many draws as each of them has."""
+    first, last = parts[0], parts[-1]
+
+    def every(arrays: Sequence[Any]) -> Any:
+        return np.concatenate(arrays, axis=1)[:, len(parts) - 1 :: len(parts)]
+
+    diverging = np.concatenate([part.diverging for part in parts], axis=1)
+    return first._replace(
+        posterior={name: every([part.posterior[name] for part in parts]) for name in first.posterior},
+        steps=every([part.steps for part in parts]),
+        diverging=diverging.reshape(len(diverging), -1, len(parts)).any(axis=2),
+        accept=every([part.accept for part in parts]),
+        energy=every([part.energy for part in parts]),
+        state=last.state,
+    )
+
+
+def _coordinates(law: Law, study: tuple[Arrays, Arrays]) -> tuple[jax.Array, jax.Array, Callable[..., Any]]:
+    """Return (centre, spread, function from a vector to sites) of the priors in the sampler's coordinates."""
+    priors = {name: unconstrained(fn) for name, fn in latent_sites(law, *study).items()}
+    centre, unravel = ravel_pytree({name: middle for name, (middle, _) in priors.items()})
+    spread, _ = ravel_pytree({name: width for name, (_, width) in priors.items()})
+    return centre, spread, unravel
+
+
+def _kernels(law: Law, unravel: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
+    """Return (potential, initialisation, transition) of NUTS on the law's posterior."""
+
+    @jax.jit  # traced once, wherever the program calls it
+    def potential(z: jax.Array, runs: Arrays, observed: Arrays) -> jax.Array:
+        return potential_energy(law, (runs, observed), {}, law.straighten(unravel(z), runs))
+
+    return potential, *hmc(potential_fn_gen=lambda *study: lambda z: potential(z, *study), algo="NUTS")
+
+
+def _start(init: Any, plan: Plan, study: Any, z: jax.Array, covariance: jax.Array, key: jax.Array) -> Any:
+    return init(
+        z,
+        num_warmup=plan.warmup,
+        step_size=0.5,
+        inverse_mass_matrix=covariance,
+        dense_mass=True,
+        adapt_mass_matrix=plan.adapt,
+        target_accept_prob=plan.target_accept,
+        max_tree_depth=plan.max_tree_depth,
+        model_args=study,
+        rng_key=key,
+    )
+
+
+def _transitions(kernel: Any, plan: Plan, study: Any, state: Any, warmup: int) -> tuple[Any, ...]:
+    """Run a chain; return (places, steps, divergence, acceptance, energy) of each kept draw, and the last state."""
+
+    def advance(state: Any, _: None) -> tuple[Any, tuple[Any, ...]]:
+        state = kernel(state, model_args=study)
+        return state, (state.z, state.num_steps, state.diverging, state.accept_prob, state.energy)
+
+    state, states = lax.scan(advance, state, None, length=warmup + plan.draws * plan.thinning)
+    states = jax.tree.map(lambda x: x[warmup:].reshape(plan.draws, plan.thinning, *x.shape[1:]), states)
+    z, steps, _, accept, energy = (x[:, -1] for x in states)
+    return z, steps, states[2].any(axis=1), accept, energy, state
+
+
+def _published(
+    law: Law, study: Any, unravel: Callable[..., Any], found: tuple[Any, ...], heights: jax.Array, curvature: jax.Array
+) -> Sampled:
+    """Return what chains found, with the parameters and constants of each draw in place of its coordinates."""
+    z, steps, diverging, accept, energy, state = found
 
     def publish(z: jax.Array) -> dict[str, Any]:
-        return constrain_fn(law, study, {}, law.straighten(unravel(z), runs), return_deterministic=True)
+        return constrain_fn(law, study, {}, law.straighten(unravel(z), study[0]), return_deterministic=True)
 
-    published = jax.vmap(publish)(z.reshape(-1, mode.size))
-    posterior = jax.tree.map(lambda x: x.reshape(plan.chains, plan.draws, *x.shape[1:]), published)
-    return Sampled(posterior, steps, diverging, accept, energy, heights, curvatures[0])
+    sites = jax.vmap(publish)(z.reshape(-1, z.shape[-1]))
+    posterior = jax.tree.map(lambda x: x.reshape(*z.shape[:2], *x.shape[1:]), sites)
+    return Sampled(posterior, steps, diverging, accept, energy, heights, curvature, state)
+
+
+def _side_by_side_or_in_turn(observed: Arrays) -> Callable[..., Any]:
+    return jax.vmap if sum(jnp.size(v) for v in observed.values()) <= SIDE_BY_SIDE else _in_turn
 
 
 def _in_turn(function: Callable[..., Any]) -> Callable[..., Any]:

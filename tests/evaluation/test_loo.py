@@ -74,12 +74,12 @@ def test_checkpoints_of_a_run_have_names_of_their_own(simulated_fit):
 def test_a_run_of_the_ladder_is_left_out_with_all_its_outcomes(ladder_fits, monkeypatch):
     seen = {}
 
-    def shortcut(law, plan, seed, runs, observed, **options):
+    def shortcut(law, plan, seed, runs, observed, effort):
         seen.update(observed)
         sampled = {name: v.to_numpy() for name, v in ladder_fits[0].tree["posterior"].dataset.data_vars.items()}
         return SimpleNamespace(posterior=sampled), ladder_fits[0].diagnostics
 
-    monkeypatch.setattr(criteria, "run_until_converged", shortcut)
+    monkeypatch.setattr(criteria, "fit_until_converged", shortcut)
     found = criteria._without(ladder_fits[0], "190M-2xC", True)
     assert all(np.isnan(values[1]).all() and np.isfinite(np.delete(values, 1, 0)).all() for values in seen.values())
     rows = ladder_fits[0].with_groups("run_log_likelihood").tree["run_log_likelihood"]["outcomes"]

@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference import nuts
-from bayes_scaling.inference.fit import run
+from bayes_scaling.inference.attempts import run
 from bayes_scaling.models import Chinchilla
 
 TRUTH = {"E": 1.8, "A": 400.0, "alpha_N": 0.34, "B": 1500.0, "alpha_D": 0.35}

@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 import pytest
 
 from bayes_scaling.inference import nuts
+from bayes_scaling.inference.attempts import brought_back
 from bayes_scaling.inference.mode import MAX_NEWTON_STEPS, newton
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import Chinchilla
@@ -58,7 +59,7 @@ def test_one_after_another_gives_what_side_by_side_gives(simulated, monkeypatch)
     for limit, plan in ((2**16, nuts.Plan(draws=7, warmup=9)), (0, nuts.Plan(draws=7, warmup=9, target_accept=0.8501))):
         monkeypatch.setattr(nuts, "SIDE_BY_SIDE", limit)  # read when the program of another plan is traced
         with double_precision():
-            found.append(jax.tree.map(np.asarray, nuts.sample(law, plan, jax.random.key(0), runs, observed)))
+            found.append(brought_back(nuts.sample(law, plan, jax.random.key(0), runs, observed)))
     side_by_side, in_turn = found
     assert np.allclose(side_by_side.mode_potential, in_turn.mode_potential, atol=1e-9)
     assert side_by_side.posterior["E"].shape == in_turn.posterior["E"].shape == (4, 7)
@@ -82,6 +83,7 @@ def test_every_process_makes_the_same_program():
 import jax
 import bayes_scaling as bs
 from bayes_scaling.inference import nuts
+from bayes_scaling.inference.attempts import brought_back
 from bayes_scaling.inference.mode import MAX_NEWTON_STEPS, newton
 from bayes_scaling.models import Chinchilla
 law, plan, key = Chinchilla(), nuts.Plan(), jax.random.key(0)

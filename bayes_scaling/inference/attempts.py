@@ -1,0 +1,178 @@
+"""A fit that goes on until it has converged: more draws from where the chains stand, then adapted, then with care.
+
+The first try is short: most posteriors are simple.  Where its chains do not agree yet, or are too short for the
+effective draws asked for, they go on, twice as long each time, and the draws are thinned to as many as were asked for.
+Where more draws of the same kind would not help, the mass matrix is adapted in a longer warm-up; where draws diverge
+even so, with small steps.  What decides are the sampled parameters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+
+from bayes_scaling.inference import nuts
+from bayes_scaling.inference.diagnostics import MAX_DIVERGING, Diagnostics, diagnostics_of
+from bayes_scaling.inference.padding import pad_study
+from bayes_scaling.inference.precision import as_numpy, double_precision
+from bayes_scaling.inference.single_precision import largest_shift
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.trace import latent_sites
+
+__all__ = ["PATIENCE", "WARMUP", "Effort", "adapted_plan", "brought_back", "fit_until_converged", "judge", "run"]
+
+WARMUP = 200  # steps the step size needs
+ADAPTED_WARMUP = 600  # steps a full adaptation of the mass matrix needs
+CAREFUL_WARMUP = 1000  # the same with small steps
+PATIENCE = 120.0  # seconds that a fit may go on after its first try
+MAX_LENGTH = 8  # times the draws asked for, with the mass matrix at the mode
+MAX_ADAPTED_LENGTH = 16  # and with an adapted one
+
+
+class Effort(NamedTuple):
+    """How hard to try.
+
+    Attributes
+    ----------
+    adapt : bool or None
+        Adapt the mass matrix from the first (True), where it is needed (None), or make one short run and leave it as it
+        is (False).
+    warmup : int or None
+        Warm-up steps per chain; None for those of the plan.
+    patience : float
+        Seconds that a fit may go on after its first try.
+    """
+
+    adapt: bool | None = None
+    warmup: int | None = None
+    patience: float = PATIENCE
+
+
+def fit_until_converged(
+    law: Law,
+    plan: nuts.Plan,
+    seed: int,
+    runs: Mapping[str, Any],
+    observed: Mapping[str, Any],
+    effort: Effort,
+    first: nuts.Sampled | None = None,
+) -> tuple[nuts.Sampled, Diagnostics]:
+    """Sample until the chains have converged, or patience is at its end.
+
+    Parameters
+    ----------
+    law, plan, seed, runs, observed
+        What to fit, and how the first try samples.
+    effort : Effort
+        How hard to try.
+    first : Sampled, optional
+        The first try, where it was made already.
+
+    Returns
+    -------
+    (Sampled, Diagnostics)
+        Of the try that converged, otherwise of the one with the smallest R-hat; its diagnostics say what was tried.
+    """
+    end, tried = None, []
+    best: tuple[nuts.Sampled, Diagnostics] | None = None
+    for stage in _stages(plan, effort):
+        sampled = first if first is not None and best is None else run(law, stage, seed, runs, observed)
+        end = end or time.perf_counter() + effort.patience
+        most = 1 if effort.adapt is False else MAX_ADAPTED_LENGTH if stage.adapt else MAX_LENGTH
+        found, length = _lengthen(law, stage, sampled, runs, observed, most, end)
+        tried.append(f"{length * stage.draws} draws a chain {_WAYS[stage.adapt]}")
+        if best is None or found[1].converged or not found[1].max_rhat > best[1].max_rhat:
+            best = found
+        if found[1].converged or found[1].misled_by_rounding or time.perf_counter() > end:
+            break
+        if stage.adapt and found[1].divergences <= MAX_DIVERGING * found[1].draws:
+            break  # small steps are against divergences
+    assert best is not None
+    sampled, diagnostics = best
+    said = "" if diagnostics.converged or effort.adapt is False else " and ".join(tried)
+    return sampled._replace(state=None), dataclasses.replace(diagnostics, tried=said)
+
+
+_WAYS = {False: "with the mass matrix of the mode", True: "with an adapted one"}
+
+
+def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[nuts.Plan]:
+    """Yield the plans to try, one after another."""
+    if not effort.adapt:
+        yield plan
+    if effort.adapt is not False:
+        yield adapted_plan(plan, effort.warmup)
+        yield adapted_plan(plan, effort.warmup or CAREFUL_WARMUP)._replace(target_accept=0.99)
+
+
+def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:
+    """Return the plan with the mass matrix adapted in a longer warm-up, smaller steps and deeper trees."""
+    return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, thinning=1, max_tree_depth=10, target_accept=0.9)
+
+
+def _lengthen(
+    law: Law,
+    plan: nuts.Plan,
+    sampled: nuts.Sampled,
+    runs: Mapping[str, Any],
+    observed: Mapping[str, Any],
+    most: int,
+    end: float,
+) -> tuple[tuple[nuts.Sampled, Diagnostics], int]:
+    """Let chains go on, twice as long each time, while that may help; return what they found and how long they are."""
+    parts = [sampled]
+    diagnostics = judge(law, plan, sampled, runs, observed)
+    while not diagnostics.converged and len(parts) < most and time.perf_counter() < end:
+        if not (diagnostics.in_reach or plan.adapt) or diagnostics.misled_by_rounding or diagnostics.chains == 1:
+            break
+        for _ in range(len(parts)):
+            parts.append(_continue(law, plan, parts[-1].state, runs, observed))
+        sampled = nuts.joined(parts)
+        diagnostics = judge(law, plan, sampled, runs, observed)
+    return (sampled, diagnostics), len(parts)
+
+
+def judge(
+    law: Law, plan: nuts.Plan, sampled: nuts.Sampled, runs: Mapping[str, Any], observed: Mapping[str, Any]
+) -> Diagnostics:
+    """Return the diagnostics of a fit, with the check of its precision where that was single."""
+    method = "adapted" if plan.adapt else "laplace"
+    found = diagnostics_of(sampled, method, plan.max_tree_depth, _parameters(law, runs, observed))
+    if plan.precision == "double":
+        return found
+    shift = largest_shift(law, sampled.posterior, runs, observed)
+    return dataclasses.replace(found, precision=plan.precision, shift=shift)
+
+
+def run(law: Law, plan: nuts.Plan, seed: int, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> nuts.Sampled:
+    """Run the compiled program on padded arrays and bring the result back as NumPy arrays."""
+    with double_precision(plan.precision == "double"):
+        return brought_back(nuts.sample(law.program, plan, jax.random.key(seed), *pad_study(law, runs, observed)))
+
+
+def _continue(
+    law: Law, plan: nuts.Plan, state: Any, runs: Mapping[str, Any], observed: Mapping[str, Any]
+) -> nuts.Sampled:
+    with double_precision(plan.precision == "double"):
+        return brought_back(nuts.go_on(law.program, plan, state, *pad_study(law, runs, observed)))
+
+
+def brought_back(sampled: nuts.Sampled) -> nuts.Sampled:
+    """Return a result as NumPy arrays; where the chains stand stays with JAX."""
+    return as_numpy(sampled._replace(state=None))._replace(state=sampled.state)
+
+
+_NAMES: dict[Any, frozenset[str]] = {}
+
+
+def _parameters(law: Law, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the sampled sites, which depend on the law's structure and on what was observed."""
+    structure = (jax.tree.structure(law.program), tuple(sorted(runs)), tuple(sorted(observed)))
+    if structure not in _NAMES:
+        with double_precision():
+            _NAMES[structure] = frozenset(latent_sites(law.program, runs, observed))
+    return _NAMES[structure]

@@ -1,0 +1,87 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.inference import attempts, nuts
+from bayes_scaling.inference.attempts import Effort, fit_until_converged, run
+from bayes_scaling.models import Chinchilla
+from tests.worlds import GOOD
+
+
+@pytest.fixture(scope="module")
+def study():
+    """A ladder at 20 tokens per parameter: size and data cannot be told apart, so that chains move slowly."""
+    N = np.geomspace(2e7, 1.2e9, 10)
+    loss = 1.8 * (1 + 0.5 * ((N / 1.5e8) ** -0.34 + (N / 1.5e8) ** -0.3) / 2)
+    loss *= np.exp(np.random.default_rng(0).normal(0, 0.004, len(N)))
+    return bs.Study.from_frame(pd.DataFrame({"N": N, "D": 20 * N, "loss": loss}), name="one ratio")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fit_that_was_merely_short_goes_on_by_itself(study, seed):
+    short = bs.fit(Chinchilla(), study, seed=seed, draws=100, adapt=False)
+    whole = bs.fit(Chinchilla(), study, seed=seed, draws=100)
+    assert not short.diagnostics.converged
+    assert whole.diagnostics.converged and whole.diagnostics.tried == ""
+    assert whole.tree["posterior"].sizes == short.tree["posterior"].sizes  # thinned to the draws asked for
+
+
+def test_chains_go_on_from_where_they_stand(study):
+    law, plan = Chinchilla(), nuts.Plan(draws=40, chains=2)
+    runs, observed = law.arrays(study)
+    first = run(law, plan, 0, runs, observed)
+    more = attempts._continue(law, plan, first.state, runs, observed)
+    both = nuts.joined([first, more])
+    assert both.steps.shape == first.steps.shape == (2, 40)
+    assert np.array_equal(both.posterior["E"][:, 20:], more.posterior["E"][:, 1::2])
+    step = np.abs(np.diff(np.log(first.posterior["E"]), axis=1)).max()
+    assert np.abs(np.log(more.posterior["E"][:, 0] / first.posterior["E"][:, -1])).max() < 2 * step
+    assert not np.array_equal(more.posterior["E"], first.posterior["E"])
+
+
+def test_a_divergence_among_draws_thinned_out_still_counts():
+    parts = [
+        nuts.Sampled({"E": np.zeros((1, 2))}, np.ones((1, 2)), np.array([row]), *(np.zeros((1, 2)),) * 4)
+        for row in ([False, True], [False, False])
+    ]
+    assert nuts.joined(parts).diverging.tolist() == [[True, False]]
+
+
+def test_without_patience_the_first_tries_stand_and_the_message_names_them(study):
+    posterior = bs.fit(Chinchilla(), study, seed=0, draws=50, patience=0.0)
+    if posterior.diagnostics.converged:
+        pytest.fail("fifty draws a chain were enough")
+    (said,) = (p for p in posterior.diagnostics.refusals() if p.code == "rhat")
+    assert "after 50 draws a chain with the mass matrix of the mode" in said.sentence
+
+
+def test_adaptation_follows_where_more_draws_would_not_help(study, monkeypatch):
+    law, plan = Chinchilla(), nuts.Plan(draws=50, chains=2)
+    runs, observed = law.arrays(study)
+    tried = []
+
+    def judged(law, plan, *_):
+        tried.append((plan.adapt, plan.target_accept))
+        bad = {"max_rhat": 1.5} if not plan.adapt else {"divergences": 50} if plan.target_accept < 0.99 else {}
+        return dataclasses.replace(GOOD, draws=100, min_ess_bulk=100.0, min_ess_tail=100.0, **bad)
+
+    monkeypatch.setattr(attempts, "judge", judged)
+    monkeypatch.setattr(attempts, "MAX_ADAPTED_LENGTH", 2)
+    _, diagnostics = fit_until_converged(law, plan, 0, runs, observed, Effort())
+    assert tried == [(False, 0.85), (True, 0.9), (True, 0.9), (True, 0.99)] and diagnostics.converged
+
+
+def test_constants_derived_from_the_parameters_do_not_decide(study):
+    posterior = bs.fit(Chinchilla(), study, seed=0, draws=100, adapt=False)
+    assert {"A", "B"} <= posterior.draws.keys()
+    assert posterior.diagnostics.worst not in ("A", "B")
+
+
+def test_one_chain_gives_no_r_hat_and_says_so(study):
+    posterior = bs.fit(Chinchilla(), study, seed=0, draws=200, chains=1)
+    assert next(p.code for p in posterior.diagnostics.refusals()) == "one-chain"
+    with pytest.raises(bs.ConvergenceError, match="One chain gives no R-hat"):
+        bs.forecast(posterior, {"N": 7e9, "D": 1.4e11})
