@@ -81,6 +81,7 @@ def forecast(
         forecasts = [forecast_runs(p, targets, allow_unconverged=True) for p in posteriors]
         mixed = forecasts[0] if len(forecasts) == 1 else average(forecasts, seed=seed)
         seconds = time.perf_counter() - started
+        say("Looking for what speaks against it ...")
         result = Result.of(
             table,
             name,
