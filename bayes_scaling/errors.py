@@ -11,6 +11,7 @@ __all__ = [
     "ConvergenceError",
     "DecisionError",
     "FileError",
+    "LawArgumentError",
     "LawError",
     "StudyError",
     "TargetError",
@@ -27,6 +28,10 @@ class StudyError(BayesScalingError):
 
 class LawError(BayesScalingError):
     """A law is defined, or configured, in a way that cannot work."""
+
+
+class LawArgumentError(LawError, TypeError):
+    """A law was made with a parameter that it does not have."""
 
 
 class TargetError(BayesScalingError):

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 __all__ = ["RANKS", "Problem", "Problems"]
 
 RANKS = (
-    "prior-tail", "units", "outlier", "modes", "chains-apart", "boundary", "far-target", "one-ratio", "collinear",
-    "few-runs", "few-sizes", "embedding-share", "few-steps", "not-annealed",
+    "prior-tail", "units", "flops-6nd", "perplexity", "wrong-way", "outlier", "modes", "chains-apart", "boundary",
+    "far-target", "one-ratio", "collinear", "few-runs", "few-sizes", "embedding-share", "few-steps", "not-annealed",
 )  # fmt: skip
 """Codes that speak most against a forecast, the worst first; all others follow, ``contraction`` last."""
 
