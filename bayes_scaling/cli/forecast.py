@@ -74,7 +74,7 @@ def forecast(
     with status(quiet) as say:
         for i, one in enumerate(laws, start=1):
             which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
-            say(f"Fitting {one.name}{which} to {len(table.training.runs)} runs of {table.name} ...")
+            say(f"Fitting {one.name}{which} to {table.name!r}, {len(table.training.runs)} runs ...")
             posteriors.append(fit(one, table, seed=seed, draws=draws, chains=chains))
             posteriors[-1].require_converged(allow_unconverged, override=OVERRIDE)
         say("Forecasting ...")
