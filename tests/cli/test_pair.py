@@ -54,7 +54,7 @@ def test_writes_a_table_and_json(tmp_path, capsys):
     assert code == 0
     table = pd.read_csv(tmp_path / "pairs.csv")
     assert table["paired"].tolist() == [8]
-    assert table["q05"][0] < table["q50"][0] < table["q95"][0]
+    assert table["q05"][0] < table["median"][0] < table["q95"][0]
     document = json.loads((tmp_path / "pairs.json").read_text())
     assert document["rows"][0]["actual"] == pytest.approx(table["actual"][0], rel=1e-6)
     assert (tmp_path / "more" / "one.json").read_text() == (tmp_path / "pairs.json").read_text()
