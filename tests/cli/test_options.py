@@ -15,7 +15,7 @@ WHOLE = {
         "--report", "report.html", "--seed", "3", "--draws", "200", "--chains", "2", "--allow-unconverged", "-q",
     ],
     "pair": [
-        "loss_to_loss", "--from", "fineweb:train_loss", "--to", "same:hellaswag_ce", "--sets", "corpus", "--by", "flops",
+        "loss_to_loss", "--from", "fineweb:train_loss", "--to", "same:hellaswag_ce", "--sets", "corpus", "--by", "a",
         "--full", "--map", "loss=val", "--out", "out", "--seed", "7", "--draws", "200", "--quiet",
     ],
     "plan": [
