@@ -138,6 +138,8 @@ class Law(Hooks):
                 raise LawError(
                     f"{self.name}.{name} is {own!r}; give a NumPyro distribution, or a finite number to fix it."
                 )
+            else:
+                object.__setattr__(self, name, float(own))  # NumPy's numbers are not all floats
 
     # -- identity ---------------------------------------------------------------------------------------------------
 
