@@ -147,14 +147,21 @@ class Law(Hooks):
                     f"{self.name}.{name} is {own:g}, where its prior {describe(defaults[name])} has no mass; give a "
                     "number that it allows, or a prior of your own."
                 )
+            else:
+                object.__setattr__(self, name, float(own))  # NumPy's numbers are not all floats
 
     # -- identity ---------------------------------------------------------------------------------------------------
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Every field of this law by name: parameters with their priors, options, and the data it holds."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     @property
     def priors(self) -> dict[str, Prior]:
         """Every parameter of this law with its prior (or the number it is fixed at)."""
         names = self._prior_fields()
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name in names}
+        return {name: value for name, value in self.fields.items() if name in names}
 
     def __repr__(self) -> str:
         own = [f.name for f in dataclasses.fields(self)]

@@ -29,6 +29,7 @@ BAD = {
     "zero loss": (with_value("loss", 0), {}, "loss = 0, which is not positive"),
     "text": (with_value("loss", "3,9"), {}, "loss = '3,9', which is not a number"),
     "percent": (with_value("accuracy", 63.0), {}, "accuracy = 63, which is above 1; .*percent"),
+    "error in percent": (with_value("error", 48.2), {}, "error = 48.2, which is above 1; .*percent"),
     "negative accuracy": (with_value("accuracy", -0.1), {}, "accuracy = -0.1, which is negative"),
     "duplicate run": (with_value("run", "a"), {}, "Row 2 repeats an earlier run \\(run 'a'\\)"),
     "unnamed run": (with_value("run", None), {}, "Row 2 has no run"),
