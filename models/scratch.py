@@ -15,6 +15,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
+from bayes_scaling.study.validation import row_number
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -179,5 +180,5 @@ def check_sizes(name: str, study: Study) -> None:
         if not (sizes > 0).all():
             row = int(np.argmin(sizes > 0))
             raise StudyError(
-                f"Row {row} has finetune_data = {sizes[row]:g}; {name} needs a positive size, drop the row."
+                f"Row {row_number(frame, row)} has finetune_data = {sizes[row]:g}; {name} needs a positive size, drop the row."
             )
