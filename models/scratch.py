@@ -179,6 +179,7 @@ def check_sizes(name: str, study: Study) -> None:
         sizes = study.column("finetune_data")
         if not (sizes > 0).all():
             row = int(np.argmin(sizes > 0))
+            number = row_number(frame, row)
             raise StudyError(
-                f"Row {row_number(frame, row)} has finetune_data = {sizes[row]:g}; {name} needs a positive size, drop the row."
+                f"Row {number} has finetune_data = {sizes[row]:g}; {name} needs a positive size, drop the row."
             )

@@ -179,8 +179,9 @@ def check_arms(name: str, study: Study) -> None:
         )
     if not (values >= 0).all():
         row = int(np.argmin(values >= 0))
+        number = row_number(frame, row)
         raise StudyError(
-            f"Row {row_number(frame, row)} has {arm} = {values[row]:g}; give the pre-training data, 0 for a run from scratch."
+            f"Row {number} has {arm} = {values[row]:g}; give the pre-training data, 0 for a run from scratch."
         )
     if (values > 0).all() or (values == 0).all():
         lacking = "from-scratch" if (values > 0).all() else "pre-trained"

@@ -96,7 +96,7 @@ def open_planned(
 def planned(
     table: Study | None, question: Question, law: str | None, task: str | None
 ) -> tuple[Study | None, str, Law]:
-    """Return the study with what the law reads, the law's name, and the law; without a study, only a ladder is planned."""
+    """Return the study with what the law reads, the law's name, and the law; without one, only a ladder is planned."""
     if table is None:
         if not isinstance(question, Ladder):
             raise StudyError("No study is given to decide by; give its name or a file of runs.")

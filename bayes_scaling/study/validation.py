@@ -90,7 +90,7 @@ def _read(table: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
     else:
         size = bool(SIZES.fullmatch(str(column)))
         found = np.array([number_of(value, size=size) for value in values], dtype=float)
-    return found, np.isnan(found) & [not _absent(value) for value in values]
+    return found, np.isnan(found) & np.array([not _absent(value) for value in values], dtype=bool)
 
 
 def floats(table: pd.DataFrame, column: str) -> pd.Series:
