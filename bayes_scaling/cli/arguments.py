@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from bayes_scaling.errors import DecisionError, StudyError, TargetError, suggest
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import default_laws, law_by_name
 from bayes_scaling.study.flops import SIX_N_D, six_n_d
-from bayes_scaling.study.pairing import Pairing, choose, pair
 from bayes_scaling.study.reading import column_of, read_table
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import SIZES, number_of
@@ -30,11 +28,9 @@ __all__ = [
     "parse_inputs",
     "parse_pairs",
     "read_numbers",
-    "read_pairings",
 ]
 
 RESERVED = ("name", "card", "frame", "where", "drop_missing")
-ALL, SAME = "all", "same"  # sets of a pair
 
 
 def open_study(name: str, columns: Sequence[str] | None = None, flops: str | None = None, **options: Any) -> Study:
@@ -198,57 +194,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise DecisionError(f"{text.strip()!r} is not a number; write it like 1e24.") from None
-
-
-# -- pairs of losses ------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class _Axis:
-    """One axis of a pair as the user writes it: ``SET:LOSS``; the set may be ``all`` or (on the ordinate) ``same``."""
-
-    name: str
-    loss: str
-
-    @classmethod
-    def read(cls, text: str, option: str) -> _Axis:
-        """Read ``SET:LOSS``.
-
-        Examples
-        --------
-        >>> _Axis.read("fineweb_edu:train_loss", "--from")
-        _Axis(name='fineweb_edu', loss='train_loss')
-        """
-        name, sign, loss = (part.strip() for part in text.partition(":"))
-        if not (name and sign and loss):
-            raise StudyError(f"{option} {text!r} is not a set and a loss; write it like fineweb_edu:train_loss.")
-        return cls(name, loss)
-
-
-def read_pairings(study: Study, source: str, target: str, *, sets: str, by: str) -> list[Pairing]:
-    """Return the pairings that ``--from`` and ``--to`` ask for."""
-    abscissa, ordinate = _Axis.read(source, "--from"), _Axis.read(target, "--to")
-    if sets not in study.frame:
-        raise StudyError(
-            f"Study {study.name!r} has no column {sets!r} to tell training sets apart; "
-            f"{suggest(sets, study.frame.columns)}"
-        )
-    known = [str(name) for name in study.frame[sets].drop_duplicates()]
-    found = []
-    for one in known if abscissa.name == ALL else [abscissa.name]:
-        others = [one] if ordinate.name == SAME else known if ordinate.name == ALL else [ordinate.name]
-        found += [(one, two) for two in others if (one, abscissa.loss) != (two, ordinate.loss)]
-    if not found:
-        raise StudyError(f"{source!r} and {target!r} are one axis; give two different ones.")
-    chosen = {name: choose(study, sets, name) for name in dict.fromkeys(itertools.chain(*found))}
-    return [
-        pair(
-            chosen[one],
-            chosen[two],
-            source_loss=abscissa.loss,
-            loss=ordinate.loss,
-            by=[name.strip() for name in by.split(",")],
-            name=f"{one}:{abscissa.loss} -> {two}:{ordinate.loss}",
-        )
-        for one, two in found
-    ]

@@ -9,13 +9,13 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.cli import app as cli
-from bayes_scaling.cli.arguments import read_pairings
+from bayes_scaling.cli.pairings import read_pairings
 from bayes_scaling.errors import StudyError
 
 
 def names(source="fineweb_edu:train_loss", target="smollm:train_loss", sets="train_data"):
     found = read_pairings(bs.load_study("loss_to_loss"), source, target, sets=sets, by="n_params,flops")
-    return [pairing.study.name for pairing in found]
+    return [pairing.study.name for pairing, _ in found]
 
 
 def run(*arguments):
