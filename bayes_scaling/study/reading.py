@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, mapped, option, suggest
 from bayes_scaling.study.formats import read_file
-from bayes_scaling.study.validation import NUMERIC, SIZES, number_of, shown
+from bayes_scaling.study.validation import CANONICAL, NUMERIC, SIZES, number_of, shown
 
 __all__ = [
     "SYMBOLS",
@@ -146,11 +146,11 @@ def remedy(column: str, known: Iterable[Any]) -> str:
     known = list(map(str, known))
     if column == "flops":
         return f"give FLOPs, or say {option('flops', '6ND')}."
-    advice = f"say which of yours it is, as in {mapped(column, 'YOURS')}; {suggest(column, known)}"
     panel = next((name for name in known if PANEL.fullmatch(name)), None)
+    near = suggest(column, (name for name in known if name not in CANONICAL or panel is None))
     if panel is None:
-        return advice
-    return f"columns like {panel!r} are of one run each, and a table needs one row per run; {suggest(column, known)}"
+        return f"say which of yours it is, as in {mapped(column, 'YOURS')}; {near}"
+    return f"give one row per run, while columns like {panel!r} are of one run each, a row per step; {near}"
 
 
 def under_our_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

@@ -225,10 +225,9 @@ def _looked_at(table: pd.DataFrame, column: str) -> tuple[pd.Series, list[_Bad]]
         raise StudyError(f"The column {column!r} holds true and false where numbers are needed; give numbers.")
     values, wrong = _read(table, column)
     bad = [_not_numbers(table, column, wrong)] if wrong.any() else []
-    leave = f"or leave the rows out with {option('drop_missing')}"
     tests = [
-        (np.isnan(values) & ~wrong, "missing", f"fill in what is missing, {leave}"),
-        (np.isinf(values), "infinite", f"repair what is infinite, {leave}"),
+        (np.isnan(values) & ~wrong, "missing", "fill in what is missing"),
+        (np.isinf(values), "infinite", "repair what is infinite"),
     ]
     if POSITIVE.fullmatch(str(column)):
         tests.append((values <= 0, "not positive", "repair the entries or drop the rows"))
@@ -250,9 +249,12 @@ def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str]) ->
         clauses.append(f"and there are {len(bad) - MOST_COMPLAINTS} faults more")
     cures = list(dict.fromkeys(one.cure for one in bad))
     rows = np.unique(np.concatenate([one.places for one in bad]))
+    if any(one.what in ("missing", "infinite") for one in bad):
+        cures.append(f"or leave the rows out with {option('drop_missing')}")
     if "State" in table and (stopped := sum(str(s) != "finished" for s in table["State"].iloc[rows])):
-        cures.append(f"{option('where', FINISHED)} leaves out {stopped} of these {len(rows)} rows")
-    text = f"{', '.join(clauses)}; {', and '.join(cures)}."
+        whom = f"{stopped} of these {len(rows)} rows" if len(rows) > 1 else "this row"
+        cures.append(f"or with {option('where', FINISHED)}, which leaves out {whom}")
+    text = f"{', '.join(clauses)}; {', '.join(cures)}."
     return text[0].upper() + text[1:]
 
 
