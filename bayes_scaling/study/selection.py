@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, option, suggest
+from bayes_scaling.study.reading import SYMBOLS
 from bayes_scaling.study.validation import FINISHED, comparable, row_name, row_number, shown, unfit
 
 __all__ = ["kept_by", "replicates", "unfinished", "without_gaps"]
@@ -27,7 +28,8 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str]) -> pd.Dat
     """
     given = f"The query {option('where', query)}"
     like = f"write it like {option('where', FINISHED)}, with backticks around names that are no words"
-    named = {theirs: ours for ours, theirs in names.items() if theirs not in table and ours in table}
+    both = [*((symbol, ours) for symbol, ours in SYMBOLS.items()), *((names[ours], ours) for ours in names)]
+    named = {theirs: ours for theirs, ours in both if theirs not in table and ours in table}
     known = table.assign(**{theirs: table[ours] for theirs, ours in named.items()})
     if "@" in query:
         raise StudyError(f"{given} speaks of a variable, and only columns are known; {like}.")

@@ -172,7 +172,7 @@ def test_a_panel_is_no_table_of_runs():
 
 def test_the_nearest_two_of_many_names():
     table = RUNS.assign(**{f"column {i}": 0 for i in range(30)})
-    with pytest.raises(StudyError, match="of 34 that are known, '.*' and '.*' are nearest") as error:
+    with pytest.raises(StudyError, match=r"of 34 that are known, '.*' and '.*' are nearest") as error:
         bs.Study.from_frame(table, loss="zzz")
     assert len(str(error.value)) < 200
 
