@@ -230,7 +230,8 @@ def outliers(posterior: Posterior) -> Problems:
         return Problems()
     words = []
     for (quantity, run, place, _), value in found["value"].head(OUTLIERS_NAMED).items():
-        words.append(f"{quantity} {value:.4g} of {' on '.join(filter(None, (f'run {run!r}', place)))}")
+        who = run if run.startswith("row ") else f"run {run!r}"
+        words.append(f"{quantity} {value:.4g} of {' on '.join(filter(None, (who, place)))}")
     further = f" and {len(found) - OUTLIERS_NAMED} more" if len(found) > OUTLIERS_NAMED else ""
     least = float(found["tail"].iloc[0])
     sentence = (

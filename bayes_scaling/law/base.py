@@ -35,7 +35,7 @@ from bayes_scaling.law.hooks import Hooks
 from bayes_scaling.law.priors import Prior, describe, pack, unpack
 from bayes_scaling.law.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.study.reading import column_of, remedy
-from bayes_scaling.study.validation import floats
+from bayes_scaling.study.validation import numeric
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -299,7 +299,7 @@ class Law(Hooks):
                     f"{self.name} needs the column {column!r} ({symbol}), which the table lacks; "
                     f"{remedy(column, frame.columns)}"
                 )
-        return {s: floats(frame, column, finite=True).to_numpy() for s, column in self.columns.items()}
+        return {s: numeric(frame, column).to_numpy() for s, column in self.columns.items()}
 
 
 Law.describe_itself(Law.__doc__ or "")

@@ -13,7 +13,7 @@ from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import SIX_N_D, compute_ratios, training_flops
 from bayes_scaling.study.reading import SYMBOLS, as_rows, one_row_a_run
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import floats
+from bayes_scaling.study.validation import floats, number_of
 
 __all__ = ["design_check"]
 
@@ -223,12 +223,17 @@ def _names(runs: pd.DataFrame, chosen: np.ndarray) -> str:
     return ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
 
 
+def _known(runs: pd.DataFrame, column: str) -> np.ndarray:
+    """Return a column that nothing has checked, NaN where it holds no number."""
+    return np.array([number_of(value, size=True) for value in runs[column]], dtype=float)
+
+
 def _bending(runs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Problem]:
     """Look at what bends a law: embeddings in N, too few steps, learning rates that did not decay."""
     body = next((c for c in runs if WITHOUT_EMBEDDING.fullmatch(str(c))), None)
     if body is not None and "n_params" in runs:
-        share = 1 - runs[body].to_numpy(dtype=float) / runs["n_params"].to_numpy(dtype=float)
-        if share.max() > MAX_SHARE and np.ptp(share) > MAX_SHARE_CHANGE:
+        share = 1 - _known(runs, body) / _known(runs, "n_params")
+        if np.isfinite(share).all() and share.max() > MAX_SHARE and np.ptp(share) > MAX_SHARE_CHANGE:
             yield Problem(
                 "embedding-share",
                 f"Embeddings are {share.min():.0%} to {share.max():.0%} of N (at most {MAX_SHARE:.0%}, or a change of "
@@ -237,13 +242,13 @@ def _bending(runs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Problem]:
                 float(share.max()),
                 str(body),
             )
-    if "steps" in runs and (few := runs["steps"] < MIN_STEPS).any():
+    if "steps" in runs and (few := (steps := _known(runs, "steps")) < MIN_STEPS).any():
         yield Problem(
             "few-steps",
             f"{few.sum()} of {len(runs)} runs have fewer than {MIN_STEPS} optimiser steps "
-            f"(the fewest {runs['steps'].min():.0f})",
+            f"(the fewest {np.nanmin(steps):.0f})",
             "they have learnt less from their tokens than longer runs, so leave them out or use a law with a penalty",
-            float(runs["steps"].min()),
+            float(np.nanmin(steps)),
             "steps",
         )
     if "accuracy" in rows and "task" not in rows:
