@@ -14,7 +14,7 @@ from bayes_scaling.cli.pairings import Aim, read_pairings
 from bayes_scaling.errors import StudyError, TargetError
 from bayes_scaling.inference import fit as fitting
 from bayes_scaling.study.study import Study
-from tests.cli.test_app import call, refused, short
+from tests.cli.running import call, refused, short
 from tests.conftest import DRAWS
 
 TARGET = ["--target", "N=7e9,D=4e12"]
@@ -49,7 +49,7 @@ def test_an_export_says_how_to_read_it(export, capsys):
 
 def test_an_export_end_to_end(export, capsys):
     aim = ["--target", "params=7B,train/tokens=4T"]
-    assert call(*short(export, *OWN, *aim, "--where", "State == 'finished'")) == 0
+    assert call(*short("forecast", export, *OWN, *aim, "--where", "State == 'finished'")) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "params=7B,train/tokens=4T" in said and "'Name' as run" in said and "--map run=YOURS" in said
 
