@@ -14,11 +14,13 @@ __all__ = [
     "Chains",
     "Columns",
     "Draws",
+    "DropMissing",
     "Json",
     "Out",
     "Quiet",
     "Seed",
     "StudyOrFile",
+    "Where",
     "command_line",
 ]
 
@@ -26,10 +28,14 @@ OVERRIDE = "--allow-unconverged"
 """What a user passes to go on with a fit that did not converge."""
 
 StudyOrFile: TypeAlias = Annotated[
-    str, typer.Argument(metavar="STUDY_OR_FILE", help="A study's name, or a CSV or parquet file.")
+    str, typer.Argument(metavar="STUDY_OR_FILE", help="A study's name, or a file of runs: CSV, JSON, Excel ...")
 ]
 Columns: TypeAlias = Annotated[
-    str | None, typer.Option("--map", help="Your columns: n_params=N,tokens=D,loss=val_loss.")
+    list[str] | None, typer.Option("--map", help="Your columns: n_params=N,tokens=D,loss=val_loss. Repeatable.")
+]
+Where: TypeAlias = Annotated[str | None, typer.Option(help="Rows to keep, a pandas query: \"State == 'finished'\".")]
+DropMissing: TypeAlias = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows in which a column that is read is missing or infinite.")
 ]
 Out: TypeAlias = Annotated[Path | None, typer.Option(help="Folder for tables, pictures and posteriors.")]
 Json: TypeAlias = Annotated[Path | None, typer.Option(help="File for the answer as JSON.")]
