@@ -70,3 +70,11 @@ def test_entries_are_named_by_their_place():
     assert pd.Index(entry_labels(two.expand_dims(window=[0, 1], axis=3))).tolist() == [
         "E[x, 0]", "E[x, 1]", "E[y, 0]", "E[y, 1]",
     ]  # fmt: skip
+
+
+def test_a_label_finds_its_own_value_and_shared_noise_is_conditional(ladder):
+    run = ladder.study.frame["run"][3]
+    own = ladder.study.select(run=run, task="two")
+    assert outcomes(ladder)["accuracy", str(run), "two", ""] == own.column("accuracy")[0]
+    assert outcomes(ladder)["loss", str(run), "task_loss:two", ""] == own.column("task_loss")[0]
+    assert pointwise(ladder).kinds == {"accuracy": "independent", "loss": "conditional"}

@@ -10,7 +10,6 @@ import pytest
 from scipy.special import logsumexp
 
 from bayes_scaling.evaluation import loo as criteria
-from bayes_scaling.evaluation.labels import labels_of, outcomes, pointwise
 from bayes_scaling.evaluation.loo import leave_run_out, stack, waic
 
 STORED = json.loads(  # log likelihoods of four outcomes at six draws
@@ -54,21 +53,6 @@ def test_runs_that_weights_cannot_leave_out_are_fitted_without(simulated_fit, mo
     assert exact.high == 0
     assert (exact.elpd[poor] == -7.0).all()
     pd.testing.assert_series_equal(exact.elpd.drop(poor), quick.elpd.drop(poor))
-
-
-def test_outcomes_and_their_densities_have_the_same_names(ladder_fits):
-    values, scored = outcomes(ladder_fits[0]), pointwise(ladder_fits[0])
-    assert set(scored.labels) == set(values.index)
-    assert values["accuracy", "190M-1xC", "MMLU", ""] == pytest.approx(
-        ladder_fits[0].study.select(run="190M-1xC", task="MMLU").column("accuracy")[0]
-    )
-    assert scored.kinds == {"accuracy": "independent", "loss": "conditional"}
-    assert scored.values.shape[-1] == 16 * 17
-
-
-def test_checkpoints_of_a_run_have_names_of_their_own(simulated_fit):
-    array = simulated_fit.tree["observed_data"]["loss"].assign_coords(run=["a", "a", *"bcdefghijklmno"])
-    assert [at[1] for at in labels_of(array)[:3]] == ["a", "a #2", "b"]
 
 
 def test_a_run_of_the_ladder_is_left_out_with_all_its_outcomes(ladder_fits, monkeypatch):

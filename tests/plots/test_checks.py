@@ -21,6 +21,11 @@ def posterior():
     return worlds.chinchilla(count=100, table=worlds.on_the_curve(0.005))
 
 
+@pytest.fixture(scope="module")
+def ladder():
+    return worlds.ladder(count=200)
+
+
 def words(ax):
     return " ".join(" ".join(t.get_text() for t in (*ax.texts, ax.title, ax._left_title)).split())
 
@@ -71,3 +76,21 @@ def test_ranks_have_a_panel_per_parameter_and_none_besides():
     shown = [ax for ax in figure.axes if ax.get_visible()]
     assert [ax.get_title("left").partition(",")[0] for ax in shown] == list(ranks)
     assert len(figure.axes) == 8
+
+
+def test_a_picture_shows_every_outcome_of_the_quantity_asked_for_where_it_is_told(ladder):
+    check = bs.predictive_check(ladder)
+    _, own = plt.subplots()
+    assert plots.plot_predictive_check(check, "accuracy", own) is own
+    assert own.get_xlabel() == "observed accuracy (%)"
+    assert [len(c.get_segments()) for c in own.collections] == [32, 32]
+    with pytest.raises(TargetError, match="no 'acuracy'; did you mean 'accuracy'"):
+        plots.plot_predictive_check(check, "acuracy")
+
+
+def test_the_pit_picture_has_a_line_per_quantity(ladder):
+    ax = plots.plot_loo_pit(bs.loo_pit(ladder))
+    assert "accuracy: 32 outcomes" in words(ax) and "loss: 32 outcomes" in words(ax)
+    for line in ax.lines[1:]:
+        x, y = line.get_xdata(), line.get_ydata()
+        assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 0)

@@ -37,7 +37,7 @@ def test_a_file_alone_is_the_folders_document(result, tmp_path):
 
 
 def test_a_ladder_has_its_own_picture_and_a_posterior_for_each_route(tmp_path):
-    posterior = worlds.ladder()
+    posterior = worlds.ladder(count=60)
     first = worlds.result(posterior, FAR)
     path = bs.forecast_path(first.posteriors, first.forecast)
     write_folder(worlds.result(posterior, FAR, path=path), tmp_path / "one")

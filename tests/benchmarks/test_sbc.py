@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayes_scaling.models import LAWS
+from benchmarks import sbc as benchmark
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_every_law_has_a_design(name):
+    law, study = benchmark.design(name)
+    runs, observed = law.arrays(study)
+    assert set(law.run_inputs) <= runs.keys() and all(np.isfinite(values).all() for values in observed.values())
+
+
+def test_a_law_replaces_its_own_row_and_keeps_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "RESULTS", tmp_path)
+    for name, converged in (("kaplan", 190), ("chinchilla", 180), ("kaplan", 200)):
+        table = benchmark.store(
+            {"law": name, "simulations": 200, "converged": converged, "parameters": 8, "smallest p": 0.25}
+        )
+    assert dict(zip(table["law"], table["converged"], strict=True)) == {"chinchilla": 180, "kaplan": 200}
+    assert pd.read_csv(tmp_path / "sbc.csv")["law"].tolist() == ["chinchilla", "kaplan"]
+    assert "| kaplan | 200 | 200 | 8 | 0.25 |" in (text := (tmp_path / "sbc.md").read_text())
+    assert "Of 16 p-values in all the smallest is 0.25" in text
