@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from contextvars import ContextVar
 
 __all__ = [
+    "COMMAND_LINE",
     "BayesScalingError",
     "ComparisonError",
     "ConvergenceError",
     "DecisionError",
     "FileError",
+    "LawArgumentError",
     "LawError",
     "StudyError",
     "TargetError",
+    "listed",
+    "mapped",
+    "option",
+    "suggest",
 ]
+
+COMMAND_LINE: ContextVar[bool] = ContextVar("COMMAND_LINE", default=False)
+"""Whether a command is being run, so that messages speak of its options and not of Python's arguments."""
+
+MANY = 8  # names that a message lists at the most
 
 
 class BayesScalingError(ValueError):
@@ -27,6 +39,10 @@ class StudyError(BayesScalingError):
 
 class LawError(BayesScalingError):
     """A law is defined, or configured, in a way that cannot work."""
+
+
+class LawArgumentError(LawError, TypeError):
+    """A law was made with a parameter that it does not have."""
 
 
 class TargetError(BayesScalingError):
@@ -50,7 +66,57 @@ class ConvergenceError(BayesScalingError):
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence that names the nearest known word, or all of them."""
+    """Return the end of a sentence that names the nearest two known words, or all of them where they are few.
+
+    Examples
+    --------
+    >>> suggest("los", ["loss", "tokens"]), suggest("x", ["loss", "tokens"])
+    ("did you mean 'loss'?", 'known: loss, tokens.')
+    """
     known = sorted(map(str, known))
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}."
+    near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    if len(known) <= MANY:
+        return f"known: {', '.join(known) or 'none'}."
+    first, second = difflib.get_close_matches(str(name), known, n=2, cutoff=0.0)
+    return f"of {len(known)} that are known, {first!r} and {second!r} are nearest."
+
+
+def listed(words: Iterable[str], most: int = MANY) -> str:
+    """Return words as a list in a sentence, cut short where there are many.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"]), listed("abcdef", 3)
+    ('a, b and c', 'a, b, c and 3 more')
+    """
+    words = list(words)
+    if len(words) > most:
+        words = [*words[:most], f"{len(words) - most} more"]
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def option(name: str, value: str | bool = True) -> str:
+    """Return an option in the words of the interface in use: ``--flops 6ND``, or ``flops='6ND'``.
+
+    Examples
+    --------
+    >>> option("flops", "6ND"), option("drop_missing")
+    ("flops='6ND'", 'drop_missing=True')
+    """
+    if not COMMAND_LINE.get():
+        return f"{name}={value!r}"
+    word = "" if value is True else f' "{value}"' if " " in str(value) else f" {value}"
+    return f"--{name.replace('_', '-')}{word}"
+
+
+def mapped(ours: str, theirs: str) -> str:
+    """Return how to say that a column is one of ours: ``--map loss=val_loss``, or ``loss='val_loss'``.
+
+    Examples
+    --------
+    >>> mapped("loss", "val_loss")
+    "loss='val_loss'"
+    """
+    return f"--map {ours}={theirs}" if COMMAND_LINE.get() else f"{ours}={theirs!r}"

@@ -5,7 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-__all__ = ["Problem", "Problems"]
+__all__ = ["RANKS", "Problem", "Problems"]
+
+RANKS = (
+    "prior-tail", "units", "flops-6nd", "perplexity", "wrong-way", "outlier", "modes", "chains-apart", "boundary",
+    "far-target", "one-ratio", "collinear", "few-runs", "few-sizes", "embedding-share", "few-steps", "not-annealed",
+)  # fmt: skip
+"""Codes that speak most against a forecast, the worst first; all others follow, ``contraction`` last."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +72,12 @@ class Problems(tuple[Problem, ...]):
     def only(self, *codes: str) -> Problems:
         """Return the problems of some kinds."""
         return Problems(p for p in self if p.code in codes)
+
+    def ranked(self) -> Problems:
+        """Return the same, what speaks most against a forecast first: severe ones, then by :data:`.RANKS`."""
+        last = {"contraction": len(RANKS) + 1}
+        place = {code: i for i, code in enumerate(RANKS)} | last
+        return Problems(sorted(self, key=lambda p: (not p.severe, place.get(p.code, len(RANKS)))))
 
     def __add__(self, other: Iterable[Problem]) -> Problems:  # type: ignore[override]
         return Problems((*self, *other))

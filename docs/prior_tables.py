@@ -26,7 +26,7 @@ def rows(name: str) -> Iterator[tuple[str, ...]]:
     """Yield, for each prior of a law and each law within it, what the columns say."""
     law = law_by_name(name)
     for field, note in law.notes.items():
-        value = getattr(law, field)
+        value = law.fields[field]
         if isinstance(value, bs.Law):
             yield field, "a law", value.name, "see its own table", note.reason
         elif note.kind == "prior":

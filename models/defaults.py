@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bayes_scaling.errors import LawError, StudyError, suggest
 from bayes_scaling.models import LAWS
-from bayes_scaling.study.reading import SYMBOLS
+from bayes_scaling.study.reading import SYMBOLS, remedy
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -55,8 +55,8 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
             return name, (law_by_name(name),)
     lacking = [SYMBOLS[s] for s in "ND" if SYMBOLS[s] not in columns]
     raise StudyError(
-        f"Study {study.name!r} has neither FLOPs nor both of n_params and tokens; say which column is "
-        f"{' and which '.join(lacking)}, as in {lacking[0]}=YOURS (columns: {', '.join(sorted(map(str, columns)))})."
+        f"Study {study.name!r} has neither FLOPs nor both of n_params and tokens, of which it lacks "
+        f"{' and '.join(lacking)}; {remedy(lacking[0], study.frame.columns)}"
     )
 
 

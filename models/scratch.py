@@ -15,6 +15,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
+from bayes_scaling.study.validation import row_number
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -178,6 +179,7 @@ def check_sizes(name: str, study: Study) -> None:
         sizes = study.column("finetune_data")
         if not (sizes > 0).all():
             row = int(np.argmin(sizes > 0))
+            number = row_number(frame, row)
             raise StudyError(
-                f"Row {row} has finetune_data = {sizes[row]:g}; {name} needs a positive size, drop the row."
+                f"Row {number} has finetune_data = {sizes[row]:g}; {name} needs a positive size, drop the row."
             )

@@ -14,6 +14,7 @@ from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.scratch import Scratch
+from bayes_scaling.study.validation import row_number
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -178,8 +179,9 @@ def check_arms(name: str, study: Study) -> None:
         )
     if not (values >= 0).all():
         row = int(np.argmin(values >= 0))
+        number = row_number(frame, row)
         raise StudyError(
-            f"Row {row} has {arm} = {values[row]:g}; give the pre-training data, 0 for a run from scratch."
+            f"Row {number} has {arm} = {values[row]:g}; give the pre-training data, 0 for a run from scratch."
         )
     if (values > 0).all() or (values == 0).all():
         lacking = "from-scratch" if (values > 0).all() else "pre-trained"

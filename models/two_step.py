@@ -260,6 +260,8 @@ class TwoStep(Law):
                 f"{', '.join(missing)} (chance: the accuracy of guessing, 0.25 for four choices)."
             )
         panel = Panel.of(study)
+        for column in ("chance", "accuracy", *self.series):
+            study.column(column)  # refuses entries that no fit can use
         columns = self.input_arrays(panel.runs)
         chance = panel.tasks["chance"].to_numpy(dtype=float)
         observed = {"accuracy": panel.wide("accuracy")}

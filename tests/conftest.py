@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ os.environ.setdefault("BAYES_SCALING_CACHE", str(Path(tempfile.gettempdir()) / "
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # most programs run once: compile them fast
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +22,14 @@ from bayes_scaling.models import Chinchilla
 from bayes_scaling.models.two_step import routes
 
 DRAWS = 100  # per chain, in every small fit: one compiled program per law
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs_at_once():
+    """Let go of the compiled programs of a file at its end: all of them together fill the memory of a small machine."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 
 import bayes_scaling as bs
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.models import Chinchilla, PowerLaw, Transfer, TwoStep
+from bayes_scaling.problems import Problems
+from bayes_scaling.reporting.result import Result
 
 GRID = pd.DataFrame([(n, r * n) for n in (1e8, 2e8, 4e8, 8e8) for r in (10, 20, 40, 80)], columns=["N", "D"])
 COUNT = 400
@@ -131,3 +134,27 @@ class Textbook:
         power = -(self.a + self.b) / (self.a * self.b)
         with np.errstate(invalid="ignore"):
             return 6 * ((loss - self.E) / gap) ** power
+
+
+class Wrong(bs.Law):
+    """The share of answers that are wrong, whatever the size: an outcome that is a fraction and better lower."""
+
+    outcome = "error"
+    unit = "fraction"
+    level: bs.Prior = dist.Uniform(0.0, 1.0)
+
+    def mean(self, N, D, *, level):
+        return level + 0.0 * N * D
+
+
+def wrong(level: float = 0.123) -> bs.Posterior:
+    """Return a posterior all of whose draws expect one error."""
+    draws = {"level": np.full(COUNT, level), "sigma": np.full(COUNT, 1e-6)}
+    return known(Wrong(), draws, GRID.assign(error=level))
+
+
+def result(posterior: bs.Posterior, targets: object, **changes: object) -> Result:
+    """Return what is shown of a posterior's forecast, without caveats and pictures."""
+    forecast = bs.forecast(posterior, targets)
+    made = Result(posterior.study, "a law", 0, 1.0, (posterior,), forecast, Problems())
+    return dataclasses.replace(made, **changes)

@@ -16,7 +16,7 @@ import typer
 from bayes_scaling.cli.forecast import forecast
 from bayes_scaling.cli.pair import pair
 from bayes_scaling.cli.plan import plan
-from bayes_scaling.errors import BayesScalingError, ConvergenceError
+from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, ConvergenceError
 from bayes_scaling.version import __version__
 
 __all__ = ["app", "main"]
@@ -36,6 +36,7 @@ app = typer.Typer(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0, 2 (a mistake), 3 (not converged) or 130 (interrupted)."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the compiler's own alarms are not for our readers
+    speaking = COMMAND_LINE.set(True)
     try:
         code = app(args=arguments, prog_name="bayes-scaling", standalone_mode=False)
     except ConvergenceError as error:
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if sys.flags.dev_mode:
             raise
         fail(f"Unforeseen {type(error).__name__}: {error} (python -X dev -m bayes_scaling shows where).", 1)
+    finally:
+        COMMAND_LINE.reset(speaking)
     code = code if isinstance(code, int) else 0  # a command returns what it found
     if code == INTERRUPTED:
         fail("Interrupted; nothing was written.", INTERRUPTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +15,78 @@ from bayes_scaling.errors import DecisionError, StudyError, TargetError, suggest
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import default_laws, law_by_name
 from bayes_scaling.study.flops import SIX_N_D, six_n_d
-from bayes_scaling.study.pairing import Pairing, choose, pair
-from bayes_scaling.study.reading import column_of
+from bayes_scaling.study.reading import column_of, read_table
 from bayes_scaling.study.study import Study
+from bayes_scaling.study.validation import SIZES, number_of
 
 __all__ = [
     "choose_laws",
     "choose_targets",
     "choose_tasks",
     "open_study",
+    "parse_columns",
     "parse_inputs",
     "parse_pairs",
     "read_numbers",
-    "read_pairings",
 ]
 
-RESERVED = ("name", "card", "frame")
-ALL, SAME = "all", "same"  # sets of a pair
+RESERVED = ("name", "card", "frame", "where", "drop_missing")
 
 
-def open_study(name: str, columns: str | None = None, flops: str | None = None) -> Study:
-    """Load a study by name or from a file, with the columns of ``--map`` and the convention of ``--flops``."""
-    mapping = parse_pairs(columns, "--map", "n_params=N,tokens=D,loss=val_loss", StudyError) if columns else {}
-    for key in RESERVED:
-        if key in mapping:
-            raise StudyError(
-                f"--map gives a column for {key!r}, which no law reads; map n_params, tokens, flops or loss."
-            )
-    options: dict[str, Any] = {**mapping, **({"flops": flops} if flops else {})}
-    if name not in available():
-        path = Path(name)
-        if not path.suffix and not path.exists() and len(path.parts) == 1:
-            raise StudyError(f"There is no study and no file {name!r}; {suggest(name, available())}")
-        return Study.from_file(path, **options)
-    study = load_study(name)
-    if not options:
+def open_study(name: str, columns: Sequence[str] | None = None, flops: str | None = None, **options: Any) -> Study:
+    """Load a study by name or from a file, with the columns of ``--map`` and the convention of ``--flops``.
+
+    Parameters
+    ----------
+    name : str
+        Name of a study, or of a file.
+    columns : list of str, optional
+        What ``--map`` says, a text for each time it is given.
+    flops : str, optional
+        What ``--flops`` says.
+    **options
+        ``where`` and ``drop_missing``, as in :meth:`bayes_scaling.Study.from_frame`.
+    """
+    carried = name in available()
+    path = Path(name)
+    if not carried and not path.suffix and not path.exists() and len(path.parts) == 1:
+        raise StudyError(f"There is no study and no file {name!r}; {suggest(name, available())}")
+    study = load_study(name) if carried else None
+    table = study.frame if study is not None else read_table(path)
+    mapping = parse_columns(columns or (), map(str, table.columns))
+    options |= {**mapping, **({"flops": flops} if flops else {})}
+    if study is None:
+        return Study.from_frame(table, name=path.stem, **options)
+    if not any(options.values()):
         return study
     units = study.card.units
     renamed = {ours: units[theirs] for ours, theirs in mapping.items() if theirs in units}
     card = dataclasses.replace(study.card, units={**units, **renamed})
-    return Study.from_frame(study.frame, card=card, **options)
+    return Study.from_frame(table, card=card, **options)
+
+
+def parse_columns(given: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Read ``--map``: pairs of our name and the user's, several split at commas unless one column is called so.
+
+    Examples
+    --------
+    >>> parse_columns(["N=size,D=seen", "loss=loss, final"], ["size", "seen", "loss, final"])
+    {'N': 'size', 'D': 'seen', 'loss': 'loss, final'}
+    """
+    columns, mapping = set(known), dict[str, str]()
+    for text in given:
+        ours, _, theirs = (part.strip() for part in text.partition("="))
+        whole = {ours: theirs} if ours and theirs in columns else None
+        pairs = whole or parse_pairs(text, "--map", "n_params=N,tokens=D,loss=val_loss", StudyError)
+        for key in pairs:
+            if key in mapping:
+                raise StudyError(f"--map gives {key} twice; give it once.")
+            if key in RESERVED:
+                raise StudyError(
+                    f"--map gives a column for {key!r}, which no law reads; map n_params, tokens, flops or loss."
+                )
+        mapping |= pairs
+    return mapping
 
 
 def choose_laws(study: Study, law: str | None) -> tuple[str, tuple[Law, ...]]:
@@ -105,7 +137,7 @@ def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = N
         return study.targets
     by_inputs = ["=" in t for t in targets]
     if all(by_inputs):
-        return [parse_inputs(t, flops) for t in targets]
+        return [parse_inputs(t, flops, study.names) for t in targets]
     if any(by_inputs):
         name = targets[by_inputs.index(False)]
         raise TargetError(
@@ -121,21 +153,32 @@ def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = N
         if not (aside["run"] == name).any():
             named = aside.loc[aside["role"] == "target", "run"].unique()
             raise TargetError(f"Study {study.name!r} has no target {name!r}; {suggest(name, named)}")
-    chosen = aside[aside["run"].isin(targets)].reset_index(drop=True)
+    chosen = aside[aside["run"].isin(targets)]
     return dataclasses.replace(study, frame=chosen)
 
 
-def parse_inputs(text: str, flops: str | None = None) -> dict[str, Any]:
-    """Read one target's inputs, ``N=7e9,D=4e12``, with FLOPs by the convention; the text itself becomes its name."""
+def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Read one target's inputs, ``N=7B,D=4e12``, with FLOPs by the convention; the text itself becomes its name.
+
+    Parameters
+    ----------
+    text : str
+        What ``--target`` says: symbols, our names, or the user's own.
+    flops : str, optional
+        What ``--flops`` says.
+    names : mapping of str to str, optional
+        The user's own names by ours, as a study remembers them.
+    """
     pairs = parse_pairs(text, "--target", "N=7e9,D=4e12", TargetError)
+    ours = {theirs: name for name, theirs in (names or {}).items()}
     inputs: dict[str, Any] = {"target": text}
     for key, value in pairs.items():
-        try:
-            inputs[column_of(key)] = float(value)
-        except ValueError:
-            raise TargetError(
-                f"--target {text!r} has {key} = {value!r}, which is not a number; write it like 7e9."
-            ) from None
+        column = ours.get(key, column_of(key))
+        if column in inputs:
+            raise TargetError(f"--target {text!r} gives {column} twice; give it once.")
+        inputs[column] = number_of(value, size=bool(SIZES.fullmatch(column)))
+        if inputs[column] != inputs[column]:
+            raise TargetError(f"--target {text!r} has {key} = {value!r}, which is not a number; write it like 7e9.")
     if flops == SIX_N_D and "flops" not in inputs and {"n_params", "tokens"} <= set(inputs):
         inputs["flops"] = float(six_n_d.cost(inputs["n_params"], inputs["tokens"]))
     return inputs
@@ -151,57 +194,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise DecisionError(f"{text.strip()!r} is not a number; write it like 1e24.") from None
-
-
-# -- pairs of losses ------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class _Axis:
-    """One axis of a pair as the user writes it: ``SET:LOSS``; the set may be ``all`` or (on the ordinate) ``same``."""
-
-    name: str
-    loss: str
-
-    @classmethod
-    def read(cls, text: str, option: str) -> _Axis:
-        """Read ``SET:LOSS``.
-
-        Examples
-        --------
-        >>> _Axis.read("fineweb_edu:train_loss", "--from")
-        _Axis(name='fineweb_edu', loss='train_loss')
-        """
-        name, sign, loss = (part.strip() for part in text.partition(":"))
-        if not (name and sign and loss):
-            raise StudyError(f"{option} {text!r} is not a set and a loss; write it like fineweb_edu:train_loss.")
-        return cls(name, loss)
-
-
-def read_pairings(study: Study, source: str, target: str, *, sets: str, by: str) -> list[Pairing]:
-    """Return the pairings that ``--from`` and ``--to`` ask for."""
-    abscissa, ordinate = _Axis.read(source, "--from"), _Axis.read(target, "--to")
-    if sets not in study.frame:
-        raise StudyError(
-            f"Study {study.name!r} has no column {sets!r} to tell training sets apart; "
-            f"{suggest(sets, study.frame.columns)}"
-        )
-    known = [str(name) for name in study.frame[sets].drop_duplicates()]
-    found = []
-    for one in known if abscissa.name == ALL else [abscissa.name]:
-        others = [one] if ordinate.name == SAME else known if ordinate.name == ALL else [ordinate.name]
-        found += [(one, two) for two in others if (one, abscissa.loss) != (two, ordinate.loss)]
-    if not found:
-        raise StudyError(f"{source!r} and {target!r} are one axis; give two different ones.")
-    chosen = {name: choose(study, sets, name) for name in dict.fromkeys(itertools.chain(*found))}
-    return [
-        pair(
-            chosen[one],
-            chosen[two],
-            source_loss=abscissa.loss,
-            loss=ordinate.loss,
-            by=[name.strip() for name in by.split(",")],
-            name=f"{one}:{abscissa.loss} -> {two}:{ordinate.loss}",
-        )
-        for one, two in found
-    ]

@@ -14,11 +14,13 @@ from bayes_scaling.cli.options import (
     Chains,
     Columns,
     Draws,
+    DropMissing,
     Json,
     Out,
     Quiet,
     Seed,
     StudyOrFile,
+    Where,
     command_line,
 )
 
@@ -40,6 +42,8 @@ def forecast(
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help="Task to forecast; by default all. Repeatable.")] = None,
     columns: Columns = None,
+    where: Where = None,
+    drop_missing: DropMissing = False,
     flops: Annotated[str | None, typer.Option(help="6ND: compute FLOPs as 6 x parameters x tokens.")] = None,
     out: Out = None,
     json: Json = None,
@@ -58,9 +62,9 @@ def forecast(
     from bayes_scaling.forecasts.targets import read_targets
     from bayes_scaling.inference.fit import fit
     from bayes_scaling.reporting.result import Result
-    from bayes_scaling.reporting.screen import output, print_result, status
+    from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
-    table = open_study(study, columns, flops)
+    table = open_study(study, columns, flops, where=where, drop_missing=drop_missing)
     name, laws = choose_laws(table, law)
     table = choose_tasks(table, laws[0], tuple(task or ()))
     targets = choose_targets(table, tuple(target or ()), flops)
@@ -68,19 +72,21 @@ def forecast(
         one.arrays(table.training)
         read_targets(one, table.training, targets)
     check_writable(out, json, report)
+    print_remarks(table.remarks, quiet)
 
     started = time.perf_counter()
     posteriors = []
     with status(quiet) as say:
         for i, one in enumerate(laws, start=1):
             which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
-            say(f"Fitting {one.name}{which} to {len(table.training.runs)} runs of {table.name} ...")
+            say(f"Fitting {one.name}{which} to {table.name!r}, {len(table.training.runs)} runs ...")
             posteriors.append(fit(one, table, seed=seed, draws=draws, chains=chains))
             posteriors[-1].require_converged(allow_unconverged, override=OVERRIDE)
         say("Forecasting ...")
         forecasts = [forecast_runs(p, targets, allow_unconverged=True) for p in posteriors]
         mixed = forecasts[0] if len(forecasts) == 1 else average(forecasts, seed=seed)
         seconds = time.perf_counter() - started
+        say("Looking for what speaks against it ...")
         result = Result.of(
             table,
             name,

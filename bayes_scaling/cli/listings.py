@@ -53,7 +53,7 @@ def prior_table(law: Law) -> Table:
     for heading in ("parameter", "prior", "unit", "reason"):
         table.add_column(heading)
     for name, note in law.notes.items():
-        value = describe(law.priors[name]) if name in law.priors else str(getattr(law, name))
+        value = describe(law.priors[name]) if name in law.priors else str(law.fields[name])
         table.add_row(name, value, note.unit, prose(note.reason))
     return table
 

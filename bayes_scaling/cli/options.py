@@ -14,11 +14,13 @@ __all__ = [
     "Chains",
     "Columns",
     "Draws",
+    "DropMissing",
     "Json",
     "Out",
     "Quiet",
     "Seed",
     "StudyOrFile",
+    "Where",
     "command_line",
 ]
 
@@ -26,10 +28,14 @@ OVERRIDE = "--allow-unconverged"
 """What a user passes to go on with a fit that did not converge."""
 
 StudyOrFile: TypeAlias = Annotated[
-    str, typer.Argument(metavar="STUDY_OR_FILE", help="A study's name, or a CSV or parquet file.")
+    str, typer.Argument(metavar="STUDY_OR_FILE", help="A study's name, or a file of runs: CSV, JSON, Excel ...")
 ]
 Columns: TypeAlias = Annotated[
-    str | None, typer.Option("--map", help="Your columns: n_params=N,tokens=D,loss=val_loss.")
+    list[str] | None, typer.Option("--map", help="Your columns: n_params=N,tokens=D,loss=val_loss. Repeatable.")
+]
+Where: TypeAlias = Annotated[str | None, typer.Option(help="Rows to keep, a pandas query: \"State == 'finished'\".")]
+DropMissing: TypeAlias = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows in which a column that is read is missing or infinite.")
 ]
 Out: TypeAlias = Annotated[Path | None, typer.Option(help="Folder for tables, pictures and posteriors.")]
 Json: TypeAlias = Annotated[Path | None, typer.Option(help="File for the answer as JSON.")]
@@ -42,12 +48,17 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print not
 
 def command_line(context: typer.Context) -> str:
     """Return the command that is being run, in words that run it again; options at their defaults are left out."""
-    words = context.command_path.split()
+    arguments, options = [], []
     for parameter in context.command.params:
         value = context.params.get(str(parameter.name))
-        if value in (None, False, (), []) or value == parameter.get_default(context):
+        if value is None or value is False or value in ((), []) or value == parameter.get_default(context):
             continue
-        name = [] if parameter.param_type_name == "argument" else [max(parameter.opts, key=len)]
-        values = value if isinstance(value, (list, tuple)) else [value]
-        words += name if value is True else [word for one in values for word in (*name, str(one))]
-    return shlex.join(words)
+        values = [str(one) for one in (value if isinstance(value, (list, tuple)) else [value])]
+        if parameter.param_type_name == "argument":
+            arguments += values
+            continue
+        name = max(parameter.opts, key=len)
+        options += [name] if value is True else [word for one in values for word in (name, one)]
+    dashed = any(word.startswith("-") for word in arguments)  # which would be taken for an option
+    words = [*options, "--", *arguments] if dashed else [*arguments, *options]
+    return shlex.join([*context.command_path.split(), *words])

@@ -12,11 +12,13 @@ from bayes_scaling.cli.options import (
     Chains,
     Columns,
     Draws,
+    DropMissing,
     Json,
     Out,
     Quiet,
     Seed,
     StudyOrFile,
+    Where,
 )
 
 __all__ = ["pair"]
@@ -24,14 +26,24 @@ __all__ = ["pair"]
 
 def pair(
     study: StudyOrFile,
-    source: Annotated[str, typer.Option("--from", help="The loss known: SET:LOSS; 'all' stands for every set.")],
+    source: Annotated[
+        str, typer.Option("--from", help="The loss known: SET:LOSS, or the LOSS of the only set; 'all': every set.")
+    ],
     target: Annotated[
         str, typer.Option("--to", help="The loss to forecast: SET:LOSS; 'same' stands for the set of --from.")
     ],
     sets: Annotated[str, typer.Option(help="Column that names the training sets.")] = "train_data",
     by: Annotated[str, typer.Option(help="Columns in which the runs of a pair agree.")] = "n_params,flops",
     full: Annotated[bool, typer.Option("--full", help="Use every run of the study, downloaded if need be.")] = False,
+    value: Annotated[
+        list[str] | None, typer.Option("--target", help="Run to forecast: its loss on the axis of --from. Repeatable.")
+    ] = None,
+    run: Annotated[
+        list[str] | None, typer.Option("--target-run", help="Run to forecast, by name; it is not fitted. Repeatable.")
+    ] = None,
     columns: Columns = None,
+    where: Where = None,
+    drop_missing: DropMissing = False,
     out: Out = None,
     json: Json = None,
     seed: Seed = 0,
@@ -43,7 +55,8 @@ def pair(
     """Predict a loss from another: train to train, train to test, test to test."""
     import pandas as pd
 
-    from bayes_scaling.cli.arguments import open_study, read_pairings
+    from bayes_scaling.cli.arguments import open_study
+    from bayes_scaling.cli.pairings import Aim, read_pairings
     from bayes_scaling.data import load_study
     from bayes_scaling.errors import StudyError
     from bayes_scaling.files import check_writable
@@ -51,28 +64,32 @@ def pair(
     from bayes_scaling.inference.batch import fit_many
     from bayes_scaling.models import ShiftedPowerLaw
     from bayes_scaling.reporting.pairs import pair_rows, print_pairs, write_pairs
-    from bayes_scaling.reporting.screen import status
+    from bayes_scaling.reporting.screen import print_remarks, status
 
-    table = load_study(study, full=True) if full else open_study(study, columns)
-    pairings = read_pairings(table, source, target, sets=sets, by=by)
+    aim = Aim.read(value or (), run or ())
+    if full:
+        table = load_study(study, full=True)
+        table = table.select(where) if where else table
+    else:
+        table = open_study(study, columns, where=where, drop_missing=drop_missing)
+    pairings = read_pairings(table, source, target, sets=sets, by=by, aim=aim)
     check_writable(out, json)
+    print_remarks(table.remarks, quiet)
     with status(quiet) as say:
         say(f"Fitting {len(pairings)} pairs of losses ...")
-        studies = [p.study for p in pairings]
+        studies = [pairing.study for pairing, _ in pairings]
         batch = fit_many(ShiftedPowerLaw(), studies, seed=seed, draws=draws, chains=chains, progress=False)
         blocks = []
-        for pairing, member in zip(pairings, batch, strict=True):
+        for (pairing, aims), member in zip(pairings, batch, strict=True):
             if member.posterior is None:
                 raise StudyError(f"{pairing.study.name}: {member.error}")
             member.posterior.require_converged(allow_unconverged, override=OVERRIDE)
-            found = (
-                forecast(member.posterior, pairing.study.targets, allow_unconverged=True) if pairing.targets else None
-            )
-            blocks.append(pair_rows(pairing, found))
+            targets = pairing.study.targets if aims is None else aims
+            blocks.append(pair_rows(pairing, forecast(member.posterior, targets, allow_unconverged=True)))
         rows = pd.concat(blocks, ignore_index=True)
         if out or json:
             say("Writing ...")
             write_pairs(rows, study, seed, out, json)
     if not quiet:
-        print_pairs(rows, pairings)
+        print_pairs(rows, [pairing for pairing, _ in pairings])
     return rows

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from bayes_scaling.cli.options import OVERRIDE, AllowUnconverged, Chains, Columns, Draws, Json, Out, Quiet, Seed
+from bayes_scaling.cli.options import (
+    OVERRIDE,
+    AllowUnconverged,
+    Chains,
+    Columns,
+    Draws,
+    DropMissing,
+    Json,
+    Out,
+    Quiet,
+    Seed,
+    Where,
+)
 
 __all__ = ["plan"]
 
@@ -31,6 +43,8 @@ def plan(
     law: Annotated[str | None, typer.Option(help="Law to fit; by default what the columns call for.")] = None,
     task: Annotated[str | None, typer.Option(help="Task to decide by, where the study has several.")] = None,
     columns: Columns = None,
+    where: Where = None,
+    drop_missing: DropMissing = False,
     flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
     exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
     out: Out = None,
@@ -42,24 +56,26 @@ def plan(
     quiet: Quiet = False,
 ) -> Any:
     """Decide: split a budget, cost a target, choose the next run, or size a ladder; one of the four at a time."""
-    from bayes_scaling.cli.planning import caveats, open_planned, read_question, surface_of
+    from bayes_scaling.cli.planning import caveats, open_planned, planned, read_question, surface_of
     from bayes_scaling.cli.questions import Ladder
     from bayes_scaling.files import check_writable
     from bayes_scaling.inference.fit import check_size, fit
     from bayes_scaling.reporting.plan import Plan, print_plan, write_plan_file, write_plan_folder
-    from bayes_scaling.reporting.screen import output, status
+    from bayes_scaling.reporting.screen import output, print_remarks, status
     from bayes_scaling.study.flops import FlopRule
 
+    table, names = open_planned(study, ladder, columns, where=where, drop_missing=drop_missing)
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
-        ladder=ladder, families=families, target=target, seed=seed,
+        ladder=ladder, families=families, target=target, seed=seed, names=names,
     )  # fmt: skip
-    table, name, chosen = open_planned(study, question, columns, law, task)
+    table, name, chosen = planned(table, question, law, task)
     rule = FlopRule.of(flops, table)
     question.check(chosen, table, rule)
     if table is not None:
         check_size(chosen, table.training, *chosen.arrays(table.training))
     check_writable(out, json)
+    print_remarks(table.remarks if table is not None else (), quiet)
 
     started = time.perf_counter()
     posterior = None

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from bayes_scaling.cli.arguments import choose_laws, choose_tasks, open_study, parse_inputs, parse_pairs, read_numbers
+from bayes_scaling.cli.arguments import (
+    choose_laws,
+    choose_tasks,
+    open_study,
+    parse_columns,
+    parse_inputs,
+    parse_pairs,
+    read_numbers,
+)
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, StudyError, TargetError
@@ -13,10 +23,10 @@ from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
-from bayes_scaling.study.reading import read_table
+from bayes_scaling.study.reading import read_table, under_our_names
 from bayes_scaling.study.study import Study
 
-__all__ = ["caveats", "open_planned", "read_question", "surface_of"]
+__all__ = ["caveats", "open_planned", "planned", "read_question", "surface_of"]
 
 
 def read_question(
@@ -33,6 +43,7 @@ def read_question(
     families: int,
     target: str | None,
     seed: int,
+    names: Mapping[str, str],
 ) -> Question:
     """Return the one question that the options of the command ask."""
     asked = {"--budget": budget, "--reach": reach, "--next": candidates, "--ladder": ladder}
@@ -46,11 +57,11 @@ def read_question(
         return _read_cost(reach, prob, at, serve)
     if target is None:
         raise TargetError(f"{given[0]} needs a run to forecast; give --target N=7e9,D=4e12.")
-    aim = parse_inputs(target)
+    aim = parse_inputs(target, names=names)
     if candidates is not None:
-        return Next(read_table(candidates), aim, count, spend)
+        return Next(under_our_names(read_table(candidates), names), aim, count, spend)
     assert ladder is not None
-    table = read_table(ladder)
+    table = under_our_names(read_table(ladder), names)
     plans = dict(iter(table.groupby("plan", sort=False))) if "plan" in table else {ladder.stem: table}
     named = {str(name): plan.drop(columns="plan", errors="ignore") for name, plan in plans.items()}
     return Ladder(named, aim, families, seed)
@@ -71,15 +82,26 @@ def _read_cost(text: str, prob: float, at: str | None, serve: str | None) -> Cos
 
 
 def open_planned(
-    study: str | None, question: Question, columns: str | None, law: str | None, task: str | None
+    study: str | None, ladder: Path | None, columns: list[str] | None, **options: Any
+) -> tuple[Study | None, Mapping[str, str]]:
+    """Return the study, and the user's names of our columns; without a study, ``--map`` is about the planned ladder."""
+    if study is not None:
+        table = open_study(study, columns, **options)
+        return table, table.names
+    if columns and ladder is not None:
+        return None, parse_columns(columns, map(str, read_table(ladder).columns))
+    return None, {}
+
+
+def planned(
+    table: Study | None, question: Question, law: str | None, task: str | None
 ) -> tuple[Study | None, str, Law]:
-    """Return the study, the name of the law it is fitted by, and the law; without a study, only a ladder is planned."""
-    if study is None:
+    """Return the study with what the law reads, the law's name, and the law; without one, only a ladder is planned."""
+    if table is None:
         if not isinstance(question, Ladder):
             raise StudyError("No study is given to decide by; give its name or a file of runs.")
         name = law or "chinchilla"
         return None, name, law_by_name(name)
-    table = open_study(study, columns)
     name, laws = choose_laws(table, law)
     chosen = laws[0]
     if "C" in chosen.run_inputs and "flops" not in table.frame and {"n_params", "tokens"} <= set(table.frame.columns):

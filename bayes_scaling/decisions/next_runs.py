@@ -111,7 +111,7 @@ def next_runs(
        section 4: the reduction of the predictive variance at a point of interest.
     """
     surface = as_surface(source)
-    frame = read_candidates(surface.posterior.law, surface.rule, candidates)
+    frame = read_candidates(surface.posterior.law, surface.rule, candidates, surface.posterior.study.names)
     aim = read_targets(surface.posterior.law, surface.posterior.study, {**surface.given, **target}).frame
     prospects = _Prospects(surface, frame, aim)
     if spend is not None:
@@ -139,7 +139,7 @@ def next_runs(
     )
 
 
-def read_candidates(law: Law, rule: FlopRule, candidates: Any) -> pd.DataFrame:
+def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return ``run``, the law's inputs of scale and ``flops`` of each candidate, checked.
 
     Raises
@@ -147,7 +147,7 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any) -> pd.DataFrame:
     DecisionError
         There are none, a column is missing, a value is not a positive number, or two have one name.
     """
-    frame = as_rows(candidates).reset_index(drop=True)
+    frame = as_rows(candidates, names).reset_index(drop=True)
     if frame.empty:
         raise DecisionError("There are no candidates; give at least one run, with its N and D.")
     columns = scale_columns(law)

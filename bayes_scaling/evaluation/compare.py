@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ TOLERANCE = 1e-9  # relative, between outcomes that are the same
 
 
 def compare(
-    posteriors: Mapping[str, Posterior],
+    posteriors: Mapping[str, Posterior] | Sequence[Posterior],
     ic: str = "loo",
     *,
     refit: bool = False,
@@ -35,8 +35,8 @@ def compare(
 
     Parameters
     ----------
-    posteriors : mapping of str to Posterior
-        At least two fits by name.
+    posteriors : mapping of str to Posterior, or sequence of Posterior
+        At least two fits, by name or in a list; those of a list are called by their laws, numbered where alike.
     ic : {"loo", "waic", "run"}
         Which criterion sorts the table, the best first: leaving out one outcome (PSIS-LOO), the widely applicable
         information criterion, or leaving out a run with all its outcomes.
@@ -89,6 +89,7 @@ def compare(
     >>> table = bs.compare({"chinchilla": first, "kaplan": second}, ic="run", refit=True)  # doctest: +SKIP
     >>> table[["elpd_run", "diff_run", "se_diff_run", "weight_run"]]  # doctest: +SKIP
     """
+    posteriors = by_name(posteriors)
     if ic not in CRITERIA:
         raise ComparisonError(f"There is no criterion {ic!r}; {suggest(ic, CRITERIA)}")
     if len(posteriors) < 2:
@@ -114,7 +115,11 @@ def compare(
 
 
 def stacking_weights(
-    posteriors: Mapping[str, Posterior], ic: str = "loo", *, refit: bool = False, allow_unconverged: bool = False
+    posteriors: Mapping[str, Posterior] | Sequence[Posterior],
+    ic: str = "loo",
+    *,
+    refit: bool = False,
+    allow_unconverged: bool = False,
 ) -> pd.Series:
     """Return stacking weights in the order of the fits, ready for :func:`bayes_scaling.average`.
 
@@ -128,8 +133,31 @@ def stacking_weights(
     >>> forecasts = [p.forecast(targets) for p in posteriors.values()]  # doctest: +SKIP
     >>> mixed = bs.average(forecasts, bs.stacking_weights(posteriors), seed=0)  # doctest: +SKIP
     """
+    posteriors = by_name(posteriors)
     table = compare(posteriors, ic, refit=refit, allow_unconverged=allow_unconverged)
     return table.loc[list(posteriors), f"weight_{ic}"].rename("weight")
+
+
+def by_name(posteriors: Mapping[str, Posterior] | Sequence[Posterior]) -> Mapping[str, Posterior]:
+    """Return fits by name; those of a list are called by their laws, numbered where alike.
+
+    Raises
+    ------
+    ComparisonError
+        Something else than fits is given.
+    """
+    if not isinstance(posteriors, Mapping):
+        given = list(posteriors) if isinstance(posteriors, Iterable) else [posteriors]
+        laws = [getattr(getattr(one, "law", None), "name", type(one).__name__) for one in given]
+        numbered = [f"{law} {laws[: i + 1].count(law)}" if laws.count(law) > 1 else law for i, law in enumerate(laws)]
+        posteriors = dict(zip(numbered, given, strict=True))
+    for name, one in posteriors.items():
+        if not hasattr(one, "require_converged"):
+            raise ComparisonError(
+                f"{name!r} is a {type(one).__name__} and no fit; give posteriors by name or in a list, as bs.fit "
+                "returns them."
+            )
+    return posteriors
 
 
 def check_comparable(posteriors: Mapping[str, Posterior]) -> None:

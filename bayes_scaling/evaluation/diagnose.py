@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy.special import ndtri
 
 from bayes_scaling.errors import LawError
@@ -29,6 +31,7 @@ MAX_AT_EDGE = 0.05  # share of draws
 MAX_APART = 3.0  # standard deviations between chains
 MAX_CHANCE = 0.01  # that the most extreme of all outcomes lies as far out as an outlier
 OUTLIERS_NAMED = 3
+MAX_WORK, MIN_DRAWS = 500_000, 250  # outcomes times draws of a chain, and draws of a chain, for an outlier search
 
 
 def diagnose(posterior: Posterior, *, seed: int | None = None) -> Problems:
@@ -217,7 +220,7 @@ def outliers(posterior: Posterior) -> Problems:
         distribution function.
     """
     try:
-        places = loo_pit(posterior)
+        places = loo_pit(_thinned(posterior))
     except (LawError, NotImplementedError):
         return Problems()
     places = places.set_index(list(LEVELS)).assign(value=outcomes(posterior))
@@ -227,7 +230,8 @@ def outliers(posterior: Posterior) -> Problems:
         return Problems()
     words = []
     for (quantity, run, place, _), value in found["value"].head(OUTLIERS_NAMED).items():
-        words.append(f"{quantity} {value:.4g} of {' on '.join(filter(None, (f'run {run!r}', place)))}")
+        who = run if run.startswith("row ") else f"run {run!r}"
+        words.append(f"{quantity} {value:.4g} of {' on '.join(filter(None, (who, place)))}")
     further = f" and {len(found) - OUTLIERS_NAMED} more" if len(found) > OUTLIERS_NAMED else ""
     least = float(found["tail"].iloc[0])
     sentence = (
@@ -236,3 +240,17 @@ def outliers(posterior: Posterior) -> Problems:
     )
     remedy = "check the entry, and drop the run if something went wrong in it"
     return Problems([Problem("outlier", sentence, remedy, least, str(found.index[0][1]))])
+
+
+def _thinned(posterior: Posterior) -> Posterior:
+    """Return a fit to many outcomes with fewer draws: importance weights of each outcome take time."""
+    group = posterior.tree["posterior"]
+    draws, count = group.sizes["draw"], sum(v.size for v in posterior.tree["observed_data"].dataset.data_vars.values())
+    step = min(draws // MIN_DRAWS, 1 + count * draws // MAX_WORK)
+    if step < 2:
+        return posterior
+    kept = {"posterior": group.dataset.isel(draw=slice(None, None, step))}
+    others = {name: posterior.tree[name].dataset for name in ("observed_data", "constant_data")}
+    tree = xr.DataTree.from_dict(kept | others)
+    tree.attrs = posterior.tree.attrs
+    return dataclasses.replace(posterior, tree=tree)

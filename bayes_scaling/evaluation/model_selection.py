@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import jax
 import jax.numpy as jnp
@@ -142,7 +142,15 @@ def choose_laws(
     return [law for _, law in best]
 
 
-def learn_discrepancy(law: Law, studies: Sequence[Study], *, seed: int, **options: Any) -> list[Law]:
+@overload
+def learn_discrepancy(law: Law, studies: Study, *, seed: int, **options: Any) -> Law: ...
+
+
+@overload
+def learn_discrepancy(law: Law, studies: Sequence[Study], *, seed: int, **options: Any) -> list[Law]: ...
+
+
+def learn_discrepancy(law: Law, studies: Study | Sequence[Study], *, seed: int, **options: Any) -> Law | list[Law]:
     """Return the law of each study with the discrepancy its own backtests speak for.
 
     This is :func:`bayes_scaling.choose_laws` with one law to choose from.
@@ -151,8 +159,8 @@ def learn_discrepancy(law: Law, studies: Sequence[Study], *, seed: int, **option
     ----------
     law : Law
         A law of one series.
-    studies : sequence of Study
-        Their training runs are split.
+    studies : Study or sequence of Study
+        Their training runs are split; of one study, one law is returned.
     seed : int
         Seed of every random draw.
     **options
@@ -164,6 +172,8 @@ def learn_discrepancy(law: Law, studies: Sequence[Study], *, seed: int, **option
     >>> learn_discrepancy(PowerLaw(), [], seed=0, progress=False)
     []
     """
+    if isinstance(studies, Study):
+        return choose_laws([law], [studies], seed=seed, **options)[0]
     return choose_laws([law], studies, seed=seed, **options)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, TargetError
 from bayes_scaling.study.reading import SYMBOLS, as_rows
 from bayes_scaling.study.study import Study
+from bayes_scaling.study.validation import floats, row_number
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -74,40 +75,42 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     if isinstance(targets, Study):
         _, outcomes = law.arrays(targets)
         rows = targets.runs
-        frame = rows.set_index("run" if "run" in rows else rows.index)
+        numbers = pd.Index([f"row {row_number(rows, place)}" for place in range(len(rows))])
+        frame = rows.set_index("run" if "run" in rows else numbers)
         actual = {q: outcomes[q] for q in law.quantities}
     else:
-        frame = _labelled(law, targets)
+        frame = _labelled(law, study, targets)
         actual = {q: np.full([len(frame), *shape[q]], np.nan) for q in law.quantities}
         for q in law.quantities:
             if q in frame and not shape[q]:
-                actual[q] = frame[q].to_numpy(dtype=float)
+                actual[q] = floats(frame, q).to_numpy()
     frame.index.name = "target"
     if frame.index.has_duplicates:
         raise TargetError(
             f"Target {frame.index[frame.index.duplicated()][0]!r} is given twice; give it once, or name each."
         )
-    return Targets(_checked(law, frame), actual)
+    return Targets(_checked(law, study, frame), actual)
 
 
-def _labelled(law: Law, targets: Any) -> pd.DataFrame:
+def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
     """Return what a user gave as a table by the targets' names: their own, or what their inputs say."""
     if targets is None:
         wanted = " and ".join(law.run_inputs)
         raise TargetError(f"No target was given; give {wanted}, for example {{'N': 7e9, 'D': 4e12}}.")
     try:
-        frame = as_rows(targets)
+        frame = as_rows(targets, study.names)
     except StudyError as error:
         raise TargetError(str(error).replace("The runs are", "The targets are", 1)) from error
     label = next((name for name in ("target", "run") if name in frame), None)
     return frame.set_index(label) if label else frame.set_axis([_name_of(row) for _, row in frame.iterrows()])
 
 
-def _checked(law: Law, frame: pd.DataFrame) -> pd.DataFrame:
+def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     for symbol, column in law.columns.items():
         if column not in frame:
             given = ", ".join(map(str, frame.columns)) or "nothing"
-            raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and {given} is given; add {symbol}.")
+            own = study.names.get(column, symbol)
+            raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and {given} is given; add {own}.")
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
         bad = ~(np.isfinite(values) & ((values > 0) | ((values == 0) & (symbol in law.indicators))))
         if bad.any():

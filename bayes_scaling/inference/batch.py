@@ -142,7 +142,8 @@ def fit_many(
     seed : int
         Seed of the batch.  Each study gets a seed of its own from it and from its place
         (:func:`bayes_scaling.inference.fit.member_seed`), which its posterior remembers: ``fit(law, study,
-        seed=posterior.seed)`` repeats one member.
+        seed=posterior.seed)`` repeats one member with the same random numbers, so that its draws are the same up to
+        rounding, which grows along the chains.
     draws, chains, warmup, adapt, patience, starts, precision
         As for :func:`bayes_scaling.fit`.
     chunk : int, optional

@@ -121,6 +121,13 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
             f"Study {study.name!r} has {count} runs, and {law.name} needs at least {needed} "
             f"({', '.join(free)}); add runs or fix parameters."
         )
+    floor = law.priors.get("E")
+    outcome = np.asarray(observed.get(law.outcome, np.nan), dtype=float)
+    if isinstance(floor, (int, float)) and (outcome <= floor).any():
+        raise StudyError(
+            f"{law.name} fixes its floor E at {floor:g}, and study {study.name!r} has a {law.outcome} of "
+            f"{np.nanmin(outcome):g}; fix it below every outcome, or let it be learnt."
+        )
     for name in (n for n in law.run_inputs if n in SYMBOLS or f"{n}0" in law.inputs):
         if len(np.unique(runs[name])) == 1:
             raise StudyError(

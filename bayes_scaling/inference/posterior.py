@@ -18,6 +18,7 @@ from bayes_scaling.errors import ConvergenceError, FileError
 from bayes_scaling.files import atomic_file
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.methods import PosteriorMethods
+from bayes_scaling.study.validation import row_number
 from bayes_scaling.version import __version__
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Posterior(PosteriorMethods):
 
     @property
     def run_labels(self) -> np.ndarray:
-        """The name of the run of each row of outcomes; its number where the study names none."""
+        """The name of the run of each row of outcomes; ``row 4`` of the file where the study names none."""
         return self.tree["observed_data"]["run"].to_numpy()
 
     @property
@@ -216,7 +217,7 @@ def evenly_spaced(count: int, wanted: int | None) -> np.ndarray:
 def run_labels(study: Study, rows: int) -> np.ndarray:
     """Return the run of each row of outcomes: rows are runs, or checkpoints of runs, or are not named at all."""
     if "run" not in study.frame:
-        return np.arange(rows)
+        return np.array([f"row {row_number(study.frame, place)}" for place in range(rows)])
     names = study.frame["run"]
     return (names if len(names) == rows else names.drop_duplicates()).to_numpy()
 

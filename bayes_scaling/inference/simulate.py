@@ -91,8 +91,9 @@ def _check_given(law: Law, given: Mapping[str, Any], sites: Mapping[str, Any]) -
             raise LawError(f"{law.name} has no parameter {name!r}; {suggest(name, sites)}")
         fixed = law.priors[name]
         if isinstance(fixed, (int, float)) and not np.allclose(value, fixed):
+            other = " and ".join(f"{one:g}" for one in np.ravel(value))
             raise LawError(
-                f"{law.name} fixes {name} at {fixed:g}, and {value:g} is given; leave it out, or fix that in the law."
+                f"{law.name} fixes {name} at {fixed:g}, and {other} is given; leave it out, or fix that in the law."
             )
 
 

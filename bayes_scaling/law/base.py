@@ -22,9 +22,11 @@ import numpyro.distributions as dist
 from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.law.fields import (
     FieldNote,
+    by_name,
     data_field,
     document,
     field_notes,
+    in_support,
     is_prior,
     option,
     prior,
@@ -33,7 +35,7 @@ from bayes_scaling.law.hooks import Hooks
 from bayes_scaling.law.priors import Prior, describe, pack, unpack
 from bayes_scaling.law.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.study.reading import column_of, remedy
-from bayes_scaling.study.validation import floats
+from bayes_scaling.study.validation import numeric
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -95,6 +97,7 @@ class Law(Hooks):
         written = cls.__dict__.get("__doc__") or ""  # before dataclass puts a signature in its place
         dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
         cls.describe_itself(written)
+        cls.__init__ = by_name(cls)  # type: ignore[method-assign]
         jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
         if "mean" in cls.__dict__:
             cls._read_signature()
@@ -130,6 +133,7 @@ class Law(Hooks):
         cls.__doc__ = document(written or f"The law {cls.__name__}.", cls, cls.notes)
 
     def __post_init__(self) -> None:
+        defaults = {f.name: f.default for f in dataclasses.fields(self)}
         for name, own in self.priors.items():
             if isinstance(own, dist.Distribution):
                 if own.batch_shape or own.event_shape:
@@ -138,14 +142,26 @@ class Law(Hooks):
                 raise LawError(
                     f"{self.name}.{name} is {own!r}; give a NumPyro distribution, or a finite number to fix it."
                 )
+            elif not in_support(float(own), defaults[name]):
+                raise LawError(
+                    f"{self.name}.{name} is {own:g}, where its prior {describe(defaults[name])} has no mass; give a "
+                    "number that it allows, or a prior of your own."
+                )
+            else:
+                object.__setattr__(self, name, float(own))  # NumPy's numbers are not all floats
 
     # -- identity ---------------------------------------------------------------------------------------------------
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Every field of this law by name: parameters with their priors, options, and the data it holds."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     @property
     def priors(self) -> dict[str, Prior]:
         """Every parameter of this law with its prior (or the number it is fixed at)."""
         names = self._prior_fields()
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name in names}
+        return {name: value for name, value in self.fields.items() if name in names}
 
     def __repr__(self) -> str:
         own = [f.name for f in dataclasses.fields(self)]
@@ -283,7 +299,7 @@ class Law(Hooks):
                     f"{self.name} needs the column {column!r} ({symbol}), which the table lacks; "
                     f"{remedy(column, frame.columns)}"
                 )
-        return {s: floats(frame, column, finite=True).to_numpy() for s, column in self.columns.items()}
+        return {s: numeric(frame, column).to_numpy() for s, column in self.columns.items()}
 
 
 Law.describe_itself(Law.__doc__ or "")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from bayes_scaling.errors import LawError
+from numpyro.distributions import Distribution
+
+from bayes_scaling.errors import LawArgumentError, LawError, suggest
 from bayes_scaling.law.priors import Prior
 
-__all__ = ["FieldNote", "data_field", "document", "field_notes", "is_prior", "option", "prior"]
+__all__ = ["FieldNote", "by_name", "data_field", "document", "field_notes", "in_support", "is_prior", "option", "prior"]
 
 LAST = ("sigma", "discrepancy")  # of every law's parameters
 WIDTH = 112  # of the text that is put into docstrings
@@ -94,6 +97,36 @@ def data_field(*, default: Any, about: str) -> Any:
 def is_prior(field: dataclasses.Field[Any]) -> bool:
     """Say whether a field is a parameter: annotated ``Prior``."""
     return field.type == Prior or str(field.type).rpartition(".")[2] == "Prior"
+
+
+def in_support(value: float, default: Prior) -> bool:
+    """Say whether a fixed value lies in the support of a parameter's own prior, or at its bound."""
+    if not isinstance(default, Distribution):
+        return True
+    low, high = (getattr(default.support, end, None) for end in ("lower_bound", "upper_bound"))
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def by_name(law: Any) -> Callable[..., None]:
+    """Return the constructor of a law, which says in a sentence what is misspelt.
+
+    Raises
+    ------
+    LawArgumentError
+        By the constructor: an argument without a name, or with one that is no field of the law.
+    """
+    construct = law.__init__
+
+    @functools.wraps(construct)
+    def checked(self: Any, *args: Any, **fields: Any) -> None:
+        if args:
+            raise LawArgumentError(f"{law.__name__} takes its priors by name, as in {law.__name__}(sigma=0.01).")
+        for name in fields:
+            if name not in law.notes:
+                raise LawArgumentError(f"{law.__name__} has no parameter {name!r}; {suggest(name, law.notes)}")
+        construct(self, **fields)
+
+    return checked
 
 
 def field_notes(law: type) -> dict[str, FieldNote]:

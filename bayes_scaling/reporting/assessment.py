@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.problems import Problems
-from bayes_scaling.reporting.result import Result
+from bayes_scaling.reporting.result import Result, names_of
 
 __all__ = ["Assessment"]
 
@@ -71,7 +71,7 @@ class Assessment:
             The command or call that made it, for its readers.
         """
         others = others or {}
-        own = _named(result.posteriors)
+        own = names_of(result.posteriors)
         fits = {**{f"{name} (this report)" if name in others else name: fit for name, fit in own.items()}, **others}
         fits = {name: with_groups(fit, "prior") for name, fit in fits.items()}
         forecasts: dict[str, Forecast] = {}
@@ -87,7 +87,7 @@ class Assessment:
         return cls(
             result=result,
             fits=fits,
-            problems={name: examine(fit) for name, fit in fits.items()},
+            problems=dict(zip(fits, (*result.problems.values(), *map(examine, others.values())), strict=True)),
             contraction={name: contraction(fit) for name, fit in list(fits.items())[: len(own)]},
             check=predictive_check(next(iter(fits.values()))),
             forecasts=forecasts,
@@ -95,10 +95,3 @@ class Assessment:
             incomparable=incomparable,
             made_by=made_by,
         )
-
-
-def _named(posteriors: Sequence[Posterior]) -> dict[str, Posterior]:
-    """Return fits by the name of their law, and of the loss they go through where there are several."""
-    if len(posteriors) == 1:
-        return {posteriors[0].law.name: posteriors[0]}
-    return {f"{p.law.name} ({p.law.route or i})": p for i, p in enumerate(posteriors, start=1)}

@@ -70,8 +70,8 @@ def law_cards(law: Law, part: str = "") -> list[LawCard]:
         source="" if law.equation else source_of(law),
         priors=priors,
     )
-    held = [(f.name, getattr(law, f.name)) for f in dataclasses.fields(law)]
-    return [card, *(part for name, inner in held if isinstance(inner, Law) for part in law_cards(inner, name))]
+    held = {name: inner for name, inner in law.fields.items() if isinstance(inner, Law)}
+    return [card, *(part for name, inner in held.items() for part in law_cards(inner, name))]
 
 
 def mathml(latex: str, display: str = "inline") -> Markup:

@@ -158,7 +158,7 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "routes": tables.routes(result, assessment.forecasts) if assessment.forecasts else None,
         "criteria": tables.criteria(assessment.criteria) if assessment.criteria is not None else None,
         "incomparable": assessment.incomparable,
-        "design": result.caveats,
+        "design": result.design,
         "distances": " and ".join(tables.times(d) for d in far) if len(far) <= NAMED else "",
         "discrepancy": bool(result.forecast.targets["distance"].gt(1).any()),
         "provenance": provenance(assessment),

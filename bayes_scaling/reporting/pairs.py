@@ -18,11 +18,9 @@ from bayes_scaling.study.pairing import Pairing
 __all__ = ["pair_rows", "print_pairs", "write_pairs"]
 
 
-def pair_rows(pairing: Pairing, forecast: Forecast | None) -> pd.DataFrame:
-    """Return the intervals of a pair's targets; a pair without targets has one row without numbers."""
+def pair_rows(pairing: Pairing, forecast: Forecast) -> pd.DataFrame:
+    """Return the intervals of a pair's targets."""
     counts = {"pair": pairing.study.name, "paired": pairing.paired, "left_out": len(pairing.left_out)}
-    if forecast is None:
-        return pd.DataFrame([{**counts, "target": None}])
     return forecast.intervals().drop(columns=["task", "quantity"]).assign(**counts)
 
 
@@ -47,10 +45,9 @@ def print_pairs(rows: pd.DataFrame, pairings: Sequence[Pairing]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
         shown = {k: f"{v:.3f}" for k, v in row.items() if isinstance(v, float)}
-        cells = [row["pair"], str(row["target"] or "-"), str(row["paired"])]
-        if row["target"] is not None:
-            cells += [shown["median"], f"{shown['q25']} to {shown['q75']}", f"{shown['q05']} to {shown['q95']}"]
-            cells.append(shown["actual"] if row["actual"] == row["actual"] else "-")
+        cells = [row["pair"], str(row["target"]), str(row["paired"])]
+        cells += [shown["median"], f"{shown['q25']} to {shown['q75']}", f"{shown['q05']} to {shown['q95']}"]
+        cells.append(shown["actual"] if row["actual"] == row["actual"] else "-")
         table.add_row(*cells)
     console.print(table)
     known = rows[rows["actual"].notna()] if "actual" in rows else rows.iloc[:0]

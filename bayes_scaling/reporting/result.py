@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from bayes_scaling.evaluation.diagnose import outliers
+from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
 from bayes_scaling.inference.posterior import Posterior
@@ -17,7 +17,7 @@ from bayes_scaling.problems import Problems
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.study import Study
 
-__all__ = ["Result", "number", "records"]
+__all__ = ["Result", "names_of", "number", "records"]
 
 NUMBERS = ("mean", "sd", "q05", "q25", "median", "q75", "q95", "actual")
 
@@ -40,8 +40,10 @@ class Result:
         The fit, or the fits whose forecasts were averaged.
     forecast : Forecast
         Draws at the targets.
-    caveats : Problems
-        What speaks against the runs and the targets: design, and outcomes that a fitted law does not expect.
+    design : Problems
+        What speaks against the runs and the targets before any fit.
+    problems : mapping of str to Problems
+        What speaks against each fit, by the name of the fit.
     path : ForecastPath or None
         The forecast on the way from the runs to the targets, for pictures; None where none are drawn.
     """
@@ -52,7 +54,8 @@ class Result:
     seconds: float
     posteriors: tuple[Posterior, ...]
     forecast: Forecast
-    caveats: Problems
+    design: Problems
+    problems: Mapping[str, Problems]
     path: ForecastPath | None = None
 
     @classmethod
@@ -76,11 +79,16 @@ class Result:
         pictures : bool
             Whether pictures will be drawn of it.
         """
-        caveats = design_check(study, forecast.targets.reset_index())
-        for posterior in posteriors:
-            caveats += outliers(posterior)
+        design = design_check(study, forecast.targets.reset_index())
+        problems = {name: diagnose(fit) for name, fit in names_of(posteriors).items()}
         path = forecast_path(posteriors, forecast) if pictures else None
-        return cls(study, law, seed, seconds, tuple(posteriors), forecast, caveats, path)
+        return cls(study, law, seed, seconds, tuple(posteriors), forecast, design, problems, path)
+
+    @property
+    def caveats(self) -> Problems:
+        """Everything that speaks against the forecast, the worst first; what several fits say is said once."""
+        of_fits = (problem for found in self.problems.values() for problem in found)
+        return Problems(dict.fromkeys((*self.design, *of_fits))).ranked()
 
     def rows(self) -> pd.DataFrame:
         """Return one row per target, task and quantity: intervals of a new run, and the outcome where it is known."""
@@ -120,6 +128,13 @@ class Result:
             "caveats": [{"code": p.code, "text": str(p)} for p in self.caveats],
             "rows": rows,
         }
+
+
+def names_of(posteriors: Sequence[Posterior]) -> dict[str, Posterior]:
+    """Return fits by the name of their law, and of the loss they go through where there are several."""
+    if len(posteriors) == 1:
+        return {posteriors[0].law.name: posteriors[0]}
+    return {f"{p.law.name} ({p.law.route or i})": p for i, p in enumerate(posteriors, start=1)}
 
 
 def number(value: Any) -> float | None:

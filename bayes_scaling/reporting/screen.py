@@ -20,7 +20,7 @@ from bayes_scaling.forecasts.display import scale_of
 if TYPE_CHECKING:
     from bayes_scaling.reporting.result import Result
 
-__all__ = ["WIDTH", "inside", "output", "print_result", "status", "verdict"]
+__all__ = ["WIDTH", "inside", "output", "print_remarks", "print_result", "status", "verdict"]
 
 WIDTH = 100
 
@@ -41,6 +41,12 @@ def status(quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     with console.status("Starting ...") as line:
         yield line.update
+
+
+def print_remarks(remarks: Sequence[str], quiet: bool) -> None:
+    """Print what was done in reading a table that was not asked for."""
+    for remark in remarks if not quiet else ():
+        output().print(remark, markup=False)
 
 
 def print_result(result: Result, console: Console, written: Sequence[Path] = ()) -> None:

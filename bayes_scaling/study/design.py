@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.study.flops import compute_ratios
+from bayes_scaling.study.flops import SIX_N_D, compute_ratios, training_flops
 from bayes_scaling.study.reading import SYMBOLS, as_rows, one_row_a_run
 from bayes_scaling.study.study import Study
+from bayes_scaling.study.validation import floats, number_of
 
 __all__ = ["design_check"]
 
@@ -24,6 +25,10 @@ MIN_RATIOS = 1.5  # largest over smallest tokens per parameter
 MAX_DISTANCE = 100.0  # FLOPs of a target over the largest fitted
 MAX_SHARE, MAX_SHARE_CHANGE = 0.2, 0.1  # of embeddings in the parameters
 MIN_STEPS = 2000
+MAX_FLOPS_RATIO = 2.0  # between a column of FLOPs and 6ND, either way
+MAX_NATS = 15.0  # per token: the logarithm of a vocabulary of three millions
+MAX_TREND, MIN_TREND = 0.5, 5  # rank correlation of a loss with scale, and runs to tell it from
+MAX_NAMED = 4
 WITHOUT_EMBEDDING = re.compile(r"n_params_(body|non_?embedding|without_embeddings?)|non_?embedding_params")
 FALSE = {"0", "0.0", "false", "no"}
 
@@ -51,6 +56,9 @@ def design_check(study: Study, targets: Any = None) -> Problems:
         - ``far-target``: a target of more than 100 times the largest fitted FLOPs
         - ``embedding-share``: embeddings are more than 20 % of N in some run, and the share changes by more than 10
           points (columns ``n_params`` and ``n_params_body``, ``n_params_nonembedding`` or ``nonembedding_params``)
+        - ``flops-6nd``: runs whose FLOPs differ from 6ND by more than a factor of two
+        - ``perplexity``: losses larger than any in nats per token, as perplexities are
+        - ``wrong-way``: an outcome that gets worse with compute (rank correlation above 0.5)
         - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
         - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)
         - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), or several
@@ -75,7 +83,7 @@ def design_check(study: Study, targets: Any = None) -> Problems:
     runs, aims = training.runs, _by_label(targets)
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs), *_plane(runs), *_reach(training, aims),
-        *_bending(runs, training.frame),
+        *_bending(runs, training.frame), *_compute(runs), *_outcomes(runs),
     ))  # fmt: skip
 
 
@@ -163,12 +171,69 @@ def _reach(training: Study, targets: pd.DataFrame) -> Iterator[Problem]:
             )
 
 
+def _compute(runs: pd.DataFrame) -> Iterator[Problem]:
+    """Hold the column of FLOPs against 6ND."""
+    counted = training_flops(runs, convention=SIX_N_D)
+    if counted is None or "flops" not in runs:
+        return
+    ratio = floats(runs, "flops").to_numpy() / counted
+    odd = (ratio < 1 / MAX_FLOPS_RATIO) | (ratio > MAX_FLOPS_RATIO)
+    if odd.any():
+        names = _names(runs, odd)
+        yield Problem(
+            "flops-6nd",
+            f"The FLOPs of {names} are {ratio[odd].min():.2g} to {ratio[odd].max():.2g} times 6ND "
+            f"(within a factor of {MAX_FLOPS_RATIO:g})",
+            "parameters, tokens or FLOPs are not what their columns say, so check their units and what they count",
+            float(np.exp(np.abs(np.log(ratio)).max())),
+            "flops",
+        )
+
+
+def _outcomes(runs: pd.DataFrame) -> Iterator[Problem]:
+    """Look at whether losses can be losses: their size, and which way they go."""
+    if "loss" not in runs:
+        return
+    loss = floats(runs, "loss").to_numpy()
+    if np.nanmax(loss) > MAX_NATS:
+        yield Problem(
+            "perplexity",
+            f"The largest loss is {np.nanmax(loss):.4g} (at most {MAX_NATS:g} in nats per token)",
+            "if these are perplexities, give their logarithms",
+            float(np.nanmax(loss)),
+            "loss",
+        )
+    scale = next((c for c in ("flops", "tokens", "n_params") if c in runs), None)
+    if scale is None or len(runs) < MIN_TREND:
+        return
+    trend = float(pd.Series(loss).corr(floats(runs, scale).reset_index(drop=True), method="spearman"))
+    if trend > MAX_TREND:
+        yield Problem(
+            "wrong-way",
+            f"The loss rises with {scale} (rank correlation {trend:+.2f}, at most {MAX_TREND})",
+            "a loss falls; if the column is an accuracy, map it as accuracy",
+            trend,
+            "loss",
+        )
+
+
+def _names(runs: pd.DataFrame, chosen: np.ndarray) -> str:
+    """Return the names of some runs, the first few of many."""
+    names = [str(name) for name in (runs["run"] if "run" in runs else "row " + (runs.index + 1).astype(str))[chosen]]
+    return ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
+
+
+def _known(runs: pd.DataFrame, column: str) -> np.ndarray:
+    """Return a column that nothing has checked, NaN where it holds no number."""
+    return np.array([number_of(value, size=True) for value in runs[column]], dtype=float)
+
+
 def _bending(runs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Problem]:
     """Look at what bends a law: embeddings in N, too few steps, learning rates that did not decay."""
     body = next((c for c in runs if WITHOUT_EMBEDDING.fullmatch(str(c))), None)
     if body is not None and "n_params" in runs:
-        share = 1 - runs[body].to_numpy(dtype=float) / runs["n_params"].to_numpy(dtype=float)
-        if share.max() > MAX_SHARE and np.ptp(share) > MAX_SHARE_CHANGE:
+        share = 1 - _known(runs, body) / _known(runs, "n_params")
+        if np.isfinite(share).all() and share.max() > MAX_SHARE and np.ptp(share) > MAX_SHARE_CHANGE:
             yield Problem(
                 "embedding-share",
                 f"Embeddings are {share.min():.0%} to {share.max():.0%} of N (at most {MAX_SHARE:.0%}, or a change of "
@@ -177,13 +242,13 @@ def _bending(runs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Problem]:
                 float(share.max()),
                 str(body),
             )
-    if "steps" in runs and (few := runs["steps"] < MIN_STEPS).any():
+    if "steps" in runs and (few := (steps := _known(runs, "steps")) < MIN_STEPS).any():
         yield Problem(
             "few-steps",
             f"{few.sum()} of {len(runs)} runs have fewer than {MIN_STEPS} optimiser steps "
-            f"(the fewest {runs['steps'].min():.0f})",
+            f"(the fewest {np.nanmin(steps):.0f})",
             "they have learnt less from their tokens than longer runs, so leave them out or use a law with a penalty",
-            float(runs["steps"].min()),
+            float(np.nanmin(steps)),
             "steps",
         )
     if "accuracy" in rows and "task" not in rows:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import DecisionError, StudyError, suggest
+from bayes_scaling.errors import DecisionError, StudyError, option, suggest
 from bayes_scaling.study.validation import floats
 
 __all__ = ["SIX_N_D", "FlopRule", "Runs", "compute_ratios", "six_n_d", "training_flops", "with_flops"]
@@ -118,10 +118,14 @@ def with_flops(table: pd.DataFrame, convention: str) -> pd.DataFrame:
     if convention != SIX_N_D:
         raise StudyError(f"The FLOP convention {convention!r} is unknown; use '6ND', or give a column 'flops'.")
     if "flops" in table:
-        raise StudyError("The table has FLOPs already, and flops='6ND' would replace them; leave one of the two out.")
+        raise StudyError(
+            f"The table has FLOPs already, and {option('flops', SIX_N_D)} would replace them; leave one of the two out."
+        )
     for needed in ("n_params", "tokens"):
         if needed not in table:
-            raise StudyError(f"flops='6ND' needs the column {needed!r}; {suggest(needed, table.columns)}")
+            raise StudyError(
+                f"{option('flops', SIX_N_D)} needs the column {needed!r}; {suggest(needed, table.columns)}"
+            )
     N, D = (floats(table, c) for c in ("n_params", "tokens"))
     with np.errstate(over="ignore"):  # an infinite column is refused with the others
         return table.assign(flops=six_n_d.cost(N, D))

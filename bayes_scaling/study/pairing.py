@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import StudyError, listed, suggest
 from bayes_scaling.study.study import Study
+from bayes_scaling.study.validation import floats, row_name, row_number
 
 __all__ = ["Pairing", "choose", "pair"]
 
@@ -122,22 +123,25 @@ def choose(study: Study, column: str, value: str) -> Study:
 
 def _side(study: Study, loss: str, by: list[str], axis: str) -> pd.DataFrame:
     """Return the columns of one axis, checked."""
-    values = study.column(loss)
+    if loss not in study.frame:
+        raise StudyError(f"Study {study.name!r} has no column {loss!r}; {suggest(loss, study.frame.columns)}")
+    values = floats(study.frame, loss).to_numpy()
     wrong = ~(np.isfinite(values) & (values > 0))
     if wrong.any():
-        rows = "row " + ", ".join(map(str, np.flatnonzero(wrong)[:5])) + (", ..." if wrong.sum() > 5 else "")
+        rows = listed((row_name(study.frame, place) for place in np.flatnonzero(wrong)), 5)
         raise StudyError(
             f"The {axis} {loss!r} of study {study.name!r} is not a positive number in {rows}; "
             "repair or drop what is wrong."
         )
     keys = {c: study.column(c) for c in by}
     columns = keys | {c: study.frame[c] for c in ("run", "role") if c in study.frame} | {loss: values}
-    table = pd.DataFrame(columns)
+    table = pd.DataFrame(columns, index=study.frame.index)
     twice = table.duplicated(by)
     if twice.any():
-        what = ", ".join(f"{c} = {table.at[int(twice.idxmax()), c]:g}" for c in by)
+        second = int(np.argmax(twice))
+        what = ", ".join(f"{c} = {table[c].iloc[second]:g}" for c in by)
         raise StudyError(
-            f"Study {study.name!r} has two runs with {what} (row {int(twice.idxmax())} is the second); "
+            f"Study {study.name!r} has two runs with {what} (row {row_number(table, second)} is the second); "
             "choose one training set, or name further columns to pair by."
         )
     return table
@@ -146,7 +150,8 @@ def _side(study: Study, loss: str, by: list[str], axis: str) -> pd.DataFrame:
 def _alone(study: Study, side: pd.DataFrame, both: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     known = pd.MultiIndex.from_frame(both[by])
     lonely = side[~pd.MultiIndex.from_frame(side[by]).isin(known)]
-    runs = lonely["run"] if "run" in lonely else pd.Series(lonely.index, index=lonely.index)
+    names = [f"row {row_number(lonely, place)}" for place in range(len(lonely))]
+    runs = lonely["run"] if "run" in lonely else pd.Series(names, index=lonely.index, dtype=object)
     return lonely[by].assign(study=study.name, run=runs)[["study", "run", *by]]
 
 

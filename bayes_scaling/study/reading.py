@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import FileError, StudyError, suggest
-from bayes_scaling.study.validation import NUMERIC, shown
+from bayes_scaling.errors import StudyError, mapped, option, suggest
+from bayes_scaling.study.formats import read_file
+from bayes_scaling.study.validation import CANONICAL, NUMERIC, SIZES, number_of, shown
 
-__all__ = ["SYMBOLS", "as_rows", "as_table", "column_of", "one_row_a_run", "read_table", "remedy", "renamed"]
+__all__ = [
+    "SYMBOLS",
+    "as_rows",
+    "as_table",
+    "column_of",
+    "one_row_a_run",
+    "read_table",
+    "recognised",
+    "remedy",
+    "renamed",
+    "under_our_names",
+]
 
 SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
 """The symbols of the field and their columns: parameters, tokens, FLOPs, data of fine-tuning and pre-training."""
+
+USUAL = {
+    "run": ("Name",),
+    "tokens": ("train/tokens", "train/tokens_seen", "train/total_tokens"),
+    "steps": ("_step", "trainer/global_step", "train/global_step"),
+}
+"""What exports of experiment trackers call our columns; read where one of them is there and ours is not."""
+
+PANEL = re.compile(r".+ - .+")  # 'run - metric', a column of the export of one picture
 
 
 def column_of(symbol: str) -> str:
@@ -29,32 +51,62 @@ def column_of(symbol: str) -> str:
     return SYMBOLS.get(symbol, symbol)
 
 
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a table of runs from a file; names of columns lose the spaces around them.
+
+    Suffix and content say how: CSV, TSV, or text between semicolons or bars (also compressed), JSON records or lines,
+    Excel (the first sheet; needs openpyxl), parquet (needs pyarrow).
+
+    Raises
+    ------
+    FileError
+        There is no such file, or it cannot be read as a table.
+    """
+    return as_table(read_file(Path(path)))
+
+
 def as_table(given: Any) -> pd.DataFrame:
-    """Return what a user gave as a table.
+    """Return what a user gave as a table: pandas, polars and other data frames, records, or columns by name.
 
     Raises
     ------
     StudyError
         It is not one.
     """
-    if isinstance(given, pd.DataFrame):
-        return given
     try:
-        return pd.DataFrame(given)
-    except (TypeError, ValueError) as error:
+        table = given if isinstance(given, pd.DataFrame) else _frame_of(given)
+    except Exception as error:  # each library of data frames raises its own
         raise StudyError(
-            f"The runs are a {type(given).__name__} that does not make a table ({' '.join(str(error).split())}); "
+            f"The runs are a {type(given).__name__} that does not make a table ({' '.join(str(error).split())[:300]}); "
             "give a DataFrame, or columns of equal length by name."
         ) from error
+    return table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
 
 
-def as_rows(given: Any) -> pd.DataFrame:
+def _frame_of(given: Any) -> pd.DataFrame:
+    if isinstance(given, (str, bytes)):
+        raise TypeError("a name of a file is read by from_file")
+    if hasattr(given, "collect") and hasattr(given, "collect_schema"):  # a lazy frame of polars
+        given = given.collect()
+    if hasattr(given, "to_pandas"):
+        try:
+            return given.to_pandas()
+        except ImportError:  # polars goes through pyarrow
+            return pd.DataFrame(given.to_dict(as_series=False))
+    if hasattr(given, "__dataframe__"):
+        return pd.api.interchange.from_dataframe(given)
+    return pd.DataFrame(given)
+
+
+def as_rows(given: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return runs in any form a user may give them as a new table with our column names; its values are not checked.
 
     Parameters
     ----------
     given : Study, DataFrame, mapping, or sequence of mappings
         A mapping of numbers is one run, a mapping of columns several.
+    names : mapping of str to str, optional
+        The user's own names by ours, as a study remembers them.
 
     Raises
     ------
@@ -63,13 +115,22 @@ def as_rows(given: Any) -> pd.DataFrame:
 
     Examples
     --------
-    >>> as_rows({"N": 7e9, "D": 4e12}).columns.tolist(), len(as_rows([{"N": 1e9}, {"N": 7e9}]))
+    >>> as_rows({"N": 7e9, "D": 4e12}).columns.tolist(), len(as_rows([{"N": "1B"}, {"N": "7B"}]))
     (['n_params', 'tokens'], 2)
     """
     table = getattr(given, "frame", given)  # a study holds its table
     if isinstance(table, Mapping) and not any(np.ndim(values) for values in table.values()):
         table = [table]
-    return as_table(table).rename(columns=SYMBOLS).copy()
+    table = under_our_names(as_table(table), names or {}).copy()
+    for column in table.columns:
+        if SIZES.fullmatch(str(column)) and not pd.api.types.is_numeric_dtype(table[column].dtype):
+            table[column] = [_size_or_self(value) for value in table[column]]
+    return table
+
+
+def _size_or_self(value: Any) -> Any:
+    found = number_of(value, size=True) if isinstance(value, str) else np.nan
+    return value if np.isnan(found) else found
 
 
 def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:
@@ -77,41 +138,49 @@ def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates("run") if "run" in table else table
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table of runs from a file: UTF-8 CSV (also compressed) or parquet, told by the name.
-
-    Raises
-    ------
-    FileError
-        There is no such file, or it cannot be read as a table.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileError(f"There is no file {str(path)!r}; give a CSV or parquet table of runs.")
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    except ImportError as error:
-        raise FileError(
-            f"Reading {str(path)!r} needs pyarrow; install it (pip install pyarrow), or give CSV."
-        ) from error
-    except Exception as error:  # pandas, pyarrow and the codecs each raise their own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileError(f"{str(path)!r} cannot be read as a table ({reason}); give UTF-8 CSV or parquet.") from error
+# -- names of columns -----------------------------------------------------------------------------------------------
 
 
 def remedy(column: str, known: Iterable[Any]) -> str:
     """Return the end of a sentence about a column that is missing: how to give it."""
+    known = list(map(str, known))
     if column == "flops":
-        return "give FLOPs, or say flops='6ND'."
-    return f"say which of yours it is, as in {column}=YOURS; {suggest(column, map(str, known))}"
+        return f"give FLOPs, or say {option('flops', '6ND')}."
+    panel = next((name for name in known if PANEL.fullmatch(name)), None)
+    near = suggest(column, (name for name in known if name not in CANONICAL or panel is None))
+    if panel is None:
+        return f"say which of yours it is, as in {mapped(column, 'YOURS')}; {near}"
+    return f"give one row per run, while columns like {panel!r} are of one run each, a row per step; {near}"
+
+
+def under_our_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the table with our names for the user's own (ours: theirs) and for the symbols, where ours are free."""
+    theirs = {theirs: ours for ours, theirs in names.items() if theirs in table and ours not in table}
+    table = table.rename(columns=theirs)
+    return table.rename(columns={s: full for s, full in SYMBOLS.items() if s in table and full not in table})
+
+
+def recognised(table: pd.DataFrame) -> dict[str, str]:
+    """Return {ours: theirs} for columns under the usual names of an export, where there is no doubt."""
+    found = {}
+    for ours, names in USUAL.items():
+        present = [name for name in names if name in table]
+        if len(present) == 1 and ours not in table:
+            found[ours] = present[0]
+    if "run" in found:
+        identity = [c for c in (found["run"], "task", "checkpoint", "seed") if c in table]
+        names = table[found["run"]]
+        if names.isna().any() or table[identity].astype(str).duplicated().any():
+            del found["run"]
+    return found
 
 
 def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """Return the table with our names: those of the mapping (ours: theirs), then the symbols of the field."""
     for ours, theirs in columns.items():
         if theirs not in table:
-            turned = ours in table and NUMERIC.fullmatch(theirs) and not NUMERIC.fullmatch(ours)
-            cure = f"our name comes first, as in {theirs}={ours}." if turned else suggest(theirs, table.columns)
+            turned = ours in table and NUMERIC.fullmatch(str(theirs)) and not NUMERIC.fullmatch(ours)
+            cure = f"our name comes first, as in {mapped(theirs, ours)}." if turned else suggest(theirs, table.columns)
             raise StudyError(f"The table has no column {theirs!r} to use as {ours!r}; {cure}")
     table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])
     table = table.rename(columns={theirs: ours for ours, theirs in columns.items()})
@@ -120,11 +189,4 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
         raise StudyError(f"The column {shown(twice[0])} appears twice in the table; keep one.")
-    return table
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, encoding="utf-8")
-    if len(table.columns) == 1 and (mark := next((m for m in ";\t|" if m in str(table.columns[0])), None)):
-        raise ValueError(f"its columns are separated by {mark!r} instead of commas")
     return table

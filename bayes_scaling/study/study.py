@@ -11,10 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, suggest
+from bayes_scaling.errors import StudyError, listed, mapped, suggest
 from bayes_scaling.study.flops import with_flops
-from bayes_scaling.study.reading import as_table, one_row_a_run, read_table, remedy, renamed
-from bayes_scaling.study.validation import checked, floats
+from bayes_scaling.study.reading import (
+    as_table,
+    column_of,
+    one_row_a_run,
+    read_table,
+    recognised,
+    remedy,
+    renamed,
+)
+from bayes_scaling.study.selection import kept_by, replicates, unfinished, without_gaps
+from bayes_scaling.study.validation import CANONICAL, checked, numeric, with_numbers
 
 __all__ = ["Card", "Study"]
 
@@ -75,9 +84,14 @@ class Study:
     frame : pandas.DataFrame
         One row per run (and per task, where there is a ``task`` column).  ``n_params`` in parameters, ``tokens`` in
         tokens, ``flops`` in FLOPs, ``loss`` in the unit of the card, ``accuracy`` as a fraction.  A ``role`` column
-        tells runs to fit (``train``) from runs to forecast (``target``) and runs kept aside (``extra``).
+        tells runs to fit (``train``) from runs to forecast (``target``) and runs kept aside (``extra``).  Its
+        index plus one is the number of the row in the file: rows of data count from 1, selections keep their numbers.
     card : Card
         Where the table comes from.
+    names : mapping of str to str
+        The user's own names of our columns; targets may use them.
+    remarks : tuple of str
+        What was done in reading that was not asked for, or leaves rows out: a sentence each.
 
     Examples
     --------
@@ -89,6 +103,8 @@ class Study:
 
     frame: pd.DataFrame
     card: Card = dataclasses.field(default_factory=lambda: Card("unnamed"))
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}: {len(self.frame)} rows, columns {', '.join(map(str, self.frame.columns))})"
@@ -112,19 +128,25 @@ class Study:
     @classmethod
     def from_frame(
         cls,
-        frame: pd.DataFrame,
+        frame: Any,
         *,
         name: str = "runs",
         card: Card | None = None,
         flops: str | None = None,
+        where: str | None = None,
+        drop_missing: bool = False,
         **columns: str,
     ) -> Study:
         """Check a table and make it a study.
 
+        The inputs and outcomes of the field and the columns that are mapped are checked here; any other column when
+        something reads it, so that what nothing reads may hold anything.
+
         Parameters
         ----------
-        frame : pandas.DataFrame
-            One row per run.
+        frame : DataFrame, mapping of columns, or sequence of records
+            One row per run; of pandas, polars or any other library of data frames.  Parameters, tokens and FLOPs may
+            be text such as 7B or 32.0K.
         name : str
             Name of the study where no card is given.
         card : Card, optional
@@ -132,6 +154,10 @@ class Study:
         flops : str, optional
             ``6ND`` computes the column ``flops`` as 6 x parameters x tokens, which is never done silently; or the
             name of your column of FLOPs.
+        where : str, optional
+            Rows to keep, a pandas query: ``"State == 'finished'"``.
+        drop_missing : bool
+            Leave out the rows in which a column that is checked is missing or infinite; ``remarks`` says which.
         **columns : str
             Which of your columns is which of ours: ``n_params="N", tokens="train/tokens", loss="val_loss"``.
 
@@ -141,17 +167,33 @@ class Study:
             A column is missing or misspelt, a value is not a number, not finite, not positive, an accuracy is above
             1, or a run appears twice.
         """
-        table = as_table(frame)
+        table = as_table(frame).reset_index(drop=True)
         if flops is not None and flops in table:
             columns["flops"], flops = flops, None
         table = renamed(table, columns)
+        found = recognised(table)
+        table = with_numbers(renamed(table, found))
+        given = {column_of(ours): theirs for ours, theirs in columns.items()}
+        names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
+        read, remarks = [*CANONICAL, *given], _adopted(found)
+        if where is not None:
+            table = kept_by(table, where, names)
+        if drop_missing:
+            table, said = without_gaps(table, read)
+            remarks += said
+        table, said = replicates(checked(table, read, names))
+        remarks += said + unfinished(table)
         if flops is not None:
             table = with_flops(table, flops)
-        return cls(checked(table), card or Card(name))
+            numeric(table, "flops")
+        return cls(table, card or Card(name), names, tuple(remarks))
 
     @classmethod
     def from_file(cls, path: str | Path, **options: Any) -> Study:
-        """Read a study from CSV (also compressed) or parquet, told by the name; ``options`` as in :meth:`from_frame`.
+        """Read a study from a file; ``options`` as in :meth:`from_frame`.
+
+        Suffix and content say how: CSV, TSV, text between semicolons or bars (also compressed), JSON records or lines,
+        Excel (its first sheet), parquet.
 
         Raises
         ------
@@ -185,18 +227,20 @@ class Study:
                     known = frame[column].drop_duplicates().head(40)
                     raise StudyError(f"Study {self.name!r} has no {column} {one!r}; {suggest(one, known)}")
             frame = frame[frame[column].isin(wanted)]
-        if query is not None:
-            frame = frame.query(query)
+        if query is not None and not frame.empty:
+            frame = kept_by(frame, query, self.names)
         if frame.empty:
             raise StudyError(
                 f"No run of study {self.name!r} is left after the selection {query or equals!r}; loosen it."
             )
-        return dataclasses.replace(self, frame=frame.reset_index(drop=True))
+        return dataclasses.replace(self, frame=frame)
 
     def rename(self, **columns: str) -> Study:
         """Use other columns under our names, with their units: ``study.rename(loss="c4_loss")``."""
         keep = self.frame.drop(columns=[c for c in columns if c in self.frame and c not in columns.values()])
-        return dataclasses.replace(self, frame=checked(renamed(keep, columns)), card=self.card.renamed(columns))
+        frame = checked(renamed(keep, columns), columns, columns)
+        names = {ours: theirs for ours, theirs in self.names.items() if ours not in columns}
+        return dataclasses.replace(self, frame=frame, card=self.card.renamed(columns), names=names)
 
     @property
     def training(self) -> Study:
@@ -221,7 +265,21 @@ class Study:
         return list(self.frame["task"].drop_duplicates()) if "task" in self.frame else []
 
     def column(self, name: str) -> np.ndarray:
-        """Return one numeric column, shape (row,)."""
+        """Return one numeric column, shape (row,).
+
+        Raises
+        ------
+        StudyError
+            There is no such column, or an entry is not a finite number, or outside the range of its name.
+        """
         if name not in self.frame:
             raise StudyError(f"Study {self.name!r} has no column {name!r}; {remedy(name, self.frame.columns)}")
-        return floats(self.frame, name).to_numpy()
+        return numeric(self.frame, name, self.names).to_numpy()
+
+
+def _adopted(found: Mapping[str, str]) -> list[str]:
+    """Return a sentence on the columns that were read without being mapped."""
+    if not found:
+        return []
+    read = listed(f"{theirs!r} as {ours}" for ours, theirs in found.items())
+    return [f"Read without being told: the column {read}; say otherwise with {mapped(next(iter(found)), 'YOURS')}."]

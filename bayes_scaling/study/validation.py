@@ -2,27 +2,165 @@
 
 from __future__ import annotations
 
+import dataclasses
 import decimal
 import numbers
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import StudyError, listed, option
 
-__all__ = ["FRACTION", "NUMERIC", "POSITIVE", "checked", "floats", "shown"]
+__all__ = [
+    "ABSENT",
+    "CANONICAL",
+    "FINISHED",
+    "FRACTION",
+    "NUMERIC",
+    "POSITIVE",
+    "SIZES",
+    "checked",
+    "comparable",
+    "floats",
+    "number_of",
+    "numeric",
+    "row_name",
+    "row_number",
+    "shown",
+    "unfit",
+    "with_numbers",
+]
 
 KEYS = ("run", "task", "target", "checkpoint", "role")
+CANONICAL = ("n_params", "tokens", "flops", "loss", "accuracy", "chance", "error")
+"""The columns that are checked wherever they are; others are when something reads them."""
+
+SIZES = re.compile(r"n_params.*|tokens|flops|finetune_data|pretrain_data")
 POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|.*loss|.*_ce")
 FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}")
+SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
+SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+ABSENT = ("", "nan", "na", "n/a", "none", "null")
+FINISHED = "State == 'finished'"
+MOST_ROWS, MOST_COMPLAINTS = 6, 4  # that a sentence names
 
 
-def checked(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with its numeric columns as floats, or say in one sentence what is wrong with it.
+# -- numbers --------------------------------------------------------------------------------------------------------
+
+
+def number_of(value: Any, *, size: bool = False) -> float:
+    """Return one entry as a float; NaN where it is none.
+
+    Parameters
+    ----------
+    value : object
+        A number, or text that says one.
+    size : bool
+        Read 32.0K, 210M, 7B and 4T as thousands, millions, billions and trillions.
+
+    Examples
+    --------
+    >>> number_of("1.3B", size=True), number_of("2.5"), number_of("7B")
+    (1300000000.0, 2.5, nan)
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (str, numbers.Real, decimal.Decimal)):
+        return np.nan
+    try:
+        if isinstance(value, str):
+            suffixed = SUFFIXED.fullmatch(value.strip()) if size else None
+            factor = SUFFIXES[suffixed[2].lower()] if suffixed else 1.0
+            return np.nan if "_" in value else factor * float(suffixed[1] if suffixed else value)
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf  # type: ignore[operator]
+    except ValueError:
+        return np.nan
+
+
+def _read(table: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return one column as floats, NaN where there is no number, and where an entry is neither number nor empty."""
+    values = table[column]
+    plain = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_complex_dtype(values.dtype)
+    if plain:
+        found = values.to_numpy(dtype=float, na_value=np.nan)
+    else:
+        size = bool(SIZES.fullmatch(str(column)))
+        found = np.array([number_of(value, size=size) for value in values], dtype=float)
+    return found, np.isnan(found) & np.array([not _absent(value) for value in values], dtype=bool)
+
+
+def floats(table: pd.DataFrame, column: str) -> pd.Series:
+    """Return one column as floats, NaN where it is empty; sizes may be written as 7B.
+
+    Raises
+    ------
+    StudyError
+        An entry is not a number.
+    """
+    found, wrong = _read(table, column)
+    if wrong.any():
+        raise StudyError(_sentence(table, [_not_numbers(table, column, wrong)], {}))
+    return pd.Series(found, table.index)
+
+
+def numeric(table: pd.DataFrame, column: str, names: Mapping[str, str] | None = None) -> pd.Series:
+    """Return one column as floats that a fit can use: finite, and positive or a fraction where its name says so.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table.
+    column : str
+        One of its columns.
+    names : mapping of str to str, optional
+        The user's names of our columns, for messages.
+
+    Raises
+    ------
+    StudyError
+        An entry cannot be used; all such entries are named in one sentence.
+    """
+    values, bad = _looked_at(table, column)
+    if bad:
+        raise StudyError(_sentence(table, bad, names or {}))
+    return values
+
+
+def with_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with floats in the columns that should hold numbers and hold nothing else."""
+    found = {}
+    for column in table.columns:
+        if NUMERIC.fullmatch(str(column)) or SIZES.fullmatch(str(column)):
+            values, wrong = _read(table, column)
+            if not wrong.any() and table[column].dtype != bool:
+                found[column] = values
+    return table.assign(**found)
+
+
+def unfit(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Say of each row whether an entry is missing, or infinite as the loss of a run that diverged."""
+    found, wrong = _read(table, column)
+    return ~np.isfinite(found) & ~wrong
+
+
+# -- the whole table ------------------------------------------------------------------------------------------------
+
+
+def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return the table with the columns that are read as floats, or say in one sentence what is wrong with it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Its index plus one is the number of each row in the file.
+    read : iterable of str
+        Columns to check besides the canonical ones.
+    names : mapping of str to str, optional
+        The user's names of our columns, for messages.
 
     Raises
     ------
@@ -31,90 +169,134 @@ def checked(table: pd.DataFrame) -> pd.DataFrame:
     """
     if table.empty:
         raise StudyError("The table has no rows; give at least one run.")
-    table = table.reset_index(drop=True).copy()
-    for column in table.columns:
-        if NUMERIC.fullmatch(str(column)):
-            table[column] = _in_range(table, column)
+    table, bad = table.copy(), []
+    for column in dict.fromkeys((*CANONICAL, *(c for c in read if NUMERIC.fullmatch(c)))):
+        if column in table:
+            values, complaints = _looked_at(table, column)
+            bad += complaints
+            table[column] = values if not complaints else table[column]
+    if bad:
+        raise StudyError(_sentence(table, bad, names or {}))
     for key in (k for k in KEYS if k in table):
-        for row, value in enumerate(table[key]):
+        for place, value in enumerate(table[key]):
             if not pd.api.types.is_scalar(value) or (isinstance(value, str) and not _is_text(value)):
-                raise StudyError(f"Row {row} has {key} = {shown(value)}, which is no name; give text or a number.")
-            if key != "role" and pd.isna(value):
-                raise StudyError(f"Row {row} has no {key}; name it or drop the row.")
-    identity = [k for k in ("run", "task", "checkpoint") if k in table] if "run" in table else list(table.columns)
-    repeat = _first_repeat(zip(*(map(_comparable, table[k]) for k in identity), strict=True))
-    if repeat is not None:
-        what = ", ".join(f"{k} {shown(table.at[repeat, k])}" for k in identity[:3])
-        raise StudyError(
-            f"Row {repeat} repeats an earlier run ({what}); keep one, or tell repeats apart in a 'run' column."
-        )
+                raise StudyError(
+                    f"Row {row_number(table, place)} has {key} = {shown(value)}, which is no name; "
+                    "give text or a number."
+                )
+        if key != "role" and (empty := np.flatnonzero(table[key].isna())).size:
+            rows = listed((str(row_number(table, place)) for place in empty), MOST_ROWS)
+            cure = "name them or drop the rows" if len(empty) > 1 else "name it or drop the row"
+            verb = "Rows {} have" if len(empty) > 1 else "Row {} has"
+            raise StudyError(f"{verb.format(rows)} no {key}; {cure}.")
+        if key != "role":
+            table[key] = _of_one_kind(table[key])
     return table
 
 
-def _in_range(table: pd.DataFrame, column: str) -> pd.Series:
-    if table[column].dtype == bool:
+def _of_one_kind(names: pd.Series) -> pd.Series:
+    """Return names as they are where all are text or all are numbers, otherwise as text."""
+    if names.dtype != object or all(isinstance(name, str) for name in names):
+        return names
+    return names.map(str)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bad:
+    """Entries of one column with one fault."""
+
+    column: str
+    places: np.ndarray
+    values: list[str]
+    what: str
+    cure: str
+
+
+def _not_numbers(table: pd.DataFrame, column: str, wrong: np.ndarray) -> _Bad:
+    places = np.flatnonzero(wrong)
+    like = "such as 7e9 or 7B" if SIZES.fullmatch(str(column)) else "with a point for decimals"
+    values = [shown(value) for value in table[column].iloc[places]]
+    return _Bad(column, places, values, "not a number", f"give plain numbers, {like}")
+
+
+def _looked_at(table: pd.DataFrame, column: str) -> tuple[pd.Series, list[_Bad]]:
+    """Return one column as floats, and what is wrong with its entries."""
+    if table[column].dtype == bool and NUMERIC.fullmatch(str(column)):
         raise StudyError(f"The column {column!r} holds true and false where numbers are needed; give numbers.")
-    values = floats(table, column)
+    values, wrong = _read(table, column)
+    bad = [_not_numbers(table, column, wrong)] if wrong.any() else []
     tests = [
-        (values.isna(), "missing", "fill it in or drop the row"),
-        (np.isinf(values), "infinite", "drop the run or repair it"),
+        (np.isnan(values) & ~wrong, "missing", "fill in what is missing"),
+        (np.isinf(values), "infinite", "repair what is infinite"),
     ]
     if POSITIVE.fullmatch(str(column)):
-        tests.append((values <= 0, "not positive", "drop the run or repair it"))
-    else:
-        tests.append((values < 0, "negative", "give a fraction between 0 and 1"))
-        tests.append((values > 1, "above 1", "give a fraction between 0 and 1 (is it in percent?)"))
-    for failed, what, remedy in tests:
-        if failed.any():
-            row = int(failed.idxmax())
-            raise StudyError(f"Row {row} has {column} = {values[row]:g}, which is {what}; {remedy}.")
-    return values
+        tests.append((values <= 0, "not positive", "repair the entries or drop the rows"))
+    elif FRACTION.fullmatch(str(column)):
+        tests.append((values < 0, "negative", "give fractions between 0 and 1"))
+        tests.append((values > 1, "above 1", "give fractions between 0 and 1 (are they in percent?)"))
+    seen = wrong.copy()
+    for failed, what, cure in tests:
+        if (places := np.flatnonzero(failed & ~seen)).size:
+            bad.append(_Bad(column, places, [f"{values[i]:g}" for i in places], what, cure))
+            seen |= failed
+    return pd.Series(values, table.index), bad
 
 
-def floats(table: pd.DataFrame, column: str, *, finite: bool = False) -> pd.Series:
-    """Return one column as floats, NaN where it is empty.
+def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str]) -> str:
+    """Return what is wrong with a table as one sentence that names every row."""
+    clauses = [_clause(table, one, names) for one in bad[:MOST_COMPLAINTS]]
+    if len(bad) > MOST_COMPLAINTS:
+        clauses.append(f"and there are {len(bad) - MOST_COMPLAINTS} faults more")
+    cures = list(dict.fromkeys(one.cure for one in bad))
+    rows = np.unique(np.concatenate([one.places for one in bad]))
+    if any(one.what in ("missing", "infinite") for one in bad):
+        cures.append(f"or leave the rows out with {option('drop_missing')}")
+    if "State" in table and (stopped := sum(str(s) != "finished" for s in table["State"].iloc[rows])):
+        whom = f"{stopped} of these {len(rows)} rows" if len(rows) > 1 else "this row"
+        cures.append(f"or with {option('where', FINISHED)}, which leaves out {whom}")
+    text = f"{', '.join(clauses)}; {', '.join(cures)}."
+    return text[0].upper() + text[1:]
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        The table.
-    column : str
-        One of its columns.
-    finite : bool
-        Refuse empty and infinite entries too.
 
-    Raises
-    ------
-    StudyError
-        An entry is not a number.
+def _clause(table: pd.DataFrame, bad: _Bad, names: Mapping[str, str]) -> str:
+    theirs = names.get(bad.column, bad.column)
+    column = bad.column if theirs == bad.column else f"{bad.column} ({shown(theirs)})"
+    rows = listed((row_name(table, place) for place in bad.places), MOST_ROWS)
+    several = len(bad.places) > 1
+    if bad.what == "missing":
+        return f"{rows} {'have' if several else 'has'} no {column}"
+    values = listed(bad.values, MOST_ROWS)
+    if several:
+        return f"{rows} have {column} of {values}, which are {bad.what}".replace("are not a number", "are no numbers")
+    return f"{rows} has {column} = {values}, which is {bad.what}"
+
+
+# -- rows and entries in words --------------------------------------------------------------------------------------
+
+
+def row_number(table: pd.DataFrame, place: int | np.integer) -> int:
+    """Return the number of a row in the file it comes from; rows of data count from 1, the heading does not."""
+    label = table.index[place]
+    return int(label) + 1 if isinstance(label, (int, np.integer)) else int(place) + 1
+
+
+def row_name(table: pd.DataFrame, place: int | np.integer) -> str:
+    """Return what a message calls a row: its run, where runs have names, and its number in the file.
+
+    Examples
+    --------
+    >>> row_name(pd.DataFrame({"run": ["a", "b"]}), 1), row_name(pd.DataFrame({"N": [1e9]}), 0)
+    ("run 'b' (row 2)", 'row 1')
     """
-    values = table[column]
-    plain = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_complex_dtype(values.dtype)
-    found = values.to_numpy(dtype=float, na_value=np.nan) if plain else np.array([_number(v) for v in values], float)
-    wrong = np.isnan(found) & [not _absent(value) for value in values]
-    if finite:
-        wrong |= ~np.isfinite(found)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise StudyError(
-            f"Row {row} has {column} = {shown(values.iloc[row])}, which is not a number; give a plain number."
-        )
-    return pd.Series(found, values.index)
-
-
-def _number(value: Any) -> float:
-    """Return one entry as a float; NaN where it is none."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (str, numbers.Real, decimal.Decimal)):
-        return np.nan
-    try:
-        return np.nan if isinstance(value, str) and "_" in value else float(value)
-    except OverflowError:
-        return np.inf if value > 0 else -np.inf  # type: ignore[operator]
-    except ValueError:
-        return np.nan
+    number = f"row {row_number(table, place)}"
+    if "run" not in table or _absent(run := table["run"].iloc[place]):
+        return number
+    return f"run {shown(run, 40)} ({number})"
 
 
 def _absent(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in ABSENT
     return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
@@ -126,31 +308,21 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _first_repeat(rows: Iterable[tuple[Any, ...]]) -> int | None:
-    """Return the place of the first row that is like an earlier one."""
-    seen = set()
-    for place, row in enumerate(rows):
-        if row in seen:
-            return place
-        seen.add(row)
-    return None
+def comparable(values: Iterable[Any]) -> Iterator[Any]:
+    """Yield entries to find repeats by: empty ones are alike, lists by what is in them."""
+    for value in values:
+        try:
+            hash(value)
+        except TypeError:
+            yield repr(value)
+        else:
+            yield None if not isinstance(value, str) and _absent(value) else value
 
 
-def _comparable(value: Any) -> Any:
-    """Return an entry to find repeats by: empty ones are alike, lists by what is in them."""
-    if _absent(value):
-        return None
-    try:
-        hash(value)
-    except TypeError:
-        return repr(value)
-    return value
-
-
-def shown(value: Any) -> str:
+def shown(value: Any, most: int = 60) -> str:
     """Return an entry as a few words for an error."""
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # an integer of too many digits
         text = f"an integer of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."

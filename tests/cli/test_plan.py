@@ -1,22 +1,16 @@
+"""The command ``plan``: what it writes and what it refuses."""
+
+from __future__ import annotations
+
 import json
 import re
-from functools import partial
 
 import pandas as pd
 import pytest
 
 from bayes_scaling.inference import diagnostics
-from bayes_scaling.inference import fit as fitting
-from tests.cli.test_app import MAP, call, csv, refused  # noqa: F401
+from tests.cli.running import MAP, TARGET, call, refused, short
 from tests.conftest import DRAWS
-
-AT = ["--target", "N=7e9,D=4e12"]
-
-
-@pytest.fixture(autouse=True)
-def no_second_try(monkeypatch):
-    """Fits are too short to converge; do not repeat them with adaptation."""
-    monkeypatch.setattr(fitting, "fit", partial(fitting.fit, adapt=False))
 
 
 @pytest.fixture
@@ -26,13 +20,9 @@ def candidates(tmp_path):
     return path
 
 
-def short(*arguments):
-    return ["plan", *arguments, "--draws", DRAWS, "--allow-unconverged"]
-
-
-def test_a_budget_end_to_end(csv, tmp_path, capsys):  # noqa: F811
+def test_a_budget_end_to_end(csv, tmp_path, capsys):
     out, file = tmp_path / "out", tmp_path / "plan.json"
-    assert call(*short(csv, *MAP, "--budget", "1e21,1e23", "--out", out, "--json", file, "--seed", 2)) == 0
+    assert call(*short("plan", csv, *MAP, "--budget", "1e21,1e23", "--out", out, "--json", file, "--seed", 2)) == 0
     said = capsys.readouterr().out
     assert "1e+23 FLOPs are best spent on" in said and "6ND" in said
     assert max(map(len, said.splitlines())) <= 100
@@ -45,22 +35,22 @@ def test_a_budget_end_to_end(csv, tmp_path, capsys):  # noqa: F811
     assert pd.read_csv(out / "plan.csv")["median"][0] == pytest.approx(document["tables"]["plan"][0]["median"])
 
 
-def test_a_target_end_to_end(csv, tmp_path, capsys):  # noqa: F811
+def test_a_target_end_to_end(csv, tmp_path, capsys):
     file = tmp_path / "plan.json"
-    command = short(csv, *MAP, "--reach", "loss=2.2", "--prob", "0.8", "--serve", "1e12", "--json", file)
+    command = short("plan", csv, *MAP, "--reach", "loss=2.2", "--prob", "0.8", "--serve", "1e12", "--json", file)
     assert call(*command) == 0
     said = capsys.readouterr().out
     assert "with probability 80 %" in said and "With 1T tokens to serve" in said
     assert set(json.loads(file.read_text())["tables"]) == {"plan", "intervals", "lifetime"}
-    assert call(*short(csv, *MAP, "--reach", "loss=0.1", "--json", file)) == 0
+    assert call(*short("plan", csv, *MAP, "--reach", "loss=0.1", "--json", file)) == 0
     assert "No budget reaches a loss of 0.1" in capsys.readouterr().out
     rows = json.loads(file.read_text())["tables"]["plan"]
     assert all(row["flops"] is None and row["never"] == 1.0 for row in rows)
 
 
-def test_the_next_run_end_to_end(csv, candidates, tmp_path, capsys):  # noqa: F811
+def test_the_next_run_end_to_end(csv, candidates, tmp_path, capsys):
     out = tmp_path / "out"
-    assert call(*short(csv, *MAP, "--next", candidates, *AT, "--count", 2, "--out", out)) == 0
+    assert call(*short("plan", csv, *MAP, "--next", candidates, *TARGET, "--count", 2, "--out", out)) == 0
     assert re.search("Run [abc], [abc] ", capsys.readouterr().out)
     assert len(pd.read_csv(out / "batch.csv")) == 2 and (out / "plan.png").stat().st_size > 10_000
 
@@ -75,7 +65,7 @@ BAD = {
     "not a probability": (["--reach", "loss=2.1", "--prob", "1.5"], "--prob is 1.5"),
     "at something else": (["--reach", "loss=2.1", "--at", "L=3"], "not one of N or D"),
     "no target": (["--next", "CANDIDATES"], "needs a run to forecast; give --target"),
-    "no such candidates": (["--next", "no.csv", *AT], "no file 'no.csv'"),
+    "no such candidates": (["--next", "no.csv", *TARGET], "no file 'no.csv'"),
     "target without D": (["--next", "CANDIDATES", "--target", "N=7e9"], "needs D"),
     "no such rule": (["--budget", "1e21", "--flops", "5ND"], "'5ND' is unknown"),
     "law without N": (["--budget", "1e21", "--law", "power_law"], "PowerLaw reads C"),
@@ -85,18 +75,16 @@ BAD = {
 
 
 @pytest.mark.parametrize(("options", "message"), BAD.values(), ids=BAD.keys())
-def test_a_bad_command_writes_nothing(options, message, csv, candidates, tmp_path, capsys, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+def test_a_bad_command_writes_nothing(options, message, csv, candidates, tmp_path, capsys, no_fit):
     options = [candidates if o == "CANDIDATES" else o for o in options]
     said = refused(capsys, "plan", csv, *MAP, *options, "--out", tmp_path / "out")
     assert re.search(message, said), said
     assert sorted(p.name for p in tmp_path.iterdir()) == ["candidates.csv", "runs.csv"]
 
 
-def test_candidates_with_a_missing_column(csv, tmp_path, capsys, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+def test_candidates_with_a_missing_column(csv, tmp_path, capsys, no_fit):
     pd.DataFrame({"N": [1e9]}).to_csv(tmp_path / "half.csv", index=False)
-    assert "lack D" in refused(capsys, "plan", csv, *MAP, "--next", tmp_path / "half.csv", *AT)
+    assert "lack D" in refused(capsys, "plan", csv, *MAP, "--next", tmp_path / "half.csv", *TARGET)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +108,7 @@ def test_many_tasks_need_a_choice(capsys):
     assert "No study is given" in refused(capsys, "plan", "--budget", "1e22")
 
 
-def test_an_unconverged_fit_exits_3(csv, tmp_path, capsys, monkeypatch):  # noqa: F811
+def test_an_unconverged_fit_exits_3(csv, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(diagnostics, "MAX_RHAT", 0.5)
     command = ["plan", csv, *MAP, "--budget", "1e22", "--draws", DRAWS, "--out", tmp_path / "out", "--quiet"]
     assert "--allow-unconverged" in refused(capsys, *command, code=3)

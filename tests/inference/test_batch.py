@@ -5,6 +5,9 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.inference import batch as batches
+from bayes_scaling.inference import fit as fitting
+from bayes_scaling.inference.attempts import ADAPTED_WARMUP, WARMUP
 from bayes_scaling.models import PowerLaw
 
 
@@ -46,6 +49,38 @@ def test_a_member_is_the_fit_of_its_study_alone(batch, studies):
         spread = two.std()
         assert abs(one.mean() - two.mean()) < 0.25 * spread, name
         assert one.std() == pytest.approx(spread, rel=0.25), name
+
+
+@pytest.mark.parametrize(("adapt", "steps"), [(None, WARMUP), (False, WARMUP), (True, ADAPTED_WARMUP)])
+def test_a_batch_warms_up_as_many_steps_as_a_fit(studies, monkeypatch, adapt, steps):
+    class Seen(Exception):
+        pass
+
+    def seen(*arguments):
+        raise Seen(arguments[1].warmup, arguments[2] if name == "fit_unit" else arguments[5])
+
+    found = []
+    for module, name, fit in (
+        (batches, "fit_unit", lambda **o: bs.fit_many(PowerLaw(), studies[:1], progress=False, **o)),
+        (fitting, "fit_until_converged", lambda **o: bs.fit(PowerLaw(), studies[0], **o)),
+    ):
+        monkeypatch.setattr(module, name, seen)
+        with pytest.raises(Seen) as stopped:
+            fit(seed=0, adapt=adapt)
+        found.append(stopped.value.args)
+    (in_batch, effort), (_, alone) = found
+    assert in_batch == steps and effort == alone
+
+
+def test_a_member_is_repeated_by_its_seed_while_rounding_is_small(studies):
+    """Both are padded to 32 rows; after few transitions the draws differ by rounding alone."""
+    short = {"draws": 10, "warmup": 10, "chains": 2, "adapt": False}
+    pair = [studies[1], made("5", rows=30)]
+    for study, member in zip(pair, bs.fit_many(PowerLaw(), pair, seed=0, progress=False, **short), strict=True):
+        seed = member.posterior.seed
+        same, other = (bs.fit(PowerLaw(), study, seed=s, **short).draws["E"] for s in (seed, seed + 1))
+        np.testing.assert_allclose(member.posterior.draws["E"], same, rtol=1e-4)
+        assert not np.allclose(member.posterior.draws["E"], other, rtol=1e-4)
 
 
 def test_the_same_seed_gives_the_same_draws(batch, studies):

@@ -5,50 +5,13 @@ import subprocess
 import sys
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-import pytest
 
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import brought_back
-from bayes_scaling.inference.mode import MAX_NEWTON_STEPS, newton
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import Chinchilla
-
-
-@pytest.fixture
-def double():
-    with double_precision():
-        yield
-
-
-def banana(z):
-    return 0.5 * z[0] ** 2 + 50.0 * (z[1] - z[0] ** 2) ** 2 + 3.0
-
-
-@pytest.mark.parametrize("start", [[0.1, 0.0], [2.0, -1.0], [-3.0, 4.0]])
-def test_the_mode_of_a_curved_valley_is_found_with_its_hessian(double, start):
-    mode, height, hessian = newton(banana, jnp.array(start))
-    assert np.allclose(mode, 0.0, atol=1e-7) and height == pytest.approx(3.0, abs=1e-12)
-    assert np.allclose(hessian, [[1.0, 0.0], [0.0, 100.0]], atol=1e-4)
-
-
-def test_the_search_stops_when_it_has_arrived(double):
-    calls = []
-
-    def counted(z):
-        jax.debug.callback(lambda _: calls.append(1), z[0])
-        return banana(z)
-
-    mode, _, _ = newton(counted, jnp.array([2.0, -1.0]))
-    jax.block_until_ready(mode)
-    assert 5 < len(calls) / 5 < MAX_NEWTON_STEPS / 2  # five gradients a step in two dimensions
-
-
-def test_a_start_outside_the_support_is_left_where_it_is(double):
-    mode, height, _ = newton(lambda z: jnp.where(z[0] > 5, jnp.nan, banana(z)), jnp.array([6.0, 0.0]))
-    assert np.array_equal(mode, [6.0, 0.0]) and np.isinf(height)
 
 
 def test_one_after_another_gives_what_side_by_side_gives(simulated, monkeypatch):
@@ -84,7 +47,6 @@ import jax
 import bayes_scaling as bs
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import brought_back
-from bayes_scaling.inference.mode import MAX_NEWTON_STEPS, newton
 from bayes_scaling.models import Chinchilla
 law, plan, key = Chinchilla(), nuts.Plan(), jax.random.key(0)
 study = bs.load_study("olmo_ladder").training.select(task="MMLU").rename(loss="task_loss")

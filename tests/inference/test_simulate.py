@@ -46,3 +46,35 @@ def test_unknown_parameter_and_missing_input():
         bs.simulate(Chinchilla(), PLAN, {"alpha": 0.3}, seed=0)
     with pytest.raises(StudyError, match="tokens"):
         bs.simulate(Chinchilla(), PLAN.drop(columns="D"), seed=0)
+
+
+def test_a_parameter_that_the_law_fixes_keeps_its_value():
+    law = Transfer(floor=0.0, head=0.1)
+    grid = {"N": [1e6, 1e6, 1e8, 1e8], "D_F": [1e6, 1e7, 1e6, 1e7], "pretrained": [0.0, 1.0, 1.0, 0.0]}
+    truth = {"level": 2.0, "split": 0.3, "alpha_N": 0.1, "alpha_D": 0.1, "worth": 3.0, "a": 0.2, "b": 0.4}
+    with pytest.raises(LawError) as refused:
+        bs.simulate(law, grid, {**truth, "head": 0.2}, seed=0)
+    assert str(refused.value) == ("Transfer fixes head at 0.1, and 0.2 is given; leave it out, or fix that in the law.")
+    told, untold = (bs.simulate(law, grid, {**truth, **more}, seed=0) for more in ({"head": 0.1, "floor": 0}, {}))
+    assert told.checksum == untold.checksum
+
+
+def test_textbook_constants_that_the_law_contradicts_are_refused():
+    grid = {"N": [1e6, 1e6, 1e8, 1e8], "D_F": [1e6, 1e7, 1e6, 1e7], "pretrained": [0.0, 1.0, 1.0, 0.0]}
+    with pytest.raises(LawError, match=r"fixes floor at 0\.1, and 0 is given"):  # its paper has no floor
+        bs.simulate(Transfer(floor=0.1), grid, seed=0)
+
+
+@pytest.mark.parametrize("fixed", [2, 2.0, np.float32(2.0), np.int64(2)])
+def test_any_number_fixes_a_parameter(fixed):
+    law = Chinchilla(E=fixed)
+    assert (bs.simulate(law, PLAN, {**TRUTH, "E": 2.0}, seed=0).frame["loss"] > 2.0).all()
+    for other in (1.5, np.array([1.5, 2.5])):
+        with pytest.raises(LawError, match="fixes E at 2, and "):
+            bs.simulate(law, PLAN, {**TRUTH, "E": other}, seed=0)
+
+
+def test_what_the_plan_said_of_outcomes_is_replaced_and_all_runs_are_to_be_fitted():
+    drawn = bs.simulate(Chinchilla(), PLAN.assign(loss=99.0, role=["train", "target"] * 2), TRUTH, seed=0)
+    assert (drawn.frame["loss"] < 50).all() and set(drawn.frame["role"]) == {"train"}
+    assert drawn.name == "simulated" and len(drawn.training) == 4

@@ -82,8 +82,3 @@ def test_a_batch_in_single_precision(simulated):
     batch = bs.fit_many(Chinchilla(), [simulated], seed=0, draws=DRAWS, adapt=False, precision="single", progress=False)
     assert batch[0].posterior.diagnostics.precision == "single"
     assert 0 < batch.table()["shift"][0] < MAX_SHIFT
-
-
-def test_an_unknown_precision_is_refused(simulated):
-    with pytest.raises(bs.BayesScalingError, match=r"no precision 'half'; known: double, single"):
-        bs.fit(Chinchilla(), simulated, seed=0, precision="half")

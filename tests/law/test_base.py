@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.law.sites import extrapolate
 from bayes_scaling.models import Chinchilla
 
 
@@ -53,9 +52,37 @@ def test_several_tasks_are_too_many_for_one_series():
         Chinchilla().arrays(bs.load_study("olmo_ladder"))
 
 
-def test_discrepancy_leaves_the_data_alone_and_stretches_the_step_beyond():
-    fitted = jnp.linspace(1.0, 2.0, 101)
-    edge = float(jnp.quantile(fitted, 0.05))
-    inside, beyond = extrapolate(jnp.array([1.5, edge / 2]), fitted, jnp.array(0.2))
-    assert float(inside) == pytest.approx(1.5)
-    assert float(beyond) == pytest.approx(edge * 0.5**1.2, rel=1e-5)
+def test_columns_and_parameters_have_names_of_their_own():
+    with pytest.raises(bs.LawError, match=r"takes \*args or \*\*kwargs; name each column"):
+
+        class Loose(bs.Law):
+            E: bs.Prior = dist.LogNormal(0.0, 1.0)
+
+            def mean(self, *columns, E):
+                return E + 0 * columns[0]
+
+
+def test_a_number_fixes_a_parameter_and_the_discrepancy_is_never_learnt():
+    law = Chinchilla(E=1.69, discrepancy=dist.LogNormal(-2.0, 0.5))
+    assert law.free_parameters == ["sigma", "reducible", "split", "alpha_N", "alpha_D"]
+    assert "E=1.69" in repr(law) and repr(law).endswith("discrepancy=LogNormal(loc=-2, scale=0.5))")
+    assert law != Chinchilla(E=1.7, discrepancy=law.discrepancy) and law == law.replace(E=1.69)
+
+
+def test_references_are_geometric_means_of_the_fitted_runs():
+    study = bs.Study.from_frame(pd.DataFrame({"N": [1e8, 4e8], "D": [2e9, 8e9], "loss": [3.0, 2.9]}))
+    runs, observed = Chinchilla().arrays(study)
+    assert (float(runs["N0"]), float(runs["D0"])) == (pytest.approx(2e8), pytest.approx(4e9))
+    assert observed["loss"].tolist() == [3.0, 2.9]
+
+
+def test_an_input_that_is_no_number_names_its_row():
+    class Stepped(bs.Law):
+        E: bs.Prior = dist.LogNormal(0.0, 1.0)
+
+        def mean(self, warmup, *, E):
+            return E + 0 * warmup
+
+    study = bs.Study.from_frame(pd.DataFrame({"warmup": [10, None, "many"], "loss": [3.0, 2.9, 2.8]}))
+    with pytest.raises(bs.StudyError, match="Row 1 has warmup = None, which is not a number"):
+        Stepped().arrays(study)

@@ -5,21 +5,31 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from pathlib import Path
 
 import jax
 import numpy as np
 import numpyro
+import numpyro.distributions as dist
 import pytest
 from jax.flatten_util import ravel_pytree
 
+import bayes_scaling as bs
 from bayes_scaling import models
 from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.priors import unconstrained
+from bayes_scaling.law.trace import run_model, values_of
 
 from .examples import law_of, study_for
 
+ROOT = Path(__file__).parent.parent.parent
+LOWER = {"loss": True, "error": True, "accuracy": False}  # is better
+TEXTBOOK = {
+    "Rectified": {"E": 1.0, "B": 200.0, "D_l": 300.0, "beta": 0.6},
+    "Scratch": {"E": 0.5, "A": 6.4e13, "B": 1.8e13, "alpha_N": 0.076, "alpha_D": 0.103},
+}
 every_law = pytest.mark.parametrize("name", sorted(models.LAWS))
 
 
@@ -28,6 +38,14 @@ def trace(law, seed=0, observed=True):
     with double_precision():
         model = numpyro.handlers.trace(numpyro.handlers.seed(law, seed))
         return model.get_trace(runs, outcomes if observed else None)
+
+
+def drawn(law, seed):
+    """Return the inputs of a study, and one draw of every site from the priors with the parameters that are fixed."""
+    runs, _ = law.arrays(study_for(law))
+    fixed = {name: own for name, own in law.priors.items() if not isinstance(own, dist.Distribution)}
+    with double_precision():
+        return runs, {**fixed, **values_of(run_model(law, runs, key=seed))}
 
 
 @every_law
@@ -124,3 +142,126 @@ def test_every_outcome_has_a_density_of_its_own(name):
             assert single.shape == value.shape and np.isfinite(single[counts]).all()
             if factorises(fn):
                 assert np.sum(single[counts]) == pytest.approx(float(np.sum(fn.log_prob(value))))
+
+
+# -- hooks ----------------------------------------------------------------------------------------------------------
+
+
+@every_law
+def test_says_which_way_each_quantity_is_better(name):
+    law = law_of(name)
+    assert {quantity: law.lower_is_better(quantity) for quantity in law.quantities} == {
+        quantity: LOWER[quantity] for quantity in law.quantities
+    }
+    with pytest.raises(bs.LawError, match="does not say which way 'reward' is better"):
+        law.lower_is_better("reward")
+
+
+@every_law
+def test_no_outcome_is_below_the_irreducible_one(name):
+    law = law_of(name)
+    for seed in range(3):
+        runs, values = drawn(law, seed)
+        with double_precision():
+            floor, mean = np.asarray(law.irreducible(runs, values)), np.asarray(values[f"{law.outcome}_mean"])
+        assert np.isfinite(mean).all()
+        assert (floor <= mean * (1 + 1e-9)).all() and (floor >= 0).all()
+
+
+@every_law
+def test_every_input_of_a_run_has_a_column(name):
+    law = law_of(name)
+    study = study_for(law)
+    runs, _ = law.arrays(study)
+    assert tuple(law.columns) == law.run_inputs != ()
+    assert set(law.columns.values()) <= set(study.frame.columns)
+    assert set(law.run_inputs) <= runs.keys() and set(law.indicators) <= set(law.run_inputs)
+
+
+@every_law
+def test_every_task_stands_for_a_series_of_each_quantity(name):
+    law = law_of(name)
+    study = study_for(law)
+    dims, coords = law.dims(study)
+    assert law.by_task == any(dims.get(quantity) for quantity in law.quantities)
+    for quantity in law.quantities if law.by_task else ():
+        labels = [str(label) for label in coords[dims[quantity][-1]]]
+        assert {law.series_of(task, labels) for task in study.tasks} <= set(labels)
+
+
+@every_law
+def test_a_route_is_one_of_the_series(name):
+    law = law_of(name)
+    assert law.route is None or law.route in law.series
+    assert set(law.series_units) >= set(law.series) or not law.series_units
+
+
+@every_law
+def test_a_law_of_transfer_says_what_pretraining_is_worth_and_no_other_law_does(name):
+    law = law_of(name)
+    runs, values = drawn(law, 0)
+    if not law.transfers:
+        for ask in (law.transferred, law.enough) if name != "scratch" else (law.transferred,):
+            with pytest.raises(bs.LawError, match="says nothing of transfer; fit one of the laws of transfer"):
+                ask(runs, values)
+        return
+    centre = {own: float(unconstrained(prior)[0]) for own, prior in law.priors.items() if own in law.free_parameters}
+    with double_precision():
+        middle = {own: dist.biject_to(law.priors[own].support)(u) for own, u in centre.items()}
+        values = {**values, **middle}
+        pretrained = {**runs, **{indicator: np.full(len(runs["N"]), 1.0) for indicator in law.indicators}}
+        scratch = {**runs, **{indicator: np.zeros(len(runs["N"])) for indicator in law.indicators}}
+        for found in (law.transferred(pretrained, values), law.enough(runs, values)):
+            assert np.shape(found) == runs["N"].shape
+            assert np.isfinite(np.asarray(found)).all() and (np.asarray(found) > 0).all()
+        assert (np.asarray(law.transferred(scratch, values)) == 0).all()
+
+
+@every_law
+def test_textbook_constants_become_parameters(name):
+    law = law_of(name)
+    runs, _ = law.arrays(study_for(law))
+    constants = law.published or TEXTBOOK.get(law.name) or dict.fromkeys(law.free_parameters, 1.0)
+    found = law.centred(runs, **constants)
+    assert set(found) <= set(law.priors)
+    assert all(np.isfinite(value) for value in found.values())
+
+
+@every_law
+def test_every_field_says_what_it_is(name):
+    law = law_of(name)
+    assert list(law.notes) == [*(n for n in law.fields if n not in ("sigma", "discrepancy")), "sigma", "discrepancy"]
+    for field, note in law.notes.items():
+        assert note.kind == "prior" if field in law.priors else note.kind in ("option", "data")
+        assert note.reason.endswith(".") and bool(note.unit) == (field in law.priors), field
+
+
+@every_law
+def test_options_shape_the_program_and_data_do_not(name):
+    law = law_of(name)
+    leaves, structure = jax.tree.flatten(law)
+    for field, note in law.notes.items():
+        value = law.fields[field]
+        if note.kind == "option":
+            assert jax.tree.structure(law.replace(**{field: another(value)})) != structure, field
+            continue
+        moved = value.replace(discrepancy=0.123) if isinstance(value, bs.Law) else 0.123
+        other = law.replace(**{field: moved})
+        if isinstance(value, dist.Distribution):  # a number in the place of a prior is another structure
+            other = law.replace(**{field: jax.tree.map(lambda number: number + 0.125, value)})
+        assert jax.tree.structure(other) == structure, field
+        assert jax.tree.leaves(other) != leaves, field
+
+
+def another(value):
+    """Return another value of an option."""
+    if isinstance(value, bool):
+        return not value
+    return {int: 3, str: "c4_loss", tuple: ("task_loss",)}[type(value)]
+
+
+def test_nobody_asks_a_law_for_what_the_protocol_does_not_name():
+    asked = re.compile(r"\b(getattr|hasattr)\((\w+\.)?law,")
+    files = [path for folder in ("bayes_scaling", "models") for path in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 80
+    assert [str(path) for path in files if asked.search(path.read_text(encoding="utf-8"))] == []

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import FewSteps, Kaplan, ShiftedCompute, ShiftedPowerLaw
+from bayes_scaling.models import ShiftedPowerLaw
 from bayes_scaling.models.shifted_power_law import anchors
 
 E0, E1, K, KAPPA = 1.5, 1.2, 0.8, 1.1
@@ -72,26 +72,3 @@ def test_the_discrepancy_acts_beyond_the_pairs_only(posterior):
     spread = [f.draws["loss_mean"].std("sample").to_numpy() for f in (wide, plain)]
     assert spread[0][0] == pytest.approx(spread[1][0])
     assert spread[0][1] > spread[1][1]
-
-
-def test_kaplan_constants_are_the_equation():
-    law = Kaplan()
-    runs = {"N": 3e8, "D": 7e9, "N0": 1e8, "D0": 5e9}
-    p = {"E": 1.7, "reducible": 0.8, "split": 0.4, "alpha_N": 0.34, "alpha_D": 0.28}
-    made = law.derived(runs, **p)
-    bracket = (made["A"] / runs["N"]) ** (p["alpha_N"] / p["alpha_D"]) + made["B"] / runs["D"]
-    assert float(law.at(runs, p)) == pytest.approx(float(p["E"] + bracket ** p["alpha_D"]), rel=1e-5)
-
-
-def test_few_steps_without_penalty_and_coupling_is_chinchilla():
-    columns = (3e8, 7e9, 500.0, 1e8, 5e9)
-    p = {"E": 1.7, "reducible": 0.8, "split": 0.4, "alpha_N": 0.34, "alpha_D": 0.28}
-    plain = bs.models.Chinchilla().mean(*columns[:2], *columns[3:], **p)
-    assert float(FewSteps().mean(*columns, coupling=1.0, penalty=0.0, **p)) == pytest.approx(float(plain), rel=1e-5)
-    assert FewSteps().mean(*columns, coupling=1.0, penalty=0.02, **p) > plain
-
-
-def test_the_shift_of_compute_lies_below_every_run():
-    study = bs.Study.from_frame(pd.DataFrame({"C": np.geomspace(1e18, 1e20, 8), "loss": np.geomspace(4, 3, 8)}))
-    runs, _ = ShiftedCompute().arrays(study)
-    assert runs["least_C"] < study.column("flops").min()

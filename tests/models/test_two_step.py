@@ -47,12 +47,6 @@ def test_units_are_those_of_each_series(ladder, posterior):
     assert units["MMLU"] == {"bits per byte", "fraction"}
 
 
-def test_a_run_without_a_task_is_named(ladder):
-    lost = ladder.training.select("not (run == '370M-2xC' and task == 'PIQA')")
-    with pytest.raises(bs.StudyError, match="Run '370M-2xC' of study 'olmo_ladder' has no task 'PIQA'"):
-        TwoStep().arrays(lost)
-
-
 VARIANTS = {
     "flops": TwoStep(step1=PowerLaw()),
     "single step": single_step(),

@@ -1,4 +1,3 @@
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -7,6 +6,7 @@ import bayes_scaling as bs
 from bayes_scaling import plots
 from bayes_scaling.errors import TargetError
 from bayes_scaling.models import ShiftedPowerLaw
+from tests import worlds
 
 
 @pytest.fixture(autouse=True)
@@ -39,40 +39,6 @@ def test_the_forest_draws_where_it_is_told(ladder_forecast):
     assert ladder_forecast.plot(ax=ax) is ax
     with pytest.raises(TargetError, match="no 'acuracy'; did you mean 'accuracy'"):
         plots.plot_forest(ladder_forecast, "acuracy")
-
-
-def test_the_ladder_has_three_panels_with_units(ladder_fits, ladder_forecast, ladder):
-    axes = plots.plot_ladder(bs.forecast_path(ladder_fits, ladder_forecast), "MMLU")
-    assert [a.get_xlabel() for a in axes] == [
-        "training FLOPs",
-        "task loss (bits per byte), falling",
-        "training FLOPs",
-    ]
-    assert [a.get_ylabel() for a in axes] == ["task loss (bits per byte)", "accuracy (%)", "accuracy (%)"]
-    target = ladder.select(run="7B-4T", task="MMLU").frame.iloc[0]
-    assert (target["flops"], target["task_loss"]) in [(pytest.approx(x), pytest.approx(y)) for x, y in stars(axes[0])]
-    assert len(stars(axes[1])) == len(stars(axes[2])) == 2
-    assert axes[0].get_xlim()[1] > target["flops"]
-
-
-def test_the_ladder_of_one_route_takes_given_axes(ladder_fits, ladder):
-    forecast = ladder_fits[1].forecast({"N": 7e9, "D": 4e12}, allow_unconverged=True)
-    _, axes = plt.subplots(1, 3)
-    path = bs.forecast_path(ladder_fits[1], forecast)
-    drawn = plots.plot_ladder(path, "PIQA", axes)
-    assert list(drawn) == list(axes)
-    assert axes[0].get_ylabel() == "c4 loss (nats per token)"
-    assert axes[0].get_xlabel() == "training FLOPs (6ND)"
-    assert not any(np.isfinite(s).all() for ax in axes for s in stars(ax))
-    with pytest.raises(TargetError, match="no task 'PIQ'"):
-        plots.plot_ladder(path, "PIQ")
-
-
-def test_the_sheet_has_a_row_per_task(ladder_fits, ladder_forecast, ladder):
-    figure = plots.plot_ladder_sheet(bs.forecast_path(ladder_fits, ladder_forecast))
-    axes = np.reshape(figure.axes, (8, 3))
-    named = [next(t.get_text() for t in row[0].texts if t.get_text() in ladder.tasks) for row in axes]
-    assert named == ladder.tasks
 
 
 def test_a_fit_shows_law_and_discrepancy(simulated_fit):
@@ -111,7 +77,15 @@ def test_a_fit_of_many_series_is_refused(ladder_fits, ladder_forecast):
         plots.plot_fit(bs.forecast_path(ladder_fits, ladder_forecast))
 
 
-def test_the_users_style_is_left_alone(ladder_forecast):
-    before = dict(mpl.rcParams)
-    plots.plot_forest(ladder_forecast)
-    assert dict(mpl.rcParams) == before
+def test_an_error_is_drawn_in_per_cent():
+    posterior = worlds.wrong(0.123)
+    forecast = posterior.forecast({"N": 7e9, "D": 4e12, "error": 0.133})
+    forest, fit = plots.plot_forest(forecast), plots.plot_fit(bs.forecast_path(posterior, forecast))
+    assert forest.get_xlabel() == fit.get_ylabel() == "error (%)"
+    assert stars(forest)[0][0] == pytest.approx(13.3) and stars(fit)[0][1] == pytest.approx(13.3)
+    (median,) = (line.get_xdata()[0] for line in forest.lines if line.get_marker() == "|")
+    assert median == pytest.approx(12.3, rel=1e-4)
+    dots = [line.get_ydata() for line in fit.lines if line.get_marker() == "."]
+    np.testing.assert_allclose(dots, 12.3)
+    band = fit.collections[0].get_paths()[0].get_extents()
+    assert 10 < band.y0 <= band.y1 < 20

@@ -7,7 +7,6 @@ import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
-import numpyro.distributions as dist
 import pytest
 
 import bayes_scaling as bs
@@ -15,7 +14,6 @@ from bayes_scaling import files
 from bayes_scaling.errors import ConvergenceError, FileError
 from bayes_scaling.forecasts.forecast import average
 from bayes_scaling.reporting.assessment import Assessment
-from bayes_scaling.reporting.law_card import law_cards
 from bayes_scaling.reporting.page import write_report
 from bayes_scaling.reporting.result import Result
 from tests.worlds import GOOD
@@ -157,20 +155,6 @@ def test_fits_of_other_outcomes_are_shown_side_by_side_with_the_reason(simulated
     posterior.report(tmp_path / "report.html", TARGET, others={"other": other})
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "cannot be compared" in text and "Median and 90 % interval by fit" in text
-
-
-def test_a_law_without_words_is_shown_by_its_source():
-    class Plain(bs.Law):
-        E: bs.Prior = dist.LogNormal(0.5, 0.5)
-
-        def mean(self, N, *, E):
-            return E / N
-
-    (card,) = law_cards(Plain(sigma=0.01))
-    assert card.source == "def mean(self, N, *, E):\n    return E / N\n"
-    assert card.about == card.equation == ""
-    why = {prior.name: prior.reason for prior in card.priors}
-    assert why["E"] == "" and why["sigma"] == "Set for this fit; the law's own is LogNormal(loc=-4.60517, scale=1)."
 
 
 def test_it_is_made_for_a_phone_and_for_paper(path, page):

@@ -58,7 +58,9 @@ def test_too_few_pairs():
 def test_a_loss_that_is_no_positive_number_names_its_row(value):
     one, two = made("a"), made("b")
     two.frame.loc[2, "loss"] = value
-    with pytest.raises(bs.StudyError, match="ordinate 'loss' of study 'b' is not a positive number in row 2"):
+    with pytest.raises(
+        bs.StudyError, match="ordinate 'loss' of study 'b' is not a positive number in run 'b2' \\(row 3\\)"
+    ):
         pair(one, two)
 
 

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, Scratch
-from bayes_scaling.study.validation import FRACTION, NUMERIC, POSITIVE
+from bayes_scaling.models import Chinchilla, FewSteps, Scratch, ShiftedPowerLaw
+from bayes_scaling.models.two_step import routes
+from bayes_scaling.study.validation import CANONICAL, FRACTION, NUMERIC, POSITIVE
 
 ROWS = 6
 COLUMNS = {
@@ -27,6 +28,8 @@ COLUMNS = {
     "loss": [3.9, 3.6, 3.3, 3.5, 3.2, 3.0],
     "accuracy": np.linspace(0.3, 0.6, ROWS).tolist(),
     "finetune_data": [1e3, 2e3, 4e3] * 2,
+    "task_loss": [0.9, 0.8, 0.7, 0.6, 0.5, 0.4],
+    "chance": [0.25] * ROWS,
 }
 VALUES = {
     "none": None,
@@ -121,16 +124,21 @@ def ends_well(make) -> str:
     assert not study.frame.columns.has_duplicates
     for column in map(str, study.frame.columns):
         if NUMERIC.fullmatch(column):
-            values = study.column(column)
+            try:
+                values = study.column(column)
+            except bs.StudyError as error:  # what nothing has read yet is refused when it is
+                assert column not in CANONICAL and str(error).endswith((".", "?")) and "\n" not in str(error)
+                continue
             assert values.dtype == float and np.isfinite(values).all()
             assert not POSITIVE.fullmatch(column) or (values > 0).all()
             assert not FRACTION.fullmatch(column) or ((values >= 0) & (values <= 1)).all()
-    try:
-        runs, observed = Chinchilla().arrays(study.training)
-        assert all(np.isfinite(v).all() for v in (*runs.values(), *observed.values()))
-        Scratch().arrays(study)
-    except bs.BayesScalingError:
-        pass
+    for law in (Chinchilla(), Scratch(), FewSteps(), ShiftedPowerLaw(), *routes(jointly=("task_loss",))):
+        try:
+            runs, observed = law.arrays(study.training)
+        except bs.BayesScalingError:
+            continue
+        assert all(np.isfinite(np.asarray(v, dtype=float)).all() for v in (*runs.values(), *observed.values()))
+    assert isinstance(str(bs.design_check(study)) if "role" not in study.frame else "", str)
     return "sound"
 
 
@@ -254,6 +262,20 @@ def test_most_of_it_is_refused_and_what_is_harmless_is_not():
         assert ends_well(lambda table=table: bs.Study.from_frame(table)) == "sound", name
 
 
+@pytest.mark.parametrize("value", [None, np.inf, 0.0, -1.0, "word"])
+def test_what_nothing_reads_may_hold_anything_until_it_is_read(value):
+    table = good().drop(columns=["task", "accuracy"]).astype({"task_loss": object}).assign(steps=1000)
+    table.at[2, "task_loss"] = value
+    study = bs.Study.from_frame(table)
+    Chinchilla().arrays(study)
+    with pytest.raises(bs.StudyError, match=r"[Rr]un 'c' \(row 3\) has (no )?task_loss"):
+        study.column("task_loss")
+    with pytest.raises(bs.StudyError, match="task_loss"):
+        bs.Study.from_frame(table, task_loss="task_loss")
+    with pytest.raises(bs.StudyError, match=r"row 3.*source_loss"):
+        ShiftedPowerLaw().arrays(bs.Study.from_frame(table.rename(columns={"task_loss": "source_loss"})))
+
+
 CELLS = st.one_of(
     st.none(),
     st.booleans(),
@@ -268,7 +290,10 @@ CELLS = st.one_of(
     st.lists(st.floats(), max_size=2),
 )
 NAMES = st.one_of(
-    st.sampled_from([*COLUMNS, "N", "D", "C", "flops", "steps", "chance", "checkpoint"]), st.text(max_size=5)
+    st.sampled_from(
+        [*COLUMNS, "N", "D", "C", "flops", "steps", "chance", "checkpoint", "seed", "source_loss", "State"]
+    ),
+    st.text(max_size=5),
 )
 
 

@@ -1,0 +1,153 @@
+"""What the command ``pair`` is asked: two axes, the pairs of training sets between them, and the runs to forecast."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import StudyError, TargetError, listed, suggest
+from bayes_scaling.study.pairing import Pairing, choose, pair
+from bayes_scaling.study.study import Study
+from bayes_scaling.study.validation import number_of
+
+__all__ = ["Aim", "read_pairings"]
+
+ALL, SAME = "all", "same"  # sets of a pair
+
+
+@dataclasses.dataclass(frozen=True)
+class _Axis:
+    """One axis of a pair as the user writes it: ``SET:LOSS``; the set may be ``all`` or (on the ordinate) ``same``.
+
+    Where a table has one training set, ``LOSS`` alone will do.
+    """
+
+    name: str
+    loss: str
+
+    @classmethod
+    def read(cls, text: str, option: str, sets: Sequence[str] = (), losses: Sequence[str] = ()) -> _Axis:
+        """Read ``SET:LOSS``, or the ``LOSS`` of the only set.
+
+        Examples
+        --------
+        >>> _Axis.read("fineweb_edu:train_loss", "--from")
+        _Axis(name='fineweb_edu', loss='train_loss')
+        """
+        if len(sets) == 1 and text.strip() in losses:
+            return cls(sets[0], text.strip())
+        name, sign, loss = (part.strip() for part in text.partition(":"))
+        if not (name and sign and loss):
+            known = suggest(text.strip(), losses)
+            raise StudyError(
+                f"{option} {text!r} is not a set and a loss; write it like fineweb_edu:train_loss ({known[:-1]})."
+            )
+        return cls(name, loss)
+
+
+@dataclasses.dataclass(frozen=True)
+class Aim:
+    """Runs to forecast of every pair: losses on the abscissa, and names of runs whose loss there is known."""
+
+    values: tuple[float, ...] = ()
+    runs: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, values: Sequence[str], runs: Sequence[str]) -> Aim:
+        """Read ``--target`` and ``--target-run``.
+
+        Raises
+        ------
+        TargetError
+            A value is not a positive number.
+
+        Examples
+        --------
+        >>> Aim.read(["2.1"], ["7B"])
+        Aim(values=(2.1,), runs=('7B',))
+        """
+        found = tuple(number_of(value) for value in values)
+        for text, value in zip(values, found, strict=True):
+            if not (np.isfinite(value) and value > 0):
+                raise TargetError(f"--target {text!r} is not a loss on the axis of --from; give a number, such as 2.1.")
+        return cls(found, tuple(runs))
+
+    def of(self, source: Study, loss: str, by: Sequence[str], pairing: Pairing) -> tuple[Pairing, pd.DataFrame | None]:
+        """Return a pairing without the runs to forecast, and those as a table of targets; None: those of the study.
+
+        Raises
+        ------
+        TargetError
+            Nothing says what to forecast, or there is no such run.
+        StudyError
+            Too few pairs are left to fit.
+        """
+        if not (self.values or self.runs):
+            if pairing.targets:
+                return pairing, None
+            raise TargetError(
+                f"The pair {pairing.study.name} names no run to forecast; give --target with a value of {loss}, "
+                "--target-run with the name of a run, or a column role that says train or target."
+            )
+        rows = [{"target": f"{loss}={value:g}", "source_loss": value} for value in self.values]
+        left, right = source.frame, pairing.study.frame
+        for name in self.runs:
+            if "run" not in left or not (named := left["run"].astype(str) == name).any():
+                known = left["run"] if "run" in left else ()
+                raise TargetError(f"Study {source.name!r} has no run {name!r}; {suggest(name, known)}")
+            place = int(np.argmax(named))
+            rows.append({"target": name, "source_loss": float(source.column(loss)[place])})
+            same = np.all([right[c] == source.column(c)[place] for c in by], axis=0)
+            rows[-1] |= {"loss": float(right.loc[same, "loss"].iloc[0])} if same.any() else {}
+            right = right[~same]
+        fitted = Study(right, pairing.study.card)
+        count = len(fitted.training.frame)
+        if count < 4:
+            raise StudyError(f"Only {count} pairs are left to fit without {listed(self.runs)}; at least 4 are needed.")
+        return dataclasses.replace(pairing, study=fitted, paired=count, targets=len(rows)), pd.DataFrame(rows)
+
+
+def read_pairings(
+    study: Study, source: str, target: str, *, sets: str, by: str, aim: Aim | None = None
+) -> list[tuple[Pairing, pd.DataFrame | None]]:
+    """Return the pairings that ``--from`` and ``--to`` ask for, each with its targets where ``aim`` gives them.
+
+    Raises
+    ------
+    StudyError
+        A set, a loss or a column is missing.
+    TargetError
+        With ``aim``: nothing says what to forecast.
+    """
+    losses = [str(column) for column in study.frame]
+    known = [str(name) for name in study.frame[sets].drop_duplicates()] if sets in study.frame else [study.name]
+    abscissa, ordinate = _Axis.read(source, "--from", known, losses), _Axis.read(target, "--to", known, losses)
+    if sets not in study.frame and {abscissa.name, ordinate.name} - {study.name, ALL, SAME}:
+        raise StudyError(
+            f"Study {study.name!r} has no column {sets!r} to tell training sets apart; "
+            f"{suggest(sets, study.frame.columns)}"
+        )
+    found = []
+    for one in known if abscissa.name == ALL else [abscissa.name]:
+        others = [one] if ordinate.name == SAME else known if ordinate.name == ALL else [ordinate.name]
+        found += [(one, two) for two in others if (one, abscissa.loss) != (two, ordinate.loss)]
+    if not found:
+        raise StudyError(f"{source!r} and {target!r} are one axis; give two different ones.")
+    names, agree = dict.fromkeys(itertools.chain(*found)), [name.strip() for name in by.split(",")]
+    chosen = {name: choose(study, sets, name) if sets in study.frame else study for name in names}
+    pairings = []
+    for one, two in found:
+        pairing = pair(
+            chosen[one],
+            chosen[two],
+            source_loss=abscissa.loss,
+            loss=ordinate.loss,
+            by=agree,
+            name=f"{one}:{abscissa.loss} -> {two}:{ordinate.loss}",
+        )
+        pairings.append(aim.of(chosen[one], abscissa.loss, agree, pairing) if aim else (pairing, None))
+    return pairings

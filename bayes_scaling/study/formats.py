@@ -1,0 +1,136 @@
+"""From a file to a table with the file's own column names: CSV and its kin, JSON, Excel and parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bayes_scaling.errors import FileError
+
+__all__ = ["KINDS", "read_file"]
+
+KINDS = "CSV, TSV, JSON, JSON lines, Excel or parquet"
+SEPARATORS = ",;\t|"
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+NEEDS = {".parquet": "pyarrow", ".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd"}
+HEAD = 20  # lines that a separator is looked for in
+
+
+def read_file(path: Path) -> pd.DataFrame:
+    """Read a table from a file; suffix and content say how.
+
+    Raises
+    ------
+    FileError
+        There is no such file, or it cannot be read as a table.
+    """
+    try:
+        exists = path.is_file()
+    except ValueError:  # a null byte
+        exists = False
+    if not exists:
+        raise FileError(f"There is no file {str(path)!r}; give a table of runs as {KINDS}.")
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            return pd.read_parquet(path)
+        if suffix in NEEDS:
+            return pd.read_excel(path)
+        return _from_text(_text_of(path), suffix)
+    except ImportError as error:
+        needed = NEEDS.get(suffix, "another package")
+        raise FileError(
+            f"Reading {str(path)!r} needs {needed}; install it (pip install {needed}), or give CSV."
+        ) from error
+    except Exception as error:  # pandas, pyarrow and the codecs each raise their own
+        reason = " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
+        raise FileError(f"{str(path)!r} cannot be read as a table ({reason}); give {KINDS}, text in UTF-8.") from error
+
+
+def _text_of(path: Path) -> str:
+    """Return a text file, unpacked where its suffix says that it is compressed."""
+    if path.suffix.lower() not in PACKED:
+        return path.read_text(encoding="utf-8-sig")
+    from pandas.io.common import get_handle
+
+    with get_handle(path, "r", encoding="utf-8-sig", compression="infer") as opened:
+        return str(opened.handle.read())
+
+
+def _from_text(text: str, suffix: str) -> pd.DataFrame:
+    start = text.lstrip()[:1]
+    if suffix in (".json", ".jsonl", ".ndjson") or start in ("{", "["):
+        return _from_json(text)
+    return _from_csv(text, "\t" if suffix == ".tsv" else None)
+
+
+# -- text in columns ------------------------------------------------------------------------------------------------
+
+
+def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
+    separator = separator or _separator(text)
+    decimal = "," if separator == ";" and _decimal_commas(text) else "."
+    return pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, decimal=decimal)
+
+
+def _separator(text: str) -> str:
+    """Return what separates the columns: what splits the heading into most fields, and the first rows into as many."""
+    lines = [line for line in text.splitlines() if line.strip()][:HEAD]
+    best, most = ",", 1
+    for mark in SEPARATORS:
+        try:
+            counts = [len(fields) for fields in csv.reader(lines, delimiter=mark, skipinitialspace=True)]
+        except csv.Error:
+            continue
+        agree = len(set(counts)) == 1
+        if counts and counts[0] > 1 and (fields := counts[0] + 1000 * agree) > most:
+            best, most = mark, fields
+    return best
+
+
+def _decimal_commas(text: str) -> bool:
+    """Say whether numbers between semicolons have decimal commas: some do, and none has a point."""
+    cells = [cell.strip() for line in text.splitlines()[1:HEAD] for cell in line.split(";")]
+    found = [cell for cell in cells if re.fullmatch(r"[-+]?\d*[.,]\d+(e[-+]?\d+)?", cell, re.IGNORECASE)]
+    return bool(found) and all("," in cell for cell in found)
+
+
+# -- JSON -----------------------------------------------------------------------------------------------------------
+
+
+def _from_json(text: str) -> pd.DataFrame:
+    """Read records, a record a line, columns by name, or records under one key; nested records get names with ``/``."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 or error.msg != "Extra data":
+            raise
+        found = [json.loads(line) for line in lines]
+    return _table_of(found)
+
+
+def _table_of(found: Any) -> pd.DataFrame:
+    if isinstance(found, Mapping):
+        values = list(found.values())
+        lists = [value for value in values if isinstance(value, list)]
+        if len(lists) == 1 and lists[0] and all(isinstance(record, Mapping) for record in lists[0]):
+            found = lists[0]  # the records under one key, beside what is said of them
+        elif values and len(lists) == len(values):
+            return pd.DataFrame(found)
+        elif values and all(isinstance(value, Mapping) for value in values):
+            if all(str(key).isdigit() for value in values for key in value):
+                return pd.DataFrame(found)  # columns of values by row, as pandas writes them
+            found = [{"run": name, **record} for name, record in found.items()]
+        else:
+            found = [found]
+    if not isinstance(found, list) or not all(isinstance(record, Mapping) for record in found):
+        raise ValueError("it holds neither records nor columns")
+    return pd.json_normalize(found, sep="/")

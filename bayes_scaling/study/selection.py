@@ -1,0 +1,143 @@
+"""Which rows of a table become runs: those a query keeps, those without gaps, and repeats told apart by their seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import StudyError, listed, option, suggest
+from bayes_scaling.study.reading import SYMBOLS
+from bayes_scaling.study.validation import FINISHED, comparable, row_name, row_number, shown, unfit
+
+__all__ = ["kept_by", "replicates", "unfinished", "without_gaps"]
+
+SEED = "seed"
+STATE = "State"
+MOST = 6  # rows or runs that a sentence names
+
+
+def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows that a pandas query keeps; it may speak of our columns and of the user's own names of them.
+
+    Raises
+    ------
+    StudyError
+        The query cannot be read, speaks of a column that is not there, or keeps no row.
+    """
+    given = f"The query {option('where', query)}"
+    like = f"write it like {option('where', FINISHED)}, with backticks around names that are no words"
+    both = [*((symbol, ours) for symbol, ours in SYMBOLS.items()), *((names[ours], ours) for ours in names)]
+    named = {theirs: ours for theirs, ours in both if theirs not in table and ours in table}
+    known = table.assign(**{theirs: table[ours] for theirs, ours in named.items()})
+    if "@" in query:
+        raise StudyError(f"{given} speaks of a variable, and only columns are known; {like}.")
+    try:
+        kept = known.eval(query, engine="python")
+    except pd.errors.UndefinedVariableError as error:
+        lacking = str(error).split("'")[1]
+        raise StudyError(f"{given} speaks of {lacking!r}, which is no column; {suggest(lacking, known)}") from error
+    except Exception as error:  # the parser and the columns' types each raise their own
+        reason = " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
+        raise StudyError(f"{given} cannot be read ({reason}); {like}.") from error
+    if not isinstance(kept, pd.Series) or len(kept) != len(table) or not pd.api.types.is_bool_dtype(kept.dtype):
+        raise StudyError(f"{given} does not say of each row whether to keep it; {like}.")
+    kept = kept.fillna(False).to_numpy(dtype=bool)
+    if not kept.any():
+        raise StudyError(f"{given} keeps none of {len(table)} rows; loosen it.")
+    return table[kept]
+
+
+def without_gaps(table: pd.DataFrame, read: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows in which nothing that is read is missing or infinite, and a sentence on those left out.
+
+    Raises
+    ------
+    StudyError
+        No row is left.
+    """
+    gaps = {column: unfit(table, column) for column in read if column in table}
+    out = np.any(list(gaps.values()), axis=0) if gaps else np.zeros(len(table), dtype=bool)
+    if not out.any():
+        return table, []
+    columns = " or ".join(column for column, missing in gaps.items() if missing.any())
+    if out.all():
+        raise StudyError(f"In each of {len(table)} rows {columns} is missing; give another column, or fill it in.")
+    rows = listed((row_name(table, place) for place in np.flatnonzero(out)), MOST)
+    said = f"{out.sum()} of {len(table)} rows, in which {columns} is missing or infinite, were left out: {rows}."
+    return table[~out], [said]
+
+
+def unfinished(table: pd.DataFrame) -> list[str]:
+    """Return a sentence where some runs are not finished, by the column ``State`` of experiment trackers."""
+    if STATE not in table:
+        return []
+    states = table[STATE].astype(str)
+    stopped = states[states != "finished"]
+    if stopped.empty or len(stopped) == len(table):
+        return []
+    what = listed(stopped.drop_duplicates(), MOST)
+    return [f"{len(stopped)} of {len(table)} rows are {what}; {option('where', FINISHED)} leaves them out."]
+
+
+def replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table with runs that differ in their seed under names of their own, and a sentence that says so.
+
+    Raises
+    ------
+    StudyError
+        Rows are alike, or are of one run and nothing tells them apart.
+    """
+    said: list[str] = []
+    if "run" not in table:
+        identity = list(table.columns)
+    else:
+        identity = [k for k in ("run", "task", "checkpoint") if k in table]
+        table, said = _by_seed(table, identity)
+    places: dict[tuple, list[int]] = {}
+    for place, key in enumerate(zip(*(comparable(table[k]) for k in identity), strict=True)):
+        places.setdefault(key, []).append(place)
+    repeats = [rows for rows in places.values() if len(rows) > 1]
+    if repeats:
+        raise StudyError(_repeated(table, identity, repeats))
+    return table, said
+
+
+def _by_seed(table: pd.DataFrame, identity: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Put the seed into the name of each run that has several."""
+    if SEED not in table or not table.astype({k: str for k in identity}).duplicated(identity).any():
+        return table, []
+    seeds = table.groupby(table["run"].map(str), sort=False)[SEED].transform(lambda s: s.map(str).nunique())
+    several = (seeds > 1).to_numpy()
+    names = [
+        f"{run} (seed {_plain(seed)})" if many else run
+        for run, seed, many in zip(table["run"], table[SEED], several, strict=True)
+    ]
+    count = table.loc[several, "run"].nunique()
+    if not count:
+        return table, []
+    repeated = f"{count} run{'s were' if count > 1 else ' was'} repeated with several seeds"
+    return table.assign(run=names), [f"{repeated}; each repeat counts as a run of its own."]
+
+
+def _plain(seed: object) -> object:
+    return int(seed) if isinstance(seed, (float, np.floating)) and float(seed).is_integer() else seed
+
+
+def _repeated(table: pd.DataFrame, identity: list[str], repeats: list[list[int]]) -> str:
+    """Return what to do about rows of one run."""
+    if "run" not in table:
+        rows = listed((str(row_number(table, place)) for place in repeats[0]), MOST)
+        return f"Rows {rows} are alike; keep one, or tell repeats apart in a column 'run' or 'seed'."
+    clauses = []
+    for places in repeats[:MOST]:
+        what = " on ".join(shown(table[k].iloc[places[0]], 40) for k in identity[:2])
+        rows = listed((str(row_number(table, place)) for place in places), MOST)
+        clauses.append(f"run {what} stands in rows {rows}")
+    if len(repeats) > MOST:
+        clauses.append(f"{len(repeats) - MOST} runs more are repeated")
+    text = f"{', '.join(clauses)}; keep one row of each, or tell repeats apart by a column 'seed'"
+    if "task" not in table:
+        text += ", tasks by 'task', and checkpoints by 'checkpoint'"
+    return f"{text[0].upper()}{text[1:]}."

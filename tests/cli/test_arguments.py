@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.cli.arguments import (
+    choose_laws,
+    choose_targets,
+    choose_tasks,
+    open_study,
+    parse_inputs,
+    parse_pairs,
+    read_numbers,
+    read_pairings,
+)
+from bayes_scaling.models import Chinchilla, TwoStep
+from tests.cli.running import MAP
+
+RUNS = pd.DataFrame({"run": list("abc"), "N": [1e8, 2e8, 4e8], "D": [2e9, 4e9, 8e9], "loss": [3.9, 3.6, 3.3]})
+
+
+@pytest.fixture(scope="module")
+def study():
+    return bs.Study.from_frame(RUNS, name="mine")
+
+
+# -- studies --------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_read_with_the_columns_of_the_map(csv):
+    study = open_study(str(csv), MAP[1], "6ND")
+    assert study.name == "runs" and {"n_params", "tokens", "loss", "flops"} <= set(study.frame)
+
+
+def test_a_mapped_column_of_an_embedded_study_keeps_its_unit():
+    study = open_study("olmo_ladder", "loss=task_loss")
+    assert study.card.units["loss"].startswith("bits per byte") and study.name == "olmo_ladder"
+    assert open_study("olmo_ladder").frame.equals(bs.load_study("olmo_ladder").frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "message"),
+    [
+        ("olmo_lader", None, "no study and no file 'olmo_lader'; did you mean 'olmo_ladder'"),
+        ("runs.csv", None, "no file 'runs.csv'"),
+        ("olmo_ladder", "name=task", "--map gives a column for 'name', which no law reads"),
+        ("olmo_ladder", "loss", "--map 'loss' is not a list of pairs"),
+    ],
+)
+def test_a_study_that_cannot_be_opened_is_one_sentence(name, columns, message):
+    with pytest.raises(bs.BayesScalingError, match=message):
+        open_study(name, columns)
+
+
+def test_the_law_is_that_asked_for_or_what_the_columns_call_for(study):
+    assert choose_laws(study, "kaplan")[0] == "kaplan"
+    assert [law.name for law in choose_laws(study, None)[1]] == ["Chinchilla"]
+
+
+# -- tasks ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_joint_law_keeps_all_tasks_and_a_law_of_one_series_its_own(ladder):
+    assert choose_tasks(ladder, TwoStep(), ("MMLU",)) is ladder
+    assert choose_tasks(ladder, Chinchilla(), ("MMLU",)).tasks == ["MMLU"]
+    with pytest.raises(bs.StudyError, match="one series, and 2 tasks are asked for; choose one with --task"):
+        choose_tasks(ladder, Chinchilla(), ("MMLU", "PIQA"))
+
+
+def test_tasks_that_are_not_there_are_named(ladder, study):
+    with pytest.raises(bs.StudyError, match="did you mean 'MMLU'"):
+        choose_tasks(ladder, TwoStep(), ("MMLUU",))
+    with pytest.raises(bs.StudyError, match="'mine' has no tasks to choose from; leave --task out"):
+        choose_tasks(study, Chinchilla(), ("MMLU",))
+    assert choose_tasks(study, Chinchilla(), ()) is study
+
+
+# -- targets --------------------------------------------------------------------------------------------------------
+
+
+def test_targets_are_the_studys_own_or_some_of_them_or_inputs(ladder):
+    assert list(choose_targets(ladder, ()).frame["run"].unique()) == ["7B-4T", "13B-5T"]
+    assert set(choose_targets(ladder, ("13B-5T",)).frame["run"]) == {"13B-5T"}
+    assert choose_targets(ladder, ("N=7e9,D=4e12",)) == [{"target": "N=7e9,D=4e12", "n_params": 7e9, "tokens": 4e12}]
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "message"),
+    [
+        ("mine", (), "'mine' names no runs to forecast; give --target N=7e9,D=4e12"),
+        ("mine", ("7B",), "names no runs to forecast, so '7B' is none"),
+        ("olmo_ladder", ("7B",), "no target '7B'; known: 13B-5T, 7B-4T"),
+        ("olmo_ladder", ("7B-4T", "N=7e9"), "'7B-4T' is a name and others are inputs"),
+    ],
+)
+def test_targets_that_are_none_are_named(name, targets, message, study, ladder):
+    with pytest.raises(bs.TargetError, match=message):
+        choose_targets(study if name == "mine" else ladder, targets)
+
+
+def test_inputs_have_the_columns_names_and_flops_by_the_convention():
+    found = parse_inputs("N=7e9,D=4e12,steps=5", "6ND")
+    assert found == {
+        "target": "N=7e9,D=4e12,steps=5", "n_params": 7e9, "tokens": 4e12, "steps": 5.0, "flops": 6 * 7e9 * 4e12,
+    }  # fmt: skip
+    assert parse_inputs("N=1,D=2,C=3", "6ND")["flops"] == 3.0  # the user's own
+    with pytest.raises(bs.TargetError, match="N = '7B', which is not a number; write it like 7e9"):
+        parse_inputs("N=7B")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a", "not a list of pairs"), ("a=", "not a list"), ("a=1,,", "not a list"), ("a=1,a=2", "a twice")],
+)
+def test_pairs_that_are_none_are_refused(text, message):
+    with pytest.raises(bs.StudyError, match=f"--map .*{message}"):
+        parse_pairs(text, "--map", "a=1", bs.StudyError)
+
+
+def test_numbers_are_positive():
+    assert read_numbers("1e22, 1e24", "budget", "1e24").tolist() == [1e22, 1e24]
+    for text, message in (("1e22,much", "'much' is not a number"), ("-1", "The budget is '?-1"), ("", "'' is not")):
+        with pytest.raises(bs.DecisionError, match=message):
+            read_numbers(text, "budget", "1e24")
+
+
+# -- pairs of losses ------------------------------------------------------------------------------------------------
+
+
+def names(source="fineweb_edu:train_loss", target="smollm:train_loss", sets="train_data"):
+    found = read_pairings(bs.load_study("loss_to_loss"), source, target, sets=sets, by="n_params,flops")
+    return [pairing.study.name for pairing in found]
+
+
+def test_all_pairs_of_sets_and_the_losses_of_one_model():
+    assert len(names(source="all:train_loss", target="all:train_loss")) == 30
+    own = names(source="all:train_loss", target="same:hellaswag_ce")
+    assert own[0] == "fineweb:train_loss -> fineweb:hellaswag_ce" and len(own) == 6
+    assert names(target="smollm:starcoder_loss") == ["fineweb_edu:train_loss -> smollm:starcoder_loss"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": "fineweb_edu"}, "not a set and a loss"),
+        ({"source": "fineweb_edo:train_loss"}, "fineweb_edu"),
+        ({"target": "fineweb_edu:train_loss"}, "one axis"),
+        ({"target": "smollm:train_los"}, "train_loss"),
+        ({"sets": "corpus"}, "no column 'corpus'"),
+    ],
+)
+def test_axes_that_are_not_there_are_one_sentence(changes, message):
+    with pytest.raises(bs.StudyError, match=message):
+        names(**changes)

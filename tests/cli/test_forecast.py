@@ -1,0 +1,212 @@
+"""The command ``forecast``: what it writes, what it refuses, and what it leaves behind where it fails."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from bayes_scaling import plots
+from bayes_scaling.inference import diagnostics
+from bayes_scaling.inference import fit as fitting
+from tests.cli.running import MAP, TARGET, call, refused, short
+from tests.conftest import DRAWS
+from tests.study.test_study import BAD, GOOD
+
+# -- what it does ---------------------------------------------------------------------------------------------------
+
+
+def test_a_users_table_end_to_end(csv, tmp_path, capsys):
+    out, file, page = tmp_path / "new" / "out", tmp_path / "answer.json", tmp_path / "page" / "report.html"
+    assert call(*short("forecast", csv, *MAP, *TARGET, "--law", "chinchilla", "--out", out, "--json", file,
+                       "--report", page, "--seed", 3)) == 0  # fmt: skip
+    said = capsys.readouterr()
+    assert "90 % interval" in said.out and "N=7e9,D=4e12" in said.out
+    assert max(map(len, said.out.splitlines())) <= 100
+
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>") and "bayes-scaling forecast " in text and "--seed 3" in text
+    assert sorted(p.name for p in out.iterdir()) == ["forecast.csv", "forecast.json", "forecast.png", "posterior.nc"]
+    document = json.loads(file.read_text())
+    assert document == json.loads((out / "forecast.json").read_text())
+    assert list(document) == ["study", "law", "seed", "seconds", "diagnostics", "caveats", "rows"]
+    assert "far-target" in [c["code"] for c in document["caveats"]]
+    assert all(" ".join(c["text"].split()[:6]) in " ".join(said.out.split()) for c in document["caveats"])
+    assert (document["study"], document["law"], document["seed"]) == ("runs", "chinchilla", 3)
+    assert list(document["diagnostics"]) == ["max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "converged"]
+    (row,) = document["rows"]
+    numbers = ["mean", "sd", "q05", "q25", "median", "q75", "q95", "actual"]
+    assert list(row) == ["target", "task", "quantity", "unit", *numbers, "distance"]
+    assert row["actual"] is None and row["task"] is None
+    assert row["quantity"] == "loss" and row["unit"] == "nats per token"
+    assert 1.8 < row["q05"] < row["q25"] < row["median"] < row["q75"] < row["q95"] < 2.6
+    assert pd.read_csv(out / "forecast.csv")["median"][0] == pytest.approx(row["median"])
+    assert (out / "posterior.nc").stat().st_mode == (out / "forecast.csv").stat().st_mode
+    assert (out / "forecast.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_ladder_end_to_end(tmp_path, capsys):
+    assert call(*short("forecast", "olmo_ladder", "--out", tmp_path / "out")) == 0
+    said = capsys.readouterr().out
+    assert "of 16 inside the 90 % interval" in said and "MMLU" in said and "points" in said
+    assert "does not expect" not in said
+    assert max(map(len, said.splitlines())) <= 100
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    pictures, posteriors = ["forecast.png", "ladder.png"], ["posterior_c4_loss.nc", "posterior_task_loss.nc"]
+    assert names == sorted(["forecast.csv", "forecast.json", *pictures, *posteriors])
+    rows = pd.DataFrame(json.loads((tmp_path / "out" / "forecast.json").read_text())["rows"])
+    assert len(rows) == 32
+    assert set(rows["target"]) == {"7B-4T", "13B-5T"}
+    assert rows.groupby("quantity")["task"].nunique().to_dict() == {"accuracy": 8, "loss": 8}
+    assert dict(zip(rows["quantity"], rows["unit"], strict=True)) == {"accuracy": "fraction", "loss": "bits per byte"}
+    assert rows["actual"].between(0.4, 1.4).all()
+
+
+def test_one_task_and_one_target(tmp_path, capsys):
+    file = tmp_path / "one.json"
+    assert (
+        call(*short("forecast", "olmo_ladder", "--task", "MMLU", "--target", "7B-4T", "--json", file, "--quiet")) == 0
+    )
+    said = capsys.readouterr()
+    assert said.out == said.err == ""
+    rows = json.loads(file.read_text())["rows"]
+    assert [(r["task"], r["target"], r["quantity"]) for r in rows] == [
+        ("MMLU", "7B-4T", "loss"),
+        ("MMLU", "7B-4T", "accuracy"),
+    ]
+
+
+# -- what it refuses ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("table", "options", "message"), BAD.values(), ids=BAD.keys())
+def test_a_bad_table_writes_nothing(table, options, message, tmp_path, capsys):
+    table.to_csv(tmp_path / "bad.csv", index=False)
+    before = sorted(tmp_path.iterdir())
+    flops = ["--flops", options["flops"]] if "flops" in options else []
+    columns = ["--map", ",".join(f"{k}={v}" for k, v in options.items())] if options and not flops else []
+    said = refused(capsys, "forecast", tmp_path / "bad.csv", *TARGET, *columns, *flops, "--out", tmp_path / "out")
+    assert re.search(message, said), said
+    assert sorted(tmp_path.iterdir()) == before
+
+
+BAD_COMMANDS = {
+    "unknown law": (["--law", "chinchila", *TARGET], "no law 'chinchila'; did you mean 'chinchilla'"),
+    "no target": ([], "give --target N=7e9,D=4e12"),
+    "unknown target": (["--target", "7B"], "names no runs to forecast"),
+    "missing input": (["--target", "N=7e9"], "needs D \\(tokens\\)"),
+    "negative target": (["--target", "N=-1,D=4e12"], "give a positive number"),
+    "target not a number": (["--target", "N=7B,D=4e12"], "N = '7B', which is not a number"),
+    "target not a pair": (["--target", "N=,D=4e12"], "is not a list of pairs"),
+    "target by name among inputs": ([*TARGET, "--target", "7B"], "'7B' is a name"),
+    "space after a comma": ([*TARGET[:1], "N=7e9,", "D=4e12"], "Leave no space after a comma"),
+    "target twice": ([*TARGET, *TARGET], "is given twice"),
+    "no tasks": ([*TARGET, "--task", "MMLU"], "has no tasks"),
+    "law without its column": ([*TARGET, "--law", "power_law"], "needs the column 'flops'"),
+    "map without pairs": ([*TARGET, "--map", "loss"], "--map 'loss' is not a list of pairs"),
+    "map of nothing": ([*TARGET, "--map", "loss=vall_loss"], "did you mean 'val_loss'"),
+    "unknown option": ([*TARGET, "--lwa", "chinchilla"], "No such option"),
+    "option not a number": ([*TARGET, "--draws", "many"], "--draws"),
+    "too few draws": ([*TARGET, "--draws", "1"], "--draws"),
+    "negative seed": ([*TARGET, "--seed", "-1"], "--seed"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_COMMANDS.values(), ids=BAD_COMMANDS.keys())
+def test_a_bad_command_writes_nothing(options, message, csv, tmp_path, capsys, no_fit):
+    columns = [] if "--map" in options else MAP
+    said = refused(capsys, "forecast", csv, *columns, *options, "--out", tmp_path / "out")
+    assert re.search(message, said), said
+    assert [p.name for p in tmp_path.iterdir()] == ["runs.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["olmo_lader"], "did you mean 'olmo_ladder'"),
+        (["missing.csv"], "There is no file 'missing.csv'"),
+        (["olmo_ladder", "--target", "7B"], "no target '7B'; known: 13B-5T, 7B-4T"),
+        (["olmo_ladder", "--task", "MMLUU"], "no task 'MMLUU'; did you mean 'MMLU'"),
+        (["olmo_ladder", "--law", "chinchilla", "--map", "loss=task_loss"], "choose one with --task"),
+        (["olmo_ladder", "--target", "7B-4T", "--target", "N=7e9,D=4e12"], "one way"),
+        ([], "STUDY_OR_FILE"),
+    ],
+)
+def test_what_does_not_exist_is_named(arguments, message, capsys, no_fit):
+    assert message in refused(capsys, "forecast", *arguments)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe\x80", b"N,D,loss\n", b"N;D;loss\n1;2;3\n", b'run,N\n"a,1\n'])
+def test_a_damaged_file_is_one_sentence(content, tmp_path, capsys):
+    (tmp_path / "bad.csv").write_bytes(content)
+    refused(capsys, "forecast", tmp_path / "bad.csv", *TARGET, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_runs_and_one_size(tmp_path, capsys):
+    pd.DataFrame(GOOD).head(3).to_csv(tmp_path / "few.csv", index=False)
+    assert "has 3 runs" in refused(capsys, "forecast", tmp_path / "few.csv", *TARGET, "--quiet")
+    one = pd.DataFrame({"N": [1e8] * 9, "D": [i * 1e9 for i in range(1, 10)], "loss": [4 - 0.1 * i for i in range(9)]})
+    one.to_csv(tmp_path / "one.csv", index=False)
+    assert "has N = 1e+08" in refused(capsys, "forecast", tmp_path / "one.csv", *TARGET, "--quiet")
+
+
+def test_a_wrong_checksum_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("BAYES_SCALING_DATA", str(tmp_path))
+    (tmp_path / "chinchilla").mkdir()
+    (tmp_path / "chinchilla" / "svg_extracted_data.csv").write_text("not what was published\n")
+    assert "SHA-256" in refused(capsys, "forecast", "chinchilla", *TARGET)
+
+
+@pytest.mark.parametrize("option", ["--out", "--json", "--report"])
+def test_an_output_that_cannot_be_written_stops_before_the_fit(option, csv, tmp_path, capsys, no_fit):
+    assert "is a file" in refused(capsys, "forecast", csv, *MAP, *TARGET, option, csv / "below")
+
+
+@pytest.mark.parametrize("option", ["--json", "--report"])
+def test_a_file_that_is_a_folder_is_refused(option, csv, tmp_path, capsys):
+    assert "is a folder" in refused(capsys, "forecast", csv, *MAP, *TARGET, option, tmp_path)
+
+
+def test_two_outputs_in_one_file_are_refused(csv, tmp_path, capsys):
+    file = tmp_path / "one"
+    said = refused(capsys, "forecast", csv, *MAP, *TARGET, "--json", file, "--report", file)
+    assert "is given for two outputs" in said and not file.exists()
+
+
+# -- what goes wrong on the way -------------------------------------------------------------------------------------
+
+
+def test_an_unconverged_fit_exits_3_and_writes_nothing(csv, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(diagnostics, "MAX_RHAT", 0.5)  # which no fit can reach
+    out = ["--out", tmp_path / "out", "--report", tmp_path / "out" / "report.html"]
+    command = ["forecast", csv, *MAP, *TARGET, "--draws", DRAWS, *out, "--quiet"]
+    assert "--allow-unconverged" in refused(capsys, *command, code=3)
+    assert not (tmp_path / "out").exists()
+    assert call(*command, "--allow-unconverged") == 0
+    assert json.loads((tmp_path / "out" / "forecast.json").read_text())["diagnostics"]["converged"] is False
+    assert "NOT CONVERGED" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("where", ["fit", "plot"])
+def test_an_interruption_leaves_nothing_behind(where, csv, tmp_path, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*((fitting, "fit") if where == "fit" else (plots, "plot_fit")), interrupt)
+    refused(capsys, *short("forecast", csv, *MAP, *TARGET, "--out", tmp_path / "out", "--quiet"), code=130)
+    assert [p.name for p in tmp_path.iterdir()] == ["runs.csv"]
+
+
+def test_a_full_disk_changes_nothing(csv, tmp_path, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(plots, "plot_fit", full)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "forecast.json").write_text("old")
+    said = refused(capsys, *short("forecast", csv, *MAP, *TARGET, "--out", tmp_path / "out", "--quiet"))
+    assert "No space left" in said
+    assert [p.read_text() for p in (tmp_path / "out").iterdir()] == ["old"]

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.cli.planning import caveats, open_planned, read_question, surface_of
+from bayes_scaling.cli.questions import Cost, Ladder, Next, Split
+from bayes_scaling.study.flops import FlopRule, six_n_d
+from tests import worlds
+from tests.cli.running import MAP
+
+NOTHING = {
+    "budget": None, "reach": None, "prob": 0.9, "at": None, "serve": None, "candidates": None, "spend": None,
+    "count": 3, "ladder": None, "families": 32, "target": None, "seed": 0,
+}  # fmt: skip
+CANDIDATES = pd.DataFrame({"N": [1e9, 2e9], "D": [2e10, 4e10]})
+FAR = "N=7e9,D=4e12"
+
+
+def asked(**options):
+    return read_question(**{**NOTHING, **options})
+
+
+# -- questions ------------------------------------------------------------------------------------------------------
+
+
+def test_each_question_is_read():
+    split = asked(budget="1e22,1e24")
+    assert isinstance(split, Split) and split.budgets.tolist() == [1e22, 1e24]
+    assert asked(reach="loss=2.1", at="N=7e9", serve="1e13") == Cost("loss", 2.1, 0.9, {"N": 7e9}, 1e13)
+    assert asked(reach="accuracy=0.6", prob=0.5) == Cost("accuracy", 0.6, 0.5, {}, None)
+
+
+def test_tables_of_candidates_and_ladders_are_read(tmp_path):
+    CANDIDATES.to_csv(tmp_path / "two.csv", index=False)
+    found = asked(candidates=tmp_path / "two.csv", target=FAR, spend=1e21)
+    assert isinstance(found, Next) and (found.count, found.spend) == (3, 1e21)
+    assert found.target["n_params"] == 7e9
+    alone = asked(ladder=tmp_path / "two.csv", target=FAR)
+    assert isinstance(alone, Ladder) and list(alone.plans) == ["two"]
+    CANDIDATES.assign(plan=["small", "large"]).to_csv(tmp_path / "plans.csv", index=False)
+    plans = asked(ladder=tmp_path / "plans.csv", target=FAR).plans
+    assert list(plans) == ["small", "large"] and all("plan" not in plan for plan in plans.values())
+
+
+@pytest.mark.parametrize("option", ["candidates", "ladder"])
+@pytest.mark.parametrize("content", ["N;D\n1e9;2e10\n", "N\tD\n1e9\t2e10\n", "", "N,D\n\0\xff"])
+def test_a_table_that_cannot_be_read_is_told_in_the_words_of_a_study(option, content, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(bs.FileError) as of_study:
+        bs.Study.from_file(path)
+    with pytest.raises(bs.FileError, match=f"^{re.escape(str(of_study.value))}$"):
+        asked(**{option: path}, target=FAR)
+
+
+def test_a_semicolon_is_named(tmp_path):
+    (tmp_path / "runs.csv").write_text("N;D\n1e9;2e10\n")
+    with pytest.raises(bs.FileError, match="its columns are separated by ';' instead of commas"):
+        asked(candidates=tmp_path / "runs.csv", target=FAR)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "answers one question, and nothing is asked; give one of --budget, --reach, --next, --ladder"),
+        ({"budget": "1e21", "reach": "loss=2"}, "--budget and --reach are asked at once"),
+        ({"reach": "loss=2,accuracy=0.5"}, "names 2 outcomes; give one"),
+        ({"reach": "loss=-2"}, "loss to reach is '?-2"),
+        ({"reach": "loss=2", "at": "N=1,D=2"}, "not one of N or D"),
+        ({"reach": "loss=2", "serve": "0"}, "number of tokens to serve is '?0"),
+        ({"candidates": "x.csv"}, "--next needs a run to forecast; give --target"),
+        ({"ladder": "x.csv"}, "--ladder needs a run to forecast; give --target"),
+    ],
+)
+def test_a_question_that_is_none_is_one_sentence(options, message):
+    with pytest.raises(bs.BayesScalingError, match=message):
+        asked(**options)
+
+
+# -- studies and surfaces -------------------------------------------------------------------------------------------
+
+
+def test_a_ladder_alone_is_planned_without_a_study():
+    study, name, law = open_planned(None, Ladder({}, {}, 8, 0), None, None, None)
+    assert (study, name, law.name) == (None, "chinchilla", "Chinchilla")
+    with pytest.raises(bs.StudyError, match="No study is given to decide by"):
+        open_planned(None, asked(budget="1e21"), None, None, None)
+
+
+def test_a_law_of_compute_gets_flops_by_the_convention(csv):
+    study, name, _ = open_planned(str(csv), asked(reach="loss=2"), MAP[1], "power_law", None)
+    assert name == "power_law"
+    np.testing.assert_allclose(study.frame["flops"], 6 * study.frame["n_params"] * study.frame["tokens"])
+    study, *_ = open_planned(str(csv), asked(reach="loss=2"), MAP[1], "chinchilla", None)
+    assert "flops" not in study.frame
+
+
+def test_a_study_of_many_tasks_needs_a_choice():
+    with pytest.raises(bs.StudyError, match="'olmo_ladder' has 8 tasks to decide by; choose one with --task"):
+        open_planned("olmo_ladder", asked(budget="1e21"), None, None, None)
+    assert open_planned("olmo_ladder", asked(budget="1e21"), None, None, "MMLU")[2].by_task
+
+
+def test_the_surface_is_of_the_outcome_and_the_task_asked_for():
+    posterior = worlds.ladder(count=20)
+    found = surface_of(asked(reach="accuracy=0.6"), posterior, six_n_d, task="two", exact=True)
+    assert (found.quantity, found.series_index, found.discrepancy) == ("accuracy", (1,), False)
+    plain = surface_of(asked(budget="1e21"), worlds.chinchilla(count=20), six_n_d, task="two", exact=False)
+    assert (plain.quantity, plain.series_index, plain.discrepancy) == ("loss", (), True)
+
+
+def test_a_reader_is_told_of_other_flops_and_of_the_route():
+    table = worlds.GRID.assign(flops=8 * worlds.GRID["N"] * worlds.GRID["D"])
+    posterior = worlds.chinchilla(count=2, table=table)
+    assert caveats(posterior, six_n_d, law_named=False) == [
+        "6ND and the study's own FLOPs differ by up to 25 %; --flops study uses those."
+    ]
+    assert caveats(posterior, FlopRule.of("study", posterior.study), law_named=False) == []
+    (said,) = caveats(worlds.ladder(count=2), six_n_d, law_named=False)
+    assert said.startswith("The law goes through task_loss;")
+    assert caveats(worlds.ladder(count=2), six_n_d, law_named=True) == []

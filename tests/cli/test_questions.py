@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import numpyro.distributions as dist
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.cli import questions
+from bayes_scaling.cli.questions import Cost, Ladder, Next, Split, describe
+from bayes_scaling.models import Chinchilla, PowerLaw
+from bayes_scaling.study.flops import six_n_d
+from tests.worlds import Textbook, chinchilla, exact
+
+FAR = {"n_params": 7e9, "tokens": 4e12}
+CANDIDATES = pd.DataFrame({"run": ["a", "b"], "N": [1e9, 2e9], "D": [2e10, 4e10]})
+
+
+class Reward(bs.Law):
+    """Does not say which way its outcome is better."""
+
+    outcome = "reward"
+    unit = "points"
+    top: bs.Prior = dist.LogNormal(0.0, 1.0)
+
+    def mean(self, N, D, *, top):
+        return top / (1 + (N / 1e9) ** -0.3 + (D / 1e10) ** -0.3)
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return exact(chinchilla(count=60))
+
+
+def cost(quantity="loss", target=2.1, probability=0.9, fixed=None, serve=None):
+    return Cost(quantity, target, probability, fixed or {}, serve)
+
+
+# -- what is refused before a fit -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "law", "error", "message"),
+    [
+        (Split(np.array([1e21])), PowerLaw(), bs.LawError, "PowerLaw reads C"),
+        (Split(np.array([1e21])), Reward(), bs.LawError, "Reward does not say which way 'reward' is better"),
+        (cost("reward"), Reward(), bs.LawError, "Reward does not say which way 'reward' is better"),
+        (cost("accuracy"), Chinchilla(), bs.DecisionError, "does not forecast 'accuracy', which --reach asks for"),
+        (cost(probability=0.0), Chinchilla(), bs.DecisionError, "--prob is 0; give a probability between 0 and 1"),
+        (cost(probability=1.0), PowerLaw(), bs.DecisionError, "--prob is 1"),
+        (cost(fixed={"N": 7e9}), PowerLaw(), bs.LawError, "PowerLaw reads C"),
+        (cost(serve=1e12), PowerLaw(), bs.LawError, "PowerLaw reads C"),
+        (Ladder({"one": CANDIDATES}, {"n_params": 7e9}, 8, 0), Chinchilla(), bs.LawError, "needs D of the run"),
+        (Ladder({"one": CANDIDATES[["N"]]}, FAR, 8, 0), Chinchilla(), bs.StudyError, "needs the column 'tokens'"),
+        (Ladder({"one": CANDIDATES}, {**FAR, "tokens": 0.0}, 8, 0), Chinchilla(), bs.DecisionError, "target's D is 0"),
+    ],
+)
+def test_what_a_law_cannot_answer_is_refused(question, law, error, message):
+    with pytest.raises(error, match=message):
+        question.check(law, None, six_n_d)
+
+
+def test_candidates_and_their_target_are_checked():
+    study = chinchilla(count=2).study
+    Next(CANDIDATES, FAR, 1, None).check(Chinchilla(), study, six_n_d)
+    with pytest.raises(bs.DecisionError, match="candidates lack D"):
+        Next(CANDIDATES[["N"]], FAR, 1, None).check(Chinchilla(), study, six_n_d)
+    with pytest.raises(bs.TargetError, match="needs D"):
+        Next(CANDIDATES, {"n_params": 7e9}, 1, None).check(Chinchilla(), study, six_n_d)
+
+
+def test_a_law_of_compute_may_be_asked_for_a_cost():
+    cost().check(PowerLaw(), None, six_n_d)
+
+
+# -- answers --------------------------------------------------------------------------------------------------------
+
+
+def test_a_split_answers_each_budget_and_a_few_regrets(surface):
+    budgets = np.array([1e20, 1e21, 1e22, 1e23])
+    found = Split(budgets).answer(surface)
+    assert len(found.sentences) == 4 and found.sentences[0].startswith("1e+20 FLOPs are best spent on ")
+    assert "for a loss of " in found.sentences[0] and found.sentences[0].endswith(" nats per token.")
+    assert list(found.tables) == ["plan", "regret", "exponents"] and found.tables["regret"]["flops"].nunique() == 3
+    assert set(found.pictures) == {"plan", "regret_1e+20", "regret_1e+21", "regret_1e+22"}
+    assert "exponents" not in Split(budgets[:1]).answer(surface).tables
+
+
+def test_a_cost_is_the_budget_of_its_probability(surface):
+    found = cost(probability=0.8).answer(surface)
+    needed = np.quantile(Textbook(surface).needed(2.1), 0.8)
+    plan = found.tables["plan"]
+    row = plan[plan["probability"] == 0.8].iloc[0]
+    assert row["flops"] == pytest.approx(needed, rel=0.05)
+    assert f"{row['flops']:.3g} FLOPs reach a loss of 2.1 nats per token with probability 80 %" in found.sentences[0]
+    assert list(found.tables) == ["plan", "intervals"]
+    assert " at N = 7e+09 with" in cost(target=2.15, fixed={"N": 7e9}).answer(surface).sentences[0]
+
+
+def test_what_is_never_reached_is_said(surface):
+    found = cost(target=0.5, serve=1e12).answer(surface)
+    assert found.sentences[0].startswith("No budget reaches a loss of 0.5 nats per token with probability 90 %")
+    assert found.sentences[1] == "More likely than not it is never reached, so no model is cheapest over its life."
+    assert "lifetime" in found.tables
+
+
+def test_a_model_to_be_served_is_smaller(surface):
+    (sentence,) = [s for s in cost(serve=1e13).answer(surface).sentences if s.startswith("With 10T tokens to serve")]
+    assert sentence.endswith("are cheapest.")
+
+
+def test_the_next_runs_are_named_with_the_baseline(surface):
+    found = Next(CANDIDATES.assign(flops=[1e20, 4e20]), FAR, 1, None).answer(surface)
+    assert found.sentences[0].startswith("Run ") and "The largest affordable runs instead" in found.sentences[1]
+    assert found.sentences[2] == "Costs are the FLOPs that the candidates came with."
+    assert list(found.tables) == ["plan", "batch", "baseline"] and len(found.tables["batch"]) == 1
+
+
+def test_a_ladder_is_answered_by_what_was_simulated(surface, monkeypatch):
+    asked = {}
+
+    def simulated(family, plans, target, **options):
+        asked.update(options, family=family)
+        rows = [{"plan": "one", "family": i, "width90": 0.1, "error": 0.0, "in90": True} for i in range(8)]
+        costs = pd.DataFrame([{"plan": "one", "runs": 2, "flops": 1e20, "largest": 5e19}])
+        return bs.LadderPlans(pd.DataFrame(rows), costs, 8, "7B", "loss")
+
+    monkeypatch.setattr(questions, "plan_ladders", simulated)
+    found = Ladder({"one": CANDIDATES}, FAR, 8, 3).answer(surface)
+    assert found.sentences == (
+        "one: 2 runs, 1e+20 FLOPs; the 90 % interval of 7B will be 10 % of its loss wide (90 %: 10 to 10 %).",
+    )
+    assert (asked["family"], asked["flops"], asked["seed"]) == (surface.posterior, surface.rule, 3)
+    assert asked["families"] == 8 and asked["allow_unconverged"] is True
+
+
+def test_fractions_are_described_in_per_cent():
+    assert describe("error", 0.123, "fraction") == "an error of 12.3 %"

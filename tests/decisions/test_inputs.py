@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
+from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, ShiftedPowerLaw
+
+
+def test_numbers_become_an_array():
+    assert positive(1e21, "budget", "1e24").tolist() == [1e21]
+    assert positive((1, 2.5), "budget", "1e24").tolist() == [1.0, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (0.0, "0.0"),
+        (-1, "-1"),
+        (np.nan, "nan"),
+        ("much", "'much'"),
+        (None, "None"),
+        ([], r"\[\]"),
+        ([1e21, 0.0], "'0'"),
+        ([1.0, np.inf], "'inf'"),
+        ([[1.0]], r"\[\[1.0\]\]"),
+    ],
+)
+def test_what_is_not_positive_is_shown_with_what_would_be(given, shown):
+    with pytest.raises(bs.DecisionError, match=f"^The budget is {shown}; give positive numbers, such as 1e24[.]$"):
+        positive(given, "budget", "1e24")
+
+
+def test_inputs_of_scale_have_their_columns():
+    assert scale_columns(FewSteps()) == {"N": "n_params", "D": "tokens"}
+    assert scale_columns(PowerLaw()) == {"C": "flops"} and scale_columns(ShiftedPowerLaw()) == {}
+
+
+def test_a_law_without_size_or_data_is_refused():
+    require_size_and_data(Chinchilla(), "A split")
+    with pytest.raises(bs.LawError, match="A split weighs parameters against tokens, and PowerLaw reads C; fit"):
+        require_size_and_data(PowerLaw(), "A split")

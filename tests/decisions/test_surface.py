@@ -1,0 +1,143 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.decisions import surface as surfaces
+from bayes_scaling.decisions.surface import as_surface
+from bayes_scaling.models import FewSteps
+from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return exact(chinchilla(count=50))
+
+
+def test_the_surface_agrees_with_the_forecast():
+    posterior = chinchilla()
+    target = {"N": 7e9, "D": 4e12}
+    forecast = posterior.forecast(target).draws["loss_mean"].to_numpy()
+    np.testing.assert_allclose(bs.Surface.of(posterior).at(**{k: np.array([v]) for k, v in target.items()}), forecast)
+
+
+def test_the_exact_surface_is_the_closed_form(surface):
+    N, D = np.array([1e9, 7e9]), np.array([2e10, 4e12])
+    expected = np.column_stack([Textbook(surface).loss(n, d) for n, d in zip(N, D, strict=True)])
+    np.testing.assert_allclose(surface.at(N, D), expected, rtol=1e-8)
+    np.testing.assert_allclose(bs.Surface.of(surface.posterior).at(N, D, exact=True), expected, rtol=1e-8)
+
+
+def test_each_draw_may_be_asked_at_points_of_its_own(surface):
+    own = np.linspace(1e9, 9e9, len(surface))[:, None]
+    np.testing.assert_allclose(
+        surface.at(own, np.array([4e12]))[:, 0], Textbook(surface).loss(own[:, 0], 4e12), rtol=1e-8
+    )
+
+
+def test_many_points_are_evaluated_in_parts(surface, monkeypatch):
+    N = np.geomspace(1e8, 1e10, 40)
+    whole = surface.at(N, 20 * N)
+    monkeypatch.setattr(surfaces, "CHUNK", 16 * len(surface))
+    np.testing.assert_allclose(surface.at(N, 20 * N), whole, rtol=1e-12)
+
+
+def test_runs_further_out_move_the_edge(surface):
+    posterior = surface.posterior
+    N, D = np.array([7e9]), np.array([4e12])
+    near = bs.Surface.of(posterior).at(N, D)
+    arrays = bs.Surface.of(posterior).arrays
+    fitted = {"N": np.append(arrays["N"], [7e9] * 3), "D": np.append(arrays["D"], [4e12] * 3)}
+    moved = bs.Surface.of(posterior).at(N, D, fitted=fitted)
+    assert near.std() > 1.5 * moved.std()
+
+
+def test_some_draws_keep_the_places_of_their_slope_errors(surface):
+    whole = bs.Surface.of(surface.posterior)
+    few = whole.take(np.arange(10))
+    N, D = np.array([7e9]), np.array([4e12])
+    assert len(few) == 10
+    np.testing.assert_allclose(few.at(N, D), whole.at(N, D)[:10], rtol=1e-12)
+
+
+def test_the_noise_of_runs_is_theirs_alone(surface):
+    N, D = np.array([1e9, 7e9]), np.array([2e10, 4e12])
+    found = surface.noise(N=N, D=D)
+    expected = 5 / 3 * (0.005 * surface.at(N, D).mean(0)) ** 2  # of Student t with five degrees of freedom
+    assert found.shape == (2,) and (found > expected / 4).all() and (found < expected * 4).all()
+
+
+class ByAll(bs.Law):
+    E: bs.Prior = 1.8
+
+    def mean(self, N, D, C, *, E):
+        return E + (N / 1e9) ** -0.3 + (D / 1e10) ** -0.3 + 0.1 * (C / 1e20) ** -0.1
+
+
+def test_conventions_are_not_mixed():
+    table = GRID.assign(flops=8 * GRID["N"] * GRID["D"])
+    posterior = known(ByAll(), {"sigma": np.full(2, 0.01)}, table)
+    with pytest.raises(bs.DecisionError, match="use flops='study'"):
+        bs.Surface.of(posterior)
+    found = bs.allocate(exact(posterior, flops="study"), 1e21)
+    np.testing.assert_allclose(8 * found.N * found.D, 1e21, rtol=1e-9)
+
+
+def test_accuracy_is_better_higher_and_a_series_is_chosen_by_its_task():
+    posterior = ladder(count=20)
+    found = bs.Surface.of(posterior, quantity="accuracy", series="two")
+    assert (found.sign, found.series_index, found.unit) == (-1.0, (1,), "fraction")
+    loss = bs.Surface.of(posterior, quantity="loss", series="two")
+    assert (loss.sign, loss.series_index) == (1.0, (1,))
+    with pytest.raises(bs.TargetError, match="2 series of accuracy; give one of one, two"):
+        bs.Surface.of(posterior, quantity="accuracy")
+    with pytest.raises(bs.TargetError, match="2 series of accuracy; did you mean 'two'"):
+        bs.Surface.of(posterior, quantity="accuracy", series="twoo")
+
+
+def test_other_inputs_are_held_where_they_are_given():
+    rng = np.random.default_rng(0)
+    law = FewSteps()
+    draws = {name: np.full(3, 0.3) for name in law.free_parameters}
+    posterior = known(law, draws, GRID.assign(steps=rng.uniform(1e3, 5e4, len(GRID))))
+    with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'; give its value, as in given="):
+        bs.Surface.of(posterior)
+    values = [exact(posterior, given={"steps": steps}).at(np.array([1e9]), np.array([2e10])) for steps in (1e2, 1e5)]
+    assert (values[0] > values[1]).all()
+
+
+def test_a_law_of_compute_counts_as_its_study_does():
+    surface = exact(by_compute(count=5))
+    assert surface.by_compute and surface.convention == "as in the study"
+    assert surface.fitted_flops.max() == pytest.approx(1e21)
+    size = exact(chinchilla(count=5))
+    assert size.convention == "6ND" and size.fitted_flops.max() == pytest.approx(6 * 8e8 * 6.4e10)
+
+
+def test_a_posterior_has_a_surface_and_a_surface_is_its_own(surface):
+    assert as_surface(surface) is surface
+    assert as_surface(surface.posterior).discrepancy and not surface.discrepancy
+    assert len(bs.Surface.of(surface.posterior, samples=7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"flops": "5ND"}, bs.DecisionError, "'5ND' is unknown; use '6ND'"),
+        ({"flops": "study"}, bs.StudyError, "no column 'flops'"),
+        ({"quantity": "accuracy"}, bs.TargetError, "does not forecast 'accuracy'; known: loss"),
+        ({"series": "MMLU"}, bs.TargetError, "describes one series, so there is no 'MMLU'; leave it out"),
+    ],
+)
+def test_what_has_no_surface_is_refused(options, error, message, surface):
+    with pytest.raises(error, match=message):
+        bs.Surface.of(surface.posterior, **options)
+
+
+def test_an_unconverged_fit_is_refused():
+    posterior = chinchilla()
+    worse = dataclasses.replace(posterior, diagnostics=dataclasses.replace(posterior.diagnostics, max_rhat=1.3))
+    with pytest.raises(bs.ConvergenceError, match="allow_unconverged=True"):
+        bs.allocate(worse, 1e21)
+    assert bs.allocate(bs.Surface.of(worse, allow_unconverged=True), 1e21).N.shape == (400, 1)

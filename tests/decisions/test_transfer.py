@@ -1,0 +1,105 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayes_scaling.decisions.transfer import curves, frontier, trade_off, transfer_grid, transfer_table, transferred
+from bayes_scaling.errors import LawError, TargetError
+from bayes_scaling.models import PretrainingSize
+from bayes_scaling.models.transfer import equal_data
+from tests.worlds import chinchilla, known, transfer
+
+SIZES = [1e7, 1e8, 1e9]
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return transfer()
+
+
+@pytest.fixture(scope="module")
+def images():
+    """A posterior of the law whose pre-trained runs differ in their pre-training data."""
+    rng = np.random.default_rng(0)
+    middle = {"level": 0.7, "floor": 0.2, "alpha_D": 0.6, "turn": 1.4, "worth": 3.0, "gain": 0.8, "scale": 1e3}
+    draws = {name: rng.normal(value, 0.03 * value, 100) for name, value in middle.items()}
+    draws |= {"steep": np.full(100, 0.2), "a": np.full(100, 0.1), "b": np.full(100, 0.1), "ease": np.full(100, 1.0)}
+    draws |= {"sigma": np.full(100, 0.01), "effect": np.zeros((100, 2)), "new_models": np.zeros((100, 8))}
+    cells = [(n, d, m) for n in (1e7, 4e7) for d in (1e4, 1e5) for m in (0.0, 6e4)]
+    table = pd.DataFrame(cells, columns=["n_params", "finetune_data", "pretrain_data"])
+    return known(PretrainingSize(), draws, table.assign(error=np.linspace(0.9, 0.5, 8)))
+
+
+def test_the_worth_of_pretraining_is_the_laws_own(posterior):
+    found = transferred(posterior, transfer_grid([1e7, 1e9], [1e6]))
+    d, runs = posterior.draws, posterior.law.arrays(posterior.study)[0]
+    worth = d["worth"] * runs["D_F0"] * (1e6 / runs["D_F0"]) ** d["a"] * (1e9 / runs["N0"]) ** d["b"]
+    np.testing.assert_allclose(found["D_T"][:, 1], worth, rtol=1e-9)
+    np.testing.assert_allclose(found["multiplier"][:, 1], 1 + worth / 1e6, rtol=1e-9)
+    assert found.attrs["data_unit"] == "characters" and found["loss"].dims == ("sample", "cell")
+
+
+def test_a_table_says_where_pretraining_helps(posterior):
+    table = transfer_table(posterior, {"N": [1e7, 1e7], "D_F": [1e6, 1e8]})
+    assert (table["D_T_q05"] < table["D_T_median"]).all()
+    assert (table["D_E_median"] > table["D_F"]).all()
+    assert (table["p_helps"] == 1).all()
+    assert table["multiplier_median"].is_monotonic_decreasing
+    far = transfer_table(posterior, {"N": [1e7, 1e7], "D_F": [1e4, 1e18]})
+    assert far["in_low_data"].tolist() == [True, False]
+
+
+def test_the_trade_off_is_that_of_the_exponents(posterior):
+    factor = trade_off(posterior)
+    assert factor["q05"] < equal_data() < factor["q95"]
+    draws = {name: np.full(5, value) for name, value in (("E", 1.8), ("sigma", 0.01))}
+    flat = known(posterior.law, {**draws, "a": np.zeros(5), "b": np.full(5, 0.4)}, posterior.study.frame)
+    assert trade_off(flat)["median"] == np.inf
+
+
+def test_a_lower_loss_costs_more_and_pretraining_saves(posterior):
+    costs = frontier(posterior, [1.7, 1.9], SIZES, samples=50).set_index(["loss", "arm"])
+    assert costs.loc[(1.9, "pretrained"), "flops_median"] < costs.loc[(1.9, "scratch"), "flops_median"]
+    assert costs.loc[(1.9, "scratch"), "flops_median"] < costs.loc[(1.7, "scratch"), "flops_median"]
+    never = frontier(posterior, [1e-3], SIZES, samples=50)
+    assert (never["reached"] == 0).all() and never["flops_median"].isna().all() and never["n_params"].isna().all()
+
+
+def test_flops_are_counted_by_the_rule(posterior):
+    """Under a rule of twice the FLOPs the same runs cost twice as much; under a rule without size, data alone count."""
+    usual, twice = (
+        frontier(posterior, [1.8], SIZES, samples=50, flops=flops).set_index("arm")
+        for flops in ("6ND", lambda N: 12.0 * N)
+    )
+    for column in ("flops_q05", "flops_median", "flops_q95"):
+        np.testing.assert_allclose(twice[column], 2 * usual[column], rtol=1e-12)
+    pd.testing.assert_frame_equal(twice[["data_median", "n_params"]], usual[["data_median", "n_params"]])
+    flat = frontier(posterior, [1.8], SIZES, samples=50, flops=lambda N: 0.0 * N + 1.0).set_index("arm")
+    np.testing.assert_allclose(flat["flops_median"], flat["data_median"])
+    per_token = frontier(posterior, [1.8], SIZES, samples=50, unit_per_token=4.0).set_index("arm")
+    np.testing.assert_allclose(per_token["flops_median"], usual["flops_median"] / 4)
+
+
+def test_the_amount_of_pretraining_is_an_input(images):
+    table = transfer_table(images, {"N": [2e7, 2e7], "D_F": [1e4, 1e4], "D_P": [1e3, 6e4]})
+    assert table["D_T_median"].is_monotonic_increasing
+    assert table["D_T_q05"][0] < table["D_T_median"][0] < table["D_T_q95"][0]
+    costs = frontier(images, [0.6], [1e7, 4e7], samples=50, D_P=6e4).set_index("arm")
+    assert costs["flops_median"]["pretrained"] < costs["flops_median"]["scratch"]
+
+
+def test_curves_carry_the_runs_of_their_size(posterior):
+    found = curves(posterior, 1e8, np.geomspace(1e6, 1e8, 5))
+    assert (found["pretrained"] < found["scratch"]).all()
+    np.testing.assert_array_equal(found["run_data"], [1e6, 1e7, 1e8] * 2)
+    assert found.attrs["unit"] == "nats per token" and found.attrs["n_params"] == 1e8
+
+
+def test_questions_that_cannot_be_answered(posterior):
+    with pytest.raises(TargetError, match="lacks N"):
+        transfer_table(posterior, {"D_F": [1e6]})
+    with pytest.raises(TargetError, match="D_F = 0; give positive"):
+        transfer_table(posterior, {"N": [1e7], "D_F": [0.0]})
+    with pytest.raises(LawError, match="says nothing of transfer"):
+        transfer_table(chinchilla(count=3), {"N": [1e7], "D_F": [1e6]})
+    with pytest.raises(LawError, match="no exponents a and b"):
+        trade_off(chinchilla(count=3))

@@ -1,0 +1,22 @@
+import pytest
+
+from bayes_scaling.forecasts.display import scale_of, short
+
+
+def test_a_fraction_is_in_per_cent_and_its_differences_in_points():
+    assert scale_of("fraction") == (100.0, "%", 1, "points")
+    factor, unit, digits, _ = scale_of("fraction")
+    assert f"{factor * 0.123:.{digits}f} {unit}" == "12.3 %"
+
+
+@pytest.mark.parametrize("unit", ["nats per token", "bits per byte", "points", "FLOPs"])
+def test_every_other_unit_is_kept(unit):
+    assert scale_of(unit) == (1.0, unit, 3, unit)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(999.0, "999"), (1e3, "1k"), (1e6, "1M"), (1e9, "1B"), (1e12, "1T"), (0.5, "0.5"), (1e15, "1e+03T")],
+)
+def test_counts_are_in_words_of_the_trade(value, text):
+    assert short(value) == text

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.forecasts.path import POINTS
+from tests import worlds
+
+FAR = {"target": "7B", "N": 7e9, "D": 4e12}
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return worlds.chinchilla(count=50)
+
+
+@pytest.fixture(scope="module")
+def path(posterior):
+    return bs.forecast_path(posterior, bs.forecast(posterior, FAR))
+
+
+def test_it_leads_from_the_smallest_run_past_the_largest_target(path):
+    smallest, largest = 6 * 1e8 * 1e9, 6 * 7e9 * 4e12
+    assert len(path.x) == POINTS and (np.diff(path.x) > 0).all()
+    assert path.x[0] < smallest == path.fitted_x.min() and path.target_x.tolist() == pytest.approx([largest])
+    assert largest < path.end_of_view < path.x[-1]
+    shown = path.x[path.in_view]
+    assert shown[-2] <= path.end_of_view <= shown[-1]  # one point more, so that bands reach the edge
+
+
+def test_it_is_straight_in_the_logarithms_of_the_inputs(path):
+    N, D = (np.log(path.points.targets[name].to_numpy()) for name in ("n_params", "tokens"))
+    np.testing.assert_allclose(path.x, 6 * np.exp(N + D), rtol=1e-9)
+    for column in (N, D):
+        np.testing.assert_allclose(np.diff(column), np.diff(column)[0], rtol=1e-6)
+
+
+def test_bands_are_quantiles_of_the_forecast_along_it(path, posterior):
+    low, middle, high = path.band("loss_law", (0.05, 0.5, 0.95))
+    assert (low < middle).all() and (middle < high).all() and (np.diff(middle) < 0).all()
+    at = path.points.targets.iloc[10]
+    own = bs.forecast(posterior, {"N": at["n_params"], "D": at["tokens"]}, samples=1000).draws["loss_law"]
+    assert middle[10] == pytest.approx(np.median(own))
+
+
+def test_several_fits_are_averaged_and_none_is_refused(path, posterior):
+    both = bs.forecast_path([posterior, posterior], path.targets)
+    assert len(both.posteriors) == 2 and both.points.draws.sizes["sample"] == path.points.draws.sizes["sample"]
+    with pytest.raises(bs.TargetError, match="no fit to forecast a path from"):
+        bs.forecast_path([], path.targets)
+
+
+def test_the_abscissa_is_flops_6nd_or_the_first_input(posterior):
+    assert bs.forecast_path(posterior, bs.forecast(posterior, FAR)).label == "training FLOPs (6ND)"
+    own = worlds.chinchilla(count=20, table=worlds.GRID.assign(flops=7 * worlds.GRID["N"] * worlds.GRID["D"]))
+    counted = bs.forecast_path(own, bs.forecast(own, {**FAR, "flops": 2e23}))
+    assert counted.label == "training FLOPs" and counted.target_x.tolist() == [2e23]
+    uncounted = bs.forecast_path(own, bs.forecast(own, FAR))
+    assert uncounted.label == "training FLOPs (6ND)" and uncounted.fitted_x.max() == pytest.approx(6 * 8e8 * 6.4e10)
+    compute = worlds.by_compute(count=20)
+    assert bs.forecast_path(compute, bs.forecast(compute, {"C": 1e23})).label == "training FLOPs"
+
+
+def test_a_step_follows_each_draw_from_loss_to_accuracy():
+    posterior = worlds.ladder(count=50)
+    path = bs.forecast_path(posterior, bs.forecast(posterior, FAR))
+    series = posterior.law.series_of("one", [str(s) for s in path.points.draws["series"].to_numpy()])
+    losses = path.points.draws["loss_mean"].sel(series=series).median("sample").to_numpy()
+    grid = np.linspace(losses.min() * 1.2, losses.max() * 0.9, 5)
+    low, middle, high = path.step("loss_mean", "accuracy_mean", grid, (0.05, 0.5, 0.95), "one", series)
+    assert (np.diff(middle) < 0).all() and (low <= middle).all() and (middle <= high).all()

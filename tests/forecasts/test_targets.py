@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.models import Chinchilla, PowerLaw, Transfer
+from tests import worlds
+
+FAR = {"N": 7e9, "D": 4e12}
+STUDY = worlds.chinchilla(count=2).study
+
+
+def read(targets, law=None, study=STUDY):
+    return read_targets(law or Chinchilla(), study, targets)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [FAR, [FAR], pd.DataFrame([FAR]), {"N": [7e9], "D": [4e12]}, {"n_params": 7e9, "tokens": 4e12}],
+    ids=["mapping", "records", "table", "columns", "our names"],
+)
+def test_a_target_may_be_given_in_any_form(given):
+    found = read(given)
+    assert {k: v.tolist() for k, v in found.inputs(Chinchilla()).items()} == {"N": [7e9], "D": [4e12]}
+    assert found.frame.index.tolist() == ["N=7e+09, D=4e+12"] and found.frame.index.name == "target"
+    assert np.isnan(found.actual["loss"]).all() and len(found) == 1
+
+
+def test_its_name_is_the_column_target_before_run():
+    both = {**FAR, "target": "7B", "run": "seven"}
+    assert read(both).frame.index.tolist() == ["7B"]
+    assert read({**FAR, "run": "seven"}).frame.index.tolist() == ["seven"]
+    assert read(read(both)).frame.index.tolist() == ["7B"]  # what was read is not read again
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"N": 7e9}, r"A target of Chinchilla needs D \(tokens\), and n_params is given; add D"),
+        ({}, "needs N .*, and nothing is given"),
+        ({"N": 7e9, "D": 0.0}, "D = 0.0; give a positive number"),
+        ({"N": float("nan"), "D": 1e12}, "N = nan; give a positive number"),
+        ({"N": float("inf"), "D": 1e12}, "N = inf; give a positive number"),
+        ({"N": "big", "D": 1e12}, "N = 'big'; give a positive number"),
+        (None, "No target was given; give N and D, for example {'N': 7e9, 'D': 4e12}"),
+        ([FAR, FAR], "Target 'N=7e.09, D=4e.12' is given twice; give it once, or name each"),
+        ({"N": [1e9], "D": [1e9, 2e9]}, "^The targets are a dict that does not make a table"),
+    ],
+)
+def test_a_target_the_law_cannot_evaluate_is_refused(targets, message):
+    with pytest.raises(bs.TargetError, match=message) as caught:
+        read(targets)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_indicator_may_be_zero_and_a_size_may_not():
+    law, study = Transfer(floor=0.0), worlds.transfer(count=2).study
+    found = read({"N": 1e8, "D_F": 1e6, "pretrained": 0.0}, law, study)
+    assert found.inputs(law)["pretrained"].tolist() == [0.0]
+    with pytest.raises(bs.TargetError, match=r"pretrained = -1\.0"):
+        read({"N": 1e8, "D_F": 1e6, "pretrained": -1.0}, law, study)
+
+
+def test_a_study_brings_its_outcomes_by_task():
+    posterior = worlds.ladder(count=2)
+    law, study = posterior.law, posterior.study
+    found = read(study, law, study)
+    assert found.frame.index.tolist() == study.runs["run"].tolist()
+    assert found.actual["accuracy"].shape == (len(worlds.GRID), 2)
+    assert np.isfinite(found.actual["accuracy"]).all()
+    assert read(FAR, law, study).actual["accuracy"].shape == (1, 2)
+
+
+def test_outcomes_in_a_table_are_kept():
+    found = read([{**FAR, "target": "a", "loss": 2.1}, {**FAR, "target": "b", "loss": 2.2}])
+    assert found.actual["loss"].tolist() == [2.1, 2.2]
+
+
+def test_a_part_knows_its_place_in_the_whole():
+    whole = read({"target": list("abcd"), "C": [1e20, 2e20, 3e20, 4e20]}, PowerLaw(), worlds.by_compute(count=2).study)
+    part = whole.part(1, 4).part(1, 3)
+    assert part.frame.index.tolist() == ["c", "d"] and part.first == 2 and len(part.actual["loss"]) == 2

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bayes_scaling.inference import attempts, nuts
+from bayes_scaling.inference.diagnostics import MAX_RHAT, MIN_ESS, diagnostics_of
+from bayes_scaling.inference.nuts import Sampled
+from bayes_scaling.models import PowerLaw
+from tests.worlds import GOOD, by_compute
+
+DEPTHS = {"mode": nuts.Plan().max_tree_depth, "adapted": attempts.adapted_plan(nuts.Plan(), None).max_tree_depth}
+
+
+def sampled(seed=0, chains=4, draws=500, steps=7, **changes):
+    """Return what the program returns for chains that agree, of two parameters."""
+    rng = np.random.default_rng(seed)
+    silent = np.zeros((chains, draws))
+    posterior = {"E": rng.normal(1.8, 0.1, (chains, draws)), "alpha": rng.normal(0.3, 0.1, (chains, draws, 2))}
+    energy = rng.normal(10.0, 1.0, (chains, draws))
+    found = Sampled(posterior, np.full((chains, draws), steps), silent > 0, silent, energy, np.zeros(4), np.ones(()))
+    return found._replace(**changes)
+
+
+def test_chains_that_agree_have_converged():
+    found = diagnostics_of(sampled(), "laplace", 8)
+    assert found.converged and found.problems() == []
+    assert found.max_rhat < MAX_RHAT and found.min_ess_bulk > MIN_ESS and found.min_bfmi > 0.3
+    assert (found.draws, found.chains, found.divergences, found.modes_reached) == (2000, 4, 0, 1.0)
+
+
+@pytest.mark.parametrize(("plan", "longest"), [("mode", 255), ("adapted", 1023)])
+def test_a_trajectory_is_as_long_as_it_may_be_by_the_plans_own_depth(plan, longest):
+    steps = np.full((4, 500), 7)
+    steps[0, :3], steps[1, :2] = longest, longest - 1
+    assert diagnostics_of(sampled(steps=steps), "laplace", DEPTHS[plan]).saturated == 3
+    posterior = by_compute(count=2)
+    arrays = posterior.law.arrays(posterior.study)
+    own = nuts.Plan() if plan == "mode" else attempts.adapted_plan(nuts.Plan(), None)
+    few = sampled(posterior={n: np.random.default_rng(0).normal(size=(4, 500)) for n in PowerLaw().free_parameters})
+    assert attempts.judge(posterior.law, own, few._replace(steps=steps), *arrays).saturated == 3
+
+
+def test_the_trajectories_of_an_adapted_fit_are_not_short_of_its_depth():
+    """255 steps are the longest trajectory at depth 8, and an ordinary one at depth 10."""
+    assert DEPTHS == {"mode": 8, "adapted": 10}
+    long = sampled(steps=np.full((4, 500), 255))
+    assert [diagnostics_of(long, "adapted", depth).saturated for depth in DEPTHS.values()] == [2000, 0]
+
+
+def test_a_chain_apart_is_told_with_the_entry_of_the_parameter():
+    alpha = sampled().posterior["alpha"].copy()
+    alpha[2, :, 1] += 1.0
+    apart = sampled(posterior={"E": sampled().posterior["E"], "alpha": alpha})
+    found = diagnostics_of(apart, "laplace", 8)
+    assert found.worst == "alpha[1]" and found.max_rhat > 1.1 and not found.converged and not found.in_reach
+    assert diagnostics_of(apart, "laplace", 8, {"E"}).converged  # what was not sampled does not decide
+
+
+def test_a_chain_that_is_not_finite_has_not_converged():
+    E = sampled().posterior["E"].copy()
+    E[1, 100:] = np.nan
+    found = diagnostics_of(sampled(posterior={"E": E}), "laplace", 8)
+    assert not found.converged and found.worst == "E"
+    assert {"rhat", "ess-bulk", "ess-tail"} <= set(found.refusals().codes)
+
+
+def test_two_parameters_that_the_runs_do_not_tell_apart_are_named_together():
+    E = sampled().posterior["E"]
+    twin = E + np.random.default_rng(1).normal(0, 0.01, E.shape)
+    found = diagnostics_of(sampled(posterior={"E": E, "twin": twin}), "laplace", 8)
+    assert {found.worst, found.partner} == {"E", "twin"} and found.correlation > 0.95
+    bad = dataclasses.replace(found, max_rhat=1.2)
+    assert f"the runs hardly tell {bad.worst} from {bad.partner} (correlation" in bad.problems()[0]
+
+
+def test_short_runs_are_asked_for_a_fifth_of_their_draws():
+    assert [dataclasses.replace(GOOD, draws=draws).required_ess for draws in (400, 2000, 40_000)] == [80, 400, 400]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "sentence"),
+    [
+        (
+            {"max_rhat": 1.0101, "worst": "beta"},
+            "rhat",
+            "R-hat of beta is 1.010 (at most 1.01), so the chains disagree",
+        ),
+        ({"min_ess_bulk": 79.0}, "ess-bulk", "The bulk effective sample size is 79 (at least 80): take more draws."),
+        ({"min_ess_tail": 12.0}, "ess-tail", "The tail effective sample size is 12 (at least 80)"),
+        ({"divergences": 3}, "divergences", "3 of 400 draws diverged (at most 0.5%)"),
+        ({"shift": 0.06}, "precision", "posterior means by 0.06 of their standard deviations (at most 0.05)"),
+        ({"chains": 1}, "one-chain", "One chain gives no R-hat"),
+    ],
+)
+def test_what_forbids_the_use_of_draws_is_a_sentence_with_its_limit(changes, code, sentence):
+    assert GOOD.converged
+    (found,) = dataclasses.replace(GOOD, **changes).refusals()
+    assert found.code == code and found.severe and sentence in str(found)
+
+
+def test_what_is_just_good_enough_passes():
+    at = {"max_rhat": MAX_RHAT, "min_ess_bulk": 80.0, "min_ess_tail": 80.0, "divergences": 2, "shift": 0.05}
+    assert dataclasses.replace(GOOD, draws=400, **at).converged
+
+
+def test_more_draws_may_help_chains_that_nearly_agree_and_not_those_that_rounding_misled():
+    near, far = (dataclasses.replace(GOOD, max_rhat=rhat) for rhat in (1.05, 1.5))
+    assert near.in_reach and not far.in_reach
+    assert not dataclasses.replace(near, divergences=20).in_reach
+    assert [dataclasses.replace(GOOD, shift=s).misled_by_rounding for s in (0.0, 0.06, np.nan)] == [False, True, True]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from bayes_scaling.inference.mode import MAX_NEWTON_STEPS, newton
+from bayes_scaling.inference.precision import double_precision
+
+
+@pytest.fixture
+def double():
+    with double_precision():
+        yield
+
+
+def banana(z):
+    return 0.5 * z[0] ** 2 + 50.0 * (z[1] - z[0] ** 2) ** 2 + 3.0
+
+
+@pytest.mark.parametrize("start", [[0.1, 0.0], [2.0, -1.0], [-3.0, 4.0]])
+def test_the_mode_of_a_curved_valley_is_found_with_its_hessian(double, start):
+    mode, height, hessian = newton(banana, jnp.array(start))
+    assert np.allclose(mode, 0.0, atol=1e-7) and height == pytest.approx(3.0, abs=1e-12)
+    assert np.allclose(hessian, [[1.0, 0.0], [0.0, 100.0]], atol=1e-4)
+
+
+def test_the_search_stops_when_it_has_arrived(double):
+    calls = []
+
+    def counted(z):
+        jax.debug.callback(lambda _: calls.append(1), z[0])
+        return banana(z)
+
+    mode, _, _ = newton(counted, jnp.array([2.0, -1.0]))
+    jax.block_until_ready(mode)
+    assert 5 < len(calls) / 5 < MAX_NEWTON_STEPS / 2  # five gradients a step in two dimensions
+
+
+def test_a_start_outside_the_support_is_left_where_it_is(double):
+    mode, height, _ = newton(lambda z: jnp.where(z[0] > 5, jnp.nan, banana(z)), jnp.array([6.0, 0.0]))
+    assert np.array_equal(mode, [6.0, 0.0]) and np.isinf(height)
+
+
+def test_a_saddle_is_left_and_a_straight_slope_given_up(double):
+    mode, height, hessian = newton(lambda z: z[0] ** 4 - z[0] ** 2 + z[1] ** 2, jnp.array([1e-3, 1.0]))
+    assert abs(float(mode[0])) == pytest.approx(np.sqrt(0.5), abs=1e-6) and float(height) == pytest.approx(-0.25)
+    assert np.linalg.eigvalsh(hessian).min() > 1
+    _, height, _ = newton(lambda z: z[0], jnp.zeros(1))  # without a mode: it stops after its last step
+    assert np.isfinite(height) and height < 0
+
+
+def test_gradients_one_after_another_find_the_same(double):
+    def in_turn(function):
+        return lambda points: lax.map(function, points)
+
+    start = jnp.array([2.0, -1.0])
+    for one, other in zip(newton(banana, start), newton(banana, start, in_turn), strict=True):
+        assert np.allclose(one, other, atol=1e-6)
+
+
+def test_single_precision_arrives_as_near_as_it_can():
+    with double_precision(False):
+        mode, height, _ = newton(banana, jnp.array([2.0, -1.0]))
+    assert (
+        mode.dtype == np.float32 and np.allclose(mode, 0.0, atol=1e-2) and float(height) == pytest.approx(3.0, abs=1e-3)
+    )

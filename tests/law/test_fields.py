@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpyro.distributions as dist
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.law.fields import FieldNote, document, field_notes, is_prior
+
+
+class Sloped(bs.Law):
+    """Loss falls along a line.
+
+    Notes
+    -----
+    For tests.
+    """
+
+    E: bs.Prior = bs.prior(default=dist.LogNormal(0.5, 0.5), unit="nats per token", reason="Wide.")
+    slope: bs.Prior = dist.Normal(0.0, 1.0)
+    steep: bool = bs.option(default=False, about="Whether it is twice as steep.")
+    held: float = bs.data_field(default=2.0, about="A number.")
+
+    def mean(self, N, *, E, slope):
+        return E + slope * N
+
+
+class Flatter(Sloped):
+    """The same with another default."""
+
+    E: bs.Prior = 1.7
+
+
+def test_what_is_said_of_each_field_is_kept_with_the_noise_last():
+    notes = Sloped.notes
+    assert list(notes) == ["E", "slope", "steep", "held", "sigma", "discrepancy"]
+    assert [note.kind for note in notes.values()] == ["prior", "prior", "option", "data", "prior", "prior"]
+    assert notes["E"] == FieldNote("prior", "nats per token", "Wide.")
+    assert notes["slope"] == FieldNote("prior")  # a plain distribution is a parameter without words
+
+
+def test_a_class_that_changes_a_default_alone_keeps_the_words():
+    assert Flatter().E == 1.7
+    assert Flatter.notes["E"] == Sloped.notes["E"]
+
+
+def test_a_field_that_is_nothing_known_is_refused_when_the_class_is_made():
+    with pytest.raises(bs.LawError, match=r"Odd.depth is no parameter; .* bs.option\(default=3, about="):
+
+        class Odd(bs.Law):
+            E: bs.Prior = 1.0
+            depth: int = 3
+
+            def mean(self, N, *, E):
+                return E + 0 * N
+
+
+def test_the_docstring_has_a_section_of_parameters_before_the_notes():
+    text = Sloped.__doc__
+    assert text.index("Loss falls along a line.") < text.index("Parameters\n---") < text.index("Notes\n-----")
+    assert "E : Prior, nats per token\n    Wide.\n" in text
+    assert "steep : bool\n    Whether it is twice as steep." in text
+    assert Sloped.summary == "Loss falls along a line."
+
+
+def test_fields_in_a_row_that_have_the_same_words_share_an_entry():
+    @dataclasses.dataclass
+    class Three:
+        a: bs.Prior = 1.0
+        b: bs.Prior = 1.0
+        c: float = 1.0
+        d: bs.Prior = 1.0
+
+    same = FieldNote("prior", "pure number", "Wide.")
+    text = document("Three.", Three, {"a": same, "b": same, "c": FieldNote("data", reason="A number."), "d": same})
+    assert [line for line in text.splitlines() if " : " in line] == [
+        "a, b : Prior, pure number",
+        "c : float",
+        "d : Prior, pure number",
+    ]
+
+
+@pytest.mark.parametrize("annotation", [bs.Prior, "bs.Prior", "Prior", "bayes_scaling.law.priors.Prior"])
+def test_a_parameter_is_told_by_its_annotation(annotation):
+    @dataclasses.dataclass
+    class One:
+        E: float = 1.0
+
+    (field,) = dataclasses.fields(One)
+    assert not is_prior(field)
+    field.type = annotation
+    assert is_prior(field)
+
+
+def test_a_law_gives_all_its_fields_by_name():
+    law = Sloped(held=3.0)
+    assert law.fields | {"held": 3.0, "steep": False} == law.fields
+    assert set(law.fields) == set(field_notes(Sloped)) and set(law.priors) < set(law.fields)

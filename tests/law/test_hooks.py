@@ -1,0 +1,66 @@
+"""What a law answers that overrides no hook; the protocol asks every law of the package."""
+
+from __future__ import annotations
+
+import numpyro.distributions as dist
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.law.hooks import Hooks
+
+
+class Rewarded(bs.Law):
+    """A reward that grows with the compute, and does not say which way it is better."""
+
+    outcome = "reward"
+    unit = "points"
+    level: bs.Prior = dist.Normal(0.0, 1.0)
+
+    def mean(self, C, *, level):
+        return level + 0 * C
+
+
+class Better(Rewarded):
+    """The same, which says so."""
+
+    better = {"reward": "higher"}
+
+
+class Worse(Rewarded):
+    """The same, which says the opposite."""
+
+    better = {"reward": "lower"}
+
+
+def test_a_law_says_which_way_its_outcome_is_better():
+    assert not Better().lower_is_better("reward") and Worse().lower_is_better("reward")
+
+
+def test_a_law_that_does_not_say_is_refused_with_what_to_write():
+    with pytest.raises(bs.LawError) as refused:
+        Rewarded().lower_is_better("reward")
+    assert str(refused.value) == (
+        "Rewarded does not say which way 'reward' is better; give the law better = {'reward': 'higher'}, or 'lower'."
+    )
+    with pytest.raises(bs.LawError, match="which way 'loss' is better"):
+        Better().lower_is_better("loss")
+
+
+def test_losses_errors_and_accuracies_need_not_be_told():
+    law = bs.models.PowerLaw()
+    assert [law.lower_is_better(name) for name in ("loss", "error", "accuracy")] == [True, True, False]
+
+
+def test_a_law_of_one_outcome_overrides_nothing():
+    law = Rewarded()
+    assert law.quantities == {"reward": "points"} and law.name == "Rewarded"
+    assert (law.series, law.route, law.series_units, law.by_task, law.transfers) == ((), None, {}, False, False)
+    assert law.series_of("MMLU", ["MMLU", "PIQA"]) == "MMLU" and law.program is law
+    assert law.dims(None) == ({}, {}) and law.derived({}) == {} and law.centred({}, level=2.0) == {"level": 2.0}
+    assert law.irreducible({}, {"E": 1.7}) == 1.7 and law.irreducible({}, {"level": 0.3}) == 0.0
+
+
+def test_every_hook_has_words():
+    hooks = {name: hook for name, hook in vars(Hooks).items() if not name.startswith("_") and callable(hook)}
+    assert {"lower_is_better", "irreducible", "transferred", "centred"} <= set(hooks)
+    assert all(hook.__doc__ for hook in hooks.values())

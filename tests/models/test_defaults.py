@@ -1,0 +1,52 @@
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import LAWS
+from bayes_scaling.models.defaults import default_laws, law_by_name
+
+RUNS = pd.DataFrame({"N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [3.0, 2.9]})
+TASKS = pd.DataFrame({"run": ["a", "b"], "task": "one", "N": [1e8, 2e8], "D": [2e9, 4e9], "accuracy": [0.3, 0.4]})
+
+
+def called_for(table, **options):
+    name, laws = default_laws(bs.Study.from_frame(table, name="mine", **options))
+    return name, [(law.name, law.route) for law in laws]
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_goes_by_its_module_and_by_its_class(name):
+    assert law_by_name(name) == law_by_name(LAWS[name])
+    assert law_by_name(name).name == LAWS[name]
+
+
+def test_an_unknown_law_is_named_with_the_nearest():
+    with pytest.raises(bs.LawError, match="There is no law 'chinchila'; did you mean 'chinchilla'"):
+        law_by_name("chinchila")
+
+
+def test_columns_call_for_a_law():
+    assert called_for(RUNS) == called_for(RUNS, flops="6ND") == ("chinchilla", [("Chinchilla", None)])
+    assert called_for(pd.DataFrame({"C": [1e18, 1e19], "loss": [3.0, 2.9]})) == ("power_law", [("PowerLaw", None)])
+
+
+def test_tasks_call_for_each_route_that_their_losses_allow():
+    both = TASKS.assign(task_loss=0.9, c4_loss=[3.0, 2.9], chance=0.25)
+    assert called_for(both) == ("two_step", [("TwoStep", "task_loss"), ("TwoStep", "c4_loss")])
+    for left, lacking in (("c4_loss", "task_loss"), ("task_loss", "c4_loss")):
+        name, (law,) = default_laws(bs.Study.from_frame(both.drop(columns=lacking)))
+        assert (name, law.route, law.series) == ("two_step", left, (left,))
+
+
+def test_tasks_without_a_loss_hear_what_is_missing():
+    study = bs.Study.from_frame(TASKS.assign(chance=0.25))
+    _, (law,) = default_laws(study)
+    with pytest.raises(bs.StudyError, match="lacks task_loss, c4_loss"):
+        law.arrays(study)
+
+
+def test_runs_without_size_data_or_compute_are_refused():
+    with pytest.raises(
+        bs.StudyError, match=r"say which column is tokens, as in tokens=YOURS \(columns: loss, n_params"
+    ):
+        called_for(RUNS.drop(columns="D"))

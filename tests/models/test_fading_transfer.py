@@ -1,0 +1,26 @@
+import numpy as np
+
+from bayes_scaling.models import FadingTransfer, Scratch, Transfer
+
+CENTRE = {"level": 2.0, "floor": 0.1, "split": 0.3, "alpha_N": 0.2, "alpha_D": 0.3, "head": 0.0, "turn": 1.0}
+WORTH = {"worth": 3.0, "a": 0.2, "b": 0.4}
+RUNS = {"N": np.array([1e6, 1e8]), "D_F": np.array([1e7, 1e9]), "N0": 1e7, "D_F0": 1e8}
+
+
+def test_fading_keeps_the_power_law_below_a_tenth_and_ossifies_beyond():
+    p = {**CENTRE, **WORTH, "half": 0.5, "ossification": 0.5}
+    enough = np.asarray(Scratch().enough(RUNS, CENTRE))
+    low, high = ({**RUNS, "D_F": share * enough} for share in (0.1, 100.0))
+    ratio = FadingTransfer().transferred(low, p) / Transfer().transferred(low, p)
+    np.testing.assert_allclose(ratio, 1 - 1.5 * 0.04 / 1.04, rtol=1e-4)
+    assert (np.asarray(FadingTransfer().transferred(high, p)) < 0).all()
+    end = np.asarray(FadingTransfer().transferred(high, {**p, "ossification": -1.0}) / Transfer().transferred(high, p))
+    np.testing.assert_allclose(end, 1.0, rtol=1e-5)
+
+
+def test_harm_never_makes_the_effective_data_negative():
+    p = {**CENTRE, **WORTH, "half": 0.5, "ossification": 5000.0}
+    far = {**RUNS, "D_F": 100 * np.asarray(Scratch().enough(RUNS, CENTRE)), "pretrained": np.ones(2)}
+    assert (np.asarray(far["D_F"] + FadingTransfer().transferred(far, p)) < 0).all()
+    left = Scratch().at({**far, "D_F": 0.01 * far["D_F"]}, CENTRE)
+    np.testing.assert_allclose(FadingTransfer().at(far, p), left, rtol=1e-5)

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from bayes_scaling.models import Scratch
+
+CENTRE = {"level": 2.0, "floor": 0.1, "split": 0.3, "alpha_N": 0.2, "alpha_D": 0.3, "head": 0.0, "turn": 1.0}
+RUNS = {"N": np.array([1e6, 1e8]), "D_F": np.array([1e7, 1e9]), "N0": 1e7, "D_F0": 1e8}
+forms = pytest.mark.parametrize("bottleneck", [True, False])
+
+
+@forms
+@pytest.mark.parametrize("turn", [1.0, 2.0])
+def test_enough_data_are_within_a_per_cent_of_the_limit(bottleneck, turn):
+    law, p = Scratch(bottleneck=bottleneck), {**CENTRE, "head": 0.1, "turn": turn}
+    enough = law.enough(RUNS, p)
+    limit = law.at({**RUNS, "D_F": RUNS["D_F"] * 1e30}, p)
+    np.testing.assert_allclose(limit / law.at({**RUNS, "D_F": enough}, p), 0.99, rtol=1e-3)
+
+
+@forms
+def test_textbook_constants_give_back_the_equation(bottleneck):
+    law, (A, B, a, d) = Scratch(bottleneck=bottleneck), (1e5, 2e5, 0.2, 0.3)
+    p = law.centred(RUNS, E=0.5, A=A, B=B, alpha_N=a, alpha_D=d)
+    size, data = A / RUNS["N"], B / RUNS["D_F"]
+    reducible = (size ** (a / d) + data) ** d if bottleneck else size**a + data**d
+    np.testing.assert_allclose(law.at(RUNS, p), 0.5 + reducible, rtol=1e-5)
+    derived = law.derived(RUNS, **p)
+    assert [float(derived[name]) for name in ("E", "A", "B")] == pytest.approx([0.5, A, B], rel=1e-3)
+
+
+def test_a_floor_that_is_held_is_not_published():
+    assert "E" not in Scratch(floor=0.0).derived(RUNS, **CENTRE)
+
+
+def test_what_guessing_is_worth_makes_a_ceiling():
+    law = Scratch()
+    losses = law.at({**RUNS, "N": np.full(2, 1e7), "D_F": np.array([1e-3, 1.0])}, {**CENTRE, "head": 0.1})
+    assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-3)
+    endless = law.at({**RUNS, "N": np.full(2, 1e7), "D_F": np.array([1e-3, 1.0])}, CENTRE)
+    assert float(endless[0]) > 2 * float(endless[1])

@@ -1,0 +1,73 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling import plots
+from bayes_scaling.errors import TargetError
+from bayes_scaling.evaluation.sbc import Calibration
+from tests import worlds
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return worlds.chinchilla(count=100, table=worlds.on_the_curve(0.005))
+
+
+def words(ax):
+    return " ".join(" ".join(t.get_text() for t in (*ax.texts, ax.title, ax._left_title)).split())
+
+
+def test_a_predictive_check_counts_what_its_bars_hold(posterior):
+    check = bs.predictive_check(posterior)
+    ax = plots.plot_predictive_check(check)
+    inside = ((check["q05"] <= check["observed"]) & (check["observed"] <= check["q95"])).mean()
+    assert f"and {100 * inside:.0f} % of {len(worlds.GRID)} outcomes" in words(ax)
+    assert (ax.get_xlabel(), ax.get_yscale()) == ("observed loss (nats per token)", "linear")
+    assert "Posterior predictive check" in words(ax)
+    with pytest.raises(TargetError, match="no 'accuracy'; known: loss"):
+        plots.plot_predictive_check(check, "accuracy")
+
+
+def test_a_prior_check_has_a_logarithmic_axis_and_fractions_are_in_per_cent(posterior):
+    ax = plots.plot_predictive_check(bs.predictive_check(posterior, "prior"))
+    assert ax.get_yscale() == "log" and "Prior predictive check" in words(ax)
+    ax = plots.plot_predictive_check(bs.predictive_check(worlds.wrong(0.123)))
+    assert ax.get_xlabel() == "observed error (%)"
+    assert ax.lines[0].get_xdata() == pytest.approx(np.full(len(worlds.GRID), 12.3))
+
+
+def test_places_that_are_not_uniform_leave_the_band():
+    table = pd.DataFrame({"quantity": "loss", "pit": np.linspace(0.4, 0.6, 40)})
+    ax = plots.plot_loo_pit(table)
+    assert "loss: 40 outcomes, p = " in words(ax)
+    line, band = ax.lines[1].get_ydata(), ax.collections[0].get_paths()[0].get_extents()
+    assert np.abs(line).max() > band.y1 and ax.get_ylim()[1] > np.abs(line).max()
+
+
+def test_sensitivity_has_a_row_per_parameter_and_counts_verdicts():
+    table = pd.DataFrame(
+        {"prior": [0.2, 0.01, 0.3], "likelihood": [0.3, 0.4, 0.0], "verdict": ["conflict", "", "prior"]},
+        index=["E[one]", "E[two]", "alpha_N"],
+    )
+    ax = plots.plot_sensitivity(table)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["alpha_N", "E"]
+    assert "of 3, 1 hang on both, 1 on priors alone" in words(ax)
+    likelihood, prior = (line for line in ax.lines if line.get_marker() == "o")
+    assert likelihood.get_xdata().tolist() == [0.3, 0.4, 1e-3]  # none is shown at the edge of the logarithmic axis
+    assert prior.get_xdata().tolist() == [0.2, 0.01, 0.3]
+
+
+def test_ranks_have_a_panel_per_parameter_and_none_besides():
+    ranks = pd.DataFrame({f"p{i}": np.linspace(0.01, 0.99, 50) for i in range(5)})
+    figure = plots.plot_ranks(Calibration("Chinchilla", ranks, converged=50))
+    shown = [ax for ax in figure.axes if ax.get_visible()]
+    assert [ax.get_title("left").partition(",")[0] for ax in shown] == list(ranks)
+    assert len(figure.axes) == 8

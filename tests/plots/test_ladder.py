@@ -1,0 +1,71 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling import plots
+from bayes_scaling.errors import TargetError
+from tests import worlds
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    plt.close("all")
+
+
+def stars(ax):
+    return sorted(tuple(np.ravel(line.get_xydata())) for line in ax.lines if line.get_marker() == "*")
+
+
+def test_the_ladder_has_three_panels_with_units(ladder_fits, ladder_forecast, ladder):
+    axes = plots.plot_ladder(bs.forecast_path(ladder_fits, ladder_forecast), "MMLU")
+    assert [a.get_xlabel() for a in axes] == [
+        "training FLOPs",
+        "task loss (bits per byte), falling",
+        "training FLOPs",
+    ]
+    assert [a.get_ylabel() for a in axes] == ["task loss (bits per byte)", "accuracy (%)", "accuracy (%)"]
+    target = ladder.select(run="7B-4T", task="MMLU").frame.iloc[0]
+    assert (target["flops"], target["task_loss"]) in [(pytest.approx(x), pytest.approx(y)) for x, y in stars(axes[0])]
+    assert len(stars(axes[1])) == len(stars(axes[2])) == 2
+    assert axes[0].get_xlim()[1] > target["flops"]
+
+
+def test_the_ladder_of_one_route_takes_given_axes(ladder_fits, ladder):
+    forecast = ladder_fits[1].forecast({"N": 7e9, "D": 4e12}, allow_unconverged=True)
+    _, axes = plt.subplots(1, 3)
+    path = bs.forecast_path(ladder_fits[1], forecast)
+    drawn = plots.plot_ladder(path, "PIQA", axes)
+    assert list(drawn) == list(axes)
+    assert axes[0].get_ylabel() == "c4 loss (nats per token)"
+    assert axes[0].get_xlabel() == "training FLOPs (6ND)"
+    assert not any(np.isfinite(s).all() for ax in axes for s in stars(ax))
+    with pytest.raises(TargetError, match="no task 'PIQ'"):
+        plots.plot_ladder(path, "PIQ")
+
+
+def test_the_sheet_has_a_row_per_task(ladder_fits, ladder_forecast, ladder):
+    figure = plots.plot_ladder_sheet(bs.forecast_path(ladder_fits, ladder_forecast))
+    axes = np.reshape(figure.axes, (8, 3))
+    named = [next(t.get_text() for t in row[0].texts if t.get_text() in ladder.tasks) for row in axes]
+    assert named == ladder.tasks
+
+
+def test_every_panel_shows_all_runs_and_accuracies_share_an_axis():
+    posterior = worlds.ladder(count=50)
+    path = bs.forecast_path(posterior, posterior.forecast({"N": 7e9, "D": 4e12}))
+    axes = plots.plot_ladder(path, "two")
+    dots = [line.get_xydata() for ax in axes for line in ax.lines if line.get_marker() == "."]
+    assert [len(points) for points in dots] == [len(worlds.GRID)] * 3
+    assert axes[1].get_ylim() == axes[2].get_ylim()
+    assert axes[1].get_xlim()[0] > axes[1].get_xlim()[1]  # better to the right
+    np.testing.assert_allclose(np.sort(dots[1][:, 1]), np.sort(dots[2][:, 1]))
+    assert 30 < dots[2][:, 1].min() < dots[2][:, 1].max() < 100
+
+
+def test_a_law_of_one_series_has_no_ladder():
+    posterior = worlds.chinchilla(count=50)
+    path = bs.forecast_path(posterior, posterior.forecast({"N": 7e9, "D": 4e12}))
+    with pytest.raises(TargetError, match="no task 'MMLU'; known: none"):
+        plots.plot_ladder(path, "MMLU")

@@ -1,0 +1,99 @@
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from bayes_scaling import plots
+from bayes_scaling.plots.style import (
+    STYLE,
+    draw_interval,
+    figure_of,
+    headline,
+    house_style,
+    name_targets,
+    new_axes,
+    plain_numbers,
+)
+
+LEVELS = {"q05": 1.0, "q25": 2.0, "median": 3.0, "q75": 4.0, "q95": 5.0}
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def ax():
+    return plt.subplots()[1]
+
+
+def test_the_users_style_is_left_alone(ladder_forecast):
+    before = dict(mpl.rcParams)
+    plots.plot_forest(ladder_forecast)
+    assert dict(mpl.rcParams) == before
+
+
+def test_the_house_style_holds_while_a_picture_is_drawn_and_not_after_a_mistake():
+    before = dict(mpl.rcParams)
+
+    @house_style
+    def broken():
+        assert {name: mpl.rcParams[name] for name in wanted} == dict(wanted)
+        raise ValueError
+
+    wanted = {k: v for k, v in mpl.rc_params_from_file(STYLE, use_default_template=False).items() if "cycle" not in k}
+    assert any(before[name] != value for name, value in wanted.items())
+    with pytest.raises(ValueError):
+        broken()
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_an_interval_has_two_lines_a_tick_and_a_star_where_the_outcome_is_known(upright, ax):
+    draw_interval(ax, 0.5, {**LEVELS, "actual": np.nan}, upright=upright)
+    thin, thick = (np.ptp(c.get_segments()[0][:, int(upright)]) for c in ax.collections)
+    assert (thin, thick) == (4.0, 2.0)
+    assert len(ax.lines) == 1
+    draw_interval(ax, 1.5, {**LEVELS, "actual": 4.5}, upright=upright)
+    (star,) = (line for line in ax.lines if line.get_marker() == "*")
+    assert star.get_xydata()[0].tolist() == ([1.5, 4.5] if upright else [4.5, 1.5])
+
+
+def test_axes_are_those_given_or_new_ones_of_a_size(ax):
+    assert new_axes(ax) is ax
+    assert new_axes(None, 3.0, 2.0).figure.get_size_inches().tolist() == [3.0, 2.0]
+    assert figure_of([ax]) is figure_of(ax) is ax.figure
+
+
+def test_the_words_below_a_title_break_between_items_alone():
+    narrow = plt.subplots(figsize=(2.5, 2))[1]
+    headline(narrow, "A title", "thin line: 90 % of new runs   thick line: 50 %   white tick: median")
+    (words,) = (t.get_text() for t in narrow.texts)
+    assert "\n" in words
+    items = [item for line in words.splitlines() for item in line.split("   ")]
+    assert items == ["thin line: 90 % of new runs", "thick line: 50 %", "white tick: median"]
+    assert "\n" not in headline_of("short   words")
+
+
+def headline_of(words):
+    ax = plt.subplots(figsize=(8, 4))[1]
+    headline(ax, "A title", words)
+    return ax.texts[0].get_text()
+
+
+@pytest.mark.parametrize(("count", "room", "written"), [(1, 12, 1), (2, 12, 2), (4, 39, 4), (7, 0, 0)])
+def test_names_of_targets_take_room_and_too_many_are_left_out(count, room, written, ax):
+    names = [f"run {i}" for i in range(count)]
+    assert name_targets(ax, np.arange(1.0, count + 1), names) == room
+    assert [t.get_text() for t in ax.texts] == names[:written]
+
+
+def test_less_than_a_decade_has_plain_numbers(ax):
+    ax.set_xscale("log")
+    ax.set_xlim(2, 3)
+    plain_numbers(ax)
+    ax.figure.canvas.draw()
+    words = [t.get_text() for t in ax.get_xticklabels()]
+    assert len(words) > 2 and not any("10" in word or "e" in word for word in words)

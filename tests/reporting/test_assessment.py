@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.reporting.assessment import Assessment
+from tests import worlds
+
+FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return worlds.chinchilla(count=100, table=worlds.on_the_curve(0.005))
+
+
+def test_a_fit_alone_is_compared_with_nothing(posterior):
+    found = Assessment.of(worlds.result(posterior, FAR), made_by="by hand")
+    assert list(found.fits) == ["Chinchilla"] and found.made_by == "by hand"
+    assert found.forecasts == {} and found.criteria is None and found.incomparable == ""
+    assert list(found.problems) == list(found.contraction) == ["Chinchilla"]
+    assert set(found.check["quantity"]) == {"loss"} and len(found.check) == len(worlds.GRID)
+
+
+def test_another_fit_of_the_same_name_is_told_from_the_reports_own(posterior):
+    found = Assessment.of(worlds.result(posterior, FAR), others={"Chinchilla": posterior})
+    assert list(found.fits) == list(found.forecasts) == ["Chinchilla (this report)", "Chinchilla"]
+    assert list(found.contraction) == ["Chinchilla (this report)"]  # of the fits of the forecast alone
+    assert found.criteria is not None and set(found.criteria.index) == set(found.fits)
+
+
+def test_fits_of_other_outcomes_have_a_reason_in_the_place_of_criteria(posterior):
+    other = worlds.chinchilla(count=100, table=worlds.on_the_curve(0.005, seed=1))
+    found = Assessment.of(worlds.result(posterior, FAR), others={"other": other})
+    assert found.criteria is None and "cannot be compared: loss of run" in found.incomparable
+    assert list(found.forecasts) == ["Chinchilla", "other"]
+
+
+def test_a_mixture_names_its_parts_by_route_or_by_number(posterior):
+    forecast = bs.average([bs.forecast(posterior, FAR)] * 2)
+    found = Assessment.of(worlds.result(posterior, FAR, posteriors=(posterior, posterior), forecast=forecast))
+    assert list(found.fits) == ["Chinchilla (1)", "Chinchilla (2)"]

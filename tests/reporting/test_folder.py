@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.reporting.folder import save_picture, write_file, write_folder
+from tests import worlds
+
+FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
+
+
+@pytest.fixture(scope="module")
+def result():
+    made = worlds.result(worlds.wrong(), FAR)
+    return worlds.result(worlds.wrong(), FAR, path=bs.forecast_path(made.posteriors, made.forecast))
+
+
+def test_table_and_document_agree_and_call_the_median_median(result, tmp_path):
+    write_folder(result, tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "forecast.csv", "forecast.json", "forecast.png", "posterior.nc",
+    ]  # fmt: skip
+    text, table = (tmp_path / "out" / "forecast.json").read_text(), pd.read_csv(tmp_path / "out" / "forecast.csv")
+    assert "median" in table and "q50" not in text and not any("q50" in name for name in table)
+    (row,) = json.loads(text)["rows"]
+    assert table["median"][0] == pytest.approx(row["median"]) == pytest.approx(0.123, rel=1e-4)  # a fraction in files
+
+
+def test_a_file_alone_is_the_folders_document(result, tmp_path):
+    write_file(result, tmp_path / "answer.json")
+    assert json.loads((tmp_path / "answer.json").read_text()) == json.loads(json.dumps(result.document()))
+
+
+def test_a_ladder_has_its_own_picture_and_a_posterior_for_each_route(tmp_path):
+    posterior = worlds.ladder()
+    first = worlds.result(posterior, FAR)
+    path = bs.forecast_path(first.posteriors, first.forecast)
+    write_folder(worlds.result(posterior, FAR, path=path), tmp_path / "one")
+    assert {"ladder.png", "posterior.nc"} <= {p.name for p in (tmp_path / "one").iterdir()}
+    write_folder(worlds.result(posterior, FAR, path=path, posteriors=(posterior, posterior)), tmp_path / "two")
+    assert [p.name for p in (tmp_path / "two").glob("*.nc")] == ["posterior_task_loss.nc"]
+
+
+def test_a_saved_picture_is_closed(tmp_path: Path):
+    _, ax = plt.subplots()
+    save_picture(ax, tmp_path / "one.png")
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert not plt.fignum_exists(ax.figure.number)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayes_scaling.evaluation.diagnose import contraction
+from bayes_scaling.evaluation.groups import with_groups
+from bayes_scaling.reporting import page_tables
+from bayes_scaling.reporting.page_tables import Writer, brief, extent, times
+from tests import worlds
+
+FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
+
+
+@pytest.fixture(scope="module")
+def ladder():
+    return worlds.result(worlds.ladder(), FAR)
+
+
+def test_an_error_is_in_per_cent_on_the_page():
+    result = worlds.result(worlds.wrong(0.123), {**FAR, "error": 0.133})
+    (answer,), unit = page_tables.answers(result)
+    assert (answer.median, answer.most, answer.actual, unit) == ("12.3", "12.3 to 12.3", "13.3", "%")
+    (grid,) = page_tables.intervals(result)
+    assert grid.caption == "error (%)"
+    assert grid.rows == [["7B-4T", "12.3", "12.3 to 12.3", "12.3 to 12.3", "13.3", "outside"]]
+    assert page_tables.bands(result).caption.endswith("error (%)")
+    assert page_tables.bands(result).rows == [["7B-4T", *["12.3 to 12.3"] * 3]]
+
+
+def test_the_accuracy_answers_first_and_the_loss_keeps_its_unit(ladder):
+    found, unit = page_tables.answers(ladder)
+    assert [a.task for a in found] == ["one", "two"] and unit == "%"
+    assert all(30 < float(a.median) < 100 and a.actual == "" for a in found)
+    assert [grid.caption for grid in page_tables.intervals(ladder)] == ["accuracy (%)", "loss (bits per byte)"]
+    assert [grid.words for grid in page_tables.intervals(ladder)] == [2, 2]
+
+
+def test_every_table_has_as_many_cells_as_headings(ladder):
+    posterior = with_groups(ladder.posteriors[0], "prior")
+    shares = contraction(posterior)
+    grids = [
+        *page_tables.intervals(ladder),
+        page_tables.targets(ladder),
+        page_tables.columns(ladder),
+        page_tables.learnt("TwoStep", posterior, shares),
+        page_tables.diagnostics({"TwoStep": posterior}),
+        page_tables.bands(ladder),
+        page_tables.routes(ladder, {"TwoStep": ladder.forecast}),
+    ]
+    for grid in grids:
+        assert grid.rows and {len(row) for row in grid.rows} == {len(grid.headings)}, grid.caption
+    learnt = {row[0]: row for row in grids[4].rows}
+    assert "E (2 series)" in learnt and " to " in learnt["E (2 series)"][2]
+
+
+def test_targets_say_how_far_they_are():
+    grid = page_tables.targets(worlds.result(worlds.chinchilla(), FAR))
+    assert list(grid.headings[:3]) == ["target", "N (parameters)", "D (tokens)"]
+    assert grid.rows == [["7B-4T", "7e+09", "4e+12", "547 ×"]]
+
+
+def test_criteria_are_differences_to_the_best():
+    row = {
+        f"{name}_{c}": v for c in ("loo", "waic", "run") for name, v in (("diff", -2.34), ("se_diff", 1), ("high", 3))
+    }
+    (cells,) = page_tables.criteria(pd.DataFrame([row], index=["PowerLaw"])).rows
+    assert cells == ["PowerLaw", *["-2.3 ± 1.0", "3"] * 3]
+
+
+def test_numbers_that_are_not_known():
+    assert Writer("fraction").show(np.nan) == extent(pd.Series([np.nan])) == "–"
+    assert times(np.nan) == "cannot be told" and times(546.875) == "547 ×"
+    assert extent(pd.Series([2.0, 2.0])) == "2" and extent(pd.Series([1e8, np.nan, 8e8])) == "1e+08 to 8e+08"
+    assert brief("nats per token (on C4)") == "nats per token"

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+
+import bayes_scaling as bs
+from bayes_scaling.problems import Problem, Problems
+from bayes_scaling.reporting.result import Result, number, records
+from tests import worlds
+
+FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
+
+
+def test_rows_call_the_median_by_its_name():
+    rows = worlds.result(worlds.chinchilla(), FAR).rows()
+    numbers = ["mean", "sd", "q05", "q25", "median", "q75", "q95", "actual"]
+    assert list(rows.columns) == ["target", "task", "quantity", "unit", *numbers, "distance"]
+
+
+def test_a_document_is_plain_json_without_numbers_that_are_none():
+    caveats = Problems([Problem("few-runs", "There are 8 runs", "add runs", 8.0)])
+    document = worlds.result(worlds.chinchilla(), FAR, caveats=caveats).document()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    (row,) = document["rows"]
+    assert row["actual"] is None and row["task"] is None and row["median"] > 1.8 and "q50" not in row
+    assert document["caveats"] == [{"code": "few-runs", "text": "There are 8 runs: add runs."}]
+
+
+def test_the_task_of_a_study_of_one_is_named_and_losses_of_no_task_are_left_out():
+    posterior = worlds.chinchilla(table=worlds.GRID.assign(task="MMLU"))
+    assert worlds.result(posterior, FAR).rows()["task"].tolist() == ["MMLU"]
+    rows = worlds.result(worlds.ladder(), FAR).rows()
+    assert set(rows["task"]) == {"one", "two"}
+
+
+def test_several_fits_are_as_good_as_the_worst():
+    posterior = worlds.chinchilla()
+    bad = dataclasses.replace(
+        posterior, diagnostics=dataclasses.replace(posterior.diagnostics, max_rhat=1.5, divergences=7, min_ess_tail=9.0)
+    )
+    found = worlds.result(posterior, FAR, posteriors=(posterior, bad)).diagnostics()
+    assert found == {
+        "max_rhat": 1.5, "min_ess_bulk": 400.0, "min_ess_tail": 9.0, "divergences": 7, "converged": False,
+    }  # fmt: skip
+
+
+def test_what_speaks_against_the_runs_is_looked_for_and_a_path_only_where_it_is_drawn():
+    posterior = worlds.chinchilla(table=worlds.on_the_curve(0.005))
+    forecast = bs.forecast(posterior, FAR)
+    made = [
+        Result.of(posterior.study, "chinchilla", [posterior], forecast, seed=0, seconds=1.0, pictures=pictures)
+        for pictures in (False, True)
+    ]
+    assert [one.path is None for one in made] == [True, False]
+    assert "far-target" in made[0].caveats.codes
+
+
+def test_records_are_plain_values():
+    table = pd.DataFrame({"n": [3], "share": [np.inf], "run": ["a"], "none": [None], "yes": [True]})
+    (row,) = records(table)
+    assert row == {"n": 3, "share": None, "run": "a", "none": None, "yes": True}
+    assert type(row["n"]) is int and row["yes"] is True
+    assert number(np.nan) is None and number(np.float64(2.0)) == 2.0

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from bayes_scaling.problems import Problem, Problems
+from bayes_scaling.reporting.screen import forecast_table, inside, output, print_result, status, verdict
+from tests import worlds
+
+FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
+INTERVAL = {"q05": 0.60, "q25": 0.62, "median": 0.63, "q75": 0.64, "q95": 0.66}
+
+
+def shown(draw) -> str:
+    """Return what is drawn on a screen of 100 columns, with single spaces."""
+    file = io.StringIO()
+    draw(Console(file=file, width=100))
+    assert max(map(len, file.getvalue().splitlines())) <= 100
+    return " ".join(file.getvalue().split())
+
+
+def rows(*outcomes, unit="fraction"):
+    return pd.DataFrame([{**INTERVAL, "actual": x, "unit": unit, "target": "7B", "task": None} for x in outcomes])
+
+
+def test_an_error_is_printed_in_per_cent():
+    result = worlds.result(worlds.wrong(0.123), {**FAR, "error": 0.133})
+    said = shown(lambda console: print_result(result, console))
+    assert "error (%)" in said and "7B-4T 12.3 12.3 to 12.3 12.3 to 12.3 13.3 outside" in said
+    assert "mean absolute error 1.0 points" in said and "0.123" not in said
+
+
+def test_accuracies_are_in_per_cent_and_a_ladder_names_each_task_once():
+    posterior = worlds.ladder()
+    said = shown(lambda console: print_result(worlds.result(posterior, [FAR, {**FAR, "target": "13B"}]), console))
+    accuracy, _, loss = said.partition("loss (bits per byte)")
+    assert "accuracy (%)" in accuracy and loss
+    assert accuracy.count("one") == accuracy.count("two") == 1 and accuracy.count("13B") == 2
+    assert "actual" not in said and "inside" not in said
+
+
+def test_a_loss_keeps_its_unit():
+    assert verdict(rows(0.63, 0.64, unit="nats per token")).endswith("mean absolute error 0.005 nats per token.")
+
+
+def test_a_verdict_counts_what_both_intervals_hold():
+    assert verdict(rows(0.63, 0.655, 0.9)) == (
+        "2 of 3 inside the 90 % interval, 1 inside the 50 %; mean absolute error 9.8 points."
+    )
+
+
+@pytest.mark.parametrize(
+    ("actual", "word"), [(0.63, "in 50 %"), (0.62, "in 50 %"), (0.65, "in 90 %"), (0.67, "outside"), (np.nan, "-")]
+)
+def test_a_word_says_where_the_outcome_fell(actual, word):
+    assert inside({**INTERVAL, "actual": actual}).plain == word
+
+
+def test_an_outcome_that_is_not_known_among_known_ones_is_a_dash():
+    said = shown(lambda console: console.print(forecast_table(rows(0.63, np.nan), "accuracy")))
+    assert said.endswith("in 50 % 7B 63.0 62.0 to 64.0 60.0 to 66.0 - -")
+
+
+def test_what_speaks_against_a_result_is_printed():
+    posterior = worlds.wrong()
+    bad = dataclasses.replace(posterior, diagnostics=dataclasses.replace(posterior.diagnostics, max_rhat=1.5))
+    caveats = Problems([Problem("few-runs", "There are 8 runs", "add runs", 8.0)])
+    result = worlds.result(posterior, FAR, posteriors=(posterior, bad), caveats=caveats)
+    said = shown(lambda console: print_result(result, console))
+    assert "Caveat: There are 8 runs: add runs." in said
+    assert "NOT CONVERGED, do not rely on this: R-hat 1.500" in said
+    assert "largest fitted run: 7B-4T: 547 x." in said
+
+
+def test_without_a_terminal_a_table_has_a_hundred_columns():
+    assert output().width == 100
+
+
+def test_what_is_being_done_goes_to_the_error_stream_unless_quiet(capsys):
+    for quiet, said in ((True, ""), (False, "Fitting ...\n")):
+        with status(quiet) as say:
+            say("Fitting ...")
+        assert capsys.readouterr() == ("", said)

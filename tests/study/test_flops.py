@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.study.flops import FlopRule, compute_ratios, six_n_d, training_flops, with_flops
+from tests.worlds import GRID
+
+RUNS = pd.DataFrame({"n_params": [1e8, 2e8], "tokens": [2e9, 8e9]})
+
+
+def counted(per_token, name="own"):
+    """Return a study whose own FLOPs are ``per_token`` times parameters and tokens."""
+    return bs.Study.from_frame(GRID.assign(flops=per_token * GRID["N"] * GRID["D"], loss=3.0), name=name)
+
+
+def test_tokens_are_what_the_cost_pays_for():
+    rule = FlopRule.of(lambda N: 6 * N + 2e9)
+    N = np.array([1e8, 1e10])
+    assert rule.tokens(N, rule.cost(N, 3e10)) == pytest.approx([3e10, 3e10])
+    assert six_n_d.cost(1e9, 2e10) == pytest.approx(1.2e20)
+    assert six_n_d.serving(1e9, 2e10) == pytest.approx(2 * 1e9 * 2e10)
+    assert rule.name == "FLOPs per token as given"
+
+
+def test_a_studys_own_flops_are_read_by_size():
+    rule = FlopRule.of("study", counted(7))
+    np.testing.assert_allclose(rule.cost([1e7, 3e8, 1e12], 1e9), 7 * np.array([1e7, 3e8, 1e12]) * 1e9)
+    assert rule.name == "FLOPs per token of own"
+    assert FlopRule.of("6ND").disagreement(counted(7)) == pytest.approx(1 / 7)
+
+
+def test_beyond_the_sizes_of_a_study_its_slope_goes_on():
+    per_token = {1e8: 1e9, 4e8: 2e9}  # a slope of one half in the logarithms
+    table = pd.DataFrame({"N": list(per_token), "D": 1e10, "C": [1e10 * c for c in per_token.values()], "loss": 3.0})
+    rule = FlopRule.of("study", bs.Study.from_frame(table))
+    np.testing.assert_allclose(rule.per_token(np.array([0.25e8, 2e8, 16e8])), [0.5e9, 2**0.5 * 1e9, 4e9])
+    one = FlopRule.of("study", bs.Study.from_frame(table.head(1)))
+    np.testing.assert_allclose(one.per_token(np.array([1e8, 1e9])), [1e9, 1e10])  # of one size: proportional
+
+
+def test_a_rule_that_nobody_knows_is_refused():
+    with pytest.raises(bs.DecisionError) as refused:
+        FlopRule.of("5ND")
+    assert str(refused.value) == (
+        "The FLOP convention '5ND' is unknown; use '6ND', 'study', or a function from N to FLOPs per token."
+    )
+    with pytest.raises(bs.DecisionError, match="'study' is unknown"):
+        FlopRule.of("study")  # of which study?
+    with pytest.raises(bs.StudyError, match="'bare' has no column 'flops' to take FLOPs per token from; use '6ND'"):
+        FlopRule.of("study", bs.Study.from_frame(GRID.assign(loss=3.0), name="bare"))
+    assert FlopRule.of(six_n_d) is six_n_d is FlopRule.of("6ND")
+
+
+def test_where_a_study_counts_no_flops_nothing_disagrees():
+    assert np.isnan(six_n_d.disagreement(bs.Study.from_frame(GRID.assign(loss=3.0))))
+    assert six_n_d.disagreement(counted(6)) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_column_counts_before_the_convention_unless_that_is_asked_for():
+    table = RUNS.assign(flops=[1e18, 2e18])
+    assert training_flops(table).tolist() == [1e18, 2e18]
+    assert training_flops(table, convention="6ND") == pytest.approx([1.2e18, 9.6e18])
+    assert training_flops(RUNS) == pytest.approx([1.2e18, 9.6e18])
+    assert training_flops(RUNS[["n_params"]]) is None
+
+
+def test_flops_are_never_replaced_silently():
+    assert with_flops(RUNS, "6ND")["flops"].tolist() == pytest.approx([1.2e18, 9.6e18])
+    for table, convention, message in (
+        (RUNS, "8ND", "'8ND' is unknown; use '6ND', or give a column 'flops'"),
+        (RUNS.assign(flops=1.0), "6ND", "has FLOPs already, and flops='6ND' would replace them"),
+        (RUNS.rename(columns={"tokens": "token"}), "6ND", "needs the column 'tokens'; did you mean 'token'"),
+    ):
+        with pytest.raises(bs.StudyError, match=message):
+            with_flops(table, convention)
+
+
+def test_a_distance_is_counted_one_way_on_both_sides():
+    target = pd.DataFrame({"n_params": [7e9], "tokens": [4e12]})
+    largest = (GRID["N"] * GRID["D"]).max()
+    own, bare = counted(12), bs.Study.from_frame(GRID.assign(loss=3.0))
+    assert compute_ratios(own, target) == pytest.approx([7e9 * 4e12 / largest])  # 6ND, as the target has no FLOPs
+    assert compute_ratios(bare, target.assign(flops=1.0)) == pytest.approx([7e9 * 4e12 / largest])
+    assert compute_ratios(own, target.assign(flops=2.4e25)) == pytest.approx([2.4e25 / (12 * largest)])
+    assert np.isnan(compute_ratios(own, pd.DataFrame({"n_params": [7e9, 1e9]}))).tolist() == [True, True]
+    by_compute = bs.Study.from_frame(pd.DataFrame({"C": [1e18, 1e19], "loss": [3.0, 2.9]}))
+    assert compute_ratios(by_compute, pd.DataFrame({"flops": [1e21]})) == pytest.approx([100.0])
+    assert np.isnan(compute_ratios(by_compute, target)).all()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.study.panel import Panel
+
+CELLS = pd.DataFrame({
+    "run": ["b", "b", "a", "a"],
+    "task": ["PIQA", "MMLU", "MMLU", "PIQA"],
+    "N": [2e8, 2e8, 1e8, 1e8],
+    "task_loss": [0.7, 0.8, 0.9, 1.0],
+    "c4_loss": [3.0, 3.0, 3.5, 3.5],
+    "accuracy": [0.6, np.nan, 0.3, 0.5],
+})  # fmt: skip
+
+
+@pytest.fixture
+def panel():
+    return Panel.of(bs.Study(CELLS.rename(columns={"N": "n_params"}), bs.Card("cells")))
+
+
+def test_rows_of_runs_and_columns_of_tasks_keep_the_order_of_the_table(panel):
+    assert panel.runs["run"].tolist() == ["b", "a"] and panel.tasks.index.tolist() == ["PIQA", "MMLU"]
+    assert panel.wide("task_loss").tolist() == [[0.7, 0.8], [1.0, 0.9]]
+    np.testing.assert_array_equal(panel.wide("accuracy"), [[0.6, np.nan], [0.5, 0.3]])
+
+
+def test_what_all_tasks_of_a_run_have_alike_is_one_series(panel):
+    assert panel.shared("c4_loss") and not panel.shared("task_loss")
+    found = panel.series(("task_loss", "c4_loss"))
+    assert list(found) == ["task_loss:PIQA", "task_loss:MMLU", "c4_loss"]
+    assert {label: (column, values.tolist()) for label, (column, values) in found.items()} == {
+        "task_loss:PIQA": ("task_loss", [0.7, 1.0]),
+        "task_loss:MMLU": ("task_loss", [0.8, 0.9]),
+        "c4_loss": ("c4_loss", [3.0, 3.5]),
+    }
+
+
+def test_of_one_task_nothing_is_shared():
+    one = Panel.of(bs.Study(CELLS[CELLS["task"] == "MMLU"]))
+    assert list(one.series(("task_loss", "c4_loss"))) == ["task_loss:MMLU", "c4_loss:MMLU"]
+
+
+def test_a_run_without_a_task_is_named(ladder):
+    lost = ladder.training.select("not (run == '370M-2xC' and task == 'PIQA')")
+    with pytest.raises(bs.StudyError) as refused:
+        Panel.of(lost)
+    assert str(refused.value) == (
+        "Run '370M-2xC' of study 'olmo_ladder' has no task 'PIQA'; give every run the same tasks."
+    )
+
+
+@pytest.mark.parametrize("column", ["run", "task"])
+def test_runs_and_tasks_have_names(column):
+    with pytest.raises(bs.StudyError, match=f"'cells' has no column '{column}'; give one row per run and task"):
+        Panel.of(bs.Study(CELLS.drop(columns=column), bs.Card("cells")))
