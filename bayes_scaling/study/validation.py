@@ -196,6 +196,8 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
 
 def _of_one_kind(names: pd.Series) -> pd.Series:
     """Return names as they are where all are text or all are numbers, otherwise as text."""
+    if names.dtype == np.float16:  # by which pandas cannot look up
+        return names.astype(float)
     if names.dtype != object or all(isinstance(name, str) for name in names):
         return names
     return names.map(str)
@@ -252,7 +254,8 @@ def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str]) ->
     if any(one.what in ("missing", "infinite") for one in bad):
         cures.append(f"or leave the rows out with {option('drop_missing')}")
     if "State" in table and (stopped := sum(str(s) != "finished" for s in table["State"].iloc[rows])):
-        whom = f"{stopped} of these {len(rows)} rows" if len(rows) > 1 else "this row"
+        all_of_them = "these rows" if stopped > 1 else "this row"
+        whom = f"{stopped} of these {len(rows)} rows" if stopped < len(rows) else all_of_them
         cures.append(f"or with {option('where', FINISHED)}, which leaves out {whom}")
     text = f"{', '.join(clauses)}; {', '.join(cures)}."
     return text[0].upper() + text[1:]
