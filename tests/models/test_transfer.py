@@ -149,7 +149,7 @@ def test_forecasts_of_a_new_image_model_are_wider_and_two_of_one_size_agree():
         (lambda t: t[t["pretrain_data"] > 0], "has no from-scratch run"),
         (lambda t: t.assign(finetune_data=t["finetune_data"].where(t.index != 3, 0.0)), "Row 4 has finetune_data = 0"),
         (lambda t: t.assign(pretrain_data=-t["pretrain_data"]), "give the pre-training data, 0 for a run from scratch"),
-        (lambda t: t.assign(error=100 * t["error"]), "is it in percent"),
+        (lambda t: t.assign(error=100 * t["error"]), "in percent"),
         (lambda t: t.drop(columns="error"), "has no column 'error'"),
     ],
 )
@@ -200,7 +200,7 @@ def test_questions_that_cannot_be_answered(posterior):
         (lambda t: t.assign(D_F=t["D_F"].where(t.index != 3, 0.0)), "Row 4 has finetune_data = 0"),
         (lambda t: t.assign(unit=["tokens", "characters"] * (len(t) // 2)), "mixes data in tokens and characters"),
         (lambda t: t.assign(pretrained=t["pretrained"] * 0.5), "holds 0.5; give 1 or 0"),
-        (lambda t: t.drop(columns="pretrained"), "needs the column 'pretrained'|repeats an earlier run"),
+        (lambda t: t.drop(columns="pretrained"), "needs the column 'pretrained'|are alike|stands in rows"),
     ],
 )
 def test_bad_tables(change, message):
@@ -211,7 +211,7 @@ def test_bad_tables(change, message):
 
 
 def test_error_rates_in_percent():
-    with pytest.raises(StudyError, match="is it in percent"):
+    with pytest.raises(StudyError, match="in percent"):
         bs.Study.from_frame(design().assign(error=48.2))
 
 
