@@ -73,7 +73,7 @@ class Regret(RegretMethods):
     @property
     def choice(self) -> float:
         """The size of least expected regret in the outcome, among ``N``."""
-        return float(self.N[self.outcome.mean(0).argmin()])
+        return float(self.N[np.argmin(self.outcome.mean(0))])
 
 
 def regret(source: Posterior | Surface, budget: float, sizes: Any = None) -> Regret:

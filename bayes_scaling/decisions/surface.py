@@ -230,8 +230,8 @@ class Surface:
         with double_precision():
             drawn = predict(law.program, self.keys, self.latent, runs, None)
             run, mean = (np.asarray(drawn[name]) for name in (self.quantity, f"{self.quantity}_mean"))
-        gap = (run - mean)[:, :points]
-        return np.mean(gap[(..., *self.series_index)] ** 2, axis=0)
+        one: tuple[Any, ...] = (..., *self.series_index)
+        return np.mean((run - mean)[:, :points][one] ** 2, axis=0)
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:

@@ -165,11 +165,11 @@ def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[
     for side, share in (("lower", (ranks < TAIL).mean(axis=0)), ("upper", (ranks > 1 - TAIL).mean(axis=0))):
         if (share > 0.5).any():
             sentence = (
-                f"{share.max():.0%} of the draws of {_count(name, share > 0.5)} "
+                f"{np.max(share):.0%} of the draws of {_count(name, share > 0.5)} "
                 f"lie in the {side} {TAIL:.1%} of the prior (at most 50%)"
             )
             remedy = "the runs contradict the prior, so check their units or widen it"
-            yield Problem("prior-tail", sentence, remedy, float(share.max()), name)
+            yield Problem("prior-tail", sentence, remedy, float(np.max(share)), name)
 
     prior = whole.tree["prior"][name].to_numpy()
     width = np.subtract(*np.quantile(prior, [0.99, 0.01]))
@@ -177,11 +177,11 @@ def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[
         share = (np.abs(chains - bound) < EDGE * width).mean(axis=(0, 1))
         if (share > MAX_AT_EDGE).any():
             sentence = (
-                f"{share.max():.0%} of the draws of {_count(name, share > MAX_AT_EDGE)} "
+                f"{np.max(share):.0%} of the draws of {_count(name, share > MAX_AT_EDGE)} "
                 f"lie at its bound {bound:g} (at most {MAX_AT_EDGE:.0%})"
             )
             remedy = "the law may not need it, so fix it there or choose a law without it"
-            yield Problem("boundary", sentence, remedy, float(share.max()), name)
+            yield Problem("boundary", sentence, remedy, float(np.max(share)), name)
 
 
 def _count(name: str, hit: np.ndarray) -> str:
