@@ -9,10 +9,10 @@ from bayes_scaling.cli.arguments import (
     choose_targets,
     choose_tasks,
     open_study,
+    parse_columns,
     parse_inputs,
     parse_pairs,
     read_numbers,
-    read_pairings,
 )
 from bayes_scaling.models import Chinchilla, TwoStep
 from tests.cli.running import MAP
@@ -51,6 +51,24 @@ def test_a_mapped_column_of_an_embedded_study_keeps_its_unit():
 def test_a_study_that_cannot_be_opened_is_one_sentence(name, columns, message):
     with pytest.raises(bs.BayesScalingError, match=message):
         open_study(name, columns)
+
+
+def test_columns_of_a_map():
+    known = ["loss, final", "a=b", "N"]
+    assert parse_columns(["loss=loss, final", "N=N,D=d"], known) == {"loss": "loss, final", "N": "N", "D": "d"}
+    assert parse_columns(["loss=a=b"], known) == {"loss": "a=b"}
+    for given, message in (
+        (["loss=x", "loss=y"], "gives loss twice"),
+        (["where=x"], "no law reads"),
+        (["loss"], "pairs"),
+    ):
+        with pytest.raises(bs.StudyError, match=message):
+            parse_columns(given, known)
+
+
+def test_a_carried_study_takes_the_same_options():
+    few = open_study("olmo_ladder", where="n_params < 4e8", columns=["loss=task_loss"])
+    assert few.frame["n_params"].max() < 4e8 and few.card.units["loss"] == few.card.units["task_loss"]
 
 
 def test_the_law_is_that_asked_for_or_what_the_columns_call_for(study):
@@ -109,6 +127,13 @@ def test_inputs_have_the_columns_names_and_flops_by_the_convention():
         parse_inputs("N=7B")
 
 
+def test_targets_by_own_names_and_sizes():
+    found = parse_inputs("params=1.3B,D=32.0K", names={"n_params": "params"})
+    assert (found["n_params"], found["tokens"]) == (1.3e9, 32e3)
+    with pytest.raises(bs.TargetError, match="gives n_params twice"):
+        parse_inputs("params=1B,N=1B", names={"n_params": "params"})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("a", "not a list of pairs"), ("a=", "not a list"), ("a=1,,", "not a list"), ("a=1,a=2", "a twice")],
@@ -123,33 +148,3 @@ def test_numbers_are_positive():
     for text, message in (("1e22,much", "'much' is not a number"), ("-1", "The budget is '?-1"), ("", "'' is not")):
         with pytest.raises(bs.DecisionError, match=message):
             read_numbers(text, "budget", "1e24")
-
-
-# -- pairs of losses ------------------------------------------------------------------------------------------------
-
-
-def names(source="fineweb_edu:train_loss", target="smollm:train_loss", sets="train_data"):
-    found = read_pairings(bs.load_study("loss_to_loss"), source, target, sets=sets, by="n_params,flops")
-    return [pairing.study.name for pairing in found]
-
-
-def test_all_pairs_of_sets_and_the_losses_of_one_model():
-    assert len(names(source="all:train_loss", target="all:train_loss")) == 30
-    own = names(source="all:train_loss", target="same:hellaswag_ce")
-    assert own[0] == "fineweb:train_loss -> fineweb:hellaswag_ce" and len(own) == 6
-    assert names(target="smollm:starcoder_loss") == ["fineweb_edu:train_loss -> smollm:starcoder_loss"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"source": "fineweb_edu"}, "not a set and a loss"),
-        ({"source": "fineweb_edo:train_loss"}, "fineweb_edu"),
-        ({"target": "fineweb_edu:train_loss"}, "one axis"),
-        ({"target": "smollm:train_los"}, "train_loss"),
-        ({"sets": "corpus"}, "no column 'corpus'"),
-    ],
-)
-def test_axes_that_are_not_there_are_one_sentence(changes, message):
-    with pytest.raises(bs.StudyError, match=message):
-        names(**changes)
