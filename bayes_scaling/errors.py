@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 
 __all__ = [
-    "COMMAND_LINE",
     "BayesScalingError",
     "ComparisonError",
     "ConvergenceError",
@@ -17,10 +16,6 @@ __all__ = [
     "LawError",
     "StudyError",
     "TargetError",
-    "listed",
-    "mapped",
-    "option",
-    "suggest",
 ]
 
 COMMAND_LINE: ContextVar[bool] = ContextVar("COMMAND_LINE", default=False)

@@ -15,7 +15,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
-from bayes_scaling.study.validation import row_number
+from bayes_scaling.study.rows import row_number
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study

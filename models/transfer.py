@@ -14,7 +14,7 @@ from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.scratch import Scratch
-from bayes_scaling.study.validation import row_number
+from bayes_scaling.study.rows import row_number
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study

@@ -13,18 +13,25 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bayes_scaling import __version__
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PYTHONS = sorted(re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"])))
 EXTRAS = PROJECT["optional-dependencies"]
-DIRECT = [
-    Requirement(line) for line in (*PROJECT["dependencies"], *(r for e in ("data", "dask", "dev") for r in EXTRAS[e]))
-]
 PINS = [
     Requirement(line)
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#")
 ]
+
+
+def named(lines: list[str]) -> list[Requirement]:
+    """Return what requirements name, those of the package's own extras among them."""
+    needed = [Requirement(line) for line in lines]
+    own = [each for each in needed if each.name == PROJECT["name"]]
+    inner = [each for one in own for extra in sorted(one.extras) for each in named(EXTRAS[extra])]
+    return [each for each in needed if each not in own] + inner
 
 
 def pins(python: str) -> list[tuple[str, str]]:
@@ -38,7 +45,7 @@ def test_every_dependency_of_the_tests_is_pinned_once_and_within_its_range(pytho
     known = pins(python)
     assert len(known) == len(dict(known))
     versions = dict(known)
-    ours = [needed for needed in DIRECT if needed.name != PROJECT["name"]]
+    ours = [*named(PROJECT["dependencies"]), *named(EXTRAS["dev"])]
     assert [needed.name for needed in ours if canonicalize_name(needed.name) not in versions] == []
     assert [str(n) for n in ours if not n.specifier.contains(versions[canonicalize_name(n.name)])] == []
 
@@ -70,3 +77,18 @@ def test_the_hook_refuses_a_large_notebook(tmp_path):
         done = subprocess.run([*shlex.split(hook["entry"]), *paths], capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
     assert "large.ipynb" in done.stderr and "small.ipynb" not in done.stderr
+
+
+def test_citation_and_changelog_speak_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## (\S+)", changes, re.MULTILINE)[1] == __version__
+
+
+def test_every_file_that_contributing_names_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./]+\.\w+|[\w/]+/)`|\]\((\S+)\)|(?:pytest |=)(tests/\S+)", text)
+    paths = [path for found in named for path in found if path]
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -23,7 +23,7 @@ from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.base import Law
 from bayes_scaling.methods import LadderPlansMethods
 from bayes_scaling.study.flops import FlopRule, PerToken
-from bayes_scaling.study.reading import as_rows
+from bayes_scaling.study.reading import SYMBOLS, as_rows
 from bayes_scaling.study.study import Study
 
 if TYPE_CHECKING:
@@ -201,6 +201,8 @@ def read_plan(law: Law, plan: Any) -> pd.DataFrame:
         It has no runs, lacks an input of the law, or has one that is not a positive number.
     """
     frame = as_rows(plan).reset_index(drop=True)
+    read = {*SYMBOLS.values(), *law.columns.values()}  # a plan has no outcomes yet, and a table of old runs may be one
+    frame = frame[[column for column in frame if column in read]]
     frame = Study.from_frame(frame.assign(run=[f"run {i}" for i in range(len(frame))])).frame
     law.input_arrays(frame)
     return frame

@@ -11,8 +11,9 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, TargetError
 from bayes_scaling.study.reading import SYMBOLS, as_rows
+from bayes_scaling.study.rows import row_number
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import floats, row_number
+from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law

@@ -18,7 +18,7 @@ from bayes_scaling.errors import ConvergenceError, FileError
 from bayes_scaling.files import atomic_file
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.methods import PosteriorMethods
-from bayes_scaling.study.validation import row_number
+from bayes_scaling.study.rows import row_number
 from bayes_scaling.version import __version__
 
 if TYPE_CHECKING:

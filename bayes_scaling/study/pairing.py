@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, suggest
+from bayes_scaling.study.rows import row_name, row_number
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import floats, row_name, row_number
+from bayes_scaling.study.validation import floats
 
 __all__ = ["Pairing", "choose", "pair"]
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, mapped, option, suggest
 from bayes_scaling.study.formats import read_file
-from bayes_scaling.study.validation import CANONICAL, NUMERIC, SIZES, number_of, shown
+from bayes_scaling.study.rows import shown
+from bayes_scaling.study.validation import CANONICAL, NUMERIC, SIZES, number_of
 
 __all__ = [
     "SYMBOLS",

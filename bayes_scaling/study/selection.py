@@ -9,7 +9,8 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, option, suggest
 from bayes_scaling.study.reading import SYMBOLS
-from bayes_scaling.study.validation import FINISHED, comparable, row_name, row_number, shown, unfit
+from bayes_scaling.study.rows import comparable, row_name, row_number, shown
+from bayes_scaling.study.validation import FINISHED, unfit
 
 __all__ = ["kept_by", "replicates", "unfinished", "without_gaps"]
 

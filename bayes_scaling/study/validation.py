@@ -6,16 +6,16 @@ import dataclasses
 import decimal
 import numbers
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, option
+from bayes_scaling.study.rows import absent, is_text, row_name, row_number, shown
 
 __all__ = [
-    "ABSENT",
     "CANONICAL",
     "FINISHED",
     "FRACTION",
@@ -23,13 +23,9 @@ __all__ = [
     "POSITIVE",
     "SIZES",
     "checked",
-    "comparable",
     "floats",
     "number_of",
     "numeric",
-    "row_name",
-    "row_number",
-    "shown",
     "unfit",
     "with_numbers",
 ]
@@ -44,7 +40,6 @@ FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}")
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
-ABSENT = ("", "nan", "na", "n/a", "none", "null")
 FINISHED = "State == 'finished'"
 MOST_ROWS, MOST_COMPLAINTS = 6, 4  # that a sentence names
 
@@ -90,7 +85,7 @@ def _read(table: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
     else:
         size = bool(SIZES.fullmatch(str(column)))
         found = np.array([number_of(value, size=size) for value in values], dtype=float)
-    return found, np.isnan(found) & np.array([not _absent(value) for value in values], dtype=bool)
+    return found, np.isnan(found) & np.array([not absent(value) for value in values], dtype=bool)
 
 
 def floats(table: pd.DataFrame, column: str) -> pd.Series:
@@ -179,7 +174,7 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
         raise StudyError(_sentence(table, bad, names or {}))
     for key in (k for k in KEYS if k in table):
         for place, value in enumerate(table[key]):
-            if not pd.api.types.is_scalar(value) or (isinstance(value, str) and not _is_text(value)):
+            if not pd.api.types.is_scalar(value) or (isinstance(value, str) and not is_text(value)):
                 raise StudyError(
                     f"Row {row_number(table, place)} has {key} = {shown(value)}, which is no name; "
                     "give text or a number."
@@ -196,6 +191,8 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
 
 def _of_one_kind(names: pd.Series) -> pd.Series:
     """Return names as they are where all are text or all are numbers, otherwise as text."""
+    if names.dtype == np.float16:  # by which pandas cannot look up
+        return names.astype(float)
     if names.dtype != object or all(isinstance(name, str) for name in names):
         return names
     return names.map(str)
@@ -252,7 +249,8 @@ def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str]) ->
     if any(one.what in ("missing", "infinite") for one in bad):
         cures.append(f"or leave the rows out with {option('drop_missing')}")
     if "State" in table and (stopped := sum(str(s) != "finished" for s in table["State"].iloc[rows])):
-        whom = f"{stopped} of these {len(rows)} rows" if len(rows) > 1 else "this row"
+        all_of_them = "these rows" if stopped > 1 else "this row"
+        whom = f"{stopped} of these {len(rows)} rows" if stopped < len(rows) else all_of_them
         cures.append(f"or with {option('where', FINISHED)}, which leaves out {whom}")
     text = f"{', '.join(clauses)}; {', '.join(cures)}."
     return text[0].upper() + text[1:]
@@ -269,60 +267,3 @@ def _clause(table: pd.DataFrame, bad: _Bad, names: Mapping[str, str]) -> str:
     if several:
         return f"{rows} have {column} of {values}, which are {bad.what}".replace("are not a number", "are no numbers")
     return f"{rows} has {column} = {values}, which is {bad.what}"
-
-
-# -- rows and entries in words --------------------------------------------------------------------------------------
-
-
-def row_number(table: pd.DataFrame, place: int | np.integer) -> int:
-    """Return the number of a row in the file it comes from; rows of data count from 1, the heading does not."""
-    label = table.index[place]
-    return int(label) + 1 if isinstance(label, (int, np.integer)) else int(place) + 1
-
-
-def row_name(table: pd.DataFrame, place: int | np.integer) -> str:
-    """Return what a message calls a row: its run, where runs have names, and its number in the file.
-
-    Examples
-    --------
-    >>> row_name(pd.DataFrame({"run": ["a", "b"]}), 1), row_name(pd.DataFrame({"N": [1e9]}), 0)
-    ("run 'b' (row 2)", 'row 1')
-    """
-    number = f"row {row_number(table, place)}"
-    if "run" not in table or _absent(run := table["run"].iloc[place]):
-        return number
-    return f"run {shown(run, 40)} ({number})"
-
-
-def _absent(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() in ABSENT
-    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
-
-
-def comparable(values: Iterable[Any]) -> Iterator[Any]:
-    """Yield entries to find repeats by: empty ones are alike, lists by what is in them."""
-    for value in values:
-        try:
-            hash(value)
-        except TypeError:
-            yield repr(value)
-        else:
-            yield None if not isinstance(value, str) and _absent(value) else value
-
-
-def shown(value: Any, most: int = 60) -> str:
-    """Return an entry as a few words for an error."""
-    try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # an integer of too many digits
-        text = f"an integer of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
-    return text if len(text) <= most else f"{text[: most - 3]}..."

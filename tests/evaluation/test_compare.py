@@ -108,3 +108,12 @@ def test_what_cannot_be_compared_is_refused(pair, simulated_fit):
     bad = dataclasses.replace(simulated_fit, diagnostics=dataclasses.replace(simulated_fit.diagnostics, max_rhat=1.2))
     with pytest.raises(bs.ConvergenceError, match=r"is 1\.200"):
         bs.compare({"one": bad, "other": simulated_fit})
+
+
+def test_fits_in_a_list_are_called_by_their_laws(simulated_fit):
+    from bayes_scaling.evaluation.compare import by_name
+
+    assert list(by_name([simulated_fit, simulated_fit])) == ["Chinchilla 1", "Chinchilla 2"]
+    assert list(by_name([simulated_fit])) == ["Chinchilla"]
+    with pytest.raises(bs.ComparisonError, match="'int' is a int and no fit; give posteriors"):
+        by_name([simulated_fit, 3])

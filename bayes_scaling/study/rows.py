@@ -1,0 +1,69 @@
+"""Rows and entries of a table of runs in the words of a message: by run, and by the number in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["absent", "comparable", "is_text", "row_name", "row_number", "shown"]
+
+ABSENT = ("", "nan", "na", "n/a", "none", "null")
+
+
+def row_number(table: pd.DataFrame, place: int | np.integer) -> int:
+    """Return the number of a row in the file it comes from; rows of data count from 1, the heading does not."""
+    label = table.index[place]
+    return int(label) + 1 if isinstance(label, (int, np.integer)) else int(place) + 1
+
+
+def row_name(table: pd.DataFrame, place: int | np.integer) -> str:
+    """Return what a message calls a row: its run, where runs have names, and its number in the file.
+
+    Examples
+    --------
+    >>> row_name(pd.DataFrame({"run": ["a", "b"]}), 1), row_name(pd.DataFrame({"N": [1e9]}), 0)
+    ("run 'b' (row 2)", 'row 1')
+    """
+    number = f"row {row_number(table, place)}"
+    if "run" not in table or absent(run := table["run"].iloc[place]):
+        return number
+    return f"run {shown(run, 40)} ({number})"
+
+
+def absent(value: Any) -> bool:
+    """Say whether an entry is empty, or text that stands for nothing."""
+    if isinstance(value, str):
+        return value.strip().lower() in ABSENT
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
+
+
+def is_text(value: str) -> bool:
+    """Say whether text can be written to a file."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
+def comparable(values: Iterable[Any]) -> Iterator[Any]:
+    """Yield entries to find repeats by: empty ones are alike, lists by what is in them."""
+    for value in values:
+        try:
+            hash(value)
+        except TypeError:
+            yield repr(value)
+        else:
+            yield None if not isinstance(value, str) and absent(value) else value
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """Return an entry as a few words for an error."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer of too many digits
+        text = f"an integer of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
+    return text if len(text) <= most else f"{text[: most - 3]}..."
