@@ -3,13 +3,22 @@ from __future__ import annotations
 import pytest
 
 from bayes_scaling import errors
-from bayes_scaling.errors import BayesScalingError, suggest
+from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, LawArgumentError, LawError, listed, suggest
 
 
-@pytest.mark.parametrize("name", [name for name in errors.__all__ if name != "BayesScalingError"])
+@pytest.fixture
+def command():
+    """A command is being run."""
+    token = COMMAND_LINE.set(True)
+    yield
+    COMMAND_LINE.reset(token)
+
+
+@pytest.mark.parametrize("name", [name for name in errors.__all__ if name.endswith("Error")])
 def test_one_class_catches_every_error(name):
     kind = getattr(errors, name)
     assert issubclass(kind, BayesScalingError) and issubclass(kind, ValueError) and kind.__doc__
+    assert issubclass(LawArgumentError, LawError) and issubclass(LawArgumentError, TypeError)
 
 
 def test_the_nearest_word_is_suggested():
@@ -24,3 +33,27 @@ def test_where_none_is_near_all_are_named_in_order():
 def test_words_may_be_anything():
     assert suggest(7, {1: "a", 70: "b"}) == "did you mean '70'?"
     assert suggest("2.0", iter([1.0, "large"])) == "did you mean '1.0'?"
+
+
+def test_two_near_words_are_both_suggested_and_many_far_ones_are_counted():
+    assert suggest("loss_c", ["loss_a", "loss_b", "N"]) in (
+        "did you mean 'loss_a' or 'loss_b'?", "did you mean 'loss_b' or 'loss_a'?",
+    )  # fmt: skip
+    many = [f"column {i}" for i in range(30)]
+    assert suggest("zzz", many).startswith("of 30 that are known, 'column ") and len(suggest("zzz", many)) < 80
+
+
+def test_words_are_listed_and_cut_short_where_they_are_many():
+    assert [listed([]), listed(["a"]), listed("ab")] == ["", "a", "a and b"]
+    assert listed("abcd", 3) == "a, b, c and 1 more" and listed("abc", 3) == "a, b and c"
+
+
+def test_options_are_said_in_the_words_of_python():
+    assert errors.option("flops", "6ND") == "flops='6ND'" and errors.option("drop_missing") == "drop_missing=True"
+    assert errors.mapped("loss", "val_loss") == "loss='val_loss'"
+
+
+def test_and_in_those_of_the_command_line_where_a_command_is_run(command):
+    assert errors.option("flops", "6ND") == "--flops 6ND" and errors.option("drop_missing") == "--drop-missing"
+    assert errors.option("where", "N > 1e8") == '--where "N > 1e8"'
+    assert errors.mapped("loss", "val_loss") == "--map loss=val_loss"

@@ -19,7 +19,9 @@ WITHOUT_TESTS = {
 }
 WITHOUT_MODULE = {
     "test_architecture": "the imports between all rooms",
+    "test_contributing": "the pinned versions, the workflow and the hooks",
     "test_docs": "the pages",
+    "test_guides": "the pages that show how to add a law and a study",
     "test_imports": "what loads when the package is imported",
     "test_mirror": "all test files",
     "test_readme": "the README",

@@ -1,5 +1,7 @@
 from functools import partial
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bayes_scaling.inference import fit as fitting
@@ -21,4 +23,28 @@ def no_fit(monkeypatch):
 def csv(runs, tmp_path):
     path = tmp_path / "runs.csv"
     runs.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def export(runs, tmp_path):
+    """Return the file of an export: names of its own, and runs that are not finished."""
+    table = runs.rename(columns={"run": "Name", "N": "params", "D": "train/tokens", "val_loss": "eval/loss"})
+    table["State"] = ["finished"] * 13 + ["crashed", "failed", "finished"]
+    table.loc[13:14, "eval/loss"] = np.nan
+    table["params"] = [f"{n / 1e6:g}M" for n in table["params"]]
+    path = tmp_path / "export.csv"
+    table.to_csv(path, index=False, sep=";")
+    return path
+
+
+@pytest.fixture
+def two_losses(tmp_path):
+    """Return the file of ten runs with two losses, without roles and of one set."""
+    N = np.geomspace(2e7, 1e9, 10)
+    table = pd.DataFrame({"run": [f"r{i}" for i in range(10)], "n_params": N, "flops": 120 * N**2})
+    table["loss_a"] = 1.8 + 0.6 * (N / 3e8) ** -0.3
+    table["loss_b"] = 2.0 + 0.65 * (N / 3e8) ** -0.3
+    path = tmp_path / "pairs.csv"
+    table.to_csv(path, index=False)
     return path

@@ -9,6 +9,7 @@ from tests.conftest import DRAWS
 
 MAP = ["--map", "n_params=N,tokens=D,loss=val_loss"]
 TARGET = ["--target", "N=7e9,D=4e12"]
+EXPORTED = ["--map", "n_params=params", "--map", "loss=eval/loss"]
 
 
 def call(*arguments):

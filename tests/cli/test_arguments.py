@@ -9,6 +9,7 @@ from bayes_scaling.cli.arguments import (
     choose_targets,
     choose_tasks,
     open_study,
+    parse_columns,
     parse_inputs,
     parse_pairs,
     read_numbers,
@@ -28,12 +29,12 @@ def study():
 
 
 def test_a_file_is_read_with_the_columns_of_the_map(csv):
-    study = open_study(str(csv), MAP[1], "6ND")
+    study = open_study(str(csv), MAP[1:], "6ND")
     assert study.name == "runs" and {"n_params", "tokens", "loss", "flops"} <= set(study.frame)
 
 
 def test_a_mapped_column_of_an_embedded_study_keeps_its_unit():
-    study = open_study("olmo_ladder", "loss=task_loss")
+    study = open_study("olmo_ladder", ["loss=task_loss"])
     assert study.card.units["loss"].startswith("bits per byte") and study.name == "olmo_ladder"
     assert open_study("olmo_ladder").frame.equals(bs.load_study("olmo_ladder").frame)
 
@@ -43,13 +44,31 @@ def test_a_mapped_column_of_an_embedded_study_keeps_its_unit():
     [
         ("olmo_lader", None, "no study and no file 'olmo_lader'; did you mean 'olmo_ladder'"),
         ("runs.csv", None, "no file 'runs.csv'"),
-        ("olmo_ladder", "name=task", "--map gives a column for 'name', which no law reads"),
-        ("olmo_ladder", "loss", "--map 'loss' is not a list of pairs"),
+        ("olmo_ladder", ["name=task"], "--map gives a column for 'name', which no law reads"),
+        ("olmo_ladder", ["loss"], "--map 'loss' is not a list of pairs"),
     ],
 )
 def test_a_study_that_cannot_be_opened_is_one_sentence(name, columns, message):
     with pytest.raises(bs.BayesScalingError, match=message):
         open_study(name, columns)
+
+
+def test_columns_of_a_map():
+    known = ["loss, final", "a=b", "N"]
+    assert parse_columns(["loss=loss, final", "N=N,D=d"], known) == {"loss": "loss, final", "N": "N", "D": "d"}
+    assert parse_columns(["loss=a=b"], known) == {"loss": "a=b"}
+    for given, message in (
+        (["loss=x", "loss=y"], "gives loss twice"),
+        (["where=x"], "no law reads"),
+        (["loss"], "pairs"),
+    ):
+        with pytest.raises(bs.StudyError, match=message):
+            parse_columns(given, known)
+
+
+def test_a_carried_study_takes_the_same_options():
+    few = open_study("olmo_ladder", where="n_params < 4e8", columns=["loss=task_loss"])
+    assert few.frame["n_params"].max() < 4e8 and few.card.units["loss"] == few.card.units["task_loss"]
 
 
 def test_the_law_is_that_asked_for_or_what_the_columns_call_for(study):
@@ -104,8 +123,15 @@ def test_inputs_have_the_columns_names_and_flops_by_the_convention():
         "target": "N=7e9,D=4e12,steps=5", "n_params": 7e9, "tokens": 4e12, "steps": 5.0, "flops": 6 * 7e9 * 4e12,
     }  # fmt: skip
     assert parse_inputs("N=1,D=2,C=3", "6ND")["flops"] == 3.0  # the user's own
-    with pytest.raises(bs.TargetError, match="N = '7B', which is not a number; write it like 7e9"):
-        parse_inputs("N=7B")
+    with pytest.raises(bs.TargetError, match="N = '7Q', which is not a number; write it like 7e9"):
+        parse_inputs("N=7Q")
+
+
+def test_targets_by_own_names_and_sizes():
+    found = parse_inputs("params=1.3B,D=32.0K", names={"n_params": "params"})
+    assert (found["n_params"], found["tokens"]) == (1.3e9, 32e3)
+    with pytest.raises(bs.TargetError, match="gives n_params twice"):
+        parse_inputs("params=1B,N=1B", names={"n_params": "params"})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from bayes_scaling import plots
 from bayes_scaling.inference import diagnostics
 from bayes_scaling.inference import fit as fitting
-from tests.cli.running import MAP, TARGET, call, refused, short
+from tests.cli.running import EXPORTED, MAP, TARGET, call, refused, short
 from tests.conftest import DRAWS
 from tests.study.test_study import BAD, GOOD
 
@@ -210,3 +210,19 @@ def test_a_full_disk_changes_nothing(csv, tmp_path, capsys, monkeypatch):
     said = refused(capsys, *short("forecast", csv, *MAP, *TARGET, "--out", tmp_path / "out", "--quiet"))
     assert "No space left" in said
     assert [p.read_text() for p in (tmp_path / "out").iterdir()] == ["old"]
+
+
+# -- exports of experiment trackers ---------------------------------------------------------------------------------
+
+
+def test_an_export_says_how_to_read_it(export, capsys):
+    said = refused(capsys, "forecast", export, *EXPORTED, *TARGET)
+    assert "Run 'run 13' (row 14) and run 'run 14' (row 15) have no loss ('eval/loss')" in said
+    assert "--drop-missing" in said and "--where \"State == 'finished'\"" in said and "drop_missing" not in said
+
+
+def test_an_export_end_to_end(export, capsys):
+    aim = ["--target", "params=7B,train/tokens=4T"]
+    assert call(*short("forecast", export, *EXPORTED, *aim, "--where", "State == 'finished'")) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "params=7B,train/tokens=4T" in said and "'Name' as run" in said and "--map run=YOURS" in said

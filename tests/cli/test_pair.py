@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.running import call, refused
+from tests.conftest import DRAWS
 
 
 def test_writes_a_table_and_json(tmp_path, capsys):
@@ -30,3 +31,19 @@ def test_a_mistake_leaves_nothing_behind(tmp_path, capsys):
     said = refused(capsys, "pair", "loss_to_loss", "--from", "x:y", "--to", "smollm:train_loss", "--out", out)
     assert "no train_data 'x'" in said
     assert not out.exists()
+
+
+def test_a_pair_without_targets_says_how_to_give_them(two_losses, capsys):
+    said = refused(capsys, "pair", two_losses, "--from", "loss_a", "--to", "loss_b")
+    assert "names no run to forecast; give --target with a value of loss_a, --target-run" in said
+    said = refused(capsys, "pair", two_losses, "--from", "loss_c", "--to", "loss_b")
+    assert "did you mean 'loss_a' or 'loss_b'" in said or "did you mean 'loss_b' or 'loss_a'" in said
+
+
+@pytest.mark.slow
+def test_a_pair_end_to_end(two_losses, tmp_path, capsys):
+    command = ["pair", two_losses, "--from", "loss_a", "--to", "loss_b", "--target", "1.9", "--out", tmp_path / "out"]
+    assert call(*command, "--draws", DRAWS, "--allow-unconverged") == 0
+    assert "loss_a=1.9" in capsys.readouterr().out
+    row = pd.read_csv(tmp_path / "out" / "pairs.csv").iloc[0]
+    assert row["q05"] < row["median"] < row["q95"]

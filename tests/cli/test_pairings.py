@@ -1,7 +1,12 @@
+"""What the command ``pair`` is asked: axes, pairs of training sets, and runs to forecast."""
+
+from __future__ import annotations
+
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.cli.pairings import read_pairings
+from bayes_scaling.cli.pairings import Aim, read_pairings
+from bayes_scaling.errors import TargetError
 
 
 def names(source="fineweb_edu:train_loss", target="smollm:train_loss", sets="train_data"):
@@ -29,3 +34,16 @@ def test_all_pairs_of_sets_and_the_losses_of_one_model():
 def test_axes_that_are_not_there_are_one_sentence(changes, message):
     with pytest.raises(bs.StudyError, match=message):
         names(**changes)
+
+
+def test_values_and_runs_to_forecast(two_losses):
+    study = bs.Study.from_file(two_losses)
+    options = {"sets": "train_data", "by": "n_params,flops"}
+    ((pairing, aims),) = read_pairings(study, "loss_a", "loss_b", **options, aim=Aim.read(["1.9"], ["r9"]))
+    assert aims["target"].tolist() == ["loss_a=1.9", "r9"] and aims["source_loss"][0] == 1.9
+    assert aims["loss"][1] == pytest.approx(study.frame["loss_b"][9])
+    assert pairing.paired == 9 and "r9" not in set(pairing.study.frame["run"])
+    with pytest.raises(TargetError, match="no run 'r10'; did you mean"):
+        read_pairings(study, "loss_a", "loss_b", **options, aim=Aim.read([], ["r10"]))
+    with pytest.raises(TargetError, match="not a loss on the axis"):
+        Aim.read(["low"], [])

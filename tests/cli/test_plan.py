@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bayes_scaling.inference import diagnostics
-from tests.cli.running import MAP, TARGET, call, refused, short
+from tests.cli.running import EXPORTED, MAP, TARGET, call, refused, short
 from tests.conftest import DRAWS
 
 
@@ -113,3 +113,9 @@ def test_an_unconverged_fit_exits_3(csv, tmp_path, capsys, monkeypatch):
     command = ["plan", csv, *MAP, "--budget", "1e22", "--draws", DRAWS, "--out", tmp_path / "out", "--quiet"]
     assert "--allow-unconverged" in refused(capsys, *command, code=3)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--next", "--ladder"])
+def test_the_same_file_is_read_by_plans(option, export, capsys, no_fit):
+    command = ["plan", export, *EXPORTED, "--drop-missing", option, export, "--target", "params=7B"]
+    assert "needs D" in refused(capsys, *command)

@@ -7,15 +7,17 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.cli.planning import caveats, open_planned, read_question, surface_of
+from bayes_scaling.cli.planning import caveats, open_planned, planned, read_question, surface_of
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split
+from bayes_scaling.decisions import ladder_design, next_runs
+from bayes_scaling.models import Chinchilla
 from bayes_scaling.study.flops import FlopRule, six_n_d
 from tests import worlds
 from tests.cli.running import MAP
 
 NOTHING = {
     "budget": None, "reach": None, "prob": 0.9, "at": None, "serve": None, "candidates": None, "spend": None,
-    "count": 3, "ladder": None, "families": 32, "target": None, "seed": 0,
+    "count": 3, "ladder": None, "families": 32, "target": None, "seed": 0, "names": {},
 }  # fmt: skip
 CANDIDATES = pd.DataFrame({"N": [1e9, 2e9], "D": [2e10, 4e10]})
 FAR = "N=7e9,D=4e12"
@@ -47,8 +49,8 @@ def test_tables_of_candidates_and_ladders_are_read(tmp_path):
     assert list(plans) == ["small", "large"] and all("plan" not in plan for plan in plans.values())
 
 
+@pytest.mark.parametrize("content", ["", "N,D\n\0\xff", "[1, 2]", '{"N": '])
 @pytest.mark.parametrize("option", ["candidates", "ladder"])
-@pytest.mark.parametrize("content", ["N;D\n1e9;2e10\n", "N\tD\n1e9\t2e10\n", "", "N,D\n\0\xff"])
 def test_a_table_that_cannot_be_read_is_told_in_the_words_of_a_study(option, content, tmp_path):
     path = tmp_path / "runs.csv"
     path.write_bytes(content.encode("latin-1"))
@@ -58,10 +60,26 @@ def test_a_table_that_cannot_be_read_is_told_in_the_words_of_a_study(option, con
         asked(**{option: path}, target=FAR)
 
 
-def test_a_semicolon_is_named(tmp_path):
-    (tmp_path / "runs.csv").write_text("N;D\n1e9;2e10\n")
-    with pytest.raises(bs.FileError, match="its columns are separated by ';' instead of commas"):
-        asked(candidates=tmp_path / "runs.csv", target=FAR)
+@pytest.mark.parametrize(
+    "content", ["N;D\n1e9;2e10\n", "N\tD\n1e9\t2e10\n", "N;D\n1e9;20000000000,0\n", '[{"N": "1B", "D": 2e10}]']
+)
+def test_tables_are_read_as_studies_are(content, tmp_path):
+    (tmp_path / "runs.csv").write_text(content)
+    question = asked(candidates=tmp_path / "runs.csv", target=FAR)
+    question.check(Chinchilla(), worlds.chinchilla(count=2).study, six_n_d)
+    study = bs.Study.from_file(tmp_path / "runs.csv")
+    read = next_runs.read_candidates(Chinchilla(), six_n_d, question.candidates)
+    assert read[["n_params", "tokens"]].equals(study.frame[["n_params", "tokens"]])
+    (plan,) = asked(ladder=tmp_path / "runs.csv", target=FAR).plans.values()
+    assert ladder_design.read_plan(Chinchilla(), plan)[["n_params", "tokens"]].equals(read[["n_params", "tokens"]])
+
+
+def test_a_table_may_have_the_names_of_the_users_study(tmp_path):
+    CANDIDATES.rename(columns={"N": "size", "D": "seen"}).to_csv(tmp_path / "two.csv", index=False)
+    names = {"n_params": "size", "tokens": "seen"}
+    found = asked(candidates=tmp_path / "two.csv", target="size=7B,D=4T", names=names)
+    assert {"n_params", "tokens"} <= set(found.candidates)
+    assert (found.target["n_params"], found.target["tokens"]) == (7e9, 4e12)
 
 
 @pytest.mark.parametrize(
@@ -85,25 +103,34 @@ def test_a_question_that_is_none_is_one_sentence(options, message):
 # -- studies and surfaces -------------------------------------------------------------------------------------------
 
 
-def test_a_ladder_alone_is_planned_without_a_study():
-    study, name, law = open_planned(None, Ladder({}, {}, 8, 0), None, None, None)
+def test_a_ladder_alone_is_planned_without_a_study(tmp_path):
+    assert open_planned(None, None, None) == (None, {})
+    study, name, law = planned(None, Ladder({}, {}, 8, 0), None, None)
     assert (study, name, law.name) == (None, "chinchilla", "Chinchilla")
     with pytest.raises(bs.StudyError, match="No study is given to decide by"):
-        open_planned(None, asked(budget="1e21"), None, None, None)
+        planned(None, asked(budget="1e21"), None, None)
+    pd.DataFrame({"size": [1e9], "D": [2e10]}).to_csv(tmp_path / "ladder.csv", index=False)
+    assert open_planned(None, tmp_path / "ladder.csv", ["n_params=size"]) == (None, {"n_params": "size"})
+
+
+def test_a_study_comes_with_the_users_names(csv):
+    study, names = open_planned(str(csv), None, MAP[1:])
+    assert study.name == "runs" and names["loss"] == "val_loss"
 
 
 def test_a_law_of_compute_gets_flops_by_the_convention(csv):
-    study, name, _ = open_planned(str(csv), asked(reach="loss=2"), MAP[1], "power_law", None)
+    opened, _ = open_planned(str(csv), None, MAP[1:])
+    study, name, _ = planned(opened, asked(reach="loss=2"), "power_law", None)
     assert name == "power_law"
     np.testing.assert_allclose(study.frame["flops"], 6 * study.frame["n_params"] * study.frame["tokens"])
-    study, *_ = open_planned(str(csv), asked(reach="loss=2"), MAP[1], "chinchilla", None)
+    study, *_ = planned(opened, asked(reach="loss=2"), "chinchilla", None)
     assert "flops" not in study.frame
 
 
-def test_a_study_of_many_tasks_needs_a_choice():
+def test_a_study_of_many_tasks_needs_a_choice(ladder):
     with pytest.raises(bs.StudyError, match="'olmo_ladder' has 8 tasks to decide by; choose one with --task"):
-        open_planned("olmo_ladder", asked(budget="1e21"), None, None, None)
-    assert open_planned("olmo_ladder", asked(budget="1e21"), None, None, "MMLU")[2].by_task
+        planned(ladder, asked(budget="1e21"), None, None)
+    assert planned(ladder, asked(budget="1e21"), None, "MMLU")[2].by_task
 
 
 def test_the_surface_is_of_the_outcome_and_the_task_asked_for():

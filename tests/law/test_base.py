@@ -69,6 +69,14 @@ def test_a_number_fixes_a_parameter_and_the_discrepancy_is_never_learnt():
     assert law != Chinchilla(E=1.7, discrepancy=law.discrepancy) and law == law.replace(E=1.69)
 
 
+def test_a_number_outside_of_the_priors_support_is_refused_and_its_bound_is_not():
+    with pytest.raises(bs.LawError, match=r"Chinchilla.E is -1, where its prior LogNormal\(.*\) has no mass; give a"):
+        Chinchilla(E=-1)
+    with pytest.raises(bs.LawError, match=r"Chinchilla.split is 1\.5, where its prior"):
+        Chinchilla(split=1.5)
+    assert Chinchilla(E=0, split=1).priors["split"] == 1.0
+
+
 def test_references_are_geometric_means_of_the_fitted_runs():
     study = bs.Study.from_frame(pd.DataFrame({"N": [1e8, 4e8], "D": [2e9, 8e9], "loss": [3.0, 2.9]}))
     runs, observed = Chinchilla().arrays(study)
@@ -84,5 +92,5 @@ def test_an_input_that_is_no_number_names_its_row():
             return E + 0 * warmup
 
     study = bs.Study.from_frame(pd.DataFrame({"warmup": [10, None, "many"], "loss": [3.0, 2.9, 2.8]}))
-    with pytest.raises(bs.StudyError, match="Row 1 has warmup = None, which is not a number"):
+    with pytest.raises(bs.StudyError, match="Row 3 has warmup = 'many', which is not a number, row 2 has no warmup"):
         Stepped().arrays(study)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.errors import FileError, StudyError
+from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.models import Chinchilla
-from bayes_scaling.study.reading import as_rows, as_table, read_table
+from bayes_scaling.study.reading import as_rows, as_table
 
 RUNS = pd.DataFrame(
     {
@@ -24,73 +20,6 @@ RUNS = pd.DataFrame(
         "val_loss": [3.9, 3.6, 3.3, 3.5, 3.2, 3.0],
     }
 )
-
-
-def lines(table: pd.DataFrame) -> str:
-    return "".join(json.dumps(record) + "\n" for record in table.to_dict("records"))
-
-
-TEXTS = {
-    "runs.csv": RUNS.to_csv(index=False),
-    "bom.csv": "\ufeff" + RUNS.to_csv(index=False),
-    "spaces.csv": RUNS.to_csv(index=False).replace(",", ", "),
-    "semicolons.csv": RUNS.to_csv(index=False, sep=";"),
-    "decimal_commas.csv": RUNS.to_csv(index=False, sep=";", decimal=","),
-    "tabs.tsv": RUNS.to_csv(index=False, sep="\t"),
-    "tabs.txt": RUNS.to_csv(index=False, sep="\t"),
-    "bars.txt": RUNS.to_csv(index=False, sep="|"),
-    "records.json": json.dumps(RUNS.to_dict("records")),
-    "wrapped.json": json.dumps({"made": "today", "runs": RUNS.to_dict("records")}),
-    "columns.json": json.dumps(RUNS.to_dict("list")),
-    "pandas.json": RUNS.to_json(),
-    "by_run.json": json.dumps(RUNS.set_index("run").to_dict("index")),
-    "lines.jsonl": lines(RUNS),
-    "lines.ndjson": lines(RUNS),
-    "lines.csv": lines(RUNS),
-}
-
-
-@pytest.mark.parametrize("name", TEXTS)
-def test_every_text_is_the_same_table(name, tmp_path):
-    path = tmp_path / name
-    path.write_text(TEXTS[name], encoding="utf-8")
-    study = bs.Study.from_file(path, loss="val_loss")
-    assert study.name == path.stem
-    expected = bs.Study.from_frame(RUNS, loss="val_loss").frame
-    pd.testing.assert_frame_equal(study.frame[expected.columns], expected, check_dtype=False)
-
-
-def test_packed_and_binary_files(tmp_path):
-    (tmp_path / "runs.csv.gz").write_bytes(gzip.compress(TEXTS["semicolons.csv"].encode()))
-    assert read_table(tmp_path / "runs.csv.gz").shape == RUNS.shape
-    RUNS.to_parquet(tmp_path / "runs.parquet")
-    assert read_table(tmp_path / "runs.parquet").shape == RUNS.shape
-
-
-def test_excel_reads_the_first_sheet_or_says_what_to_install(tmp_path, monkeypatch):
-    path = tmp_path / "runs.xlsx"
-    path.write_bytes(b"")
-    monkeypatch.setitem(sys.modules, "openpyxl", None)
-    monkeypatch.setattr(pd, "read_excel", lambda path: __import__("openpyxl"))
-    with pytest.raises(FileError, match="needs openpyxl; install it"):
-        read_table(path)
-    monkeypatch.undo()
-    pytest.importorskip("openpyxl")
-    RUNS.to_excel(path, index=False)
-    assert read_table(path).columns.tolist() == RUNS.columns.tolist()
-
-
-def test_nested_records_get_names_with_slashes(tmp_path):
-    records = [{"name": "a", "config": {"n": 1e8}, "summary": {"eval/loss": 3.1}}]
-    (tmp_path / "runs.json").write_text(json.dumps(records))
-    assert read_table(tmp_path / "runs.json").columns.tolist() == ["name", "config/n", "summary/eval/loss"]
-
-
-@pytest.mark.parametrize("text", ["[1, 2]", "{", '{"N": 1e8}\n{"N"', "3"])
-def test_broken_json_is_one_sentence(text, tmp_path):
-    (tmp_path / "runs.json").write_text(text)
-    with pytest.raises(FileError, match="cannot be read as a table"):
-        read_table(tmp_path / "runs.json")
 
 
 class Other:
@@ -190,59 +119,12 @@ def test_all_bad_rows_by_name_and_number():
     assert "drop_missing=True" in said and "where=\"State == 'finished'\", which leaves out 2 of these 3 rows" in said
 
 
-def test_rows_are_left_out_on_request():
-    study = bs.Study.from_frame(STATES, loss="val_loss", drop_missing=True)
-    assert study.frame["run"].tolist() == ["a", "c", "f"]
-    assert "3 of 6 rows" in study.remarks[0] and "run 'b' (row 2)" in study.remarks[0]
-    kept = bs.Study.from_frame(STATES, loss="val_loss", where="State == 'finished' and N > 1e8", drop_missing=True)
-    assert kept.frame["run"].tolist() == ["c"]
-    for query in ("val_loss < 3.5", "loss < 3.5", "`val_loss` < 3.5"):
-        assert bs.Study.from_frame(STATES, loss="val_loss", where=query).frame["run"].tolist() == ["c", "f"]
-    with pytest.raises(StudyError, match="In each of 6 rows loss is missing"):
-        bs.Study.from_frame(STATES.assign(val_loss=None), loss="val_loss", drop_missing=True)
-
-
-@pytest.mark.parametrize(
-    ("query", "message"),
-    [
-        ("Stat == 'finished'", "speaks of 'Stat', which is no column; did you mean 'State'"),
-        ("State = 'finished'", "cannot be read|does not say"),
-        ("State ==", "cannot be read"),
-        ("N", "does not say of each row"),
-        ("State == 'lost'", "keeps none of 6 rows"),
-        ("@x > 1", "speaks of a variable"),
-        ("State > 3", "cannot be read"),
-    ],
-)
-def test_a_query_that_does_not_work(query, message):
-    with pytest.raises(StudyError, match=message) as error:
-        bs.Study.from_frame(STATES, loss="val_loss", where=query)
-    assert "\n" not in str(error.value)
-
-
-def test_unfinished_runs_are_noticed():
-    study = bs.Study.from_frame(RUNS.assign(State=["running", *["finished"] * 5]), loss="val_loss")
-    assert study.remarks == ("1 of 6 rows are running; where=\"State == 'finished'\" leaves them out.",)
-
-
 def test_rows_keep_the_number_they_have_in_the_file():
     table = RUNS.drop(columns="run").assign(role=["target"] * 2 + ["train"] * 4)
     study = bs.Study.from_frame(table.assign(train_loss=[3.0] * 5 + [None]), loss="val_loss")
     with pytest.raises(StudyError, match="Row 6 has no train_loss"):
         study.training.column("train_loss")
     assert study.training.frame.index.tolist() == [2, 3, 4, 5]
-
-
-def test_seeds_are_replicates():
-    table = pd.concat([RUNS.assign(seed=s) for s in (0, 1)], ignore_index=True)
-    study = bs.Study.from_frame(table, loss="val_loss")
-    assert (
-        study.frame["run"].tolist()[::6] == ["a (seed 0)", "a (seed 1)"] and "6 runs were repeated" in study.remarks[0]
-    )
-    with pytest.raises(StudyError, match=r"Run 'a' stands in rows 1 and 7, .* by a column 'seed'"):
-        bs.Study.from_frame(table.drop(columns="seed"), loss="val_loss")
-    with pytest.raises(StudyError, match="Rows 1 and 7 are alike"):
-        bs.Study.from_frame(table.drop(columns=["seed", "run"]), loss="val_loss")
 
 
 def test_mixed_names_are_text():

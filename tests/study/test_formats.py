@@ -1,0 +1,90 @@
+"""Files in the forms people have them hold the same table."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.errors import FileError
+from bayes_scaling.study.formats import read_file
+
+RUNS = pd.DataFrame(
+    {
+        "run": list("abcdef"),
+        "N": [1e8, 2e8, 4e8] * 2,
+        "D": [2e9] * 3 + [8e9] * 3,
+        "val_loss": [3.9, 3.6, 3.3, 3.5, 3.2, 3.0],
+    }
+)
+
+
+def lines(table: pd.DataFrame) -> str:
+    return "".join(json.dumps(record) + "\n" for record in table.to_dict("records"))
+
+
+TEXTS = {
+    "runs.csv": RUNS.to_csv(index=False),
+    "bom.csv": "\ufeff" + RUNS.to_csv(index=False),
+    "spaces.csv": RUNS.to_csv(index=False).replace(",", ", "),
+    "semicolons.csv": RUNS.to_csv(index=False, sep=";"),
+    "decimal_commas.csv": RUNS.to_csv(index=False, sep=";", decimal=","),
+    "tabs.tsv": RUNS.to_csv(index=False, sep="\t"),
+    "tabs.txt": RUNS.to_csv(index=False, sep="\t"),
+    "bars.txt": RUNS.to_csv(index=False, sep="|"),
+    "records.json": json.dumps(RUNS.to_dict("records")),
+    "wrapped.json": json.dumps({"made": "today", "runs": RUNS.to_dict("records")}),
+    "columns.json": json.dumps(RUNS.to_dict("list")),
+    "pandas.json": RUNS.to_json(),
+    "by_run.json": json.dumps(RUNS.set_index("run").to_dict("index")),
+    "lines.jsonl": lines(RUNS),
+    "lines.ndjson": lines(RUNS),
+    "lines.csv": lines(RUNS),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_text_is_the_same_table(name, tmp_path):
+    path = tmp_path / name
+    path.write_text(TEXTS[name], encoding="utf-8")
+    study = bs.Study.from_file(path, loss="val_loss")
+    assert study.name == path.stem
+    expected = bs.Study.from_frame(RUNS, loss="val_loss").frame
+    pd.testing.assert_frame_equal(study.frame[expected.columns], expected, check_dtype=False)
+
+
+def test_packed_and_binary_files(tmp_path):
+    (tmp_path / "runs.csv.gz").write_bytes(gzip.compress(TEXTS["semicolons.csv"].encode()))
+    assert read_file(tmp_path / "runs.csv.gz").shape == RUNS.shape
+    RUNS.to_parquet(tmp_path / "runs.parquet")
+    assert read_file(tmp_path / "runs.parquet").shape == RUNS.shape
+
+
+def test_excel_reads_the_first_sheet_or_says_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "runs.xlsx"
+    path.write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    monkeypatch.setattr(pd, "read_excel", lambda path: __import__("openpyxl"))
+    with pytest.raises(FileError, match="needs openpyxl; install it"):
+        read_file(path)
+    monkeypatch.undo()
+    pytest.importorskip("openpyxl")
+    RUNS.to_excel(path, index=False)
+    assert read_file(path).columns.tolist() == RUNS.columns.tolist()
+
+
+def test_nested_records_get_names_with_slashes(tmp_path):
+    records = [{"name": "a", "config": {"n": 1e8}, "summary": {"eval/loss": 3.1}}]
+    (tmp_path / "runs.json").write_text(json.dumps(records))
+    assert read_file(tmp_path / "runs.json").columns.tolist() == ["name", "config/n", "summary/eval/loss"]
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "{", '{"N": 1e8}\n{"N"', "3"])
+def test_broken_json_is_one_sentence(text, tmp_path):
+    (tmp_path / "runs.json").write_text(text)
+    with pytest.raises(FileError, match="cannot be read as a table"):
+        read_file(tmp_path / "runs.json")

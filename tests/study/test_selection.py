@@ -1,0 +1,67 @@
+"""Which rows of a table become runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.errors import StudyError
+
+RUNS = pd.DataFrame(
+    {
+        "run": list("abcdef"),
+        "N": [1e8, 2e8, 4e8] * 2,
+        "D": [2e9] * 3 + [8e9] * 3,
+        "val_loss": [3.9, 3.6, 3.3, 3.5, 3.2, 3.0],
+    }
+)
+STATES = RUNS.assign(val_loss=[3.9, np.nan, 3.3, np.inf, np.nan, 3.0], State=["finished", "crashed"] * 3)
+
+
+def test_rows_are_left_out_on_request():
+    study = bs.Study.from_frame(STATES, loss="val_loss", drop_missing=True)
+    assert study.frame["run"].tolist() == ["a", "c", "f"]
+    assert "3 of 6 rows" in study.remarks[0] and "run 'b' (row 2)" in study.remarks[0]
+    kept = bs.Study.from_frame(STATES, loss="val_loss", where="State == 'finished' and N > 1e8", drop_missing=True)
+    assert kept.frame["run"].tolist() == ["c"]
+    for query in ("val_loss < 3.5", "loss < 3.5", "`val_loss` < 3.5"):
+        assert bs.Study.from_frame(STATES, loss="val_loss", where=query).frame["run"].tolist() == ["c", "f"]
+    with pytest.raises(StudyError, match="In each of 6 rows loss is missing"):
+        bs.Study.from_frame(STATES.assign(val_loss=None), loss="val_loss", drop_missing=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("Stat == 'finished'", "speaks of 'Stat', which is no column; did you mean 'State'"),
+        ("State = 'finished'", "cannot be read|does not say"),
+        ("State ==", "cannot be read"),
+        ("N", "does not say of each row"),
+        ("State == 'lost'", "keeps none of 6 rows"),
+        ("@x > 1", "speaks of a variable"),
+        ("State > 3", "cannot be read"),
+    ],
+)
+def test_a_query_that_does_not_work(query, message):
+    with pytest.raises(StudyError, match=message) as error:
+        bs.Study.from_frame(STATES, loss="val_loss", where=query)
+    assert "\n" not in str(error.value)
+
+
+def test_unfinished_runs_are_noticed():
+    study = bs.Study.from_frame(RUNS.assign(State=["running", *["finished"] * 5]), loss="val_loss")
+    assert study.remarks == ("1 of 6 rows are running; where=\"State == 'finished'\" leaves them out.",)
+
+
+def test_seeds_are_replicates():
+    table = pd.concat([RUNS.assign(seed=s) for s in (0, 1)], ignore_index=True)
+    study = bs.Study.from_frame(table, loss="val_loss")
+    assert (
+        study.frame["run"].tolist()[::6] == ["a (seed 0)", "a (seed 1)"] and "6 runs were repeated" in study.remarks[0]
+    )
+    with pytest.raises(StudyError, match=r"Run 'a' stands in rows 1 and 7, .* by a column 'seed'"):
+        bs.Study.from_frame(table.drop(columns="seed"), loss="val_loss")
+    with pytest.raises(StudyError, match="Rows 1 and 7 are alike"):
+        bs.Study.from_frame(table.drop(columns=["seed", "run"]), loss="val_loss")
