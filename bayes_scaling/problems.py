@@ -74,7 +74,7 @@ class Problems(tuple[Problem, ...]):
         return Problems(p for p in self if p.code in codes)
 
     def ranked(self) -> Problems:
-        """Return the same, what speaks most against a forecast first: severe ones, then by :data:`.RANKS`."""
+        """Return the same, what speaks most against a forecast first: severe ones, then by ``RANKS``."""
         last = {"contraction": len(RANKS) + 1}
         place = {code: i for i, code in enumerate(RANKS)} | last
         return Problems(sorted(self, key=lambda p: (not p.severe, place.get(p.code, len(RANKS)))))

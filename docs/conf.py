@@ -60,7 +60,6 @@ numpydoc_xref_aliases |= {
     word: f":obj:`{word} <{target}>`"
     for word, target in {
         **{name: f"bayes_scaling.{name}" for name in bs.__all__ if name[0].isupper()},
-        "Prior": "bayes_scaling.law.priors.Prior",
         "DataFrame": "pandas.DataFrame",
         "Distribution": "numpyro.distributions.distribution.Distribution",
         "matplotlib.axes.Axes": "matplotlib.axes.Axes",

@@ -44,7 +44,7 @@ def fit_and_forecast(
     seed : int
         Seed of every random draw.
     discrepancy, allow_unconverged : bool
-        As in :func:`bayes_scaling.forecasts.predict.forecast`.
+        As in :func:`bayes_scaling.forecast`.
     **options
         Passed to :func:`bayes_scaling.fit`.
     """

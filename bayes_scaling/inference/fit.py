@@ -39,7 +39,7 @@ def fit(
 
     Mode search, Laplace mass matrix, warm-up and sampling are one compiled program per law and shape.  A fit that was
     merely short goes on by itself: its chains are taken further and thinned to the draws asked for; where that does not
-    do, the mass matrix is adapted during a longer warm-up (:mod:`bayes_scaling.inference.attempts`).
+    do, the mass matrix is adapted during a longer warm-up (``bayes_scaling/inference/attempts.py``).
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class Posterior(PosteriorMethods):
     """The posterior of a law on a study.
 
     What is done with it are functions: :func:`bayes_scaling.forecast`, :func:`bayes_scaling.diagnose` and so on; some
-    also chain (``posterior.forecast(targets)``), as :mod:`bayes_scaling.methods` lists.
+    also chain (``posterior.forecast(targets)``), as ``bayes_scaling/methods.py`` lists.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
         say which losses the tasks of a run share.
     parameters : mapping, optional
         Parameters of the law by name, or the textbook constants of its paper where the law knows how to read them
-        (:meth:`bayes_scaling.Law.centred`), and ``sigma``.  By default the published constants of a law that states
+        (``Law.centred``), and ``sigma``.  By default the published constants of a law that states
         them (``law.published``).  What is not given is drawn from its prior.
     seed : int
         Seed of every random draw.

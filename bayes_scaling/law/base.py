@@ -56,9 +56,9 @@ class Law(Hooks):
     A positional argument of ``mean`` is a column of the study: ``N`` (parameters), ``D`` (tokens), ``C`` (FLOPs), or
     any other column by its name.  An argument ``N0`` is the reference of column ``N``: its geometric mean over the
     fitted runs, so that priors speak of the centre of the data.  A parameter called ``E`` is the irreducible outcome;
-    a law whose floor is called otherwise says so in :meth:`irreducible`.
+    a law whose floor is called otherwise says so in ``irreducible``.
 
-    What else the package asks of a law are hooks, all with a default (:class:`bayes_scaling.law.hooks.Hooks`).  A law
+    What else the package asks of a law are hooks, all with a default (``bayes_scaling/law/hooks.py``).  A law
     of another outcome than ``loss`` names it in ``outcome`` and ``unit``, and says in ``better`` which way is better.
 
     Examples

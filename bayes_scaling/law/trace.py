@@ -34,7 +34,7 @@ def run_model(
     Parameters
     ----------
     law : Law
-        The law; its arguments are ``runs``, ``observed`` and ``fitted``, as :meth:`bayes_scaling.Law.__call__` takes
+        The law; its arguments are ``runs``, ``observed`` and ``fitted``, as ``Law.__call__`` takes
         them.
     runs, observed, fitted : mapping of str to array
         Columns of the runs; outcomes to condition on, or None to draw them; runs beyond which the discrepancy counts.

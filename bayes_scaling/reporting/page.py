@@ -62,7 +62,7 @@ def report(
     path : str or Path
         The HTML file, written whole or not at all.
     targets : Study, DataFrame, mapping, or sequence of mappings
-        Runs to forecast, as :meth:`bayes_scaling.Posterior.forecast` reads them.
+        Runs to forecast, as :func:`bayes_scaling.forecast` reads them.
     others : mapping of str to Posterior, optional
         Fits of other laws to the same runs, to compare with.
     seed : int, optional
