@@ -194,19 +194,22 @@ def _outcomes(runs: pd.DataFrame) -> Iterator[Problem]:
     """Look at whether losses can be losses: their size, and which way they go."""
     if "loss" not in runs:
         return
-    loss = floats(runs, "loss").to_numpy()
-    if np.nanmax(loss) > MAX_NATS:
+    loss = floats(runs, "loss").reset_index(drop=True)
+    if loss.max() > MAX_NATS:
         yield Problem(
             "perplexity",
-            f"The largest loss is {np.nanmax(loss):.4g} (at most {MAX_NATS:g} in nats per token)",
+            f"The largest loss is {loss.max():.4g} (at most {MAX_NATS:g} in nats per token)",
             "if these are perplexities, give their logarithms",
-            float(np.nanmax(loss)),
+            float(loss.max()),
             "loss",
         )
     scale = next((c for c in ("flops", "tokens", "n_params") if c in runs), None)
     if scale is None or len(runs) < MIN_TREND:
         return
-    trend = float(pd.Series(loss).corr(floats(runs, scale).reset_index(drop=True), method="spearman"))
+    size = floats(runs, scale).reset_index(drop=True)
+    if min(loss.nunique(), size.nunique()) < 2:  # neither rises nor falls
+        return
+    trend = float(loss.corr(size, method="spearman"))
     if trend > MAX_TREND:
         yield Problem(
             "wrong-way",
