@@ -156,5 +156,5 @@ def wrong(level: float = 0.123) -> bs.Posterior:
 def result(posterior: bs.Posterior, targets: object, **changes: object) -> Result:
     """Return what is shown of a posterior's forecast, without caveats and pictures."""
     forecast = bs.forecast(posterior, targets)
-    made = Result(posterior.study, "a law", 0, 1.0, (posterior,), forecast, Problems())
+    made = Result(posterior.study, "a law", 0, 1.0, (posterior,), forecast, Problems(), {})
     return dataclasses.replace(made, **changes)

@@ -87,7 +87,7 @@ def test_a_candidates_own_cost_is_used():
         (GRID.iloc[:0], {}, "no candidates"),
         (GRID[["N"]], {}, "lack D"),
         (GRID.assign(D=0.0), {}, "candidates' tokens is"),
-        (GRID.assign(N="large"), {}, "n_params = 'large', which is not a number"),
+        (GRID.assign(N="large"), {}, "have n_params of 'large', .*give plain numbers"),
         (GRID.assign(run="same"), {}, "called 'same'"),
         (GRID, {"spend": 1e10}, "No candidate costs"),
         (GRID, {"spend": -1.0}, "spend is"),

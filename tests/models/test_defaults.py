@@ -47,6 +47,6 @@ def test_tasks_without_a_loss_hear_what_is_missing():
 
 def test_runs_without_size_data_or_compute_are_refused():
     with pytest.raises(
-        bs.StudyError, match=r"say which column is tokens, as in tokens=YOURS \(columns: loss, n_params"
+        bs.StudyError, match="lacks tokens; say which of yours it is, as in tokens='YOURS'; known: loss, n_params"
     ):
         called_for(RUNS.drop(columns="D"))

@@ -70,7 +70,7 @@ def test_what_speaks_against_a_result_is_printed():
     posterior = worlds.wrong()
     bad = dataclasses.replace(posterior, diagnostics=dataclasses.replace(posterior.diagnostics, max_rhat=1.5))
     caveats = Problems([Problem("few-runs", "There are 8 runs", "add runs", 8.0)])
-    result = worlds.result(posterior, FAR, posteriors=(posterior, bad), caveats=caveats)
+    result = worlds.result(posterior, FAR, posteriors=(posterior, bad), design=caveats)
     said = shown(lambda console: print_result(result, console))
     assert "Caveat: There are 8 runs: add runs." in said
     assert "NOT CONVERGED, do not rely on this: R-hat 1.500" in said
