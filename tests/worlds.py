@@ -13,7 +13,7 @@ from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.models import Chinchilla, PowerLaw, Transfer, TwoStep
 from bayes_scaling.problems import Problems
-from bayes_scaling.reporting.result import Result
+from bayes_scaling.reporting.result import Result, names_of
 
 GRID = pd.DataFrame([(n, r * n) for n in (1e8, 2e8, 4e8, 8e8) for r in (10, 20, 40, 80)], columns=["N", "D"])
 COUNT = 400
@@ -156,5 +156,6 @@ def wrong(level: float = 0.123) -> bs.Posterior:
 def result(posterior: bs.Posterior, targets: object, **changes: object) -> Result:
     """Return what is shown of a posterior's forecast, without caveats and pictures."""
     forecast = bs.forecast(posterior, targets)
-    made = Result(posterior.study, "a law", 0, 1.0, (posterior,), forecast, Problems(), {})
+    silent = {name: Problems() for name in names_of(changes.get("posteriors", (posterior,)))}
+    made = Result(posterior.study, "a law", 0, 1.0, (posterior,), forecast, Problems(), silent)
     return dataclasses.replace(made, **changes)

@@ -56,4 +56,5 @@ def print_pairs(rows: pd.DataFrame, pairings: Sequence[Pairing]) -> None:
         error = 100 * (known["median"] / known["actual"] - 1).abs().mean()
         console.print(f"{inside} of {len(known)} inside the 90 % interval; mean absolute error {error:.2f} %.")
     alone = sum(len(p.left_out) for p in pairings)
-    console.print(f"{alone} runs were left out for want of a partner." if alone else "Every run has a partner.")
+    left = f"{alone} runs were left out for want of" if alone > 1 else "1 run was left out for want of"
+    console.print(f"{left} a partner." if alone else "Every run has a partner.")

@@ -22,7 +22,7 @@ def test_rows_call_the_median_by_its_name():
 
 def test_a_document_is_plain_json_without_numbers_that_are_none():
     caveats = Problems([Problem("few-runs", "There are 8 runs", "add runs", 8.0)])
-    document = worlds.result(worlds.chinchilla(), FAR, caveats=caveats).document()
+    document = worlds.result(worlds.chinchilla(), FAR, design=caveats).document()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     (row,) = document["rows"]
     assert row["actual"] is None and row["task"] is None and row["median"] > 1.8 and "q50" not in row
