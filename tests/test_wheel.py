@@ -119,8 +119,10 @@ def test_it_lists_its_laws_and_studies(installed):
 def test_it_forecasts(installed, tmp_path):
     (tmp_path / "runs.csv").write_text(RUNS, encoding="utf-8")
     command = [installed / SCRIPTS / "bayes-scaling", "forecast", "runs.csv", "--target", "N=7e9,D=4e12"]
-    said = run(*command, "--draws", "50", "--allow-unconverged", "--out", "out", cwd=tmp_path)
+    written = ("--out", "out", "--report", "report.html")
+    said = run(*command, "--draws", "50", "--allow-unconverged", *written, cwd=tmp_path)
     assert "N=7e9,D=4e12" in said and "chinchilla" in said
     table = pd.read_csv(tmp_path / "out" / "forecast.csv")
     assert ((table["q05"] > 1.5) & (table["q05"] < table["q95"]) & (table["q95"] < 2.35)).all()
     assert (tmp_path / "out" / "forecast.png").is_file()
+    assert "<math" in (tmp_path / "report.html").read_text(encoding="utf-8")  # what is imported for the report alone
