@@ -184,9 +184,7 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
             cure = f"our name comes first, as in {mapped(theirs, ours)}." if turned else suggest(theirs, table.columns)
             raise StudyError(f"The table has no column {theirs!r} to use as {ours!r}; {cure}")
     table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])
-    table = table.rename(columns={theirs: ours for ours, theirs in columns.items()})
-    symbols = {s: full for s, full in SYMBOLS.items() if s in table and full not in table}
-    table = table.rename(columns=symbols)
+    table = under_our_names(table.rename(columns={theirs: ours for ours, theirs in columns.items()}), {})
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
         raise StudyError(f"The column {shown(twice[0])} appears twice in the table; keep one.")
