@@ -15,6 +15,7 @@ from bayes_scaling.errors import LawError
 from bayes_scaling.evaluation.checks import loo_pit
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, supports
+from bayes_scaling.inference.diagnostics import IMPORTED
 from bayes_scaling.problems import Problem, Problems
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:
     """
     diagnostics = posterior.diagnostics
     found = [*diagnostics.refusals()]
-    if not diagnostics.min_bfmi >= MIN_BFMI:
+    unknown = diagnostics.method == IMPORTED and np.isnan(diagnostics.min_bfmi)
+    if not (diagnostics.min_bfmi >= MIN_BFMI or unknown):
         sentence = f"The energy fraction E-BFMI is {diagnostics.min_bfmi:.2f} (at least {MIN_BFMI})"
         remedy = "heavy tails are explored poorly, so use tighter priors or more draws"
         found.append(Problem("bfmi", sentence, remedy, diagnostics.min_bfmi))

@@ -28,7 +28,7 @@ GROUPS = {
     "log_likelihood": "of each outcome, given the others of its run where they share noise; NaN where one is left out",
     "run_log_likelihood": "of all outcomes of a run together, shape (chain, draw, run)",
     "log_prior": "of each parameter site, summed over its entries",
-    "prior": "parameters and constants drawn from the priors, one chain",
+    "prior": "parameters drawn from the priors, one chain",
     "prior_predictive": "outcomes of the fitted runs, from the draws of the group prior",
     "posterior_predictive": "new outcomes of runs made like the fitted ones, one per posterior draw",
 }
@@ -225,7 +225,7 @@ def _densities(posterior: Posterior) -> dict[str, xr.Dataset]:
 
 def _from_priors(posterior: Posterior, seed: int, draws: int) -> dict[str, xr.Dataset]:
     found = _drawn(posterior, seed, 3, draws, {})
-    sites = [name for name in posterior.draws if name in found]
+    sites = [str(name) for name in posterior.tree["posterior"].dataset if name in found]
     return {
         "prior": _dataset(posterior, {n: found[n] for n in sites}, run=False, chains=1),
         "prior_predictive": _dataset(posterior, {q: found[q] for q in posterior.law.quantities}, chains=1),

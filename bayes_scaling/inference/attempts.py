@@ -21,7 +21,7 @@ from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.precision import as_numpy, double_precision
 from bayes_scaling.inference.single_precision import largest_shift
 from bayes_scaling.law.base import Law
-from bayes_scaling.law.trace import latent_sites
+from bayes_scaling.law.trace import latent_names
 
 __all__ = ["PATIENCE", "WARMUP", "Effort", "adapted_plan", "brought_back", "fit_until_converged", "judge", "run"]
 
@@ -141,7 +141,7 @@ def judge(
 ) -> Diagnostics:
     """Return the diagnostics of a fit, with the check of its precision where that was single."""
     method = "adapted" if plan.adapt else "laplace"
-    found = diagnostics_of(sampled, method, plan.max_tree_depth, _parameters(law, runs, observed))
+    found = diagnostics_of(sampled, method, plan.max_tree_depth, latent_names(law, runs, observed))
     if plan.precision == "double":
         return found
     shift = largest_shift(law, sampled.posterior, runs, observed)
@@ -164,15 +164,3 @@ def _continue(
 def brought_back(sampled: nuts.Sampled) -> nuts.Sampled:
     """Return a result as NumPy arrays; where the chains stand stays with JAX."""
     return as_numpy(sampled._replace(state=None))._replace(state=sampled.state)
-
-
-_NAMES: dict[Any, frozenset[str]] = {}
-
-
-def _parameters(law: Law, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> frozenset[str]:
-    """Return the names of the sampled sites, which depend on the law's structure and on what was observed."""
-    structure = (jax.tree.structure(law.program), tuple(sorted(runs)), tuple(sorted(observed)))
-    if structure not in _NAMES:
-        with double_precision():
-            _NAMES[structure] = frozenset(latent_sites(law.program, runs, observed))
-    return _NAMES[structure]

@@ -14,8 +14,9 @@ from bayes_scaling.problems import Problem, Problems
 if TYPE_CHECKING:
     from bayes_scaling.inference.nuts import Sampled
 
-__all__ = ["MAX_DIVERGING", "MAX_RHAT", "MAX_SHIFT", "MIN_ESS", "Diagnostics", "diagnostics_of"]
+__all__ = ["IMPORTED", "MAX_DIVERGING", "MAX_RHAT", "MAX_SHIFT", "MIN_ESS", "Diagnostics", "diagnostics_of"]
 
+IMPORTED = "imported"  # the method of draws that another sampler made
 MAX_RHAT = 1.01
 MIN_ESS = 400
 MAX_DIVERGING = 0.005  # share of draws
@@ -31,7 +32,8 @@ class Diagnostics:
     Attributes
     ----------
     method : str
-        ``laplace``: mass matrix from the mode; ``adapted``: mass matrix adapted in the warm-up.
+        ``laplace``: mass matrix from the mode; ``adapted``: mass matrix adapted in the warm-up; ``imported``: draws of
+        another sampler, of whose trajectories nothing is known.
     max_rhat : float
         Largest rank-normalised split R-hat over parameters.
     min_ess_bulk, min_ess_tail : float
@@ -43,7 +45,7 @@ class Diagnostics:
     mean_steps : float
         Mean number of leapfrog steps per draw.
     min_bfmi : float
-        Smallest energy fraction over chains.
+        Smallest energy fraction over chains; NaN where the sampler gave no energies.
     modes_reached : float
         Share of the mode search's starts that reached the best mode.
     curvature : float
@@ -176,7 +178,7 @@ def diagnostics_of(
     sampled : Sampled
         Draws and statistics.
     method : str
-        ``laplace`` or ``adapted``.
+        ``laplace``, ``adapted`` or ``imported``.
     max_tree_depth : int
         Of the plan.
     parameters : collection of str, optional

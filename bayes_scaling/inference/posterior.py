@@ -17,6 +17,8 @@ import xarray as xr
 from bayes_scaling.errors import ConvergenceError, FileError
 from bayes_scaling.files import atomic_file
 from bayes_scaling.inference.diagnostics import Diagnostics
+from bayes_scaling.inference.imported import imported
+from bayes_scaling.law.trace import latent_names
 from bayes_scaling.methods import PosteriorMethods
 from bayes_scaling.study.rows import row_number
 from bayes_scaling.version import __version__
@@ -45,8 +47,10 @@ class Posterior(PosteriorMethods):
     study : Study
         The runs it was fitted on.
     tree : xarray.DataTree
-        Groups ``posterior``, ``sample_stats``, ``observed_data`` and ``constant_data``, dims ``chain``, ``draw``,
-        ``run`` and those of the law (``series``, ``task``); ArviZ reads it as it is.  Provenance is in its attributes.
+        Groups ``posterior``, ``derived``, ``sample_stats``, ``observed_data`` and ``constant_data``, dims ``chain``,
+        ``draw``, ``run`` and those of the law (``series``, ``task``); ArviZ reads it as it is.  ``derived`` holds the
+        constants that follow from the parameters, such as the textbook's A and B: they are many orders of magnitude
+        larger, and would flatten every table and picture of the others.  Provenance is in its attributes.
     diagnostics : Diagnostics
         Whether the chains converged.
     """
@@ -74,8 +78,11 @@ class Posterior(PosteriorMethods):
         runs, observed = law.arrays(study)
         dims, coords = law.dims(study)
         by_run = {name: ["run", *dims.get(name, [])] for name in (*law.run_inputs, *observed)}
+        latent = latent_names(law, runs, observed)
+        derived = {n: v for n, v in sampled.posterior.items() if not {n, f"{n}_mean"} & latent}
         groups: dict[str, Any] = {
-            "posterior": sampled.posterior,
+            "posterior": {n: v for n, v in sampled.posterior.items() if n not in derived},
+            **({"derived": derived} if derived else {}),
             "sample_stats": {
                 "diverging": sampled.diverging,
                 "n_steps": sampled.steps,
@@ -97,13 +104,63 @@ class Posterior(PosteriorMethods):
         }
         return cls(law, study, tree, diagnostics)
 
+    @classmethod
+    def from_draws(
+        cls,
+        law: Law,
+        study: Study,
+        draws: Any,
+        *,
+        diverging: Any = None,
+        energy: Any = None,
+        seed: int = 0,
+        seconds: float = 0.0,
+    ) -> Posterior:
+        """Take over draws that another sampler made of a law, for forecasts, decisions, checks and reports.
+
+        A law is a NumPyro model of ``law.arrays(study.training)``, so that anything that samples NumPyro models, or a
+        log density of JAX, samples laws.
+
+        Parameters
+        ----------
+        law : Law
+            The law that was sampled.
+        study : Study
+            The study it was sampled on; its training runs count.
+        draws : mapping of str to array, Dataset or DataTree
+            Parameters by site, shape (chain, draw, ...), in their own units and not unconstrained; of ArviZ's tree the
+            group ``posterior``.  Constants that follow from them are computed anew.
+        diverging, energy : array, shape (chain, draw), optional
+            What the sampler says of each draw; without them nothing is known of divergences, nor of the energy.
+        seed : int
+            Seed of the forecasts made from it.
+        seconds : float
+            How long sampling took.
+
+        Raises
+        ------
+        LawError
+            A site of the law is missing, or its draws have another shape, are not finite, or lie where its prior has
+            no mass.
+
+        Examples
+        --------
+        >>> mcmc = MCMC(NUTS(law), num_warmup=1000, num_samples=1000, num_chains=4)  # doctest: +SKIP
+        >>> mcmc.run(jax.random.key(0), *law.arrays(study.training))  # doctest: +SKIP
+        >>> draws = mcmc.get_samples(group_by_chain=True)  # doctest: +SKIP
+        >>> bs.Posterior.from_draws(law, study, draws).forecast({"N": 7e9, "D": 4e12})  # doctest: +SKIP
+        """
+        training = getattr(study, "training", study)
+        sampled, diagnostics = imported(law, training, draws, diverging=diverging, energy=energy)
+        return cls.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
+
     # -- draws ------------------------------------------------------------------------------------------------------
 
     @property
     def draws(self) -> dict[str, np.ndarray]:
-        """All posterior draws by site, chains put end to end: arrays of shape (sample, ...)."""
-        group = self.tree["posterior"].dataset
-        return {str(k): v.to_numpy().reshape(-1, *v.shape[2:]) for k, v in group.data_vars.items()}
+        """All draws of parameters and derived constants, chains put end to end: arrays of shape (sample, ...)."""
+        groups = [self.tree[name].dataset for name in ("posterior", "derived") if name in self.tree.children]
+        return {str(k): v.to_numpy().reshape(-1, *v.shape[2:]) for group in groups for k, v in group.data_vars.items()}
 
     @property
     def run_labels(self) -> np.ndarray:
@@ -116,7 +173,10 @@ class Posterior(PosteriorMethods):
         return int(self.tree.attrs["seed"])
 
     def summary(self, **options: Any) -> pd.DataFrame:
-        """Return ArviZ's summary table of the parameters; ``options`` go to :func:`arviz_stats.summary`."""
+        """Return ArviZ's summary table of the parameters; ``options`` go to :func:`arviz_stats.summary`.
+
+        With ``group="derived"`` it is of the constants that follow from them.
+        """
         from arviz_stats import summary
 
         return summary(self.tree, **options)

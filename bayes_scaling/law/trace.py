@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpyro.distributions as dist
 from numpyro import handlers
 
 if TYPE_CHECKING:
     from jax import Array
 
+    from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["is_latent", "latent_sites", "observed_sites", "run_model", "values_of"]
+__all__ = ["is_latent", "latent_names", "latent_sites", "observed_sites", "run_model", "values_of"]
 
 Sites = dict[str, Any]
 """NumPyro's record of each site of a model, by its name."""
@@ -54,6 +56,17 @@ def latent_sites(law: Callable[..., None], runs: Arrays, observed: Arrays) -> di
     """Return the prior of every latent site of a law on a study."""
     sites = run_model(law, runs, observed)
     return {name: site["fn"] for name, site in sites.items() if is_latent(site)}
+
+
+_NAMES: dict[Any, frozenset[str]] = {}
+
+
+def latent_names(law: Law, runs: Arrays, observed: Arrays) -> frozenset[str]:
+    """Return the names of the sampled sites, which depend on the law's structure and on what was observed."""
+    structure = (jax.tree.structure(law.program), tuple(sorted(runs)), tuple(sorted(observed)))
+    if structure not in _NAMES:
+        _NAMES[structure] = frozenset(latent_sites(law.program, runs, observed))
+    return _NAMES[structure]
 
 
 def is_latent(site: dict[str, Any]) -> bool:

@@ -155,7 +155,8 @@ def diagnostics(fits: Mapping[str, Posterior]) -> Grid:
     rows = []
     for name, d in ((name, posterior.diagnostics) for name, posterior in fits.items()):
         counts = [f"{d.min_ess_bulk:.0f}", f"{d.min_ess_tail:.0f}", f"{d.divergences} of {d.draws}"]
-        rows.append([name, f"{d.max_rhat:.3f}", *counts, f"{d.min_bfmi:.2f}"])
+        energy = f"{d.min_bfmi:.2f}" if np.isfinite(d.min_bfmi) else "–"
+        rows.append([name, f"{d.max_rhat:.3f}", *counts, energy])
     return Grid("Sampling", headings, rows)
 
 

@@ -25,6 +25,13 @@ def test_is_a_tree_that_arviz_reads(posterior):
     assert posterior.summary().loc["alpha_C", "mean"] is not None
 
 
+def test_derived_constants_stand_apart_from_the_parameters(posterior):
+    """They are many orders of magnitude larger, and would flatten ArviZ's tables and pictures."""
+    assert "A" not in posterior.tree["posterior"] and "A" not in posterior.summary().index
+    assert list(posterior.summary(group="derived").index) == ["A"]
+    assert posterior.draws["A"].shape == posterior.draws["E"].shape
+
+
 def test_survives_a_file(posterior, study, tmp_path):
     path = posterior.save(tmp_path / "deep" / "fit.nc")
     again = bs.Posterior.load(path, PowerLaw(), study)

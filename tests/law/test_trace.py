@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpyro import handlers
 
-from bayes_scaling.law.trace import is_latent, latent_sites, observed_sites, run_model, values_of
+from bayes_scaling.law.trace import is_latent, latent_names, latent_sites, observed_sites, run_model, values_of
 from bayes_scaling.models import PowerLaw
 
 RUNS = {"C": jnp.array([1e18, 1e19, 1e20]), "C0": jnp.array(1e19)}
@@ -30,6 +30,8 @@ def test_a_key_decides_what_is_drawn():
 
 def test_parameters_are_latent_and_outcomes_are_not():
     assert set(latent_sites(PowerLaw(alpha_C=0.15), RUNS, LOSS)) == {"E", "reducible", "sigma"}
+    assert latent_names(PowerLaw(alpha_C=0.15), RUNS, LOSS) == {"E", "reducible", "sigma"}
+    assert latent_names(PowerLaw(), RUNS, LOSS) == {"E", "reducible", "alpha_C", "sigma"}
     sites = run_model(PowerLaw(), RUNS, LOSS)
     assert not is_latent(sites["loss"]) and not is_latent(sites["A"])
     (name, (likelihood, value)), *rest = observed_sites(sites).items()

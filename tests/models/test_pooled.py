@@ -36,7 +36,7 @@ def test_every_set_keeps_its_floor_and_the_exponents_agree(posterior):
     posterior.require_converged()
     E = np.median(posterior.draws["E"], axis=0)
     assert (np.diff(E) > 0).all()
-    assert posterior.tree["posterior"]["A"].dims == ("chain", "draw", "task")
+    assert posterior.tree["derived"]["A"].dims == ("chain", "draw", "task")
     spread = np.median(np.log(posterior.draws["alpha_N"]), axis=0).std()
     assert spread < 0.1
 

@@ -1,0 +1,127 @@
+"""Draws that another sampler made: read, checked, and completed with the constants that a law publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from bayes_scaling.errors import LawError, StudyError, listed
+from bayes_scaling.inference.diagnostics import IMPORTED, Diagnostics, diagnostics_of
+from bayes_scaling.inference.nuts import Sampled
+from bayes_scaling.inference.padding import pad_study
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.trace import latent_sites, run_model
+from bayes_scaling.study.study import Study
+
+if TYPE_CHECKING:
+    import numpyro.distributions as dist
+
+    from bayes_scaling.law.sites import Arrays
+
+__all__ = ["imported"]
+
+DEEP = 62  # a tree depth that no trajectory reaches: other samplers have limits of their own
+GROUPED = "mcmc.get_samples(group_by_chain=True)"
+
+
+def imported(
+    law: Law, study: Study, draws: Any, *, diverging: Any = None, energy: Any = None
+) -> tuple[Sampled, Diagnostics]:
+    """Return draws of another sampler as those of our own, with their diagnostics.
+
+    Parameters
+    ----------
+    law, study, draws, diverging, energy
+        As for :meth:`bayes_scaling.Posterior.from_draws`, and so are the errors; ``study`` holds the fitted runs alone.
+    """
+    if not isinstance(law, Law):
+        raise LawError(f"The law is a {type(law).__name__} and no law; write Chinchilla(), for example.")
+    if not isinstance(study, Study):
+        raise StudyError(f"The study is a {type(study).__name__}; make it one with bs.Study.from_frame(table).")
+    runs, observed = law.arrays(study)
+    with double_precision():
+        sites = latent_sites(law.program, runs, observed)
+        latent = _checked(law, sites, _arrays(draws))
+        flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in latent.items()}
+        published = jax.tree.map(np.asarray, _published(law.program, flat, *pad_study(law, runs, observed)))
+    shape = next(iter(latent.values())).shape[:2]
+    whole = latent | {name: values.reshape(*shape, *values.shape[1:]) for name, values in published.items()}
+    silent, unknown = np.zeros(shape, dtype=int), np.full(shape, np.nan)
+    sampled = Sampled(
+        posterior=whole,
+        steps=silent,
+        diverging=_statistic("diverging", diverging, shape, silent.astype(bool)),
+        accept=unknown,
+        energy=_statistic("energy", energy, shape, unknown),
+        mode_potential=np.zeros(1),
+        curvature=np.nan,
+    )
+    return sampled, diagnostics_of(sampled, IMPORTED, DEEP, sites)
+
+
+def _arrays(draws: Any) -> dict[str, np.ndarray]:
+    """Return draws by site as NumPy arrays, from a mapping, a dataset, or the group ``posterior`` of a tree."""
+    group = draws["posterior"] if isinstance(draws, xr.DataTree) and "posterior" in draws.children else draws
+    group = getattr(group, "data_vars", group)
+    if not isinstance(group, Mapping):
+        raise LawError(
+            f"The draws are a {type(draws).__name__}; give arrays of shape (chain, draw, ...) by site, as {GROUPED} "
+            "returns them, or ArviZ's tree."
+        )
+    return {str(name): np.asarray(values) for name, values in group.items()}
+
+
+def _checked(
+    law: Law, sites: Mapping[str, dist.Distribution], given: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return the draws of every sampled site, checked; other sites are left out, because they follow from these."""
+    missing = [name for name in sites if name not in given]
+    if missing:
+        raise LawError(
+            f"The draws lack {listed(missing)}, which {law.name} samples; they have {listed(given) or 'nothing'}."
+        )
+    chosen: dict[str, np.ndarray] = {}
+    first = given[next(iter(sites))].shape[:2] if sites else ()
+    for name, prior in sites.items():
+        values, wanted = given[name], (*first, *prior.shape())
+        if len(first) < 2 or values.shape != wanted or 0 in wanted:
+            each = "".join(f", {size}" for size in prior.shape())
+            raise LawError(
+                f"The draws of {name} have the shape {values.shape}; give (chain, draw{each}), the same chains and "
+                f"draws for every site, as {GROUPED} returns them."
+            )
+        if not np.isfinite(values.astype(float)).all():
+            raise LawError(f"Some draws of {name} are not finite; leave out the chains that failed.")
+        if not np.asarray(prior.support(values)).all():
+            raise LawError(
+                f"Some draws of {name} lie where its prior has no mass ({values.min():g} to {values.max():g}); give "
+                "parameters themselves, not the unconstrained values that a sampler moves in."
+            )
+        chosen[name] = values.astype(float)
+    return chosen
+
+
+def _statistic(name: str, values: Any, shape: tuple[int, ...], default: np.ndarray) -> np.ndarray:
+    """Return one number for each draw."""
+    found = default if values is None else np.asarray(values)
+    if found.shape != shape:
+        raise LawError(
+            f"The statistic {name} has the shape {found.shape}, and the draws have {shape}; give them alike."
+        )
+    return found
+
+
+@jax.jit
+def _published(law: Law, latent: Arrays, runs: Arrays, observed: Arrays) -> dict[str, jax.Array]:
+    """Return what follows from the sampled sites: constants, and the values of pooled parameters."""
+
+    def one(latent: Arrays) -> dict[str, Any]:
+        sites = run_model(law, runs, observed, latent=latent)
+        return {name: site["value"] for name, site in sites.items() if site["type"] == "deterministic"}
+
+    return jax.vmap(one)(latent)
