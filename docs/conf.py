@@ -11,6 +11,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import command_tables  # noqa: E402
 import gallery  # noqa: E402
 import prior_tables  # noqa: E402
 from numpydoc.xref import DEFAULT_LINKS  # noqa: E402
@@ -21,6 +22,7 @@ shutil.rmtree(HERE / "notebooks", ignore_errors=True)
 shutil.copytree(HERE.parent / "notebooks", HERE / "notebooks")
 (HERE / "gallery.txt").write_text(gallery.table(HERE / "notebooks"), encoding="utf-8")
 (HERE / "prior_tables.txt").write_text(prior_tables.every_table(), encoding="utf-8")
+(HERE / "commands.txt").write_text(command_tables.every_table(), encoding="utf-8")
 
 project = "bayes-scaling"
 author = "The bayes-scaling maintainers"

@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import bayes_scaling as bs
+from bayes_scaling.cli.app import app
 from bayes_scaling.models import LAWS
-from docs import gallery, prior_tables
+from docs import command_tables, gallery, prior_tables
 
 DOCS = Path(__file__).parent.parent / "docs"
 LISTED = re.findall(r"^   bayes_scaling\.(\S+)$", "".join(p.read_text() for p in DOCS.glob("api/*.rst")), re.MULTILINE)
@@ -60,3 +62,25 @@ def test_the_examples_of_choosing_priors_hold():
 
 def test_every_notebook_is_in_the_gallery():
     assert set(gallery.questions()) == {p.stem for p in (DOCS.parent / "notebooks").glob("*.ipynb")}
+
+
+@pytest.mark.parametrize(("name", "command"), command_tables.commands().items(), ids=command_tables.commands())
+def test_the_tables_of_the_command_line_are_what_help_says(name, command):
+    known = [p for p in get_command(app).commands[name].params if p.name != "help"]
+    tables = list(command_tables.options(command))
+    assert [set(o.name.split(", ")) for o in tables if not o.argument] == [
+        set(p.opts) for p in known if p.param_type_name == "option"
+    ]
+    assert [(o.about, o.default == "must be given") for o in tables] == [(p.help, p.required) for p in known]
+
+
+def test_the_page_of_the_command_line_names_every_command():
+    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
+    assert set(command_tables.commands()) == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+
+
+def test_a_table_of_options_shows_what_each_takes():
+    rows = {o.name: o for o in command_tables.options(command_tables.commands()["plan"])}
+    assert rows["--prob"][1:3] == ("number", "0.9") and rows["--next"].takes == "path"
+    assert rows["--draws"][1:3] == ("whole number", "1000") and rows["--quiet, -q"].takes == "nothing"
+    assert rows["STUDY_OR_FILE"].argument and rows["--map"].takes == "text"
