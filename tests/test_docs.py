@@ -11,6 +11,7 @@ import bayes_scaling as bs
 from bayes_scaling.cli.app import app
 from bayes_scaling.models import LAWS
 from docs import command_tables, gallery, prior_tables
+from tests.pages import blocks, run_script
 
 DOCS = Path(__file__).parent.parent / "docs"
 LISTED = re.findall(r"^   bayes_scaling\.(\S+)$", "".join(p.read_text() for p in DOCS.glob("api/*.rst")), re.MULTILINE)
@@ -84,3 +85,28 @@ def test_a_table_of_options_shows_what_each_takes():
     assert rows["--prob"][1:3] == ("number", "0.9") and rows["--next"].takes == "path"
     assert rows["--draws"][1:3] == ("whole number", "1000") and rows["--quiet, -q"].takes == "nothing"
     assert rows["STUDY_OR_FILE"].argument and rows["--map"].takes == "text"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "printed"),
+    [
+        ("numpyro", ["'N0': ()", "loss dist 20", "['sigma', 'E', 'reducible', 'split', 'alpha_N', 'alpha_D']"]),
+        ("arviz", ["alpha_N", "'derived', 'log_likelihood'", "elpd_loo"]),
+        ("own_tables", ["5 5", "run 'b' (row 2)", "['a (seed 0)', 'a (seed 1)', 'b']", "['PIQA', 'ARC']", "few-runs"]),
+        ("batches", ["Batch(4 studies: 4 converged)"]),
+    ],
+)
+def test_the_examples_of_a_page_run_as_scripts(page, printed, tmp_path):
+    found = blocks(DOCS / f"{page}.md")
+    alone = [block for block in found if "__main__" in block]
+    scripts = ["\n".join(block for block in found if block not in alone), *alone]
+    for script in scripts:
+        said = run_script(script, tmp_path)
+        assert [text for text in printed if text not in said] == []
+
+
+def test_every_page_is_in_the_contents():
+    contents = (DOCS / "index.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^([\w/]+)$", contents, re.MULTILINE))
+    assert {p.stem for p in DOCS.glob("*.md")} - {"index"} <= listed
