@@ -14,7 +14,7 @@ from bayes_scaling.decisions.allocation import allocate, budget_range
 from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
 from bayes_scaling.decisions.ladder_design import plan_ladders, read_plan
 from bayes_scaling.decisions.lifetime import cheapest
-from bayes_scaling.decisions.next_runs import next_runs, read_candidates
+from bayes_scaling.decisions.next_runs import achieved, next_runs, read_candidates
 from bayes_scaling.decisions.reach import reach
 from bayes_scaling.decisions.regret import regret
 from bayes_scaling.decisions.surface import Surface
@@ -154,11 +154,11 @@ class Next:
         """Return the ranking, the batch and the baseline."""
         found = next_runs(surface, self.candidates, self.target, count=self.count, spend=self.spend)
         names, paid = ", ".join(map(str, found.batch["run"])), float(found.batch["flops"].sum())
-        ours, theirs = (100 * (1 - float(b["sd_after"].iloc[-1]) / found.sd) for b in (found.batch, found.baseline))
+        ours, theirs = (100 * achieved(batch) for batch in (found.batch, found.baseline))
         price = float(found.baseline["flops"].sum())
         sentences = [
             f"Run {names} ({paid:.3g} FLOPs): the forecast of {found.target} should get {ours:.2g} % narrower."
-            if ours > 0
+            if len(found.batch)
             else f"None of the candidates should narrow the forecast of {found.target}.",
             f"The largest affordable runs instead: {theirs:.2g} % for {price:.3g} FLOPs.",
         ]

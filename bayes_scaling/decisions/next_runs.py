@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.law.base import Law
 
-__all__ = ["NextRuns", "next_runs"]
+__all__ = ["NextRuns", "achieved", "next_runs"]
 
+MIN_GAIN = 1e-3  # share of the standard deviation now: what a run must gain to be worth choosing
 FEW_DRAWS = 500  # draws that are enough for the noise of a run, and for what moving the edge of the data does
 
 
@@ -37,9 +38,11 @@ class NextRuns(NextRunsMethods):
     ranking : pandas.DataFrame
         One row per candidate, best first, each as if it were the only one: ``run``, ``n_params``, ``tokens`` (as far
         as the law reads them), ``flops``, ``sd_after`` (expected standard deviation of the target's expected outcome),
-        ``reduction`` (share of its variance) and ``per_flop`` (that share per FLOP).
+        ``narrower`` (by which share it falls: 0.1 makes the forecast a tenth narrower) and ``per_flop`` (that share per
+        FLOP).
     batch : pandas.DataFrame
-        The runs to make, in their order, each given those above it; ``sd_after`` and ``reduction`` are of all so far.
+        The runs to make, in their order, each given those above it; ``sd_after`` and ``narrower`` are of all so far.
+        It ends before a run that narrows nothing.
     baseline : pandas.DataFrame
         The same for taking the largest affordable run every time.
     sd : float
@@ -61,6 +64,17 @@ class NextRuns(NextRunsMethods):
         return self.ranking.assign(rank=np.arange(1, len(self.ranking) + 1))
 
 
+def achieved(batch: pd.DataFrame) -> float:
+    """Return by which share the runs of a batch together make the forecast narrower.
+
+    Examples
+    --------
+    >>> achieved(pd.DataFrame({"narrower": [0.1, 0.15]})), achieved(pd.DataFrame())
+    (0.15, 0.0)
+    """
+    return float(batch["narrower"].iloc[-1]) if len(batch) else 0.0
+
+
 def next_runs(
     source: Posterior | Surface,
     candidates: Any,
@@ -69,7 +83,7 @@ def next_runs(
     count: int = 1,
     spend: float | None = None,
 ) -> NextRuns:
-    r"""Rank candidate runs by the expected reduction of the target's predictive variance per FLOP.
+    r"""Rank candidate runs by how much narrower each is expected to make the target's forecast, per FLOP.
 
     What a run is expected to teach is read off the posterior draws: over them, the outcome y of a candidate, noise
     included, and the target T are taken as jointly normal, so that seeing y leaves
@@ -91,8 +105,8 @@ def next_runs(
     count : int
         Runs in the batch, where nothing limits their cost; each may be taken once.
     spend : float, optional
-        FLOPs for the whole batch.  Then two greedy batches are made, by reduction per FLOP and by reduction, and the
-        better one is kept: the first alone may leave most of the money unspent on many small runs.
+        FLOPs for the whole batch.  Then two greedy batches are made, by what a run gains per FLOP and by what it gains,
+        and the better one is kept: the first alone may leave most of the money unspent on many small runs.
 
     Returns
     -------
@@ -120,8 +134,8 @@ def next_runs(
             raise DecisionError(
                 f"No candidate costs {limit:g} FLOPs or less (the cheapest takes {frame['flops'].min():g}); spend more."
             )
-        batches = [prospects.greedy(by, limit=limit) for by in ("per_flop", "reduction")]
-        batch = min(batches, key=lambda b: float(b["sd_after"].iloc[-1]))
+        batches = [prospects.greedy(by, limit=limit) for by in ("per_flop", "narrower")]
+        batch = max(batches, key=achieved)
         baseline = prospects.greedy("flops", limit=limit)
     else:
         if not isinstance(count, int) or count < 1:
@@ -194,21 +208,21 @@ class _Prospects:
         return float(np.mean((self.few.at(**self.aim, fitted=fitted) - self.exact) ** 2))
 
     def score(self, covariance: np.ndarray, chosen: list[int], who: pd.Index) -> pd.DataFrame:
-        """Return some candidates with what each would leave of the variance, given those chosen before it."""
+        """Return some candidates with the spread that each would leave, given those chosen before it."""
         prior, shared = covariance[0, 0], covariance[0, 1:][who]
         learnt = shared**2 / (np.diag(covariance)[1:] + self.noise)[who]
         after = np.maximum(prior - learnt, 0.0) + np.array([self.slope_variance([*chosen, i]) for i in who])
-        gain = prior + self.slope_variance(chosen) - after
-        left = after / self.sd**2
+        sd_after = np.sqrt(after)
+        gain = (np.sqrt(prior + self.slope_variance(chosen)) - sd_after) / self.sd
         own = self.frame.loc[who]
         return own.assign(
-            sd_after=np.sqrt(after), reduction=1 - left, per_flop=gain / self.sd**2 / own["flops"], gain=gain
+            sd_after=sd_after, narrower=1 - sd_after / self.sd, per_flop=gain / own["flops"], gain=gain
         )
 
     def greedy(self, by: str, *, count: int | None = None, limit: float | None = None) -> pd.DataFrame:
         """Choose runs one after another by a column of :meth:`score` (or by ``flops``).
 
-        With a limit of FLOPs it ends where no affordable run narrows the forecast any more.
+        Chosen for what they gain, they end where none that is affordable narrows the forecast.
         """
         K, left = self.covariance, np.inf if limit is None else limit
         chosen: list[int] = []
@@ -220,12 +234,14 @@ class _Prospects:
                 break
             who = open_to.index[[open_to["flops"].argmax()]] if by == "flops" else open_to.index
             scores = self.score(K, chosen, who) if chosen else self.alone.loc[who]
-            best = int(scores[by].idxmax())
-            if rows and limit is not None and by != "flops" and scores.at[best, "gain"] <= 0:
+            if by != "flops":
+                scores = scores[scores["gain"] >= MIN_GAIN]
+            if scores.empty:
                 break
+            best = int(scores[by].idxmax())
             chosen.append(best)
             rows.append(scores.loc[best].drop("gain"))
             left -= float(scores.at[best, "flops"])
             seen = K[:, 1 + best]
             K = K - np.outer(seen, seen) / (seen[1 + best] + self.noise[best])
-        return pd.DataFrame(rows).reset_index(drop=True)
+        return pd.DataFrame(rows, columns=self.alone.columns.drop("gain")).reset_index(drop=True)

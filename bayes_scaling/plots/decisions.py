@@ -24,11 +24,13 @@ from bayes_scaling.plots.style import (
     draw_star,
     headline,
     house_style,
+    lift_apart,
     new_axes,
 )
 
 __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
 
+MAX_NAMED = 3  # runs of a batch that get a star
 MAX_MARKED = 6  # budgets that get an interval of their own
 MAX_WASTE_SHOWN = 4.0  # times the compute needed
 MAX_CHEAP_WASTE = 1.1  # times the compute needed, up to which a size counts as cheap
@@ -195,26 +197,28 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     >>> ax = plot_next_runs(bs.next_runs(posterior, candidates, {"N": 7e9, "D": 4e12}))  # doctest: +SKIP
     """
     ax = new_axes(ax)
-    rows = found.ranking.assign(gain=100 * (1 - found.ranking["sd_after"] / found.sd))
+    rows = found.ranking.assign(gain=100 * found.ranking["narrower"]).set_index("run")
     ax.plot(rows["flops"], rows["gain"], ".", color=BLUE, markersize=8, markeredgecolor="white", zorder=4)
-    ax.set_xscale("log")
-    chosen, largest = found.batch["run"], found.baseline["run"].iloc[0]
-    named = [(name, f"{place}. {name}", STAR) for place, name in enumerate(chosen.head(3), start=1)]
-    if largest not in set(chosen.head(3)):
+    chosen, largest = list(found.batch["run"].head(MAX_NAMED)), found.baseline["run"].iloc[0]
+    named = [(name, f"{place}. {name}", STAR) for place, name in enumerate(chosen, start=1)]
+    if largest not in chosen:
         named.append((largest, f"{largest} (largest)", QUIET))
-    middle = np.sqrt(rows["flops"].min() * rows["flops"].max())
-    for run, words, colour in named:
-        row = rows[rows["run"] == run].iloc[0]
-        if colour == STAR:
-            draw_star(ax, row["flops"], row["gain"])
-        right = row["flops"] > middle
-        ax.annotate(words, (row["flops"], row["gain"]), (-7 if right else 7, 6), textcoords="offset points",
-                    fontsize=8, color=colour, ha="right" if right else "left")  # fmt: skip
     low, high = min(rows["gain"].min(), 0.0), max(rows["gain"].max(), 1.0)
-    ax.set_ylim(low - 0.05 * (high - low) * (low < 0), high + 0.2 * (high - low))
+    ax.set(xscale="log", ylim=(low - 0.05 * (high - low) * (low < 0), high + 0.25 * (high - low)))
+    middle = np.sqrt(rows["flops"].min() * rows["flops"].max())
+    labels = []
+    for run, words, colour in named:
+        at = rows["flops"][run], rows["gain"][run]
+        if colour == STAR:
+            draw_star(ax, *at)
+        right = at[0] > middle
+        labels.append(ax.annotate(words, at, (-7 if right else 7, 6), textcoords="offset points",
+                                  fontsize=8, color=colour, ha="right" if right else "left"))  # fmt: skip
+    lift_apart(labels)
     ax.set_xlabel("cost of the run (FLOPs)")
     ax.set_ylabel("how much narrower the forecast becomes (%)")
-    words = "dots: runs to choose from; higher teaches more, further left costs less   ★ take these, in order"
+    stars = "   ★ take these, in order" if chosen else "   none narrows it"
+    words = f"dots: runs to choose from, each by itself; higher teaches more, further left costs less{stars}"
     headline(ax, f"Which run to pay for next, to forecast {found.target}", words)
     return ax
 

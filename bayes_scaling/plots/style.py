@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "figure_of",
     "headline",
     "house_style",
+    "lift_apart",
     "name_targets",
     "new_axes",
     "plain_numbers",
@@ -111,6 +113,18 @@ def headline(ax: Axes, title: str, words: str, above: float = 4.0) -> None:
         fontsize=8, color=QUIET, va="bottom",
     )  # fmt: skip
     ax.set_title(title, pad=above + 4 + 11 * len(lines))
+
+
+def lift_apart(labels: Sequence[Annotation]) -> None:
+    """Lift labels, given as offsets in points, until none lies on another; the lowest stays where it is."""
+    placed: list[Annotation] = []
+    for label in sorted(labels, key=lambda one: one.get_window_extent().y0):
+        for below in placed:  # from the lowest to the highest, so that one pass is enough
+            own, its = label.get_window_extent(), below.get_window_extent()
+            if own.overlaps(its):
+                across, up = label.xyann
+                label.xyann = (across, up + (its.y1 - own.y0 + 1) * 72 / label.figure.dpi)
+        placed = sorted([*placed, label], key=lambda one: one.get_window_extent().y0)
 
 
 def plain_numbers(ax: Axes) -> None:

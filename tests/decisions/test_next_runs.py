@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.decisions.next_runs import MIN_GAIN, achieved
 from tests.worlds import GRID, chinchilla, exact, known
 
 AT = {"N": 7e9, "D": 4e12}
@@ -12,7 +13,7 @@ GRID_OF_CANDIDATES = pd.DataFrame([(n, r * n) for n in (5e8, 1e9, 2e9, 4e9) for 
 
 
 class Straight(bs.Law):
-    """Linear in its parameters, with normal noise: the reduction is known in closed form."""
+    """Linear in its parameters, with normal noise: what a run teaches is known in closed form."""
 
     level: bs.Prior = dist.Normal(3.0, 1.0)
     by_size: bs.Prior = dist.Normal(0.0, 1.0)
@@ -41,13 +42,13 @@ def test_matches_the_linear_model_in_closed_form():
     K = np.cov(theta.T)
     share = (x @ K @ t) ** 2 / (np.sum((x @ K) * x, axis=1) + noise**2) / (t @ K @ t)
     ranked = found.table().sort_values("run", key=lambda s: s.str.split().str[1].astype(int))
-    np.testing.assert_allclose(ranked["reduction"], share, rtol=0.05)
+    np.testing.assert_allclose(ranked["narrower"], 1 - np.sqrt(1 - share), rtol=0.05)
 
     first, second = (int(r.split()[1]) - 1 for r in found.batch["run"])
     both = x[[first, second]]
     gain = np.linalg.solve(both @ K @ both.T + noise**2 * np.eye(2), both @ K @ t)
     left = 1 - (t @ K @ both.T) @ gain / (t @ K @ t)
-    assert 1 - found.batch["reduction"].iloc[1] == pytest.approx(left, rel=0.08)
+    assert (1 - found.batch["narrower"].iloc[1]) ** 2 == pytest.approx(left, rel=0.08)
 
 
 def test_ranking_batch_and_baseline():
@@ -64,7 +65,7 @@ def test_ranking_batch_and_baseline():
 def test_a_run_at_the_target_tells_most():
     nearby = pd.DataFrame({"N": [1e8, 7e9], "D": [2e9, 4e12]})
     found = bs.next_runs(exact(chinchilla()), nearby, AT).table().set_index("run")
-    assert found.at["candidate 2", "reduction"] > 0.5 > found.at["candidate 1", "reduction"]
+    assert found.at["candidate 2", "narrower"] > 0.3 > found.at["candidate 1", "narrower"]
 
 
 def test_spending_keeps_within_the_money_and_beats_the_largest_run():
@@ -78,7 +79,7 @@ def test_a_candidates_own_cost_is_used():
     costs = GRID_OF_CANDIDATES.assign(flops=1e20)
     found = bs.next_runs(chinchilla(), costs, AT).table()
     assert (found["flops"] == 1e20).all()
-    assert found["reduction"].is_monotonic_decreasing
+    assert found["narrower"].is_monotonic_decreasing
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,24 @@ def test_a_candidates_own_cost_is_used():
 def test_what_cannot_be_ranked_is_refused(candidates, options, message):
     with pytest.raises(bs.BayesScalingError, match=message):
         bs.next_runs(chinchilla(), candidates, AT, **options)
+
+
+def test_one_unit_throughout():
+    found = bs.next_runs(exact(chinchilla()), GRID_OF_CANDIDATES, AT, count=3)
+    for rows in (found.ranking, found.batch, found.baseline):
+        np.testing.assert_allclose(rows["narrower"], 1 - rows["sd_after"] / found.sd, rtol=1e-12)
+    np.testing.assert_allclose(found.ranking["per_flop"] * found.ranking["flops"], found.ranking["narrower"])
+
+
+def test_a_run_that_narrows_nothing_is_not_recommended():
+    surface = exact(chinchilla())
+    useless = pd.DataFrame({"run": ["a", "b"], "N": [2e8, 2e8], "D": [4e9, 4e9], "flops": [1e18, 1e18]})
+    noisy = chinchilla(sigma=50.0)  # no run of this noise teaches anything
+    nothing = bs.next_runs(exact(noisy), useless, AT, count=2)
+    assert nothing.batch.empty and "narrower" in nothing.batch and len(nothing.baseline) == 2
+    assert achieved(nothing.batch) == 0.0
+    found = bs.next_runs(surface, pd.concat([useless, pd.DataFrame([{"run": "far", **AT, "flops": 1e23}])]), AT, count=3)
+    gains = -np.diff([found.sd, *found.batch["sd_after"]]) / found.sd
+    assert (gains >= MIN_GAIN).all() and len(found.batch) >= 1
+    spent = bs.next_runs(exact(noisy), useless, AT, spend=1e19)
+    assert spent.batch.empty

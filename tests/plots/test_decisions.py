@@ -50,6 +50,28 @@ def test_the_next_runs_are_numbered(surface):
     assert len(stars) == 2
 
 
+def test_the_picture_of_next_runs_says_what_the_table_says(surface):
+    runs = pd.DataFrame({"run": ["x", "y", "z"], "N": [1e9, 2e9, 4e9], "D": [2e10, 4e10, 8e10]})
+    found = bs.next_runs(surface, runs, {"N": 7e9, "D": 4e12})
+    dots = next(line for line in found.plot().lines if line.get_marker() == ".")
+    np.testing.assert_allclose(np.sort(dots.get_ydata()), 100 * np.sort(found.table()["narrower"]))
+
+
+def test_names_of_next_runs_do_not_overlap(surface):
+    runs = pd.DataFrame({"run": [f"a run with a name {i}" for i in range(4)], "N": 1e9 * np.arange(1, 5), "D": 4e10})
+    found = bs.next_runs(surface, runs.assign(flops=[1e21, 1.1e21, 1.2e21, 1.3e21]), {"N": 7e9, "D": 4e12}, count=3)
+    ax = found.plot()
+    boxes = [t.get_window_extent() for t in ax.texts if "a run with" in t.get_text()]
+    assert len(boxes) >= 2 and not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
+
+
+def test_where_no_run_narrows_the_forecast_none_has_a_star():
+    noisy = exact(chinchilla(count=60, sigma=50.0))
+    ax = bs.next_runs(noisy, pd.DataFrame({"run": ["x"], "N": [2e8], "D": [4e9]}), {"N": 7e9, "D": 4e12}).plot()
+    assert not [line for line in ax.lines if line.get_marker() == "*"]
+    assert "★" not in words(ax) and "none narrows it" in words(ax).replace("\n", " ")
+
+
 def test_the_ladder_plans_are_named():
     rows = [{"plan": "one", "family": i, "width90": 0.1 + 0.01 * i, "error": 0.0, "in90": True} for i in range(9)]
     costs = pd.DataFrame([{"plan": "one", "runs": 8, "flops": 1e20, "largest": 5e19}])
