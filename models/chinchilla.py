@@ -72,6 +72,10 @@ class Chinchilla(Law):
 
     pooling: ClassVar = {"reducible": 0.3, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
     equation = r"L = E + A / N^{\alpha_N} + B / D^{\alpha_D}"
+    relations: ClassVar = {
+        "A": r"E \cdot \text{reducible} \cdot \text{split} \cdot N_0^{\alpha_N}",
+        "B": r"E \cdot \text{reducible} \cdot (1 - \text{split}) \cdot D_0^{\alpha_D}",
+    }
 
     def mean(self, N, D, N0, D0, *, E, reducible, split, alpha_N, alpha_D):  # noqa: D102
         by_size = split * jnp.exp(-alpha_N * jnp.log(N / N0))

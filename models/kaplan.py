@@ -71,6 +71,10 @@ class Kaplan(Law):
 
     pooling: ClassVar = {"reducible": 0.3, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
     equation = r"L = E + ((A / N)^{\alpha_N / \alpha_D} + B / D)^{\alpha_D}"
+    relations: ClassVar = {
+        "A": r"N_0 \cdot ((E \cdot \text{reducible})^{1 / \alpha_D} \cdot \text{split})^{\alpha_D / \alpha_N}",
+        "B": r"D_0 \cdot (E \cdot \text{reducible})^{1 / \alpha_D} \cdot (1 - \text{split})",
+    }
 
     def mean(self, N, D, N0, D0, *, E, reducible, split, alpha_N, alpha_D):  # noqa: D102
         shortage = split * jnp.exp(-alpha_N / alpha_D * jnp.log(N / N0)) + (1 - split) * D0 / D

@@ -55,6 +55,7 @@ class PowerLaw(Law):
     )
 
     equation = r"L = E + A / C^{\alpha_C}"
+    relations: ClassVar = {"A": r"E \cdot \text{reducible} \cdot C_0^{\alpha_C}"}
     pooling: ClassVar = {"reducible": 0.3, "alpha_C": 0.2}
 
     def mean(self, C, C0, *, E, reducible, alpha_C):  # noqa: D102

@@ -73,6 +73,11 @@ class Rectified(Law):
     )
 
     equation = r"L = E + B / (D_l + D_F^\beta)"
+    relations: ClassVar = {
+        "D_l": r"\text{head} \cdot D_{F0}^{\beta}",
+        "B": r"E \cdot \text{reducible} \cdot (1 + \text{head}) \cdot D_{F0}^{\beta}",
+        "learnt": r"D_{F0} \cdot \text{head}^{1 / \beta}",
+    }
     pooling: ClassVar = {"reducible": 0.5, "beta": 0.3, "head": 1.0}
 
     def mean(self, D_F, D_F0, *, E, reducible, beta, head):  # noqa: D102

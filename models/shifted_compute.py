@@ -66,6 +66,10 @@ class ShiftedCompute(Law):
     )
 
     equation = r"L = E + A (C - C_s)^{-\alpha_C}"
+    relations: ClassVar = {
+        "A": r"E \cdot \text{reducible} \cdot (C_0 - C_s)^{\alpha_C}",
+        "C_shift": r"C_s = \text{wasted} \cdot \text{least}_C",
+    }
     pooling: ClassVar = {"reducible": 0.3, "alpha_C": 0.2, "wasted": 0.3}
 
     def mean(self, C, C0, least_C, *, E, reducible, alpha_C, wasted):  # noqa: D102

@@ -30,3 +30,12 @@ def test_the_custom_law_is_ten_lines_at_most():
 @pytest.mark.parametrize("name", LAWS)
 def test_every_law_is_in_the_table(name):
     assert f"`{name}`" in README.read_text(encoding="utf-8")
+
+
+def test_every_table_of_the_commands_is_made_before_it_is_read():
+    made = set()
+    for block in blocks(README, "bash"):
+        for line in block.splitlines():
+            made |= set(re.findall(r"^cat > (\S+\.csv)", line))
+            assert set(re.findall(r"(?<!> )\b\w+\.csv\b", line)) <= made, line
+    assert {"runs.csv", "candidates.csv", "planned.csv"} <= made

@@ -27,23 +27,26 @@ def law_table(laws: Mapping[str, Law]) -> Table:
 
 
 def plain(equation: str) -> str:
-    r"""Return a LaTeX equation as plain text.
+    r"""Return a LaTeX equation as plain text; braces around more than one word become brackets.
 
     Examples
     --------
-    >>> plain(r"L = E + A / N^{\alpha_N}")
-    'L = E + A / N^alpha_N'
+    >>> plain(r"L = E + A / N^{\alpha_N}"), plain(r"K (L_0 - E_0)^{a / b}")
+    ('L = E + A / N^alpha_N', 'K (L_0 - E_0)^(a / b)')
     """
     for old, new in (
-        (r"\mathrm{", ""),
         (r"\to", "->"),
+        (r"\sim", "~"),
+        (r"\cdot", "*"),
         (r"\,", " "),
         (r"\quad", " with"),
-        ("{", ""),
-        ("}", ""),
-        ("\\", ""),
     ):
         equation = equation.replace(old, new)
+    equation = re.sub(r"\\(?:mathrm|text)\{(.*?)\}", r"\1", equation).replace("\\", "")
+    while braces := re.search(r"\{([^{}]*)\}", equation):
+        inner = braces[1].strip()
+        shown = inner if re.fullmatch(r"\w+", inner) else f"({inner})"
+        equation = equation[: braces.start()] + shown + equation[braces.end() :]
     return " ".join(equation.split())
 
 

@@ -215,9 +215,7 @@ class _Prospects:
         sd_after = np.sqrt(after)
         gain = (np.sqrt(prior + self.slope_variance(chosen)) - sd_after) / self.sd
         own = self.frame.loc[who]
-        return own.assign(
-            sd_after=sd_after, narrower=1 - sd_after / self.sd, per_flop=gain / own["flops"], gain=gain
-        )
+        return own.assign(sd_after=sd_after, narrower=1 - sd_after / self.sd, per_flop=gain / own["flops"], gain=gain)
 
     def greedy(self, by: str, *, count: int | None = None, limit: float | None = None) -> pd.DataFrame:
         """Choose runs one after another by a column of :meth:`score` (or by ``flops``).

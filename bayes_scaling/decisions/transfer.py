@@ -205,8 +205,8 @@ def curves(posterior: Posterior, N: float, D_F: Sequence[float] | np.ndarray, **
 
 
 def data_unit(posterior: Posterior) -> str:
-    """Return the unit of the fine-tuning data, from the study's card."""
-    return posterior.study.card.units.get(SYMBOLS["D_F"], "data").partition(" (")[0]
+    """Return the unit of the fine-tuning data, from the study's card; empty where it says none."""
+    return posterior.study.card.units.get(SYMBOLS["D_F"], "").partition(" (")[0]
 
 
 def _attributes(posterior: Posterior) -> dict[str, str]:

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import TargetError
+from bayes_scaling.forecasts.display import short
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.law.base import Law
 from bayes_scaling.methods import ForecastPathMethods
 from bayes_scaling.study.flops import SIX_N_D, training_flops
 
@@ -42,6 +44,11 @@ class ForecastPath(ForecastPathMethods):
         The abscissa of the fitted runs and of the targets.
     label : str
         What the abscissa is, with its unit.
+    line : str
+        The line in words, from where to where; empty for a law of one input, whose line is the whole law.
+    expected : array, shape (run,), or None
+        Median of the expected outcome at each fitted run, which may lie off the line; None for a law of one input or of
+        several series.
     """
 
     posteriors: tuple[Posterior, ...]
@@ -51,6 +58,8 @@ class ForecastPath(ForecastPathMethods):
     fitted_x: np.ndarray
     target_x: np.ndarray
     label: str
+    line: str = ""
+    expected: np.ndarray | None = None
 
     @property
     def end_of_view(self) -> float:
@@ -113,14 +122,35 @@ def forecast_path(posterior: Posterior | Sequence[Posterior], targets: Forecast)
     runs, aims = study.runs, targets.targets.reset_index(drop=True)
     name, label = _abscissa(runs, aims, columns)
     ends = [frame.assign(x=_values(frame, name))[[*columns, "x"]] for frame in (runs, aims)]
-    extreme = np.log(pd.concat(ends, ignore_index=True).sort_values("x").iloc[[0, -1]].to_numpy(dtype=float))
+    outermost = pd.concat(ends, ignore_index=True).sort_values("x").iloc[[0, -1]]
+    extreme = np.log(outermost.to_numpy(dtype=float))
     steps = np.linspace(-MARGIN, 1 + BEYOND, POINTS)[:, None]
     line = pd.DataFrame(np.exp(extreme[0] + steps * (extreme[1] - extreme[0])), columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
     forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
     points = forecasts[0] if len(forecasts) == 1 else average(forecasts)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
-    return ForecastPath(posteriors, targets, points, line["x"].to_numpy(), own_x, aim_x, label)
+    x, expected = line["x"].to_numpy(), _expected(posteriors[0])
+    return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, _in_words(law, outermost), expected)
+
+
+def _in_words(law: Law, ends: pd.DataFrame) -> str:
+    """Return from where to where a line goes; nothing for a law of one input."""
+    if len(law.columns) == 1:
+        return ""
+    start, end = (", ".join(f"{s} = {short(row[c])}" for s, c in law.columns.items()) for _, row in ends.iterrows())
+    return f"from {start} to {end}"
+
+
+def _expected(posterior: Posterior) -> np.ndarray | None:
+    """Return the median of the expected outcome at each fitted run of a law of one series and several inputs."""
+    law, frame = posterior.law, posterior.study.frame
+    if len(law.columns) == 1 or law.outcome in law.dims(posterior.study)[0]:
+        return None
+    runs = pd.DataFrame({law.columns[symbol]: values for symbol, values in law.input_arrays(frame).items()})
+    runs = runs.assign(target=[f"run {i}" for i in range(len(runs))])
+    own = forecast_runs(posterior, runs, samples=SAMPLES, discrepancy=False, allow_unconverged=True)
+    return own.draws[f"{law.outcome}_law"].median("sample").to_numpy()
 
 
 def _abscissa(runs: pd.DataFrame, targets: pd.DataFrame, columns: list[str]) -> tuple[str, str]:

@@ -90,6 +90,9 @@ class Hooks:
 
     # -- its equation and its sampler -------------------------------------------------------------------------------
 
+    relations: ClassVar[Mapping[str, str]] = {}
+    """What each derived constant is made of, in LaTeX: parameters by their names, references as ``N_0``."""
+
     def derived(self, *runs: Any, **parameters: Any) -> dict[str, jax.Array]:
         """Return further constants to publish, such as the textbook ``A`` and ``B``."""
         return {}

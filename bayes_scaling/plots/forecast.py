@@ -12,6 +12,7 @@ from bayes_scaling.forecasts.path import ForecastPath
 from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.plots.style import (
     BLUE,
+    DOT,
     QUIET,
     draw_beyond,
     draw_interval,
@@ -24,6 +25,8 @@ from bayes_scaling.plots.style import (
 )
 
 __all__ = ["plot_fit", "plot_forest"]
+
+REACH = 1.0  # how far beyond bands and bars a run may lie and still have the axis reach it, as a share of their extent
 
 
 @house_style
@@ -43,7 +46,7 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, one unit apart per task, targets side by side within it.
+        The axes, a row per task in the order of the study, targets side by side within it.
 
     Raises
     ------
@@ -62,12 +65,12 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
     rows = rows[rows["unit"] == rows["unit"].mode()[0]]  # one axis, one unit: not the C4 loss beside task losses
     rows = rows.assign(task=rows["task"].fillna(forecast.study))
     factor, unit, *_ = scale_of(rows["unit"].iloc[0])
-    order = rows.groupby("task", sort=False)["median"].mean().sort_values().index
+    order = list(rows["task"].drop_duplicates())[::-1]  # from the top, as on screen and page
     targets = list(rows["target"].drop_duplicates())
     gap = 0.7 / max(len(targets), 1)
     ax = new_axes(ax, height=1.3 + 0.36 * len(order) * max(len(targets), 1) ** 0.7)
     for row in rows.to_dict("records"):
-        y = list(order).index(row["task"]) - gap * (targets.index(row["target"]) - (len(targets) - 1) / 2)
+        y = order.index(row["task"]) - gap * (targets.index(row["target"]) - (len(targets) - 1) / 2)
         draw_interval(ax, y, {k: factor * row[k] for k in ("q05", "q25", "median", "q75", "q95", "actual")})
         if len(targets) > 1 or len(order) == 1:
             end = factor * np.nanmax([row["q95"], row["actual"]])
@@ -128,11 +131,15 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     ax.fill_between(x, outer[0], outer[2], color=BLUE, alpha=0.18, linewidth=0, zorder=2)
     ax.fill_between(x, inner[0], inner[2], color=BLUE, alpha=0.36, linewidth=0, zorder=2)
     ax.plot(x, inner[1], color=BLUE, linewidth=1.0, zorder=3)
-    draw_runs(ax, path.fitted_x, factor * posterior.study.column(quantity))
+    outcomes = factor * posterior.study.column(quantity)
+    expected = factor * path.expected if path.expected is not None else np.array([])
     rows = forecast.intervals()
     rows = rows[rows["quantity"] == quantity]
     for where, row in zip(path.target_x, rows.to_dict("records"), strict=True):
         draw_interval(ax, float(where), {k: factor * row[k] for k in (*QUANTILES, "actual")}, upright=True)
+    shown = [outer, inner, expected, factor * rows[["q05", "q95", "actual"]].to_numpy()]
+    far = _draw_outcomes(ax, path.fitted_x, outcomes, np.concatenate([np.ravel(values) for values in shown]))
+    ax.plot(path.fitted_x[: len(expected)], expected, "_", color=BLUE, markersize=6, markeredgewidth=1.2, zorder=6)
     ax.set_xscale("log")
     end = path.end_of_view
     ax.set_xlim(*((end, path.x[0]) if falls else (path.x[0], end)))
@@ -148,6 +155,27 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(path.label)
     ax.set_ylabel(f"{quantity} ({unit})")
     known = "   ★ actual" if rows["actual"].notna().any() else ""
-    words = f"bands: 90 % of expected outcomes   bars: 50 and 90 % of new runs   dots: fitted runs{known}"
+    where = f"bands: 90 % of expected outcomes {path.line}".rstrip()
+    ticks = "   blue ticks: what the law expects of each" if len(expected) else ""
+    words = f"{where}   bars: 50 and 90 % of new runs   dots: fitted runs{ticks}{far}{known}"
     headline(ax, f"{posterior.law.name} on {posterior.study.name}", words, above=4 + room)
     return ax
+
+
+def _draw_outcomes(ax: Axes, x: np.ndarray, y: np.ndarray, shown: np.ndarray) -> str:
+    """Draw the fitted runs on an axis made for what else is ``shown``; return what is said of those beyond it.
+
+    A run that diverged would squeeze all others together; it is a caret at the edge of the axes.
+    """
+    low, high = np.nanmin(shown), np.nanmax(shown)
+    reach = REACH * (high - low)
+    near = (y >= low - reach) & (y <= high + reach)
+    draw_runs(ax, x[near], y[near])
+    if near.all():
+        return ""
+    for marker, edge, beyond in (("^", 1.0, y > high + reach), ("v", 0.0, y < low - reach)):
+        ax.plot(x[beyond], np.full(beyond.sum(), edge), marker, transform=ax.get_xaxis_transform(), color=DOT,
+                markersize=6, clip_on=False, zorder=7)  # fmt: skip
+    worst = y[~near][np.argmax(np.abs(y[~near] - np.median(y)))]
+    count = (~near).sum()
+    return f"   caret{'s' if count > 1 else ''}: {count} run{'s' if count > 1 else ''} beyond the axis, at {worst:.3g}"

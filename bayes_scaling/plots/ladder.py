@@ -32,7 +32,7 @@ __all__ = ["plot_ladder", "plot_ladder_sheet"]
 LEVELS = tuple(QUANTILES.values())
 KEY = (
     "dots: fitted runs     bars and bands: 50 and 90 % of new runs, bands along the line from the smallest run to the "
-    "largest target     ★ actual     shaded: beyond the fitted runs"
+    "largest target     {known}shaded: beyond the fitted runs"
 )
 
 
@@ -69,7 +69,7 @@ def plot_ladder(path: ForecastPath, task: str, axes: Sequence[Axes] | None = Non
     if axes is None:
         figure, axes = plt.subplots(1, 3, figsize=(11, 3.8))
         figure.suptitle(task, fontsize=12, fontweight="bold")
-        figure.supxlabel(KEY, fontsize=7.5, color=QUIET)
+        figure.supxlabel(_key(path.targets), fontsize=7.5, color=QUIET)
     panels = np.asarray(axes)
     _draw_ladder(panels, path, task)
     _label_ladder(panels, path)
@@ -101,7 +101,7 @@ def plot_ladder_sheet(path: ForecastPath) -> Figure:
     figure, axes = plt.subplots(len(tasks), 3, figsize=(11, 1.4 + 2.0 * len(tasks)), squeeze=False)
     runs = path.posteriors[0].study.frame["run"].nunique()
     figure.suptitle(f"{forecast.study}: {' and '.join(names)} from {runs} small runs", fontsize=13, fontweight="bold")
-    figure.supxlabel(KEY, fontsize=8, color=QUIET)
+    figure.supxlabel(_key(forecast), fontsize=8, color=QUIET)
     for row, task in zip(axes, tasks, strict=True):
         _draw_ladder(row, path, task)
         _label_ladder(row, path, top=task == tasks[0], bottom=task == tasks[-1])
@@ -117,6 +117,12 @@ def _check_task(forecast: Forecast, task: str) -> None:
     known = [str(t) for t in forecast.draws["task"].to_numpy()] if "task" in forecast.draws.dims else []
     if task not in known:
         raise TargetError(f"The forecast has no task {task!r}; {suggest(task, known)}")
+
+
+def _key(forecast: Forecast) -> str:
+    """Return what dots, bars and bands are, and stars where an outcome is known."""
+    known = any(np.isfinite(values).any() for values in forecast.actual.data_vars.values())
+    return KEY.format(known="★ actual     " if known else "")
 
 
 def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
@@ -167,7 +173,7 @@ def _levels(forecast: Forecast, quantity: str, **where: str) -> pd.DataFrame:
 
 
 def _label_ladder(panels: np.ndarray, path: ForecastPath, *, top: bool = True, bottom: bool = True) -> None:
-    """Name the axes with their units and, on the top row, the steps, the targets and the shaded region."""
+    """Name the axes with their units and, on the top row, the steps and the targets."""
     step1, step2, chain = panels
     law = path.posteriors[0].law
     route = str(law.route)
@@ -187,7 +193,3 @@ def _label_ladder(panels: np.ndarray, path: ForecastPath, *, top: bool = True, b
         panels, ("Step 1: compute to loss", "Step 2: loss to accuracy", "Both: compute to accuracy"), strict=True
     ):
         ax.set_title(title, pad=8 + room)
-    step1.annotate(
-        "beyond the fitted runs", (path.fitted_x.max(), 0.03), (4, 0), xycoords=("data", "axes fraction"),
-        textcoords="offset points", fontsize=7, color=QUIET, fontstyle="italic",
-    )  # fmt: skip

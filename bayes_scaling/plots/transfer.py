@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 
 from bayes_scaling.errors import TargetError
 from bayes_scaling.forecasts.display import short
-from bayes_scaling.plots.style import BLUE, QUIET, STAR, draw_runs, headline, house_style, new_axes
+from bayes_scaling.plots.style import BLUE, QUIET, STAR, draw_runs, headline, house_style, lift_apart, new_axes
 
 __all__ = ["plot_data_efficiency", "plot_transfer_map"]
 
 LEVELS = 9  # colours of the map
+BEHIND = {"boxstyle": "round,pad=0.2", "facecolor": "#222222", "alpha": 0.6, "linewidth": 0}  # words on colours
 HELPS = 0.9  # probability from which on pre-training is said to help
 
 
@@ -64,8 +65,9 @@ def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
     inside = np.flatnonzero((edge > data.min()) & (edge < data.max()))
     if len(inside):
         place = inside[len(inside) // 2]
-        ax.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-6, 0), color="white",
-                    textcoords="offset points", ha="right", va="bottom", fontsize=9)  # fmt: skip
+        ax.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-9, 0), color="white",
+                    textcoords="offset points", ha="right", va="center", fontsize=9, zorder=9,
+                    bbox=BEHIND)  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel=_data_label(draws), ylabel="N (parameters)")
     ax.set(xlim=(data.min(), data.max()), ylim=(size.min(), size.max()))
     words = f"colour: median of all data in effect over the fine-tuning data{red}"
@@ -94,26 +96,31 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     D = curves["D_F"].to_numpy()
     ax = new_axes(ax)
-    middle = {}
+    middle, names = {}, {}
     for arm, words, colour in (("scratch", "from scratch", QUIET), ("pretrained", "pre-trained", BLUE)):
         low, middle[arm], high = curves[arm].quantile([0.05, 0.5, 0.95], "sample").to_numpy()
         ax.fill_between(D, low, high, color=colour, alpha=0.25, linewidth=0)
         ax.plot(D, middle[arm], color=colour)
-        ax.annotate(words, (D[0], middle[arm][0]), (6, 6), textcoords="offset points", color=colour, fontsize=9)
+        names[arm] = ax.annotate(words, (1.0, middle[arm][-1]), (6, 0), xycoords=("axes fraction", "data"),
+                                 textcoords="offset points", color=colour, fontsize=9, va="center",
+                                 annotation_clip=False)  # fmt: skip
     draw_runs(ax, curves["run_data"].to_numpy(), curves["run_outcome"].to_numpy())
     place = len(D) // 3
     level = middle["pretrained"][place]
     if middle["scratch"].min() < level < middle["scratch"].max():
         end = float(np.exp(np.interp(-level, -middle["scratch"], np.log(D))))
         ax.annotate("", (end, level), (D[place], level), arrowprops={"arrowstyle": "<->", "color": STAR})
-        ax.annotate(f"worth {end / D[place]:.3g}x the data", (np.sqrt(end * D[place]), level), xytext=(0, -6),
-                    textcoords="offset points", ha="center", va="top", color=STAR)  # fmt: skip
-    ax.set(xscale="log", xlabel=_data_label(curves))
+        ax.annotate(f"worth {end / D[place]:.3g}x the data", (np.sqrt(end * D[place]), level), xytext=(0, 7),
+                    textcoords="offset points", ha="center", va="bottom", color=STAR, zorder=9,
+                    bbox=BEHIND | {"facecolor": "white", "alpha": 0.85})  # fmt: skip
+    ax.set(xscale="log", xlabel=_data_label(curves), xlim=(D[0], D[-1]))
+    lift_apart(list(names.values()))
     ax.set(ylabel=f"{curves.attrs['outcome']} ({curves.attrs['unit']})")
-    words = "bands: 90 % of expected outcomes   dots: fitted runs of this size"
+    dots = "   dots: fitted runs of this size" if curves.sizes["run"] else ""
+    words = f"bands: 90 % of expected outcomes{dots}"
     headline(ax, f"What pre-training saves at {short(curves.attrs['n_params'])} parameters", words)
     return ax
 
 
 def _data_label(found: xr.Dataset) -> str:
-    return f"fine-tuning data D_F ({found.attrs['data_unit']})"
+    return f"fine-tuning data D_F ({found.attrs['data_unit'] or 'as given'})"

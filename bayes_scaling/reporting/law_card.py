@@ -34,13 +34,14 @@ class PriorCard:
 
 @dataclasses.dataclass(frozen=True)
 class LawCard:
-    """A law, or a part of another: equation and likelihood in MathML, source where it has no equation, priors."""
+    """A law, or a part of another: equation, likelihood and constants in MathML, source without equation, priors."""
 
     title: str
     part: bool
     about: str
     equation: Markup
     likelihood: Markup
+    relations: tuple[Markup, ...]
     source: str
     priors: tuple[PriorCard, ...]
 
@@ -67,6 +68,7 @@ def law_cards(law: Law, part: str = "") -> list[LawCard]:
         about=prose(law.summary),
         equation=mathml(law.equation, display="block") if law.equation else Markup(),
         likelihood=mathml(LIKELIHOOD, display="block") if plain else Markup(),
+        relations=tuple(mathml(f"{symbol(name)} = {latex}") for name, latex in law.relations.items()),
         source="" if law.equation else source_of(law),
         priors=priors,
     )

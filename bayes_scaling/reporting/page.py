@@ -151,6 +151,7 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "intervals": tables.intervals(result),
         "laws": law_cards(result.posteriors[0].law),
         "learnt": [tables.learnt(name, fits[name], shares) for name, shares in assessment.contraction.items()],
+        "constants": [grid for name in assessment.contraction if (grid := tables.constants(name, fits[name]))],
         "columns": tables.columns(result),
         "sampling": tables.diagnostics(fits),
         "problems": assessment.problems,

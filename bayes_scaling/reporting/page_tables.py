@@ -18,7 +18,19 @@ from bayes_scaling.reporting.screen import inside
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
-__all__ = ["Grid", "answers", "bands", "columns", "criteria", "diagnostics", "intervals", "learnt", "routes", "targets"]
+__all__ = [
+    "Grid",
+    "answers",
+    "bands",
+    "columns",
+    "constants",
+    "criteria",
+    "diagnostics",
+    "intervals",
+    "learnt",
+    "routes",
+    "targets",
+]
 
 UNITS = {"n_params": "parameters", "tokens": "tokens", "flops": "FLOPs", "accuracy": "fraction"}
 CRITERIA = {"loo": "LOO", "waic": "WAIC", "run": "leave one run out"}
@@ -112,8 +124,9 @@ def targets(result: Result) -> Grid:
 
 
 def columns(result: Result) -> Grid:
-    """Return the range of each column that has a unit, over the fitted runs and over the runs to forecast."""
-    study, units = result.study, units_of(result.posteriors[0])
+    """Return the range of each column that the law reads or that has a unit, over fitted runs and runs to forecast."""
+    study, law = result.study, result.posteriors[0].law
+    units = dict.fromkeys(law.columns.values(), "as given") | units_of(result.posteriors[0])
     parts = {"fitted runs": study.training.frame}
     if "role" in study.frame and (study.frame["role"] == "target").any():
         parts["runs to forecast"] = study.targets.frame
@@ -140,6 +153,23 @@ def learnt(fit: str, posterior: Posterior, shares: pd.Series) -> Grid:
         ])  # fmt: skip
     headings = ["parameter", "prior, 90 %", "posterior median", "posterior, 90 %", "contraction"]
     return Grid(f"What the runs taught {fit}", headings, rows)
+
+
+def constants(fit: str, posterior: Posterior) -> Grid | None:
+    """Return the references of a law and the constants that follow from its parameters; None where it has neither."""
+    law, tree = posterior.law, posterior.tree
+    known = tree["constant_data"].dataset
+    rows = [
+        [str(name), "centre of the fitted runs: geometric mean", f"{float(known[name]):.4g}"]
+        for name in law.inputs
+        if name not in law.run_inputs and name in known and known[name].ndim == 0
+    ]
+    for name, values in tree["derived"].dataset.data_vars.items() if "derived" in tree.children else ():
+        low, middle, high = np.quantile(values.to_numpy(), [0.05, 0.5, 0.95], axis=(0, 1)).reshape(3, -1)
+        span = f"{low.min():.3g} to {high.max():.3g}"
+        median = f"{middle[0]:.3g}" if len(middle) == 1 else f"{middle.min():.3g} to {middle.max():.3g}"
+        rows.append([str(name), "follows from the parameters", f"{median} (90 %: {span})"])
+    return Grid(f"References and constants of {fit}", ["name", "what it is", "value"], rows, words=2) if rows else None
 
 
 def diagnostics(fits: Mapping[str, Posterior]) -> Grid:

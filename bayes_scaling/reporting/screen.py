@@ -86,7 +86,7 @@ def forecast_table(rows: pd.DataFrame, quantity: str) -> Table:
     if known:
         table.add_column("inside", no_wrap=True)
     last = None
-    for row in rows.sort_values("task", kind="stable", key=order_of(rows["task"])).to_dict("records"):
+    for row in rows.to_dict("records"):
         show = {k: f"{factor * v:.{digits}f}" for k, v in row.items() if isinstance(v, float)}
         cells: list[str | Text] = [str(row["task"]) if row["task"] != last else ""] if tasks else []
         cells += [
@@ -100,12 +100,6 @@ def forecast_table(rows: pd.DataFrame, quantity: str) -> Table:
         table.add_row(*cells)
         last = row["task"]
     return table
-
-
-def order_of(tasks: pd.Series) -> Callable[[pd.Series], pd.Series]:
-    """Return the sort key that keeps tasks in the order of the table."""
-    place = {task: i for i, task in enumerate(tasks.drop_duplicates())}
-    return lambda column: column.map(place)
 
 
 def inside(row: Mapping[str, float]) -> Text:

@@ -42,4 +42,6 @@ def test_units_that_differ_in_brackets_alone_share_a_line():
 
 
 def test_an_equation_without_marks():
+    assert plain(r"\theta \sim N(\mu, \mathrm{spread}^2)") == "theta ~ N(mu, spread^2)"
+    assert plain(r"(1 - e^{-(D / U - 1) / R})^{a_{N}}") == "(1 - e^(-(D / U - 1) / R))^a_N"
     assert plain(r"\mathrm{loss}\to E,\quad x\,y") == "loss-> E, with x y"

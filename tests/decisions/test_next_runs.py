@@ -114,7 +114,9 @@ def test_a_run_that_narrows_nothing_is_not_recommended():
     nothing = bs.next_runs(exact(noisy), useless, AT, count=2)
     assert nothing.batch.empty and "narrower" in nothing.batch and len(nothing.baseline) == 2
     assert achieved(nothing.batch) == 0.0
-    found = bs.next_runs(surface, pd.concat([useless, pd.DataFrame([{"run": "far", **AT, "flops": 1e23}])]), AT, count=3)
+    found = bs.next_runs(
+        surface, pd.concat([useless, pd.DataFrame([{"run": "far", **AT, "flops": 1e23}])]), AT, count=3
+    )
     gains = -np.diff([found.sd, *found.batch["sd_after"]]) / found.sd
     assert (gains >= MIN_GAIN).all() and len(found.batch) >= 1
     spent = bs.next_runs(exact(noisy), useless, AT, spend=1e19)

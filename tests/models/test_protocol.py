@@ -228,6 +228,12 @@ def test_textbook_constants_become_parameters(name):
 
 
 @every_law
+def test_what_relates_parameters_to_constants_speaks_of_constants_that_are_published(name):
+    law = law_of(name)
+    assert set(law.relations) <= set(trace(law))
+
+
+@every_law
 def test_every_field_says_what_it_is(name):
     law = law_of(name)
     assert list(law.notes) == [*(n for n in law.fields if n not in ("sigma", "discrepancy")), "sigma", "discrepancy"]

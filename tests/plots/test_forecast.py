@@ -52,6 +52,42 @@ def test_a_fit_shows_law_and_discrepancy(simulated_fit):
     assert outer.y1 == pytest.approx(inner.y1)
 
 
+def test_a_fit_names_the_path_its_curve_follows_and_what_the_law_expects_of_each_run():
+    posterior = worlds.chinchilla(table=worlds.on_the_curve(0.005))
+    path = bs.forecast_path(posterior, posterior.forecast({"N": 7e9, "D": 4e12}))
+    ax = plots.plot_fit(path)
+    said = " ".join(" ".join(t.get_text() for t in ax.texts).split())
+    assert "outcomes from N = 100M, D = 1B to N = 7B, D = 4T" in said and "what the law expects of each" in said
+    (ticks,) = (line.get_ydata() for line in ax.lines if line.get_marker() == "_" and len(line.get_ydata()) > 1)
+    np.testing.assert_allclose(ticks, posterior.study.column("loss"), rtol=0.03)
+
+
+def test_a_law_of_one_input_is_its_own_path():
+    posterior = worlds.by_compute()
+    ax = plots.plot_fit(bs.forecast_path(posterior, posterior.forecast({"C": 1e23})))
+    said = " ".join(t.get_text() for t in ax.texts)
+    assert "expected outcomes " in said.replace("\n", " ") and " from " not in said and "ticks" not in said
+
+
+def test_a_run_that_diverged_does_not_squeeze_the_others():
+    table = worlds.on_the_curve(0.005)
+    target = {"N": 7e9, "D": 4e12}
+    limits = []
+    for worst in (table["loss"][5], 11.0):
+        table.loc[5, "loss"] = worst
+        posterior = worlds.chinchilla(table=table)
+        ax = plots.plot_fit(bs.forecast_path(posterior, posterior.forecast(target)))
+        limits.append(ax.get_ylim())
+    assert limits[1] == pytest.approx(limits[0], rel=0.02)
+    assert "caret: 1 run beyond the axis, at 11" in " ".join(t.get_text() for t in ax.texts)
+    assert [len(line.get_xdata()) for line in ax.lines if line.get_marker() in "^v"] == [1, 0]
+
+
+def test_tasks_are_in_the_order_of_the_study(ladder_forecast, ladder):
+    ax = plots.plot_forest(ladder_forecast)
+    assert [t.get_text() for t in ax.get_yticklabels()][::-1] == ladder.tasks
+
+
 def test_names_of_many_targets_do_not_overlap(simulated_fit):
     forecast = simulated_fit.forecast([{"N": n, "D": 4e12} for n in (6e9, 7e9, 8e9)], allow_unconverged=True)
     ax = plots.plot_fit(bs.forecast_path(simulated_fit, forecast))

@@ -64,6 +64,18 @@ def test_every_panel_shows_all_runs_and_accuracies_share_an_axis():
     assert 30 < dots[2][:, 1].min() < dots[2][:, 1].max() < 100
 
 
+def test_the_key_speaks_of_stars_where_there_are_some():
+    posterior = worlds.ladder(count=50)
+    near, known = ({"N": 1e9, "D": 1e11}, {"N": 1e9, "D": 1e11, "loss": 0.6})
+    for target, star in ((near, False), (known, True)):
+        forecast = posterior.forecast(target)
+        if star:
+            forecast.actual["accuracy"][:] = 0.6
+        axes = plots.plot_ladder(bs.forecast_path(posterior, forecast), "one")
+        assert ("★" in axes[0].figure.get_supxlabel()) == star
+        assert not any("beyond" in t.get_text() for ax in axes for t in ax.texts)  # the key says so already
+
+
 def test_a_law_of_one_series_has_no_ladder():
     posterior = worlds.chinchilla(count=50)
     path = bs.forecast_path(posterior, posterior.forecast({"N": 7e9, "D": 4e12}))

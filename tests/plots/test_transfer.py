@@ -7,6 +7,7 @@ import bayes_scaling as bs
 from bayes_scaling.decisions.transfer import curves, transfer_grid, transferred
 from bayes_scaling.models import Transfer
 from bayes_scaling.plots.transfer import plot_data_efficiency, plot_transfer_map
+from tests import worlds
 
 SIZES, DATA = np.geomspace(1e6, 1e9, 4), np.geomspace(1e6, 1e9, 6)
 
@@ -31,6 +32,20 @@ def test_the_map_says_what_its_colour_means_and_where_the_law_was_found(posterio
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert ax.get_xlim() == pytest.approx((DATA[0], DATA[-1]))
     assert any("effective data" in other.get_ylabel() for other in ax.figure.axes)
+
+
+def test_words_name_no_unit_twice_and_no_dots_where_there_are_none():
+    posterior = worlds.transfer()
+    for N, dots in ((1e8, True), (3e8, False)):
+        found = curves(posterior, N, DATA)
+        ax = plot_data_efficiency(found.assign_attrs(data_unit=""))
+        assert ax.get_xlabel() == "fine-tuning data D_F (as given)"
+        assert ("dots" in " ".join(t.get_text() for t in ax.texts)) == dots
+        drawn = [line for line in ax.lines if line.get_marker() == "." and len(line.get_xdata())]
+        assert bool(drawn) == dots
+        ends = {t.get_text(): t.get_window_extent() for t in ax.texts}
+        assert not ends["from scratch"].overlaps(ends["pre-trained"])
+        assert ends["from scratch"].x0 >= ax.bbox.x1  # beside the lines, not on them
 
 
 def test_the_arrow_is_as_long_as_the_data_saved(posterior):

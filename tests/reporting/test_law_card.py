@@ -31,6 +31,13 @@ def test_a_law_with_words_has_its_equation_and_a_reason_for_every_prior():
     assert all(prior.reason.endswith(".") and "``" not in prior.reason for prior in card.priors)
 
 
+def test_a_law_relates_its_parameters_to_the_constants_of_the_textbook():
+    (card,) = law_cards(Chinchilla())
+    assert len(card.relations) == 2 and all(one.startswith("<math") for one in card.relations)
+    assert all(word in card.relations[0] for word in ("reducible", "split", "<mi>A</mi>"))
+    assert law_cards(Plain(sigma=0.01))[0].relations == ()
+
+
 def test_a_part_follows_the_whole_and_only_a_plain_law_has_the_plain_likelihood():
     whole, *parts = law_cards(TwoStep(step1=PowerLaw()))
     assert whole.title == "TwoStep" and not whole.part

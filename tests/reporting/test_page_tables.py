@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
+import bayes_scaling as bs
 from bayes_scaling.evaluation.diagnose import contraction
 from bayes_scaling.evaluation.groups import with_groups
+from bayes_scaling.models import Chinchilla
 from bayes_scaling.reporting import page_tables
 from bayes_scaling.reporting.page_tables import Writer, brief, extent, times
 from tests import worlds
@@ -59,6 +62,27 @@ def test_targets_say_how_far_they_are():
     grid = page_tables.targets(worlds.result(worlds.chinchilla(), FAR))
     assert list(grid.headings[:3]) == ["target", "N (parameters)", "D (tokens)"]
     assert grid.rows == [["7B-4T", "7e+09", "4e+12", "547 ×"]]
+
+
+def test_columns_that_a_custom_law_reads_are_listed():
+    class Odd(bs.Law):
+        level: bs.Prior = dist.LogNormal(0.0, 1.0)
+
+        def mean(self, depth, *, level):
+            return level / depth
+
+    table = pd.DataFrame({"depth": [1.0, 2.0, 4.0], "loss": [3.0, 2.0, 1.0]})
+    posterior = worlds.known(Odd(), {"level": np.ones(50), "sigma": np.full(50, 0.1)}, table)
+    rows = page_tables.columns(worlds.result(posterior, {"depth": 8.0})).rows
+    assert ["depth", "as given", "1 to 4"] in rows
+
+
+def test_references_and_derived_constants_have_their_values():
+    posterior = bs.Posterior.from_draws(Chinchilla(), worlds.chinchilla().study, worlds.chinchilla().tree)
+    rows = {row[0]: row for row in page_tables.constants("Chinchilla", posterior).rows}
+    assert rows["N0"][1:] == ["centre of the fitted runs: geometric mean", "2.828e+08"]
+    assert set(rows) == {"N0", "D0", "A", "B"} and "(90 %: " in rows["A"][2]
+    assert page_tables.constants("Wrong", worlds.wrong()) is None
 
 
 def test_criteria_are_differences_to_the_best():

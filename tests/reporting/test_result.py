@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 
 import numpy as np
 import pandas as pd
+from rich.console import Console
 
 import bayes_scaling as bs
+from bayes_scaling.plots import close, plot_forest
 from bayes_scaling.problems import Problem, Problems
+from bayes_scaling.reporting.page_tables import intervals
 from bayes_scaling.reporting.result import Result, number, records
+from bayes_scaling.reporting.screen import print_result
 from tests import worlds
 
 FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
@@ -34,6 +39,23 @@ def test_the_task_of_a_study_of_one_is_named_and_losses_of_no_task_are_left_out(
     assert worlds.result(posterior, FAR).rows()["task"].tolist() == ["MMLU"]
     rows = worlds.result(worlds.ladder(), FAR).rows()
     assert set(rows["task"]) == {"one", "two"}
+
+
+def test_tasks_come_in_the_order_of_the_study_with_their_targets_together():
+    result = worlds.result(worlds.ladder(count=60), [FAR, {**FAR, "target": "7B-5T", "D": 5e12}])
+    rows = result.rows()
+    accuracies = rows[rows["quantity"] == "accuracy"]
+    expected = [("one", "7B-4T"), ("one", "7B-5T"), ("two", "7B-4T"), ("two", "7B-5T")]
+    assert list(zip(accuracies["task"], accuracies["target"], strict=True)) == expected
+    (grid, *_) = intervals(result)
+    assert [tuple(row[:2]) for row in grid.rows] == expected
+    console = Console(file=io.StringIO(), width=100)
+    print_result(result, console)
+    said = console.file.getvalue()
+    assert said.index("one") < said.index("two")
+    ax = plot_forest(result.forecast)
+    assert [t.get_text() for t in ax.get_yticklabels()][::-1] == ["one", "two"]
+    close(ax.figure)
 
 
 def test_several_fits_are_as_good_as_the_worst():
