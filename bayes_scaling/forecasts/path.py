@@ -23,6 +23,7 @@ POINTS = 64
 MARGIN = 0.05  # how far past its ends a picture looks, as a share of the path
 BEYOND = 0.6  # and how far the path goes on, so that a step's curves reach the edge of its picture
 SAMPLES = 1000
+FEW = 200  # draws that are enough for a median at each fitted run
 LABELS = {"flops": "training FLOPs", "n_params": "parameters", "tokens": "training tokens", "loss": "loss"}
 
 
@@ -149,7 +150,7 @@ def _expected(posterior: Posterior) -> np.ndarray | None:
         return None
     runs = pd.DataFrame({law.columns[symbol]: values for symbol, values in law.input_arrays(frame).items()})
     runs = runs.assign(target=[f"run {i}" for i in range(len(runs))])
-    own = forecast_runs(posterior, runs, samples=SAMPLES, discrepancy=False, allow_unconverged=True)
+    own = forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)
     return own.draws[f"{law.outcome}_law"].median("sample").to_numpy()
 
 
