@@ -4,13 +4,16 @@ import importlib
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from matplotlib.text import Text
 from typer.main import get_command
 
 import bayes_scaling as bs
 from bayes_scaling.cli.app import app
 from bayes_scaling.models import LAWS
-from docs import command_tables, gallery, prior_tables
+from docs import command_tables, gallery, picture, prior_tables
+from tests import worlds
 from tests.pages import blocks, run_script
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -110,3 +113,21 @@ def test_every_page_is_in_the_contents():
     contents = (DOCS / "index.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^([\w/]+)$", contents, re.MULTILINE))
     assert {p.stem for p in DOCS.glob("*.md")} - {"index"} <= listed
+
+
+def test_the_landing_picture_can_be_read_on_a_phone():
+    posterior = worlds.ladder(count=60)
+    forecast = posterior.forecast([{"target": "3B", "N": 3e9, "D": 1e12}, {"target": "7B", "N": 7e9, "D": 4e12}])
+    known = forecast.draws["accuracy_mean"].median("sample")
+    forecast.actual["accuracy"][:] = known.transpose(*forecast.actual["accuracy"].dims)
+    figure = picture.draw(bs.forecast_path(posterior, forecast), "one")
+    said = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    pixels = [text.get_fontsize() * 390 / (72 * figure.get_figwidth()) for text in said]
+    assert min(pixels) > 7 and "4 of 4 outcomes inside the 90 % interval" in [text.get_text() for text in said]
+    plt.close("all")
+
+
+def test_wide_tables_scroll_by_themselves():
+    style = (DOCS / "_static" / "wide.css").read_text(encoding="utf-8")
+    rule = re.search(r"([^{}]*)\{[^{}]*overflow-x: auto;", re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL))[1]
+    assert {"div.cell_output", ".table-wrapper", "div.math"} <= {one.strip() for one in rule.split(",")}
