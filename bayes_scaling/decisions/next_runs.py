@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NextRuns", "achieved", "next_runs"]
 
-MIN_GAIN = 1e-3  # share of the standard deviation now: what a run must gain to be worth choosing
+MIN_GAIN = 0.01  # share of the standard deviation now: what a run must gain to be worth choosing
 FEW_DRAWS = 500  # draws that are enough for the noise of a run, and for what moving the edge of the data does
 
 

@@ -107,7 +107,7 @@ def test_each_section_says_what_it_promises(page, simulated_fit):
         "bs.fit(law, study, seed=0).report('report.html', targets)",
     ):  # fmt: skip
         assert words in page.text, words
-    assert len(page.all("math")) == 2 + 7  # equation, likelihood, priors
+    assert len(page.all("math")) == 2 + 2 + 7  # equation, likelihood, constants, priors
     assert [bool(img["alt"]) for img in page.all("img")] == [True, True]
     assert page.open == []
 
