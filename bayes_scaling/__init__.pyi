@@ -55,6 +55,7 @@ from .law.fields import prior as prior
 from .law.priors import LogitNormal as LogitNormal
 from .law.priors import LogStudentT as LogStudentT
 from .law.priors import Prior as Prior
+from .models.recommended import forecast_runs as forecast_runs
 from .problems import Problem as Problem
 from .problems import Problems as Problems
 from .reporting.page import report as report

@@ -10,6 +10,9 @@ from .scratch import Scratch as Scratch
 from .shifted_compute import ShiftedCompute as ShiftedCompute
 from .shifted_power_law import ShiftedPowerLaw as ShiftedPowerLaw
 from .sigmoid_accuracy import SigmoidAccuracy as SigmoidAccuracy
+from .superset import Superset as Superset
+from .superset_in_compute import SupersetInCompute as SupersetInCompute
+from .superset_in_flops import SupersetInFlops as SupersetInFlops
 from .transfer import Transfer as Transfer
 from .two_step import TwoStep as TwoStep
 

@@ -49,7 +49,7 @@ class Targets:
 
     def inputs(self, law: Law) -> dict[str, np.ndarray]:
         """Return the inputs of the law by symbol, shape (target,)."""
-        return {symbol: self.frame[column].to_numpy(dtype=float) for symbol, column in law.columns.items()}
+        return law.input_arrays(self.frame)
 
 
 def read_targets(law: Law, study: Study, targets: Any) -> Targets:

@@ -110,12 +110,15 @@ def check_kinds(law: Any, study: Any) -> None:
         raise StudyError(f"The study is a {type(study).__name__}; make it one with bs.Study.from_frame(table).")
 
 
+FEWEST = 3  # runs, where priors carry the rest
+
+
 def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:
     """Refuse a study that cannot tell the law's parameters apart."""
     per_run = [a for a in observed.values() if np.ndim(a) == 1]
     count = len(next(iter(observed.values())))
     free = law.free_parameters
-    needed = len(free) if per_run else max(4, len(law.run_inputs) + 2)
+    needed = FEWEST if law.rests_on_priors else len(free) if per_run else max(4, len(law.run_inputs) + 2)
     if count < needed:
         raise StudyError(
             f"Study {study.name!r} has {count} runs, and {law.name} needs at least {needed} "
@@ -129,7 +132,7 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
             f"{np.nanmin(outcome):g}; fix it below every outcome, or let it be learnt."
         )
     for name in (n for n in law.run_inputs if n in SYMBOLS or f"{n}0" in law.inputs):
-        if len(np.unique(runs[name])) == 1:
+        if not law.rests_on_priors and len(np.unique(runs[name])) == 1:
             raise StudyError(
                 f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
                 "effect; add runs of another size, or use a law without it."

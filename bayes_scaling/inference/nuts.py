@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["Plan", "Sampled", "go_on", "joined", "sample"]
+__all__ = ["Plan", "Sampled", "coordinates", "go_on", "joined", "potential_of", "sample"]
 
 SIDE_BY_SIDE = 2**16
 """Outcomes up to which starts, gradients and chains are computed side by side.
@@ -117,7 +117,7 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
     study = (runs, observed)
     each = _side_by_side_or_in_turn(observed)
     draw_key, start_key, chain_key = jax.random.split(key, 3)
-    centre, spread, unravel = _coordinates(law, study)
+    centre, spread, unravel = coordinates(law, study)
     jitter = jax.random.normal(start_key, (plan.starts, centre.size)) * (jnp.arange(plan.starts) > 0)[:, None]
     starts = centre + 0.5 * spread * jitter
     potential, init_kernel, sample_kernel = _kernels(law, unravel)
@@ -156,7 +156,7 @@ def go_on(law: Law, plan: Plan, state: Any, runs: Arrays, observed: Arrays) -> S
         Without the results of the mode search.
     """
     study = (runs, observed)
-    *_, unravel = _coordinates(law, study)
+    *_, unravel = coordinates(law, study)
     _, init_kernel, sample_kernel = _kernels(law, unravel)
 
     def chain(state: Any) -> tuple[Any, ...]:
@@ -186,7 +186,7 @@ def joined(parts: Sequence[Sampled]) -> Sampled:
     )
 
 
-def _coordinates(law: Law, study: tuple[Arrays, Arrays]) -> tuple[jax.Array, jax.Array, Callable[..., Any]]:
+def coordinates(law: Law, study: tuple[Arrays, Arrays]) -> tuple[jax.Array, jax.Array, Callable[..., Any]]:
     """Return (centre, spread, function from a vector to sites) of the priors in the sampler's coordinates."""
     priors = {name: unconstrained(fn) for name, fn in latent_sites(law, *study).items()}
     centre, unravel = ravel_pytree({name: middle for name, (middle, _) in priors.items()})
@@ -194,13 +194,19 @@ def _coordinates(law: Law, study: tuple[Arrays, Arrays]) -> tuple[jax.Array, jax
     return centre, spread, unravel
 
 
-def _kernels(law: Law, unravel: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
-    """Return (potential, initialisation, transition) of NUTS on the law's posterior."""
+def potential_of(law: Law, unravel: Callable[..., Any]) -> Callable[..., jax.Array]:
+    """Return the potential of the law's posterior: a function of (vector, runs, observed)."""
 
     @jax.jit  # traced once, wherever the program calls it
     def potential(z: jax.Array, runs: Arrays, observed: Arrays) -> jax.Array:
         return potential_energy(law, (runs, observed), {}, law.straighten(unravel(z), runs))
 
+    return potential
+
+
+def _kernels(law: Law, unravel: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
+    """Return (potential, initialisation, transition) of NUTS on the law's posterior."""
+    potential = potential_of(law, unravel)
     return potential, *hmc(potential_fn_gen=lambda *study: lambda z: potential(z, *study), algo="NUTS")
 
 

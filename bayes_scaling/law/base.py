@@ -217,6 +217,10 @@ class Law(Hooks):
         log_mean = jnp.log(jnp.maximum(mean, 1e-12))
         return dist.TransformedDistribution(dist.StudentT(5.0, log_mean, sigma), dist.transforms.ExpTransform())
 
+    def slope_error(self) -> jax.Array:
+        """Sample the relative error of the slope beyond the fitted runs, inside a NumPyro model."""
+        return sample_slope_error(self.discrepancy)
+
     def parameters(self) -> dict[str, jax.Array]:
         """Sample every parameter from its prior, inside a NumPyro model."""
         return {name: sample_or_fix(name, own) for name, own in self.priors.items() if name != "discrepancy"}
@@ -249,11 +253,12 @@ class Law(Hooks):
         for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k != "sigma"}).items():
             numpyro.deterministic(name, value)
         if fitted is not None:
-            mean = self.extrapolated(runs, fitted, parameters, sample_slope_error(self.discrepancy))
+            mean = self.extrapolated(runs, fitted, parameters, self.slope_error())
         if observed is None:
             numpyro.deterministic(f"{self.outcome}_mean", mean)
+        sigma = parameters["sigma"] if fitted is None else self.beyond(parameters["sigma"])
         with numpyro.plate("run", jnp.shape(mean)[0]):
-            observe(self.outcome, self.likelihood(mean, parameters["sigma"]), observed)
+            observe(self.outcome, self.likelihood(mean, sigma), observed)
 
     # -- the data ---------------------------------------------------------------------------------------------------
 
@@ -293,6 +298,10 @@ class Law(Hooks):
 
     def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
         """Return the law's input columns of a table as float arrays, without references."""
+        return self.columns_of(frame)
+
+    def columns_of(self, frame: Any) -> dict[str, np.ndarray]:
+        """Return the columns that the law reads from a table as float arrays, by symbol."""
         for symbol, column in self.columns.items():
             if column not in frame:
                 raise StudyError(

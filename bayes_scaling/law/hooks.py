@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +20,8 @@ __all__ = ["Hooks"]
 class Hooks:
     """The hooks of :class:`bayes_scaling.Law`: a law that differs from a law of one loss overrides them."""
 
+    discrepancy: Any
+    replace: Any
     outcome: ClassVar[str] = "loss"
     unit: ClassVar[str] = "nats per token"
     better: ClassVar[Mapping[str, str]] = {"loss": "lower", "error": "lower", "accuracy": "higher"}
@@ -35,6 +38,8 @@ class Hooks:
     """Constants of the law's paper, the default of a simulation."""
     transfers: ClassVar[bool] = False
     """Whether the law says what pre-training is worth, in :meth:`transferred` and :meth:`enough`."""
+    rests_on_priors: ClassVar[bool] = False
+    """Whether the priors, learnt from other collections, carry what few runs, or an input that does not vary, cannot."""
     by_task: ClassVar[bool] = False
     """Whether the law describes all tasks of a study together; otherwise it is fitted to one at a time."""
 
@@ -108,6 +113,20 @@ class Hooks:
             One draw of the parameters; what is fixed is in it too.
         """
         return parameters.get("E", 0.0)
+
+    @property
+    def slope_moments(self) -> tuple[float, float]:
+        """Mean and standard deviation of the relative error of the slope beyond the data, as the law states them."""
+        scale = self.discrepancy
+        return 0.0, float(scale if isinstance(scale, (int, float)) else scale.mean)
+
+    def with_slope(self, mean: float, spread: float) -> Any:
+        """Return the law with another error of the slope; one that knows no mean widens by it."""
+        return self.replace(discrepancy=math.hypot(mean, spread))
+
+    def beyond(self, sigma: jax.Array) -> jax.Array:
+        """Return the noise of runs that were not fitted, from that of fitted ones: the same."""
+        return sigma
 
     def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Map the sampler's coordinates to unconstrained parameters; override it to straighten a curved posterior.

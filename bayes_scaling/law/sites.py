@@ -46,7 +46,9 @@ def sample_slope_error(discrepancy: Prior, shape: tuple[int, ...] = (), site: st
     return scale * numpyro.sample(f"{site}_slope", dist.Normal(0.0, 1.0).expand(shape).to_event(len(shape)))
 
 
-def extrapolate(reducible: jax.Array, fitted: jax.Array, slope_error: jax.Array) -> jax.Array:
+def extrapolate(
+    reducible: jax.Array, fitted: jax.Array, slope_error: jax.Array, growing_from: float | None = None
+) -> jax.Array:
     """Stretch the step in log reducible loss beyond the edge of the fitted runs by ``1 + slope_error``.
 
     Parameters
@@ -55,6 +57,8 @@ def extrapolate(reducible: jax.Array, fitted: jax.Array, slope_error: jax.Array)
         Reducible outcome at the targets and at the fitted runs.
     slope_error : array
         Relative error of the slope, broadcast against the targets.
+    growing_from : float, optional
+        Step at which the error is ``slope_error`` where it grows with the step; by default it is the same everywhere.
 
     Returns
     -------
@@ -65,4 +69,6 @@ def extrapolate(reducible: jax.Array, fitted: jax.Array, slope_error: jax.Array)
     edge = jnp.nanquantile(fitted, EDGE_QUANTILE, axis=0)
     usable = (reducible > 0) & (edge > 0)
     step = jnp.where(usable, jnp.log(jnp.where(usable, edge, 1.0) / jnp.where(usable, reducible, 1.0)), 0.0)
-    return jnp.where(step > 0, reducible * jnp.exp(-jnp.maximum(step, 0.0) * slope_error), reducible)
+    step = jnp.maximum(step, 0.0)
+    growth = 1.0 if growing_from is None else step / growing_from
+    return jnp.where(step > 0, reducible * jnp.exp(-step * growth * slope_error), reducible)

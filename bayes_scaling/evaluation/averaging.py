@@ -1,0 +1,240 @@
+"""Several laws in place of one: weights and errors of the slope from backtests, and the mixture of their forecasts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp, softmax
+from scipy.stats import norm
+
+from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
+from bayes_scaling.forecasts.forecast import Forecast, average
+from bayes_scaling.forecasts.predict import forecast
+from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.inference.fit import FEWEST, check_size, fit
+from bayes_scaling.study.flops import training_flops
+
+if TYPE_CHECKING:
+    from bayes_scaling.inference.posterior import Posterior
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
+
+__all__ = ["AveragedForecast", "Weighing", "average_laws", "slope_weights", "weigh"]
+
+CUTS = (1 / 2, 2 / 3, 4 / 5)  # shares of the runs, from the least compute, that backtests fit
+WORST = -4.0  # a log density below counts as this: one run that went wrong does not decide between laws
+LEAST = 0.02  # a law of less weight is left out
+SAMPLES = 2000  # draws of a mixture in the table of backtests
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weighing:
+    """Laws weighed by their backtests on one study.
+
+    Attributes
+    ----------
+    laws : mapping of str to Law
+        The laws, their error of the slope as the backtests leave it.
+    weights : pandas.Series
+        Weight of each law, by its name; they add up to one.
+    backtests : pandas.DataFrame
+        One row per cut and run beyond it: ``cut`` (largest FLOPs fitted), ``fitted`` (runs), ``run``, ``actual``,
+        ``q05``, ``q25``, ``median``, ``q75``, ``q95`` of the mixture, ``error`` (a fraction), ``inside`` (the 90 %
+        interval).  Empty where there are too few runs.
+    """
+
+    laws: Mapping[str, Law]
+    weights: pd.Series
+    backtests: pd.DataFrame
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AveragedForecast(Forecast):
+    """A forecast by several laws, each with its weight.
+
+    Attributes
+    ----------
+    weights : pandas.Series
+        Weight of each law, by its name.
+    backtests : pandas.DataFrame
+        What the weights rest on, as in :class:`Weighing`.
+    posteriors : mapping of str to Posterior
+        The fits, by the name of their law.
+    """
+
+    weights: pd.Series = dataclasses.field(default_factory=lambda: pd.Series(dtype=float))
+    backtests: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
+    posteriors: Mapping[str, Posterior] = dataclasses.field(default_factory=dict)
+
+
+def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, sharpness: float) -> Weighing:
+    r"""Weigh laws, and learn the error of their slope, by backtests inside a study.
+
+    Each law is fitted to the half, two thirds and four fifths of the runs that took least compute, and forecasts the
+    rest.  A grid over the error e of the slope gives the density of each outcome; over the n_c outcomes y of a cut c,
+    k cuts in all, with p(e) the prior that the law states,
+
+    .. math:: p(e \mid \text{cuts}) \propto p(e) \prod_c \prod_{y} p_c(y \mid e)^{\omega / k n_c}, \qquad
+              w \propto \exp \Big( \tau \tfrac{1}{k} \sum_c \tfrac{1}{n_c} \sum_y \log \textstyle\int p_c(y \mid e)
+              p(e) \, de \Big) .
+
+    Outcomes beyond one cut share one error, and cuts share runs, so all of them together count as ``own_cuts``
+    observations (omega), however many they are.
+
+    Parameters
+    ----------
+    laws : mapping of str to Law
+        Laws of one series by any names.
+    study : Study
+        Its training runs are split.
+    seed : int
+        Seed of every random draw.
+    own_cuts, sharpness : float
+        Omega and tau.
+
+    Raises
+    ------
+    LawError
+        No law is given.
+    StudyError
+        A law cannot be fitted to the study.
+    """
+    if not laws:
+        raise LawError("There is no law to average; give at least one, such as {'chinchilla': Chinchilla()}.")
+    training = study.training
+    for law in laws.values():
+        check_size(law, training, *law.arrays(training))
+    cuts = _cuts(training, tuple(laws.values()))
+    windows = [Window(law, small, large) for law in laws.values() for _, small, large in cuts]
+    found = hold_out(windows, seed=seed)
+    by_law = {name: found[i * len(cuts) : (i + 1) * len(cuts)] for i, name in enumerate(laws)}
+    scores = {name: _score(law, by_law[name]) for name, law in laws.items()}
+    weights = pd.Series(softmax(sharpness * np.array(list(scores.values()))), index=list(laws), name="weight")
+    learnt = {name: law.with_slope(*_moments(law, by_law[name], own_cuts)) for name, law in laws.items()}
+    return Weighing(learnt, weights, _table(laws, weights, cuts, by_law, seed))
+
+
+def average_laws(
+    laws: Mapping[str, Law],
+    study: Study,
+    targets: Any = None,
+    *,
+    seed: int,
+    own_cuts: float,
+    sharpness: float,
+    draws: int = 1000,
+    chains: int = 4,
+    allow_unconverged: bool = False,
+    say: Callable[[str], object] = lambda words: None,
+) -> AveragedForecast:
+    """Weigh laws by their backtests, fit those of weight, and mix their forecasts.
+
+    Parameters
+    ----------
+    laws, study, seed, own_cuts, sharpness
+        As for :func:`weigh`.
+    targets : Study, DataFrame, mapping, or sequence of mappings
+        Runs to forecast, as :func:`bayes_scaling.forecast` reads them.
+    draws, chains
+        As for :func:`bayes_scaling.fit`.
+    allow_unconverged : bool
+        Forecast from fits that did not converge.
+    say : callable
+        Told what is being done, in words.
+
+    Raises
+    ------
+    ConvergenceError
+        A fit did not converge.
+    LawError, StudyError, TargetError
+        As :func:`weigh` and :func:`bayes_scaling.forecast` say.
+    """
+    say(f"Weighing {len(laws)} laws by backtests on {study.name!r} ...")
+    weighing = weigh(laws, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness)
+    kept = weighing.weights[weighing.weights >= LEAST]
+    posteriors, forecasts = {}, []
+    for i, name in enumerate(kept.index, start=1):
+        say(f"Fitting {name} ({i} of {len(kept)}) to {study.name!r}, {len(study.training.runs)} runs ...")
+        posteriors[name] = fit(weighing.laws[name], study, seed=seed, draws=draws, chains=chains)
+        forecasts.append(forecast(posteriors[name], targets, allow_unconverged=allow_unconverged))
+    mixed = average(forecasts, list(kept), seed=seed)
+    own = {f.name: getattr(mixed, f.name) for f in dataclasses.fields(Forecast)}
+    weights = kept / kept.sum()
+    return AveragedForecast(**own, weights=weights, backtests=weighing.backtests, posteriors=posteriors)
+
+
+def slope_weights(mean: float, spread: float) -> np.ndarray:
+    """Return the weight of each error in ``SLOPES`` under a normal prior, shape (slope,)."""
+    return softmax(norm.logpdf(SLOPES, mean, max(spread, 1e-3)))
+
+
+def _cuts(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, Study]]:
+    """Return (largest FLOPs fitted, runs up to them, runs beyond) of each cut that leaves runs enough."""
+    flops = training_flops(training.frame)
+    if flops is None:
+        raise StudyError(
+            f"Study {training.name!r} has neither FLOPs nor both of n_params and tokens, so its runs cannot be ordered "
+            "by compute; add one of them."
+        )
+    values = np.quantile(flops, CUTS, method="lower")
+    cuts = []
+    for cut in sorted({float(v) for v in values if v < flops.max()}):
+        small, large = (dataclasses.replace(training, frame=training.frame[m]) for m in (flops <= cut, flops > cut))
+        if len(small) >= FEWEST and all(_fits(law, small) for law in laws):
+            cuts.append((cut, small, large))
+    return cuts
+
+
+def _fits(law: Law, study: Study) -> bool:
+    try:
+        check_size(law, study, *law.arrays(study))
+    except StudyError:
+        return False
+    return True
+
+
+def _score(law: Law, found: list[HeldOut]) -> float:
+    """Return the mean log predictive density of a law over the outcomes of each cut, and over cuts."""
+    prior = slope_weights(*law.slope_moments)[:, None]
+    densities = [np.maximum(logsumexp(one.log_density, b=prior, axis=0), WORST).mean() for one in found]
+    return float(np.mean(densities)) if densities else 0.0
+
+
+def _moments(law: Law, found: list[HeldOut], own_cuts: float) -> tuple[float, float]:
+    """Return mean and standard deviation of the error of the slope, given the cuts."""
+    if not found:
+        return law.slope_moments
+    evidence = np.mean([one.log_density.mean(axis=1) for one in found], axis=0)
+    weight = softmax(np.log(slope_weights(*law.slope_moments)) + own_cuts * evidence)
+    mean = float(weight @ SLOPES)
+    return mean, float(np.sqrt(weight @ np.square(SLOPES - mean)))
+
+
+def _table(
+    laws: Mapping[str, Law],
+    weights: pd.Series,
+    cuts: list[tuple[float, Study, Study]],
+    by_law: Mapping[str, list[HeldOut]],
+    seed: int,
+) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    blocks = []
+    for i, (cut, small, large) in enumerate(cuts):
+        parts = []
+        for name, law in laws.items():
+            outcomes = by_law[name][i].outcomes
+            count = round(SAMPLES * weights[name])
+            slopes = rng.choice(len(SLOPES), count, p=slope_weights(*law.slope_moments))
+            parts.append(outcomes[slopes, rng.integers(outcomes.shape[1], size=count)])
+        levels = quantile_columns(np.concatenate(parts))
+        actual = large.column(next(iter(laws.values())).outcome)
+        names = large.frame["run"] if "run" in large.frame else large.frame.index
+        table = pd.DataFrame({"cut": cut, "fitted": len(small), "run": list(names), "actual": actual, **levels})
+        inside = (table["q05"] <= actual) & (actual <= table["q95"])
+        blocks.append(table.assign(error=table["median"] / actual - 1, inside=inside))
+    return pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame()

@@ -1,0 +1,132 @@
+"""Many short backtests side by side: every law on every cut of a study, scored for each error of the slope."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bayes_scaling.inference.importance import approximate
+from bayes_scaling.inference.padding import bucket, pad, pad_study
+from bayes_scaling.inference.precision import double_precision
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.law.sites import Arrays
+    from bayes_scaling.study.study import Study
+
+__all__ = ["SLOPES", "HeldOut", "Window", "hold_out"]
+
+SLOPES = np.round(np.arange(-0.75, 1.66, 0.15), 2)
+"""Relative errors of the slope that are told apart."""
+DRAWS = 256  # of the posterior of each backtest
+SIDE_BY_SIDE = 8  # backtests in one call of the program
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """One backtest: a law, the runs it is fitted to, and those beyond them."""
+
+    law: Law
+    training: Study
+    held_out: Study
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What a backtest says.
+
+    Attributes
+    ----------
+    log_density : array, shape (slope, run)
+        Log predictive density of each outcome for each error in :data:`SLOPES`.
+    outcomes : array, shape (slope, draw, run)
+        Predictive draws of each outcome for each error of the slope.
+    efficiency : float
+        Of the importance sampling, between 0 and 1.
+    """
+
+    log_density: np.ndarray
+    outcomes: np.ndarray
+    efficiency: float
+
+
+def hold_out(windows: Sequence[Window], *, seed: int) -> list[HeldOut]:
+    """Fit and score backtests, side by side where laws share a program.
+
+    Parameters
+    ----------
+    windows : sequence of Window
+        Backtests; the rows of all are padded to one length, so that they share a program.
+    seed : int
+        Seed of every random draw; each window has its own from its place.
+    """
+    if not windows:
+        return []
+    fitted_rows = bucket(max(len(w.training) for w in windows))
+    later_rows = bucket(max(len(w.held_out) for w in windows))
+    groups: dict[Any, list[int]] = {}
+    for place, window in enumerate(windows):
+        groups.setdefault(jax.tree.structure(window.law.program), []).append(place)
+    found: list[HeldOut | None] = [None] * len(windows)
+    with double_precision():
+        data = [_arrays(w, fitted_rows, later_rows) for w in windows]
+        for places in groups.values():
+            for first in range(0, len(places), SIDE_BY_SIDE):
+                own = places[first : first + SIDE_BY_SIDE]
+                filled = (own * SIDE_BY_SIDE)[:SIDE_BY_SIDE]
+                keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.array(filled))
+                parts = _side_by_side(_stack([windows[p].law.program for p in filled]), keys, *_stack_all(data, filled))
+                for i, place in enumerate(own):
+                    density, outcomes, efficiency = (np.asarray(part[i]) for part in parts)
+                    count = len(windows[place].held_out)
+                    found[place] = HeldOut(density[:, :count], outcomes[:, :, :count], float(efficiency))
+    return [one for one in found if one is not None]
+
+
+def _arrays(window: Window, fitted_rows: int, later_rows: int) -> tuple[Arrays, Arrays, Arrays, Arrays, np.ndarray]:
+    """Return (runs, observed, fitted, later, outcomes) of a window, padded."""
+    law = window.law
+    runs, observed = law.arrays(window.training)
+    padded, known = pad_study(law, runs, observed, fitted_rows)
+    edge = pad(runs, bucket(fitted_rows), law.run_inputs, np.nan)
+    inputs = law.input_arrays(window.held_out.frame)
+    later = pad({**{k: v for k, v in runs.items() if k not in inputs}, **inputs}, later_rows, law.run_inputs)
+    outcome = pad({"y": window.held_out.column(law.outcome)}, later_rows, ("y",))["y"]
+    return padded, known, edge, later, outcome
+
+
+@jax.jit
+def _side_by_side(laws: Law, keys: jax.Array, *data: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    return jax.vmap(_hold_out_one)(laws, keys, *data)
+
+
+def _hold_out_one(
+    law: Law, key: jax.Array, runs: Arrays, observed: Arrays, fitted: Arrays, later: Arrays, actual: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    fit_key, noise_key = jax.random.split(key)
+    draws, efficiency = approximate(law, fit_key, runs, observed, DRAWS)
+    keys = jax.random.split(noise_key, DRAWS)
+
+    def one(slope: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mean = jax.vmap(lambda draw: law.extrapolated(later, fitted, draw, slope))(draws)
+        noise = law.likelihood(mean, law.beyond(draws["sigma"])[:, None])
+        density = jax.nn.logsumexp(noise.log_prob(actual), axis=0) - jnp.log(DRAWS)
+        outcomes = jax.vmap(lambda k, m, s: law.likelihood(m, law.beyond(s)).sample(k))(keys, mean, draws["sigma"])
+        return density, outcomes
+
+    return *jax.lax.map(one, jnp.asarray(SLOPES)), efficiency
+
+
+def _stack(parts: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *values: jnp.stack([jnp.asarray(v, float) for v in values]), *parts)
+
+
+def _stack_all(data: Sequence[tuple[Any, ...]], places: Sequence[int]) -> tuple[Any, ...]:
+    return tuple(_stack([data[p][i] for p in places]) for i in range(len(data[0])))
+

@@ -1,0 +1,159 @@
+"""The recommended forecast of one loss: which laws are averaged for a study, and what they take from others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpyro.distributions as dist
+
+from bayes_scaling.errors import StudyError
+from bayes_scaling.evaluation.averaging import AveragedForecast, average_laws
+from bayes_scaling.models.population import POPULATION
+from bayes_scaling.models.superset import Superset
+from bayes_scaling.models.superset_in_compute import SupersetInCompute
+from bayes_scaling.models.superset_in_flops import SupersetInFlops
+from bayes_scaling.study.flops import SIX_N_D, training_flops
+from bayes_scaling.study.reading import remedy
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
+
+__all__ = ["candidates", "forecast_runs", "variants"]
+
+ONE = dist.LogNormal(0.0, 0.05)  # the coupling of Chinchilla and of Kaplan; a spread, so that all share a program
+WIDER = 2.0  # times the spread that exponents have over collections
+UNEVEN = 1.5  # ratio of FLOPs to 6ND, largest over smallest, above which N is no measure of compute
+BOUNDED = ("error rate", "fraction")  # units of an outcome that is at most one
+
+
+def variants(law: type[Superset], population: Mapping[str, tuple[float, float]], **options: Any) -> dict[str, Law]:
+    """Return the special cases of the superset law that are averaged, by name.
+
+    Parameters
+    ----------
+    law : type
+        The superset law, or one of its views.
+    population : mapping of str to (float, float)
+        Centre and spread of each parameter over collections.
+    **options
+        Further fields of the law.
+    """
+    wide = {name: dist.LogNormal(population[name][0], WIDER * population[name][1]) for name in ("alpha_N", "alpha_D")}
+    return {
+        "superset": law(**options),
+        "chinchilla": law(**options | {"coupling": ONE}),
+        "chinchilla, wide exponents": law(**options | wide | {"coupling": ONE}),
+        "kaplan": law(**options | {"coupling": ONE, "bottleneck": 1.0}),
+    }
+
+
+def candidates(study: Study) -> dict[str, Law]:
+    """Return the laws that a study's columns allow, by name.
+
+    In parameters and tokens; also in compute per sample, where the FLOPs say that runs differ in what parameters do
+    not count; along the compute-optimal path, where only FLOPs are known.
+
+    Raises
+    ------
+    StudyError
+        The study has none of the inputs.
+
+    Examples
+    --------
+    >>> import bayes_scaling as bs
+    >>> list(candidates(bs.Study.from_frame({"N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [4.0, 3.5]})))
+    ['superset', 'chinchilla', 'chinchilla, wide exponents', 'kaplan']
+    """
+    columns = set(study.frame.columns)
+    options = {"ceiling": True} if study.card.units.get("loss") in BOUNDED else {}
+    parameters = POPULATION.parameters
+    if {"n_params", "tokens"} <= columns:
+        laws = variants(Superset, parameters, **options)
+        if "flops" in columns and _uneven(study):
+            in_compute = variants(SupersetInCompute, parameters, **options)
+            laws |= {f"{name}, compute per sample": law for name, law in in_compute.items()}
+        return laws
+    if "flops" in columns:
+        return {f"{name}, FLOPs": law for name, law in variants(SupersetInFlops, parameters, **options).items()}
+    lacking = "n_params" if "n_params" not in columns else "tokens"
+    raise StudyError(
+        f"Study {study.name!r} has neither FLOPs nor both of n_params and tokens; "
+        f"{remedy(lacking, study.frame.columns)}"
+    )
+
+
+def _uneven(study: Study) -> bool:
+    """Say whether FLOPs per parameter and token differ between runs."""
+    frame = study.training.frame
+    counted = training_flops(frame, convention=SIX_N_D)
+    ratio = frame["flops"].to_numpy(dtype=float) / counted
+    return bool(np.max(ratio) > UNEVEN * np.min(ratio))
+
+
+def forecast_runs(
+    study: Study,
+    targets: Any = None,
+    *,
+    seed: int,
+    laws: Mapping[str, Law] | None = None,
+    draws: int = 1000,
+    chains: int = 4,
+    allow_unconverged: bool = False,
+    say: Callable[[str], object] = lambda words: None,
+) -> AveragedForecast:
+    """Forecast runs from a study of one loss: laws averaged by their backtests, with what other collections taught.
+
+    This is what ``bayes-scaling forecast`` does where no law is named.  Priors of the parameters, the error of the
+    slope and how it grows with distance, the noise of new runs, and how much a study's own backtests count are learnt
+    across public collections (:data:`bayes_scaling.models.population.POPULATION`); backtests inside the study weigh
+    the laws and move the error of the slope.
+
+    Parameters
+    ----------
+    study : Study
+        Runs with ``loss``, and with ``n_params`` and ``tokens``, or ``flops``; three or more.
+    targets : Study, DataFrame, mapping, or sequence of mappings, optional
+        Runs to forecast; by default the study's own.
+    seed : int
+        Seed of every random draw.
+    laws : mapping of str to Law, optional
+        Laws to average, by any names; by default :func:`bayes_scaling.models.recommended.candidates`.
+    draws, chains
+        As for :func:`bayes_scaling.fit`.
+    allow_unconverged : bool
+        Forecast from fits that did not converge.
+    say : callable
+        Told what is being done, in words: ``say=print``.
+
+    Returns
+    -------
+    AveragedForecast
+        A forecast with the weights of the laws, their backtests and their fits.
+
+    Raises
+    ------
+    ConvergenceError
+        A fit did not converge.
+    LawError, StudyError, TargetError
+        A law cannot be fitted to the study, or a target lacks an input.
+
+    Examples
+    --------
+    >>> forecast = bs.forecast_runs(study, {"N": 7e9, "D": 4e12}, seed=0)  # doctest: +SKIP
+    >>> forecast.weights  # doctest: +SKIP
+    """
+    return average_laws(
+        candidates(study) if laws is None else laws,
+        study,
+        study.targets if targets is None else targets,
+        seed=seed,
+        own_cuts=POPULATION.own_cuts,
+        sharpness=POPULATION.sharpness,
+        draws=draws,
+        chains=chains,
+        allow_unconverged=allow_unconverged,
+        say=say,
+    )

@@ -1,0 +1,187 @@
+"""The law that holds those of Chinchilla, of Kaplan and of few steps, with priors learnt from other collections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import data_field, option, prior
+from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.sites import Arrays, extrapolate, sample_slope_error
+from bayes_scaling.models.population import POPULATION
+from bayes_scaling.study.validation import numeric
+
+__all__ = ["Superset"]
+
+N_REF, D_REF = 1e9, 2e10  # parameters and tokens at which the priors speak, wherever the runs lie
+STEP = 0.5  # in log reducible loss: the distance beyond the data at which ``drift`` and ``discrepancy`` speak
+
+
+class Superset(Law):
+    r"""Loss falls with parameters and tokens through one bracket with an exponent of its own, above a floor.
+
+    .. math:: L(N, D, S) = \left( 1 + p \left( \tfrac{1000}{S} \right)^{2} \right) \left[ E + \left(
+              A N^{-\alpha_N / g} + B D^{-\alpha_D / g} \right)^{g} \right]
+              = \left( 1 + p \left( \tfrac{1000}{S} \right)^{2} \right) E \left[ 1 + \rho \left( \psi \left(
+              \tfrac{N}{10^9} \right)^{-\alpha_N / g} + (1 - \psi) \left( \tfrac{D}{2 \cdot 10^{10}}
+              \right)^{-\alpha_D / g} \right)^{g} \right]
+
+    with N in parameters, D in tokens, S in optimiser steps (where the table has them), L and E in the unit of the loss.
+    With g = 1 and p = 0 it is :class:`Chinchilla`, with g = alpha_D it is :class:`Kaplan`.  Its priors speak of a model
+    of 1e9 parameters and 2e10 tokens, wherever the runs lie, and are learnt from public collections of runs, so that a
+    few runs, or runs in which an input does not vary, can be forecast: the collections carry what the runs leave open.
+
+    Notes
+    -----
+    Beyond the fitted runs, the step d in log reducible loss becomes ``d (1 + e d / 0.5)``: the error e of the slope
+    grows with distance.  Over the collections e is not zero on average (forecasts from small runs are too high), so
+    ``drift`` is its mean and ``discrepancy`` its standard deviation.  :func:`bayes_scaling.forecast_runs` replaces both
+    by what a study's own backtests say.
+
+    References
+    ----------
+    .. [1] Hoffmann et al. 2022, arXiv 2203.15556, equation 2 (g = 1).
+    .. [2] Kaplan et al. 2020, arXiv 2001.08361, equation 1.5 (g = alpha_D, E = 0), and section 5 for the steps.
+    .. [3] Busbridge et al. 2025, "Distillation Scaling Laws", arXiv 2502.08606, equation 9 (the outer exponent).
+
+    Examples
+    --------
+    >>> values = dict(E=1.8, reducible=0.5, split=0.5, alpha_N=0.3, alpha_D=0.3, coupling=0.8, penalty=0.0)
+    >>> round(float(Superset().mean(1e9, 2e10, 1e4, 1e9, 2e10, **values)), 6)
+    2.7
+    """
+
+    E: Prior = prior(
+        default=dist.LogNormal(*POPULATION.parameters["E"]),
+        unit="unit of the loss",
+        reason="Irreducible loss.  A factor of seven either way around 1.7: the unit of the loss is the user's.",
+    )
+    reducible: Prior = prior(
+        default=dist.LogNormal(*POPULATION.parameters["reducible"]),
+        unit="multiple of E",
+        reason="Reducible loss of a model of 1e9 parameters on 2e10 tokens, as a multiple of E.  Learnt.",
+    )
+    split: Prior = prior(
+        default=LogitNormal(*POPULATION.parameters["split"]),
+        unit="share",
+        reason="Share of the bracket that more parameters would remove, for the same model.  Learnt.",
+    )
+    alpha_N: Prior = prior(
+        default=dist.LogNormal(*POPULATION.parameters["alpha_N"]),
+        unit="pure number",
+        reason="Exponent of parameters, with endless data.  Learnt.",
+    )
+    alpha_D: Prior = prior(
+        default=dist.LogNormal(*POPULATION.parameters["alpha_D"]),
+        unit="pure number",
+        reason="Exponent of tokens, with endless size.  Learnt.",
+    )
+    coupling: Prior = prior(
+        default=dist.LogNormal(*POPULATION.parameters["coupling"]),
+        unit="pure number",
+        reason="g, the outer exponent: below one, the scarcer of size and data counts for more.  Learnt.",
+    )
+    penalty: Prior = prior(
+        default=dist.LogNormal(*POPULATION.parameters["penalty"]),
+        unit="fraction",
+        reason="p, the relative excess of a run of 1000 optimiser steps; nothing where steps are unknown.  Learnt.",
+    )
+    sigma: Prior = prior(
+        default=dist.LogNormal(*POPULATION.parameters["sigma"]),
+        unit="fraction",
+        reason="Relative noise of the outcome between runs of equal inputs.  Learnt.",
+    )
+    discrepancy: Prior = prior(
+        default=POPULATION.discrepancy,
+        unit="fraction",
+        reason="Standard deviation of the relative error of the slope at a step of 0.5 in log reducible loss beyond "
+        "the data.  Learnt.  Used by forecasts only, where it can be switched off.",
+    )
+    drift: float = data_field(
+        default=POPULATION.drift, about="mean relative error of the slope there: laws flatten too early.  Learnt"
+    )
+    scatter: float = data_field(
+        default=POPULATION.scatter, about="how much more than fitted runs those scatter that nobody fitted.  Learnt"
+    )
+    bottleneck: float = data_field(default=0.0, about="power of alpha_D in the outer exponent: 1 for the law of Kaplan")
+    ceiling: bool = option(
+        default=False, about="the outcome is an error rate, at most one: the law is one of its -log(1 - error)"
+    )
+
+    rests_on_priors = True
+    equation = r"L = (1 + p (1000 / S)^2) (E + (A N^{-\alpha_N / g} + B D^{-\alpha_D / g})^g)"
+
+    def mean(self, N, D, steps, N0, D0, *, E, reducible, split, alpha_N, alpha_D, coupling, penalty):  # noqa: D102
+        g = coupling * alpha_D**self.bottleneck
+        by_size = jnp.log(split) - alpha_N / g * jnp.log(N / N_REF)
+        by_data = jnp.log1p(-split) - alpha_D / g * jnp.log(D / D_REF)
+        loss = E * (1 + reducible * jnp.exp(g * jnp.logaddexp(by_size, by_data)))
+        return self._bounded((1 + penalty * jnp.square(1000 / steps)) * loss)
+
+    def _bounded(self, loss: jax.Array) -> jax.Array:
+        return -jnp.expm1(-loss) if self.ceiling else loss
+
+    def _unbounded(self, outcome: jax.Array) -> jax.Array:
+        return -jnp.log1p(-outcome) if self.ceiling else outcome
+
+    def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:  # noqa: D102
+        if not self.ceiling:
+            return super().likelihood(mean, sigma)
+        flip = [dist.transforms.AffineTransform(0.0, -1.0), dist.transforms.ExpTransform()]
+        back = dist.transforms.AffineTransform(1.0, -1.0, domain=dist.constraints.unit_interval)
+        loss = dist.StudentT(5.0, jnp.log(self._unbounded(mean)), sigma)
+        return dist.TransformedDistribution(loss, [dist.transforms.ExpTransform(), *flip, back])
+
+    def slope_error(self) -> jax.Array:  # noqa: D102
+        return self.drift + sample_slope_error(self.discrepancy)
+
+    @property
+    def slope_moments(self) -> tuple[float, float]:  # noqa: D102
+        return self.drift, super().slope_moments[1]
+
+    def with_slope(self, mean: float, spread: float) -> Superset:  # noqa: D102
+        return self.replace(drift=mean, discrepancy=spread)
+
+    def beyond(self, sigma: jax.Array) -> jax.Array:  # noqa: D102
+        return self.scatter * sigma
+
+    def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
+        endless, floor = {"steps": jnp.inf}, parameters["E"]  # few steps are no error of the slope
+        at, edge = (self._unbounded(self.at({**r, **endless}, parameters)) - floor for r in (runs, fitted))
+        loss = floor + extrapolate(at, edge, slope_error, STEP)
+        return self._bounded((1 + parameters["penalty"] * jnp.square(1000 / runs["steps"])) * loss)
+
+    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
+        """Sample what the runs fix: level, reducible part and split at their centre, not at the reference."""
+        if not {"E", "reducible", "split", "alpha_N", "alpha_D", "coupling"} <= u.keys():
+            return dict(u)
+        alpha_D = jnp.exp(u["alpha_D"])
+        g = jnp.exp(u["coupling"]) * alpha_D**self.bottleneck
+        n, d = jnp.exp(u["alpha_N"]) / g * jnp.log(runs["N0"] / N_REF), alpha_D / g * jnp.log(runs["D0"] / D_REF)
+        split = u["split"] + n - d
+        bracket = g * jnp.logaddexp(jax.nn.log_sigmoid(split) - n, jax.nn.log_sigmoid(-split) - d)
+        level = u["E"] - jnp.logaddexp(0.0, u["reducible"])
+        return {**u, "split": split, "reducible": u["reducible"] - bracket, "E": level}
+
+    def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Evaluate ``mean``; runs without steps are long ones."""
+        return super().at({"steps": jnp.inf, **runs}, parameters)
+
+    columns = {"N": "n_params", "D": "tokens"}  # noqa: RUF012
+
+    def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
+        """Return N, D and the steps of each run; infinite where the table does not tell."""
+        columns = self.columns_of(frame)
+        N, D = self.size_and_data(**columns)
+        steps = numeric(frame, "steps").to_numpy() if "steps" in frame else np.full(len(N), np.inf)
+        return {"N": N, "D": D, "steps": steps}
+
+    def size_and_data(self, **columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return N and D from the columns that this law reads."""
+        return columns["N"], columns["D"]
