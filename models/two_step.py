@@ -21,6 +21,7 @@ from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.models.chinchilla import Chinchilla
 from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
+from bayes_scaling.study.card import AS_GIVEN
 from bayes_scaling.study.panel import Panel
 
 if TYPE_CHECKING:
@@ -131,11 +132,11 @@ class TwoStep(Law):
     @property
     def quantities(self) -> dict[str, str]:
         """Loss of each series (where one is observed) and accuracy of each task, with units."""
-        return {"accuracy": "fraction"} if self.feature is None else {"loss": "nats", "accuracy": "fraction"}
+        return {"accuracy": "fraction"} if self.feature is None else {"loss": AS_GIVEN, "accuracy": "fraction"}
 
     @property
     def series_units(self) -> dict[str, str]:
-        """Units of the loss columns a ladder has."""
+        """Units of the loss columns a ladder has, which the priors were stated for."""
         return {"task_loss": "bits per byte", "c4_loss": "nats per token", "task_ce": "nats"}
 
     @property

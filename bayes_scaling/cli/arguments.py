@@ -30,7 +30,7 @@ __all__ = [
     "read_numbers",
 ]
 
-RESERVED = ("name", "card", "frame", "where", "drop_missing")
+RESERVED = ("name", "card", "frame", "where", "drop_missing", "unit")
 
 
 def open_study(name: str, columns: Sequence[str] | None = None, flops: str | None = None, **options: Any) -> Study:
@@ -45,7 +45,7 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     flops : str, optional
         What ``--flops`` says.
     **options
-        ``where`` and ``drop_missing``, as in :meth:`bayes_scaling.Study.from_frame`.
+        ``where``, ``drop_missing`` and ``unit``, as in :meth:`bayes_scaling.Study.from_frame`.
     """
     carried = name in available()
     path = Path(name)

@@ -20,6 +20,7 @@ from bayes_scaling.cli.options import (
     Quiet,
     Seed,
     StudyOrFile,
+    Unit,
     Where,
     command_line,
 )
@@ -44,6 +45,7 @@ def forecast(
     columns: Columns = None,
     where: Where = None,
     drop_missing: DropMissing = False,
+    unit: Unit = None,
     flops: Annotated[str | None, typer.Option(help="6ND: compute FLOPs as 6 x parameters x tokens.")] = None,
     out: Out = None,
     json: Json = None,
@@ -64,7 +66,7 @@ def forecast(
     from bayes_scaling.reporting.result import Result
     from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
-    table = open_study(study, columns, flops, where=where, drop_missing=drop_missing)
+    table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit)
     name, laws = choose_laws(table, law)
     table = choose_tasks(table, laws[0], tuple(task or ()))
     targets = choose_targets(table, tuple(target or ()), flops)

@@ -20,6 +20,7 @@ __all__ = [
     "Quiet",
     "Seed",
     "StudyOrFile",
+    "Unit",
     "Where",
     "command_line",
 ]
@@ -36,6 +37,9 @@ Columns: TypeAlias = Annotated[
 Where: TypeAlias = Annotated[str | None, typer.Option(help="Rows to keep, a pandas query: \"State == 'finished'\".")]
 DropMissing: TypeAlias = Annotated[
     bool, typer.Option("--drop-missing", help="Leave out rows in which a column that is read is missing or infinite.")
+]
+Unit: TypeAlias = Annotated[
+    str | None, typer.Option(help="Unit of the loss, such as 'nats per token': names it, converts nothing.")
 ]
 Out: TypeAlias = Annotated[Path | None, typer.Option(help="Folder for tables, pictures and posteriors.")]
 Json: TypeAlias = Annotated[Path | None, typer.Option(help="File for the answer as JSON.")]

@@ -18,6 +18,7 @@ from bayes_scaling.cli.options import (
     Quiet,
     Seed,
     StudyOrFile,
+    Unit,
     Where,
 )
 
@@ -44,6 +45,7 @@ def pair(
     columns: Columns = None,
     where: Where = None,
     drop_missing: DropMissing = False,
+    unit: Unit = None,
     out: Out = None,
     json: Json = None,
     seed: Seed = 0,
@@ -72,7 +74,7 @@ def pair(
         table = table.select(where) if where else table
     else:
         table = open_study(study, columns, where=where, drop_missing=drop_missing)
-    pairings = read_pairings(table, source, target, sets=sets, by=by, aim=aim)
+    pairings = read_pairings(table, source, target, sets=sets, by=by, aim=aim, unit=unit)
     check_writable(out, json)
     print_remarks(table.remarks, quiet)
     with status(quiet) as say:

@@ -19,6 +19,7 @@ from bayes_scaling.cli.options import (
     Out,
     Quiet,
     Seed,
+    Unit,
     Where,
 )
 
@@ -45,6 +46,7 @@ def plan(
     columns: Columns = None,
     where: Where = None,
     drop_missing: DropMissing = False,
+    unit: Unit = None,
     flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
     exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
     out: Out = None,
@@ -64,7 +66,7 @@ def plan(
     from bayes_scaling.reporting.screen import output, print_remarks, status
     from bayes_scaling.study.flops import FlopRule
 
-    table, names = open_planned(study, ladder, columns, where=where, drop_missing=drop_missing)
+    table, names = open_planned(study, ladder, columns, where=where, drop_missing=drop_missing, unit=unit)
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=target, seed=seed, names=names,

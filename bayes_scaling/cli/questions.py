@@ -215,5 +215,5 @@ def describe(quantity: str, value: float, unit: str) -> str:
     ('a loss of 2.1 nats per token', 'an accuracy of 70 %')
     """
     article = "an" if quantity[0] in "aeiou" else "a"
-    factor, unit, *_ = scale_of(unit)
-    return f"{article} {quantity} of {factor * value:.4g} {unit}"
+    scale = scale_of(unit)
+    return f"{article} {quantity} of {scale.factor * value:.4g} {scale.said}".rstrip()

@@ -155,5 +155,5 @@ def fit_name(posterior: Posterior) -> str:
 
 def _units(posterior: Posterior) -> dict[str, str]:
     """Return the unit of each quantity, in words where its series have several."""
-    several = {"loss": "each series in its unit"} if posterior.law.series_units else {}
+    several = {"loss": "each series in its unit"} if posterior.series_units else {}
     return posterior.units | {name: words for name, words in several.items() if name in posterior.units}

@@ -116,7 +116,7 @@ def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarra
         draws=xr.Dataset(data, coords=coords),
         actual=xr.Dataset({q: (shape[q], aims.actual[q]) for q in law.quantities}, coords=coords),
         units=posterior.units,
-        series_units=law.series_units,
+        series_units=posterior.series_units,
         law=law.name,
         study=posterior.study.name,
         seed=seed,

@@ -14,7 +14,8 @@ from bayes_scaling.errors import LawError, suggest
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import latent_sites, run_model
 from bayes_scaling.study.reading import as_rows
-from bayes_scaling.study.study import Card, Study
+from bayes_scaling.study.card import Card
+from bayes_scaling.study.study import Study
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law

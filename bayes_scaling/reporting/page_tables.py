@@ -77,7 +77,7 @@ def answers(result: Result) -> tuple[list[Answer], str]:
         )
         for row in rows.to_dict("records")
     ]
-    return found, scale.unit
+    return found, scale.said
 
 
 def intervals(result: Result) -> list[Grid]:
@@ -208,7 +208,7 @@ def criteria(table: pd.DataFrame) -> Grid:
 
 def units_of(posterior: Posterior) -> dict[str, str]:
     """Return the unit of each column: the card's, otherwise the law's, otherwise the package's."""
-    return {**UNITS, **posterior.law.series_units, **posterior.units, **posterior.study.card.units}
+    return {**UNITS, **posterior.series_units, **posterior.units, **posterior.study.card.units}
 
 
 def brief(unit: str) -> str:

@@ -126,7 +126,8 @@ def verdict(rows: pd.DataFrame) -> str:
     }
     factor, _, digits, gap = scale_of(rows["unit"].iloc[0])
     error = factor * (rows["median"] - rows["actual"]).abs().mean()
+    words = f"{error:.{digits}f} {gap}".rstrip()
     return (
         f"{within[90]} of {len(rows)} inside the 90 % interval, {within[50]} inside the 50 %; "
-        f"mean absolute error {error:.{digits}f} {gap}."
+        f"mean absolute error {words}."
     )

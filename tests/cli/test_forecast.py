@@ -40,7 +40,7 @@ def test_a_users_table_end_to_end(csv, tmp_path, capsys):
     numbers = ["mean", "sd", "q05", "q25", "median", "q75", "q95", "actual"]
     assert list(row) == ["target", "task", "quantity", "unit", *numbers, "distance"]
     assert row["actual"] is None and row["task"] is None
-    assert row["quantity"] == "loss" and row["unit"] == "nats per token"
+    assert row["quantity"] == "loss" and row["unit"] == "as given"
     assert 1.8 < row["q05"] < row["q25"] < row["median"] < row["q75"] < row["q95"] < 2.6
     assert pd.read_csv(out / "forecast.csv")["median"][0] == pytest.approx(row["median"])
     assert (out / "posterior.nc").stat().st_mode == (out / "forecast.csv").stat().st_mode

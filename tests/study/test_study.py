@@ -4,7 +4,8 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import FileError, StudyError
-from bayes_scaling.study.study import Card, Study
+from bayes_scaling.study.card import Card
+from bayes_scaling.study.study import Study
 
 GOOD = {
     "run": list("abcdef"),
@@ -130,3 +131,15 @@ def test_csv_and_parquet_are_read_by_name_or_by_suffix(tmp_path, runs):
         path = tmp_path / name
         getattr(runs, write)(path, index=False)
         assert read(path, loss="val_loss").frame.equals(Study.from_file(path, loss="val_loss").frame)
+
+
+def test_a_unit_is_what_somebody_says():
+    assert "loss" not in Study.from_frame(pd.DataFrame(GOOD)).card.units
+    study = Study.from_frame(pd.DataFrame(GOOD), unit="bits per byte")
+    assert study.card.units["loss"] == "bits per byte" and study.column("loss")[0] == 3.9  # nothing is converted
+    tasks = pd.DataFrame(GOOD).rename(columns={"loss": "task_loss"})
+    assert Study.from_frame(tasks, unit="nats").card.units == {"task_loss": "nats"}
+    with pytest.raises(StudyError, match="unit='nats' is the unit of a loss, which the table lacks"):
+        Study.from_frame(pd.DataFrame(GOOD).drop(columns="loss"), unit="nats")
+    with pytest.raises(StudyError, match="no column 'los' to state a unit of; did you mean 'loss'"):
+        study.in_units(los="nats")
