@@ -19,21 +19,31 @@ __all__ = ["default_laws", "law_by_name"]
 def law_by_name(name: str) -> Law:
     """Return a law with its own priors, by its name in :data:`bayes_scaling.models.LAWS` or its class name.
 
+    A law in one column of the user's choice takes it after a colon.
+
     Raises
     ------
     LawError
-        There is no such law.
+        There is no such law, or it has no choice of a column.
 
     Examples
     --------
-    >>> law_by_name("power_law").name
-    'PowerLaw'
+    >>> law_by_name("power_law").name, law_by_name("power_law:tokens").run_inputs
+    ('PowerLaw', ('D',))
     """
+    name, chosen, column = name.partition(":")
     names = {**{law: module for module, law in LAWS.items()}, **{module: module for module in LAWS}}
     if name not in names:
         raise LawError(f"There is no law {name!r}; {suggest(name, LAWS)}")
     module = names[name]
-    return getattr(importlib.import_module(f"bayes_scaling.models.{module}"), LAWS[module])()
+    law = getattr(importlib.import_module(f"bayes_scaling.models.{module}"), LAWS[module])
+    if not chosen:
+        return law()
+    if "column" not in law.notes or not column:
+        raise LawError(
+            f"The law {name + chosen + column!r} is no law in a column; write power_law:COLUMN, or {module} alone."
+        )
+    return law(column=column)
 
 
 def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:

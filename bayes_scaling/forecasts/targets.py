@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, TargetError
-from bayes_scaling.study.reading import SYMBOLS, as_rows
+from bayes_scaling.study.reading import as_rows, symbol_of
 from bayes_scaling.study.rows import row_number
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import floats
@@ -121,5 +121,4 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _name_of(row: pd.Series) -> str:
-    names = {column: symbol for symbol, column in SYMBOLS.items()}
-    return ", ".join(f"{names.get(str(k), k)}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))
+    return ", ".join(f"{symbol_of(str(k))}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))

@@ -32,7 +32,7 @@ from bayes_scaling.law.fields import (
     prior,
 )
 from bayes_scaling.law.hooks import Hooks
-from bayes_scaling.law.priors import Prior, describe, pack, unpack
+from bayes_scaling.law.priors import Prior, describe, on_runs, pack, unpack
 from bayes_scaling.law.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.study.reading import column_of, remedy
 from bayes_scaling.study.validation import numeric
@@ -107,7 +107,8 @@ class Law(Hooks):
         arguments = [p for p in inspect.signature(cls.mean).parameters.values() if p.name != "self"]
         if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
             raise LawError(f"{cls.__name__}.mean takes *args or **kwargs; name each column and each parameter instead.")
-        cls.inputs = tuple(p.name for p in arguments if p.kind is not p.KEYWORD_ONLY)
+        if not isinstance(cls.__dict__.get("inputs"), property):  # which says what an option makes of them
+            cls.inputs = tuple(p.name for p in arguments if p.kind is not p.KEYWORD_ONLY)
         wanted = {p.name for p in arguments if p.kind is p.KEYWORD_ONLY}
         given = cls._prior_fields() - {"sigma", "discrepancy"}
         if wanted != given:
@@ -217,9 +218,10 @@ class Law(Hooks):
         log_mean = jnp.log(jnp.maximum(mean, 1e-12))
         return dist.TransformedDistribution(dist.StudentT(5.0, log_mean, sigma), dist.transforms.ExpTransform())
 
-    def parameters(self) -> dict[str, jax.Array]:
-        """Sample every parameter from its prior, inside a NumPyro model."""
-        return {name: sample_or_fix(name, own) for name, own in self.priors.items() if name != "discrepancy"}
+    def parameters(self, runs: Arrays) -> dict[str, jax.Array]:
+        """Sample every parameter from its prior on these runs, inside a NumPyro model."""
+        priors = {name: own for name, own in self.priors.items() if name != "discrepancy"}
+        return {name: sample_or_fix(name, on_runs(name, own, runs)) for name, own in priors.items()}
 
     def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out."""
@@ -244,7 +246,7 @@ class Law(Hooks):
             The runs a forecast was fitted on; NaN marks padding.  When given, the extrapolation discrepancy is applied
             beyond them.
         """
-        parameters = self.parameters()
+        parameters = self.parameters(runs)
         mean = self.at(runs, parameters)
         for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k != "sigma"}).items():
             numpyro.deterministic(name, value)
@@ -289,6 +291,12 @@ class Law(Hooks):
     def references(self, columns: Arrays) -> dict[str, np.ndarray]:
         """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs."""
         wanted = [name for name in self.inputs if self._is_reference(name)]
+        for symbol in (name[:-1] for name in wanted):
+            if not (np.asarray(columns[symbol]) > 0).all():
+                raise StudyError(
+                    f"{self.name} is a power law in {self.columns[symbol]}, which is {np.min(columns[symbol]):g} in a "
+                    "run; give positive numbers, or leave the run out."
+                )
         return {name: np.asarray(np.exp(np.mean(np.log(columns[name[:-1]])))) for name in wanted}
 
     def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
