@@ -58,10 +58,11 @@ def plan(
     quiet: Quiet = False,
 ) -> Any:
     """Decide: split a budget, cost a target, choose the next run, or size a ladder; one of the four at a time."""
-    from bayes_scaling.cli.planning import caveats, open_planned, planned, read_question, surface_of
+    from bayes_scaling.cli.planning import caveats, doubts, open_planned, planned, read_question, surface_of
     from bayes_scaling.cli.questions import Ladder
     from bayes_scaling.files import check_writable
     from bayes_scaling.inference.fit import check_size, fit
+    from bayes_scaling.problems import Problems
     from bayes_scaling.reporting.plan import Plan, print_plan, write_plan_file, write_plan_folder
     from bayes_scaling.reporting.screen import output, print_remarks, status
     from bayes_scaling.study.flops import FlopRule
@@ -93,9 +94,12 @@ def plan(
             say("Deciding ...")
             answer = question.answer(surface_of(question, posterior, rule, task=task, exact=exact))
             answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None))
+        against = doubts(posterior, answer) if posterior is not None else Problems()
         convention = "as in the study" if "C" in chosen.run_inputs else rule.name
         seconds = time.perf_counter() - started
-        found = Plan(question.name, table.name if table else "", name, convention, seed, seconds, posterior, answer)
+        found = Plan(
+            question.name, table.name if table else "", name, convention, seed, seconds, posterior, answer, against
+        )
         if out:
             say("Drawing and writing ...")
             write_plan_folder(found, out)

@@ -32,8 +32,8 @@ class Forecast(ForecastMethods):
     Attributes
     ----------
     targets : pandas.DataFrame
-        One row per target, index its label, columns the law's inputs; ``distance`` is the target's training FLOPs
-        (6ND where the study has none) over the largest fitted ones, NaN where they cannot be told.
+        One row per target, index its label, columns the law's inputs; ``distance`` is the target's ``measure``
+        (of FLOPs 6ND, where the study has none) over the largest fitted one, NaN where it cannot be told.
     draws : xarray.Dataset
         Variables ``{quantity}_{band}`` with dims (sample, target) and those of the law; bands are in :data:`.BANDS`.
     actual : xarray.Dataset
@@ -44,6 +44,8 @@ class Forecast(ForecastMethods):
         What made it.
     series_units : mapping of str to str
         Units of single series, where they differ from the quantity's.
+    measure : str
+        The column of the distance: FLOPs, or that of a law in one column.
     """
 
     targets: pd.DataFrame
@@ -54,6 +56,7 @@ class Forecast(ForecastMethods):
     study: str
     seed: int
     series_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    measure: str = "flops"
 
     @property
     def head(self) -> str:

@@ -12,7 +12,7 @@ from bayes_scaling.errors import TargetError
 from bayes_scaling.forecasts.draws import BLOCK, PredictiveDraws
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
 from bayes_scaling.forecasts.targets import Targets, read_targets
-from bayes_scaling.study.flops import compute_ratios
+from bayes_scaling.study.flops import distances, measure_of
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -112,7 +112,7 @@ def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarra
     coords = {k: v for k, v in coords.items() if k in used} | {"target": list(aims.frame.index)}
     data = {f"{q}_{band}": (("sample", *shape[q]), found[f"{q}_{band}"]) for q in law.quantities for band in BANDS}
     return Forecast(
-        targets=aims.frame.assign(distance=compute_ratios(posterior.study, aims.frame)),
+        targets=aims.frame.assign(distance=distances(posterior.study, aims.frame, law.columns.values())),
         draws=xr.Dataset(data, coords=coords),
         actual=xr.Dataset({q: (shape[q], aims.actual[q]) for q in law.quantities}, coords=coords),
         units=posterior.units,
@@ -120,4 +120,5 @@ def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarra
         law=law.name,
         study=posterior.study.name,
         seed=seed,
+        measure=measure_of(law.columns.values()),
     )

@@ -13,8 +13,8 @@ import pandas as pd
 from bayes_scaling.errors import LawError, suggest
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import latent_sites, run_model
-from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.card import Card
+from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.study import Study
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from bayes_scaling.reporting.assessment import Assessment
 from bayes_scaling.reporting.law_card import law_cards
 from bayes_scaling.reporting.result import Result
 from bayes_scaling.reporting.screen import verdict
+from bayes_scaling.study.flops import measured
 
 __all__ = ["Picture", "report", "write_report"]
 
@@ -160,6 +161,7 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "incomparable": assessment.incomparable,
         "design": result.design,
         "distances": " and ".join(tables.times(d) for d in far) if len(far) <= NAMED else "",
+        "measure": measured(result.forecast.measure),
         "discrepancy": bool(result.forecast.targets["distance"].gt(1).any()),
         "provenance": provenance(assessment),
     }

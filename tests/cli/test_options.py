@@ -11,7 +11,8 @@ from bayes_scaling.cli.options import command_line
 WHOLE = {
     "forecast": [
         "my runs.csv", "--law", "chinchilla", "--target", "N=7e9,D=4e12", "--target", "it's one", "--task", "MMLU",
-        "--map", "n_params=N,tokens=D,loss=eval/loss", "--unit", "bits per byte", "--flops", "6ND", "--out", "a folder/out", "--json", "one.json",
+        "--map", "n_params=N,tokens=D,loss=eval/loss", "--unit", "bits per byte",
+        "--flops", "6ND", "--out", "a folder/out", "--json", "one.json",
         "--report", "report.html", "--seed", "3", "--draws", "200", "--chains", "2", "--allow-unconverged", "-q",
     ],
     "pair": [
@@ -21,7 +22,8 @@ WHOLE = {
     "plan": [
         "runs.csv", "--reach", "loss=2.1", "--prob", "0.8", "--at", "N=7e9", "--serve", "1e13", "--next", "a b.csv",
         "--spend", "1e21", "--count", "2", "--ladder", "ladder.csv", "--families", "8", "--target", "N=7e9,D=4e12",
-        "--law", "kaplan", "--task", "MMLU", "--unit", "nats per token", "--flops", "study", "--exact", "--json", "plan.json", "--chains", "2",
+        "--law", "kaplan", "--task", "MMLU", "--unit", "nats per token",
+        "--flops", "study", "--exact", "--json", "plan.json", "--chains", "2",
     ],
 }  # fmt: skip
 
