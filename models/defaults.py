@@ -49,8 +49,8 @@ def law_by_name(name: str) -> Law:
 def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     """Return the law a study calls for: its name, and the one or more variants whose forecasts are averaged.
 
-    Tasks call for the two-step law (through the task loss and the C4 loss, where both are there), parameters and
-    tokens for Chinchilla, FLOPs alone for a power law.
+    Tasks call for the two-step law (through the task loss and the C4 loss, where both are there, and in a single step
+    where neither is), parameters and tokens for Chinchilla, FLOPs alone for a power law.
 
     Raises
     ------
@@ -58,8 +58,10 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
         The study has no inputs any of them could use.
     """
     columns = set(study.frame.columns)
-    if "task" in columns and "accuracy" in columns:
-        return "two_step", two_step_routes(columns)
+    sized = {SYMBOLS["N"], SYMBOLS["D"]} <= columns
+    if {"task", "accuracy"} <= columns and (sized or SYMBOLS["C"] in columns):
+        laws = two_step_routes(columns)
+        return ("two_step" if laws[0].route else "two_step in a single step"), laws
     for name, symbols in (("chinchilla", "ND"), ("power_law", "C")):
         if {SYMBOLS[s] for s in symbols} <= columns:
             return name, (law_by_name(name),)
@@ -71,10 +73,10 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
 
 
 def two_step_routes(columns: set[str]) -> tuple[Law, ...]:
-    """Return the two-step law through each loss among ``columns`` that it can read accuracy from."""
-    from bayes_scaling.models.two_step import TwoStep, routes
+    """Return the two-step law through each loss among ``columns``; in a single step where there is none."""
+    from bayes_scaling.models.two_step import routes, single_step
 
     present = [law for law in routes() if law.feature in columns]
     if len(present) == 1:
         return (present[0].replace(jointly=(present[0].feature,)),)
-    return tuple(present) or (TwoStep(),)  # whose own message names the missing column
+    return tuple(present) or (single_step(by_compute=not {SYMBOLS["N"], SYMBOLS["D"]} <= columns),)
