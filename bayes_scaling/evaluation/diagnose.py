@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,8 @@ from bayes_scaling.errors import LawError
 from bayes_scaling.evaluation.checks import loo_pit
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, supports
+from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.problems import Problem, Problems
-
-if TYPE_CHECKING:
-    from bayes_scaling.inference.posterior import Posterior
 
 __all__ = ["contraction", "diagnose", "examine", "outliers"]
 
@@ -89,7 +86,7 @@ def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:
     .. [2] Betancourt 2016, "Diagnosing Suboptimal Cotangent Disintegrations in Hamiltonian Monte Carlo",
        arXiv 1604.00695.
     """
-    diagnostics = posterior.diagnostics
+    diagnostics = require_posterior(posterior).diagnostics
     found = [*diagnostics.refusals()]
     if not diagnostics.min_bfmi >= MIN_BFMI:
         sentence = f"The energy fraction E-BFMI is {diagnostics.min_bfmi:.2f} (at least {MIN_BFMI})"

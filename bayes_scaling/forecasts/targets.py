@@ -98,6 +98,11 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
     if targets is None:
         wanted = " and ".join(law.run_inputs)
         raise TargetError(f"No target was given; give {wanted}, for example {{'N': 7e9, 'D': 4e12}}.")
+    if isinstance(targets, str):
+        raise TargetError(
+            f"The target {targets!r} is a name, and a fit knows only the runs it was fitted to; give inputs, as in "
+            f"{{'N': 7e9, 'D': 4e12}}, or the runs of a study, as in study.targets."
+        )
     try:
         frame = as_rows(targets, study.names)
     except StudyError as error:

@@ -14,12 +14,13 @@ import arviz_base
 import numpy as np
 import xarray as xr
 
-from bayes_scaling.errors import ConvergenceError, FileError
+from bayes_scaling.errors import ConvergenceError, FileError, LawError
 from bayes_scaling.files import atomic_file
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.methods import PosteriorMethods
 from bayes_scaling.study.card import AS_GIVEN
 from bayes_scaling.study.rows import row_number
+from bayes_scaling.study.study import require_study
 from bayes_scaling.version import __version__
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["Posterior", "evenly_spaced", "provenance"]
+__all__ = ["Posterior", "evenly_spaced", "provenance", "require_posterior"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -188,7 +189,7 @@ class Posterior(PosteriorMethods):
         FileError
             The file is missing or damaged, or holds another law, other priors or another study.
         """
-        path = Path(path)
+        path, study = Path(path), require_study(study)
         if not path.is_file():
             raise FileError(f"There is no file {str(path)!r}; save a posterior there first.")
         try:
@@ -207,6 +208,21 @@ class Posterior(PosteriorMethods):
                     "load it with what it was fitted with, or fit anew."
                 )
         return cls(law, study.training, tree, diagnostics)
+
+
+def require_posterior(value: Any) -> Posterior:
+    """Return a posterior that is one.
+
+    Raises
+    ------
+    LawError
+        It is something else, such as a study.
+    """
+    if not isinstance(value, Posterior):
+        raise LawError(
+            f"A {type(value).__name__} is given where a fit is needed; make one with bs.fit(law, study, seed=0)."
+        )
+    return value
 
 
 def evenly_spaced(count: int, wanted: int | None) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import LawError, suggest
+from bayes_scaling.inference.fit import require_law
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import latent_sites, run_model
 from bayes_scaling.study.card import Card
@@ -62,6 +63,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     >>> bool(drawn.frame["loss"].gt(1.7).all())
     True
     """
+    require_law(law)
     frame = as_rows(design)
     card = design.card if isinstance(design, Study) else Card("simulated")
     for column in _outcomes(law):

@@ -25,6 +25,7 @@ from bayes_scaling.law.fields import (
     by_name,
     data_field,
     document,
+    equation_inputs,
     field_notes,
     in_support,
     is_prior,
@@ -33,7 +34,7 @@ from bayes_scaling.law.fields import (
 )
 from bayes_scaling.law.hooks import Hooks
 from bayes_scaling.law.priors import Prior, describe, on_runs, pack, unpack
-from bayes_scaling.law.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error
+from bayes_scaling.law.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error, told_plainly
 from bayes_scaling.study.reading import column_of, remedy
 from bayes_scaling.study.validation import numeric
 
@@ -100,27 +101,9 @@ class Law(Hooks):
         cls.__init__ = by_name(cls)  # type: ignore[method-assign]
         jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
         if "mean" in cls.__dict__:
-            cls._read_signature()
-
-    @classmethod
-    def _read_signature(cls) -> None:
-        arguments = [p for p in inspect.signature(cls.mean).parameters.values() if p.name != "self"]
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
-            raise LawError(f"{cls.__name__}.mean takes *args or **kwargs; name each column and each parameter instead.")
-        if not isinstance(cls.__dict__.get("inputs"), property):  # which says what an option makes of them
-            cls.inputs = tuple(p.name for p in arguments if p.kind is not p.KEYWORD_ONLY)
-        wanted = {p.name for p in arguments if p.kind is p.KEYWORD_ONLY}
-        given = cls._prior_fields() - {"sigma", "discrepancy"}
-        if wanted != given:
-            missing, unused = sorted(wanted - given), sorted(given - wanted)
-            raise LawError(
-                f"{cls.__name__}: every prior is a keyword-only argument of mean and the other way round, but "
-                + " and ".join(
-                    ([f"{', '.join(missing)} has no prior"] if missing else [])
-                    + ([f"{', '.join(unused)} is not used by mean"] if unused else [])
-                )
-                + "."
-            )
+            inputs = equation_inputs(cls, cls._prior_fields() - {"sigma", "discrepancy"})
+            if not isinstance(cls.__dict__.get("inputs"), property):  # which says what an option makes of them
+                cls.inputs = inputs
 
     @classmethod
     def _prior_fields(cls) -> set[str]:
@@ -226,7 +209,8 @@ class Law(Hooks):
     def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out."""
         own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {"sigma", "discrepancy"}}
-        return self.mean(*(runs[name] for name in self.inputs), **own)
+        with told_plainly(f"{self.name}.mean"):
+            return self.mean(*(runs[name] for name in self.inputs), **own)
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:
         """Return the outcome at ``runs``, the slope of its reducible part off by ``slope_error`` beyond ``fitted``."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -10,14 +12,36 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
+from bayes_scaling.errors import LawError
 from bayes_scaling.law.priors import Prior
 
-__all__ = ["Arrays", "extrapolate", "observe", "sample_or_fix", "sample_slope_error"]
+__all__ = ["Arrays", "extrapolate", "observe", "sample_or_fix", "sample_slope_error", "told_plainly"]
 
 Arrays = Mapping[str, Any]
 """Columns, outcomes or parameters by name, as a law's model passes them around."""
 
+ASKS_FOR_A_VALUE = re.compile("converted to Python scalars|truth value of an array|cannot be interpreted as an int")
 EDGE_QUANTILE = 0.05  # the frontier of the fitted runs is this quantile of their reducible loss
+
+
+@contextmanager
+def told_plainly(what: str) -> Iterator[None]:
+    """Say in one sentence where an equation asks for the value of an array that JAX has not computed yet.
+
+    Raises
+    ------
+    LawError
+        It calls ``float()``, ``math`` or NumPy, or branches, on a column or a parameter.
+    """
+    try:
+        yield
+    except (jax.errors.JAXTypeError, TypeError, ValueError) as error:
+        if not (isinstance(error, jax.errors.JAXTypeError) or ASKS_FOR_A_VALUE.search(str(error))):
+            raise
+        raise LawError(
+            f"{what} asks for the value of a column or a parameter (by float(), if, math or NumPy), which JAX computes "
+            "later; write it with jax.numpy, as in jnp.exp(x) and jnp.where(x > 1, a, b)."
+        ) from error
 
 
 def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -> jax.Array:

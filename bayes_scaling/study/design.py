@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
 from bayes_scaling.study.reading import as_rows, one_row_a_run, symbol_of
-from bayes_scaling.study.study import Study
+from bayes_scaling.study.study import Study, require_study
 from bayes_scaling.study.validation import floats, number_of
 
 __all__ = ["design_check"]
@@ -80,7 +80,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     >>> design_check(study).codes
     ['few-runs', 'few-sizes', 'one-ratio']
     """
-    training = study.training
+    training = require_study(study).training
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
         targets = study.targets
     runs, aims = training.runs, _by_label(targets)

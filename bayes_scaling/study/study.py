@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from bayes_scaling.study.reading import (
 from bayes_scaling.study.selection import kept_by, replicates, unfinished, without_gaps
 from bayes_scaling.study.validation import CANONICAL, checked, numeric, with_numbers
 
-__all__ = ["Study"]
+__all__ = ["Study", "require_studies", "require_study"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -245,6 +245,34 @@ class Study:
         if name not in self.frame:
             raise StudyError(f"Study {self.name!r} has no column {name!r}; {remedy(name, self.frame.columns)}")
         return numeric(self.frame, name, self.names).to_numpy()
+
+
+def require_study(value: Any) -> Study:
+    """Return a study that is one.
+
+    Raises
+    ------
+    StudyError
+        It is something else, such as a table.
+    """
+    if not isinstance(value, Study):
+        raise StudyError(f"The study is a {type(value).__name__}; make it one with bs.Study.from_frame(table).")
+    return value
+
+
+def require_studies(values: Any) -> list[Study]:
+    """Return several studies as a list.
+
+    Raises
+    ------
+    StudyError
+        They are one study, a table, or not all studies.
+    """
+    if isinstance(values, (Study, str, Mapping)) or hasattr(values, "columns") or not isinstance(values, Iterable):
+        raise StudyError(
+            f"The studies are a {type(values).__name__}; give a list of studies, as in [bs.Study.from_frame(table)]."
+        )
+    return [require_study(value) for value in values]
 
 
 def _loss_of(table: pd.DataFrame, unit: str) -> str:

@@ -57,3 +57,16 @@ def test_an_unconverged_fit_is_refused_unless_overridden(posterior):
     with pytest.raises(bs.ConvergenceError, match=r"R-hat of .* is 1\.200"):
         bad.forecast({"C": 1e22})
     assert bad.forecast({"C": 1e22}, allow_unconverged=True).intervals()["median"].notna().all()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda study: bs.forecast(study, {"N": 1e9}), lambda study: bs.forecast_chunks(study, {"N": 1e9}),
+        bs.diagnose, bs.sensitivity, bs.predictive_check, bs.loo_pit, bs.complete, bs.Surface.of,
+        lambda study: bs.allocate(study, [1e21]), lambda study: bs.report(study, "report.html", {"N": 1e9}),
+    ],
+)  # fmt: skip
+def test_a_study_is_no_fit(study, use):
+    with pytest.raises(bs.LawError, match="A Study is given where a fit is needed; make one with bs.fit"):
+        use(study)

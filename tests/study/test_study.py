@@ -5,7 +5,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.errors import FileError, StudyError
 from bayes_scaling.study.card import Card
-from bayes_scaling.study.study import Study
+from bayes_scaling.study.study import Study, require_studies, require_study
 
 GOOD = {
     "run": list("abcdef"),
@@ -143,3 +143,13 @@ def test_a_unit_is_what_somebody_says():
         Study.from_frame(pd.DataFrame(GOOD).drop(columns="loss"), unit="nats")
     with pytest.raises(StudyError, match="no column 'los' to state a unit of; did you mean 'loss'"):
         study.in_units(los="nats")
+
+
+def test_a_table_is_no_study_and_one_study_no_list():
+    table, study = pd.DataFrame(GOOD), Study.from_frame(pd.DataFrame(GOOD))
+    with pytest.raises(StudyError, match=r"The study is a DataFrame; make it one with bs.Study.from_frame\(table\)"):
+        require_study(table)
+    for several in (table, study, "runs.csv", 3):
+        with pytest.raises(StudyError, match=f"The studies are a {type(several).__name__}; give a list of studies"):
+            require_studies(several)
+    assert require_studies(one for one in [study]) == [study]
