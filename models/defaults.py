@@ -79,4 +79,4 @@ def two_step_routes(columns: set[str]) -> tuple[Law, ...]:
     present = [law for law in routes() if law.feature in columns]
     if len(present) == 1:
         return (present[0].replace(jointly=(present[0].feature,)),)
-    return tuple(present) or (single_step(by_compute=not {SYMBOLS["N"], SYMBOLS["D"]} <= columns),)
+    return tuple(present) or (single_step(lean=True, by_compute=not {SYMBOLS["N"], SYMBOLS["D"]} <= columns),)

@@ -313,15 +313,21 @@ def routes(**changes: Any) -> tuple[TwoStep, TwoStep]:
     return TwoStep(feature="task_loss", **changes), TwoStep(feature="c4_loss", **changes)
 
 
-def single_step(*, by_compute: bool = False, **changes: Any) -> TwoStep:
+def single_step(*, by_compute: bool = False, lean: bool = False, **changes: Any) -> TwoStep:
     """Return the law that goes straight to accuracy, through a latent index with floor 1, where no loss is known.
 
     Parameters
     ----------
     by_compute : bool
         From FLOPs; by default from parameters and tokens.
+    lean : bool
+        Fix what accuracies without a loss do not tell from the slope and the place of their curve: how much of the
+        index is reducible, and the bend of the abscissa.  Few runs then converge at once.
     **changes
         Other fields of the law.
     """
     step1 = PowerLaw(discrepancy=0.15) if by_compute else TwoStep().step1
+    if lean:
+        step1 = step1.replace(reducible=LATENT[1] - 1)
+        changes = {"step2": SigmoidAccuracy(bend=0.0), **changes}
     return TwoStep(step1=step1.replace(E=1.0), feature=None, **changes)

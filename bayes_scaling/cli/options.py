@@ -10,6 +10,7 @@ import typer
 
 __all__ = [
     "OVERRIDE",
+    "Adapt",
     "AllowUnconverged",
     "Chains",
     "Columns",
@@ -17,6 +18,7 @@ __all__ = [
     "DropMissing",
     "Json",
     "Out",
+    "Priors",
     "Quiet",
     "Seed",
     "StudyOrFile",
@@ -40,6 +42,13 @@ DropMissing: TypeAlias = Annotated[
 ]
 Unit: TypeAlias = Annotated[
     str | None, typer.Option(help="Unit of the loss, such as 'nats per token': names it, converts nothing.")
+]
+Priors: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--prior", help="A parameter's prior: E=1.69, or 'E=Normal(1.7, 0.1)'. Repeatable; see 'laws NAME'."),
+]
+Adapt: TypeAlias = Annotated[
+    bool, typer.Option("--adapt", help="Adapt the mass matrix from the first; a fit does so where it has to.")
 ]
 Out: TypeAlias = Annotated[Path | None, typer.Option(help="Folder for tables, pictures and posteriors.")]
 Json: TypeAlias = Annotated[Path | None, typer.Option(help="File for the answer as JSON.")]

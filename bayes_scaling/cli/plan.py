@@ -10,6 +10,7 @@ import typer
 
 from bayes_scaling.cli.options import (
     OVERRIDE,
+    Adapt,
     AllowUnconverged,
     Chains,
     Columns,
@@ -17,6 +18,7 @@ from bayes_scaling.cli.options import (
     DropMissing,
     Json,
     Out,
+    Priors,
     Quiet,
     Seed,
     Unit,
@@ -47,6 +49,7 @@ def plan(
     where: Where = None,
     drop_missing: DropMissing = False,
     unit: Unit = None,
+    prior: Priors = None,
     flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
     exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
     out: Out = None,
@@ -54,6 +57,7 @@ def plan(
     seed: Seed = 0,
     draws: Draws = 1000,
     chains: Chains = 4,
+    adapt: Adapt = False,
     allow_unconverged: AllowUnconverged = False,
     quiet: Quiet = False,
 ) -> Any:
@@ -72,7 +76,7 @@ def plan(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=target, seed=seed, names=names,
     )  # fmt: skip
-    table, name, chosen = planned(table, question, law, task)
+    table, name, chosen = planned(table, question, law, task, prior)
     rule = FlopRule.of(flops, table)
     question.check(chosen, table, rule)
     if table is not None:
@@ -80,6 +84,7 @@ def plan(
     check_writable(out, json)
     print_remarks(table.remarks if table is not None else (), quiet)
 
+    how_hard = {"adapt": True} if adapt else {}
     started = time.perf_counter()
     posterior = None
     with status(quiet) as say:
@@ -89,7 +94,7 @@ def plan(
             answer = question.simulate(chosen, rule)
         else:
             say(f"Fitting {chosen.name} to {table.name} ...")
-            posterior = fit(chosen, table, seed=seed, draws=draws, chains=chains)
+            posterior = fit(chosen, table, seed=seed, draws=draws, chains=chains, **how_hard)
             posterior.require_converged(allow_unconverged, override=OVERRIDE)
             say("Deciding ...")
             answer = question.answer(surface_of(question, posterior, rule, task=task, exact=exact))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from bayes_scaling.cli.arguments import (
     parse_pairs,
     read_numbers,
 )
+from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, StudyError, TargetError
@@ -98,15 +99,19 @@ def open_planned(
 
 
 def planned(
-    table: Study | None, question: Question, law: str | None, task: str | None
+    table: Study | None,
+    question: Question,
+    law: str | None,
+    task: str | None,
+    priors: Sequence[str] | None = None,
 ) -> tuple[Study | None, str, Law]:
     """Return the study with what the law reads, the law's name, and the law; without one, only a ladder is planned."""
     if table is None:
         if not isinstance(question, Ladder):
             raise StudyError("No study is given to decide by; give its name or a file of runs.")
         name = law or "chinchilla"
-        return None, name, law_by_name(name)
-    name, laws = choose_laws(table, law)
+        return None, name, with_priors(law_by_name(name), priors)
+    name, laws = choose_laws(table, law, priors)
     chosen = laws[0]
     if "C" in chosen.run_inputs and "flops" not in table.frame and {"n_params", "tokens"} <= set(table.frame.columns):
         table = dataclasses.replace(table, frame=with_flops(table.frame, SIX_N_D))

@@ -168,10 +168,8 @@ def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = Non
     TargetError
         The forecasts are not of the same targets, or a weight is negative.
     """
-    if not isinstance(forecasts, Sequence) or not all(isinstance(one, Forecast) for one in forecasts) or not forecasts:
-        raise TargetError(
-            "The forecasts to average are none; give a list, as in [bs.forecast(p, targets) for p in fits]."
-        )
+    if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
+        raise TargetError("The forecasts to average are none; give a list of what bs.forecast returns.")
     first = forecasts[0]
     share = np.full(len(forecasts), 1.0) if weights is None else np.asarray(weights, dtype=float)
     if len(share) != len(forecasts) or not (share >= 0).all() or share.sum() <= 0:

@@ -21,6 +21,7 @@ from bayes_scaling.methods import PosteriorMethods
 from bayes_scaling.study.card import AS_GIVEN
 from bayes_scaling.study.rows import row_number
 from bayes_scaling.study.study import require_study
+from bayes_scaling.study.validation import LOSS_ERROR
 from bayes_scaling.version import __version__
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ class Posterior(PosteriorMethods):
         }
         tree = arviz_base.from_dict(groups, dims=dims, coords=coords)
         coords = {**coords, "run": run_labels(study, len(next(iter(observed.values()))))}
-        for group, arrays in (("observed_data", observed), ("constant_data", runs)):
+        outcomes = {name: values for name, values in observed.items() if name != LOSS_ERROR}
+        constants = {**runs, **{name: values for name, values in observed.items() if name not in outcomes}}
+        for group, arrays in (("observed_data", outcomes), ("constant_data", constants)):
             shown = {k: (by_run.get(k, []), np.asarray(v)) for k, v in arrays.items() if k in by_run or np.ndim(v) == 0}
             used = {d for names, _ in shown.values() for d in names}
             tree[group] = xr.DataTree(xr.Dataset(shown, coords={k: v for k, v in coords.items() if k in used}))

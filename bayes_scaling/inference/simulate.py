@@ -17,6 +17,7 @@ from bayes_scaling.law.trace import latent_sites, run_model
 from bayes_scaling.study.card import Card
 from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.study import Study
+from bayes_scaling.study.validation import LOSS_ERROR
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -64,7 +65,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     True
     """
     require_law(law)
-    frame = as_rows(design)
+    frame = as_rows(design).drop(columns=LOSS_ERROR, errors="ignore")  # of other losses than those drawn here
     card = design.card if isinstance(design, Study) else Card("simulated")
     for column in _outcomes(law):
         if column not in frame:

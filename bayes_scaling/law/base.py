@@ -34,9 +34,17 @@ from bayes_scaling.law.fields import (
 )
 from bayes_scaling.law.hooks import Hooks
 from bayes_scaling.law.priors import Prior, describe, on_runs, pack, unpack
-from bayes_scaling.law.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error, told_plainly
+from bayes_scaling.law.sites import (
+    Arrays,
+    extrapolate,
+    observe,
+    sample_or_fix,
+    sample_slope_error,
+    told_plainly,
+    with_known_error,
+)
 from bayes_scaling.study.reading import column_of, remedy
-from bayes_scaling.study.validation import numeric
+from bayes_scaling.study.validation import LOSS_ERROR, numeric
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -225,7 +233,8 @@ class Law(Hooks):
         runs : mapping of str to array, shape (run,)
             The columns that ``mean`` asks for, and the references as scalars.
         observed : mapping, optional
-            Outcomes, shape (run,); NaN marks an outcome to leave out.  None samples them.
+            Outcomes, shape (run,); NaN marks an outcome to leave out.  None samples them.  ``loss_se`` is the known
+            standard error of each loss, NaN where it is not known.
         fitted : mapping, optional
             The runs a forecast was fitted on; NaN marks padding.  When given, the extrapolation discrepancy is applied
             beyond them.
@@ -239,7 +248,8 @@ class Law(Hooks):
         if observed is None:
             numpyro.deterministic(f"{self.outcome}_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0]):
-            observe(self.outcome, self.likelihood(mean, parameters["sigma"]), observed)
+            sigma = with_known_error(parameters["sigma"], mean, observed)
+            observe(self.outcome, self.likelihood(mean, sigma), observed)
 
     # -- the data ---------------------------------------------------------------------------------------------------
 
@@ -270,7 +280,10 @@ class Law(Hooks):
                 "choose one with study.select(task=...)."
             )
         columns = self.input_arrays(study.frame)
-        return columns | self.references(columns), {self.outcome: study.column(self.outcome)}
+        observed = {self.outcome: study.column(self.outcome)}
+        if self.outcome == "loss" and LOSS_ERROR in study.frame:
+            observed[LOSS_ERROR] = study.column(LOSS_ERROR)
+        return columns | self.references(columns), observed
 
     def references(self, columns: Arrays) -> dict[str, np.ndarray]:
         """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs."""

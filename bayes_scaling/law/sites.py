@@ -14,8 +14,17 @@ import numpyro.distributions as dist
 
 from bayes_scaling.errors import LawError
 from bayes_scaling.law.priors import Prior
+from bayes_scaling.study.validation import LOSS_ERROR
 
-__all__ = ["Arrays", "extrapolate", "observe", "sample_or_fix", "sample_slope_error", "told_plainly"]
+__all__ = [
+    "Arrays",
+    "extrapolate",
+    "observe",
+    "sample_or_fix",
+    "sample_slope_error",
+    "told_plainly",
+    "with_known_error",
+]
 
 Arrays = Mapping[str, Any]
 """Columns, outcomes or parameters by name, as a law's model passes them around."""
@@ -57,6 +66,23 @@ def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -
         present = present.all(axis=tuple(range(-likelihood.event_dim, 0)))
     with numpyro.handlers.mask(mask=present):
         return numpyro.sample(site, likelihood, obs=values)
+
+
+def with_known_error(sigma: jax.Array, mean: jax.Array, observed: Arrays | None) -> jax.Array:
+    """Return the relative noise of fitted losses: ``sigma`` and their known standard errors, in quadrature.
+
+    Parameters
+    ----------
+    sigma : array
+        Relative noise that is learnt, broadcast against ``mean``.
+    mean : array
+        Expected losses.
+    observed : mapping of str to array, optional
+        Outcomes; ``loss_se``, where it is there, in the unit of the loss, NaN where it is not known.
+    """
+    if observed is None or LOSS_ERROR not in observed:
+        return sigma
+    return jnp.sqrt(sigma**2 + (jnp.nan_to_num(observed[LOSS_ERROR]) / jnp.maximum(mean, 1e-12)) ** 2)
 
 
 def sample_or_fix(site: str, prior: Prior) -> jax.Array:

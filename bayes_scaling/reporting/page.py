@@ -143,6 +143,7 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "verdict": verdict(known) if len(known) else "",
         "converged": all(fit.diagnostics.converged for fit in fits.values()),
         "study": result.study,
+        "of_study": "" if result.study.name == "runs" else f" of {result.study.name}",
         "runs": len(result.study.training.runs),
         "law": result.forecast.law,
         "mixed": len(result.posteriors) > 1,

@@ -24,7 +24,7 @@ from bayes_scaling.study.reading import (
     renamed,
 )
 from bayes_scaling.study.selection import kept_by, replicates, unfinished, without_gaps
-from bayes_scaling.study.validation import CANONICAL, checked, numeric, with_numbers
+from bayes_scaling.study.validation import CANONICAL, LOSS_ERROR, checked, numeric, with_numbers
 
 __all__ = ["Study", "require_studies", "require_study"]
 
@@ -40,7 +40,8 @@ class Study:
     ----------
     frame : pandas.DataFrame
         One row per run (and per task, where there is a ``task`` column).  ``n_params`` in parameters, ``tokens`` in
-        tokens, ``flops`` in FLOPs, ``loss`` in the unit of the card, ``accuracy`` as a fraction.  A ``role`` column
+        tokens, ``flops`` in FLOPs, ``loss`` in the unit of the card, ``loss_se``, its standard error where it is known
+        (a part of the noise of fitted runs, beside what is learnt), ``accuracy`` as a fraction.  A ``role`` column
         tells runs to fit (``train``) from runs to forecast (``target``) and runs kept aside (``extra``).  Its
         index plus one is the number of the row in the file: rows of data count from 1, selections keep their numbers.
     card : Card
@@ -199,7 +200,8 @@ class Study:
 
     def rename(self, **columns: str) -> Study:
         """Use other columns under our names, with their units: ``study.rename(loss="c4_loss")``."""
-        keep = self.frame.drop(columns=[c for c in columns if c in self.frame and c not in columns.values()])
+        gone = {*columns, *([LOSS_ERROR] if "loss" in columns else [])} - set(columns.values())  # of another loss
+        keep = self.frame.drop(columns=[column for column in self.frame if column in gone])
         frame = checked(renamed(keep, columns), columns, columns)
         names = {ours: theirs for ours, theirs in self.names.items() if ours not in columns}
         return dataclasses.replace(self, frame=frame, card=self.card.renamed(columns), names=names)

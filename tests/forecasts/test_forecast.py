@@ -70,4 +70,4 @@ def test_average_takes_draws_from_each_by_weight(posterior):
 @pytest.mark.parametrize("none", [[], "forecast", [1]])
 def test_what_is_no_forecast_is_not_averaged(none):
     with pytest.raises(bs.TargetError, match="The forecasts to average are none; give a list"):
-        average(none)
+        bs.average(none)

@@ -86,5 +86,5 @@ def test_a_part_knows_its_place_in_the_whole():
 
 
 def test_a_name_is_no_target_of_a_fit():
-    with pytest.raises(bs.TargetError, match="The target '7B' is a name, .* give inputs, as in {'N': 7e9, 'D': 4e12}"):
+    with pytest.raises(bs.TargetError, match=r"The target '7B' is a name, .* give inputs, as in {'N': 7e9, 'D': 4e12}"):
         read("7B")

@@ -128,7 +128,7 @@ def test_the_class_of_a_law_is_no_law(use):
 
 
 def test_a_floor_that_cannot_be_is_one_sentence():
-    with pytest.raises(bs.LawError, match="Chinchilla.E is -1, where its prior .* has no mass"):
+    with pytest.raises(bs.LawError, match=r"Chinchilla.E is -1, where its prior .* has no mass"):
         Chinchilla(E=-1)
     table = pd.concat([TABLE] * 4, ignore_index=True).assign(N=np.geomspace(1e8, 1e9, 8))
     with pytest.raises(bs.StudyError, match=r"fixes its floor E at 2.95, and study 'runs' has a loss of 2.9; fix it"):

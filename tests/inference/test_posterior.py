@@ -7,6 +7,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla, PowerLaw
+from tests import worlds
 
 
 @pytest.fixture(scope="module")
@@ -68,5 +69,24 @@ def test_an_unconverged_fit_is_refused_unless_overridden(posterior):
     ],
 )  # fmt: skip
 def test_a_study_is_no_fit(study, use):
-    with pytest.raises(bs.LawError, match="A Study is given where a fit is needed; make one with bs.fit"):
+    with pytest.raises(bs.LawError, match=r"A Study is given where a fit is needed; make one with bs.fit"):
         use(study)
+
+
+def test_known_errors_are_kept_beside_the_inputs_and_are_no_outcome():
+    found = worlds.chinchilla(count=10, table=worlds.on_the_curve(0.01).assign(loss_se=0.02))
+    assert set(found.tree["observed_data"].data_vars) == {"loss"}
+    assert found.tree["constant_data"]["loss_se"].to_numpy().tolist() == [0.02] * 16
+    row = found.forecast({"N": 7e9, "D": 4e12}).intervals().iloc[0]
+    bare = worlds.chinchilla(count=10, table=worlds.on_the_curve(0.01))
+    assert row["q95"] == bare.forecast({"N": 7e9, "D": 4e12}).intervals().iloc[0]["q95"]
+    scored, plain = (
+        np.asarray(bs.complete(p, ["log_likelihood"]).tree["log_likelihood"]["loss"]) for p in (found, bare)
+    )
+    assert scored.max() < plain.max()  # wider densities are lower at their middle
+
+
+def test_units_are_the_cards_or_as_given(posterior):
+    assert posterior.units == {"loss": "bits per byte (of the correct answer)"}
+    assert worlds.chinchilla(count=2).units == {"loss": "as given"}
+    assert worlds.ladder(count=2).series_units == {"task_loss": "as given"}
