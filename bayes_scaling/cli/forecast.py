@@ -80,7 +80,7 @@ def forecast(
     check_writable(out, json, report)
     print_remarks(table.remarks, quiet)
 
-    how_hard = {"adapt": True} if adapt else {}
+    how_hard: dict[str, Any] = {"adapt": True} if adapt else {}
     started = time.perf_counter()
     posteriors = []
     with status(quiet) as say:

@@ -84,7 +84,7 @@ def plan(
     check_writable(out, json)
     print_remarks(table.remarks if table is not None else (), quiet)
 
-    how_hard = {"adapt": True} if adapt else {}
+    how_hard: dict[str, Any] = {"adapt": True} if adapt else {}
     started = time.perf_counter()
     posterior = None
     with status(quiet) as say:

@@ -148,7 +148,7 @@ def sensitivity(posterior: Posterior) -> pd.DataFrame:
     labels = [label for name in draws for label in entry_labels(draws[name])]
     table = pd.DataFrame(columns, index=pd.Index(labels, name="parameter"))
     by_prior, by_data = (table[c] >= SENSITIVE for c in ("prior", "likelihood"))
-    places = np.concatenate([np.median(prior_ranks(posterior, name), axis=0) for name in draws])
+    places = np.concatenate([np.median(prior_ranks(posterior, str(name)), axis=0) for name in draws])
     apart = np.abs(places - 0.5) > 0.5 - TAIL
     words = {"conflict": by_prior & by_data & apart, "both": by_prior & by_data, "prior": by_prior}
     table = table.assign(verdict=np.select(list(words.values()), list(words), ""))

@@ -103,7 +103,7 @@ class LogStudentT(dist.Distribution):
 class RunScaled(dist.LogNormal):
     """A log-normal multiple of a number that the fitted runs give: a prior that follows the range of the data.
 
-    The number is the constant ``{parameter}_scale`` of a law's arrays (:meth:`bayes_scaling.Law.arrays`).
+    The number is the constant ``{parameter}_scale`` of a law's arrays (``Law.arrays``).
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class RunScaled(dist.LogNormal):
 
 
 def on_runs(name: str, prior: Prior, runs: Mapping[str, Any]) -> Prior:
-    """Return the prior of a parameter on these runs: a log-normal for what is :class:`RunScaled`, others as they are.
+    """Return the prior of a parameter on these runs: a log-normal for what is ``RunScaled``, others as they are.
 
     Parameters
     ----------

@@ -195,7 +195,7 @@ def distances(study: Runs, frame: pd.DataFrame, inputs: Collection[str] = ()) ->
     frame : pandas.DataFrame
         The targets, with our column names.
     inputs : collection of str
-        Columns that the law reads; :func:`measure_of` them is compared.  6ND counts where only one of the two tables
+        Columns that the law reads; ``measure_of`` them is compared.  6ND counts where only one of the two tables
         has FLOPs; NaN where the measure cannot be told.
     """
     if (measure := measure_of(inputs)) != "flops":
