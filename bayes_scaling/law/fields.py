@@ -15,7 +15,7 @@ from numpyro.distributions import Distribution
 from bayes_scaling.errors import LawArgumentError, LawError, suggest
 from bayes_scaling.law.priors import Prior
 
-__all__ = ["FieldNote", "data_field", "document", "equation_inputs", "field_notes", "is_prior", "option", "prior"]
+__all__ = ["FieldNote", "data_field", "document", "field_notes", "is_prior", "option", "prior"]
 
 LAST = ("sigma", "discrepancy")  # of every law's parameters
 WIDTH = 112  # of the text that is put into docstrings

@@ -22,8 +22,6 @@ __all__ = [
     "observe",
     "sample_or_fix",
     "sample_slope_error",
-    "told_plainly",
-    "with_known_error",
 ]
 
 Arrays = Mapping[str, Any]

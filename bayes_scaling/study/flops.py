@@ -18,8 +18,6 @@ __all__ = [
     "FlopRule",
     "Runs",
     "distances",
-    "measure_of",
-    "measured",
     "six_n_d",
     "training_flops",
     "with_flops",
