@@ -18,7 +18,6 @@ from bayes_scaling.errors import ConvergenceError, FileError, LawError
 from bayes_scaling.files import atomic_file
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.methods import PosteriorMethods
-from bayes_scaling.study.card import AS_GIVEN
 from bayes_scaling.study.rows import row_number
 from bayes_scaling.study.study import require_study
 from bayes_scaling.study.validation import LOSS_ERROR
@@ -66,13 +65,13 @@ class Posterior(PosteriorMethods):
     @property
     def units(self) -> dict[str, str]:
         """Unit of each quantity: the study's where its card says one, otherwise the law's."""
-        given = self.study.card.units
-        return {quantity: given.get(quantity, unit) for quantity, unit in self.law.quantities.items()}
+        card = self.study.card
+        return {quantity: card.unit(quantity, unit) for quantity, unit in self.law.quantities.items()}
 
     @property
     def series_units(self) -> dict[str, str]:
         """Unit of each loss of a law of several series: what the study's card says, or "as given"."""
-        return {series: self.study.card.units.get(series, AS_GIVEN) for series in self.law.series}
+        return {series: self.study.card.unit(series) for series in self.law.series}
 
     @classmethod
     def from_sampled(

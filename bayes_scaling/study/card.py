@@ -40,6 +40,10 @@ class Card:
     notes: str = ""
     tokeniser: str = ""
 
+    def unit(self, column: str, default: str = AS_GIVEN) -> str:
+        """Return the unit of a column without what the card adds in brackets; ``default`` where it states none."""
+        return self.units[column].partition(" (")[0] if column in self.units else default
+
     def renamed(self, columns: Mapping[str, str]) -> Card:
         """Return the card of a table whose column ``columns[name]`` is called ``name``: its unit goes along."""
         known = {name: self.units[old] for name, old in columns.items() if old in self.units}

@@ -87,6 +87,6 @@ def test_known_errors_are_kept_beside_the_inputs_and_are_no_outcome():
 
 
 def test_units_are_the_cards_or_as_given(posterior):
-    assert posterior.units == {"loss": "bits per byte (of the correct answer)"}
+    assert posterior.units == {"loss": "bits per byte"}
     assert worlds.chinchilla(count=2).units == {"loss": "as given"}
     assert worlds.ladder(count=2).series_units == {"task_loss": "as given"}
