@@ -58,9 +58,9 @@ from .law.priors import Prior as Prior
 from .problems import Problem as Problem
 from .problems import Problems as Problems
 from .reporting.page import report as report
+from .study.card import Card as Card
 from .study.design import design_check as design_check
 from .study.flops import FlopRule as FlopRule
-from .study.study import Card as Card
 from .study.study import Study as Study
 
 __version__: str
