@@ -59,9 +59,9 @@ from .models.recommended import forecast_runs as forecast_runs
 from .problems import Problem as Problem
 from .problems import Problems as Problems
 from .reporting.page import report as report
+from .study.card import Card as Card
 from .study.design import design_check as design_check
 from .study.flops import FlopRule as FlopRule
-from .study.study import Card as Card
 from .study.study import Study as Study
 
 __version__: str

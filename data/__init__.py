@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, suggest
-from bayes_scaling.study.study import Card, Study
+from bayes_scaling.study.card import Card
+from bayes_scaling.study.study import Study
 
 __all__ = ["available", "embedded", "load_study", "write_figures"]
 

@@ -19,28 +19,38 @@ __all__ = ["default_laws", "law_by_name"]
 def law_by_name(name: str) -> Law:
     """Return a law with its own priors, by its name in :data:`bayes_scaling.models.LAWS` or its class name.
 
+    A law in one column of the user's choice takes it after a colon.
+
     Raises
     ------
     LawError
-        There is no such law.
+        There is no such law, or it has no choice of a column.
 
     Examples
     --------
-    >>> law_by_name("power_law").name
-    'PowerLaw'
+    >>> law_by_name("power_law").name, law_by_name("power_law:tokens").run_inputs
+    ('PowerLaw', ('D',))
     """
+    name, chosen, column = name.partition(":")
     names = {**{law: module for module, law in LAWS.items()}, **{module: module for module in LAWS}}
     if name not in names:
         raise LawError(f"There is no law {name!r}; {suggest(name, LAWS)}")
     module = names[name]
-    return getattr(importlib.import_module(f"bayes_scaling.models.{module}"), LAWS[module])()
+    law = getattr(importlib.import_module(f"bayes_scaling.models.{module}"), LAWS[module])
+    if not chosen:
+        return law()
+    if "column" not in law.notes or not column:
+        raise LawError(
+            f"The law {name + chosen + column!r} is no law in a column; write power_law:COLUMN, or {module} alone."
+        )
+    return law(column=column)
 
 
 def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     """Return the law a study calls for: its name, and the one or more variants whose forecasts are averaged.
 
-    Tasks call for the two-step law (through the task loss and the C4 loss, where both are there), parameters and
-    tokens for Chinchilla, FLOPs alone for a power law.
+    Tasks call for the two-step law (through the task loss and the C4 loss, where both are there, and in a single step
+    where neither is), parameters and tokens for Chinchilla, FLOPs alone for a power law.
 
     Raises
     ------
@@ -48,8 +58,10 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
         The study has no inputs any of them could use.
     """
     columns = set(study.frame.columns)
-    if "task" in columns and "accuracy" in columns:
-        return "two_step", two_step_routes(columns)
+    sized = {SYMBOLS["N"], SYMBOLS["D"]} <= columns
+    if {"task", "accuracy"} <= columns and (sized or SYMBOLS["C"] in columns):
+        laws = two_step_routes(columns)
+        return ("two_step" if laws[0].route else "two_step in a single step"), laws
     for name, symbols in (("chinchilla", "ND"), ("power_law", "C")):
         if {SYMBOLS[s] for s in symbols} <= columns:
             return name, (law_by_name(name),)
@@ -61,10 +73,10 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
 
 
 def two_step_routes(columns: set[str]) -> tuple[Law, ...]:
-    """Return the two-step law through each loss among ``columns`` that it can read accuracy from."""
-    from bayes_scaling.models.two_step import TwoStep, routes
+    """Return the two-step law through each loss among ``columns``; in a single step where there is none."""
+    from bayes_scaling.models.two_step import routes, single_step
 
     present = [law for law in routes() if law.feature in columns]
     if len(present) == 1:
         return (present[0].replace(jointly=(present[0].feature,)),)
-    return tuple(present) or (TwoStep(),)  # whose own message names the missing column
+    return tuple(present) or (single_step(lean=True, by_compute=not {SYMBOLS["N"], SYMBOLS["D"]} <= columns),)

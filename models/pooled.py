@@ -18,8 +18,9 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, prior
 from bayes_scaling.law.pooling import assemble, pooled
 from bayes_scaling.law.priors import Prior
-from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
+from bayes_scaling.law.sites import Arrays, observe, sample_slope_error, with_known_error
 from bayes_scaling.models.chinchilla import Chinchilla
+from bayes_scaling.study.validation import LOSS_ERROR
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -97,7 +98,7 @@ class Pooled(Law):
         if observed is None:
             numpyro.deterministic("loss_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2), numpyro.plate("each", count, dim=-1):
-            observe("loss", self.curve.likelihood(mean, sigma), observed)
+            observe("loss", self.curve.likelihood(mean, with_known_error(sigma, mean, observed)), observed)
 
     def _columns(self, runs: Arrays) -> dict[str, Any]:
         return {name: runs[name][:, None] if name in self.run_inputs else runs[name] for name in self.inputs}
@@ -129,10 +130,14 @@ class Pooled(Law):
         for name in self.run_inputs:
             if (frame.groupby("run")[self.columns[name]].nunique() > 1).any():
                 raise StudyError(f"A run of study {study.name!r} has several values of {name}; give each its own run.")
-        wide = frame.pivot(index="run", columns="task", values=outcome).loc[rows["run"], study.tasks]
+        of_losses = {"loss": outcome} | ({LOSS_ERROR: LOSS_ERROR} if LOSS_ERROR in frame and outcome == "loss" else {})
+        observed = {
+            name: frame.pivot(index="run", columns="task", values=column).loc[rows["run"], study.tasks].to_numpy(float)
+            for name, column in of_losses.items()
+        }
         each = [self.curve.arrays(self._series(study, task))[0] for task in study.tasks]
         references = {n: np.array([r[n] for r in each]) for n in each[0] if n not in self.run_inputs}
-        return {**columns, **references, "task": np.zeros(len(study.tasks))}, {"loss": wide.to_numpy(dtype=float)}
+        return {**columns, **references, "task": np.zeros(len(study.tasks))}, observed
 
     def _series(self, study: Study, task: str) -> Study:
         """Return the rows of one series that hold an outcome."""

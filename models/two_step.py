@@ -20,7 +20,9 @@ from bayes_scaling.law.pooling import assemble, pooled
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.models.chinchilla import Chinchilla
+from bayes_scaling.models.power_law import PowerLaw
 from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
+from bayes_scaling.study.card import AS_GIVEN
 from bayes_scaling.study.panel import Panel
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ IRREDUCIBLE = dist.LogNormal(0.0, 1.0)
 
 SHARED_EXPONENT = dist.LogNormal(math.log(0.3), 0.15)
 """Prior of the exponent that the series of a ladder share: each may differ from it, so that it needs no heavy tails."""
+
+CHANCE = "chance: the accuracy of guessing, 0.25 for four choices"
+NO_LOSS = "without a loss, single_step() goes straight to accuracy, as the commands do where no --law is given"
 
 WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
 LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
@@ -131,11 +136,11 @@ class TwoStep(Law):
     @property
     def quantities(self) -> dict[str, str]:
         """Loss of each series (where one is observed) and accuracy of each task, with units."""
-        return {"accuracy": "fraction"} if self.feature is None else {"loss": "nats", "accuracy": "fraction"}
+        return {"accuracy": "fraction"} if self.feature is None else {"loss": AS_GIVEN, "accuracy": "fraction"}
 
     @property
     def series_units(self) -> dict[str, str]:
-        """Units of the loss columns a ladder has."""
+        """Units of the loss columns a ladder has, which the priors were stated for."""
         return {"task_loss": "bits per byte", "c4_loss": "nats per token", "task_ce": "nats"}
 
     @property
@@ -257,7 +262,7 @@ class TwoStep(Law):
         if missing := [column for column in needed if column not in study.frame]:
             raise StudyError(
                 f"{self.name} needs {', '.join(needed)} in one row per run and task, and study {study.name!r} lacks "
-                f"{', '.join(missing)} (chance: the accuracy of guessing, 0.25 for four choices)."
+                f"{', '.join(missing)} ({NO_LOSS if set(missing) <= set(self.series) else CHANCE})."
             )
         panel = Panel.of(study)
         for column in ("chance", "accuracy", *self.series):
@@ -308,6 +313,21 @@ def routes(**changes: Any) -> tuple[TwoStep, TwoStep]:
     return TwoStep(feature="task_loss", **changes), TwoStep(feature="c4_loss", **changes)
 
 
-def single_step(**changes: Any) -> TwoStep:
-    """Return the law that goes from parameters and tokens straight to accuracy, through a latent index with floor 1."""
-    return TwoStep(step1=TwoStep().step1.replace(E=1.0), feature=None, **changes)
+def single_step(*, by_compute: bool = False, lean: bool = False, **changes: Any) -> TwoStep:
+    """Return the law that goes straight to accuracy, through a latent index with floor 1, where no loss is known.
+
+    Parameters
+    ----------
+    by_compute : bool
+        From FLOPs; by default from parameters and tokens.
+    lean : bool
+        Fix what accuracies without a loss do not tell from the slope and the place of their curve: how much of the
+        index is reducible, and the bend of the abscissa.  Few runs then converge at once.
+    **changes
+        Other fields of the law.
+    """
+    step1 = PowerLaw(discrepancy=0.15) if by_compute else TwoStep().step1
+    if lean:
+        step1 = step1.replace(reducible=LATENT[1] - 1)
+        changes = {"step2": SigmoidAccuracy(bend=0.0), **changes}
+    return TwoStep(step1=step1.replace(E=1.0), feature=None, **changes)

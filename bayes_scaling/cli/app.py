@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if hasattr(error, "format_message"):  # what typer says of a bad option
             said = error.format_message() or "Give a command; see bayes-scaling --help."
-            fail(f"{said} Leave no space after a comma." if "extra argument" in said else said, 2)
+            words = sys.argv[1:] if arguments is None else arguments
+            fail(f"{said} {of_spaces(words)}" if "extra argument" in said else said, 2)
         if sys.flags.dev_mode:
             raise
         fail(f"Unforeseen {type(error).__name__}: {error} (python -X dev -m bayes_scaling shows where).", 1)
@@ -64,6 +65,25 @@ def fail(message: str, code: int) -> None:
     """Say one sentence on the error stream and leave."""
     sys.stderr.write(f"bayes-scaling: {' '.join(message.split())}\n")
     sys.exit(code)
+
+
+def of_spaces(words: Sequence[str]) -> str:
+    """Return how to write what the shell has torn apart at a space.
+
+    Examples
+    --------
+    >>> of_spaces(["--map", "tokens=D,", "loss=val"]), of_spaces(["--task", "ARC", "Challenge"])
+    ('Leave no space after a comma.', 'Put what has a space in it into quotes, as in --task "ARC Challenge".')
+    """
+    if any(word.endswith(",") for word in words):
+        return "Leave no space after a comma."
+    pairs = [
+        (option, first, second)
+        for option, first, second in zip(words, words[1:], words[2:], strict=False)
+        if option.startswith("--") and not first.startswith("-") and not second.startswith("-")
+    ]
+    option, first, second = pairs[0] if pairs else ("--task", "ARC", "Challenge")
+    return f'Put what has a space in it into quotes, as in {option} "{first} {second}".'
 
 
 def show_version(wanted: bool) -> None:

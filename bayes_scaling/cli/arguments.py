@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.data import available, load_study
 from bayes_scaling.decisions.inputs import positive
 from bayes_scaling.errors import DecisionError, StudyError, TargetError, suggest
@@ -30,7 +31,7 @@ __all__ = [
     "read_numbers",
 ]
 
-RESERVED = ("name", "card", "frame", "where", "drop_missing")
+RESERVED = ("name", "card", "frame", "where", "drop_missing", "unit")
 
 
 def open_study(name: str, columns: Sequence[str] | None = None, flops: str | None = None, **options: Any) -> Study:
@@ -45,7 +46,7 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     flops : str, optional
         What ``--flops`` says.
     **options
-        ``where`` and ``drop_missing``, as in :meth:`bayes_scaling.Study.from_frame`.
+        ``where``, ``drop_missing`` and ``unit``, as in :meth:`bayes_scaling.Study.from_frame`.
     """
     carried = name in available()
     path = Path(name)
@@ -89,9 +90,10 @@ def parse_columns(given: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     return mapping
 
 
-def choose_laws(study: Study, law: str | None) -> tuple[str, tuple[Law, ...]]:
-    """Return the law of ``--law``, or those that the study's columns call for, and the name of the choice."""
-    return (law, (law_by_name(law),)) if law else default_laws(study)
+def choose_laws(study: Study, law: str | None, priors: Sequence[str] | None = None) -> tuple[str, tuple[Law, ...]]:
+    """Return the law of ``--law``, or those that the study's columns call for, with ``--prior``, and their name."""
+    name, laws = (law, (law_by_name(law),)) if law else default_laws(study)
+    return name, tuple(with_priors(one, priors) for one in laws)
 
 
 def parse_pairs(text: str, option: str, example: str, error: type[Exception]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import typer
 
 from bayes_scaling.cli.options import (
     OVERRIDE,
+    Adapt,
     AllowUnconverged,
     Chains,
     Columns,
@@ -17,9 +18,11 @@ from bayes_scaling.cli.options import (
     DropMissing,
     Json,
     Out,
+    Priors,
     Quiet,
     Seed,
     StudyOrFile,
+    Unit,
     Where,
     command_line,
 )
@@ -44,6 +47,8 @@ def forecast(
     columns: Columns = None,
     where: Where = None,
     drop_missing: DropMissing = False,
+    unit: Unit = None,
+    prior: Priors = None,
     flops: Annotated[str | None, typer.Option(help="6ND: compute FLOPs as 6 x parameters x tokens.")] = None,
     out: Out = None,
     json: Json = None,
@@ -51,6 +56,7 @@ def forecast(
     seed: Seed = 0,
     draws: Draws = 1000,
     chains: Chains = 4,
+    adapt: Adapt = False,
     allow_unconverged: AllowUnconverged = False,
     quiet: Quiet = False,
 ) -> Any:
@@ -64,8 +70,8 @@ def forecast(
     from bayes_scaling.reporting.result import Result
     from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
-    table = open_study(study, columns, flops, where=where, drop_missing=drop_missing)
-    name, laws = choose_laws(table, law)
+    table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit)
+    name, laws = choose_laws(table, law, prior)
     table = choose_tasks(table, laws[0], tuple(task or ()))
     targets = choose_targets(table, tuple(target or ()), flops)
     for one in laws:
@@ -74,13 +80,14 @@ def forecast(
     check_writable(out, json, report)
     print_remarks(table.remarks, quiet)
 
+    how_hard: dict[str, Any] = {"adapt": True} if adapt else {}
     started = time.perf_counter()
     posteriors = []
     with status(quiet) as say:
         for i, one in enumerate(laws, start=1):
             which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
             say(f"Fitting {one.name}{which} to {table.name!r}, {len(table.training.runs)} runs ...")
-            posteriors.append(fit(one, table, seed=seed, draws=draws, chains=chains))
+            posteriors.append(fit(one, table, seed=seed, draws=draws, chains=chains, **how_hard))
             posteriors[-1].require_converged(allow_unconverged, override=OVERRIDE)
         say("Forecasting ...")
         forecasts = [forecast_runs(p, targets, allow_unconverged=True) for p in posteriors]

@@ -12,7 +12,7 @@ from bayes_scaling.data import embedded, load_study
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.priors import describe
 from bayes_scaling.reporting.law_card import prose
-from bayes_scaling.study.study import Card
+from bayes_scaling.study.card import Card
 
 __all__ = ["law_table", "prior_table", "study_table"]
 

@@ -10,6 +10,7 @@ import typer
 
 __all__ = [
     "OVERRIDE",
+    "Adapt",
     "AllowUnconverged",
     "Chains",
     "Columns",
@@ -17,9 +18,11 @@ __all__ = [
     "DropMissing",
     "Json",
     "Out",
+    "Priors",
     "Quiet",
     "Seed",
     "StudyOrFile",
+    "Unit",
     "Where",
     "command_line",
 ]
@@ -36,6 +39,16 @@ Columns: TypeAlias = Annotated[
 Where: TypeAlias = Annotated[str | None, typer.Option(help="Rows to keep, a pandas query: \"State == 'finished'\".")]
 DropMissing: TypeAlias = Annotated[
     bool, typer.Option("--drop-missing", help="Leave out rows in which a column that is read is missing or infinite.")
+]
+Unit: TypeAlias = Annotated[
+    str | None, typer.Option(help="Unit of the loss, such as 'nats per token': names it, converts nothing.")
+]
+Priors: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--prior", help="A parameter's prior: E=1.69, or 'E=Normal(1.7, 0.1)'. Repeatable; see 'laws NAME'."),
+]
+Adapt: TypeAlias = Annotated[
+    bool, typer.Option("--adapt", help="Adapt the mass matrix from the first; a fit does so where it has to.")
 ]
 Out: TypeAlias = Annotated[Path | None, typer.Option(help="Folder for tables, pictures and posteriors.")]
 Json: TypeAlias = Annotated[Path | None, typer.Option(help="File for the answer as JSON.")]

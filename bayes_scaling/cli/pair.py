@@ -8,6 +8,7 @@ import typer
 
 from bayes_scaling.cli.options import (
     OVERRIDE,
+    Adapt,
     AllowUnconverged,
     Chains,
     Columns,
@@ -15,9 +16,11 @@ from bayes_scaling.cli.options import (
     DropMissing,
     Json,
     Out,
+    Priors,
     Quiet,
     Seed,
     StudyOrFile,
+    Unit,
     Where,
 )
 
@@ -44,11 +47,14 @@ def pair(
     columns: Columns = None,
     where: Where = None,
     drop_missing: DropMissing = False,
+    unit: Unit = None,
+    prior: Priors = None,
     out: Out = None,
     json: Json = None,
     seed: Seed = 0,
     draws: Draws = 1000,
     chains: Chains = 4,
+    adapt: Adapt = False,
     allow_unconverged: AllowUnconverged = False,
     quiet: Quiet = False,
 ) -> Any:
@@ -57,6 +63,7 @@ def pair(
 
     from bayes_scaling.cli.arguments import open_study
     from bayes_scaling.cli.pairings import Aim, read_pairings
+    from bayes_scaling.cli.priors import with_priors
     from bayes_scaling.data import load_study
     from bayes_scaling.errors import StudyError
     from bayes_scaling.files import check_writable
@@ -66,19 +73,20 @@ def pair(
     from bayes_scaling.reporting.pairs import pair_rows, print_pairs, write_pairs
     from bayes_scaling.reporting.screen import print_remarks, status
 
+    law = with_priors(ShiftedPowerLaw(), prior)
     aim = Aim.read(value or (), run or ())
     if full:
         table = load_study(study, full=True)
         table = table.select(where) if where else table
     else:
         table = open_study(study, columns, where=where, drop_missing=drop_missing)
-    pairings = read_pairings(table, source, target, sets=sets, by=by, aim=aim)
+    pairings = read_pairings(table, source, target, sets=sets, by=by, aim=aim, unit=unit)
     check_writable(out, json)
     print_remarks(table.remarks, quiet)
     with status(quiet) as say:
         say(f"Fitting {len(pairings)} pairs of losses ...")
         studies = [pairing.study for pairing, _ in pairings]
-        batch = fit_many(ShiftedPowerLaw(), studies, seed=seed, draws=draws, chains=chains, progress=False)
+        batch = fit_many(law, studies, seed=seed, draws=draws, chains=chains, adapt=adapt or None, progress=False)
         blocks = []
         for (pairing, aims), member in zip(pairings, batch, strict=True):
             if member.posterior is None:

@@ -112,9 +112,11 @@ class Aim:
 
 
 def read_pairings(
-    study: Study, source: str, target: str, *, sets: str, by: str, aim: Aim | None = None
+    study: Study, source: str, target: str, *, sets: str, by: str, aim: Aim | None = None, unit: str | None = None
 ) -> list[tuple[Pairing, pd.DataFrame | None]]:
     """Return the pairings that ``--from`` and ``--to`` ask for, each with its targets where ``aim`` gives them.
+
+    ``unit`` is that of the loss of ``--to``; by default the card's.
 
     Raises
     ------
@@ -131,6 +133,7 @@ def read_pairings(
             f"Study {study.name!r} has no column {sets!r} to tell training sets apart; "
             f"{suggest(sets, study.frame.columns)}"
         )
+    study = study if unit is None else study.in_units(**{ordinate.loss: unit})
     found = []
     for one in known if abscissa.name == ALL else [abscissa.name]:
         others = [one] if ordinate.name == SAME else known if ordinate.name == ALL else [ordinate.name]

@@ -10,6 +10,7 @@ import typer
 
 from bayes_scaling.cli.options import (
     OVERRIDE,
+    Adapt,
     AllowUnconverged,
     Chains,
     Columns,
@@ -17,8 +18,10 @@ from bayes_scaling.cli.options import (
     DropMissing,
     Json,
     Out,
+    Priors,
     Quiet,
     Seed,
+    Unit,
     Where,
 )
 
@@ -45,6 +48,8 @@ def plan(
     columns: Columns = None,
     where: Where = None,
     drop_missing: DropMissing = False,
+    unit: Unit = None,
+    prior: Priors = None,
     flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
     exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
     out: Out = None,
@@ -52,24 +57,26 @@ def plan(
     seed: Seed = 0,
     draws: Draws = 1000,
     chains: Chains = 4,
+    adapt: Adapt = False,
     allow_unconverged: AllowUnconverged = False,
     quiet: Quiet = False,
 ) -> Any:
     """Decide: split a budget, cost a target, choose the next run, or size a ladder; one of the four at a time."""
-    from bayes_scaling.cli.planning import caveats, open_planned, planned, read_question, surface_of
+    from bayes_scaling.cli.planning import caveats, doubts, open_planned, planned, read_question, surface_of
     from bayes_scaling.cli.questions import Ladder
     from bayes_scaling.files import check_writable
     from bayes_scaling.inference.fit import check_size, fit
+    from bayes_scaling.problems import Problems
     from bayes_scaling.reporting.plan import Plan, print_plan, write_plan_file, write_plan_folder
     from bayes_scaling.reporting.screen import output, print_remarks, status
     from bayes_scaling.study.flops import FlopRule
 
-    table, names = open_planned(study, ladder, columns, where=where, drop_missing=drop_missing)
+    table, names = open_planned(study, ladder, columns, where=where, drop_missing=drop_missing, unit=unit)
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=target, seed=seed, names=names,
     )  # fmt: skip
-    table, name, chosen = planned(table, question, law, task)
+    table, name, chosen = planned(table, question, law, task, prior)
     rule = FlopRule.of(flops, table)
     question.check(chosen, table, rule)
     if table is not None:
@@ -77,6 +84,7 @@ def plan(
     check_writable(out, json)
     print_remarks(table.remarks if table is not None else (), quiet)
 
+    how_hard: dict[str, Any] = {"adapt": True} if adapt else {}
     started = time.perf_counter()
     posterior = None
     with status(quiet) as say:
@@ -86,14 +94,17 @@ def plan(
             answer = question.simulate(chosen, rule)
         else:
             say(f"Fitting {chosen.name} to {table.name} ...")
-            posterior = fit(chosen, table, seed=seed, draws=draws, chains=chains)
+            posterior = fit(chosen, table, seed=seed, draws=draws, chains=chains, **how_hard)
             posterior.require_converged(allow_unconverged, override=OVERRIDE)
             say("Deciding ...")
             answer = question.answer(surface_of(question, posterior, rule, task=task, exact=exact))
             answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None))
+        against = doubts(posterior, answer) if posterior is not None else Problems()
         convention = "as in the study" if "C" in chosen.run_inputs else rule.name
         seconds = time.perf_counter() - started
-        found = Plan(question.name, table.name if table else "", name, convention, seed, seconds, posterior, answer)
+        found = Plan(
+            question.name, table.name if table else "", name, convention, seed, seconds, posterior, answer, against
+        )
         if out:
             say("Drawing and writing ...")
             write_plan_folder(found, out)

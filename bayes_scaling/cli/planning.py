@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,22 @@ from bayes_scaling.cli.arguments import (
     parse_pairs,
     read_numbers,
 )
+from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, StudyError, TargetError
+from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import law_by_name
+from bayes_scaling.problems import Problems
+from bayes_scaling.reporting.plan import Answer
+from bayes_scaling.study.design import design_check
 from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
 from bayes_scaling.study.reading import read_table, under_our_names
 from bayes_scaling.study.study import Study
 
-__all__ = ["caveats", "open_planned", "planned", "read_question", "surface_of"]
+__all__ = ["caveats", "doubts", "open_planned", "planned", "read_question", "surface_of"]
 
 
 def read_question(
@@ -94,15 +99,19 @@ def open_planned(
 
 
 def planned(
-    table: Study | None, question: Question, law: str | None, task: str | None
+    table: Study | None,
+    question: Question,
+    law: str | None,
+    task: str | None,
+    priors: Sequence[str] | None = None,
 ) -> tuple[Study | None, str, Law]:
     """Return the study with what the law reads, the law's name, and the law; without one, only a ladder is planned."""
     if table is None:
         if not isinstance(question, Ladder):
             raise StudyError("No study is given to decide by; give its name or a file of runs.")
         name = law or "chinchilla"
-        return None, name, law_by_name(name)
-    name, laws = choose_laws(table, law)
+        return None, name, with_priors(law_by_name(name), priors)
+    name, laws = choose_laws(table, law, priors)
     chosen = laws[0]
     if "C" in chosen.run_inputs and "flops" not in table.frame and {"n_params", "tokens"} <= set(table.frame.columns):
         table = dataclasses.replace(table, frame=with_flops(table.frame, SIX_N_D))
@@ -119,6 +128,15 @@ def surface_of(question: Question, posterior: Posterior, rule: FlopRule, *, task
     return Surface.of(
         posterior, flops=rule, quantity=quantity, series=series, discrepancy=not exact, allow_unconverged=True
     )
+
+
+def doubts(posterior: Posterior, answer: Answer) -> Problems:
+    """Return what speaks against the fit, and against going as far as the answer does, the worst first."""
+    study = posterior.study
+    if "flops" not in study.frame and {"n_params", "tokens"} <= set(study.frame):  # answers are in FLOPs
+        study = dataclasses.replace(study, frame=with_flops(study.frame, SIX_N_D))
+    design = design_check(study, answer.aims, law=posterior.law)
+    return Problems((*design, *diagnose(posterior))).ranked()
 
 
 def caveats(posterior: Posterior, rule: FlopRule, *, law_named: bool) -> list[str]:

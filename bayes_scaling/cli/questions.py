@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
@@ -79,7 +79,7 @@ class Split:
         path = allocate(surface, budget_range(surface, self.budgets))
         pictures = {"plan": partial(plot_frontier, found, path)}
         pictures |= {f"regret_{p.flops:.3g}": partial(plot_regret, p) for p in prices}
-        return Answer(tuple(sentences), tables, pictures)
+        return Answer(tuple(sentences), tables, pictures, of_budgets(self.budgets))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Cost:
                 )
             else:
                 sentences.append("More likely than not it is never reached, so no model is cheapest over its life.")
-        return Answer(tuple(sentences), tables, {"plan": partial(plot_reach, found)})
+        return Answer(tuple(sentences), tables, {"plan": partial(plot_reach, found)}, of_budgets([budget]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +165,7 @@ class Next:
         if "flops" in self.candidates:
             sentences.append("Costs are the FLOPs that the candidates came with.")
         tables = {"plan": found.table(), "batch": found.batch, "baseline": found.baseline}
-        return Answer(tuple(sentences), tables, {"plan": partial(plot_next_runs, found)})
+        return Answer(tuple(sentences), tables, {"plan": partial(plot_next_runs, found)}, pd.DataFrame([self.target]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +203,14 @@ class Ladder:
             f"{100 * row['q95']:.2g} %)."
             for row in table.to_dict("records")
         )
-        return Answer(sentences, {"plan": table, "families": found.draws}, {"plan": partial(plot_ladder_plans, found)})
+        pictures = {"plan": partial(plot_ladder_plans, found)}
+        return Answer(sentences, {"plan": table, "families": found.draws}, pictures, pd.DataFrame([self.target]))
+
+
+def of_budgets(budgets: Iterable[float]) -> pd.DataFrame:
+    """Return budgets as runs to look at; what is never reached is none."""
+    finite = [float(budget) for budget in budgets if np.isfinite(budget)]
+    return pd.DataFrame({"target": [f"{budget:.3g} FLOPs" for budget in finite], "flops": finite})
 
 
 def describe(quantity: str, value: float, unit: str) -> str:
@@ -215,5 +222,5 @@ def describe(quantity: str, value: float, unit: str) -> str:
     ('a loss of 2.1 nats per token', 'an accuracy of 70 %')
     """
     article = "an" if quantity[0] in "aeiou" else "a"
-    factor, unit, *_ = scale_of(unit)
-    return f"{article} {quantity} of {factor * value:.4g} {unit}"
+    scale = scale_of(unit)
+    return f"{article} {quantity} of {scale.factor * value:.4g} {scale.said}".rstrip()

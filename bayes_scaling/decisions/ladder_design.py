@@ -16,7 +16,7 @@ from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.batch import fit_many
-from bayes_scaling.inference.fit import check_size
+from bayes_scaling.inference.fit import check_size, require_law
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.precision import double_precision
@@ -140,7 +140,7 @@ def plan_ladders(
     """
     if not plans or families < 1:
         raise DecisionError(f"{len(plans)} plans for {families} families are nothing to simulate; give one or more.")
-    law = family.law if isinstance(family, Posterior) else family
+    law = family.law if isinstance(family, Posterior) else require_law(family)
     rule = FlopRule.of(flops, family.study if isinstance(family, Posterior) else None)
     if isinstance(family, Posterior):
         family.require_converged(allow_unconverged)

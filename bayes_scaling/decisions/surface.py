@@ -14,12 +14,12 @@ from bayes_scaling.decisions.inputs import SCALE, scale_columns
 from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
+from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import run_model
 from bayes_scaling.study.flops import FlopRule, PerToken
 
 if TYPE_CHECKING:
-    from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
@@ -111,7 +111,7 @@ class Surface:
         DecisionError
             The FLOP convention is unknown, or the law also reads FLOPs that were counted by another one.
         """
-        posterior.require_converged(allow_unconverged)
+        require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
         given = dict(given or {})
         for name in law.run_inputs:

@@ -12,7 +12,8 @@ from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.scores import summarise
-from bayes_scaling.inference.fit import fit
+from bayes_scaling.inference.fit import fit, require_law
+from bayes_scaling.study.study import require_study
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -48,7 +49,7 @@ def fit_and_forecast(
     **options
         Passed to :func:`bayes_scaling.fit`.
     """
-    several = [laws] if not isinstance(laws, Sequence) else list(laws)
+    several = [require_law(law) for law in (laws if isinstance(laws, Sequence) else [laws])]
     forecasts = [
         forecast(
             fit(law, training, seed=seed, **options),
@@ -79,7 +80,7 @@ def expanding_window(study: Study, by: str, cuts: Sequence[float] | None = None)
     StudyError
         A cut leaves nothing to fit or nothing to forecast.
     """
-    training = study.training
+    training = require_study(study).training
     values = training.column(by)
     if cuts is None:
         quantiles = np.quantile(values, [1 / 2, 2 / 3, 4 / 5], method="lower")

@@ -11,7 +11,7 @@ import xarray as xr
 
 from bayes_scaling.errors import TargetError, suggest
 from bayes_scaling.evaluation.groups import cumulative, with_groups
-from bayes_scaling.evaluation.labels import entry_labels, labels_of, outcomes, parameters, pointwise
+from bayes_scaling.evaluation.labels import entry_labels, labels_of, outcomes, parameters, pointwise, prior_ranks
 from bayes_scaling.evaluation.loo import psis
 from bayes_scaling.forecasts.quantiles import QUANTILES
 
@@ -22,6 +22,9 @@ __all__ = ["SENSITIVE", "loo_pit", "predictive_check", "sensitivity"]
 
 SENSITIVE = 0.05
 """From here on a parameter counts as sensitive (Kallioinen et al. 2024, section 4)."""
+
+TAIL = 0.05
+"""On either side of the prior: there, prior and runs are in conflict where a parameter is sensitive to both."""
 
 SOURCES = {"prior": "prior_predictive", "posterior": "posterior_predictive"}
 
@@ -116,8 +119,9 @@ def sensitivity(posterior: Posterior) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per parameter (and series or task): ``prior``, ``likelihood`` (change of the posterior per doubling of
-        the power, above 0.05 is sensitive) and ``verdict``: ``conflict`` where both are (the prior pulls against the
-        runs), ``prior`` where only the prior is (the runs say little), or empty.
+        the power, above 0.05 is sensitive) and ``verdict``: ``prior`` where only the prior is (the runs say little);
+        where both are, ``conflict`` if the posterior's median lies in the outermost tenth of the prior (the prior pulls
+        against the runs) and ``both`` if it does not (the two agree, and neither decides alone); otherwise empty.
 
     Notes
     -----
@@ -130,7 +134,8 @@ def sensitivity(posterior: Posterior) -> pd.DataFrame:
     .. [1] Kallioinen, Paananen, Bürkner and Vehtari 2024, "Detecting and diagnosing prior and likelihood sensitivity
        with power-scaling", Statistics and Computing 34, arXiv 2107.14054.
     """
-    whole = with_groups(posterior, "run_log_likelihood", "log_prior").tree
+    posterior = with_groups(posterior, "run_log_likelihood", "log_prior", "prior")
+    whole = posterior.tree
     draws = whole["posterior"].dataset[parameters(posterior)]
     joint = whole["run_log_likelihood"].dataset.fillna(0.0)
     priors = whole["log_prior"].dataset.drop_vars([f"{name}_offset" for name in draws], errors="ignore")
@@ -143,7 +148,10 @@ def sensitivity(posterior: Posterior) -> pd.DataFrame:
     labels = [label for name in draws for label in entry_labels(draws[name])]
     table = pd.DataFrame(columns, index=pd.Index(labels, name="parameter"))
     by_prior, by_data = (table[c] >= SENSITIVE for c in ("prior", "likelihood"))
-    table = table.assign(verdict=np.select([by_prior & by_data, by_prior], ["conflict", "prior"], ""))
+    places = np.concatenate([np.median(prior_ranks(posterior, str(name)), axis=0) for name in draws])
+    apart = np.abs(places - 0.5) > 0.5 - TAIL
+    words = {"conflict": by_prior & by_data & apart, "both": by_prior & by_data, "prior": by_prior}
+    table = table.assign(verdict=np.select(list(words.values()), list(words), ""))
     table.attrs = {"fit": fit_name(posterior)}
     return table
 
@@ -155,5 +163,5 @@ def fit_name(posterior: Posterior) -> str:
 
 def _units(posterior: Posterior) -> dict[str, str]:
     """Return the unit of each quantity, in words where its series have several."""
-    several = {"loss": "each series in its unit"} if posterior.law.series_units else {}
+    several = {"loss": "each series in its unit"} if posterior.series_units else {}
     return posterior.units | {name: words for name, words in several.items() if name in posterior.units}

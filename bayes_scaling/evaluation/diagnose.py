@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,10 @@ from scipy.special import ndtri
 from bayes_scaling.errors import LawError
 from bayes_scaling.evaluation.checks import loo_pit
 from bayes_scaling.evaluation.groups import with_groups
-from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, supports
+from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, prior_ranks, supports
 from bayes_scaling.inference.diagnostics import IMPORTED
+from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.problems import Problem, Problems
-
-if TYPE_CHECKING:
-    from bayes_scaling.inference.posterior import Posterior
 
 __all__ = ["contraction", "diagnose", "examine", "outliers"]
 
@@ -90,7 +87,7 @@ def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:
     .. [2] Betancourt 2016, "Diagnosing Suboptimal Cotangent Disintegrations in Hamiltonian Monte Carlo",
        arXiv 1604.00695.
     """
-    diagnostics = posterior.diagnostics
+    diagnostics = require_posterior(posterior).diagnostics
     found = [*diagnostics.refusals()]
     unknown = diagnostics.method == IMPORTED and np.isnan(diagnostics.min_bfmi)
     if not (diagnostics.min_bfmi >= MIN_BFMI or unknown):
@@ -137,7 +134,7 @@ def contraction(posterior: Posterior, *, seed: int | None = None) -> pd.Series:
     values = {}
     for name in parameters(posterior):
         draws = whole.tree["posterior"].dataset[name]
-        for label, share in zip(entry_labels(draws), _contraction(_ranks(whole, name)), strict=True):
+        for label, share in zip(entry_labels(draws), _contraction(prior_ranks(whole, name)), strict=True):
             values[label] = share
     return pd.Series(values, name="contraction", dtype=float)
 
@@ -145,7 +142,7 @@ def contraction(posterior: Posterior, *, seed: int | None = None) -> pd.Series:
 def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[Problem]:
     """Say what is wrong with one parameter, all its series together."""
     draws = whole.tree["posterior"].dataset[name]
-    labels, ranks = entry_labels(draws), _ranks(whole, name)
+    labels, ranks = entry_labels(draws), prior_ranks(whole, name)
     chains = draws.to_numpy().reshape(*draws.shape[:2], -1)
 
     with np.errstate(all="ignore"):  # a chain that stands still
@@ -192,15 +189,6 @@ def _count(name: str, hit: np.ndarray) -> str:
 
 def _contraction(ranks: np.ndarray) -> np.ndarray:
     return 1 - ndtri(ranks).var(axis=0)
-
-
-def _ranks(whole: Posterior, name: str) -> np.ndarray:
-    """Return where in the prior each posterior draw lies, between 0 and 1: shape (sample, entry)."""
-    draws, prior = (whole.tree[group][name].to_numpy() for group in ("posterior", "prior"))
-    draws, prior = (x.reshape(x.shape[0] * x.shape[1], -1) for x in (draws, prior))
-    ordered = np.sort(prior, axis=0)
-    places = [np.searchsorted(ordered[:, i], draws[:, i]) for i in range(draws.shape[1])]
-    return (np.stack(places, axis=1) + 0.5) / (len(ordered) + 1)
 
 
 def outliers(posterior: Posterior) -> Problems:

@@ -14,11 +14,11 @@ import xarray as xr
 from bayes_scaling.errors import BayesScalingError, suggest
 from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises
 from bayes_scaling.inference.padding import bucket, pad, pad_study
+from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import is_latent, observed_sites, run_model, values_of
 
 if TYPE_CHECKING:
-    from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
@@ -97,6 +97,7 @@ def complete(
     >>> whole.tree["log_likelihood"]["loss"].dims  # doctest: +SKIP
     ('chain', 'draw', 'run')
     """
+    require_posterior(posterior)
     wanted = list(groups)
     for group in wanted:
         if group not in GROUPS:

@@ -24,6 +24,7 @@ __all__ = [
     "outcomes",
     "parameters",
     "pointwise",
+    "prior_ranks",
     "supports",
 ]
 
@@ -105,3 +106,15 @@ def entry_labels(draws: xr.DataArray) -> list[str]:
     places = [d for d in draws.dims if d not in ("chain", "draw")]
     index = pd.MultiIndex.from_product([draws[d].to_numpy() for d in places]) if places else [()]
     return [f"{draws.name}[{', '.join(map(str, at))}]" if places else str(draws.name) for at in index]
+
+
+def prior_ranks(posterior: Posterior, name: str) -> np.ndarray:
+    """Return where in the prior each posterior draw lies, between 0 and 1: shape (sample, entry).
+
+    The fit has the group ``prior``.
+    """
+    draws, prior = (posterior.tree[group][name].to_numpy() for group in ("posterior", "prior"))
+    draws, prior = (x.reshape(x.shape[0] * x.shape[1], -1) for x in (draws, prior))
+    ordered = np.sort(prior, axis=0)
+    places = [np.searchsorted(ordered[:, i], draws[:, i]) for i in range(draws.shape[1])]
+    return (np.stack(places, axis=1) + 0.5) / (len(ordered) + 1)

@@ -17,14 +17,14 @@ from scipy.stats import norm
 from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.evaluation.backtest import expanding_window
 from bayes_scaling.inference.batch import fit_many
-from bayes_scaling.inference.fit import check_size
+from bayes_scaling.inference.fit import check_size, require_law
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.study.study import Study
+from bayes_scaling.law.base import Law
+from bayes_scaling.study.study import Study, require_studies, require_study
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
-    from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
 __all__ = ["PRIOR", "choose_law", "choose_laws", "learn_discrepancy"]
@@ -55,9 +55,7 @@ def choose_law(laws: Sequence[Law], study: Study, *, seed: int, **options: Any) 
     >>> law = choose_law([Chinchilla(), Kaplan()], study, seed=0)  # doctest: +SKIP
     >>> forecast = bs.fit(law, study, seed=0).forecast({"N": 7e9, "D": 4e12})  # doctest: +SKIP
     """
-    if not isinstance(study, Study):
-        raise StudyError(f"The study is a {type(study).__name__}; give one Study, or several to choose_laws.")
-    return choose_laws(laws, [study], seed=seed, **options)[0]
+    return choose_laws(laws, [require_study(study)], seed=seed, **options)[0]
 
 
 def choose_laws(
@@ -124,6 +122,8 @@ def choose_laws(
     >>> choose_laws([Chinchilla(), Kaplan()], [], seed=0, progress=False)
     []
     """
+    studies = require_studies(studies)
+    laws = [require_law(law) for law in ([laws] if isinstance(laws, Law) else laws)]
     if not laws:
         raise LawError("There is no law to choose from; give at least one, such as Chinchilla().")
     with double_precision():
@@ -172,8 +172,8 @@ def learn_discrepancy(law: Law, studies: Study | Sequence[Study], *, seed: int, 
     >>> learn_discrepancy(PowerLaw(), [], seed=0, progress=False)
     []
     """
-    if isinstance(studies, Study):
-        return choose_laws([law], [studies], seed=seed, **options)[0]
+    if isinstance(studies, Study) or hasattr(studies, "columns"):  # one, or a table that should be one
+        return choose_laws([law], [require_study(studies)], seed=seed, **options)[0]
     return choose_laws([law], studies, seed=seed, **options)
 
 

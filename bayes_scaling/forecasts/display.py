@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bayes_scaling.study.card import AS_GIVEN
+
 __all__ = ["Scale", "scale_of", "short"]
 
 
@@ -15,7 +17,7 @@ class Scale(NamedTuple):
     factor : float
         By which its values are multiplied.
     unit : str
-        The unit then.
+        The unit then, for the heading of a table or an axis.
     digits : int
         Decimals in tables.
     gap : str
@@ -27,6 +29,11 @@ class Scale(NamedTuple):
     digits: int
     gap: str
 
+    @property
+    def said(self) -> str:
+        """The unit in a sentence: nothing where none was given."""
+        return "" if self.unit == AS_GIVEN else self.unit
+
 
 def scale_of(unit: str) -> Scale:
     """Return how a quantity is written: fractions in per cent, all else in its unit.
@@ -36,7 +43,9 @@ def scale_of(unit: str) -> Scale:
     >>> scale_of("fraction").unit, scale_of("nats per token").gap
     ('%', 'nats per token')
     """
-    return Scale(100.0, "%", 1, "points") if unit == "fraction" else Scale(1.0, unit, 3, unit)
+    if unit == "fraction":
+        return Scale(100.0, "%", 1, "points")
+    return Scale(1.0, unit, 3, "" if unit == AS_GIVEN else unit)
 
 
 def short(value: float) -> str:

@@ -32,8 +32,8 @@ class Forecast(ForecastMethods):
     Attributes
     ----------
     targets : pandas.DataFrame
-        One row per target, index its label, columns the law's inputs; ``distance`` is the target's training FLOPs
-        (6ND where the study has none) over the largest fitted ones, NaN where they cannot be told.
+        One row per target, index its label, columns the law's inputs; ``distance`` is the target's ``measure``
+        (of FLOPs 6ND, where the study has none) over the largest fitted one, NaN where it cannot be told.
     draws : xarray.Dataset
         Variables ``{quantity}_{band}`` with dims (sample, target) and those of the law; bands are in :data:`.BANDS`.
     actual : xarray.Dataset
@@ -44,6 +44,8 @@ class Forecast(ForecastMethods):
         What made it.
     series_units : mapping of str to str
         Units of single series, where they differ from the quantity's.
+    measure : str
+        The column of the distance: FLOPs, or that of a law in one column.
     """
 
     targets: pd.DataFrame
@@ -54,6 +56,7 @@ class Forecast(ForecastMethods):
     study: str
     seed: int
     series_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    measure: str = "flops"
 
     @property
     def head(self) -> str:
@@ -165,6 +168,8 @@ def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = Non
     TargetError
         The forecasts are not of the same targets, or a weight is negative.
     """
+    if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
+        raise TargetError("The forecasts to average are none; give a list of what bs.forecast returns.")
     first = forecasts[0]
     share = np.full(len(forecasts), 1.0) if weights is None else np.asarray(weights, dtype=float)
     if len(share) != len(forecasts) or not (share >= 0).all() or share.sum() <= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,10 +12,8 @@ from bayes_scaling.errors import TargetError
 from bayes_scaling.forecasts.draws import BLOCK, PredictiveDraws
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
 from bayes_scaling.forecasts.targets import Targets, read_targets
-from bayes_scaling.study.flops import compute_ratios
-
-if TYPE_CHECKING:
-    from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.inference.posterior import Posterior, require_posterior
+from bayes_scaling.study.flops import distances, measure_of
 
 __all__ = ["forecast", "forecast_chunks"]
 
@@ -64,7 +62,7 @@ def forecast(
     the seed and on its place among the targets alone.  All draws are kept: three numbers for each draw of each outcome
     of each target.  :func:`forecast_chunks` keeps those of a few targets at a time.
     """
-    posterior.require_converged(allow_unconverged)
+    require_posterior(posterior).require_converged(allow_unconverged)
     law, aims = posterior.law, read_targets(posterior.law, posterior.study, targets)
     for name in given:
         if name not in aims.actual or not np.isfinite(aims.actual[name]).all():
@@ -100,7 +98,7 @@ def forecast_chunks(posterior: Posterior, targets: Any = None, **options: Any) -
     >>> parts = bs.forecast_chunks(posterior, many)  # doctest: +SKIP
     >>> table = pd.concat([part.intervals() for part in parts], ignore_index=True)  # doctest: +SKIP
     """
-    aims = read_targets(posterior.law, posterior.study, targets)
+    aims = read_targets(require_posterior(posterior).law, posterior.study, targets)
     return (forecast(posterior, aims.part(begin, begin + BLOCK), **options) for begin in range(0, len(aims), BLOCK))
 
 
@@ -112,12 +110,13 @@ def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarra
     coords = {k: v for k, v in coords.items() if k in used} | {"target": list(aims.frame.index)}
     data = {f"{q}_{band}": (("sample", *shape[q]), found[f"{q}_{band}"]) for q in law.quantities for band in BANDS}
     return Forecast(
-        targets=aims.frame.assign(distance=compute_ratios(posterior.study, aims.frame)),
+        targets=aims.frame.assign(distance=distances(posterior.study, aims.frame, law.columns.values())),
         draws=xr.Dataset(data, coords=coords),
         actual=xr.Dataset({q: (shape[q], aims.actual[q]) for q in law.quantities}, coords=coords),
         units=posterior.units,
-        series_units=law.series_units,
+        series_units=posterior.series_units,
         law=law.name,
         study=posterior.study.name,
         seed=seed,
+        measure=measure_of(law.columns.values()),
     )

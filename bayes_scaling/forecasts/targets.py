@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, TargetError
-from bayes_scaling.study.reading import SYMBOLS, as_rows
+from bayes_scaling.study.reading import as_rows, symbol_of
 from bayes_scaling.study.rows import row_number
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import floats
@@ -98,6 +98,11 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
     if targets is None:
         wanted = " and ".join(law.run_inputs)
         raise TargetError(f"No target was given; give {wanted}, for example {{'N': 7e9, 'D': 4e12}}.")
+    if isinstance(targets, str):
+        raise TargetError(
+            f"The target {targets!r} is a name, and a fit knows only the runs it was fitted to; give inputs, as in "
+            f"{{'N': 7e9, 'D': 4e12}}, or the runs of a study, as in study.targets."
+        )
     try:
         frame = as_rows(targets, study.names)
     except StudyError as error:
@@ -121,5 +126,4 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _name_of(row: pd.Series) -> str:
-    names = {column: symbol for symbol, column in SYMBOLS.items()}
-    return ", ".join(f"{names.get(str(k), k)}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))
+    return ", ".join(f"{symbol_of(str(k))}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))

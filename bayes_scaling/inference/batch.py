@@ -14,11 +14,12 @@ from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_plan
 from bayes_scaling.inference.chunks import Entry, Fitted, chunk_of, divide, fit_unit
 from bayes_scaling.inference.diagnostics import Diagnostics
-from bayes_scaling.inference.fit import member_seed
+from bayes_scaling.inference.fit import member_seed, require_law
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.inference.store import RunStore
+from bayes_scaling.study.study import require_studies
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -181,7 +182,9 @@ def fit_many(
     >>> batch = bs.fit_many(Chinchilla(), [ladder.select(task=t) for t in ladder.tasks], seed=0)  # doctest: +SKIP
     """
     check_precision(precision)
-    entries = [Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(studies)]
+    require_law(law)
+    several = require_studies(studies)
+    entries = [Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(several)]
     longest = max((len(e) for e in entries if e.error is None), default=0)
     for entry in entries:
         if entry.error is None:

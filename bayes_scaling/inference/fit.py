@@ -16,9 +16,9 @@ from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.law.base import Law
 from bayes_scaling.study.reading import SYMBOLS
-from bayes_scaling.study.study import Study
+from bayes_scaling.study.study import Study, require_study
 
-__all__ = ["check_size", "fit", "member_seed"]
+__all__ = ["check_size", "fit", "member_seed", "require_law"]
 
 
 def fit(
@@ -88,8 +88,8 @@ def fit(
     >>> posterior = bs.fit(Chinchilla(), ladder, seed=0, draws=200, chains=2)  # doctest: +SKIP
     """
     check_precision(precision)
-    check_kinds(law, study)
-    training = study.training
+    training = require_study(study).training
+    require_law(law)
     runs, observed = law.arrays(training)
     check_size(law, training, runs, observed)
     started = time.perf_counter()
@@ -101,13 +101,18 @@ def fit(
     return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
 
 
-def check_kinds(law: Any, study: Any) -> None:
-    """Refuse what is no law or no study, with the words that make it one."""
+def require_law(law: Any) -> Law:
+    """Return a law that is one.
+
+    Raises
+    ------
+    LawError
+        It is something else, such as the class of a law.
+    """
     if not isinstance(law, Law):
         name = law.__name__ if isinstance(law, type) else "Chinchilla"
         raise LawError(f"The law is {law!r}, which is a {type(law).__name__} and no law; write {name}().")
-    if not isinstance(study, Study):
-        raise StudyError(f"The study is a {type(study).__name__}; make it one with bs.Study.from_frame(table).")
+    return law
 
 
 FEWEST = 3  # runs, where priors carry the rest

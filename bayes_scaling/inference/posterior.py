@@ -14,13 +14,15 @@ import arviz_base
 import numpy as np
 import xarray as xr
 
-from bayes_scaling.errors import ConvergenceError, FileError
+from bayes_scaling.errors import ConvergenceError, FileError, LawError
 from bayes_scaling.files import atomic_file
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.imported import imported
 from bayes_scaling.law.trace import latent_names
 from bayes_scaling.methods import PosteriorMethods
 from bayes_scaling.study.rows import row_number
+from bayes_scaling.study.study import require_study
+from bayes_scaling.study.validation import LOSS_ERROR
 from bayes_scaling.version import __version__
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["Posterior", "evenly_spaced", "provenance"]
+__all__ = ["Posterior", "evenly_spaced", "provenance", "require_posterior"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,8 +69,13 @@ class Posterior(PosteriorMethods):
     @property
     def units(self) -> dict[str, str]:
         """Unit of each quantity: the study's where its card says one, otherwise the law's."""
-        given = self.study.card.units
-        return {quantity: given.get(quantity, unit) for quantity, unit in self.law.quantities.items()}
+        card = self.study.card
+        return {quantity: card.unit(quantity, unit) for quantity, unit in self.law.quantities.items()}
+
+    @property
+    def series_units(self) -> dict[str, str]:
+        """Unit of each loss of a law of several series: what the study's card says, or "as given"."""
+        return {series: self.study.card.unit(series) for series in self.law.series}
 
     @classmethod
     def from_sampled(
@@ -92,7 +99,9 @@ class Posterior(PosteriorMethods):
         }
         tree = arviz_base.from_dict(groups, dims=dims, coords=coords)
         coords = {**coords, "run": run_labels(study, len(next(iter(observed.values()))))}
-        for group, arrays in (("observed_data", observed), ("constant_data", runs)):
+        outcomes = {name: values for name, values in observed.items() if name != LOSS_ERROR}
+        constants = {**runs, **{name: values for name, values in observed.items() if name not in outcomes}}
+        for group, arrays in (("observed_data", outcomes), ("constant_data", constants)):
             shown = {k: (by_run.get(k, []), np.asarray(v)) for k, v in arrays.items() if k in by_run or np.ndim(v) == 0}
             used = {d for names, _ in shown.values() for d in names}
             tree[group] = xr.DataTree(xr.Dataset(shown, coords={k: v for k, v in coords.items() if k in used}))
@@ -242,7 +251,7 @@ class Posterior(PosteriorMethods):
         FileError
             The file is missing or damaged, or holds another law, other priors or another study.
         """
-        path = Path(path)
+        path, study = Path(path), require_study(study)
         if not path.is_file():
             raise FileError(f"There is no file {str(path)!r}; save a posterior there first.")
         try:
@@ -261,6 +270,21 @@ class Posterior(PosteriorMethods):
                     "load it with what it was fitted with, or fit anew."
                 )
         return cls(law, study.training, tree, diagnostics)
+
+
+def require_posterior(value: Any) -> Posterior:
+    """Return a posterior that is one.
+
+    Raises
+    ------
+    LawError
+        It is something else, such as a study.
+    """
+    if not isinstance(value, Posterior):
+        raise LawError(
+            f"A {type(value).__name__} is given where a fit is needed; make one with bs.fit(law, study, seed=0)."
+        )
+    return value
 
 
 def evenly_spaced(count: int, wanted: int | None) -> np.ndarray:

@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import LawError, suggest
+from bayes_scaling.inference.fit import require_law
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import latent_sites, run_model
+from bayes_scaling.study.card import Card
 from bayes_scaling.study.reading import as_rows
-from bayes_scaling.study.study import Card, Study
+from bayes_scaling.study.study import Study
+from bayes_scaling.study.validation import LOSS_ERROR
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -61,7 +64,8 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     >>> bool(drawn.frame["loss"].gt(1.7).all())
     True
     """
-    frame = as_rows(design)
+    require_law(law)
+    frame = as_rows(design).drop(columns=LOSS_ERROR, errors="ignore")  # of other losses than those drawn here
     card = design.card if isinstance(design, Study) else Card("simulated")
     for column in _outcomes(law):
         if column not in frame:

@@ -25,6 +25,7 @@ from bayes_scaling.law.fields import (
     by_name,
     data_field,
     document,
+    equation_inputs,
     field_notes,
     in_support,
     is_prior,
@@ -32,10 +33,18 @@ from bayes_scaling.law.fields import (
     prior,
 )
 from bayes_scaling.law.hooks import Hooks
-from bayes_scaling.law.priors import Prior, describe, pack, unpack
-from bayes_scaling.law.sites import Arrays, extrapolate, observe, sample_or_fix, sample_slope_error
+from bayes_scaling.law.priors import Prior, describe, on_runs, pack, unpack
+from bayes_scaling.law.sites import (
+    Arrays,
+    extrapolate,
+    observe,
+    sample_or_fix,
+    sample_slope_error,
+    told_plainly,
+    with_known_error,
+)
 from bayes_scaling.study.reading import column_of, remedy
-from bayes_scaling.study.validation import numeric
+from bayes_scaling.study.validation import LOSS_ERROR, numeric
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -100,26 +109,9 @@ class Law(Hooks):
         cls.__init__ = by_name(cls)  # type: ignore[method-assign]
         jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
         if "mean" in cls.__dict__:
-            cls._read_signature()
-
-    @classmethod
-    def _read_signature(cls) -> None:
-        arguments = [p for p in inspect.signature(cls.mean).parameters.values() if p.name != "self"]
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
-            raise LawError(f"{cls.__name__}.mean takes *args or **kwargs; name each column and each parameter instead.")
-        cls.inputs = tuple(p.name for p in arguments if p.kind is not p.KEYWORD_ONLY)
-        wanted = {p.name for p in arguments if p.kind is p.KEYWORD_ONLY}
-        given = cls._prior_fields() - {"sigma", "discrepancy"}
-        if wanted != given:
-            missing, unused = sorted(wanted - given), sorted(given - wanted)
-            raise LawError(
-                f"{cls.__name__}: every prior is a keyword-only argument of mean and the other way round, but "
-                + " and ".join(
-                    ([f"{', '.join(missing)} has no prior"] if missing else [])
-                    + ([f"{', '.join(unused)} is not used by mean"] if unused else [])
-                )
-                + "."
-            )
+            inputs = equation_inputs(cls, cls._prior_fields() - {"sigma", "discrepancy"})
+            if not isinstance(cls.__dict__.get("inputs"), property):  # which says what an option makes of them
+                cls.inputs = inputs
 
     @classmethod
     def _prior_fields(cls) -> set[str]:
@@ -221,14 +213,16 @@ class Law(Hooks):
         """Sample the relative error of the slope beyond the fitted runs, inside a NumPyro model."""
         return sample_slope_error(self.discrepancy)
 
-    def parameters(self) -> dict[str, jax.Array]:
-        """Sample every parameter from its prior, inside a NumPyro model."""
-        return {name: sample_or_fix(name, own) for name, own in self.priors.items() if name != "discrepancy"}
+    def parameters(self, runs: Arrays) -> dict[str, jax.Array]:
+        """Sample every parameter from its prior on these runs, inside a NumPyro model."""
+        priors = {name: own for name, own in self.priors.items() if name != "discrepancy"}
+        return {name: sample_or_fix(name, on_runs(name, own, runs)) for name, own in priors.items()}
 
     def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out."""
         own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {"sigma", "discrepancy"}}
-        return self.mean(*(runs[name] for name in self.inputs), **own)
+        with told_plainly(f"{self.name}.mean"):
+            return self.mean(*(runs[name] for name in self.inputs), **own)
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:
         """Return the outcome at ``runs``, the slope of its reducible part off by ``slope_error`` beyond ``fitted``."""
@@ -243,12 +237,13 @@ class Law(Hooks):
         runs : mapping of str to array, shape (run,)
             The columns that ``mean`` asks for, and the references as scalars.
         observed : mapping, optional
-            Outcomes, shape (run,); NaN marks an outcome to leave out.  None samples them.
+            Outcomes, shape (run,); NaN marks an outcome to leave out.  None samples them.  ``loss_se`` is the known
+            standard error of each loss, NaN where it is not known.
         fitted : mapping, optional
             The runs a forecast was fitted on; NaN marks padding.  When given, the extrapolation discrepancy is applied
             beyond them.
         """
-        parameters = self.parameters()
+        parameters = self.parameters(runs)
         mean = self.at(runs, parameters)
         for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k != "sigma"}).items():
             numpyro.deterministic(name, value)
@@ -258,6 +253,7 @@ class Law(Hooks):
             numpyro.deterministic(f"{self.outcome}_mean", mean)
         sigma = parameters["sigma"] if fitted is None else self.beyond(parameters["sigma"])
         with numpyro.plate("run", jnp.shape(mean)[0]):
+            sigma = with_known_error(sigma, mean, observed)
             observe(self.outcome, self.likelihood(mean, sigma), observed)
 
     # -- the data ---------------------------------------------------------------------------------------------------
@@ -289,11 +285,20 @@ class Law(Hooks):
                 "choose one with study.select(task=...)."
             )
         columns = self.input_arrays(study.frame)
-        return columns | self.references(columns), {self.outcome: study.column(self.outcome)}
+        observed = {self.outcome: study.column(self.outcome)}
+        if self.outcome == "loss" and LOSS_ERROR in study.frame:
+            observed[LOSS_ERROR] = study.column(LOSS_ERROR)
+        return columns | self.references(columns), observed
 
     def references(self, columns: Arrays) -> dict[str, np.ndarray]:
         """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs."""
         wanted = [name for name in self.inputs if self._is_reference(name)]
+        for symbol in (name[:-1] for name in wanted):
+            if not (np.asarray(columns[symbol]) > 0).all():
+                raise StudyError(
+                    f"{self.name} is a power law in {self.columns[symbol]}, which is {np.min(columns[symbol]):g} in a "
+                    "run; give positive numbers, or leave the run out."
+                )
         return {name: np.asarray(np.exp(np.mean(np.log(columns[name[:-1]])))) for name in wanted}
 
     def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:

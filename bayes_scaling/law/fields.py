@@ -154,6 +154,29 @@ def field_notes(law: type) -> dict[str, FieldNote]:
     return {name: found[name] for name in sorted(found, key=LAST.__contains__)}
 
 
+def equation_inputs(law: Any, parameters: set[str]) -> tuple[str, ...]:
+    """Return the columns that the equation of a law reads: the positional arguments of its ``mean``.
+
+    Raises
+    ------
+    LawError
+        Its keyword-only arguments are not its parameters.
+    """
+    arguments = [p for p in inspect.signature(law.mean).parameters.values() if p.name != "self"]
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
+        raise LawError(f"{law.__name__}.mean takes *args or **kwargs; name each column and each parameter instead.")
+    wanted = {p.name for p in arguments if p.kind is p.KEYWORD_ONLY}
+    missing, unused = sorted(wanted - parameters), sorted(parameters - wanted)
+    if missing or unused:
+        found = [f"{', '.join(missing)} has no prior"] if missing else []
+        found += [f"{', '.join(unused)} is not used by mean"] if unused else []
+        raise LawError(
+            f"{law.__name__}: every prior is a keyword-only argument of mean and the other way round, but "
+            f"{' and '.join(found)}."
+        )
+    return tuple(p.name for p in arguments if p.kind is not p.KEYWORD_ONLY)
+
+
 def document(text: str, law: type, notes: Mapping[str, FieldNote]) -> str:
     """Return the docstring of a law with the section of its parameters, made from its fields.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bayes_scaling.errors import LawError
+from bayes_scaling.study.card import AS_GIVEN
 
 if TYPE_CHECKING:
     import jax
@@ -23,7 +24,8 @@ class Hooks:
     discrepancy: Any
     replace: Any
     outcome: ClassVar[str] = "loss"
-    unit: ClassVar[str] = "nats per token"
+    unit: ClassVar[str] = AS_GIVEN
+    """Unit of the outcome where no card says one; of a loss, whatever unit it is given in."""
     better: ClassVar[Mapping[str, str]] = {"loss": "lower", "error": "lower", "accuracy": "higher"}
     """Which way each quantity is better, ``lower`` or ``higher``."""
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -86,7 +88,7 @@ class Hooks:
 
     @property
     def series_units(self) -> dict[str, str]:
-        """Units of single series of a quantity, where they differ from the quantity's."""
+        """Units that the priors of single series were stated for, where they differ from the quantity's."""
         return {}
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:

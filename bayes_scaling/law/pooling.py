@@ -8,7 +8,8 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro.distributions import biject_to
 
-from bayes_scaling.law.priors import Prior
+from bayes_scaling.errors import LawError
+from bayes_scaling.law.priors import Prior, RunScaled
 
 __all__ = ["assemble", "pooled"]
 
@@ -27,7 +28,17 @@ def pooled(name: str, prior: Prior, spread: float | None, size: int) -> jax.Arra
         It is fixed: a learnt scale makes the joint mode a bad guide to the posterior.  None: no pooling.
     size : int
         Number of series.
+
+    Raises
+    ------
+    LawError
+        The prior follows the runs of one series.
     """
+    if isinstance(prior, RunScaled):
+        raise LawError(
+            f"The prior of {name!r} follows the runs of one series, and {size} are fitted together; give the law of a "
+            f"series a prior of its own, as in {name}=dist.LogNormal(0.0, 0.7)."
+        )
     if not isinstance(prior, dist.Distribution):
         return jnp.full(size, prior, dtype=float)
     if spread is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import jax
@@ -12,7 +13,17 @@ from jax.typing import ArrayLike
 from numpyro.distributions import biject_to, transforms
 from scipy import stats
 
-__all__ = ["LogStudentT", "LogitNormal", "Prior", "describe", "pack", "unconstrained", "unpack"]
+__all__ = [
+    "LogStudentT",
+    "LogitNormal",
+    "Prior",
+    "RunScaled",
+    "describe",
+    "on_runs",
+    "pack",
+    "unconstrained",
+    "unpack",
+]
 
 Prior: TypeAlias = dist.Distribution | float
 """What a parameter of a law is given: a scalar NumPyro distribution, or the number it is fixed at."""
@@ -87,6 +98,40 @@ class LogStudentT(dist.Distribution):
     def icdf(self, q: ArrayLike) -> jax.Array:
         """Return quantiles, by SciPy: outside of JAX transformations."""
         return jnp.exp(self.loc + self.scale * stats.t.ppf(q, self.df))
+
+
+class RunScaled(dist.LogNormal):
+    """A log-normal multiple of a number that the fitted runs give: a prior that follows the range of the data.
+
+    The number is the constant ``{parameter}_scale`` of a law's arrays (``Law.arrays``).
+
+    Parameters
+    ----------
+    loc, scale : float
+        Centre and scale of the logarithm of the multiple.
+
+    Examples
+    --------
+    >>> describe(RunScaled(0.0, 0.7)), describe(on_runs("E", RunScaled(0.0, 0.7), {"E_scale": 1.0}))
+    ('RunScaled(loc=0, scale=0.7)', 'LogNormal(loc=0, scale=0.7)')
+    """
+
+
+def on_runs(name: str, prior: Prior, runs: Mapping[str, Any]) -> Prior:
+    """Return the prior of a parameter on these runs: a log-normal for what is ``RunScaled``, others as they are.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter.
+    prior : Prior
+        Its prior.
+    runs : mapping of str to array
+        Columns, references and the scales of such priors.
+    """
+    if not isinstance(prior, RunScaled):
+        return prior
+    return dist.LogNormal(prior.loc + jnp.log(runs[f"{name}_scale"]), prior.scale)
 
 
 def describe(prior: Prior) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -10,14 +12,43 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
+from bayes_scaling.errors import LawError
 from bayes_scaling.law.priors import Prior
+from bayes_scaling.study.validation import LOSS_ERROR
 
-__all__ = ["Arrays", "extrapolate", "observe", "sample_or_fix", "sample_slope_error"]
+__all__ = [
+    "Arrays",
+    "extrapolate",
+    "observe",
+    "sample_or_fix",
+    "sample_slope_error",
+]
 
 Arrays = Mapping[str, Any]
 """Columns, outcomes or parameters by name, as a law's model passes them around."""
 
+ASKS_FOR_A_VALUE = re.compile("converted to Python scalars|truth value of an array|cannot be interpreted as an int")
 EDGE_QUANTILE = 0.05  # the frontier of the fitted runs is this quantile of their reducible loss
+
+
+@contextmanager
+def told_plainly(what: str) -> Iterator[None]:
+    """Say in one sentence where an equation asks for the value of an array that JAX has not computed yet.
+
+    Raises
+    ------
+    LawError
+        It calls ``float()``, ``math`` or NumPy, or branches, on a column or a parameter.
+    """
+    try:
+        yield
+    except (jax.errors.JAXTypeError, TypeError, ValueError) as error:
+        if not (isinstance(error, jax.errors.JAXTypeError) or ASKS_FOR_A_VALUE.search(str(error))):
+            raise
+        raise LawError(
+            f"{what} asks for the value of a column or a parameter (by float(), if, math or NumPy), which JAX computes "
+            "later; write it with jax.numpy, as in jnp.exp(x) and jnp.where(x > 1, a, b)."
+        ) from error
 
 
 def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -> jax.Array:
@@ -33,6 +64,23 @@ def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -
         present = present.all(axis=tuple(range(-likelihood.event_dim, 0)))
     with numpyro.handlers.mask(mask=present):
         return numpyro.sample(site, likelihood, obs=values)
+
+
+def with_known_error(sigma: jax.Array, mean: jax.Array, observed: Arrays | None) -> jax.Array:
+    """Return the relative noise of fitted losses: ``sigma`` and their known standard errors, in quadrature.
+
+    Parameters
+    ----------
+    sigma : array
+        Relative noise that is learnt, broadcast against ``mean``.
+    mean : array
+        Expected losses.
+    observed : mapping of str to array, optional
+        Outcomes; ``loss_se``, where it is there, in the unit of the loss, NaN where it is not known.
+    """
+    if observed is None or LOSS_ERROR not in observed:
+        return sigma
+    return jnp.sqrt(sigma**2 + (jnp.nan_to_num(observed[LOSS_ERROR]) / jnp.maximum(mean, 1e-12)) ** 2)
 
 
 def sample_or_fix(site: str, prior: Prior) -> jax.Array:

@@ -27,6 +27,7 @@ from bayes_scaling.reporting.assessment import Assessment
 from bayes_scaling.reporting.law_card import law_cards
 from bayes_scaling.reporting.result import Result
 from bayes_scaling.reporting.screen import verdict
+from bayes_scaling.study.flops import measured
 
 __all__ = ["Picture", "report", "write_report"]
 
@@ -142,6 +143,7 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "verdict": verdict(known) if len(known) else "",
         "converged": all(fit.diagnostics.converged for fit in fits.values()),
         "study": result.study,
+        "of_study": "" if result.study.name == "runs" else f" of {result.study.name}",
         "runs": len(result.study.training.runs),
         "law": result.forecast.law,
         "mixed": len(result.posteriors) > 1,
@@ -161,6 +163,7 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "incomparable": assessment.incomparable,
         "design": result.design,
         "distances": " and ".join(tables.times(d) for d in far) if len(far) <= NAMED else "",
+        "measure": measured(result.forecast.measure),
         "discrepancy": bool(result.forecast.targets["distance"].gt(1).any()),
         "provenance": provenance(assessment),
     }

@@ -14,6 +14,7 @@ from bayes_scaling.forecasts.display import scale_of
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
 from bayes_scaling.reporting.result import Result
 from bayes_scaling.reporting.screen import inside
+from bayes_scaling.study.flops import measured
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -89,7 +90,7 @@ def answers(result: Result) -> tuple[list[Answer], str]:
         )
         for row in rows.to_dict("records")
     ]
-    return found, scale.unit
+    return found, scale_of(rows["unit"].iloc[0]).said
 
 
 def intervals(result: Result) -> list[Grid]:
@@ -115,7 +116,7 @@ def targets(result: Result) -> Grid:
     units = units_of(posterior)
     pairs = list(posterior.law.columns.items())
     inputs = [f"{symbol} ({brief(units[name])})" if name in units else symbol for symbol, name in pairs]
-    headings = ["target", *inputs, "distance (FLOPs over the largest fitted)"]
+    headings = ["target", *inputs, f"distance ({measured(result.forecast.measure)} over the largest fitted)"]
     rows = [
         [str(label), *(f"{row[name]:.4g}" for _, name in pairs), times(row["distance"])]
         for label, row in zip(frame.index, frame.to_dict("records"), strict=True)
@@ -239,7 +240,7 @@ def criteria(table: pd.DataFrame) -> Grid:
 
 def units_of(posterior: Posterior) -> dict[str, str]:
     """Return the unit of each column: the card's, otherwise the law's, otherwise the package's."""
-    return {**UNITS, **posterior.law.series_units, **posterior.units, **posterior.study.card.units}
+    return {**UNITS, **posterior.series_units, **posterior.units, **posterior.study.card.units}
 
 
 def brief(unit: str) -> str:

@@ -38,7 +38,8 @@ def write_pairs(rows: pd.DataFrame, study: str, seed: int, folder: Path | None, 
 def print_pairs(rows: pd.DataFrame, pairings: Sequence[Pairing]) -> None:
     """Print a row per pair and target, and what was left out."""
     console = output()
-    table = Table(box=SIMPLE_HEAD, title="A loss from another", title_justify="left")
+    units = ", ".join(rows["unit"].unique())
+    table = Table(box=SIMPLE_HEAD, title=f"A loss from another ({units})", title_justify="left")
     for heading in ("pair", "target"):
         table.add_column(heading)
     for heading in ("pairs", "median", "50 % interval", "90 % interval", "actual"):

@@ -16,8 +16,10 @@ from rich.table import Table
 from bayes_scaling.files import as_json, atomic_folder, write_json
 from bayes_scaling.forecasts.display import short
 from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.folder import save_picture
-from bayes_scaling.reporting.result import number, records
+from bayes_scaling.reporting.result import caveat_records, number, records
+from bayes_scaling.reporting.screen import print_caveats
 
 __all__ = ["Answer", "Plan", "print_plan", "write_plan_file", "write_plan_folder"]
 
@@ -39,11 +41,14 @@ class Answer:
         By file name, without ending; the first is the main one.
     pictures : mapping of str to callable
         By file name, without ending; each draws its Axes when called.
+    aims : DataFrame or None
+        The runs that the answer speaks of, with our column names and a column ``target``; None where there are none.
     """
 
     sentences: tuple[str, ...]
     tables: Mapping[str, pd.DataFrame]
     pictures: Mapping[str, Callable[[], Any]]
+    aims: pd.DataFrame | None = None
 
     def with_sentences(self, further: Iterable[str]) -> Answer:
         """Return this answer with more sentences at its end."""
@@ -66,6 +71,8 @@ class Plan:
         The fit; None where only priors were used.
     answer : Answer
         What was found.
+    caveats : Problems
+        What speaks against the fit, and against going as far as the answer does, the worst first.
     """
 
     question: str
@@ -76,6 +83,7 @@ class Plan:
     seconds: float
     posterior: Posterior | None
     answer: Answer
+    caveats: Problems = Problems()
 
     def document(self) -> dict[str, Any]:
         """Return what ``plan.json`` holds; numbers that are unknown or not finite (never) are None."""
@@ -90,6 +98,7 @@ class Plan:
             "converged": found.converged if found else None,
             "max_rhat": number(found.max_rhat) if found else None,
             "answer": list(self.answer.sentences),
+            "caveats": caveat_records(self.caveats),
             "tables": {name: records(table) for name, table in self.answer.tables.items()},
         }
 
@@ -119,6 +128,7 @@ def print_plan(plan: Plan, console: Console, written: Sequence[Path] = ()) -> No
     console.print(screen_table(name, table.head(MAX_ROWS_SHOWN)))
     if len(table) > MAX_ROWS_SHOWN:
         console.print(f"... and {len(table) - MAX_ROWS_SHOWN} more rows; --out writes them all.")
+    print_caveats(plan.caveats, console)
     state = "Priors alone"
     if plan.posterior:
         d = plan.posterior.diagnostics

@@ -17,7 +17,7 @@ from bayes_scaling.problems import Problems
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.study import Study
 
-__all__ = ["Result", "names_of", "number", "records"]
+__all__ = ["Result", "caveat_records", "names_of", "number", "records"]
 
 NUMBERS = ("mean", "sd", "q05", "q25", "median", "q75", "q95", "actual")
 
@@ -79,7 +79,7 @@ class Result:
         pictures : bool
             Whether pictures will be drawn of it.
         """
-        design = design_check(study, forecast.targets.reset_index())
+        design = design_check(study, forecast.targets.reset_index(), law=posteriors[0].law)
         problems = {name: diagnose(fit) for name, fit in names_of(posteriors).items()}
         path = forecast_path(posteriors, forecast) if pictures else None
         return cls(study, law, seed, seconds, tuple(posteriors), forecast, design, problems, path)
@@ -130,7 +130,7 @@ class Result:
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
             "diagnostics": diagnostics,
-            "caveats": [{"code": p.code, "text": str(p)} for p in self.caveats],
+            "caveats": caveat_records(self.caveats),
             "rows": rows,
         }
 
@@ -140,6 +140,11 @@ def names_of(posteriors: Sequence[Posterior]) -> dict[str, Posterior]:
     if len(posteriors) == 1:
         return {posteriors[0].law.name: posteriors[0]}
     return {f"{p.law.name} ({p.law.route or i})": p for i, p in enumerate(posteriors, start=1)}
+
+
+def caveat_records(caveats: Problems) -> list[dict[str, str]]:
+    """Return caveats as JSON holds them."""
+    return [{"code": problem.code, "text": str(problem)} for problem in caveats]
 
 
 def number(value: Any) -> float | None:

@@ -16,11 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from bayes_scaling.forecasts.display import scale_of
+from bayes_scaling.study.flops import measured
 
 if TYPE_CHECKING:
+    from bayes_scaling.problems import Problems
     from bayes_scaling.reporting.result import Result
 
-__all__ = ["WIDTH", "inside", "output", "print_remarks", "print_result", "status", "verdict"]
+__all__ = ["WIDTH", "inside", "output", "print_caveats", "print_remarks", "print_result", "status", "verdict"]
 
 WIDTH = 100
 
@@ -49,6 +51,12 @@ def print_remarks(remarks: Sequence[str], quiet: bool) -> None:
         output().print(remark, markup=False)
 
 
+def print_caveats(caveats: Problems, console: Console) -> None:
+    """Print what speaks against an answer, a sentence each."""
+    for problem in caveats:
+        console.print(f"Caveat: {problem}", style="yellow", markup=False)
+
+
 def print_result(result: Result, console: Console, written: Sequence[Path] = ()) -> None:
     """Print a forecast: a table per quantity, then how it fared and how the fit went."""
     rows = result.rows()
@@ -60,9 +68,9 @@ def print_result(result: Result, console: Console, written: Sequence[Path] = ())
             console.print(verdict(known), style="bold")
     far = ", ".join(f"{t}: {d:.3g} x" for t, d in result.forecast.targets["distance"].items() if np.isfinite(d))
     if far:
-        console.print(f"Training FLOPs over those of the largest fitted run: {far}.")
-    for problem in result.caveats:
-        console.print(f"Caveat: {problem}", style="yellow")
+        what = measured(result.forecast.measure)
+        console.print(f"{what[:1].upper()}{what[1:]} over those of the largest fitted run: {far}.")
+    print_caveats(result.caveats, console)
     d = result.diagnostics()
     state = "Converged" if d["converged"] else "NOT CONVERGED, do not rely on this"
     ess = min(d["min_ess_bulk"], d["min_ess_tail"])
@@ -120,7 +128,8 @@ def verdict(rows: pd.DataFrame) -> str:
     }
     factor, _, digits, gap = scale_of(rows["unit"].iloc[0])
     error = factor * (rows["median"] - rows["actual"]).abs().mean()
+    words = f"{error:.{digits}f} {gap}".rstrip()
     return (
         f"{within[90]} of {len(rows)} inside the 90 % interval, {within[50]} inside the 50 %; "
-        f"mean absolute error {error:.{digits}f} {gap}."
+        f"mean absolute error {words}."
     )

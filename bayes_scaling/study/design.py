@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.study.flops import SIX_N_D, compute_ratios, training_flops
-from bayes_scaling.study.reading import SYMBOLS, as_rows, one_row_a_run
-from bayes_scaling.study.study import Study
+from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
+from bayes_scaling.study.reading import as_rows, one_row_a_run, symbol_of
+from bayes_scaling.study.study import Study, require_study
 from bayes_scaling.study.validation import floats, number_of
 
 __all__ = ["design_check"]
@@ -33,7 +33,7 @@ WITHOUT_EMBEDDING = re.compile(r"n_params_(body|non_?embedding|without_embedding
 FALSE = {"0", "0.0", "false", "no"}
 
 
-def design_check(study: Study, targets: Any = None) -> Problems:
+def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Problems:
     """Look at a design before fitting; nothing is fitted.
 
     Parameters
@@ -42,6 +42,9 @@ def design_check(study: Study, targets: Any = None) -> Problems:
         Its training runs are looked at.
     targets : Study, DataFrame, mapping or sequence of mappings, optional
         Runs to be forecast (``{"N": 7e9, "D": 4e12}``); by default those the study names with the role ``target``.
+    law : Law, optional
+        The law to be fitted: what it does not read is no fault of the design, and what it reads alone is the measure
+        of how far a target is.
 
     Returns
     -------
@@ -50,10 +53,10 @@ def design_check(study: Study, targets: Any = None) -> Problems:
 
         - ``units``: the largest N, or D, of the runs or of a target is too small to be a plain count (in millions?)
         - ``few-runs``: fewer than ten
-        - ``few-sizes``: fewer than four distinct N, or D
+        - ``few-sizes``: fewer than four distinct N, or D, or values of the one column that the law reads
         - ``one-ratio``: all runs within a factor of 1.5 in tokens per parameter, so that N and D cannot be told apart
         - ``collinear``: log N and log D so correlated that the variance of an exponent is inflated more than tenfold
-        - ``far-target``: a target of more than 100 times the largest fitted FLOPs
+        - ``far-target``: a target of more than 100 times the largest fitted FLOPs, or what the law reads in their place
         - ``embedding-share``: embeddings are more than 20 % of N in some run, and the share changes by more than 10
           points (columns ``n_params`` and ``n_params_body``, ``n_params_nonembedding`` or ``nonembedding_params``)
         - ``flops-6nd``: runs whose FLOPs differ from 6ND by more than a factor of two
@@ -77,12 +80,14 @@ def design_check(study: Study, targets: Any = None) -> Problems:
     >>> design_check(study).codes
     ['few-runs', 'few-sizes', 'one-ratio']
     """
-    training = study.training
+    training = require_study(study).training
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
         targets = study.targets
     runs, aims = training.runs, _by_label(targets)
+    inputs = list(law.columns.values()) if law is not None else list(SMALLEST)
     return Problems((
-        *_units(runs, "run"), *_units(aims, "target"), *_size(runs), *_plane(runs), *_reach(training, aims),
+        *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_plane(runs, inputs),
+        *_reach(training, aims, inputs),
         *_bending(runs, training.frame), *_compute(runs), *_outcomes(runs),
     ))  # fmt: skip
 
@@ -109,7 +114,7 @@ def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
             )
 
 
-def _size(runs: pd.DataFrame) -> Iterator[Problem]:
+def _size(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
     if len(runs) < MIN_RUNS:
         yield Problem(
             "few-runs",
@@ -117,20 +122,22 @@ def _size(runs: pd.DataFrame) -> Iterator[Problem]:
             "the prior will do much of the work, so add small runs",
             len(runs),
         )
-    for symbol, column in SYMBOLS.items():
-        if column in runs and symbol in ("N", "D") and (count := runs[column].nunique()) < MIN_SIZES:
+    for column in inputs:
+        if column not in runs or not (column in SMALLEST or column == measure_of(inputs)):
+            continue
+        if (count := runs[column].nunique()) < MIN_SIZES:
             yield Problem(
                 "few-sizes",
-                f"There are {count} distinct values of {symbol} (at least {MIN_SIZES})",
+                f"There are {count} distinct values of {symbol_of(column)} (at least {MIN_SIZES})",
                 "an exponent needs a range, so add runs of other sizes",
                 count,
                 column,
             )
 
 
-def _plane(runs: pd.DataFrame) -> Iterator[Problem]:
-    """Look at whether parameters and tokens vary apart."""
-    if not {"n_params", "tokens"} <= set(runs):
+def _plane(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
+    """Look at whether parameters and tokens vary apart, for a law that reads both."""
+    if not {"n_params", "tokens"} <= set(runs) & set(inputs):
         return
     N, D = (np.log(runs[c].to_numpy(dtype=float)) for c in ("n_params", "tokens"))
     spread = float(np.exp(np.ptp(D - N)))
@@ -155,17 +162,18 @@ def _plane(runs: pd.DataFrame) -> Iterator[Problem]:
             )
 
 
-def _reach(training: Study, targets: pd.DataFrame) -> Iterator[Problem]:
+def _reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
     """Look at how far the targets are."""
     if targets.empty:
         return
-    for name, distance in zip(targets.index, compute_ratios(training, targets), strict=True):
+    what = measured(measure_of(inputs))
+    for name, distance in zip(targets.index, distances(training, targets, inputs), strict=True):
         if distance > MAX_DISTANCE:
             yield Problem(
                 "far-target",
-                f"Target {name!r} has {distance:.3g} times the FLOPs of the largest fitted run "
-                f"(at most {MAX_DISTANCE:.0f})",
-                "its interval rests on the discrepancy, so add a larger run first",
+                f"Target {str(name)!r} has {distance:.3g} times the {what} of the largest run fitted, and beyond "
+                f"{MAX_DISTANCE:.0f} times no run shows that the law still holds",
+                "its interval is widened for that by a rule of thumb, so trust it less, or make a larger run first",
                 float(distance),
                 str(name),
             )

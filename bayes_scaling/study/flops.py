@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -12,12 +13,21 @@ import pandas as pd
 from bayes_scaling.errors import DecisionError, StudyError, option, suggest
 from bayes_scaling.study.validation import floats
 
-__all__ = ["SIX_N_D", "FlopRule", "Runs", "compute_ratios", "six_n_d", "training_flops", "with_flops"]
+__all__ = [
+    "SIX_N_D",
+    "FlopRule",
+    "Runs",
+    "distances",
+    "six_n_d",
+    "training_flops",
+    "with_flops",
+]
 
 SIX_N_D = "6ND"
 """Name of the convention of Kaplan et al. 2020 (arXiv 2001.08361, section 2.1): 6 FLOPs per parameter and token."""
 
 PerToken: TypeAlias = Callable[[np.ndarray], np.ndarray]
+A_LOSS = re.compile(r".*loss\d*|.*_ce")
 FORWARD = 1 / 3  # share of a training step's FLOPs that its forward pass takes: 2 of the 6 in 6ND
 
 
@@ -148,11 +158,48 @@ def training_flops(frame: pd.DataFrame, *, convention: str | None = None) -> np.
     return None
 
 
-def compute_ratios(study: Runs, frame: pd.DataFrame) -> np.ndarray:
-    """Return each target's training FLOPs over the largest fitted ones: the extrapolation distance, shape (target,).
+def measure_of(inputs: Collection[str]) -> str:
+    """Return the column in which runs are far from each other, for a law that reads some columns.
 
-    6ND counts where only one of the two tables has FLOPs; NaN where they cannot be told.
+    That is the column of a law in one of them, and FLOPs otherwise; a loss is no measure of effort.
+
+    Examples
+    --------
+    >>> measure_of(["n_params", "tokens"]), measure_of(["examples"]), measure_of(["source_loss"])
+    ('flops', 'examples', 'flops')
     """
+    only = next(iter(inputs), "") if len(inputs) == 1 else ""
+    return only if only and not A_LOSS.fullmatch(only) else "flops"
+
+
+def measured(column: str) -> str:
+    """Return what a distance is counted in: training FLOPs, or a column.
+
+    Examples
+    --------
+    >>> measured("flops"), measured("n_params"), measured("examples")
+    ('training FLOPs', 'parameters', 'examples')
+    """
+    return {"flops": "training FLOPs", "n_params": "parameters"}.get(column, column)
+
+
+def distances(study: Runs, frame: pd.DataFrame, inputs: Collection[str] = ()) -> np.ndarray:
+    """Return how far each target lies beyond the fitted runs: its measure over the largest fitted, shape (target,).
+
+    Parameters
+    ----------
+    study : Study
+        The fitted runs.
+    frame : pandas.DataFrame
+        The targets, with our column names.
+    inputs : collection of str
+        Columns that the law reads; ``measure_of`` them is compared.  6ND counts where only one of the two tables
+        has FLOPs; NaN where the measure cannot be told.
+    """
+    if (measure := measure_of(inputs)) != "flops":
+        if measure not in study.frame or measure not in frame:
+            return np.full(len(frame), np.nan)
+        return floats(frame, measure).to_numpy() / floats(study.frame, measure).max()
     fitted, target = training_flops(study.frame), training_flops(frame)
     if fitted is None or target is None or ("flops" in study.frame) != ("flops" in frame):
         fitted, target = (training_flops(table, convention=SIX_N_D) for table in (study.frame, frame))

@@ -11,7 +11,7 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, listed, suggest
 from bayes_scaling.study.rows import row_name, row_number
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import floats
+from bayes_scaling.study.validation import LOSS_ERROR, floats
 
 __all__ = ["Pairing", "choose", "pair"]
 
@@ -89,7 +89,7 @@ def pair(
     right = _side(target, loss, by, "ordinate")
     roles = ["role"] if "role" in left and "role" in target.frame else []
     kept = target.frame.drop(columns=[c for c in ("source_loss", "loss") if c in target.frame and c not in (loss, *by)])
-    kept = kept.assign(loss=right[loss])
+    kept = kept.assign(loss=right[loss]).drop(columns=[] if loss == "loss" else LOSS_ERROR, errors="ignore")
     both = kept.merge(left[[*by, *roles, "source_loss"]], on=[*by, *roles], how="inner", validate="1:1")
     both["least_source_loss"] = both["source_loss"].min()
     is_target = both["role"] == "target" if "role" in both else pd.Series(False, index=both.index)

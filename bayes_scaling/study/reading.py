@@ -25,6 +25,7 @@ __all__ = [
     "recognised",
     "remedy",
     "renamed",
+    "symbol_of",
     "under_our_names",
 ]
 
@@ -50,6 +51,17 @@ def column_of(symbol: str) -> str:
     ('n_params', 'steps')
     """
     return SYMBOLS.get(symbol, symbol)
+
+
+def symbol_of(column: str) -> str:
+    """Return the symbol of a column: of one that the field has a letter for, that, of any other the column itself.
+
+    Examples
+    --------
+    >>> symbol_of("n_params"), symbol_of("steps")
+    ('N', 'steps')
+    """
+    return next((symbol for symbol, name in SYMBOLS.items() if name == column), column)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

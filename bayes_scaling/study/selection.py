@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, option, suggest
-from bayes_scaling.study.reading import SYMBOLS
+from bayes_scaling.study.reading import SYMBOLS, symbol_of
 from bayes_scaling.study.rows import comparable, row_name, row_number, shown
-from bayes_scaling.study.validation import FINISHED, unfit
+from bayes_scaling.study.validation import FINISHED, SIZES, unfit
 
 __all__ = ["kept_by", "replicates", "unfinished", "without_gaps"]
 
@@ -66,7 +66,8 @@ def without_gaps(table: pd.DataFrame, read: Iterable[str]) -> tuple[pd.DataFrame
     if out.all():
         raise StudyError(f"In each of {len(table)} rows {columns} is missing; give another column, or fill it in.")
     rows = listed((row_name(table, place) for place in np.flatnonzero(out)), MOST)
-    said = f"{out.sum()} of {len(table)} rows, in which {columns} is missing or infinite, were left out: {rows}."
+    verb = "were" if out.sum() > 1 else "was"
+    said = f"{out.sum()} of {len(table)} rows, in which {columns} is missing or infinite, {verb} left out: {rows}."
     return table[~out], [said]
 
 
@@ -79,7 +80,8 @@ def unfinished(table: pd.DataFrame) -> list[str]:
     if stopped.empty or len(stopped) == len(table):
         return []
     what = listed(stopped.drop_duplicates(), MOST)
-    return [f"{len(stopped)} of {len(table)} rows are {what}; {option('where', FINISHED)} leaves them out."]
+    verb, them = ("are", "them") if len(stopped) > 1 else ("is", "it")
+    return [f"{len(stopped)} of {len(table)} rows {verb} {what}; {option('where', FINISHED)} leaves {them} out."]
 
 
 def replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -102,7 +104,20 @@ def replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     repeats = [rows for rows in places.values() if len(rows) > 1]
     if repeats:
         raise StudyError(_repeated(table, identity, repeats))
-    return table, said
+    return table, said if "run" in table else said + _equal_inputs(table)
+
+
+def _equal_inputs(table: pd.DataFrame) -> list[str]:
+    """Return a sentence where rows without names have equal inputs, and so count as repeats of a run."""
+    inputs = [column for column in table if SIZES.fullmatch(str(column))]
+    if not inputs or "task" in table or "checkpoint" in table:
+        return []
+    repeated = np.flatnonzero(table.duplicated(inputs, keep=False))
+    if not repeated.size:
+        return []
+    rows = listed((str(row_number(table, place)) for place in repeated), MOST)
+    what = listed(map(symbol_of, map(str, inputs)))
+    return [f"Rows {rows} have the same {what} as another row; each counts as a run of its own, a repeat of the same."]
 
 
 def _by_seed(table: pd.DataFrame, identity: list[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, listed, mapped, suggest
+from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
+from bayes_scaling.study.card import Card
 from bayes_scaling.study.flops import with_flops
 from bayes_scaling.study.reading import (
     as_table,
@@ -23,53 +24,9 @@ from bayes_scaling.study.reading import (
     renamed,
 )
 from bayes_scaling.study.selection import kept_by, replicates, unfinished, without_gaps
-from bayes_scaling.study.validation import CANONICAL, checked, numeric, with_numbers
+from bayes_scaling.study.validation import CANONICAL, LOSS_ERROR, checked, numeric, with_numbers
 
-__all__ = ["Card", "Study"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Card:
-    """What a reader must know of a table: source, licence, units and citation.
-
-    Parameters
-    ----------
-    name, title : str
-        Short name and one line on what the study holds.
-    source, commit, licence, citation : str
-        Public origin, pinned version, licence of the origin, paper.
-    units : mapping of str to str
-        Unit of each column.
-    notes : str
-        Quirks that bend a fit.
-    tokeniser : str
-        What its losses per token count: losses of two studies compare only under one tokeniser.
-    """
-
-    name: str
-    title: str = ""
-    source: str = ""
-    commit: str = ""
-    licence: str = ""
-    citation: str = ""
-    units: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    notes: str = ""
-    tokeniser: str = ""
-
-    def renamed(self, columns: Mapping[str, str]) -> Card:
-        """Return the card of a table whose column ``columns[name]`` is called ``name``: its unit goes along."""
-        known = {name: self.units[old] for name, old in columns.items() if old in self.units}
-        gone = set(columns) | set(columns.values())
-        kept = {name: unit for name, unit in self.units.items() if name not in gone}
-        return dataclasses.replace(self, units=kept | known)
-
-    @classmethod
-    def from_toml(cls, path: Path) -> Card:
-        """Read a card from ``card.toml``; keys that are not the card's (the file list) are left to the reader."""
-        import tomllib
-
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
-        return cls(**{f.name: entries[f.name] for f in dataclasses.fields(cls) if f.name in entries})
+__all__ = ["Study", "require_studies", "require_study"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,7 +40,8 @@ class Study:
     ----------
     frame : pandas.DataFrame
         One row per run (and per task, where there is a ``task`` column).  ``n_params`` in parameters, ``tokens`` in
-        tokens, ``flops`` in FLOPs, ``loss`` in the unit of the card, ``accuracy`` as a fraction.  A ``role`` column
+        tokens, ``flops`` in FLOPs, ``loss`` in the unit of the card, ``loss_se``, its standard error where it is known
+        (a part of the noise of fitted runs, beside what is learnt), ``accuracy`` as a fraction.  A ``role`` column
         tells runs to fit (``train``) from runs to forecast (``target``) and runs kept aside (``extra``).  Its
         index plus one is the number of the row in the file: rows of data count from 1, selections keep their numbers.
     card : Card
@@ -135,6 +93,7 @@ class Study:
         flops: str | None = None,
         where: str | None = None,
         drop_missing: bool = False,
+        unit: str | None = None,
         **columns: str,
     ) -> Study:
         """Check a table and make it a study.
@@ -158,6 +117,9 @@ class Study:
             Rows to keep, a pandas query: ``"State == 'finished'"``.
         drop_missing : bool
             Leave out the rows in which a column that is checked is missing or infinite; ``remarks`` says which.
+        unit : str, optional
+            Unit of ``loss``, or of ``task_loss`` where there is no ``loss``: ``"nats per token"``, ``"bits per byte"``.
+            It names what forecasts are in and converts nothing; by default the card's, or "as given".
         **columns : str
             Which of your columns is which of ours: ``n_params="N", tokens="train/tokens", loss="val_loss"``.
 
@@ -186,7 +148,8 @@ class Study:
         if flops is not None:
             table = with_flops(table, flops)
             numeric(table, "flops")
-        return cls(table, card or Card(name), names, tuple(remarks))
+        study = cls(table, card or Card(name), names, tuple(remarks))
+        return study if unit is None else study.in_units(**{_loss_of(table, unit): unit})
 
     @classmethod
     def from_file(cls, path: str | Path, **options: Any) -> Study:
@@ -237,10 +200,19 @@ class Study:
 
     def rename(self, **columns: str) -> Study:
         """Use other columns under our names, with their units: ``study.rename(loss="c4_loss")``."""
-        keep = self.frame.drop(columns=[c for c in columns if c in self.frame and c not in columns.values()])
+        gone = {*columns, *([LOSS_ERROR] if "loss" in columns else [])} - set(columns.values())  # of another loss
+        keep = self.frame.drop(columns=[column for column in self.frame if column in gone])
         frame = checked(renamed(keep, columns), columns, columns)
         names = {ours: theirs for ours, theirs in self.names.items() if ours not in columns}
         return dataclasses.replace(self, frame=frame, card=self.card.renamed(columns), names=names)
+
+    def in_units(self, **units: str) -> Study:
+        """State the units of columns, in place of the card's: ``study.in_units(loss="bits per byte")``."""
+        for column in units:
+            if column not in self.frame:
+                known = suggest(column, self.frame.columns)
+                raise StudyError(f"Study {self.name!r} has no column {column!r} to state a unit of; {known}")
+        return dataclasses.replace(self, card=dataclasses.replace(self.card, units={**self.card.units, **units}))
 
     @property
     def training(self) -> Study:
@@ -275,6 +247,44 @@ class Study:
         if name not in self.frame:
             raise StudyError(f"Study {self.name!r} has no column {name!r}; {remedy(name, self.frame.columns)}")
         return numeric(self.frame, name, self.names).to_numpy()
+
+
+def require_study(value: Any) -> Study:
+    """Return a study that is one.
+
+    Raises
+    ------
+    StudyError
+        It is something else, such as a table.
+    """
+    if not isinstance(value, Study):
+        raise StudyError(f"The study is a {type(value).__name__}; make it one with bs.Study.from_frame(table).")
+    return value
+
+
+def require_studies(values: Any) -> list[Study]:
+    """Return several studies as a list.
+
+    Raises
+    ------
+    StudyError
+        They are one study, a table, or not all studies.
+    """
+    if isinstance(values, (Study, str, Mapping)) or hasattr(values, "columns") or not isinstance(values, Iterable):
+        raise StudyError(
+            f"The studies are a {type(values).__name__}; give a list of studies, as in [bs.Study.from_frame(table)]."
+        )
+    return [require_study(value) for value in values]
+
+
+def _loss_of(table: pd.DataFrame, unit: str) -> str:
+    """Return the column that ``unit`` is about."""
+    found = next((column for column in ("loss", "task_loss") if column in table), None)
+    if found is None:
+        raise StudyError(
+            f"{option('unit', unit)} is the unit of a loss, which the table lacks; {remedy('loss', table.columns)}"
+        )
+    return found
 
 
 def _adopted(found: Mapping[str, str]) -> list[str]:

@@ -19,6 +19,7 @@ __all__ = [
     "CANONICAL",
     "FINISHED",
     "FRACTION",
+    "LOSS_ERROR",
     "NUMERIC",
     "POSITIVE",
     "SIZES",
@@ -31,13 +32,15 @@ __all__ = [
 ]
 
 KEYS = ("run", "task", "target", "checkpoint", "role")
-CANONICAL = ("n_params", "tokens", "flops", "loss", "accuracy", "chance", "error")
+LOSS_ERROR = "loss_se"
+"""The column of the standard error of each loss: a part of its noise that is known, where it is."""
+CANONICAL = ("n_params", "tokens", "flops", "loss", LOSS_ERROR, "accuracy", "chance", "error")
 """The columns that are checked wherever they are; others are when something reads them."""
 
 SIZES = re.compile(r"n_params.*|tokens|flops|finetune_data|pretrain_data")
 POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|.*loss|.*_ce")
 FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
-NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}")
+NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}|{LOSS_ERROR}")
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 FINISHED = "State == 'finished'"
@@ -139,6 +142,8 @@ def with_numbers(table: pd.DataFrame) -> pd.DataFrame:
 def unfit(table: pd.DataFrame, column: str) -> np.ndarray:
     """Say of each row whether an entry is missing, or infinite as the loss of a run that diverged."""
     found, wrong = _read(table, column)
+    if column == LOSS_ERROR:  # which need not be known of every run
+        return np.isinf(found)
     return ~np.isfinite(found) & ~wrong
 
 
@@ -223,11 +228,13 @@ def _looked_at(table: pd.DataFrame, column: str) -> tuple[pd.Series, list[_Bad]]
     values, wrong = _read(table, column)
     bad = [_not_numbers(table, column, wrong)] if wrong.any() else []
     tests = [
-        (np.isnan(values) & ~wrong, "missing", "fill in what is missing"),
+        (np.isnan(values) & ~wrong & (column != LOSS_ERROR), "missing", "fill in what is missing"),
         (np.isinf(values), "infinite", "repair what is infinite"),
     ]
     if POSITIVE.fullmatch(str(column)):
         tests.append((values <= 0, "not positive", "repair the entries or drop the rows"))
+    elif column == LOSS_ERROR:
+        tests.append((values < 0, "negative", "give standard errors"))
     elif FRACTION.fullmatch(str(column)):
         tests.append((values < 0, "negative", "give fractions between 0 and 1"))
         tests.append((values > 1, "above 1", "give fractions between 0 and 1 (are they in percent?)"))

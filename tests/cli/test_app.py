@@ -59,3 +59,11 @@ def test_an_interruption_has_its_own_exit_code(capsys, monkeypatch):
 
     monkeypatch.setattr(data, "available", interrupted)
     assert refused(capsys, "studies", code=130) == "bayes-scaling: Interrupted; nothing was written."
+
+
+def test_what_the_shell_has_torn_apart_is_told_how_to_be_written(capsys):
+    said = refused(capsys, "forecast", "olmo_ladder", "--task", "ARC", "Challenge")
+    assert said.endswith('into quotes, as in --task "ARC Challenge".') and "comma" not in said
+    assert refused(capsys, "forecast", "x.csv", "--map", "tokens=D,", "loss=val").endswith(
+        "Leave no space after a comma."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -40,7 +41,7 @@ def test_a_users_table_end_to_end(csv, tmp_path, capsys):
     numbers = ["mean", "sd", "q05", "q25", "median", "q75", "q95", "actual"]
     assert list(row) == ["target", "task", "quantity", "unit", *numbers, "distance"]
     assert row["actual"] is None and row["task"] is None
-    assert row["quantity"] == "loss" and row["unit"] == "nats per token"
+    assert row["quantity"] == "loss" and row["unit"] == "as given"
     assert 1.8 < row["q05"] < row["q25"] < row["median"] < row["q75"] < row["q95"] < 2.6
     assert pd.read_csv(out / "forecast.csv")["median"][0] == pytest.approx(row["median"])
     assert (out / "posterior.nc").stat().st_mode == (out / "forecast.csv").stat().st_mode
@@ -226,3 +227,46 @@ def test_an_export_end_to_end(export, capsys):
     assert call(*short("forecast", export, *EXPORTED, *aim, "--where", "State == 'finished'")) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "params=7B,train/tokens=4T" in said and "'Name' as run" in said and "--map run=YOURS" in said
+
+
+# -- laws in a column, priors, units --------------------------------------------------------------------------------
+
+
+def test_a_law_in_a_column_of_any_name_with_a_prior_and_a_unit(tmp_path, capsys):
+    size = np.geomspace(1e3, 1e5, 12)
+    table = pd.DataFrame({"examples": size, "val": 0.05 + 0.1 * (size / 1e4) ** -0.4})
+    table.to_csv(tmp_path / "curve.csv", index=False)
+    command = short("forecast", tmp_path / "curve.csv", "--law", "power_law:examples", "--map", "loss=val", "--adapt")
+    aim = ["--target", "examples=2e7", "--prior", "alpha_C=LogNormal(-1, 0.3)", "--unit", "share of errors"]
+    assert call(*command, *aim, "--json", tmp_path / "one.json") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "loss (share of errors)" in said and "has 200 times the examples of the largest run fitted" in said
+    assert "Examples over those of the largest fitted run: examples=2e7: 200 x." in said
+    document = json.loads((tmp_path / "one.json").read_text())
+    assert document["law"] == "power_law:examples" and document["rows"][0]["unit"] == "share of errors"
+
+
+def test_a_law_in_flops_is_not_advised_to_be_one(tmp_path, capsys):
+    N = np.geomspace(2e7, 2e9, 12)
+    pd.DataFrame({"N": N, "D": 20 * N, "loss": 1.8 + (N / 1e8) ** -0.3}).to_csv(tmp_path / "one.csv", index=False)
+    command = ["forecast", tmp_path / "one.csv", *TARGET, "--flops", "6ND", "--law"]
+    assert call(*short(*command, "power_law", "--json", tmp_path / "one.json")) == 0
+    codes = {caveat["code"] for caveat in json.loads((tmp_path / "one.json").read_text())["caveats"]}
+    assert "one-ratio" not in codes and "far-target" in codes
+
+
+@pytest.mark.slow
+def test_accuracies_without_a_loss_are_forecast_in_a_single_step(tmp_path, capsys):
+    rows = []
+    for i, N in enumerate(np.geomspace(1e8, 3e9, 8)):
+        for D, task, steep in ((2e10, "one", 1.0), (2e11, "two", 1.4)):
+            odds = steep * np.log(N / 1e9) + 0.3 * np.log(D / 1e11)
+            rows += [(f"r{i}", t, N, D, 0.25 + 0.7 / (1 + np.exp(-odds * f)), 0.25) for t, f in ((task, 1.0),)]
+    table = pd.DataFrame(rows, columns=["run", "task", "N", "D", "accuracy", "chance"])
+    table["D"] = table.groupby("run")["D"].transform("first") * (1 + table.groupby("run").ngroup() % 3)
+    table.to_csv(tmp_path / "tasks.csv", index=False)
+    assert call(*short("forecast", tmp_path / "tasks.csv", *TARGET, "--json", tmp_path / "one.json")) == 0
+    document = json.loads((tmp_path / "one.json").read_text())
+    assert document["law"] == "two_step in a single step"
+    assert {(row["task"], row["quantity"]) for row in document["rows"]} == {("one", "accuracy"), ("two", "accuracy")}
+    assert "two_step in a single step" in " ".join(capsys.readouterr().out.split())

@@ -11,17 +11,23 @@ from bayes_scaling.cli.options import command_line
 WHOLE = {
     "forecast": [
         "my runs.csv", "--law", "chinchilla", "--target", "N=7e9,D=4e12", "--target", "it's one", "--task", "MMLU",
-        "--map", "n_params=N,tokens=D,loss=eval/loss", "--flops", "6ND", "--out", "a folder/out", "--json", "one.json",
+        "--map", "n_params=N,tokens=D,loss=eval/loss", "--unit", "bits per byte", "--prior", "E=Normal(1.7, 0.1)",
+        "--prior", "sigma=0.01", "--adapt",
+        "--flops", "6ND", "--out", "a folder/out", "--json", "one.json",
         "--report", "report.html", "--seed", "3", "--draws", "200", "--chains", "2", "--allow-unconverged", "-q",
     ],
     "pair": [
         "loss_to_loss", "--from", "fineweb:train_loss", "--to", "same:hellaswag_ce", "--sets", "corpus", "--by", "a",
-        "--full", "--map", "loss=val", "--out", "out", "--seed", "7", "--draws", "200", "--quiet",
+        "--full", "--map", "loss=val", "--unit", "nats",
+        "--prior", "sigma=0.01", "--adapt", "--chains", "2", "--where", "a > 1", "--target-run", "r9",
+        "--out", "out", "--seed", "7", "--draws", "200", "--quiet",
     ],
     "plan": [
         "runs.csv", "--reach", "loss=2.1", "--prob", "0.8", "--at", "N=7e9", "--serve", "1e13", "--next", "a b.csv",
         "--spend", "1e21", "--count", "2", "--ladder", "ladder.csv", "--families", "8", "--target", "N=7e9,D=4e12",
-        "--law", "kaplan", "--task", "MMLU", "--flops", "study", "--exact", "--json", "plan.json", "--chains", "2",
+        "--law", "kaplan", "--task", "MMLU", "--unit", "nats per token",
+        "--prior", "E=1.69", "--adapt",
+        "--flops", "study", "--exact", "--json", "plan.json", "--chains", "2",
     ],
 }  # fmt: skip
 
@@ -60,6 +66,13 @@ def test_a_command_in_words_runs_again_as_it_was(name, words):
 def test_zeros_dashes_and_marks_of_the_shell_survive(name, words):
     context = parsed(name, words)
     assert again(context).params == context.params
+
+
+@pytest.mark.parametrize("name", ["forecast", "pair", "plan"])
+def test_the_whole_command_has_what_the_commands_share(name):
+    """Options that commands share stand in the command lines above, so that none is left out of the round trip."""
+    shared = {"--map", "--unit", "--prior", "--adapt"} - ({"--map"} if name == "plan" else set())
+    assert shared <= set(WHOLE[name])
 
 
 def test_defaults_are_left_out():

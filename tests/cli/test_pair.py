@@ -47,3 +47,32 @@ def test_a_pair_end_to_end(two_losses, tmp_path, capsys):
     assert "loss_a=1.9" in capsys.readouterr().out
     row = pd.read_csv(tmp_path / "out" / "pairs.csv").iloc[0]
     assert row["q05"] < row["median"] < row["q95"]
+
+
+@pytest.mark.slow
+def test_a_run_is_forecast_by_its_name_and_not_fitted(two_losses, tmp_path, capsys):
+    file = tmp_path / "pairs.json"
+    command = [
+        "pair",
+        two_losses,
+        "--from",
+        "loss_a",
+        "--to",
+        "loss_b",
+        "--target-run",
+        "r9",
+        "--unit",
+        "bits per byte",
+    ]
+    options = ["--prior", "sigma=LogNormal(-5, 1)", "--json", file]
+    assert call(*command, *options, "--draws", DRAWS, "--allow-unconverged") == 0
+    said = capsys.readouterr().out
+    assert "A loss from another (bits per byte)" in said and "1 of 1 inside the 90 % interval" in said
+    (row,) = json.loads(file.read_text())["rows"]
+    assert (row["target"], row["paired"], row["unit"]) == ("r9", 9, "bits per byte")
+    assert row["q05"] < row["actual"] < row["q95"]
+
+
+def test_a_prior_of_no_parameter_is_refused_before_the_fit(two_losses, capsys):
+    said = refused(capsys, "pair", two_losses, "--from", "loss_a", "--to", "loss_b", "--target", "2", "--prior", "x=1")
+    assert "--prior 'x=1' is of no parameter of ShiftedPowerLaw" in said

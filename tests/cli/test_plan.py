@@ -31,6 +31,8 @@ def test_a_budget_end_to_end(csv, tmp_path, capsys):
     assert sorted(p.name for p in out.iterdir()) == sorted([*tables, *pictures, "plan.json", "posterior.nc"])
     document = json.loads(file.read_text())
     assert document == json.loads((out / "plan.json").read_text())
+    assert "far-target" in [caveat["code"] for caveat in document["caveats"]]
+    assert "Caveat: Target '1e+23 FLOPs' has 326 times the training FLOPs" in " ".join(said.split())
     assert (document["question"], document["flops"], document["seed"]) == ("budget", "6ND", 2)
     assert pd.read_csv(out / "plan.csv")["median"][0] == pytest.approx(document["tables"]["plan"][0]["median"])
 

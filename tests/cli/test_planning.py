@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.cli.planning import caveats, open_planned, planned, read_question, surface_of
+from bayes_scaling.cli.planning import caveats, doubts, open_planned, planned, read_question, surface_of
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split
 from bayes_scaling.decisions import ladder_design, next_runs
 from bayes_scaling.models import Chinchilla
@@ -151,3 +151,18 @@ def test_a_reader_is_told_of_other_flops_and_of_the_route():
     (said,) = caveats(worlds.ladder(count=2), six_n_d, law_named=False)
     assert said.startswith("The law goes through task_loss;")
     assert caveats(worlds.ladder(count=2), six_n_d, law_named=True) == []
+
+
+@pytest.mark.parametrize("question", [asked(budget="1e21,1e26"), asked(reach="loss=1.9", prob=0.5)])
+def test_a_plan_far_beyond_the_runs_says_so(question):
+    posterior = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005))
+    answer = question.answer(surface_of(question, posterior, six_n_d, task=None, exact=True))
+    (problem,) = doubts(posterior, answer).only("far-target")
+    assert "times the training FLOPs of the largest run fitted" in problem.sentence
+    assert problem.value == pytest.approx(float(answer.aims["flops"].iloc[-1]) / (6 * 8e8 * 6.4e10))
+
+
+def test_a_plan_near_the_runs_says_nothing_of_distance():
+    posterior, question = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005)), asked(budget="1e21")
+    answer = question.answer(surface_of(question, posterior, six_n_d, task=None, exact=True))
+    assert "far-target" not in doubts(posterior, answer).codes

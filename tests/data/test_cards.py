@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from bayes_scaling import data
-from bayes_scaling.study.study import Card
+from bayes_scaling.study.card import Card
 
 FOLDERS = sorted(path.parent for path in data.HERE.glob("*/build.py"))
 WORDS = ("name", "title", "source", "commit", "licence", "citation")

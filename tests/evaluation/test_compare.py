@@ -96,7 +96,7 @@ def test_fits_of_other_outcomes_are_refused(simulated_fit, simulated, ladder_fit
     logarithm = bs.Study.from_frame(frame.assign(loss=np.log(frame["loss"])))
     refused(fitted(logarithm), "'other' describes the logarithm of the outcomes, so its densities lack the Jacobian")
     bits = bs.Study(frame, dataclasses.replace(simulated.card, units={"loss": "bits per byte"}))
-    refused(dataclasses.replace(simulated_fit, study=bits), "nats per token in one and in bits per byte")
+    refused(dataclasses.replace(simulated_fit, study=bits), "as given in one and in bits per byte")
     refused(ladder_fits[0], "one describes loss, the other accuracy and loss")
 
 

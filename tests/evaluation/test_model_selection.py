@@ -110,7 +110,7 @@ def test_a_law_whose_columns_a_study_lacks_is_left_out(compute, grid):
         choose_law([Chinchilla()], by_compute, seed=0, progress=False)
     with pytest.raises(bs.LawError, match="at least one"):
         choose_law([], by_compute, seed=0)
-    with pytest.raises(bs.StudyError, match="choose_laws"):
+    with pytest.raises(bs.StudyError, match="make it one with"):
         choose_law([PowerLaw()], [by_compute], seed=0)
 
 

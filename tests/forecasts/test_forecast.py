@@ -65,3 +65,9 @@ def test_average_takes_draws_from_each_by_weight(posterior):
     assert (mixed > 5).mean() == pytest.approx(0.25, abs=0.01)
     with pytest.raises(bs.TargetError, match="do not fit 2 forecasts"):
         bs.average([one, other], [1.0])
+
+
+@pytest.mark.parametrize("none", [[], "forecast", [1]])
+def test_what_is_no_forecast_is_not_averaged(none):
+    with pytest.raises(bs.TargetError, match="The forecasts to average are none; give a list"):
+        bs.average(none)

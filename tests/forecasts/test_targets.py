@@ -83,3 +83,8 @@ def test_a_part_knows_its_place_in_the_whole():
     whole = read({"target": list("abcd"), "C": [1e20, 2e20, 3e20, 4e20]}, PowerLaw(), worlds.by_compute(count=2).study)
     part = whole.part(1, 4).part(1, 3)
     assert part.frame.index.tolist() == ["c", "d"] and part.first == 2 and len(part.actual["loss"]) == 2
+
+
+def test_a_name_is_no_target_of_a_fit():
+    with pytest.raises(bs.TargetError, match=r"The target '7B' is a name, .* give inputs, as in {'N': 7e9, 'D': 4e12}"):
+        read("7B")

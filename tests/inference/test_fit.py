@@ -94,3 +94,42 @@ def test_padding_rows_do_not_change_the_posterior(study):
 
         plain = nuts.sample(Chinchilla(), exact, jax.random.key(0), runs, observed)
     assert np.allclose(padded.mode_potential.min(), np.asarray(plain.mode_potential).min(), atol=1e-6)
+
+
+TABLE = pd.DataFrame({"N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [3.0, 2.9]})
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda law, table: bs.fit(law, table, seed=0), lambda law, table: bs.fit_many(law, [table], seed=0),
+        lambda law, table: bs.choose_law([law], table, seed=0), lambda law, table: bs.backtest(law, table, seed=0),
+        lambda law, table: bs.learn_discrepancy(law, table, seed=0), lambda law, table: bs.design_check(table),
+        lambda law, table: bs.learn_discrepancy(law, [table], seed=0),
+        lambda law, table: bs.Posterior.load("fit.nc", law, table),
+    ],
+)  # fmt: skip
+def test_a_table_is_no_study_wherever_one_is_needed(use):
+    with pytest.raises(bs.StudyError, match=r"The study is a DataFrame; make it one with bs.Study.from_frame"):
+        use(Chinchilla(), TABLE)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda law: bs.fit(law, bs.Study.from_frame(TABLE), seed=0), lambda law: bs.fit_many(law, [], seed=0),
+        lambda law: bs.choose_laws([law], [], seed=0), lambda law: bs.simulate(law, TABLE, seed=0),
+        lambda law: bs.plan_ladders(law, {"a": TABLE}, {"N": 7e9, "D": 4e12}, seed=0),
+    ],
+)  # fmt: skip
+def test_the_class_of_a_law_is_no_law(use):
+    with pytest.raises(bs.LawError, match=r"which is a type and no law; write Chinchilla\(\)"):
+        use(Chinchilla)
+
+
+def test_a_floor_that_cannot_be_is_one_sentence():
+    with pytest.raises(bs.LawError, match=r"Chinchilla.E is -1, where its prior .* has no mass"):
+        Chinchilla(E=-1)
+    table = pd.concat([TABLE] * 4, ignore_index=True).assign(N=np.geomspace(1e8, 1e9, 8))
+    with pytest.raises(bs.StudyError, match=r"fixes its floor E at 2.95, and study 'runs' has a loss of 2.9; fix it"):
+        bs.fit(Chinchilla(E=2.95), bs.Study.from_frame(table), seed=0)

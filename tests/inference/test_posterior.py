@@ -7,6 +7,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla, PowerLaw
+from tests import worlds
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +65,35 @@ def test_an_unconverged_fit_is_refused_unless_overridden(posterior):
     with pytest.raises(bs.ConvergenceError, match=r"R-hat of .* is 1\.200"):
         bad.forecast({"C": 1e22})
     assert bad.forecast({"C": 1e22}, allow_unconverged=True).intervals()["median"].notna().all()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda study: bs.forecast(study, {"N": 1e9}), lambda study: bs.forecast_chunks(study, {"N": 1e9}),
+        bs.diagnose, bs.sensitivity, bs.predictive_check, bs.loo_pit, bs.complete, bs.Surface.of,
+        lambda study: bs.allocate(study, [1e21]), lambda study: bs.report(study, "report.html", {"N": 1e9}),
+    ],
+)  # fmt: skip
+def test_a_study_is_no_fit(study, use):
+    with pytest.raises(bs.LawError, match=r"A Study is given where a fit is needed; make one with bs.fit"):
+        use(study)
+
+
+def test_known_errors_are_kept_beside_the_inputs_and_are_no_outcome():
+    found = worlds.chinchilla(count=10, table=worlds.on_the_curve(0.01).assign(loss_se=0.02))
+    assert set(found.tree["observed_data"].data_vars) == {"loss"}
+    assert found.tree["constant_data"]["loss_se"].to_numpy().tolist() == [0.02] * 16
+    row = found.forecast({"N": 7e9, "D": 4e12}).intervals().iloc[0]
+    bare = worlds.chinchilla(count=10, table=worlds.on_the_curve(0.01))
+    assert row["q95"] == bare.forecast({"N": 7e9, "D": 4e12}).intervals().iloc[0]["q95"]
+    scored, plain = (
+        np.asarray(bs.complete(p, ["log_likelihood"]).tree["log_likelihood"]["loss"]) for p in (found, bare)
+    )
+    assert scored.max() < plain.max()  # wider densities are lower at their middle
+
+
+def test_units_are_the_cards_or_as_given(posterior):
+    assert posterior.units == {"loss": "bits per byte"}
+    assert worlds.chinchilla(count=2).units == {"loss": "as given"}
+    assert worlds.ladder(count=2).series_units == {"task_loss": "as given"}

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import Chinchilla
 
 
@@ -94,3 +96,17 @@ def test_an_input_that_is_no_number_names_its_row():
     study = bs.Study.from_frame(pd.DataFrame({"warmup": [10, None, "many"], "loss": [3.0, 2.9, 2.8]}))
     with pytest.raises(bs.StudyError, match="Row 3 has warmup = 'many', which is not a number, row 2 has no warmup"):
         Stepped().arrays(study)
+
+
+def test_a_known_error_adds_to_the_noise_of_fitted_losses_alone():
+    table = pd.DataFrame({"N": np.geomspace(1e8, 1e9, 4), "D": 2e10, "loss": [3.0, 2.9, 2.8, 2.7]})
+    plain, known = (bs.Study.from_frame(t) for t in (table, table.assign(loss_se=[0.0, np.nan, 0.03, 0.3])))
+    values = {"E": 1.8, "reducible": 0.5, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3, "sigma": 0.01}
+    runs, observed = Chinchilla().arrays(known)
+    sites = run_model(Chinchilla(), runs, observed, latent=values)
+    mean, scale = np.asarray(Chinchilla().at(runs, values)), sites["loss"]["fn"].base_dist.base_dist.scale
+    error = np.array([0.0, 0.0, 0.03, 0.3])
+    np.testing.assert_allclose(scale, np.sqrt(0.01**2 + (error / mean) ** 2), rtol=1e-5)
+    new = run_model(Chinchilla(), runs, latent=values)["loss"]["fn"]
+    assert np.ndim(new.base_dist.scale) == 0 or np.allclose(new.base_dist.scale, 0.01)
+    assert set(Chinchilla().arrays(plain)[1]) == {"loss"}  # the same program as without a word of errors

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+import pandas as pd
 import pytest
 from numpyro import handlers
 
-from bayes_scaling.law.sites import extrapolate, observe, sample_or_fix, sample_slope_error
+import bayes_scaling as bs
+from bayes_scaling.law.sites import extrapolate, observe, sample_or_fix, sample_slope_error, told_plainly
 
 
 def sites_of(function, *arguments):
@@ -83,3 +87,37 @@ def test_the_slope_error_is_a_standard_normal_times_the_discrepancy():
     assert np.asarray(handlers.seed(held, 0)()) == pytest.approx([0.0, 0.2, 0.4])
     learnt = sites_of(lambda: sample_slope_error(dist.LogNormal(-2.0, 0.1), site="other"))
     assert set(learnt) == {"other", "other_slope"}
+
+
+class Impatient(bs.Law):
+    E: bs.Prior = dist.LogNormal(0.5, 0.5)
+
+    def mean(self, N, *, E):
+        return float(E) + 0 * N
+
+
+class Branching(Impatient):
+    def mean(self, N, *, E):
+        return E * N if E > 1 else E / N
+
+
+class OfOldSchool(Impatient):
+    def mean(self, N, *, E):
+        return E * math.log(N)
+
+
+class OfNumpy(Impatient):
+    def mean(self, N, *, E):
+        return np.exp(E) + 0 * N
+
+
+@pytest.mark.parametrize("law", [Impatient(), Branching(), OfOldSchool(), OfNumpy()], ids=lambda law: law.name)
+def test_an_equation_that_leaves_jax_is_told_in_one_sentence(law):
+    study = bs.Study.from_frame(pd.DataFrame({"N": np.geomspace(1e8, 1e9, 8), "loss": 3.0}))
+    with pytest.raises(bs.LawError, match=f"{law.name}.mean asks for the value of a column or a parameter .* jnp.exp"):
+        bs.fit(law, study, seed=0, draws=20)
+
+
+def test_other_mistakes_of_an_equation_keep_their_words():
+    with pytest.raises(TypeError, match="unsupported operand"), told_plainly("mean"):
+        raise TypeError("unsupported operand")

@@ -38,11 +38,24 @@ def test_tasks_call_for_each_route_that_their_losses_allow():
         assert (name, law.route, law.series) == ("two_step", left, (left,))
 
 
-def test_tasks_without_a_loss_hear_what_is_missing():
+def test_tasks_without_a_loss_go_in_a_single_step():
     study = bs.Study.from_frame(TASKS.assign(chance=0.25))
-    _, (law,) = default_laws(study)
-    with pytest.raises(bs.StudyError, match="lacks task_loss, c4_loss"):
-        law.arrays(study)
+    name, (law,) = default_laws(study)
+    assert (name, law.route, law.run_inputs) == ("two_step in a single step", None, ("N", "D"))
+    assert set(law.arrays(study)[1]) == {"accuracy"}
+    by_compute = bs.Study.from_frame(TASKS.drop(columns=["N", "D"]).assign(chance=0.25, C=[1e18, 1e19]))
+    assert default_laws(by_compute)[1][0].run_inputs == ("C",)
+    with pytest.raises(bs.StudyError, match=r"lacks chance \(chance: the accuracy of guessing"):
+        law.arrays(bs.Study.from_frame(TASKS))
+    with pytest.raises(bs.StudyError, match=r"lacks task_loss, c4_loss \(without a loss, single_step\(\) goes"):
+        law_by_name("two_step").arrays(study)
+
+
+def test_a_column_of_ones_own_comes_after_a_colon():
+    assert law_by_name("power_law:examples").columns == {"examples": "examples"}
+    for name in ("chinchilla:tokens", "power_law:"):
+        with pytest.raises(bs.LawError, match=f"'{name}' is no law in a column; write power_law:COLUMN"):
+            law_by_name(name)
 
 
 def test_runs_without_size_data_or_compute_are_refused():

@@ -46,7 +46,7 @@ def test_a_fit_shows_law_and_discrepancy(simulated_fit):
     ax = plots.plot_fit(bs.forecast_path(simulated_fit, forecast))
     words = {t.get_text() for t in ax.texts}
     assert {"law only", "law plus discrepancy"} <= words
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("training FLOPs (6ND)", "loss (nats per token)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("training FLOPs (6ND)", "loss (as given)")
     outer, inner = (c.get_paths()[0].get_extents() for c in ax.collections[:2])
     assert outer.y0 < inner.y0  # beyond the data the discrepancy lowers the lower edge; above the runs both are one
     assert outer.y1 == pytest.approx(inner.y1)

@@ -38,7 +38,7 @@ def test_an_error_is_printed_in_per_cent():
 def test_accuracies_are_in_per_cent_and_a_ladder_names_each_task_once():
     posterior = worlds.ladder(count=60)
     said = shown(lambda console: print_result(worlds.result(posterior, [FAR, {**FAR, "target": "13B"}]), console))
-    accuracy, _, loss = said.partition("loss (bits per byte)")
+    accuracy, _, loss = said.partition("loss (as given)")
     assert "accuracy (%)" in accuracy and loss
     assert accuracy.count("one") == accuracy.count("two") == 1 and accuracy.count("13B") == 2
     assert "actual" not in said and "inside" not in said

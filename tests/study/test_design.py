@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.models import Chinchilla, PowerLaw
 from bayes_scaling.study.design import design_check
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
@@ -61,6 +62,28 @@ def test_a_far_target_is_measured_in_flops(target):
     (problem,) = design_check(bs.Study.from_frame(GOOD), target).only("far-target")
     assert problem.value == pytest.approx(7e9 * 4e12 / (8e8 * 6.4e10))
     assert problem.where == ("7B" if isinstance(target, list) else "0")
+
+
+def test_a_law_is_told_of_what_it_reads():
+    one = GOOD.assign(D=20 * GOOD["N"], x=range(16))
+    study = bs.Study.from_frame(one, flops="6ND")
+    by_compute = {"N": 7e9, "D": 1e12, "C": 4.2e22}
+    assert "one-ratio" in design_check(study, by_compute, law=Chinchilla()).codes
+    assert design_check(study, by_compute, law=PowerLaw()).codes == ["far-target"]
+    (problem,) = design_check(study, {"N": 1e12}, law=PowerLaw(column="N")).only("far-target")
+    assert problem.value == pytest.approx(1e12 / 8e8)
+    assert "1.25e+03 times the parameters of the largest run fitted" in problem.sentence
+    (few,) = design_check(bs.Study.from_frame(GOOD.assign(x=1.0)), law=PowerLaw(column="x")).only("few-sizes")
+    assert few.sentence == "There are 1 distinct values of x (at least 4)"
+
+
+def test_a_far_target_is_told_in_plain_words():
+    (problem,) = design_check(bs.Study.from_frame(GOOD), {"N": 7e9, "D": 4e12}).only("far-target")
+    assert str(problem) == (
+        "Target '0' has 547 times the training FLOPs of the largest run fitted, and beyond 100 times no run shows that "
+        "the law still holds: its interval is widened for that by a rule of thumb, so trust it less, or make a larger "
+        "run first."
+    )
 
 
 def test_a_target_in_billions_is_told():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.study.flops import FlopRule, compute_ratios, six_n_d, training_flops, with_flops
+from bayes_scaling.study.flops import FlopRule, distances, six_n_d, training_flops, with_flops
 from tests.worlds import GRID
 
 RUNS = pd.DataFrame({"n_params": [1e8, 2e8], "tokens": [2e9, 8e9]})
@@ -82,10 +82,18 @@ def test_a_distance_is_counted_one_way_on_both_sides():
     target = pd.DataFrame({"n_params": [7e9], "tokens": [4e12]})
     largest = (GRID["N"] * GRID["D"]).max()
     own, bare = counted(12), bs.Study.from_frame(GRID.assign(loss=3.0))
-    assert compute_ratios(own, target) == pytest.approx([7e9 * 4e12 / largest])  # 6ND, as the target has no FLOPs
-    assert compute_ratios(bare, target.assign(flops=1.0)) == pytest.approx([7e9 * 4e12 / largest])
-    assert compute_ratios(own, target.assign(flops=2.4e25)) == pytest.approx([2.4e25 / (12 * largest)])
-    assert np.isnan(compute_ratios(own, pd.DataFrame({"n_params": [7e9, 1e9]}))).tolist() == [True, True]
+    assert distances(own, target) == pytest.approx([7e9 * 4e12 / largest])  # 6ND, as the target has no FLOPs
+    assert distances(bare, target.assign(flops=1.0)) == pytest.approx([7e9 * 4e12 / largest])
+    assert distances(own, target.assign(flops=2.4e25)) == pytest.approx([2.4e25 / (12 * largest)])
+    assert np.isnan(distances(own, pd.DataFrame({"n_params": [7e9, 1e9]}))).tolist() == [True, True]
     by_compute = bs.Study.from_frame(pd.DataFrame({"C": [1e18, 1e19], "loss": [3.0, 2.9]}))
-    assert compute_ratios(by_compute, pd.DataFrame({"flops": [1e21]})) == pytest.approx([100.0])
-    assert np.isnan(compute_ratios(by_compute, target)).all()
+    assert distances(by_compute, pd.DataFrame({"flops": [1e21]})) == pytest.approx([100.0])
+    assert np.isnan(distances(by_compute, target)).all()
+
+
+def test_a_law_in_one_column_is_measured_in_it():
+    study = bs.Study.from_frame(RUNS.assign(examples=[1e3, 1e4], loss=3.0))
+    aims = pd.DataFrame({"examples": [5e4], "n_params": [7e9], "tokens": [4e12]})
+    assert distances(study, aims, ["examples"]) == pytest.approx([5.0])
+    assert distances(study, aims, ["n_params", "tokens"]) == pytest.approx([7e9 * 4e12 / 1.6e18])
+    assert np.isnan(distances(study, aims.drop(columns="examples"), ["examples"])).all()

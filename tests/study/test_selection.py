@@ -52,7 +52,7 @@ def test_a_query_that_does_not_work(query, message):
 
 def test_unfinished_runs_are_noticed():
     study = bs.Study.from_frame(RUNS.assign(State=["running", *["finished"] * 5]), loss="val_loss")
-    assert study.remarks == ("1 of 6 rows are running; where=\"State == 'finished'\" leaves them out.",)
+    assert study.remarks == ("1 of 6 rows is running; where=\"State == 'finished'\" leaves it out.",)
 
 
 def test_seeds_are_replicates():
@@ -65,3 +65,21 @@ def test_seeds_are_replicates():
         bs.Study.from_frame(table.drop(columns="seed"), loss="val_loss")
     with pytest.raises(StudyError, match="Rows 1 and 7 are alike"):
         bs.Study.from_frame(table.drop(columns=["seed", "run"]), loss="val_loss")
+
+
+def test_one_row_left_out_is_singular():
+    study = bs.Study.from_frame(
+        RUNS.assign(val_loss=[np.nan, 3.6, 3.3, 3.5, 3.2, 3.0]), loss="val_loss", drop_missing=True
+    )
+    assert study.remarks == ("1 of 6 rows, in which loss is missing or infinite, was left out: run 'a' (row 1).",)
+
+
+def test_rows_without_names_and_with_equal_inputs_are_repeats_and_said_so():
+    table = RUNS.drop(columns="run").assign(N=[1e8, 2e8, 1e8, 4e8, 1e8, 8e8], D=2e9)
+    (said,) = bs.Study.from_frame(table, loss="val_loss").remarks
+    assert (
+        said == "Rows 1, 3 and 5 have the same N and D as another row; each counts as a run of "
+        "its own, a repeat of the same."
+    )
+    assert bs.Study.from_frame(RUNS.drop(columns="run"), loss="val_loss").remarks == ()
+    assert bs.Study.from_frame(table.assign(run=list("abcdef")), loss="val_loss").remarks == ()

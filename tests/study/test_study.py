@@ -4,7 +4,8 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import FileError, StudyError
-from bayes_scaling.study.study import Card, Study
+from bayes_scaling.study.card import Card
+from bayes_scaling.study.study import Study, require_studies, require_study
 
 GOOD = {
     "run": list("abcdef"),
@@ -130,3 +131,25 @@ def test_csv_and_parquet_are_read_by_name_or_by_suffix(tmp_path, runs):
         path = tmp_path / name
         getattr(runs, write)(path, index=False)
         assert read(path, loss="val_loss").frame.equals(Study.from_file(path, loss="val_loss").frame)
+
+
+def test_a_unit_is_what_somebody_says():
+    assert "loss" not in Study.from_frame(pd.DataFrame(GOOD)).card.units
+    study = Study.from_frame(pd.DataFrame(GOOD), unit="bits per byte")
+    assert study.card.units["loss"] == "bits per byte" and study.column("loss")[0] == 3.9  # nothing is converted
+    tasks = pd.DataFrame(GOOD).rename(columns={"loss": "task_loss"})
+    assert Study.from_frame(tasks, unit="nats").card.units == {"task_loss": "nats"}
+    with pytest.raises(StudyError, match="unit='nats' is the unit of a loss, which the table lacks"):
+        Study.from_frame(pd.DataFrame(GOOD).drop(columns="loss"), unit="nats")
+    with pytest.raises(StudyError, match="no column 'los' to state a unit of; did you mean 'loss'"):
+        study.in_units(los="nats")
+
+
+def test_a_table_is_no_study_and_one_study_no_list():
+    table, study = pd.DataFrame(GOOD), Study.from_frame(pd.DataFrame(GOOD))
+    with pytest.raises(StudyError, match=r"The study is a DataFrame; make it one with bs.Study.from_frame\(table\)"):
+        require_study(table)
+    for several in (table, study, "runs.csv", 3):
+        with pytest.raises(StudyError, match=f"The studies are a {type(several).__name__}; give a list of studies"):
+            require_studies(several)
+    assert require_studies(one for one in [study]) == [study]

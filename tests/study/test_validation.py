@@ -319,3 +319,16 @@ def test_any_bytes_inside_a_table(tmp_path_factory, noise, place):
     path = tmp_path_factory.mktemp("fuzz") / "runs.csv"
     path.write_bytes(CSV[:place].encode() + noise + CSV[place:].encode())
     ends_well(lambda: bs.Study.from_file(path))
+
+
+def test_standard_errors_may_be_missing_and_not_negative():
+    table = pd.DataFrame({"run": list("ab"), "loss": [3.0, 2.9], "loss_se": [0.01, np.nan]})
+    study = bs.Study.from_frame(table, drop_missing=True)
+    assert len(study) == 2 and study.column("loss_se")[0] == 0.01 and np.isnan(study.column("loss_se")[1])
+    assert "loss_se" in bs.Study.from_frame(table.rename(columns={"loss_se": "sem"}), loss_se="sem").frame
+    with pytest.raises(
+        bs.StudyError, match=r"Run 'b' \(row 2\) has loss_se = -0.1, which is negative; give standard er"
+    ):
+        bs.Study.from_frame(table.assign(loss_se=[0.1, -0.1]))
+    other = bs.Study.from_frame(table.assign(c4_loss=3.1)).rename(loss="c4_loss")
+    assert "loss_se" not in other.frame  # it is that of the loss before
