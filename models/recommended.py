@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["candidates", "forecast_runs", "variants"]
+__all__ = ["AVERAGE", "SINGLE", "candidates", "forecast_runs", "variants"]
 
+AVERAGE = "average"
+"""Name of the recommended forecast on the command line."""
+SINGLE = ("chinchilla", "power_law")
+"""The laws by default for one loss, in whose place the average stands."""
 ONE = dist.LogNormal(0.0, 0.05)  # the coupling of Chinchilla and of Kaplan; a spread, so that all share a program
 WIDER = 2.0  # times the spread that exponents have over collections
 UNEVEN = 1.5  # ratio of FLOPs to 6ND, largest over smallest, above which N is no measure of compute
@@ -99,10 +103,9 @@ def forecast_runs(
     *,
     seed: int,
     laws: Mapping[str, Law] | None = None,
-    draws: int = 1000,
-    chains: int = 4,
     allow_unconverged: bool = False,
     say: Callable[[str], object] = lambda words: None,
+    **options: Any,
 ) -> AveragedForecast:
     """Forecast runs from a study of one loss: laws averaged by their backtests, with what other collections taught.
 
@@ -121,12 +124,12 @@ def forecast_runs(
         Seed of every random draw.
     laws : mapping of str to Law, optional
         Laws to average, by any names; by default :func:`bayes_scaling.models.recommended.candidates`.
-    draws, chains
-        As for :func:`bayes_scaling.fit`.
     allow_unconverged : bool
         Forecast from fits that did not converge.
     say : callable
         Told what is being done, in words: ``say=print``.
+    **options
+        As for :func:`bayes_scaling.fit`: ``draws``, ``chains``, ``adapt``.
 
     Returns
     -------
@@ -152,8 +155,7 @@ def forecast_runs(
         seed=seed,
         own_cuts=POPULATION.own_cuts,
         sharpness=POPULATION.sharpness,
-        draws=draws,
-        chains=chains,
         allow_unconverged=allow_unconverged,
         say=say,
+        **options,
     )

@@ -91,8 +91,19 @@ def parse_columns(given: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
 
 def choose_laws(study: Study, law: str | None, priors: Sequence[str] | None = None) -> tuple[str, tuple[Law, ...]]:
-    """Return the law of ``--law``, or those that the study's columns call for, with ``--prior``, and their name."""
-    name, laws = (law, (law_by_name(law),)) if law else default_laws(study)
+    """Return the law of ``--law``, or those that the study's columns call for, with ``--prior``, and their name.
+
+    The name is ``AVERAGE`` where the study holds one loss and no law is asked for; the law is then the one that stands
+    for the others where its columns are read.
+    """
+    named = law if law != AVERAGE else None
+    name, laws = (named, (law_by_name(named),)) if named else default_laws(study)
+    if law == AVERAGE and name not in SINGLE:
+        raise LawError(f"--law {AVERAGE} is for a study of one loss, and {study.name!r} calls for {name}; leave it out.")
+    if law == AVERAGE and priors:
+        raise LawError(f"--prior speaks of one law, and --law {AVERAGE} of several; name the law.")
+    if named is None and name in SINGLE and not priors:
+        name = AVERAGE
     return name, tuple(with_priors(one, priors) for one in laws)
 
 

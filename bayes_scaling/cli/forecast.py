@@ -38,7 +38,8 @@ def forecast(
     context: typer.Context,
     study: StudyOrFile,
     law: Annotated[
-        str | None, typer.Option(help="Law to fit (see 'laws'); by default what the columns call for.")
+        str | None,
+        typer.Option(help="Law to fit (see 'laws'); by default what the columns call for: for one loss, an average."),
     ] = None,
     target: Annotated[
         list[str] | None, typer.Option(help="Run to forecast: a name in the study, or N=7e9,D=4e12. Repeatable.")
@@ -64,9 +65,11 @@ def forecast(
     from bayes_scaling.cli.arguments import choose_laws, choose_targets, choose_tasks, open_study
     from bayes_scaling.files import check_writable
     from bayes_scaling.forecasts.forecast import average
-    from bayes_scaling.forecasts.predict import forecast as forecast_runs
+    from bayes_scaling.forecasts.predict import forecast as forecast_by
     from bayes_scaling.forecasts.targets import read_targets
     from bayes_scaling.inference.fit import fit
+    from bayes_scaling.models.recommended import AVERAGE, candidates
+    from bayes_scaling.models.recommended import forecast_runs as forecast_average
     from bayes_scaling.reporting.result import Result
     from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
@@ -74,24 +77,31 @@ def forecast(
     name, laws = choose_laws(table, law, prior)
     table = choose_tasks(table, laws[0], tuple(task or ()))
     targets = choose_targets(table, tuple(target or ()), flops)
+    averaged = candidates(table) if name == AVERAGE else {}
     for one in laws:
         one.arrays(table.training)
         read_targets(one, table.training, targets)
     check_writable(out, json, report)
     print_remarks(table.remarks, quiet)
 
-    how_hard: dict[str, Any] = {"adapt": True} if adapt else {}
+    how: dict[str, Any] = {"seed": seed, "draws": draws, "chains": chains} | ({"adapt": True} if adapt else {})
     started = time.perf_counter()
-    posteriors = []
+    posteriors: list[Any] = []
     with status(quiet) as say:
-        for i, one in enumerate(laws, start=1):
-            which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
-            say(f"Fitting {one.name}{which} to {table.name!r}, {len(table.training.runs)} runs ...")
-            posteriors.append(fit(one, table, seed=seed, draws=draws, chains=chains, **how_hard))
-            posteriors[-1].require_converged(allow_unconverged, override=OVERRIDE)
-        say("Forecasting ...")
-        forecasts = [forecast_runs(p, targets, allow_unconverged=True) for p in posteriors]
-        mixed = forecasts[0] if len(forecasts) == 1 else average(forecasts, seed=seed)
+        if name == AVERAGE:
+            average_of = forecast_average(table, targets, laws=averaged, allow_unconverged=True, say=say, **how)
+            mixed, posteriors = average_of, [*average_of.posteriors.values()]
+        else:
+            for i, one in enumerate(laws, start=1):
+                which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
+                say(f"Fitting {one.name}{which} to {table.name!r}, {len(table.training.runs)} runs ...")
+                posteriors.append(fit(one, table, **how))
+                posteriors[-1].require_converged(allow_unconverged, override=OVERRIDE)
+            say("Forecasting ...")
+            forecasts = [forecast_by(p, targets, allow_unconverged=True) for p in posteriors]
+            mixed = forecasts[0] if len(forecasts) == 1 else average(forecasts, seed=seed)
+        for posterior in posteriors:
+            posterior.require_converged(allow_unconverged, override=OVERRIDE)
         seconds = time.perf_counter() - started
         say("Looking for what speaks against it ...")
         result = Result.of(

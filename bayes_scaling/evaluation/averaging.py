@@ -11,11 +11,12 @@ import pandas as pd
 from scipy.special import logsumexp, softmax
 from scipy.stats import norm
 
-from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.errors import LawError, StudyError, TargetError
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.fit import FEWEST, check_size, fit
 from bayes_scaling.study.flops import training_flops
 
@@ -127,10 +128,9 @@ def average_laws(
     seed: int,
     own_cuts: float,
     sharpness: float,
-    draws: int = 1000,
-    chains: int = 4,
     allow_unconverged: bool = False,
     say: Callable[[str], object] = lambda words: None,
+    **options: Any,
 ) -> AveragedForecast:
     """Weigh laws by their backtests, fit those of weight, and mix their forecasts.
 
@@ -140,12 +140,12 @@ def average_laws(
         As for :func:`weigh`.
     targets : Study, DataFrame, mapping, or sequence of mappings
         Runs to forecast, as :func:`bayes_scaling.forecast` reads them.
-    draws, chains
-        As for :func:`bayes_scaling.fit`.
     allow_unconverged : bool
         Forecast from fits that did not converge.
     say : callable
         Told what is being done, in words.
+    **options
+        As for :func:`bayes_scaling.fit`.
 
     Raises
     ------
@@ -154,13 +154,14 @@ def average_laws(
     LawError, StudyError, TargetError
         As :func:`weigh` and :func:`bayes_scaling.forecast` say.
     """
+    laws = _that_can_read(laws, study.training, targets)
     say(f"Weighing {len(laws)} laws by backtests on {study.name!r} ...")
     weighing = weigh(laws, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness)
     kept = weighing.weights[weighing.weights >= LEAST]
     posteriors, forecasts = {}, []
     for i, name in enumerate(kept.index, start=1):
         say(f"Fitting {name} ({i} of {len(kept)}) to {study.name!r}, {len(study.training.runs)} runs ...")
-        posteriors[name] = fit(weighing.laws[name], study, seed=seed, draws=draws, chains=chains)
+        posteriors[name] = fit(weighing.laws[name], study, seed=seed, **options)
         forecasts.append(forecast(posteriors[name], targets, allow_unconverged=allow_unconverged))
     mixed = average(forecasts, list(kept), seed=seed)
     own = {f.name: getattr(mixed, f.name) for f in dataclasses.fields(Forecast)}
@@ -188,6 +189,20 @@ def _cuts(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, St
         if len(small) >= FEWEST and all(_fits(law, small) for law in laws):
             cuts.append((cut, small, large))
     return cuts
+
+
+def _that_can_read(laws: Mapping[str, Law], training: Study, targets: Any) -> dict[str, Law]:
+    """Return the laws whose inputs the targets have."""
+    refusals, kept = [], {}
+    for name, law in laws.items():
+        try:
+            read_targets(law, training, targets)
+            kept[name] = law
+        except TargetError as error:
+            refusals.append(error)
+    if laws and not kept:
+        raise refusals[0]
+    return kept
 
 
 def _fits(law: Law, study: Study) -> bool:

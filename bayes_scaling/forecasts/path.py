@@ -90,7 +90,9 @@ class ForecastPath(ForecastPathMethods):
         return np.nanquantile(curves, levels, axis=0)
 
 
-def forecast_path(posterior: Posterior | Sequence[Posterior], targets: Forecast) -> ForecastPath:
+def forecast_path(
+    posterior: Posterior | Sequence[Posterior], targets: Forecast, *, weights: Sequence[float] | None = None
+) -> ForecastPath:
     """Forecast along the path from the smallest fitted run to the largest target.
 
     Parameters
@@ -99,6 +101,8 @@ def forecast_path(posterior: Posterior | Sequence[Posterior], targets: Forecast)
         One fit, or several on the same study whose forecasts are averaged.
     targets : Forecast
         Where the path leads.
+    weights : sequence of float, optional
+        Of the fits; equal by default.
 
     Returns
     -------
@@ -119,7 +123,7 @@ def forecast_path(posterior: Posterior | Sequence[Posterior], targets: Forecast)
     if not posteriors:
         raise TargetError("There is no fit to forecast a path from; give a posterior.")
     law, study = posteriors[0].law, posteriors[0].study
-    columns = list(law.columns.values())
+    columns = list(dict.fromkeys(column for p in posteriors for column in p.law.columns.values()))
     runs, aims = study.runs, targets.targets.reset_index(drop=True)
     name, label = _abscissa(runs, aims, columns)
     ends = [frame.assign(x=_values(frame, name))[[*columns, "x"]] for frame in (runs, aims)]
@@ -129,7 +133,7 @@ def forecast_path(posterior: Posterior | Sequence[Posterior], targets: Forecast)
     line = pd.DataFrame(np.exp(extreme[0] + steps * (extreme[1] - extreme[0])), columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
     forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
-    points = forecasts[0] if len(forecasts) == 1 else average(forecasts)
+    points = forecasts[0] if len(forecasts) == 1 else average(forecasts, weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors[0])
     return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, _in_words(law, outermost), expected)

@@ -16,7 +16,7 @@ from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.problems import Problems
-from bayes_scaling.reporting.result import Result, names_of
+from bayes_scaling.reporting.result import Result
 
 __all__ = ["Assessment"]
 
@@ -71,7 +71,7 @@ class Assessment:
             The command or call that made it, for its readers.
         """
         others = others or {}
-        own = names_of(result.posteriors)
+        own = result.fits
         fits = {**{f"{name} (this report)" if name in others else name: fit for name, fit in own.items()}, **others}
         fits = {name: with_groups(fit, "prior") for name, fit in fits.items()}
         forecasts: dict[str, Forecast] = {}

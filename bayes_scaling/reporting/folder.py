@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from bayes_scaling import plots
@@ -22,10 +23,10 @@ def write_folder(result: Result, folder: Path) -> None:
         (stage / "forecast.json").write_text(as_json(result.document()), encoding="utf-8")
         result.rows().to_csv(stage / "forecast.csv", index=False, float_format="%.8g")
         _pictures(result, stage)
-        for posterior in result.posteriors:
-            route = posterior.law.route
-            name = f"posterior_{route}.nc" if route and len(result.posteriors) > 1 else "posterior.nc"
-            posterior.save(stage / name)
+        several = len(result.posteriors) > 1
+        for name, posterior in result.fits.items():
+            words = posterior.law.route or re.sub(r"\W+", "_", name)
+            posterior.save(stage / (f"posterior_{words}.nc" if several else "posterior.nc"))
 
 
 def save_picture(axes: object, path: Path) -> None:

@@ -17,11 +17,13 @@ from bayes_scaling.reporting.screen import inside
 from bayes_scaling.study.flops import measured
 
 if TYPE_CHECKING:
+    from bayes_scaling.evaluation.averaging import AveragedForecast
     from bayes_scaling.inference.posterior import Posterior
 
 __all__ = [
     "Grid",
     "answers",
+    "backtests",
     "bands",
     "columns",
     "constants",
@@ -31,6 +33,7 @@ __all__ = [
     "learnt",
     "routes",
     "targets",
+    "weights",
 ]
 
 UNITS = {"n_params": "parameters", "tokens": "tokens", "flops": "FLOPs", "accuracy": "fraction"}
@@ -91,6 +94,36 @@ def answers(result: Result) -> tuple[list[Answer], str]:
         for row in rows.to_dict("records")
     ]
     return found, scale_of(rows["unit"].iloc[0]).said
+
+
+def weights(forecast: AveragedForecast) -> Grid:
+    """Return the weight of each law, and the error of its slope."""
+    lines = [
+        [name, f"{weight:.2f}", *(f"{moment:.2f}" for moment in forecast.posteriors[name].law.slope_moments)]
+        for name, weight in forecast.weights.items()
+    ]
+    return Grid("Laws averaged", ["law", "weight", "error of the slope", "its spread"], lines)
+
+
+def backtests(result: Result) -> Grid:
+    """Return the runs that were forecast from smaller ones: interval, outcome, error, and where it fell."""
+    assert result.averaged is not None
+    rows = result.averaged.backtests
+    scale = Writer(result.rows()["unit"].iloc[0])
+    lines = [
+        [
+            f"{row['cut']:.2g} ({row['fitted']})",
+            str(row["run"]),
+            scale.show(row["median"]),
+            scale.span(row["q05"], row["q95"]),
+            scale.show(row["actual"]),
+            f"{100 * row['error']:+.1f} %",
+            inside(row).plain,
+        ]
+        for row in rows.to_dict("records")
+    ]
+    headings = ["FLOPs fitted (runs)", "run", "median", "90 % interval", "actual", "error", "inside"]
+    return Grid("Backtests: larger runs forecast from smaller ones", headings, lines, words=2)
 
 
 def intervals(result: Result) -> list[Grid]:

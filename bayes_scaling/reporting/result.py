@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from bayes_scaling.evaluation.averaging import AveragedForecast
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
@@ -80,9 +81,20 @@ class Result:
             Whether pictures will be drawn of it.
         """
         design = design_check(study, forecast.targets.reset_index(), law=posteriors[0].law)
-        problems = {name: diagnose(fit) for name, fit in names_of(posteriors).items()}
-        path = forecast_path(posteriors, forecast) if pictures else None
+        problems = {name: diagnose(fit) for name, fit in fits_of(forecast, posteriors).items()}
+        weights = list(forecast.weights) if isinstance(forecast, AveragedForecast) else None
+        path = forecast_path(posteriors, forecast, weights=weights) if pictures else None
         return cls(study, law, seed, seconds, tuple(posteriors), forecast, design, problems, path)
+
+    @property
+    def averaged(self) -> AveragedForecast | None:
+        """The forecast, where laws were weighed by backtests."""
+        return self.forecast if isinstance(self.forecast, AveragedForecast) else None
+
+    @property
+    def fits(self) -> dict[str, Posterior]:
+        """The fits by name."""
+        return fits_of(self.forecast, self.posteriors)
 
     @property
     def caveats(self) -> Problems:
@@ -129,10 +141,22 @@ class Result:
             "law": self.law,
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
+            **self._weighing(),
             "diagnostics": diagnostics,
             "caveats": caveat_records(self.caveats),
             "rows": rows,
         }
+
+    def _weighing(self) -> dict[str, Any]:
+        """Return the weights of the laws and their backtests, where there are any."""
+        if self.averaged is None:
+            return {}
+        return {"weights": self.averaged.weights.to_dict(), "backtests": records(self.averaged.backtests)}
+
+
+def fits_of(forecast: Forecast, posteriors: Sequence[Posterior]) -> dict[str, Posterior]:
+    """Return the fits behind a forecast by name: as they were weighed, or as :func:`names_of` says."""
+    return dict(forecast.posteriors) if isinstance(forecast, AveragedForecast) else names_of(posteriors)
 
 
 def names_of(posteriors: Sequence[Posterior]) -> dict[str, Posterior]:

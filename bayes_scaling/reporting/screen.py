@@ -19,6 +19,7 @@ from bayes_scaling.forecasts.display import scale_of
 from bayes_scaling.study.flops import measured
 
 if TYPE_CHECKING:
+    from bayes_scaling.evaluation.averaging import AveragedForecast
     from bayes_scaling.problems import Problems
     from bayes_scaling.reporting.result import Result
 
@@ -70,6 +71,8 @@ def print_result(result: Result, console: Console, written: Sequence[Path] = ())
     if far:
         what = measured(result.forecast.measure)
         console.print(f"{what[:1].upper()}{what[1:]} over those of the largest fitted run: {far}.")
+    if result.averaged is not None:
+        console.print(weighed(result.averaged))
     print_caveats(result.caveats, console)
     d = result.diagnostics()
     state = "Converged" if d["converged"] else "NOT CONVERGED, do not rely on this"
@@ -80,6 +83,18 @@ def print_result(result: Result, console: Console, written: Sequence[Path] = ())
     )
     if written:
         console.print("Written to " + " and ".join(map(str, written)) + ".")
+
+
+def weighed(forecast: AveragedForecast) -> str:
+    """Say in two sentences which laws were averaged, and how their backtests went."""
+    laws = ", ".join(f"{name} {weight:.2f}" for name, weight in forecast.weights.items())
+    tests = forecast.backtests
+    if tests.empty:
+        return f"Laws, with equal weights for want of runs to test them on: {laws}."
+    return (
+        f"Laws, weighed by backtests on these runs: {laws}.  In them {int(tests['inside'].sum())} of {len(tests)} "
+        f"outcomes lay inside the 90 % interval; median error {100 * tests['error'].abs().median():.1f} %."
+    )
 
 
 def forecast_table(rows: pd.DataFrame, quantity: str) -> Table:
