@@ -66,7 +66,7 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
         "pretrain_data": np.tile([0.0, 1e3, 1e4, 6e4], RUNS // 4),
     }
     law = law_by_name(name)
-    needed = {column_of(n) for n in law.run_inputs} | set(law.quantities)
+    needed = {column_of(n) for n in law.run_inputs} | {*law.columns.values(), *law.quantities}
     table = pd.DataFrame({c: columns[c] for c in sorted(needed & columns.keys())})
     if name == "sigmoid_accuracy":
         table["loss"] = columns["loss"]

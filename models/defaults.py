@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["default_laws", "law_by_name"]
+__all__ = ["AVERAGE", "SINGLE", "default_laws", "law_by_name"]
+
+
+AVERAGE = "average"
+"""Name of the recommended forecast of one loss (:func:`bayes_scaling.forecast_runs`) on the command line."""
+SINGLE = ("chinchilla", "power_law")
+"""The laws that columns of one loss call for, in whose place a forecast averages several."""
 
 
 def law_by_name(name: str) -> Law:

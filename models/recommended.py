@@ -10,7 +10,8 @@ import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
 from bayes_scaling.evaluation.averaging import AveragedForecast, average_laws
-from bayes_scaling.models.population import POPULATION
+from bayes_scaling.law.priors import LogitNormal
+from bayes_scaling.models.population import POPULATION, Population
 from bayes_scaling.models.superset import Superset
 from bayes_scaling.models.superset_in_compute import SupersetInCompute
 from bayes_scaling.models.superset_in_flops import SupersetInFlops
@@ -21,31 +22,32 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["AVERAGE", "SINGLE", "candidates", "forecast_runs", "variants"]
+__all__ = ["candidates", "forecast_runs", "variants"]
 
-AVERAGE = "average"
-"""Name of the recommended forecast on the command line."""
-SINGLE = ("chinchilla", "power_law")
-"""The laws by default for one loss, in whose place the average stands."""
 ONE = dist.LogNormal(0.0, 0.05)  # the coupling of Chinchilla and of Kaplan; a spread, so that all share a program
 WIDER = 2.0  # times the spread that exponents have over collections
 UNEVEN = 1.5  # ratio of FLOPs to 6ND, largest over smallest, above which N is no measure of compute
+LIKE = {"split": LogitNormal}  # priors that are no log-normals
 BOUNDED = ("error rate", "fraction")  # units of an outcome that is at most one
 
 
-def variants(law: type[Superset], population: Mapping[str, tuple[float, float]], **options: Any) -> dict[str, Law]:
+def variants(law: type[Superset], population: Population, **options: Any) -> dict[str, Law]:
     """Return the special cases of the superset law that are averaged, by name.
 
     Parameters
     ----------
     law : type
         The superset law, or one of its views.
-    population : mapping of str to (float, float)
-        Centre and spread of each parameter over collections.
+    population : Population
+        What is learnt across collections.
     **options
         Further fields of the law.
     """
-    wide = {name: dist.LogNormal(population[name][0], WIDER * population[name][1]) for name in ("alpha_N", "alpha_D")}
+    centre = {name: LIKE.get(name, dist.LogNormal)(*pair) for name, pair in population.parameters.items()}
+    beyond = {name: getattr(population, name) for name in ("drift", "discrepancy", "scatter")}
+    options = {**centre, **beyond, **options}
+    exponents = {name: population.parameters[name] for name in ("alpha_N", "alpha_D")}
+    wide = {name: dist.LogNormal(middle, WIDER * spread) for name, (middle, spread) in exponents.items()}
     return {
         "superset": law(**options),
         "chinchilla": law(**options | {"coupling": ONE}),
@@ -54,11 +56,18 @@ def variants(law: type[Superset], population: Mapping[str, tuple[float, float]],
     }
 
 
-def candidates(study: Study) -> dict[str, Law]:
+def candidates(study: Study, population: Population = POPULATION) -> dict[str, Law]:
     """Return the laws that a study's columns allow, by name.
 
     In parameters and tokens; also in compute per sample, where the FLOPs say that runs differ in what parameters do
     not count; along the compute-optimal path, where only FLOPs are known.
+
+    Parameters
+    ----------
+    study : Study
+        Runs of one loss.
+    population : Population
+        What is learnt across collections.
 
     Raises
     ------
@@ -73,15 +82,14 @@ def candidates(study: Study) -> dict[str, Law]:
     """
     columns = set(study.frame.columns)
     options = {"ceiling": True} if study.card.units.get("loss") in BOUNDED else {}
-    parameters = POPULATION.parameters
     if {"n_params", "tokens"} <= columns:
-        laws = variants(Superset, parameters, **options)
+        laws = variants(Superset, population, **options)
         if "flops" in columns and _uneven(study):
-            in_compute = variants(SupersetInCompute, parameters, **options)
+            in_compute = variants(SupersetInCompute, population, **options)
             laws |= {f"{name}, compute per sample": law for name, law in in_compute.items()}
         return laws
     if "flops" in columns:
-        return {f"{name}, FLOPs": law for name, law in variants(SupersetInFlops, parameters, **options).items()}
+        return {f"{name}, FLOPs": law for name, law in variants(SupersetInFlops, population, **options).items()}
     lacking = "n_params" if "n_params" not in columns else "tokens"
     raise StudyError(
         f"Study {study.name!r} has neither FLOPs nor both of n_params and tokens; "

@@ -20,7 +20,7 @@ from bayes_scaling.study.validation import numeric
 __all__ = ["Superset"]
 
 N_REF, D_REF = 1e9, 2e10  # parameters and tokens at which the priors speak, wherever the runs lie
-STEP = 0.5  # in log reducible loss: the distance beyond the data at which ``drift`` and ``discrepancy`` speak
+STEP = 0.5  # in log reducible loss: how far beyond the data the error of the slope grows; collections reach no further
 
 
 class Superset(Law):
@@ -39,9 +39,9 @@ class Superset(Law):
 
     Notes
     -----
-    Beyond the fitted runs, the step d in log reducible loss becomes ``d (1 + e d / 0.5)``: the error e of the slope
-    grows with distance.  Over the collections e is not zero on average (forecasts from small runs are too high), so
-    ``drift`` is its mean and ``discrepancy`` its standard deviation.  :func:`bayes_scaling.forecast_runs` replaces both
+    Beyond the fitted runs, the step d in log reducible loss becomes ``d (1 + e min(d / 0.5, 1))``: the error e of the
+    slope grows with distance, as far as collections have seen.  Over them e is not zero on average (forecasts from
+    small runs are too high), so ``drift`` is its mean and ``discrepancy`` its standard deviation.  :func:`bayes_scaling.forecast_runs` replaces both
     by what a study's own backtests say.
 
     References
@@ -145,7 +145,7 @@ class Superset(Law):
     def slope_moments(self) -> tuple[float, float]:  # noqa: D102
         return self.drift, super().slope_moments[1]
 
-    def with_slope(self, mean: float, spread: float) -> Superset:  # noqa: D102
+    def with_slope(self, mean: float, spread: float) -> Law:  # noqa: D102
         return self.replace(drift=mean, discrepancy=spread)
 
     def beyond(self, sigma: jax.Array) -> jax.Array:  # noqa: D102
@@ -173,7 +173,7 @@ class Superset(Law):
         """Evaluate ``mean``; runs without steps are long ones."""
         return super().at({"steps": jnp.inf, **runs}, parameters)
 
-    columns = {"N": "n_params", "D": "tokens"}  # noqa: RUF012
+    columns = {"N": "n_params", "D": "tokens"}
 
     def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
         """Return N, D and the steps of each run; infinite where the table does not tell."""

@@ -27,7 +27,7 @@ class SupersetInCompute(Superset):
     1000000000.0
     """
 
-    columns = {"C": "flops", "D": "tokens"}  # noqa: RUF012
+    columns = {"C": "flops", "D": "tokens"}
 
     @property
     def program(self) -> Superset:  # noqa: D102

@@ -27,7 +27,7 @@ class SupersetInFlops(SupersetInCompute):
     1000000000
     """
 
-    columns = {"C": "flops"}  # noqa: RUF012
+    columns = {"C": "flops"}
 
     def size_and_data(self, **columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # noqa: D102
         size = np.sqrt(columns["C"] / (6 * TOKENS_PER_PARAMETER))

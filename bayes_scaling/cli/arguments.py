@@ -12,9 +12,9 @@ import numpy as np
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.data import available, load_study
 from bayes_scaling.decisions.inputs import positive
-from bayes_scaling.errors import DecisionError, StudyError, TargetError, suggest
+from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, suggest
 from bayes_scaling.law.base import Law
-from bayes_scaling.models.defaults import default_laws, law_by_name
+from bayes_scaling.models.defaults import AVERAGE, SINGLE, default_laws, law_by_name
 from bayes_scaling.study.flops import SIX_N_D, six_n_d
 from bayes_scaling.study.reading import column_of, read_table
 from bayes_scaling.study.study import Study
@@ -91,20 +91,30 @@ def parse_columns(given: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
 
 def choose_laws(study: Study, law: str | None, priors: Sequence[str] | None = None) -> tuple[str, tuple[Law, ...]]:
-    """Return the law of ``--law``, or those that the study's columns call for, with ``--prior``, and their name.
-
-    The name is ``AVERAGE`` where the study holds one loss and no law is asked for; the law is then the one that stands
-    for the others where its columns are read.
-    """
-    named = law if law != AVERAGE else None
-    name, laws = (named, (law_by_name(named),)) if named else default_laws(study)
-    if law == AVERAGE and name not in SINGLE:
-        raise LawError(f"--law {AVERAGE} is for a study of one loss, and {study.name!r} calls for {name}; leave it out.")
-    if law == AVERAGE and priors:
-        raise LawError(f"--prior speaks of one law, and --law {AVERAGE} of several; name the law.")
-    if named is None and name in SINGLE and not priors:
-        name = AVERAGE
+    """Return the law of ``--law``, or those that the study's columns call for, with ``--prior``, and their name."""
+    name, laws = (law, (law_by_name(law),)) if law else default_laws(study)
     return name, tuple(with_priors(one, priors) for one in laws)
+
+
+def averages(name: str, law: str | None, priors: Sequence[str] | None = None) -> bool:
+    """Say whether a forecast averages several laws: for one loss, where no law is named.
+
+    Parameters
+    ----------
+    name : str
+        What the study's columns call for.
+    law, priors
+        What ``--law`` and ``--prior`` say.
+
+    Raises
+    ------
+    LawError
+        ``--law average`` does not suit the study, or the other options.
+    """
+    if law == AVERAGE and (priors or name not in SINGLE):
+        why = "--prior speaks of one law" if priors else f"the study calls for the law {name}"
+        raise LawError(f"--law {AVERAGE} averages several laws of one loss, and {why}; name one law, or leave it out.")
+    return name in SINGLE and not priors and law in (None, AVERAGE)
 
 
 def parse_pairs(text: str, option: str, example: str, error: type[Exception]) -> dict[str, str]:

@@ -62,22 +62,23 @@ def forecast(
     quiet: Quiet = False,
 ) -> Any:
     """Fit a law to the small runs of a study and forecast the large ones."""
-    from bayes_scaling.cli.arguments import choose_laws, choose_targets, choose_tasks, open_study
+    from bayes_scaling.cli.arguments import averages, choose_laws, choose_targets, choose_tasks, open_study
     from bayes_scaling.files import check_writable
     from bayes_scaling.forecasts.forecast import average
     from bayes_scaling.forecasts.predict import forecast as forecast_by
     from bayes_scaling.forecasts.targets import read_targets
     from bayes_scaling.inference.fit import fit
-    from bayes_scaling.models.recommended import AVERAGE, candidates
+    from bayes_scaling.models.defaults import AVERAGE
+    from bayes_scaling.models.recommended import candidates
     from bayes_scaling.models.recommended import forecast_runs as forecast_average
     from bayes_scaling.reporting.result import Result
     from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
     table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit)
-    name, laws = choose_laws(table, law, prior)
+    name, laws = choose_laws(table, None if law == AVERAGE else law, prior)
     table = choose_tasks(table, laws[0], tuple(task or ()))
     targets = choose_targets(table, tuple(target or ()), flops)
-    averaged = candidates(table) if name == AVERAGE else {}
+    averaged = candidates(table) if averages(name, law, prior) else {}
     for one in laws:
         one.arrays(table.training)
         read_targets(one, table.training, targets)
@@ -88,7 +89,7 @@ def forecast(
     started = time.perf_counter()
     posteriors: list[Any] = []
     with status(quiet) as say:
-        if name == AVERAGE:
+        if averaged:
             average_of = forecast_average(table, targets, laws=averaged, allow_unconverged=True, say=say, **how)
             mixed, posteriors = average_of, [*average_of.posteriors.values()]
         else:
@@ -106,7 +107,7 @@ def forecast(
         say("Looking for what speaks against it ...")
         result = Result.of(
             table,
-            name,
+            AVERAGE if averaged else name,
             posteriors,
             only_tasks(mixed, tuple(task or table.tasks)),
             seed=seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,10 +25,20 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["AveragedForecast", "Weighing", "average_laws", "slope_weights", "weigh"]
+__all__ = [
+    "AveragedForecast",
+    "Weighing",
+    "average_laws",
+    "cut_scores",
+    "law_weights",
+    "slope_weights",
+    "split_by_compute",
+    "weigh",
+]
 
 CUTS = (1 / 2, 2 / 3, 4 / 5)  # shares of the runs, from the least compute, that backtests fit
 WORST = -4.0  # a log density below counts as this: one run that went wrong does not decide between laws
+BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
 LEAST = 0.02  # a law of less weight is left out
 SAMPLES = 2000  # draws of a mixture in the table of backtests
 
@@ -82,7 +92,9 @@ def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, 
 
     .. math:: p(e \mid \text{cuts}) \propto p(e) \prod_c \prod_{y} p_c(y \mid e)^{\omega / k n_c}, \qquad
               w \propto \exp \Big( \tau \tfrac{1}{k} \sum_c \tfrac{1}{n_c} \sum_y \log \textstyle\int p_c(y \mid e)
-              p(e) \, de \Big) .
+              p(e) \, de \Big) ,
+
+    the weights w averaged over Bayesian bootstraps of the outcomes.
 
     Outcomes beyond one cut share one error, and cuts share runs, so all of them together count as ``own_cuts``
     observations (omega), however many they are.
@@ -110,12 +122,12 @@ def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, 
     training = study.training
     for law in laws.values():
         check_size(law, training, *law.arrays(training))
-    cuts = _cuts(training, tuple(laws.values()))
+    cuts = split_by_compute(training, tuple(laws.values()))
     windows = [Window(law, small, large) for law in laws.values() for _, small, large in cuts]
     found = hold_out(windows, seed=seed)
     by_law = {name: found[i * len(cuts) : (i + 1) * len(cuts)] for i, name in enumerate(laws)}
-    scores = {name: _score(law, by_law[name]) for name, law in laws.items()}
-    weights = pd.Series(softmax(sharpness * np.array(list(scores.values()))), index=list(laws), name="weight")
+    scores = [cut_scores([one.log_density for one in by_law[name]], law.slope_moments) for name, law in laws.items()]
+    weights = pd.Series(law_weights(scores, sharpness), index=list(laws), name="weight")
     learnt = {name: law.with_slope(*_moments(law, by_law[name], own_cuts)) for name, law in laws.items()}
     return Weighing(learnt, weights, _table(laws, weights, cuts, by_law, seed))
 
@@ -169,12 +181,41 @@ def average_laws(
     return AveragedForecast(**own, weights=weights, backtests=weighing.backtests, posteriors=posteriors)
 
 
+def cut_scores(densities: Sequence[np.ndarray], moments: tuple[float, float]) -> list[np.ndarray]:
+    """Return the log predictive density of each outcome of each cut, under the prior of the error of the slope.
+
+    Parameters
+    ----------
+    densities : sequence of array, shape (slope, run)
+        Log densities for each error in ``SLOPES``, a cut each.
+    moments : (float, float)
+        Mean and standard deviation of the error.
+    """
+    prior = slope_weights(*moments)[:, None]
+    return [np.maximum(logsumexp(density, b=prior, axis=0), WORST) for density in densities]
+
+
+def law_weights(scores: Sequence[Sequence[np.ndarray]], sharpness: float) -> np.ndarray:
+    """Return the weight of each law, shape (law,), from the scores of its outcomes, a list of cuts for each law.
+
+    The weights are averaged over Bayesian bootstraps of the outcomes: a difference that hangs on a few of them decides
+    little (pseudo-BMA+, Yao et al. 2018, "Using stacking to average Bayesian predictive distributions", section 3).
+    """
+    if not scores[0]:
+        return np.full(len(scores), 1 / len(scores))
+    each = np.array([np.concatenate(list(cuts)) for cuts in scores])
+    even = np.concatenate([np.full(len(cut), 1 / len(cut)) for cut in scores[0]])
+    share = np.random.default_rng(0).exponential(size=(BOOTSTRAPS, each.shape[1])) * even
+    share /= share.sum(axis=1, keepdims=True)
+    return softmax(sharpness * share @ each.T, axis=1).mean(axis=0)
+
+
 def slope_weights(mean: float, spread: float) -> np.ndarray:
     """Return the weight of each error in ``SLOPES`` under a normal prior, shape (slope,)."""
     return softmax(norm.logpdf(SLOPES, mean, max(spread, 1e-3)))
 
 
-def _cuts(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, Study]]:
+def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, Study]]:
     """Return (largest FLOPs fitted, runs up to them, runs beyond) of each cut that leaves runs enough."""
     flops = training_flops(training.frame)
     if flops is None:
@@ -211,13 +252,6 @@ def _fits(law: Law, study: Study) -> bool:
     except StudyError:
         return False
     return True
-
-
-def _score(law: Law, found: list[HeldOut]) -> float:
-    """Return the mean log predictive density of a law over the outcomes of each cut, and over cuts."""
-    prior = slope_weights(*law.slope_moments)[:, None]
-    densities = [np.maximum(logsumexp(one.log_density, b=prior, axis=0), WORST).mean() for one in found]
-    return float(np.mean(densities)) if densities else 0.0
 
 
 def _moments(law: Law, found: list[HeldOut], own_cuts: float) -> tuple[float, float]:

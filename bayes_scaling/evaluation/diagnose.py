@@ -153,7 +153,7 @@ def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[
         yield Problem("chains-apart", sentence, remedy, float(apart[at]), name)
 
     shares = _contraction(ranks)
-    if (shares < MIN_CONTRACTION).any():
+    if (shares < MIN_CONTRACTION).any() and not whole.law.rests_on_priors:
         sentence = (
             f"The runs say little of {_count(name, shares < MIN_CONTRACTION)} "
             f"(contraction {shares.min():.2f}, at least {MIN_CONTRACTION})"

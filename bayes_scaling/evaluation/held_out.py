@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.sites import Arrays
     from bayes_scaling.study.study import Study
 
-__all__ = ["SLOPES", "HeldOut", "Window", "hold_out"]
+__all__ = ["SLOPES", "HeldOut", "Window", "hold_out", "stacked", "window_arrays"]
 
 SLOPES = np.round(np.arange(-0.75, 1.66, 0.15), 2)
 """Relative errors of the slope that are told apart."""
@@ -75,13 +75,14 @@ def hold_out(windows: Sequence[Window], *, seed: int) -> list[HeldOut]:
         groups.setdefault(jax.tree.structure(window.law.program), []).append(place)
     found: list[HeldOut | None] = [None] * len(windows)
     with double_precision():
-        data = [_arrays(w, fitted_rows, later_rows) for w in windows]
+        data = [window_arrays(w.law, w.training, w.held_out, fitted_rows, later_rows) for w in windows]
         for places in groups.values():
             for first in range(0, len(places), SIDE_BY_SIDE):
                 own = places[first : first + SIDE_BY_SIDE]
                 filled = (own * SIDE_BY_SIDE)[:SIDE_BY_SIDE]
                 keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.array(filled))
-                parts = _side_by_side(_stack([windows[p].law.program for p in filled]), keys, *_stack_all(data, filled))
+                arrays = (stacked([data[p][i] for p in filled]) for i in range(5))
+                parts = _side_by_side(stacked([windows[p].law.program for p in filled]), keys, *arrays)
                 for i, place in enumerate(own):
                     density, outcomes, efficiency = (np.asarray(part[i]) for part in parts)
                     count = len(windows[place].held_out)
@@ -89,15 +90,16 @@ def hold_out(windows: Sequence[Window], *, seed: int) -> list[HeldOut]:
     return [one for one in found if one is not None]
 
 
-def _arrays(window: Window, fitted_rows: int, later_rows: int) -> tuple[Arrays, Arrays, Arrays, Arrays, np.ndarray]:
-    """Return (runs, observed, fitted, later, outcomes) of a window, padded."""
-    law = window.law
-    runs, observed = law.arrays(window.training)
+def window_arrays(
+    law: Law, training: Study, held_out: Study, fitted_rows: int, later_rows: int
+) -> tuple[Arrays, Arrays, Arrays, Arrays, np.ndarray]:
+    """Return (runs, observed, fitted, later, outcomes) of a window, padded to these numbers of rows."""
+    runs, observed = law.arrays(training)
     padded, known = pad_study(law, runs, observed, fitted_rows)
     edge = pad(runs, bucket(fitted_rows), law.run_inputs, np.nan)
-    inputs = law.input_arrays(window.held_out.frame)
+    inputs = law.input_arrays(held_out.frame)
     later = pad({**{k: v for k, v in runs.items() if k not in inputs}, **inputs}, later_rows, law.run_inputs)
-    outcome = pad({"y": window.held_out.column(law.outcome)}, later_rows, ("y",))["y"]
+    outcome = pad({"y": held_out.column(law.outcome)}, later_rows, ("y",))["y"]
     return padded, known, edge, later, outcome
 
 
@@ -123,10 +125,6 @@ def _hold_out_one(
     return *jax.lax.map(one, jnp.asarray(SLOPES)), efficiency
 
 
-def _stack(parts: Sequence[Any]) -> Any:
+def stacked(parts: Sequence[Any]) -> Any:
+    """Return trees of one structure as one, their leaves stacked."""
     return jax.tree.map(lambda *values: jnp.stack([jnp.asarray(v, float) for v in values]), *parts)
-
-
-def _stack_all(data: Sequence[tuple[Any, ...]], places: Sequence[int]) -> tuple[Any, ...]:
-    return tuple(_stack([data[p][i] for p in places]) for i in range(len(data[0])))
-

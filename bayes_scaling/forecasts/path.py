@@ -152,8 +152,8 @@ def _expected(posterior: Posterior) -> np.ndarray | None:
     law, frame = posterior.law, posterior.study.frame
     if len(law.columns) == 1 or law.outcome in law.dims(posterior.study)[0]:
         return None
-    own = [name for name in (*law.columns.values(), "steps") if name in frame]
-    runs = frame[own].reset_index(drop=True).assign(target=[f"run {i}" for i in range(len(runs))])
+    inputs = [name for name in (*law.columns.values(), "steps") if name in frame]
+    runs = frame[inputs].reset_index(drop=True).assign(target=[f"run {i}" for i in range(len(frame))])
     own = forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)
     return own.draws[f"{law.outcome}_law"].median("sample").to_numpy()
 

@@ -41,7 +41,7 @@ class Hooks:
     transfers: ClassVar[bool] = False
     """Whether the law says what pre-training is worth, in :meth:`transferred` and :meth:`enough`."""
     rests_on_priors: ClassVar[bool] = False
-    """Whether the priors, learnt from other collections, carry what few runs, or an input that does not vary, cannot."""
+    """Whether the priors, learnt elsewhere, carry what few runs, or an input that does not vary, cannot."""
     by_task: ClassVar[bool] = False
     """Whether the law describes all tasks of a study together; otherwise it is fitted to one at a time."""
 

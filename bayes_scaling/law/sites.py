@@ -95,7 +95,7 @@ def sample_slope_error(discrepancy: Prior, shape: tuple[int, ...] = (), site: st
 
 
 def extrapolate(
-    reducible: jax.Array, fitted: jax.Array, slope_error: jax.Array, growing_from: float | None = None
+    reducible: jax.Array, fitted: jax.Array, slope_error: jax.Array, growing_up_to: float | None = None
 ) -> jax.Array:
     """Stretch the step in log reducible loss beyond the edge of the fitted runs by ``1 + slope_error``.
 
@@ -105,8 +105,9 @@ def extrapolate(
         Reducible outcome at the targets and at the fitted runs.
     slope_error : array
         Relative error of the slope, broadcast against the targets.
-    growing_from : float, optional
-        Step at which the error is ``slope_error`` where it grows with the step; by default it is the same everywhere.
+    growing_up_to : float, optional
+        Step up to which the error grows in proportion, and from which it is ``slope_error``; by default it is that
+        everywhere.
 
     Returns
     -------
@@ -118,5 +119,5 @@ def extrapolate(
     usable = (reducible > 0) & (edge > 0)
     step = jnp.where(usable, jnp.log(jnp.where(usable, edge, 1.0) / jnp.where(usable, reducible, 1.0)), 0.0)
     step = jnp.maximum(step, 0.0)
-    growth = 1.0 if growing_from is None else step / growing_from
+    growth = 1.0 if growing_up_to is None else jnp.minimum(step / growing_up_to, 1.0)
     return jnp.where(step > 0, reducible * jnp.exp(-step * growth * slope_error), reducible)

@@ -43,6 +43,6 @@ def study_for(law: bs.Law) -> bs.Study:
     if law.name == "Pooled":
         runs = pd.DataFrame({name: COLUMNS[name] for name in ("n_params", "tokens", "loss")}).assign(run=range(ROWS))
         return bs.Study.from_frame(pd.concat([runs.assign(task=t, loss=runs["loss"] * f) for t, f in SERIES]))
-    needed = {SYMBOLS.get(name, name) for name in law.run_inputs}
+    needed = {SYMBOLS.get(name, name) for name in law.run_inputs} | {*law.columns.values()}
     names = {*needed, law.outcome, "model"} & COLUMNS.keys()
     return bs.Study.from_frame(pd.DataFrame({name: COLUMNS[name] for name in sorted(names)}), name="example")

@@ -1,0 +1,164 @@
+"""Intervals on collections that had no part in what is learnt: each is scored with what the others taught.
+
+The recommended forecast (:func:`bayes_scaling.forecast_runs`) is made for every collection with the population learnt
+on all others (``benchmarks.population`` states the rule) and held against its larger runs.  Beside it stand the
+Chinchilla law with the fixed discrepancy, which was the default before, and what a user would do instead: a log-Huber
+fit and a residual bootstrap.  Means are over collections, so that a large one does not count more; the sets of the sweep count as
+one, and so do the losses of the ladder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.progress import track
+
+import bayes_scaling as bs
+from bayes_scaling.evaluation.averaging import average_laws
+from bayes_scaling.forecasts.scores import score_table
+from bayes_scaling.models import Chinchilla, PowerLaw
+from bayes_scaling.models.recommended import candidates
+from benchmarks.backtest import RESAMPLES, splits
+from benchmarks.markdown import show
+from benchmarks.point_fits import bootstrap_forecast
+from benchmarks.population import Case, learn
+
+OURS, FIXED, RIVAL = "average of laws", "Chinchilla, fixed discrepancy", "log-Huber, bootstrap"
+ERROR_RATES = ("laion_clip_datacomp", "openclip_laion")  # whose loss is an error rate, by their cards
+READ = ["run", "n_params", "tokens", "flops", "steps", "loss", "role"]
+SWEEP = [0, 7, 14, 21, 28, 35]  # of the sweep's 36 splits: each set's loss on its own kind of text
+TOKENS_PER_PARAMETER = 20  # of runs known by their FLOPs, for the point fit
+MANY = 6  # targets from which the coverage of one collection is a figure
+
+
+def tables() -> Iterator[Case]:
+    """Return the public tables that lie beside the raw files of the studies, one CSV each."""
+    folder = Path(os.environ.get("BAYES_SCALING_DATA", "")).parent / "collections"
+    for path in sorted(folder.glob("*.csv")):
+        table = pd.read_csv(path)
+        if "role" not in table:
+            continue
+        table = table[table["role"] != "extra"].dropna(axis=1, how="all")
+        unit = "error rate" if path.stem in ERROR_RATES else "nats per token"
+        kept = table[[name for name in READ if name in table]].reset_index(drop=True)
+        yield Case(path.stem, path.stem, bs.Study.from_frame(kept, name=path.stem, unit=unit))
+
+
+def home() -> Iterator[Case]:
+    """Return the Chinchilla points, the six sets of the sweep and the losses of the ladder."""
+    found: dict[str, list[tuple[bs.Study, bs.Study]]] = {}
+    for part in splits():
+        found.setdefault(part.collection, []).append((part.training, part.held_out))
+    chosen = {
+        "Chinchilla points": found["Chinchilla points"][1:2],
+        "loss-to-loss sweep": [found["loss-to-loss sweep"][i] for i in SWEEP],
+        "task ladder": found["task ladder"][1::2],
+    }
+    for collection, parts in chosen.items():
+        for i, (training, held_out) in enumerate(parts):
+            both = [part.frame[[n for n in READ if n in part.frame and n not in ("run", "role")]].assign(role=role)
+                    for part, role in ((training.training, "train"), (held_out, "target"))]  # fmt: skip
+            table = pd.concat(both, ignore_index=True)
+            table.insert(0, "run", [f"run {j}" for j in range(len(table))])
+            name = f"{collection} {i + 1}"
+            yield Case(collection, name, bs.Study.from_frame(table, name=name, card=training.card))
+
+
+def figures(seed: int = 0) -> dict[str, float]:
+    """Score every method on every collection, print the tables and return the figures by name."""
+    found = [*tables(), *home()]
+    learnt = learn(found, seed)
+    blocks = []
+    for case in track(found, "Forecasting", transient=True):
+        population = learnt[case.collection]
+        forecast = average_laws(
+            candidates(case.study, population),
+            case.study,
+            case.study.targets,
+            seed=seed,
+            own_cuts=population.own_cuts,
+            sharpness=population.sharpness,
+            allow_unconverged=True,
+        )
+        weak = [name for name, fit in forecast.posteriors.items() if not fit.diagnostics.converged]
+        blocks.append(_scores(case, OURS, forecast).assign(not_converged=len(weak)))
+        blocks.append(_scores(case, FIXED, bs.forecast(_fixed(case, seed), case.study.targets, allow_unconverged=True)))
+        blocks.append(_bootstrap(case, seed))
+    return report(pd.concat(blocks, ignore_index=True), learnt)
+
+
+def _scores(case: Case, method: str, forecast: bs.Forecast) -> pd.DataFrame:
+    draws = forecast.draws["loss_run"].to_numpy()
+    table = score_table(draws, case.study.targets.column("loss"))
+    return _labelled(case, method, table, draws)
+
+
+def _labelled(case: Case, method: str, table: pd.DataFrame, draws: np.ndarray) -> pd.DataFrame:
+    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+    actual = case.study.targets.column("loss")
+    missed = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
+    score = (high - low + missed * 2 / 0.1) / actual  # Winkler 1972, relative to the outcome
+    return table.assign(method=method, collection=case.collection, case=case.name, interval_score=score)
+
+
+def _fixed(case: Case, seed: int) -> bs.Posterior:
+    """Fit what was the default before: Chinchilla, or a power law where one of its inputs is missing or constant."""
+    columns = case.study.training.frame
+    varies = [name for name in ("n_params", "tokens") if name in columns and columns[name].nunique() > 1]
+    if len(varies) == 2:
+        return bs.fit(Chinchilla(), case.study, seed=seed)
+    return bs.fit(PowerLaw(column=varies[0] if varies else "flops"), case.study, seed=seed)
+
+
+def _bootstrap(case: Case, seed: int) -> pd.DataFrame:
+    def inputs(study: bs.Study) -> tuple[np.ndarray, np.ndarray]:
+        if {"n_params", "tokens"} <= set(study.frame):
+            return study.column("n_params"), study.column("tokens")
+        size = np.sqrt(study.column("flops") / (6 * TOKENS_PER_PARAMETER))
+        return size, TOKENS_PER_PARAMETER * size
+
+    training, targets = case.study.training, case.study.targets
+    loss, actual = training.column("loss"), targets.column("loss")
+    point, drawn = bootstrap_forecast(*inputs(training), loss, *inputs(targets), resamples=RESAMPLES, seed=seed)
+    table = score_table(drawn, actual).assign(median=point, error=point - actual, relative_error=point / actual - 1)
+    return _labelled(case, RIVAL, table, drawn)
+
+
+def report(scores: pd.DataFrame, learnt: dict) -> dict[str, float]:
+    """Print the tables, in Markdown, and return the figures."""
+    scores = scores.assign(
+        mape=scores["relative_error"].abs(), bias=scores["relative_error"], width=scores["width90"] / scores["actual"]
+    )
+    shown = {"in90": "cover90", "in50": "cover50", "mape": "mape", "bias": "bias", "width": "width",
+             "interval_score": "interval_score"}  # fmt: skip
+    by_case = scores.groupby(["method", "collection", "case"], sort=False)[list(shown)].mean()
+    by_collection = by_case.groupby(["collection", "method"], sort=False).mean().rename(columns=shown)
+    counts = scores[scores["method"] == OURS].groupby("collection").size().rename("targets")
+    show("By collection, per cent", (100 * by_collection).join(counts, on="collection").reset_index())
+    overall = by_collection.groupby("method").mean()
+    show(f"Means over {len(counts)} collections, per cent", (100 * overall).reset_index())
+    show("What was learnt without each", pd.DataFrame([_learnt(n, p) for n, p in learnt.items() if n is not None]))
+    ours, fixed, rival = (by_collection.xs(method, level="method") for method in (OURS, FIXED, RIVAL))
+    enough = counts[counts >= MANY].index
+    return {
+        "cover90": ours["cover90"].mean(),
+        "cover50": ours["cover50"].mean(),
+        "worst_cover90": ours.loc[enough, "cover90"].min(),
+        "mape_ratio": (ours["mape"] / rival["mape"]).mean(),
+        "interval_score_ratio": ours["interval_score"].mean() / rival["interval_score"].mean(),
+        "interval_score_ratio_fixed": ours["interval_score"].mean() / fixed["interval_score"].mean(),
+        "width": ours["width"].mean(),
+        "n_collections": float(len(counts)),
+        "n_outcomes": float(counts.sum()),
+        "fits_not_converged": float(scores.drop_duplicates("case")["not_converged"].sum()),
+    }
+
+
+def _learnt(name: str, population: object) -> dict[str, object]:
+    values = dataclasses.asdict(population)  # type: ignore[call-overload]
+    return {"without": name, **{k: values[k] for k in ("drift", "discrepancy", "scatter", "own_cuts", "sharpness")}}

@@ -1,0 +1,353 @@
+"""What is learnt across collections of runs: ``python -m benchmarks.quality population`` writes it for the package.
+
+The rule, stated before any target was loaded, and the same for the package (all collections) and for the protocol of
+``benchmarks.collections`` (all but the one that is scored):
+
+1. Priors.  The superset law is fitted to all runs of each collection, targets included.  Centre and spread of each
+   parameter over collections are those of a normal population on the unconstrained scale, found by expectation and
+   maximisation; a collection counts as one, however many studies it has, and one pseudo-collection at the weak prior
+   :data:`WEAK` keeps spreads away from zero.
+2. The error of the slope, and the noise of new runs.  Every law of the package's candidates is fitted to the training
+   runs of each collection, and to cuts of them.  Mean and spread of the error, the factor on the noise, how much a
+   study's own cuts count, and how sharply their scores weigh laws are the values on :data:`GRIDS` with the largest mean
+   log density of the targets over collections, found one after another, twice.
+
+What is learnt for the protocol never sees the collection that is scored: priors under which the other collections are
+fitted for step 2 leave out both, by weighting draws with the ratio of the priors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from rich.progress import track
+from scipy.special import logsumexp, softmax
+from scipy.stats import norm
+
+import bayes_scaling as bs
+from bayes_scaling import models
+from bayes_scaling.evaluation.averaging import WORST, cut_scores, law_weights, slope_weights, split_by_compute
+from bayes_scaling.evaluation.held_out import SLOPES, stacked, window_arrays
+from bayes_scaling.inference.importance import approximate
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.models.population import Population
+from bayes_scaling.models.recommended import candidates
+from benchmarks.markdown import show
+
+__all__ = ["Case", "cases", "figures", "learn"]
+
+WEAK = {
+    "reducible": (np.log(0.5), 0.7),
+    "split": (0.0, 0.8),
+    "alpha_N": (np.log(0.3), 0.3),
+    "alpha_D": (np.log(0.3), 0.3),
+    "coupling": (0.0, 0.3),
+    "penalty": (np.log(0.02), 1.0),
+    "sigma": (np.log(0.01), 1.0),
+}
+"""Centre and spread on the unconstrained scale, from the papers of the laws."""
+LEVEL = (np.log(1.7), 1.0)  # of E, whose unit differs between collections: not learnt
+GRIDS = {
+    "drift": (0.0, 0.1, 0.2, 0.3, 0.4),
+    "discrepancy": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
+    "own_cuts": (0.0, 1.0, 2.0, 4.0, 8.0),
+    "sharpness": (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
+    "scatter": (1.0, 1.5, 2.0),
+}
+START = {"drift": 0.0, "discrepancy": 0.2, "own_cuts": 1.0, "sharpness": 4.0, "scatter": 1.0}
+ROUNDS = 5  # of expectation and maximisation with new draws
+DRAWS = 256
+SIDE_BY_SIDE = 16
+SIZES = (32, 64, 256)  # rows a table is padded to
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A study with runs to fit and runs to forecast, of one collection."""
+
+    collection: str
+    name: str
+    study: bs.Study
+
+    @property
+    def whole(self) -> bs.Study:
+        """All its runs, as runs to fit."""
+        return bs.Study.from_frame(self.study.frame.drop(columns="role"), name=self.name, card=self.study.card)
+
+
+def cases() -> list[Case]:
+    """Return every collection: the public tables, the Chinchilla points, the sweep and the ladder."""
+    from benchmarks.collections import home, tables
+
+    return [*tables(), *home()]
+
+
+# -- priors -----------------------------------------------------------------------------------------------------------
+
+
+def on_line(name: str, values: np.ndarray) -> np.ndarray:
+    """Return a parameter on its unconstrained scale."""
+    return np.log(values) - np.log1p(-values) if name == "split" else np.log(values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """Draws of one case under a population prior, on the unconstrained scale, by parameter."""
+
+    case: Case
+    draws: Mapping[str, np.ndarray]
+
+    def moments(self, name: str, log_weight: np.ndarray) -> tuple[float, float]:
+        """Return mean and variance of a parameter under weighted draws."""
+        weight = softmax(log_weight)
+        mean = float(weight @ self.draws[name])
+        return mean, float(weight @ np.square(self.draws[name] - mean))
+
+
+Pairs = Mapping[str, tuple[float, float]]
+
+
+def maximised(found: Iterable[tuple[Case, Mapping[str, tuple[float, float]]]]) -> dict[str, tuple[float, float]]:
+    """Return centre and spread of each parameter from its (mean, variance) in each case."""
+    found = list(found)
+    sizes = pd.Series([case.collection for case, _ in found]).value_counts()
+    population = {}
+    for name, (centre, spread) in WEAK.items():
+        own = [(case, m[name]) for case, m in found if name != "penalty" or "steps" in case.study.frame]
+        weight = np.array([1.0, *(1 / sizes[case.collection] for case, _ in own)])
+        mean = np.array([centre, *(m for _, (m, _) in own)])
+        variance = np.array([(spread / 2) ** 2, *(v for _, (_, v) in own)])
+        middle = float(weight @ mean / weight.sum())
+        population[name] = middle, float(np.sqrt(weight @ (variance + (mean - middle) ** 2) / weight.sum()))
+    return population
+
+
+def fit_all(found: Sequence[Case], pairs: Pairs, seed: int) -> list[Fitted]:
+    """Fit the superset law to all runs of each case."""
+    laws = [_superset(candidates(case.study, as_population(pairs))) for case in found]
+    sampled = _draws([(law, case.whole) for law, case in zip(laws, found, strict=True)], seed)
+    return [Fitted(case, {n: on_line(n, d[n]) for n in WEAK}) for case, d in zip(found, sampled, strict=True)]
+
+
+def _superset(laws: Mapping[str, bs.Law]) -> bs.Law:
+    """Return the superset law, in compute per sample where runs differ in it."""
+    return laws.get("superset, compute per sample") or next(iter(laws.values()))
+
+
+def without(fits: Sequence[Fitted], pairs: Pairs, *left_out: str) -> dict[str, tuple[float, float]]:
+    """Return the population of all collections but some, by weighting draws made under that of all."""
+    now = dict(pairs)
+    kept = [fit for fit in fits if fit.case.collection not in left_out]
+    for _ in range(30):
+        found = []
+        for fit in kept:
+            ratio = sum(norm.logpdf(fit.draws[n], *now[n]) - norm.logpdf(fit.draws[n], *pairs[n]) for n in WEAK)
+            found.append((fit.case, {n: fit.moments(n, ratio) for n in WEAK}))
+        now = maximised(found)
+    return now
+
+
+def as_population(pairs: Pairs, values: Mapping[str, float] = START, collections: Sequence[str] = ()) -> Population:
+    """Return a population with these parameters and values."""
+    parameters = {"E": LEVEL, **pairs}
+    return Population(
+        parameters={n: (round(float(m), 3), round(float(s), 3)) for n, (m, s) in parameters.items()},
+        collections=tuple(collections),
+        **values,
+    )
+
+
+@partial(jax.jit, static_argnames=("size",))
+def _approximate(laws: Any, keys: Any, runs: Any, observed: Any, size: int) -> Any:
+    return jax.vmap(lambda *one: approximate(*one, size).draws)(laws, keys, runs, observed)
+
+
+def _draws(work: Sequence[tuple[bs.Law, bs.Study]], seed: int) -> list[dict[str, np.ndarray]]:
+    data = [window_arrays(law, study, study, _size(study), _size(study)) for law, study in work]
+    results: list[Any] = [None] * len(work)
+    with double_precision():
+        for own in _alike([(law, _size(study)) for law, study in work]):
+            filled = (own * SIDE_BY_SIDE)[:SIDE_BY_SIDE]
+            keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.array(filled))
+            arrays = [stacked([data[p][i] for p in filled]) for i in range(2)]
+            found = _approximate(stacked([work[p][0].program for p in filled]), keys, *arrays, 2 * DRAWS)
+            for i, place in enumerate(own):
+                results[place] = {name: np.asarray(values[i]) for name, values in found.items()}
+    return results
+
+
+def _size(study: bs.Study) -> int:
+    return next(size for size in SIZES if len(study) <= size)
+
+
+def _alike(work: Sequence[tuple[bs.Law, Any]]) -> list[list[int]]:
+    """Return the places of work that shares a program, at most a call's worth together."""
+    groups: dict[Any, list[int]] = {}
+    for place, (law, sizes) in enumerate(work):
+        groups.setdefault((jax.tree.structure(law.program), sizes), []).append(place)
+    return [g[i : i + SIDE_BY_SIDE] for g in groups.values() for i in range(0, len(g), SIDE_BY_SIDE)]
+
+
+# -- the error of the slope -------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """A law on one cut of a case, or on its targets (cut None).
+
+    ``density`` holds the log predictive density of each outcome, shape (left out, scatter, slope, run): under the
+    population without the case's own collection and without each other one.
+    """
+
+    case: Case
+    law: str
+    cut: float | None
+    density: np.ndarray
+
+
+@jax.jit
+def _score(laws: Any, others: Any, keys: Any, *data: Any) -> Any:
+    return jax.vmap(_score_one)(laws, others, keys, *data)
+
+
+def _score_one(law: Any, others: Any, key: Any, runs: Any, observed: Any, fitted: Any, later: Any, actual: Any) -> Any:
+    draws = approximate(law, key, runs, observed, DRAWS).draws
+
+    def log_prior(other: Any) -> Any:
+        return sum(other.priors[name].log_prob(draws[name]) for name in law.free_parameters)
+
+    ratio = jax.vmap(log_prior)(others) - log_prior(law)
+    share = jax.nn.softmax(ratio, axis=1)
+
+    def one(slope: Any) -> Any:
+        mean = jax.vmap(lambda draw: law.extrapolated(later, fitted, draw, slope))(draws)
+
+        def scattered(scatter: Any) -> Any:
+            noise = law.likelihood(mean, scatter * draws["sigma"][:, None])
+            return jnp.log(share @ jnp.exp(noise.log_prob(actual)) + 1e-30)
+
+        return jax.lax.map(scattered, jnp.asarray(GRIDS["scatter"]))
+
+    return jnp.transpose(jax.lax.map(one, jnp.asarray(SLOPES)), (2, 1, 0, 3))
+
+
+def score_all(found: Sequence[Case], fits: Sequence[Fitted], pairs: Pairs, seed: int) -> list[Scored]:
+    """Fit and score every candidate on every cut and on the targets of every case."""
+    names = list(dict.fromkeys(case.collection for case in found))
+    alone = {own: without(fits, pairs, own) for own in names}
+    both = {pair: without(fits, pairs, *pair) for pair in itertools.combinations(sorted(names), 2)}
+    jobs, work, others = [], [], []
+    for case in found:
+        laws = candidates(case.study, as_population(alone[case.collection]))
+        left = [both.get(tuple(sorted((case.collection, o))), alone[case.collection]) for o in names]  # type: ignore[arg-type]
+        rivals = [candidates(case.study, as_population(p)) for p in left]
+        parts = split_by_compute(case.study.training, tuple(laws.values()))
+        for (cut, small, large), (name, law) in itertools.product(
+            [*parts, (None, case.study.training, case.study.targets)], laws.items()
+        ):
+            jobs.append((case, name, cut, len(large)))
+            work.append((law, small, large))
+            others.append(stacked([rival[name].program for rival in rivals]))
+    results: list[Any] = [None] * len(jobs)
+    sizes = [(_size(small), 32 if len(large) <= 32 else 128) for _, small, large in work]
+    data = [window_arrays(*one, *size) for one, size in zip(work, sizes, strict=True)]
+    with double_precision():
+        for own in track(_alike([(w[0], s) for w, s in zip(work, sizes, strict=True)]), "Scoring", transient=True):
+            filled = (own * SIDE_BY_SIDE)[:SIDE_BY_SIDE]
+            keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.array(filled))
+            arrays = [stacked([data[p][i] for p in filled]) for i in range(5)]
+            laws_, others_ = stacked([work[p][0].program for p in filled]), stacked([others[p] for p in filled])
+            density = np.asarray(_score(laws_, others_, keys, *arrays))
+            for i, place in enumerate(own):
+                case, name, cut, count = jobs[place]
+                results[place] = Scored(case, name, cut, density[i][..., :count])
+    return results
+
+
+class Objective:
+    """Mean log density of the targets over collections, left ones out, as a function of what is learnt."""
+
+    def __init__(self, scored: Sequence[Scored], names: Sequence[str], left_out: str | None) -> None:
+        self.cases: dict[Case, dict[str, list[Scored]]] = {}
+        self.place = None if left_out is None else list(names).index(left_out)
+        self.names = list(names)
+        for one in scored:
+            if one.case.collection != left_out:
+                self.cases.setdefault(one.case, {}).setdefault(one.law, []).append(one)
+
+    def __call__(self, values: Mapping[str, float]) -> float:
+        """Return it for one set of values."""
+        found: dict[str, list[float]] = {}
+        for case, laws in self.cases.items():
+            density = self._mixture(case, laws, values)
+            found.setdefault(case.collection, []).append(float(np.maximum(density, WORST).mean()))
+        return float(np.mean([np.mean(own) for own in found.values()]))
+
+    def _mixture(self, case: Case, laws: Mapping[str, list[Scored]], values: Mapping[str, float]) -> np.ndarray:
+        prior = slope_weights(values["drift"], values["discrepancy"])
+        scatter = GRIDS["scatter"].index(values["scatter"])
+        place = self.names.index(case.collection) if self.place is None else self.place
+        scores, densities = [], []
+        for own in laws.values():
+            (target,) = (one.density[place, scatter] for one in own if one.cut is None)
+            cuts = [one.density[place, scatter] for one in own if one.cut is not None]
+            slopes = prior
+            if cuts:
+                evidence = np.mean([cut.mean(axis=1) for cut in cuts], axis=0)
+                slopes = softmax(np.log(prior) + values["own_cuts"] * evidence)
+            scores.append(cut_scores(cuts, (values["drift"], values["discrepancy"])))
+            densities.append(logsumexp(target, b=slopes[:, None], axis=0))
+        weight = law_weights(scores, values["sharpness"])
+        return logsumexp(np.array(densities), b=weight[:, None], axis=0)
+
+    def best(self) -> dict[str, float]:
+        """Return the values with the largest objective, found one after another, twice."""
+        now = dict(START)
+        height = self(now)
+        for _, (name, grid) in itertools.product(range(2), GRIDS.items()):
+            for value in grid:
+                if (other := self({**now, name: value})) > height + 1e-9:
+                    now, height = {**now, name: value}, other
+        return now
+
+
+def learn(found: Sequence[Case], seed: int = 0) -> dict[str | None, Population]:
+    """Return what is learnt from all collections (None), and from all but each."""
+    names = list(dict.fromkeys(case.collection for case in found))
+    pairs: Pairs = WEAK
+    for i in track(range(ROUNDS), "Priors", transient=True):
+        used, fits = pairs, fit_all(found, pairs, seed + i)
+        level = np.zeros(2 * DRAWS)
+        pairs = maximised((f.case, {n: f.moments(n, level) for n in WEAK}) for f in fits)
+    scored = score_all(found, fits, used, seed)
+    learnt: dict[str | None, Population] = {}
+    for left_out in track([None, *names], "Errors of the slope", transient=True):
+        own = without(fits, used, *(() if left_out is None else (left_out,)))
+        values = Objective(scored, names, left_out).best()
+        learnt[left_out] = as_population(own, values, [name for name in names if name != left_out])
+    return learnt
+
+
+def figures(seed: int = 0) -> dict[str, float]:
+    """Learn from all collections and write what the package reads; return it by name."""
+    learnt = learn(cases(), seed)
+    own = learnt[None]
+    own.write(Path(models.__file__).with_name("population.json"))
+    rows = [{"left out": name or "none", **_flat(one)} for name, one in learnt.items()]
+    show("What is learnt, by the collection left out", pd.DataFrame(rows))
+    return {f"population_{name}": value for name, value in _flat(own).items()}
+
+
+def _flat(population: Population) -> dict[str, float]:
+    pairs = {f"{name}_{what}": value for name, pair in population.parameters.items()
+             for what, value in zip(("centre", "spread"), pair, strict=True) if name != "E"}  # fmt: skip
+    return {**{name: getattr(population, name) for name in GRIDS}, **pairs}

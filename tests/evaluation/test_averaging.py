@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.evaluation.averaging import average_laws, slope_weights, split_by_compute, weigh
+from bayes_scaling.evaluation.held_out import SLOPES
+from bayes_scaling.models import Chinchilla, Kaplan, Superset
+
+LEARNT = {"own_cuts": 4.0, "sharpness": 16.0}
+
+
+def made_by(law: bs.Law, **constants: float) -> bs.Study:
+    rng = np.random.default_rng(1)
+    runs = pd.DataFrame([(n, r * n) for n in (1e8, 2e8, 4e8, 8e8) for r in (5, 20, 80, 320)], columns=["N", "D"])
+    mean = law.mean(runs["N"].to_numpy(), runs["D"].to_numpy(), 3e8, 1e10, **constants)
+    runs["loss"] = np.asarray(mean) * np.exp(rng.normal(0, 0.001, len(runs)))
+    return bs.Study.from_frame(runs)
+
+
+CONSTANTS = {"E": 1.7, "reducible": 0.6, "split": 0.5, "alpha_N": 0.35, "alpha_D": 0.35}
+
+
+@pytest.fixture(scope="module")
+def weighed():
+    laws = {"chinchilla": Chinchilla(), "kaplan": Kaplan()}
+    return {type(law): weigh(laws, made_by(law, **CONSTANTS), seed=0, **LEARNT) for law in laws.values()}
+
+
+def test_the_law_that_made_the_runs_weighs_most(weighed):
+    assert weighed[Chinchilla].weights["chinchilla"] > 0.5
+    assert weighed[Kaplan].weights["kaplan"] > 0.5
+
+
+def test_backtests_are_forecasts_of_larger_runs_from_smaller(weighed):
+    table = weighed[Chinchilla].backtests
+    assert (table["q05"] < table["median"]).all() and (table["median"] < table["q95"]).all()
+    assert np.allclose(table["error"], table["median"] / table["actual"] - 1)
+    assert (table["inside"] == table["actual"].between(table["q05"], table["q95"])).all()
+
+
+def test_without_sharpness_all_weigh_alike_and_without_cuts_nothing_is_learnt():
+    law = Superset()
+    found = weigh({"a": law, "b": law.replace(bottleneck=1.0)}, made_by(Chinchilla(), **CONSTANTS), seed=0,
+                  own_cuts=0.0, sharpness=0.0)  # fmt: skip
+    assert found.weights.tolist() == [0.5, 0.5]
+    drift, spread = found.laws["a"].slope_moments
+    assert drift == pytest.approx(law.drift, abs=0.02) and spread == pytest.approx(law.discrepancy, abs=0.03)
+
+
+def test_a_study_whose_slope_bends_moves_the_error():
+    straight = made_by(Chinchilla(), **CONSTANTS)
+    flops = 6 * straight.column("n_params") * straight.column("tokens")
+    bent = straight.frame.assign(loss=straight.frame["loss"] * np.exp(-0.004 * np.log(flops / flops.min()) ** 1.5))
+    laws = {"one": Superset()}
+    moments = [
+        weigh(laws, s, seed=0, **LEARNT).laws["one"].slope_moments[0] for s in (straight, bs.Study.from_frame(bent))
+    ]
+    assert moments[1] > moments[0]
+
+
+def test_too_few_runs_for_backtests_leave_equal_weights():
+    three = pd.DataFrame({"N": [1e8, 2e8, 4e8], "D": [2e9, 4e9, 8e9], "loss": [3.9, 3.6, 3.3]})
+    laws = {"a": Superset(), "b": Superset(bottleneck=1.0)}
+    found = weigh(laws, bs.Study.from_frame(three), seed=0, **LEARNT)
+    assert found.backtests.empty and found.weights.tolist() == [0.5, 0.5]
+    assert found.laws["a"].slope_moments == laws["a"].slope_moments
+
+
+def test_what_cannot_be_averaged_is_refused_in_a_sentence():
+    study = made_by(Chinchilla(), **CONSTANTS)
+    with pytest.raises(bs.LawError, match="no law to average"):
+        weigh({}, study, seed=0, **LEARNT)
+    with pytest.raises(bs.TargetError, match="needs D"):
+        average_laws({"one": Superset()}, study, {"N": 1e9}, seed=0, **LEARNT)
+    with pytest.raises(bs.StudyError, match="cannot be ordered by compute"):
+        split_by_compute(bs.Study.from_frame({"N": [1e8, 2e8], "loss": [4.0, 3.5]}), ())
+
+
+def test_weights_of_slopes_have_the_moments_asked_for():
+    weight = slope_weights(0.3, 0.2)
+    assert weight.sum() == pytest.approx(1) and weight @ SLOPES == pytest.approx(0.3, abs=0.02)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bayes_scaling.evaluation.held_out import SLOPES, Window, hold_out
+from bayes_scaling.models import Chinchilla, Kaplan
+
+
+@pytest.fixture(scope="module")
+def windows(simulated):
+    small, large = simulated.select("n_params < 7e8"), simulated.select("n_params > 7e8")
+    return [Window(law, small, large) for law in (Chinchilla(), Kaplan(), Chinchilla(discrepancy=0.1))]
+
+
+@pytest.fixture(scope="module")
+def found(windows):
+    return hold_out(windows, seed=0)
+
+
+def test_every_outcome_has_a_density_for_each_error_of_the_slope(found):
+    for one in found:
+        assert one.log_density.shape == (len(SLOPES), 4) and one.outcomes.shape[::2] == (len(SLOPES), 4)
+        assert np.isfinite(one.log_density).all() and one.efficiency > 0.05
+
+
+def test_runs_that_follow_the_law_speak_for_no_error(found):
+    best = SLOPES[found[0].log_density.mean(axis=1).argmax()]
+    assert abs(best) <= 0.45
+
+
+def test_the_density_is_that_of_the_draws(found, windows):
+    one, actual = found[0], windows[0].held_out.column("loss")
+    at = int(np.abs(SLOPES).argmin())
+    width = 0.01 * actual
+    near = (np.abs(one.outcomes[at] - actual) < width).mean(axis=0)
+    np.testing.assert_allclose(near / (2 * width), np.exp(one.log_density[at]), rtol=0.5)
+
+
+def test_laws_of_several_programs_keep_their_order(found, windows):
+    (alone,) = hold_out(windows[1:2], seed=0)
+    assert alone.log_density.mean() == pytest.approx(found[1].log_density.mean(), abs=0.3)
+    assert hold_out([], seed=0) == []

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import Superset, SupersetInCompute, SupersetInFlops
+from bayes_scaling.models.population import POPULATION
+from bayes_scaling.models.recommended import candidates
+
+
+def laws(**columns: list[float]) -> set[type]:
+    study = bs.Study.from_frame({"loss": [4.0, 3.5, 3.2], **columns})
+    return {type(law) for law in candidates(study).values()}
+
+
+SIZES = {"N": [1e8, 2e8, 4e8], "D": [2e9, 4e9, 8e9]}
+
+
+def test_columns_decide_on_the_candidates():
+    assert laws(**SIZES) == {Superset}
+    assert laws(flops=[1e18, 1e19, 1e20]) == {SupersetInFlops}
+    assert laws(**SIZES, flops=[1.2e18, 4.8e18, 1.92e19]) == {Superset}
+    assert laws(**SIZES, flops=[1.2e18, 9.6e18, 1.92e19]) == {Superset, SupersetInCompute}
+    with pytest.raises(bs.StudyError, match="neither FLOPs nor both of n_params and tokens"):
+        laws(N=[1e8, 2e8, 4e8])
+
+
+def test_error_rates_are_bounded_and_losses_are_not():
+    study = bs.Study.from_frame({"loss": [0.4, 0.35, 0.3], **SIZES}, unit="error rate")
+    assert all(law.ceiling for law in candidates(study).values())
+    assert not any(law.ceiling for law in candidates(bs.Study.from_frame({"loss": [4.0, 3.5, 3.2], **SIZES})).values())
+
+
+def test_what_is_learnt_comes_from_the_population_given():
+    other = dataclasses.replace(POPULATION, drift=0.05, scatter=1.2)
+    study = bs.Study.from_frame({"loss": [4.0, 3.5, 3.2], **SIZES})
+    assert all((law.drift, law.scatter) == (0.05, 1.2) for law in candidates(study, other).values())
+
+
+@pytest.fixture(scope="module")
+def forecast():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame([(n, r * n) for n in (5e7, 1e8, 2e8, 4e8) for r in (10, 20, 40, 80)], columns=["N", "D"])
+
+    def loss(N, D):
+        return 1.8 + 406 / N**0.34 + 410 / D**0.28
+
+    table["loss"] = loss(table["N"], table["D"]) * np.exp(rng.normal(0, 0.003, len(table)))
+    target = {"N": 4e9, "D": 2e11, "loss": loss(4e9, 2e11)}
+    return bs.forecast_runs(bs.Study.from_frame(table), target, seed=0, draws=500)
+
+
+def test_a_simulated_study_is_forecast(forecast):
+    (row,) = forecast.score().to_dict("records")
+    assert row["in90"] and abs(row["relative_error"]) < 0.05
+
+
+def test_it_says_what_its_weights_rest_on(forecast):
+    assert forecast.weights.sum() == pytest.approx(1)
+    assert list(forecast.weights.index) == list(forecast.posteriors)
+    assert all(fit.diagnostics.converged for fit in forecast.posteriors.values())
+    tests = forecast.backtests
+    assert set(tests["fitted"]) == {8, 10, 12} and len(tests) == 8 + 6 + 4
+    assert tests["inside"].mean() > 0.7

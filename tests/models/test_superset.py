@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import Chinchilla, Kaplan, Superset
+
+VALUES = {"E": 1.8, "reducible": 0.5, "split": 0.4, "alpha_N": 0.34, "alpha_D": 0.28, "penalty": 0.03}
+N, D = np.geomspace(1e8, 1e10, 5), np.geomspace(1e12, 2e9, 5)
+
+
+def superset(law: Superset, steps: float = np.inf, coupling: float = 1.0) -> np.ndarray:
+    return np.asarray(law.mean(N, D, steps, 1e9, 2e10, **VALUES, coupling=coupling))
+
+
+@pytest.mark.parametrize(("law", "bottleneck"), [(Chinchilla(), 0.0), (Kaplan(), 1.0)], ids=["Chinchilla", "Kaplan"])
+def test_the_laws_of_the_papers_are_special_cases(law, bottleneck):
+    own = {name: value for name, value in VALUES.items() if name != "penalty"}
+    expected = law.mean(N, D, 1e9, 2e10, **own)  # their references where the superset's lie
+    np.testing.assert_allclose(superset(Superset(bottleneck=bottleneck)), expected, rtol=1e-6)
+
+
+def test_few_steps_cost_and_unknown_ones_do_not():
+    ratio = superset(Superset(), steps=1000.0) / superset(Superset())
+    np.testing.assert_allclose(ratio, 1.03, rtol=1e-6)
+    runs = Superset().input_arrays(pd.DataFrame({"n_params": [1e8], "tokens": [2e9]}))
+    assert np.isinf(runs["steps"]).all()
+
+
+def test_the_sampler_moves_at_the_centre_of_the_runs_with_unit_jacobian():
+    import jax
+
+    law, runs = Superset(), {"N0": 1e7, "D0": 1e12}
+    names = ["E", "reducible", "split", "alpha_N", "alpha_D", "coupling"]
+
+    def straight(u):
+        moved = law.straighten(dict(zip(names, u, strict=True)), runs)
+        return jnp.stack([moved[name] for name in names])
+
+    jacobian = jax.jacobian(straight)(jnp.array([0.5, 0.1, 0.2, -1.2, -1.3, -0.4]))
+    assert abs(float(jnp.linalg.det(jacobian))) == pytest.approx(1.0, rel=1e-4)
+    level, reducible = 0.7, 0.3  # coordinates: log of the level and of the reducible part at the centre
+    moved = law.straighten(dict(zip(names, [level, reducible, 0.2, -1.2, -1.3, -0.4], strict=True)), runs)
+    values = {n: jnp.exp(moved[n]) for n in names} | {"split": jax.nn.sigmoid(moved["split"]), "penalty": 0.0}
+    at_centre = float(law.mean(1e7, 1e12, jnp.inf, 1e7, 1e12, **values))
+    assert at_centre == pytest.approx(np.exp(level), rel=1e-4)
+    assert at_centre / float(values["E"]) - 1 == pytest.approx(np.exp(reducible), rel=1e-4)
+
+
+def test_the_error_of_the_slope_grows_with_distance_and_stops_at_the_data():
+    law = Superset()
+    parameters = {**VALUES, "coupling": 1.0, "penalty": 0.0}
+    fitted = {"N": jnp.array([1e8, 1e9]), "D": jnp.array([2e9, 2e10]), "steps": jnp.full(2, jnp.inf)}
+    runs = {"N": jnp.array([3e8, 1e10, 1e12]), "D": jnp.array([6e9, 2e11, 2e13]), "steps": jnp.full(3, jnp.inf)}
+    centre = {"N0": 3e8, "D0": 6e9}
+    exact, moved = (
+        law.extrapolated({**runs, **centre}, {**fitted, **centre}, parameters, jnp.asarray(e)) - VALUES["E"]
+        for e in (0.0, 0.2)
+    )
+    lower = -np.log(np.asarray(moved / exact))
+    assert lower[0] == pytest.approx(0, abs=1e-6) and 0 < lower[1] < lower[2] / 4
+
+
+def test_an_error_rate_never_passes_one():
+    law = Superset(ceiling=True)
+    mean = superset(law)
+    assert (mean < 1).all()
+    assert (np.asarray(law.likelihood(mean, 0.5).sample(__import__("jax").random.key(0), (200,))) < 1).all()
+    loss = -np.log1p(-np.asarray(mean))
+    np.testing.assert_allclose(loss, superset(Superset()), rtol=1e-5)
+    plain, bounded = Superset().likelihood(loss, 0.1), law.likelihood(mean, 0.1)
+    jacobian = np.log(1 - mean)  # of the outcome by the loss
+    np.testing.assert_allclose(bounded.log_prob(mean), np.asarray(plain.log_prob(loss)) - jacobian, rtol=1e-4)
+
+
+def test_five_runs_of_one_ratio_and_one_data_size_are_enough():
+    runs = pd.DataFrame({"N": np.geomspace(1e8, 3e9, 5), "D": 3e11})
+    runs["loss"] = 1.7 + 300 / runs["N"] ** 0.3
+    study = bs.Study.from_frame(runs)
+    posterior = bs.fit(Superset(), study, seed=0)
+    assert posterior.diagnostics.converged
+    assert not [p for p in bs.diagnose(posterior) if p.code == "contraction"]
+    (row,) = posterior.forecast({"N": 1e10, "D": 3e11}).intervals().to_dict("records")
+    assert row["q05"] < 1.7 + 300 / 1e10**0.3 < row["q95"]
+
+
+def test_new_runs_scatter_more_than_fitted_ones():
+    assert Superset(scatter=2.0).beyond(0.01) == 0.02
+    assert Superset(drift=0.1).with_slope(0.3, 0.05).slope_moments == (0.3, 0.05)
+    assert Chinchilla().with_slope(0.3, 0.4).slope_moments == (0.0, pytest.approx(0.5))
+    assert Chinchilla(discrepancy=dist.LogNormal(0.0, 1e-3)).slope_moments[1] == pytest.approx(1.0, rel=1e-3)
