@@ -55,10 +55,8 @@ def test_a_study_whose_slope_bends_moves_the_error():
     flops = 6 * straight.column("n_params") * straight.column("tokens")
     bent = straight.frame.assign(loss=straight.frame["loss"] * np.exp(-0.004 * np.log(flops / flops.min()) ** 1.5))
     laws = {"one": Superset()}
-    moments = [
-        weigh(laws, s, seed=0, **LEARNT).laws["one"].slope_moments[0] for s in (straight, bs.Study.from_frame(bent))
-    ]
-    assert moments[1] > moments[0]
+    found = [weigh(laws, study, seed=0, **LEARNT) for study in (straight, bs.Study.from_frame(bent))]
+    assert found[1].laws["one"].slope_moments[0] > found[0].laws["one"].slope_moments[0]
 
 
 def test_too_few_runs_for_backtests_leave_equal_weights():

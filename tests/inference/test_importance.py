@@ -18,7 +18,7 @@ def found(simulated):
 
 
 def test_it_agrees_with_the_sampler(found, simulated_fit):
-    assert found.efficiency > 0.2
+    assert float(found.efficiency) > 0.2
     for name in Chinchilla().free_parameters:
         ours, theirs = np.asarray(found.draws[name]), simulated_fit.draws[name]
         assert ours.mean() == pytest.approx(theirs.mean(), abs=0.4 * theirs.std())
