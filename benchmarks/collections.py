@@ -3,16 +3,13 @@
 The recommended forecast (:func:`bayes_scaling.forecast_runs`) is made for every collection with the population learnt
 on all others (``benchmarks.population`` states the rule) and held against its larger runs.  Beside it stand the
 Chinchilla law with the fixed discrepancy, which was the default before, and what a user would do instead: a log-Huber
-fit and a residual bootstrap.  Means are over collections, so that a large one does not count more; the sets of the sweep count as
-one, and so do the losses of the ladder.
+fit and a residual bootstrap.  Means are over collections, so that a large one does not count more; the sets of the
+sweep count as one, and so do the losses of the ladder.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,55 +20,20 @@ from bayes_scaling.evaluation.averaging import average_laws
 from bayes_scaling.forecasts.scores import score_table
 from bayes_scaling.models import Chinchilla, PowerLaw
 from bayes_scaling.models.recommended import candidates
-from benchmarks.backtest import RESAMPLES, splits
+from benchmarks.backtest import RESAMPLES
+from benchmarks.cases import Case, cases
 from benchmarks.markdown import show
 from benchmarks.point_fits import bootstrap_forecast
-from benchmarks.population import Case, learn
+from benchmarks.population import learn
 
 OURS, FIXED, RIVAL = "average of laws", "Chinchilla, fixed discrepancy", "log-Huber, bootstrap"
-ERROR_RATES = ("laion_clip_datacomp", "openclip_laion")  # whose loss is an error rate, by their cards
-READ = ["run", "n_params", "tokens", "flops", "steps", "loss", "role"]
-SWEEP = [0, 7, 14, 21, 28, 35]  # of the sweep's 36 splits: each set's loss on its own kind of text
 TOKENS_PER_PARAMETER = 20  # of runs known by their FLOPs, for the point fit
 MANY = 6  # targets from which the coverage of one collection is a figure
 
 
-def tables() -> Iterator[Case]:
-    """Return the public tables that lie beside the raw files of the studies, one CSV each."""
-    folder = Path(os.environ.get("BAYES_SCALING_DATA", "")).parent / "collections"
-    for path in sorted(folder.glob("*.csv")):
-        table = pd.read_csv(path)
-        if "role" not in table:
-            continue
-        table = table[table["role"] != "extra"].dropna(axis=1, how="all")
-        unit = "error rate" if path.stem in ERROR_RATES else "nats per token"
-        kept = table[[name for name in READ if name in table]].reset_index(drop=True)
-        yield Case(path.stem, path.stem, bs.Study.from_frame(kept, name=path.stem, unit=unit))
-
-
-def home() -> Iterator[Case]:
-    """Return the Chinchilla points, the six sets of the sweep and the losses of the ladder."""
-    found: dict[str, list[tuple[bs.Study, bs.Study]]] = {}
-    for part in splits():
-        found.setdefault(part.collection, []).append((part.training, part.held_out))
-    chosen = {
-        "Chinchilla points": found["Chinchilla points"][1:2],
-        "loss-to-loss sweep": [found["loss-to-loss sweep"][i] for i in SWEEP],
-        "task ladder": found["task ladder"][1::2],
-    }
-    for collection, parts in chosen.items():
-        for i, (training, held_out) in enumerate(parts):
-            both = [part.frame[[n for n in READ if n in part.frame and n not in ("run", "role")]].assign(role=role)
-                    for part, role in ((training.training, "train"), (held_out, "target"))]  # fmt: skip
-            table = pd.concat(both, ignore_index=True)
-            table.insert(0, "run", [f"run {j}" for j in range(len(table))])
-            name = f"{collection} {i + 1}"
-            yield Case(collection, name, bs.Study.from_frame(table, name=name, card=training.card))
-
-
 def figures(seed: int = 0) -> dict[str, float]:
     """Score every method on every collection, print the tables and return the figures by name."""
-    found = [*tables(), *home()]
+    found = cases()
     learnt = learn(found, seed)
     blocks = []
     for case in track(found, "Forecasting", transient=True):

@@ -19,6 +19,7 @@ fitted for step 2 leave out both, by weighting draws with the ratio of the prior
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -41,9 +42,10 @@ from bayes_scaling.inference.importance import approximate
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models.population import Population
 from bayes_scaling.models.recommended import candidates
+from benchmarks.cases import Case, cases
 from benchmarks.markdown import show
 
-__all__ = ["Case", "cases", "figures", "learn"]
+__all__ = ["figures", "learn"]
 
 WEAK = {
     "reducible": (np.log(0.5), 0.7),
@@ -68,27 +70,6 @@ ROUNDS = 5  # of expectation and maximisation with new draws
 DRAWS = 256
 SIDE_BY_SIDE = 16
 SIZES = (32, 64, 256)  # rows a table is padded to
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """A study with runs to fit and runs to forecast, of one collection."""
-
-    collection: str
-    name: str
-    study: bs.Study
-
-    @property
-    def whole(self) -> bs.Study:
-        """All its runs, as runs to fit."""
-        return bs.Study.from_frame(self.study.frame.drop(columns="role"), name=self.name, card=self.study.card)
-
-
-def cases() -> list[Case]:
-    """Return every collection: the public tables, the Chinchilla points, the sweep and the ladder."""
-    from benchmarks.collections import home, tables
-
-    return [*tables(), *home()]
 
 
 # -- priors -----------------------------------------------------------------------------------------------------------
@@ -320,7 +301,8 @@ class Objective:
         return now
 
 
-def learn(found: Sequence[Case], seed: int = 0) -> dict[str | None, Population]:
+@functools.cache
+def learn(found: tuple[Case, ...], seed: int = 0) -> dict[str | None, Population]:
     """Return what is learnt from all collections (None), and from all but each."""
     names = list(dict.fromkeys(case.collection for case in found))
     pairs: Pairs = WEAK

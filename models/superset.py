@@ -41,8 +41,8 @@ class Superset(Law):
     -----
     Beyond the fitted runs, the step d in log reducible loss becomes ``d (1 + e min(d / 0.5, 1))``: the error e of the
     slope grows with distance, as far as collections have seen.  Over them e is not zero on average (forecasts from
-    small runs are too high), so ``drift`` is its mean and ``discrepancy`` its standard deviation.  :func:`bayes_scaling.forecast_runs` replaces both
-    by what a study's own backtests say.
+    small runs are too high), so ``drift`` is its mean and ``discrepancy`` its standard deviation.
+    :func:`bayes_scaling.forecast_runs` replaces both by what a study's own backtests say.
 
     References
     ----------
