@@ -17,7 +17,7 @@ def test_the_examples_run_one_after_another():
 
 
 def test_the_fits_converge_at_every_seed():
-    quick = [block for block in BLOCKS if "choose_law" not in block]
+    quick = [block for block in BLOCKS if "forecast_runs" not in block]
     assert run(quick, range(10)).count("median") == 20
 
 
