@@ -81,7 +81,7 @@ def test_constants_derived_from_the_parameters_do_not_decide(study):
 
 
 def test_one_chain_gives_no_r_hat_and_says_so(study):
-    posterior = bs.fit(Chinchilla(), study, seed=0, draws=200, chains=1)
+    posterior = bs.fit(Chinchilla(), study, seed=0, draws=200, chains=1, patience=0)
     assert next(p.code for p in posterior.diagnostics.refusals()) == "one-chain"
     with pytest.raises(bs.ConvergenceError, match="One chain gives no R-hat"):
         bs.forecast(posterior, {"N": 7e9, "D": 1.4e11})
