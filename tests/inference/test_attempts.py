@@ -70,7 +70,7 @@ def test_adaptation_follows_where_more_draws_would_not_help(study, monkeypatch):
 
     monkeypatch.setattr(attempts, "judge", judged)
     monkeypatch.setattr(attempts, "MAX_ADAPTED_LENGTH", 2)
-    _, diagnostics = fit_until_converged(law, plan, 0, runs, observed, Effort())
+    _, diagnostics = fit_until_converged(law, plan, 0, runs, observed, Effort(warmup=20))
     assert tried == [(False, 0.85), (True, 0.9), (True, 0.9), (True, 0.99)] and diagnostics.converged
 
 
