@@ -27,7 +27,7 @@ def blocks(page: Path, language: str = "python") -> list[str]:
 
 
 def run(*rounds: tuple[Iterable[str], Iterable[int]]) -> str:
-    """Return what rounds of blocks print in one process, each with every one of its seeds in place of the blocks' own."""
+    """Return what rounds of blocks print in one process, each with every one of its seeds in place of their own."""
     return _output([sys.executable, "-c", RUN], json.dumps([[list(blocks), list(seeds)] for blocks, seeds in rounds]))
 
 
