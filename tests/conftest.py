@@ -13,6 +13,7 @@ from pathlib import Path
 os.environ.setdefault("BAYES_SCALING_CACHE", str(Path(tempfile.gettempdir()) / "bayes-scaling-tests"))
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # most programs run once: compile them fast
+os.environ.setdefault("NPROC", "1")  # two workers on two cores: a second thread each would only wait for the first
 
 import jax
 import numpy as np

@@ -12,12 +12,12 @@ from pathlib import Path
 
 RUN = """
 import json, re, sys
-blocks, seeds = json.loads(sys.stdin.read())
-for seed in seeds:
-    names = {}
-    for block in blocks:
-        exec(re.sub(r"seed=\\d+", f"seed={seed}", block), names)
-    assert names["posterior"].diagnostics.converged, f"seed {seed}"
+for blocks, seeds in json.loads(sys.stdin.read()):
+    for seed in seeds:
+        names = {}
+        for block in blocks:
+            exec(re.sub(r"seed=\\d+", f"seed={seed}", block), names)
+        assert names["posterior"].diagnostics.converged, f"seed {seed}"
 """
 
 
@@ -26,9 +26,9 @@ def blocks(page: Path, language: str = "python") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def run(blocks: Iterable[str], seeds: Iterable[int]) -> str:
-    """Return what blocks print one after another, with each of the seeds in place of their own."""
-    return _output([sys.executable, "-c", RUN], json.dumps([list(blocks), list(seeds)]))
+def run(*rounds: tuple[Iterable[str], Iterable[int]]) -> str:
+    """Return what rounds of blocks print in one process, each with every one of its seeds in place of their own."""
+    return _output([sys.executable, "-c", RUN], json.dumps([[list(blocks), list(seeds)] for blocks, seeds in rounds]))
 
 
 def run_script(text: str, folder: Path) -> str:

@@ -16,6 +16,7 @@ from scipy.stats import norm
 
 from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.evaluation.backtest import expanding_window
+from bayes_scaling.inference.attempts import PATIENCE
 from bayes_scaling.inference.batch import fit_many
 from bayes_scaling.inference.fit import check_size, require_law
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -67,6 +68,7 @@ def choose_laws(
     cuts: Sequence[float] | None = None,
     prior: dist.Distribution = PRIOR,
     draws: int = 500,
+    patience: float = PATIENCE,
     progress: bool = True,
 ) -> list[Law]:
     r"""Return, for each study, the law that forecasts best inside it, with the discrepancy its backtests speak for.
@@ -100,6 +102,8 @@ def choose_laws(
         Of the discrepancy, a positive number (a fraction); see :data:`bayes_scaling.evaluation.model_selection.PRIOR`.
     draws : int
         Draws per chain of each backtest.
+    patience : float
+        Seconds that each backtest may go on after its first try, as for :func:`bayes_scaling.fit`.
     progress : bool
         Show a progress bar.
 
@@ -133,7 +137,7 @@ def choose_laws(
     best = [(math.inf, laws[0]) for _ in studies]
     for law in laws:
         chosen = [j for j, own in enumerate(able) if law in own]
-        found = _backtests(law, [windows[j] for j in chosen], seed, draws, progress)
+        found = _backtests(law, [windows[j] for j in chosen], seed, progress, draws=draws, patience=patience)
         for j, backtests in zip(chosen, found, strict=True):
             error = float(np.abs(np.concatenate([b.error for b in backtests])).mean())
             if error < best[j][0]:
@@ -212,11 +216,11 @@ class _Backtest:
 
 
 def _backtests(
-    law: Law, windows: Sequence[Sequence[Window]], seed: int, draws: int, progress: bool
+    law: Law, windows: Sequence[Sequence[Window]], seed: int, progress: bool, **effort: Any
 ) -> list[list[_Backtest]]:
     """Fit and score every cut of every study."""
     parts = [(j, *part) for j, own in enumerate(windows) for part in own]
-    batch = fit_many(law, [training for _, _, training, _ in parts], seed=seed, draws=draws, progress=progress)
+    batch = fit_many(law, [training for _, _, training, _ in parts], seed=seed, progress=progress, **effort)
     found: list[list[_Backtest]] = [[] for _ in windows]
     for (j, cut, training, held_out), member in zip(parts, batch, strict=True):
         if member.posterior is None:

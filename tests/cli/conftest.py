@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayes_scaling.inference import batch
 from bayes_scaling.inference import fit as fitting
 
 
@@ -11,6 +12,7 @@ from bayes_scaling.inference import fit as fitting
 def no_second_try(monkeypatch):
     """Fits are too short to converge; do not repeat them with adaptation."""
     monkeypatch.setattr(fitting, "fit", partial(fitting.fit, adapt=False))
+    monkeypatch.setattr(batch, "fit_many", partial(batch.fit_many, adapt=False))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.conftest import DRAWS
 
 
 def learn(studies):
-    return learn_discrepancy(PowerLaw(), studies, seed=0, draws=DRAWS, progress=False)
+    return learn_discrepancy(PowerLaw(), studies, seed=0, draws=DRAWS, patience=0, progress=False)
 
 
 def typical(law):
@@ -97,14 +97,14 @@ def test_the_law_that_made_the_runs_is_chosen(grid, truth):
     noise = np.random.default_rng(0).normal(0, 0.001, len(grid))
     study = bs.Study.from_frame(grid.assign(loss=np.asarray(loss) * np.exp(noise)), flops="6ND")
     laws = [Kaplan(), Chinchilla()]
-    chosen = choose_law(laws, study, seed=0, draws=DRAWS, progress=False)
+    chosen = choose_law(laws, study, seed=0, draws=DRAWS, patience=0, progress=False)
     assert chosen.name == truth.name
     assert isinstance(chosen.discrepancy, dist.LogNormal)
 
 
 def test_a_law_whose_columns_a_study_lacks_is_left_out(compute, grid):
     by_compute = made(compute, 0.0, "compute")
-    chosen = choose_law([FewSteps(), PowerLaw()], by_compute, seed=0, draws=DRAWS, progress=False)
+    chosen = choose_law([FewSteps(), PowerLaw()], by_compute, seed=0, draws=DRAWS, patience=0, progress=False)
     assert chosen.name == "PowerLaw"
     with pytest.raises(bs.StudyError, match="n_params"):
         choose_law([Chinchilla()], by_compute, seed=0, progress=False)
@@ -116,7 +116,7 @@ def test_a_law_whose_columns_a_study_lacks_is_left_out(compute, grid):
 
 def test_cuts_that_leave_too_few_runs_are_left_out(compute):
     few = made(compute[:7], 0.0, "few")  # half of them are too few for the law, two thirds are not
-    chosen = choose_law([PowerLaw()], few, seed=0, draws=DRAWS, progress=False)
+    chosen = choose_law([PowerLaw()], few, seed=0, draws=DRAWS, patience=0, progress=False)
     assert isinstance(chosen.discrepancy, dist.LogNormal)
     with pytest.raises(bs.StudyError, match="needs at least 4"):
         choose_law([PowerLaw()], made(compute[:4], 0.0, "fewer"), seed=0, progress=False)

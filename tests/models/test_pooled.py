@@ -29,7 +29,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def posterior(study):
-    return bs.fit(Pooled(), study, seed=0, draws=1000, adapt=False)
+    return bs.fit(Pooled(), study, seed=0, draws=500, adapt=False)
 
 
 def test_every_set_keeps_its_floor_and_the_exponents_agree(posterior):
@@ -53,7 +53,7 @@ def test_pools_losses_against_a_loss(study):
     wide = study.frame.pivot(index="run", columns="task", values="loss").reset_index()
     pairs = wide.melt(id_vars=["run", "a"], value_vars=["b", "c"], var_name="task", value_name="loss")
     pairs = bs.Study.from_frame(pairs.rename(columns={"a": "source_loss"}), name="from a")
-    fitted = bs.fit(Pooled(curve=ShiftedPowerLaw(), discrepancy=0.04), pairs, seed=0, draws=200, adapt=False)
+    fitted = bs.fit(Pooled(curve=ShiftedPowerLaw(), discrepancy=0.04), pairs, seed=0, draws=100, adapt=False)
     assert (fitted.draws["E1"] < pairs.frame.groupby("task")["loss"].min().to_numpy()).all()
     rows = fitted.forecast({"source_loss": 2.6}, allow_unconverged=True).intervals()
     assert set(rows["task"]) == {"b", "c"}
