@@ -147,11 +147,29 @@ def test_a_damaged_file_is_one_sentence(content, tmp_path, capsys):
 
 
 def test_too_few_runs_and_one_size(tmp_path, capsys):
-    pd.DataFrame(GOOD).head(3).to_csv(tmp_path / "few.csv", index=False)
-    assert "has 3 runs" in refused(capsys, "forecast", tmp_path / "few.csv", *TARGET, "--quiet")
+    pd.DataFrame(GOOD).head(2).to_csv(tmp_path / "few.csv", index=False)
+    assert "has 2 runs" in refused(capsys, "forecast", tmp_path / "few.csv", *TARGET, "--quiet")
     one = pd.DataFrame({"N": [1e8] * 9, "D": [i * 1e9 for i in range(1, 10)], "loss": [4 - 0.1 * i for i in range(9)]})
     one.to_csv(tmp_path / "one.csv", index=False)
-    assert "has N = 1e+08" in refused(capsys, "forecast", tmp_path / "one.csv", *TARGET, "--quiet")
+    chinchilla = ("--law", "chinchilla", "--quiet")
+    assert "has N = 1e+08" in refused(capsys, "forecast", tmp_path / "one.csv", *TARGET, *chinchilla)
+
+
+def test_one_loss_is_forecast_by_an_average(csv, tmp_path, capsys):
+    file, page = tmp_path / "answer.json", tmp_path / "report.html"
+    assert call(*short("forecast", csv, *MAP, *TARGET, "--json", file, "--report", page)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Laws, weighed by backtests on these runs" in said and "average, seed" in said
+    document = json.loads(file.read_text())
+    assert document["law"] == "average" and sum(document["weights"].values()) == pytest.approx(1)
+    assert {"cut", "run", "median", "error", "inside"} <= document["backtests"][0].keys()
+    assert "Larger runs forecast from smaller ones".lower() in page.read_text(encoding="utf-8").lower()
+
+
+def test_an_average_is_of_one_loss_and_of_no_prior(csv, capsys):
+    assert "calls for the law two_step" in refused(capsys, "forecast", "olmo_ladder", "--law", "average")
+    said = refused(capsys, "forecast", csv, *MAP, *TARGET, "--law", "average", "--prior", "E=1.7")
+    assert "--prior speaks of one law" in said
 
 
 def test_a_wrong_checksum_is_refused(tmp_path, capsys, monkeypatch):
