@@ -215,7 +215,8 @@ def test_an_interruption_leaves_nothing_behind(where, csv, tmp_path, capsys, mon
         raise KeyboardInterrupt
 
     monkeypatch.setattr(*((fitting, "fit") if where == "fit" else (plots, "plot_fit")), interrupt)
-    refused(capsys, *short("forecast", csv, *MAP, *TARGET, "--out", tmp_path / "out", "--quiet"), code=130)
+    line = ("forecast", csv, *MAP, *TARGET, "--law", "chinchilla", "--out", tmp_path / "out", "--quiet")
+    refused(capsys, *short(*line), code=130)
     assert [p.name for p in tmp_path.iterdir()] == ["runs.csv"]
 
 
