@@ -104,14 +104,16 @@ class Superset(Law):
         "the data.  Learnt.  Used by forecasts only, where it can be switched off.",
     )
     drift: float = data_field(
-        default=POPULATION.drift, about="mean relative error of the slope there: laws flatten too early.  Learnt"
+        default=POPULATION.drift, about="Mean relative error of the slope there: laws flatten too early.  Learnt."
     )
     scatter: float = data_field(
-        default=POPULATION.scatter, about="how much more than fitted runs those scatter that nobody fitted.  Learnt"
+        default=POPULATION.scatter, about="How much more than fitted runs those scatter that nobody fitted.  Learnt."
     )
-    bottleneck: float = data_field(default=0.0, about="power of alpha_D in the outer exponent: 1 for the law of Kaplan")
+    bottleneck: float = data_field(
+        default=0.0, about="Power of alpha_D in the outer exponent: 1 for the law of Kaplan."
+    )
     ceiling: bool = option(
-        default=False, about="the outcome is an error rate, at most one: the law is one of its -log(1 - error)"
+        default=False, about="The outcome is an error rate, at most one: the law is one of its -log(1 - error)."
     )
 
     rests_on_priors = True

@@ -17,8 +17,21 @@ SCALE = ("N", "D", "C")
 
 
 def scale_columns(law: Law) -> dict[str, str]:
-    """Return the inputs of scale that a law reads, N, D or C, with the names of their columns."""
-    return {name: law.columns[name] for name in SCALE if name in law.run_inputs}
+    """Return the inputs of scale that a law reads, N, D or C, with the names of their columns.
+
+    Raises
+    ------
+    LawError
+        The law makes one of them of other columns.
+    """
+    read = [name for name in SCALE if name in law.run_inputs]
+    made = [name for name in read if name not in law.columns]
+    if made:
+        raise LawError(
+            f"{law.name} makes {' and '.join(made)} of {', '.join(law.columns.values())}, so no decision is taken on it; "
+            "fit a law that reads parameters and tokens, or FLOPs."
+        )
+    return {name: law.columns[name] for name in read}
 
 
 def require_size_and_data(law: Law, purpose: str) -> None:
