@@ -28,8 +28,8 @@ def scale_columns(law: Law) -> dict[str, str]:
     made = [name for name in read if name not in law.columns]
     if made:
         raise LawError(
-            f"{law.name} makes {' and '.join(made)} of {', '.join(law.columns.values())}, so no decision is taken on it; "
-            "fit a law that reads parameters and tokens, or FLOPs."
+            f"{law.name} makes {' and '.join(made)} of {', '.join(law.columns.values())}, so no decision is taken on "
+            "it; fit a law that reads parameters and tokens, or FLOPs."
         )
     return {name: law.columns[name] for name in read}
 
