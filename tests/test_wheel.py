@@ -90,7 +90,10 @@ def declared(lines: Sequence[str] | None, extras: Sequence[str] = (), seen: set 
 
 def test_the_wheel_holds_every_file_that_is_read(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
-    expected = {f"bayes_scaling/{name}" for name in ("py.typed", "plots/style.mplstyle", "reporting/page.html.j2")}
+    expected = {
+        f"bayes_scaling/{name}"
+        for name in ("py.typed", "plots/style.mplstyle", "reporting/page.html.j2", "models/population.json")
+    }
     for folder, suffixes in (("bayes_scaling", (".py", ".pyi")), ("models", (".py", ".pyi")), ("data", (".py",))):
         parent = "" if folder == "bayes_scaling" else "bayes_scaling/"
         files = (path for path in (ROOT / folder).rglob("*") if path.suffix in suffixes)

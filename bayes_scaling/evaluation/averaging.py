@@ -162,7 +162,7 @@ def average_laws(
     Raises
     ------
     ConvergenceError
-        A fit did not converge.
+        No fit converged; a law whose fit alone did not is left out.
     LawError, StudyError, TargetError
         As :func:`weigh` and :func:`bayes_scaling.forecast` say.
     """
@@ -170,11 +170,15 @@ def average_laws(
     say(f"Weighing {len(laws)} laws by backtests on {study.name!r} ...")
     weighing = weigh(laws, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness)
     kept = weighing.weights[weighing.weights >= LEAST]
-    posteriors, forecasts = {}, []
+    posteriors: dict[str, Posterior] = {}
     for i, name in enumerate(kept.index, start=1):
         say(f"Fitting {name} ({i} of {len(kept)}) to {study.name!r}, {len(study.training.runs)} runs ...")
         posteriors[name] = fit(weighing.laws[name], study, seed=seed, **options)
-        forecasts.append(forecast(posteriors[name], targets, allow_unconverged=allow_unconverged))
+    # A law whose chains did not converge leaves its weight to those whose did; where none did, it is refused.
+    converged = {name: one for name, one in posteriors.items() if one.diagnostics.converged}
+    posteriors = converged or posteriors
+    kept = kept[list(posteriors)]
+    forecasts = [forecast(one, targets, allow_unconverged=allow_unconverged) for one in posteriors.values()]
     mixed = average(forecasts, list(kept), seed=seed)
     own = {f.name: getattr(mixed, f.name) for f in dataclasses.fields(Forecast)}
     weights = kept / kept.sum()

@@ -35,7 +35,7 @@ def test_a_predictive_check_counts_what_its_bars_hold(posterior):
     ax = plots.plot_predictive_check(check)
     inside = ((check["q05"] <= check["observed"]) & (check["observed"] <= check["q95"])).mean()
     assert f"and {100 * inside:.0f} % of {len(worlds.GRID)} outcomes" in words(ax)
-    assert (ax.get_xlabel(), ax.get_yscale()) == ("observed loss (nats per token)", "linear")
+    assert (ax.get_xlabel(), ax.get_yscale()) == ("observed loss (as given)", "linear")
     assert "Posterior predictive check" in words(ax)
     with pytest.raises(TargetError, match="no 'accuracy'; known: loss"):
         plots.plot_predictive_check(check, "accuracy")
