@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from jax import lax
 from numpyro.infer.util import constrain_fn
 
-from bayes_scaling.inference.mode import newton
+from bayes_scaling.inference.mode import search
 from bayes_scaling.inference.nuts import coordinates, potential_of
 
 if TYPE_CHECKING:
@@ -67,11 +67,8 @@ def approximate(law: Law, key: jax.Array, runs: Arrays, observed: Arrays, size: 
     centre, spread, unravel = coordinates(law, study)
     potential = potential_of(law, unravel)
     start_key, pick_key, order_key, *keys = jax.random.split(key, 3 + ROUNDS)
-    jitter = jax.random.normal(start_key, (STARTS, centre.size)) * (jnp.arange(STARTS) > 0)[:, None]
-    starts = centre + 0.5 * spread * jitter
-    modes, heights, hessians = jax.vmap(lambda z: newton(lambda z: potential(z, *study), z))(starts)
-    best = jnp.argmin(heights)
-    curvatures, directions = jnp.linalg.eigh(hessians[best])
+    mode, _, hessian = search(lambda z: potential(z, *study), centre, spread, start_key, STARTS)
+    curvatures, directions = jnp.linalg.eigh(hessian)
     covariance = (directions / jnp.maximum(curvatures, 1e-2)) @ directions.T
 
     def propose(proposal: tuple[jax.Array, jax.Array], key: jax.Array) -> tuple[Any, Any]:
@@ -88,7 +85,7 @@ def approximate(law: Law, key: jax.Array, runs: Arrays, observed: Arrays, size: 
         trust = effective / (effective + TRUSTED * place.size)
         return (mean, trust * found + (1 - trust) * covariance), (z, share, effective / len(share))
 
-    _, rounds = lax.scan(propose, (modes[best], covariance), jnp.stack(keys))
+    _, rounds = lax.scan(propose, (mode, covariance), jnp.stack(keys))
     z, share, efficiency = jax.tree.map(lambda x: x[-1], rounds)
     evenly = (jnp.arange(size) + jax.random.uniform(pick_key)) / size
     chosen = z[jnp.clip(jnp.searchsorted(jnp.cumsum(share), evenly), 0, len(share) - 1)]

@@ -10,9 +10,48 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-__all__ = ["MAX_NEWTON_STEPS", "newton"]
+__all__ = ["MAX_NEWTON_STEPS", "newton", "search"]
 
 MAX_NEWTON_STEPS = 60
+
+
+def search(
+    potential: Callable[[jax.Array], jax.Array],
+    centre: jax.Array,
+    spread: jax.Array,
+    key: jax.Array,
+    starts: int,
+    each: Callable[..., Any] = jax.vmap,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Search the best mode from the centre of the priors and from places around it.
+
+    Parameters
+    ----------
+    potential : callable
+        Of a vector.
+    centre, spread : array, shape (coordinate,)
+        Of the priors.
+    key : array
+        JAX random key of the places.
+    starts : int
+        How many, the centre included.
+    each : callable
+        As for :func:`newton`.
+
+    Returns
+    -------
+    mode : array, shape (coordinate,)
+        The best.
+    heights : array, shape (start,)
+        Potential that each start reached.
+    hessian : array, shape (coordinate, coordinate)
+        At the best mode.
+    """
+    jitter = jax.random.normal(key, (starts, centre.size)) * (jnp.arange(starts) > 0)[:, None]
+    places = centre + 0.5 * spread * jitter
+    modes, heights, hessians = each(lambda z: newton(potential, z, each))(places)
+    best = jnp.argmin(heights)
+    return modes[best], heights, hessians[best]
 
 
 def newton(

@@ -21,7 +21,7 @@ from jax.flatten_util import ravel_pytree
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import constrain_fn, potential_energy
 
-from bayes_scaling.inference.mode import newton
+from bayes_scaling.inference.mode import search
 from bayes_scaling.law.priors import unconstrained
 from bayes_scaling.law.trace import latent_sites
 
@@ -118,14 +118,10 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
     each = _side_by_side_or_in_turn(observed)
     draw_key, start_key, chain_key = jax.random.split(key, 3)
     centre, spread, unravel = coordinates(law, study)
-    jitter = jax.random.normal(start_key, (plan.starts, centre.size)) * (jnp.arange(plan.starts) > 0)[:, None]
-    starts = centre + 0.5 * spread * jitter
     potential, init_kernel, sample_kernel = _kernels(law, unravel)
 
-    modes, heights, hessians = each(lambda z: newton(lambda z: potential(z, *study), z, each))(starts)
-    best = jnp.argmin(heights)
-    mode = modes[best]
-    curvatures, directions = jnp.linalg.eigh(hessians[best])
+    mode, heights, hessian = search(lambda z: potential(z, *study), centre, spread, start_key, plan.starts, each)
+    curvatures, directions = jnp.linalg.eigh(hessian)
     scales = 1.0 / jnp.sqrt(jnp.maximum(curvatures, 1e-2))
     covariance = (directions * scales**2) @ directions.T
     chain_starts = mode + (jax.random.normal(draw_key, (plan.chains, mode.size)) * scales) @ directions.T
