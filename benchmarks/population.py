@@ -36,7 +36,7 @@ from scipy.stats import norm
 
 import bayes_scaling as bs
 from bayes_scaling import models
-from bayes_scaling.evaluation.averaging import WORST, cut_scores, law_weights, slope_weights, split_by_compute
+from bayes_scaling.evaluation.averaging import WORST, cut_scores, law_weights, slopes_after, split_by_compute
 from bayes_scaling.evaluation.held_out import SLOPES, stacked, window_arrays
 from bayes_scaling.inference.importance import approximate
 from bayes_scaling.inference.precision import double_precision
@@ -274,18 +274,15 @@ class Objective:
         return float(np.mean([np.mean(own) for own in found.values()]))
 
     def _mixture(self, case: Case, laws: Mapping[str, list[Scored]], values: Mapping[str, float]) -> np.ndarray:
-        prior = slope_weights(values["drift"], values["discrepancy"])
+        moments = values["drift"], values["discrepancy"]
         scatter = GRIDS["scatter"].index(values["scatter"])
         place = self.names.index(case.collection) if self.place is None else self.place
         scores, densities = [], []
         for own in laws.values():
             (target,) = (one.density[place, scatter] for one in own if one.cut is None)
             cuts = [one.density[place, scatter] for one in own if one.cut is not None]
-            slopes = prior
-            if cuts:
-                evidence = np.mean([cut.mean(axis=1) for cut in cuts], axis=0)
-                slopes = softmax(np.log(prior) + values["own_cuts"] * evidence)
-            scores.append(cut_scores(cuts, (values["drift"], values["discrepancy"])))
+            slopes = slopes_after(cuts, moments, values["own_cuts"])
+            scores.append(cut_scores(cuts, moments))
             densities.append(logsumexp(target, b=slopes[:, None], axis=0))
         weight = law_weights(scores, values["sharpness"])
         return logsumexp(np.array(densities), b=weight[:, None], axis=0)

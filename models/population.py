@@ -7,7 +7,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpyro.distributions as dist
+
+from bayes_scaling.law.priors import LogitNormal
+
 __all__ = ["POPULATION", "Population"]
+
+LIKE = {"split": LogitNormal}  # priors that are no log-normals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +44,10 @@ class Population:
     own_cuts: float
     sharpness: float
     collections: tuple[str, ...]
+
+    def prior(self, name: str) -> dist.Distribution:
+        """Return the prior of a parameter."""
+        return LIKE.get(name, dist.LogNormal)(*self.parameters[name])
 
     @classmethod
     def read(cls, path: Path) -> Population:

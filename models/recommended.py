@@ -10,7 +10,6 @@ import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
 from bayes_scaling.evaluation.averaging import AveragedForecast, average_laws
-from bayes_scaling.law.priors import LogitNormal
 from bayes_scaling.models.population import POPULATION, Population
 from bayes_scaling.models.superset import Superset
 from bayes_scaling.models.superset_in_compute import SupersetInCompute
@@ -27,7 +26,6 @@ __all__ = ["candidates", "forecast_runs", "variants"]
 ONE = dist.LogNormal(0.0, 0.05)  # the coupling of Chinchilla and of Kaplan; a spread, so that all share a program
 WIDER = 2.0  # times the spread that exponents have over collections
 UNEVEN = 1.5  # ratio of FLOPs to 6ND, largest over smallest, above which N is no measure of compute
-LIKE = {"split": LogitNormal}  # priors that are no log-normals
 BOUNDED = ("error rate", "fraction")  # units of an outcome that is at most one
 
 
@@ -43,7 +41,7 @@ def variants(law: type[Superset], population: Population, **options: Any) -> dic
     **options
         Further fields of the law.
     """
-    centre = {name: LIKE.get(name, dist.LogNormal)(*pair) for name, pair in population.parameters.items()}
+    centre = {name: population.prior(name) for name in population.parameters}
     beyond = {name: getattr(population, name) for name in ("drift", "discrepancy", "scatter")}
     options = {**centre, **beyond, **options}
     exponents = {name: population.parameters[name] for name in ("alpha_N", "alpha_D")}

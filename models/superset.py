@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
-from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, extrapolate, sample_slope_error
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.study.validation import numeric
@@ -58,42 +58,42 @@ class Superset(Law):
     """
 
     E: Prior = prior(
-        default=dist.LogNormal(*POPULATION.parameters["E"]),
+        default=POPULATION.prior("E"),
         unit="unit of the loss",
         reason="Irreducible loss.  A factor of seven either way around 1.7: the unit of the loss is the user's.",
     )
     reducible: Prior = prior(
-        default=dist.LogNormal(*POPULATION.parameters["reducible"]),
+        default=POPULATION.prior("reducible"),
         unit="multiple of E",
         reason="Reducible loss of a model of 1e9 parameters on 2e10 tokens, as a multiple of E.  Learnt.",
     )
     split: Prior = prior(
-        default=LogitNormal(*POPULATION.parameters["split"]),
+        default=POPULATION.prior("split"),
         unit="share",
         reason="Share of the bracket that more parameters would remove, for the same model.  Learnt.",
     )
     alpha_N: Prior = prior(
-        default=dist.LogNormal(*POPULATION.parameters["alpha_N"]),
+        default=POPULATION.prior("alpha_N"),
         unit="pure number",
         reason="Exponent of parameters, with endless data.  Learnt.",
     )
     alpha_D: Prior = prior(
-        default=dist.LogNormal(*POPULATION.parameters["alpha_D"]),
+        default=POPULATION.prior("alpha_D"),
         unit="pure number",
         reason="Exponent of tokens, with endless size.  Learnt.",
     )
     coupling: Prior = prior(
-        default=dist.LogNormal(*POPULATION.parameters["coupling"]),
+        default=POPULATION.prior("coupling"),
         unit="pure number",
         reason="g, the outer exponent: below one, the scarcer of size and data counts for more.  Learnt.",
     )
     penalty: Prior = prior(
-        default=dist.LogNormal(*POPULATION.parameters["penalty"]),
+        default=POPULATION.prior("penalty"),
         unit="fraction",
         reason="p, the relative excess of a run of 1000 optimiser steps; nothing where steps are unknown.  Learnt.",
     )
     sigma: Prior = prior(
-        default=dist.LogNormal(*POPULATION.parameters["sigma"]),
+        default=POPULATION.prior("sigma"),
         unit="fraction",
         reason="Relative noise of the outcome between runs of equal inputs.  Learnt.",
     )

@@ -92,6 +92,8 @@ def forecast(
         if averaged:
             average_of = forecast_average(table, targets, laws=averaged, allow_unconverged=True, say=say, **how)
             mixed, posteriors = average_of, [*average_of.posteriors.values()]
+            for posterior in posteriors:
+                posterior.require_converged(allow_unconverged, override=OVERRIDE)
         else:
             for i, one in enumerate(laws, start=1):
                 which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
@@ -101,8 +103,6 @@ def forecast(
             say("Forecasting ...")
             forecasts = [forecast_by(p, targets, allow_unconverged=True) for p in posteriors]
             mixed = forecasts[0] if len(forecasts) == 1 else average(forecasts, seed=seed)
-        for posterior in posteriors:
-            posterior.require_converged(allow_unconverged, override=OVERRIDE)
         seconds = time.perf_counter() - started
         say("Looking for what speaks against it ...")
         result = Result.of(

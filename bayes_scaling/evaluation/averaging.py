@@ -12,12 +12,13 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import norm
 
 from bayes_scaling.errors import LawError, StudyError, TargetError
+from bayes_scaling.evaluation.backtest import usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.forecasts.targets import read_targets
-from bayes_scaling.inference.fit import FEWEST, check_size, fit
+from bayes_scaling.inference.fit import FEWEST, check_size, fit, refusal
 from bayes_scaling.study.flops import training_flops
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ __all__ = [
     "cut_scores",
     "law_weights",
     "slope_weights",
+    "slopes_after",
     "split_by_compute",
     "weigh",
 ]
 
-CUTS = (1 / 2, 2 / 3, 4 / 5)  # shares of the runs, from the least compute, that backtests fit
 WORST = -4.0  # a log density below counts as this: one run that went wrong does not decide between laws
 BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
 LEAST = 0.02  # a law of less weight is left out
@@ -219,6 +220,23 @@ def slope_weights(mean: float, spread: float) -> np.ndarray:
     return softmax(norm.logpdf(SLOPES, mean, max(spread, 1e-3)))
 
 
+def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], own_cuts: float) -> np.ndarray:
+    """Return the weight of each error in ``SLOPES`` given the cuts of a study, shape (slope,).
+
+    Parameters
+    ----------
+    densities, moments
+        As for :func:`cut_scores`; without cuts the prior stays.
+    own_cuts : float
+        Observations that all cuts together count for.
+    """
+    prior = slope_weights(*moments)
+    if not densities:
+        return prior
+    evidence = np.mean([density.mean(axis=1) for density in densities], axis=0)
+    return softmax(np.log(prior) + own_cuts * evidence)
+
+
 def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, Study]]:
     """Return (largest FLOPs fitted, runs up to them, runs beyond) of each cut that leaves runs enough."""
     flops = training_flops(training.frame)
@@ -227,11 +245,10 @@ def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float
             f"Study {training.name!r} has neither FLOPs nor both of n_params and tokens, so its runs cannot be ordered "
             "by compute; add one of them."
         )
-    values = np.quantile(flops, CUTS, method="lower")
     cuts = []
-    for cut in sorted({float(v) for v in values if v < flops.max()}):
+    for cut in usual_cuts(flops):
         small, large = (dataclasses.replace(training, frame=training.frame[m]) for m in (flops <= cut, flops > cut))
-        if len(small) >= FEWEST and all(_fits(law, small) for law in laws):
+        if len(small) >= FEWEST and not any(refusal(law, small) for law in laws):
             cuts.append((cut, small, large))
     return cuts
 
@@ -250,20 +267,11 @@ def _that_can_read(laws: Mapping[str, Law], training: Study, targets: Any) -> di
     return kept
 
 
-def _fits(law: Law, study: Study) -> bool:
-    try:
-        check_size(law, study, *law.arrays(study))
-    except StudyError:
-        return False
-    return True
-
-
 def _moments(law: Law, found: list[HeldOut], own_cuts: float) -> tuple[float, float]:
     """Return mean and standard deviation of the error of the slope, given the cuts."""
     if not found:
         return law.slope_moments
-    evidence = np.mean([one.log_density.mean(axis=1) for one in found], axis=0)
-    weight = softmax(np.log(slope_weights(*law.slope_moments)) + own_cuts * evidence)
+    weight = slopes_after([one.log_density for one in found], law.slope_moments, own_cuts)
     mean = float(weight @ SLOPES)
     return mean, float(np.sqrt(weight @ np.square(SLOPES - mean)))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["ablation", "backtest", "expanding_window", "fit_and_forecast"]
+__all__ = ["ablation", "backtest", "expanding_window", "fit_and_forecast", "usual_cuts"]
 
 
 def fit_and_forecast(
@@ -83,8 +83,7 @@ def expanding_window(study: Study, by: str, cuts: Sequence[float] | None = None)
     training = require_study(study).training
     values = training.column(by)
     if cuts is None:
-        quantiles = np.quantile(values, [1 / 2, 2 / 3, 4 / 5], method="lower")
-        cuts = sorted({float(v) for v in quantiles if v < values.max()}) or [float(values.max())]
+        cuts = usual_cuts(values) or [float(values.max())]
     parts = []
     for cut in cuts:
         if not (values <= cut).any() or not (values > cut).any():
@@ -94,6 +93,18 @@ def expanding_window(study: Study, by: str, cuts: Sequence[float] | None = None)
             )
         parts.append((float(cut), training.select(f"{by} <= {cut!r}"), training.select(f"{by} > {cut!r}")))
     return parts
+
+
+def usual_cuts(values: np.ndarray) -> list[float]:
+    """Return the values up to which backtests fit: those below which half, two thirds and four fifths of the runs lie.
+
+    Examples
+    --------
+    >>> usual_cuts(np.arange(10.0)), usual_cuts(np.ones(3))
+    ([4.0, 6.0, 7.0], [])
+    """
+    quantiles = np.quantile(values, [1 / 2, 2 / 3, 4 / 5], method="lower")
+    return sorted({float(v) for v in quantiles if v < values.max()})
 
 
 def backtest(

@@ -18,7 +18,7 @@ from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.evaluation.backtest import expanding_window
 from bayes_scaling.inference.attempts import PATIENCE
 from bayes_scaling.inference.batch import fit_many
-from bayes_scaling.inference.fit import check_size, require_law
+from bayes_scaling.inference.fit import refusal, require_law
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.base import Law
@@ -132,7 +132,7 @@ def choose_laws(
         raise LawError("There is no law to choose from; give at least one, such as Chinchilla().")
     with double_precision():
         start = np.asarray(prior.log_prob(GRID)) + np.log(GRID)  # the grid is even in log s
-    able = [[law for law in laws if _refusal(law, study) is None] for study in studies]
+    able = [[law for law in laws if refusal(law, study) is None] for study in studies]
     windows = [_windows(own or laws, study, by, cuts) for own, study in zip(able, studies, strict=True)]
     best = [(math.inf, laws[0]) for _ in studies]
     for law in laws:
@@ -181,15 +181,6 @@ def learn_discrepancy(law: Law, studies: Study | Sequence[Study], *, seed: int, 
     return choose_laws([law], studies, seed=seed, **options)
 
 
-def _refusal(law: Law, study: Study) -> StudyError | None:
-    """Return why a law cannot be fitted to a study; None where it can."""
-    try:
-        check_size(law, study.training, *law.arrays(study.training))
-    except StudyError as error:
-        return error
-    return None
-
-
 Window: TypeAlias = tuple[float, Study, Study]
 """A cut, the runs up to it, and those beyond it."""
 
@@ -197,9 +188,9 @@ Window: TypeAlias = tuple[float, Study, Study]
 def _windows(laws: Sequence[Law], study: Study, by: str, cuts: Sequence[float] | None) -> list[Window]:
     """Return the cuts of a study that leave runs enough for each of the laws, so that all are held against the same."""
     kept = []
-    if not (refusals := [error for law in laws if (error := _refusal(law, study))]):
+    if not (refusals := [error for law in laws if (error := refusal(law, study))]):
         for part in expanding_window(study, by, cuts):
-            missed = [error for law in laws if (error := _refusal(law, part[1]))]
+            missed = [error for law in laws if (error := refusal(law, part[1]))]
             refusals += missed
             kept += [] if missed else [part]
     if not kept:

@@ -18,7 +18,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.study.reading import SYMBOLS
 from bayes_scaling.study.study import Study, require_study
 
-__all__ = ["check_size", "fit", "member_seed", "require_law"]
+__all__ = ["check_size", "fit", "member_seed", "refusal", "require_law"]
 
 
 def fit(
@@ -142,6 +142,15 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
                 f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
                 "effect; add runs of another size, or use a law without it."
             )
+
+
+def refusal(law: Law, study: Study) -> StudyError | None:
+    """Return why a law cannot be fitted to a study; None where it can."""
+    try:
+        check_size(law, study.training, *law.arrays(study.training))
+    except StudyError as error:
+        return error
+    return None
 
 
 def member_seed(seed: int, place: int) -> int:

@@ -9,19 +9,20 @@ import jax
 import numpy as np
 import xarray as xr
 
-from bayes_scaling.errors import LawError, StudyError, listed
+from bayes_scaling.errors import LawError, listed
 from bayes_scaling.inference.diagnostics import IMPORTED, Diagnostics, diagnostics_of
 from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.trace import latent_sites, run_model
-from bayes_scaling.study.study import Study
+from bayes_scaling.study.study import require_study
 
 if TYPE_CHECKING:
     import numpyro.distributions as dist
 
     from bayes_scaling.law.sites import Arrays
+    from bayes_scaling.study.study import Study
 
 __all__ = ["imported"]
 
@@ -41,9 +42,7 @@ def imported(
     """
     if not isinstance(law, Law):
         raise LawError(f"The law is a {type(law).__name__} and no law; write Chinchilla(), for example.")
-    if not isinstance(study, Study):
-        raise StudyError(f"The study is a {type(study).__name__}; make it one with bs.Study.from_frame(table).")
-    runs, observed = law.arrays(study)
+    runs, observed = law.arrays(require_study(study))
     with double_precision():
         sites = latent_sites(law.program, runs, observed)
         latent = _checked(law, sites, _arrays(draws))
