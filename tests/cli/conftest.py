@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayes_scaling.evaluation import averaging
 from bayes_scaling.inference import batch
 from bayes_scaling.inference import fit as fitting
 
@@ -19,6 +20,7 @@ def no_second_try(monkeypatch):
 def no_fit(monkeypatch):
     """What is refused is refused before the fit."""
     monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+    monkeypatch.setattr(averaging, "hold_out", lambda *_, **__: pytest.fail("it made backtests first"))
 
 
 @pytest.fixture
