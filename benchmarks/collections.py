@@ -27,7 +27,6 @@ from benchmarks.point_fits import bootstrap_forecast
 from benchmarks.population import learn
 
 OURS, FIXED, RIVAL = "average of laws", "Chinchilla, fixed discrepancy", "log-Huber, bootstrap"
-TOKENS_PER_PARAMETER = 20  # of runs known by their FLOPs, for the point fit
 MANY = 6  # targets from which the coverage of one collection is a figure
 
 
@@ -78,11 +77,11 @@ def _fixed(case: Case, seed: int) -> bs.Posterior:
 
 
 def _bootstrap(case: Case, seed: int) -> pd.DataFrame:
+    law = next(iter(candidates(case.study).values()))
+
     def inputs(study: bs.Study) -> tuple[np.ndarray, np.ndarray]:
-        if {"n_params", "tokens"} <= set(study.frame):
-            return study.column("n_params"), study.column("tokens")
-        size = np.sqrt(study.column("flops") / (6 * TOKENS_PER_PARAMETER))
-        return size, TOKENS_PER_PARAMETER * size
+        columns = law.input_arrays(study.frame)
+        return columns["N"], columns["D"]
 
     training, targets = case.study.training, case.study.targets
     loss, actual = training.column("loss"), targets.column("loss")

@@ -22,7 +22,6 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +36,10 @@ from scipy.stats import norm
 import bayes_scaling as bs
 from bayes_scaling import models
 from bayes_scaling.evaluation.averaging import WORST, cut_scores, law_weights, slopes_after, split_by_compute
-from bayes_scaling.evaluation.held_out import SLOPES, stacked, window_arrays
+from bayes_scaling.evaluation.held_out import SLOPES, window_arrays
 from bayes_scaling.inference.importance import approximate
-from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.padding import pad_study
+from bayes_scaling.inference.side_by_side import run_side_by_side, stacked
 from bayes_scaling.models.population import Population
 from bayes_scaling.models.recommended import candidates
 from benchmarks.cases import Case, cases
@@ -147,35 +147,19 @@ def as_population(pairs: Pairs, values: Mapping[str, float] = START, collections
     )
 
 
-@partial(jax.jit, static_argnames=("size",))
-def _approximate(laws: Any, keys: Any, runs: Any, observed: Any, size: int) -> Any:
-    return jax.vmap(lambda *one: approximate(*one, size).draws)(laws, keys, runs, observed)
+@jax.jit
+def _approximate(laws: Any, keys: Any, runs: Any, observed: Any) -> Any:
+    return jax.vmap(lambda *one: approximate(*one, 2 * DRAWS).draws)(laws, keys, runs, observed)
 
 
 def _draws(work: Sequence[tuple[bs.Law, bs.Study]], seed: int) -> list[dict[str, np.ndarray]]:
-    data = [window_arrays(law, study, study, _size(study), _size(study)) for law, study in work]
-    results: list[Any] = [None] * len(work)
-    with double_precision():
-        for own in _alike([(law, _size(study)) for law, study in work]):
-            filled = (own * SIDE_BY_SIDE)[:SIDE_BY_SIDE]
-            keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.array(filled))
-            arrays = [stacked([data[p][i] for p in filled]) for i in range(2)]
-            found = _approximate(stacked([work[p][0].program for p in filled]), keys, *arrays, 2 * DRAWS)
-            for i, place in enumerate(own):
-                results[place] = {name: np.asarray(values[i]) for name, values in found.items()}
-    return results
+    pieces = [(law.program, *pad_study(law, *law.arrays(study), _size(study))) for law, study in work]
+    found = dict(run_side_by_side(_approximate, pieces, seed=seed, width=SIDE_BY_SIDE))
+    return [found[place] for place in range(len(work))]
 
 
 def _size(study: bs.Study) -> int:
     return next(size for size in SIZES if len(study) <= size)
-
-
-def _alike(work: Sequence[tuple[bs.Law, Any]]) -> list[list[int]]:
-    """Return the places of work that shares a program, at most a call's worth together."""
-    groups: dict[Any, list[int]] = {}
-    for place, (law, sizes) in enumerate(work):
-        groups.setdefault((jax.tree.structure(law.program), sizes), []).append(place)
-    return [g[i : i + SIDE_BY_SIDE] for g in groups.values() for i in range(0, len(g), SIDE_BY_SIDE)]
 
 
 # -- the error of the slope -------------------------------------------------------------------------------------------
@@ -196,11 +180,11 @@ class Scored:
 
 
 @jax.jit
-def _score(laws: Any, others: Any, keys: Any, *data: Any) -> Any:
-    return jax.vmap(_score_one)(laws, others, keys, *data)
+def _score(laws: Any, keys: Any, others: Any, *data: Any) -> Any:
+    return jax.vmap(_score_one)(laws, keys, others, *data)
 
 
-def _score_one(law: Any, others: Any, key: Any, runs: Any, observed: Any, fitted: Any, later: Any, actual: Any) -> Any:
+def _score_one(law: Any, key: Any, others: Any, runs: Any, observed: Any, fitted: Any, later: Any, actual: Any) -> Any:
     draws = approximate(law, key, runs, observed, DRAWS).draws
 
     def log_prior(other: Any) -> Any:
@@ -226,7 +210,7 @@ def score_all(found: Sequence[Case], fits: Sequence[Fitted], pairs: Pairs, seed:
     names = list(dict.fromkeys(case.collection for case in found))
     alone = {own: without(fits, pairs, own) for own in names}
     both = {pair: without(fits, pairs, *pair) for pair in itertools.combinations(sorted(names), 2)}
-    jobs, work, others = [], [], []
+    jobs, work = [], []
     for case in found:
         laws = candidates(case.study, as_population(alone[case.collection]))
         left = [both.get(tuple(sorted((case.collection, o))), alone[case.collection]) for o in names]  # type: ignore[arg-type]
@@ -236,21 +220,13 @@ def score_all(found: Sequence[Case], fits: Sequence[Fitted], pairs: Pairs, seed:
             [*parts, (None, case.study.training, case.study.targets)], laws.items()
         ):
             jobs.append((case, name, cut, len(large)))
-            work.append((law, small, large))
-            others.append(stacked([rival[name].program for rival in rivals]))
+            data = window_arrays(law, small, large, _size(small), 32 if len(large) <= 32 else 128)
+            work.append((law.program, stacked([rival[name].program for rival in rivals]), *data))
     results: list[Any] = [None] * len(jobs)
-    sizes = [(_size(small), 32 if len(large) <= 32 else 128) for _, small, large in work]
-    data = [window_arrays(*one, *size) for one, size in zip(work, sizes, strict=True)]
-    with double_precision():
-        for own in track(_alike([(w[0], s) for w, s in zip(work, sizes, strict=True)]), "Scoring", transient=True):
-            filled = (own * SIDE_BY_SIDE)[:SIDE_BY_SIDE]
-            keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.array(filled))
-            arrays = [stacked([data[p][i] for p in filled]) for i in range(5)]
-            laws_, others_ = stacked([work[p][0].program for p in filled]), stacked([others[p] for p in filled])
-            density = np.asarray(_score(laws_, others_, keys, *arrays))
-            for i, place in enumerate(own):
-                case, name, cut, count = jobs[place]
-                results[place] = Scored(case, name, cut, density[i][..., :count])
+    pieces = run_side_by_side(_score, work, seed=seed, width=SIDE_BY_SIDE)
+    for place, density in track(pieces, "Scoring", total=len(work), transient=True):
+        case, name, cut, count = jobs[place]
+        results[place] = Scored(case, name, cut, density[..., :count])
     return results
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,14 +12,14 @@ import numpy as np
 
 from bayes_scaling.inference.importance import approximate
 from bayes_scaling.inference.padding import bucket, pad, pad_study
-from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.side_by_side import run_side_by_side
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
     from bayes_scaling.study.study import Study
 
-__all__ = ["SLOPES", "HeldOut", "Window", "hold_out", "stacked", "window_arrays"]
+__all__ = ["SLOPES", "HeldOut", "Window", "hold_out", "window_arrays"]
 
 SLOPES = np.round(np.arange(-0.75, 1.66, 0.15), 2)
 """Relative errors of the slope that are told apart."""
@@ -70,23 +69,12 @@ def hold_out(windows: Sequence[Window], *, seed: int) -> list[HeldOut]:
         return []
     fitted_rows = bucket(max(len(w.training) for w in windows))
     later_rows = bucket(max(len(w.held_out) for w in windows))
-    groups: dict[Any, list[int]] = {}
-    for place, window in enumerate(windows):
-        groups.setdefault(jax.tree.structure(window.law.program), []).append(place)
+    work = [(w.law.program, *window_arrays(w.law, w.training, w.held_out, fitted_rows, later_rows)) for w in windows]
     found: list[HeldOut | None] = [None] * len(windows)
-    with double_precision():
-        data = [window_arrays(w.law, w.training, w.held_out, fitted_rows, later_rows) for w in windows]
-        for places in groups.values():
-            for first in range(0, len(places), SIDE_BY_SIDE):
-                own = places[first : first + SIDE_BY_SIDE]
-                filled = (own * SIDE_BY_SIDE)[:SIDE_BY_SIDE]
-                keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.array(filled))
-                arrays = (stacked([data[p][i] for p in filled]) for i in range(5))
-                parts = _side_by_side(stacked([windows[p].law.program for p in filled]), keys, *arrays)
-                for i, place in enumerate(own):
-                    density, outcomes, efficiency = (np.asarray(part[i]) for part in parts)
-                    count = len(windows[place].held_out)
-                    found[place] = HeldOut(density[:, :count], outcomes[:, :, :count], float(efficiency))
+    for place, parts in run_side_by_side(_side_by_side, work, seed=seed, width=SIDE_BY_SIDE):
+        density, outcomes, efficiency = parts
+        count = len(windows[place].held_out)
+        found[place] = HeldOut(density[:, :count], outcomes[:, :, :count], float(efficiency))
     return [one for one in found if one is not None]
 
 
@@ -123,8 +111,3 @@ def _hold_out_one(
         return density, outcomes
 
     return *jax.lax.map(one, jnp.asarray(SLOPES)), efficiency
-
-
-def stacked(parts: Sequence[Any]) -> Any:
-    """Return trees of one structure as one, their leaves stacked."""
-    return jax.tree.map(lambda *values: jnp.stack([jnp.asarray(v, float) for v in values]), *parts)
