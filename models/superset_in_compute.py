@@ -10,7 +10,7 @@ __all__ = ["SupersetInCompute"]
 
 
 class SupersetInCompute(Superset):
-    r"""The :class:`Superset` in compute per sample: its N is C / 6 D, for runs that differ in what N does not count.
+    r"""The superset of laws in compute per sample: its N is C / 6 D, for runs that differ in what N does not count.
 
     Models of equal size may differ many times in compute: by patch size, by experts that are not active, by the length
     of a sequence.  What a sample costs is then the better measure of size.

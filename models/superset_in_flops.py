@@ -12,7 +12,7 @@ __all__ = ["SupersetInFlops"]
 
 
 class SupersetInFlops(SupersetInCompute):
-    r"""The :class:`Superset` along the compute-optimal path: twenty tokens a parameter, for runs known by their FLOPs.
+    r"""The superset of laws along the compute-optimal path: twenty tokens a parameter, for runs known by their FLOPs.
 
     With C = 6 N D and D = 20 N, N is the square root of C / 120.
 
