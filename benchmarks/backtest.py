@@ -1,9 +1,10 @@
-"""Intervals on runs nobody fitted: three collections of runs, fitted on the small, scored on the large.
+"""The recommended intervals on single runs of our own three collections, fitted on the small, scored on the large.
 
-Each study chooses its law among :data:`LAWS`, and learns its discrepancy, by backtests inside the runs it may fit
-(:func:`bayes_scaling.choose_laws`).  Beside it stand the chosen law as if it were exact and with the fixed default
-discrepancy, the Chinchilla law for every study, and what a user would pick instead: a log-Huber point fit of the
-Chinchilla law with a residual bootstrap.
+Every split is forecast by the average of laws (:func:`bayes_scaling.forecast_runs`), with what the other collections
+taught (``benchmarks.population``): none was learnt from the collection that is scored.  Beside it stand the law that
+backtests inside the runs choose (:func:`bayes_scaling.choose_laws`), with the discrepancy they teach,
+as if it were exact and with the fixed default discrepancy; the Chinchilla law for every study; and what a user would
+pick instead: a log-Huber point fit of the Chinchilla law with a residual bootstrap.
 """
 
 from __future__ import annotations
@@ -15,44 +16,17 @@ import pandas as pd
 from rich.progress import track
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.backtest import expanding_window
 from bayes_scaling.forecasts.scores import score_table, summarise
 from bayes_scaling.models import Chinchilla, FewSteps, Kaplan
-from benchmarks.loss_to_loss import CUTS, HELD_OUT, LARGEST, SETS, one_set
+from benchmarks.cases import cases
+from benchmarks.collections import OURS, averaged
 from benchmarks.markdown import show
-from benchmarks.point_fits import bootstrap_forecast
+from benchmarks.point_fits import RESAMPLES, bootstrap_forecast
+from benchmarks.population import learn
+from benchmarks.splits import Split, splits
 
-RESAMPLES = 200
 CHOSEN, RIVAL = "chosen law, learnt discrepancy", "log-Huber, bootstrap"
 LAWS = (Chinchilla(), Kaplan(), FewSteps())
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """Runs to fit and runs to forecast, of one collection, cut at one place."""
-
-    collection: str
-    training: bs.Study
-    held_out: bs.Study
-
-
-def splits() -> list[Split]:
-    """Return every study with the runs held out of it."""
-    points = bs.load_study("chinchilla", progress=False)
-    found = [Split("Chinchilla points", a, b) for _, a, b in expanding_window(points, "flops")]
-    sweep = bs.load_study("loss_to_loss", full=True, progress=False).training.rename(n_params="n_params_body")
-    for name in SETS:
-        for loss in HELD_OUT:
-            one = one_set(sweep, name).rename(loss=loss)
-            small, large = one.select(f"flops <= {max(CUTS)}"), one.select(f"flops >= {LARGEST}")
-            found.append(Split("loss-to-loss sweep", small, large))
-    ladder = bs.load_study("olmo_ladder")
-    for task in ladder.tasks:
-        one = ladder.select(task=task).rename(loss="task_loss")
-        train, extra = one.training, one.select("role == 'extra' and size == '3.2B'")
-        found.append(Split("task ladder", train.select("size != '1.3B'"), train.select("size == '1.3B'")))
-        found.append(Split("task ladder", train, extra))
-    return found
 
 
 def figures(seed: int = 0, draws: int = 500) -> dict[str, float]:
@@ -65,6 +39,12 @@ def figures(seed: int = 0, draws: int = 500) -> dict[str, float]:
         *_forecasts(parts, chosen, seed, draws, {"law as if exact": 0.0, "fixed discrepancy": 0.2, CHOSEN: None}),
         *_forecasts(parts, plain, seed, draws, {"Chinchilla, learnt discrepancy": None}),
     ]
+    learnt = learn(cases(), seed)
+    for part in track(parts, "average", transient=True):
+        forecast = averaged(part.training, part.held_out, learnt[part.collection], seed)
+        weak = not all(fit.diagnostics.converged for fit in forecast.posteriors.values())
+        scores = score_table(forecast.draws["loss_run"].to_numpy(), part.held_out.column("loss"))
+        blocks.append(scores.assign(method=OURS, collection=part.collection, weak=weak))
     for part in track(parts, "bootstrap", transient=True):
         blocks.append(_bootstrap(part, seed).assign(method=RIVAL, collection=part.collection))
     return report(pd.concat(blocks, ignore_index=True), parts, chosen)
@@ -84,7 +64,7 @@ def _forecasts(
                 used = law if discrepancy is None else law.replace(discrepancy=discrepancy)
                 posterior = dataclasses.replace(member.posterior, law=used)
                 scores = posterior.forecast(part.held_out, allow_unconverged=True).score()
-                yield scores.assign(method=method, collection=part.collection, verdict=member.verdict)
+                yield scores.assign(method=method, collection=part.collection)
 
 
 def _bootstrap(part: Split, seed: int) -> pd.DataFrame:
@@ -106,8 +86,8 @@ def report(scores: pd.DataFrame, parts: list[Split], chosen: list[bs.Law]) -> di
     overall = summarise(scores, ["method"])[shown]
     for title, table in (("By collection", by_part), ("Over all held-out outcomes", overall)):
         show(f"{title}, per cent", _percent(table).reset_index())
-    ours, theirs = overall.loc[CHOSEN], overall.loc[RIVAL]
-    weak = scores[(scores["method"] == CHOSEN) & (scores["verdict"] == "not converged")]
+    ours, theirs = overall.loc[OURS], overall.loc[RIVAL]
+    weak = scores[(scores["method"] == OURS) & scores["weak"].eq(True)]
     return {
         "n": float(ours["n"]),
         "cover90": ours["cover90"],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 import bayes_scaling as bs
-from benchmarks.backtest import splits
+from benchmarks.splits import splits
 
 __all__ = ["Case", "cases"]
 

@@ -16,14 +16,14 @@ import pandas as pd
 from rich.progress import track
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.averaging import average_laws
+from bayes_scaling.evaluation.averaging import AveragedForecast, average_laws
 from bayes_scaling.forecasts.scores import score_table
 from bayes_scaling.models import Chinchilla, PowerLaw
+from bayes_scaling.models.population import Population
 from bayes_scaling.models.recommended import candidates
-from benchmarks.backtest import RESAMPLES
 from benchmarks.cases import Case, cases
 from benchmarks.markdown import show
-from benchmarks.point_fits import bootstrap_forecast
+from benchmarks.point_fits import RESAMPLES, bootstrap_forecast
 from benchmarks.population import learn
 
 OURS, FIXED, RIVAL = "average of laws", "Chinchilla, fixed discrepancy", "log-Huber, bootstrap"
@@ -36,21 +36,25 @@ def figures(seed: int = 0) -> dict[str, float]:
     learnt = learn(found, seed)
     blocks = []
     for case in track(found, "Forecasting", transient=True):
-        population = learnt[case.collection]
-        forecast = average_laws(
-            candidates(case.study, population),
-            case.study,
-            case.study.targets,
-            seed=seed,
-            own_cuts=population.own_cuts,
-            sharpness=population.sharpness,
-            allow_unconverged=True,
-        )
+        forecast = averaged(case.study, case.study.targets, learnt[case.collection], seed)
         weak = [name for name, fit in forecast.posteriors.items() if not fit.diagnostics.converged]
         blocks.append(_scores(case, OURS, forecast).assign(not_converged=len(weak)))
         blocks.append(_scores(case, FIXED, bs.forecast(_fixed(case, seed), case.study.targets, allow_unconverged=True)))
         blocks.append(_bootstrap(case, seed))
     return report(pd.concat(blocks, ignore_index=True), learnt)
+
+
+def averaged(training: bs.Study, targets: bs.Study, population: Population, seed: int) -> AveragedForecast:
+    """Forecast as :func:`bayes_scaling.forecast_runs` does, with a population of one's own."""
+    return average_laws(
+        candidates(training, population),
+        training,
+        targets,
+        seed=seed,
+        own_cuts=population.own_cuts,
+        sharpness=population.sharpness,
+        allow_unconverged=True,
+    )
 
 
 def _scores(case: Case, method: str, forecast: bs.Forecast) -> pd.DataFrame:

@@ -8,8 +8,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-__all__ = ["bootstrap_forecast", "huber_fit", "log_loss"]
+__all__ = ["RESAMPLES", "bootstrap_forecast", "huber_fit", "log_loss"]
 
+RESAMPLES = 200  # of the residuals, where quality is measured
 DELTA = 1e-3  # Hoffmann et al. 2022, appendix D.3
 LEVELS, HALVES = (0.0, 10.0, 20.0), (0.0, 0.5, 1.0)
 STARTS = list(itertools.product(LEVELS, LEVELS, (-1.0, 0.0, 1.0), HALVES, HALVES))

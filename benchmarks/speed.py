@@ -50,6 +50,11 @@ draws, *_ = sample_with_nutpie(chinchilla_in_pymc(n, d, loss), seed=0)
 A, B = np.exp(draws["log_A"]), np.exp(draws["log_B"])
 print(np.quantile(draws["E"] + A / 7e10 ** draws["alpha_N"] + B / 1.4e12 ** draws["alpha_D"], [0.05, 0.5, 0.95]))
 """
+AVERAGE_COLD = """
+from benchmarks.speed import TARGET, sixty_runs
+import bayes_scaling as bs
+print(bs.forecast_runs(sixty_runs(0), TARGET, seed=0).intervals())
+"""
 
 
 def single() -> Found:
@@ -122,6 +127,34 @@ def cold() -> Found:
     ]
     tables = {"From the start of the process to a printed interval": pd.DataFrame(rows)}
     return tables, {"cold_ratio": first / theirs, "cold_cached_ratio": again / theirs}
+
+
+def average() -> Found:
+    """Forecast by the average of laws from sixty runs, three cuts, four laws: warm, and in whole processes."""
+    bs.forecast_runs(sixty_runs(99), TARGET, seed=99)
+    times = []
+    for seed in range(3):
+        started = time.perf_counter()
+        bs.forecast_runs(sixty_runs(seed), TARGET, seed=seed)
+        times.append(time.perf_counter() - started)
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = {"BAYES_SCALING_CACHE": folder}
+        first = _process(AVERAGE_COLD, fresh)
+        again = statistics.median(_process(AVERAGE_COLD, fresh) for _ in range(3))
+    found = {"auto_warm_s": statistics.median(times), "auto_cached_s": again, "auto_cold_s": first}
+    rows = [{"forecast": what, "seconds": seconds} for what, seconds in zip(
+        ("warm", "new process, cache filled", "new process, nothing compiled"), found.values(), strict=True
+    )]  # fmt: skip
+    return {"An average of four laws from sixty runs, three cuts": pd.DataFrame(rows)}, found
+
+
+def sixty_runs(seed: int) -> bs.Study:
+    """Return sixty runs simulated from the Chinchilla law: ten sizes, six ratios of tokens to parameters."""
+    grid = [(n, r * n) for n in np.geomspace(5e7, 2e9, 10) for r in (5, 10, 20, 40, 80, 160)]
+    runs = pd.DataFrame(grid, columns=["N", "D"])
+    noise = np.random.default_rng(seed).normal(0, 0.005, len(runs))
+    loss = (1.8 + 482 / runs["N"] ** 0.35 + 2085 / runs["D"] ** 0.37) * np.exp(noise)
+    return bs.Study.from_frame(runs.assign(loss=loss), name="sixty runs")
 
 
 def _process(code: str, environment: dict[str, str]) -> float:
@@ -200,6 +233,7 @@ def batch276() -> dict[str, float]:
 PARTS = {
     "single": single,
     "cold": cold,
+    "average": average,
     "ladder": ladder,
     "batch": batch,
     "scaling": scaling,

@@ -41,6 +41,7 @@ __all__ = [
 WORST = -4.0  # a log density below counts as this: one run that went wrong does not decide between laws
 BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
 LEAST = 0.02  # a law of less weight is left out
+CELL = float(SLOPES[1] - SLOPES[0]) / np.sqrt(12)  # standard deviation of an error within its cell of the grid
 SAMPLES = 2000  # draws of a mixture in the table of backtests
 
 
@@ -77,11 +78,14 @@ class AveragedForecast(Forecast):
         What the weights rest on, as in :class:`Weighing`.
     posteriors : mapping of str to Posterior
         The fits, by the name of their law.
+    left_out : tuple of str
+        Laws of weight whose chains did not converge, so that their weight went to the others.
     """
 
     weights: pd.Series = dataclasses.field(default_factory=lambda: pd.Series(dtype=float))
     backtests: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
     posteriors: Mapping[str, Posterior] = dataclasses.field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, sharpness: float) -> Weighing:
@@ -177,13 +181,16 @@ def average_laws(
         posteriors[name] = fit(weighing.laws[name], study, seed=seed, **options)
     # A law whose chains did not converge leaves its weight to those whose did; where none did, it is refused.
     converged = {name: one for name, one in posteriors.items() if one.diagnostics.converged}
+    left_out = tuple(name for name in posteriors if name not in converged) if converged else ()
     posteriors = converged or posteriors
     kept = kept[list(posteriors)]
     forecasts = [forecast(one, targets, allow_unconverged=allow_unconverged) for one in posteriors.values()]
     mixed = average(forecasts, list(kept), seed=seed)
     own = {f.name: getattr(mixed, f.name) for f in dataclasses.fields(Forecast)}
     weights = kept / kept.sum()
-    return AveragedForecast(**own, weights=weights, backtests=weighing.backtests, posteriors=posteriors)
+    return AveragedForecast(
+        **own, weights=weights, backtests=weighing.backtests, posteriors=posteriors, left_out=left_out
+    )
 
 
 def cut_scores(densities: Sequence[np.ndarray], moments: tuple[float, float]) -> list[np.ndarray]:
@@ -273,7 +280,7 @@ def _moments(law: Law, found: list[HeldOut], own_cuts: float) -> tuple[float, fl
         return law.slope_moments
     weight = slopes_after([one.log_density for one in found], law.slope_moments, own_cuts)
     mean = float(weight @ SLOPES)
-    return mean, float(np.sqrt(weight @ np.square(SLOPES - mean)))
+    return mean, max(float(np.sqrt(weight @ np.square(SLOPES - mean))), CELL)
 
 
 def _table(

@@ -14,6 +14,7 @@ from bayes_scaling.errors import LawError
 from bayes_scaling.evaluation.checks import loo_pit
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, prior_ranks, supports
+from bayes_scaling.evaluation.residuals import misfits
 from bayes_scaling.inference.diagnostics import IMPORTED
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.problems import Problem, Problems
@@ -45,14 +46,14 @@ def diagnose(posterior: Posterior, *, seed: int | None = None) -> Problems:
     Returns
     -------
     Problems
-        Those of :func:`.examine`, then those of :func:`.outliers`.
+        Those of :func:`.examine`, then those of :func:`.misfits`, then those of :func:`.outliers`.
 
     Examples
     --------
     >>> bs.diagnose(posterior)  # doctest: +SKIP
     [contraction] The runs say little of bend (contraction 0.04, at least 0.1): its posterior is its prior.
     """
-    return examine(posterior, seed=seed) + outliers(posterior)
+    return examine(posterior, seed=seed) + misfits(posterior) + outliers(posterior)
 
 
 def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:

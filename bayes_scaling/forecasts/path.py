@@ -48,8 +48,8 @@ class ForecastPath(ForecastPathMethods):
     line : str
         The line in words, from where to where; empty for a law of one input, whose line is the whole law.
     expected : array, shape (run,), or None
-        Median of the expected outcome at each fitted run, which may lie off the line; None for a law of one input or of
-        several series.
+        Median of the expected outcome at each fitted run (of several laws, their weighted mean), which may lie off the
+        line; None for a law of one input or of several series.
     """
 
     posteriors: tuple[Posterior, ...]
@@ -135,7 +135,7 @@ def forecast_path(
     forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
     points = forecasts[0] if len(forecasts) == 1 else average(forecasts, weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
-    x, expected = line["x"].to_numpy(), _expected(posteriors[0])
+    x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
     return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, _in_words(law, outermost), expected)
 
 
@@ -147,11 +147,16 @@ def _in_words(law: Law, ends: pd.DataFrame) -> str:
     return f"from {start} to {end}"
 
 
-def _expected(posterior: Posterior) -> np.ndarray | None:
-    """Return the median of the expected outcome at each fitted run of a law of one series and several inputs."""
-    law, frame = posterior.law, posterior.study.frame
-    if len(law.columns) == 1 or law.outcome in law.dims(posterior.study)[0]:
+def _expected(posteriors: Sequence[Posterior], weights: Sequence[float] | None) -> np.ndarray | None:
+    """Return the median of the expected outcome at each fitted run of laws of one series and several inputs."""
+    law = posteriors[0].law
+    if len(law.columns) == 1 or law.outcome in law.dims(posteriors[0].study)[0]:
         return None
+    return np.average([_expected_by(one) for one in posteriors], axis=0, weights=weights)
+
+
+def _expected_by(posterior: Posterior) -> np.ndarray:
+    law, frame = posterior.law, posterior.study.frame
     inputs = [name for name in (*law.columns.values(), "steps") if name in frame]
     runs = frame[inputs].reset_index(drop=True).assign(target=[f"run {i}" for i in range(len(frame))])
     own = forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)

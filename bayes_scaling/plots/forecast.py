@@ -92,7 +92,10 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
 
 @house_style
 def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
-    """Draw a law of one series: runs, the law's band, the band with the discrepancy, targets and outcomes.
+    """Draw a law of one series, or an average of laws: runs, two bands, targets and outcomes.
+
+    The inner band is the law's as if it were exact, the outer one has its discrepancy too; the line is the median of
+    what is forecast, the outer one.
 
     Parameters
     ----------
@@ -130,7 +133,7 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     )
     ax.fill_between(x, outer[0], outer[2], color=BLUE, alpha=0.18, linewidth=0, zorder=2)
     ax.fill_between(x, inner[0], inner[2], color=BLUE, alpha=0.36, linewidth=0, zorder=2)
-    ax.plot(x, inner[1], color=BLUE, linewidth=1.0, zorder=3)
+    ax.plot(x, outer[1], color=BLUE, linewidth=1.0, zorder=3)
     outcomes = factor * posterior.study.column(quantity)
     expected = factor * path.expected if path.expected is not None else np.array([])
     rows = forecast.intervals()
@@ -147,18 +150,27 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
         plain_numbers(ax)
     draw_beyond(ax, *((path.x[0], path.fitted_x.min()) if falls else (path.fitted_x.max(), end)))
     room = name_targets(ax, path.target_x, [str(t) for t in forecast.targets.index])
-    for words, y, dy in (("law plus discrepancy", outer[2, edge], 8), ("law only", inner[0, edge], -2)):
+    several = len(path.posteriors) > 1
+    subject = "laws" if several else "law"
+    # Each band is named where it lies alone: the outer one where it reaches furthest beyond the inner.
+    above = outer[2, edge] - inner[2, edge] >= inner[0, edge] - outer[0, edge]
+    places = (outer[2, edge], inner[0, edge]) if above else (outer[0, edge], inner[2, edge])
+    apart = 2 if above else -2  # points: bands that end together are still named one over the other
+    for words, y, dy in zip(
+        (f"{subject} plus discrepancy", f"{subject} only"), places, (apart, -4 * apart), strict=True
+    ):
         ax.annotate(
-            words, (1.0, y), (6, dy - 6), xycoords=("axes fraction", "data"), textcoords="offset points",
+            words, (1.0, y), (6, dy), xycoords=("axes fraction", "data"), textcoords="offset points",
             fontsize=8, color=BLUE, va="center", annotation_clip=False,
         )  # fmt: skip
     ax.set_xlabel(path.label)
     ax.set_ylabel(f"{quantity} ({unit})")
     known = "   ★ actual" if rows["actual"].notna().any() else ""
     where = f"bands: 90 % of expected outcomes {path.line}".rstrip()
-    ticks = "   blue ticks: what the law expects of each" if len(expected) else ""
+    ticks = f"   blue ticks: what the {subject} expect{'' if several else 's'} of each" if len(expected) else ""
     words = f"{where}   bars: 50 and 90 % of new runs   dots: fitted runs{ticks}{far}{known}"
-    headline(ax, f"{posterior.law.name} on {posterior.study.name}", words, above=4 + room)
+    title = f"{len(path.posteriors)} laws averaged" if several else posterior.law.name
+    headline(ax, f"{title} on {posterior.study.name}", words, above=4 + room)
     return ax
 
 

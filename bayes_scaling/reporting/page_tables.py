@@ -102,6 +102,7 @@ def weights(forecast: AveragedForecast) -> Grid:
         [name, f"{weight:.2f}", *(f"{moment:.2f}" for moment in forecast.posteriors[name].law.slope_moments)]
         for name, weight in forecast.weights.items()
     ]
+    lines += [[name, "did not converge", "", ""] for name in forecast.left_out]
     return Grid("Laws averaged", ["law", "weight", "error of the slope", "its spread"], lines)
 
 

@@ -100,7 +100,8 @@ class Result:
     def caveats(self) -> Problems:
         """Everything that speaks against the forecast, the worst first; what several fits say is said once."""
         of_fits = (problem for found in self.problems.values() for problem in found)
-        return Problems(dict.fromkeys((*self.design, *of_fits))).ranked()
+        said = {(p.code, p.where) if p.where else p: p for p in reversed((*self.design, *of_fits))}
+        return Problems(reversed(said.values())).ranked()
 
     def rows(self) -> pd.DataFrame:
         """Return one row per task, target and quantity: intervals of a new run, and the outcome where it is known.
@@ -151,7 +152,11 @@ class Result:
         """Return the weights of the laws and their backtests, where there are any."""
         if self.averaged is None:
             return {}
-        return {"weights": self.averaged.weights.to_dict(), "backtests": records(self.averaged.backtests)}
+        return {
+            "weights": self.averaged.weights.to_dict(),
+            "left_out": list(self.averaged.left_out),
+            "backtests": records(self.averaged.backtests),
+        }
 
 
 def fits_of(forecast: Forecast, posteriors: Sequence[Posterior]) -> dict[str, Posterior]:

@@ -1,0 +1,140 @@
+"""What a law leaves unexplained in the runs it was fitted to: residuals that follow a column, scatter that grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.stats import f as f_distribution
+from scipy.stats import rankdata
+
+from bayes_scaling.inference.posterior import Posterior, require_posterior
+from bayes_scaling.problems import Problem, Problems
+from bayes_scaling.study.flops import SIX_N_D, training_flops
+
+__all__ = ["misfits", "residuals"]
+
+DRAWS = 100  # of the parameters, which are enough for a median
+MIN_RUNS = 12  # to tell a pattern from scatter
+MAX_SHARE = 0.2  # of the variance of the residuals' ranks that a column may explain
+MAX_CHANCE = 1e-3  # that it would explain as much by accident, over all columns looked at
+BOOKKEEPING = {"seed", "epoch", "checkpoint", "annealed", "year"}
+PER_TOKEN = "FLOPs per parameter and token"
+COMPUTE, RATIO = "training FLOPs", "tokens per parameter"
+
+
+def residuals(posterior: Posterior) -> np.ndarray | None:
+    """Return how far each fitted outcome lies above what a law of one series expects, shape (run,).
+
+    In logarithms where the law's noise is multiplicative, as it is for losses, so that the number is a fraction; None
+    for a law of several series, and where an expected outcome depends on more than the columns that the law reads.
+    """
+    law, study = require_posterior(posterior).law, posterior.study.training
+    if law.outcome in law.dims(study)[0] or law.outcome not in study.frame:
+        return None
+    draws = posterior.tree["posterior"].dataset.stack(sample=("chain", "draw"))
+    known = {name: draws[name].to_numpy() for name in law.free_parameters if name in draws}
+    if any(values.ndim != 1 for values in known.values()):
+        return None
+    chosen = np.linspace(0, draws.sizes["sample"] - 1, min(DRAWS, draws.sizes["sample"])).astype(int)
+    fixed = {name: own for name, own in law.priors.items() if isinstance(own, (int, float))}
+    parameters = {**fixed, **{name: values[chosen][:, None] for name, values in known.items()}}
+    runs, _ = law.arrays(study)
+    expected = np.median(np.broadcast_to(law.at(runs, parameters), (len(chosen), len(study))), axis=0)
+    outcome = study.column(law.outcome)
+    positive = (outcome > 0).all() and (expected > 0).all()
+    return np.log(outcome / expected) if positive else outcome - expected
+
+
+def misfits(posterior: Posterior) -> Problems:
+    """Return what the residuals of a law of one series say against it.
+
+    The ranks of the residuals (and of their sizes) are held against a parabola in the logarithm of each column.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit, converged or not.
+
+    Returns
+    -------
+    Problems
+        Records with these codes, where a column explains more than a fifth of the variance and would not by accident
+        (one in a thousand, over all columns):
+
+        - ``misfit``: the residuals follow compute, or tokens per parameter: the law bends where the runs do not
+        - ``unread-column``: they follow a column that the law does not read
+        - ``spread``: their size follows compute: the noise of small runs is not that of large ones
+    """
+    left = residuals(posterior)
+    if left is None or len(left) < MIN_RUNS:
+        return Problems()
+    own, others = _columns(posterior)
+    trials = 2 * len(own) + len(others)
+    size = np.abs(left - np.median(left))
+    name = posterior.law.name
+    return Problems((
+        *_found("misfit", left, own, trials, f"What {name} leaves unexplained follows",
+                "the law bends where the runs do not, so prefer one whose backtests are better"),
+        *_found("unread-column", left, others, trials, f"{name} does not read what its residuals follow:",
+                "select runs that are alike in it, or use a law that reads it"),
+        *_found("spread", size, own, trials, f"The scatter around {name} follows",
+                "one sigma serves small and large runs, so fit the larger ones alone and compare"),
+    ))  # fmt: skip
+
+
+def _columns(posterior: Posterior) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return logarithms of the measures a law should have used up, and of the columns it does not read, by name."""
+    law, frame = posterior.law, posterior.study.training.frame
+    read = {*law.columns.values(), *law.inputs}
+    own: dict[str, np.ndarray] = {}
+    others: dict[str, np.ndarray] = {}
+    compute = training_flops(frame)
+    if compute is not None:
+        own[COMPUTE] = np.log(compute)
+    if {"n_params", "tokens"} <= set(frame):
+        own[RATIO] = np.log(frame["tokens"].to_numpy(dtype=float) / frame["n_params"].to_numpy(dtype=float))
+        if "flops" in frame and "flops" not in read:
+            counted = training_flops(frame, convention=SIX_N_D)
+            others[PER_TOKEN] = np.log(frame["flops"].to_numpy(dtype=float) / counted)
+    known = {*read, law.outcome, "flops", "n_params", "tokens", *BOOKKEEPING}
+    for name in frame.columns.difference(list(known)):
+        values = frame[name]
+        if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values) or "loss" in name:
+            continue
+        numbers = values.to_numpy(dtype=float)
+        if np.isfinite(numbers).all() and (numbers > 0).all():
+            others[name] = np.log(numbers)
+    return _varied(own), _varied(others)
+
+
+def _varied(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: values for name, values in columns.items() if len(np.unique(values.round(6))) > 2}
+
+
+def _found(
+    code: str, values: np.ndarray, columns: dict[str, np.ndarray], trials: int, words: str, remedy: str
+) -> Iterator[Problem]:
+    """Yield the column that explains most, if it explains too much."""
+    shares = {name: _explained(values, column) for name, column in columns.items()}
+    if not shares:
+        return
+    name, (share, chance) = max(shares.items(), key=lambda pair: pair[1][0])
+    if share > MAX_SHARE and chance * trials < MAX_CHANCE:
+        sentence = f"{words} {name} ({share:.0%} of their variance in ranks, at most {MAX_SHARE:.0%})"
+        yield Problem(code, sentence, remedy, share, name)
+
+
+def _explained(values: np.ndarray, column: np.ndarray) -> tuple[float, float]:
+    """Return the share of the variance of ranks that a parabola in a column explains, and its chance by accident."""
+    ranks = rankdata(values)
+    x = column - column.mean()
+    design = np.column_stack([np.ones_like(x), x, x**2])
+    used = np.linalg.matrix_rank(design)
+    fitted = design @ np.linalg.lstsq(design, ranks, rcond=None)[0]
+    total = np.sum((ranks - ranks.mean()) ** 2)
+    share = float(1 - np.sum((ranks - fitted) ** 2) / total) if total > 0 else 0.0
+    freedom = len(values) - used
+    ratio = share / max(1 - share, 1e-12) * freedom / (used - 1)
+    return share, float(f_distribution.sf(ratio, used - 1, freedom))

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.evaluation.residuals import misfits, residuals
+from bayes_scaling.models import Chinchilla, PowerLaw
+from tests.conftest import DRAWS
+
+CONSTANTS = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
+
+
+def grid(seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    runs = pd.DataFrame(
+        [(n, r * n) for n in (1e8, 2e8, 4e8, 8e8) for r in (5, 10, 20, 40, 80, 160)], columns=["N", "D"]
+    )
+    mean = Chinchilla().mean(runs["N"].to_numpy(), runs["D"].to_numpy(), 3e8, 8e9, **CONSTANTS)
+    return runs.assign(
+        loss=np.asarray(mean) * np.exp(rng.normal(0, 0.003, len(runs))), batch=rng.choice([64, 128, 256], len(runs))
+    )
+
+
+def fitted(table: pd.DataFrame, law: bs.Law | None = None) -> bs.Posterior:
+    return bs.fit(law or Chinchilla(), bs.Study.from_frame(table), seed=0, draws=DRAWS, adapt=False)
+
+
+def test_residuals_are_fractions_above_what_is_expected():
+    table = grid()
+    left = residuals(fitted(table))
+    assert left.shape == (len(table),) and abs(np.median(left)) < 0.003 and 0.001 < left.std() < 0.006
+
+
+def test_runs_of_the_law_leave_nothing():
+    assert misfits(fitted(grid())).codes == []
+
+
+def test_a_column_that_the_law_does_not_read_is_found():
+    table = grid()
+    off = table.assign(loss=table["loss"] * (table["batch"] / 128) ** 0.02)
+    (problem,) = misfits(fitted(off)).only("unread-column")
+    assert problem.where == "batch" and problem.value > 0.5
+
+
+def test_runs_that_differ_in_what_parameters_do_not_count_are_found():
+    table = grid()
+    patches = np.tile([1.0, 4.0, 16.0], len(table) // 3)
+    off = table.assign(flops=6 * table["N"] * table["D"] * patches, loss=table["loss"] * patches**-0.02)
+    (problem,) = misfits(fitted(off)).only("unread-column")
+    assert problem.where == "FLOPs per parameter and token"
+
+
+def test_a_law_that_does_not_bend_as_the_runs_do_is_a_misfit():
+    C = np.geomspace(1e18, 1e22, 24)
+    loss = 3 - 0.1 * np.log10(C / 1e18) ** 2 / 8 + np.random.default_rng(0).normal(0, 0.001, 24)  # ever steeper
+    (problem,) = misfits(fitted(pd.DataFrame({"flops": C, "loss": loss}), PowerLaw())).only("misfit")
+    assert problem.where == "training FLOPs"
+
+
+def test_scatter_that_falls_with_compute_is_found():
+    rng, table = np.random.default_rng(1), pd.concat([grid(1), grid(2), grid(3)], ignore_index=True)
+    noise = 0.02 * (table["N"] * table["D"] / 1e18) ** -0.5
+    off = table.assign(loss=table["loss"] * np.exp(rng.normal(0, 1, len(table)) * noise))
+    assert misfits(fitted(off)).only("spread").codes == ["spread"]
+
+
+@pytest.mark.parametrize("count", [8, 11])
+def test_few_runs_are_not_judged(count):
+    assert misfits(fitted(grid().head(count))).codes == []
+
+
+def test_a_law_of_several_series_is_left_to_others(ladder_fits):
+    assert residuals(ladder_fits[0]) is None and misfits(ladder_fits[0]).codes == []
