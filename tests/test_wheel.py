@@ -121,7 +121,15 @@ def test_it_lists_its_laws_and_studies(installed):
 
 def test_it_forecasts(installed, tmp_path):
     (tmp_path / "runs.csv").write_text(RUNS, encoding="utf-8")
-    command = [installed / SCRIPTS / "bayes-scaling", "forecast", "runs.csv", "--target", "N=7e9,D=4e12"]
+    command = [
+        installed / SCRIPTS / "bayes-scaling",
+        "forecast",
+        "runs.csv",
+        "--target",
+        "N=7e9,D=4e12",
+        "--law",
+        "chinchilla",
+    ]
     written = ("--out", "out", "--report", "report.html")
     said = run(*command, "--draws", "50", "--allow-unconverged", *written, cwd=tmp_path)
     assert "N=7e9,D=4e12" in said and "chinchilla" in said
