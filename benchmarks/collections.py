@@ -10,6 +10,7 @@ sweep count as one, and so do the losses of the ladder.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -38,16 +39,24 @@ def figures(seed: int = 0) -> dict[str, float]:
     for case in track(found, "Forecasting", transient=True):
         forecast = averaged(case.study, case.study.targets, learnt[case.collection], seed)
         weak = [name for name, fit in forecast.posteriors.items() if not fit.diagnostics.converged]
-        blocks.append(_scores(case, OURS, forecast).assign(not_converged=len(weak)))
-        blocks.append(_scores(case, FIXED, bs.forecast(_fixed(case, seed), case.study.targets, allow_unconverged=True)))
+        blocks.append(scores_of(case, OURS, forecast).assign(not_converged=len(weak)))
+        blocks.append(
+            scores_of(case, FIXED, bs.forecast(_fixed(case, seed), case.study.targets, allow_unconverged=True))
+        )
         blocks.append(_bootstrap(case, seed))
     return report(pd.concat(blocks, ignore_index=True), learnt)
 
 
-def averaged(training: bs.Study, targets: bs.Study, population: Population, seed: int) -> AveragedForecast:
-    """Forecast as :func:`bayes_scaling.forecast_runs` does, with a population of one's own."""
+def averaged(
+    training: bs.Study,
+    targets: bs.Study,
+    population: Population,
+    seed: int,
+    laws: Mapping[str, bs.Law] | None = None,
+) -> AveragedForecast:
+    """Forecast as :func:`bayes_scaling.forecast_runs` does, with a population of one's own, or laws made of it."""
     return average_laws(
-        candidates(training, population),
+        candidates(training, population) if laws is None else laws,
         training,
         targets,
         seed=seed,
@@ -57,7 +66,8 @@ def averaged(training: bs.Study, targets: bs.Study, population: Population, seed
     )
 
 
-def _scores(case: Case, method: str, forecast: bs.Forecast) -> pd.DataFrame:
+def scores_of(case: Case, method: str, forecast: bs.Forecast) -> pd.DataFrame:
+    """Score a forecast of the targets of a case, an outcome a row."""
     draws = forecast.draws["loss_run"].to_numpy()
     table = score_table(draws, case.study.targets.column("loss"))
     return _labelled(case, method, table, draws)

@@ -79,6 +79,11 @@ class ShiftedPowerLaw(Law):
     )
 
     equation = r"L_1 = E_1 + K (L_0 - E_0)^\kappa"
+    relations: ClassVar = {
+        "E0": r"\text{cap}_0 \cdot \text{floor}_0",
+        "E1": r"\text{cap}_1 \cdot \text{floor}_1",
+        "K": r"\text{level} \cdot (\text{centre}_1 - E_1) (\text{centre}_0 - E_0)^{-\kappa}",
+    }
     pooling: ClassVar = {"floor0": 0.2, "floor1": 0.4, "kappa": 0.1}
 
     def mean(self, source_loss, cap0, cap1, centre0, centre1, *, floor0, floor1, kappa, level):  # noqa: D102

@@ -1,0 +1,74 @@
+"""What each part of the recommended forecast gains: it is made again without one of them, on every collection.
+
+As in ``benchmarks.collections``, what is learnt comes from the other collections; a part left out is
+
+- priors: those of the papers (``benchmarks.population.WEAK``) in place of the learnt ones;
+- averaging: the superset law alone;
+- drift: the error of the slope has mean zero, and the spread that then has the same second moment;
+- own cuts: the study's backtests neither weigh the laws nor move the error of the slope;
+- scatter: new runs scatter as the fitted ones do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+from rich.progress import track
+
+import bayes_scaling as bs
+from bayes_scaling.models.population import Population
+from bayes_scaling.models.recommended import candidates
+from benchmarks.cases import cases
+from benchmarks.collections import averaged, scores_of
+from benchmarks.markdown import show
+from benchmarks.population import WEAK, learn
+
+Laws = Mapping[str, bs.Law]
+
+
+def first(laws: Laws) -> Laws:
+    """Return the superset law alone; in compute per sample where runs differ in that."""
+    name = next((n for n in laws if n == "superset, compute per sample"), next(iter(laws)))
+    return {name: laws[name]}
+
+
+def everything(laws: Laws) -> Laws:
+    """Return all laws."""
+    return laws
+
+
+WITHOUT: dict[str, tuple[Callable[[Population], dict[str, object]], Callable[[Laws], Laws]]] = {
+    "nothing left out": (lambda learnt: {}, everything),
+    "priors": (lambda learnt: {"parameters": {**learnt.parameters, **WEAK}}, everything),
+    "averaging": (lambda learnt: {}, first),
+    "drift": (lambda learnt: {"drift": 0.0, "discrepancy": math.hypot(learnt.drift, learnt.discrepancy)}, everything),
+    "own cuts": (lambda learnt: {"own_cuts": 0.0, "sharpness": 0.0}, everything),
+    "scatter": (lambda learnt: {"scatter": 1.0}, everything),
+}
+
+
+def figures(seed: int = 0) -> dict[str, float]:
+    """Score the forecast without each part, print the table and return interval scores over that with all."""
+    found = cases()
+    learnt = learn(found, seed)
+    blocks = []
+    for part, (change, kept) in WITHOUT.items():
+        for case in track(found, part, transient=True):
+            population = dataclasses.replace(learnt[case.collection], **change(learnt[case.collection]))
+            laws = kept(candidates(case.study, population))
+            forecast = averaged(case.study, case.study.targets, population, seed, laws=laws)
+            blocks.append(scores_of(case, part, forecast))
+    scores = pd.concat(blocks, ignore_index=True)
+    scores = scores.assign(mape=scores["relative_error"].abs(), width=scores["width90"] / scores["actual"])
+    shown = {"in90": "cover90", "in50": "cover50", "mape": "mape", "width": "width", "interval_score": "interval_score"}
+    by_case = scores.groupby(["method", "collection", "case"], sort=False)[list(shown)].mean()
+    table = by_case.groupby(["method", "collection"], sort=False).mean().groupby("method", sort=False).mean()
+    table = table.rename(columns=shown).rename_axis("left out")
+    show("Means over collections, per cent", (100 * table).reset_index())
+    whole = table.loc["nothing left out", "interval_score"]
+    return {
+        f"without_{part.replace(' ', '_')}": table.loc[part, "interval_score"] / whole for part in list(WITHOUT)[1:]
+    }
