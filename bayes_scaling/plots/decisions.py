@@ -167,13 +167,13 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
         ax.axhspan(100 * (1 - reach.never), 100, color=STAR, alpha=0.15, linewidth=0)
         ax.annotate(f"never: {100 * reach.never:.2g} %", (0.01, 100 - 50 * reach.never), fontsize=9, color=STAR,
                     xycoords=("axes fraction", "data"), va="center")  # fmt: skip
-    factor, unit, *_ = scale_of(reach.surface.unit)
+    scale = scale_of(reach.surface.unit)
     ax.set_ylim(0, 100)
     ax.set_ylabel("probability (%)")
     ax.set_xlabel(f"training FLOPs ({reach.surface.convention})")
     where = {"optimum": "the best size for each budget", "C": "FLOPs as in the study"}.get(reach.along, reach.along)
-    title = f"What a {reach.surface.quantity} of {factor * reach.target:.4g} {unit} takes"
-    headline(ax, title, f"probability that a budget is enough; {where}")
+    amount = f"{scale.factor * reach.target:.4g} {scale.said}".rstrip()
+    headline(ax, f"What a {reach.surface.quantity} of {amount} takes", f"probability that a budget is enough; {where}")
     return ax
 
 
