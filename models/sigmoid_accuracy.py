@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 
+from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
-from bayes_scaling.law.fields import prior
+from bayes_scaling.law.fields import data_field, prior
+from bayes_scaling.law.noise import ClippedNormal
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
 
-__all__ = ["SigmoidAccuracy"]
+if TYPE_CHECKING:
+    from bayes_scaling.study.study import Study
+
+__all__ = ["SigmoidAccuracy", "questions_of"]
 
 
 class SigmoidAccuracy(Law):
@@ -24,7 +30,10 @@ class SigmoidAccuracy(Law):
     .. math:: \mathrm{acc}(L) = f + (c - f)\, \mathrm{sigmoid}\!\left(b - k\, \frac{(L/L_0)^\lambda - 1}{\lambda}\right)
 
     with L a task loss in bits per byte or a language-model loss in nats per token, L0 its geometric mean over the
-    fitted runs, and accuracies as fractions.  ``bend`` 1 is a sigmoid in L, 0 a sigmoid in log L.
+    fitted runs, and accuracies as fractions.  ``bend`` 1 is a sigmoid in L, 0 a sigmoid in log L.  The floor f is
+    chance c0 shifted on the logit scale, :math:`f = c_0 e^s / (1 - c_0 + c_0 e^s)`; where guessing is never right
+    (chance 0: exact match, pass rates) it is 0.  Outcomes are normal around the curve, and those below 0 or above 1
+    are 0 or 1: an accuracy of exactly 0 is one that noise could not lower further.
 
     References
     ----------
@@ -76,7 +85,15 @@ class SigmoidAccuracy(Law):
         reason="How wrong the slope may be below the smallest fitted loss (a fraction, standard deviation).",
     )
 
+    shared_questions: float = data_field(
+        default=0.8,
+        about="Share of the binomial variance that is not noise, because all models answer the same questions; the "
+        "rest is known to be noise, where a column ``questions`` says how many there are.  Runs of the first ladder "
+        "scatter around their curves by at least 0.45 of the binomial standard deviation, a fifth of the variance.",
+    )
+
     outcome = "accuracy"
+    indicators: ClassVar = ("chance",)  # may be zero
     unit = "fraction"
     equation = r"a = f + (c - f)\, \mathrm{sigmoid}(b - k ((L / L_0)^\lambda - 1) / \lambda)"
     pooling: ClassVar = {"slope": 0.3, "bend": 0.2}
@@ -94,7 +111,9 @@ class SigmoidAccuracy(Law):
         centre = u["centre"] + slope * box_cox(best, bend)
         chance = runs["chance"] if jnp.ndim(runs["chance"]) == jnp.ndim(slope) else runs["chance"][0]
         above = chance + (1 - chance) * jax.nn.sigmoid(centre - slope * box_cox(worst, bend))
-        return {**u, "centre": centre, "floor": u["floor"] - (logit(above) - logit(chance))}
+        guessed = chance > 0  # a floor at 0 does not move
+        shift = logit(jnp.where(guessed, above, 0.5)) - logit(jnp.where(guessed, chance, 0.5))
+        return {**u, "centre": centre, "floor": u["floor"] - shift}
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
         p = parameters
@@ -103,8 +122,18 @@ class SigmoidAccuracy(Law):
         return between(odds + slope_error * p["slope"] * step, runs["chance"], p["floor"], p["ceiling"])
 
     def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:
-        """Return a normal around the curve."""
-        return dist.Normal(mean, sigma)
+        """Return a normal around the curve, clipped to 0 and 1."""
+        return ClippedNormal(mean, sigma)
+
+    def noise_of(self, runs: Arrays, mean: jax.Array, sigma: jax.Array) -> jax.Array:
+        """Return the noise of each accuracy: what is learnt, and its part of the binomial error of its questions."""
+        known = (1 - self.shared_questions) * mean * (1 - mean) / runs["questions"]
+        return jnp.sqrt(sigma**2 + known)
+
+    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return (runs, observed) for this law from a study; ``questions`` is infinite where no column tells."""
+        runs, observed = super().arrays(study)
+        return {**runs, "questions": questions_of(study)[0]}, observed
 
 
 def box_cox(log_ratio: jax.Array, bend: jax.Array) -> jax.Array:
@@ -117,8 +146,33 @@ def box_cox(log_ratio: jax.Array, bend: jax.Array) -> jax.Array:
 
 def between(odds: jax.Array, chance: jax.Array, floor: jax.Array, ceiling: jax.Array) -> jax.Array:
     """Return the accuracy at given log odds between a floor near chance and a ceiling."""
-    low = jax.nn.sigmoid(logit(chance) + floor)
+    odds_of_floor = chance * jnp.exp(floor)
+    low = odds_of_floor / (1 - chance + odds_of_floor)
     return low + (ceiling - low) * jax.nn.sigmoid(odds)
+
+
+def questions_of(study: Study) -> np.ndarray:
+    """Return the number of questions of each task, in the order of the table; infinite where no column tells.
+
+    Raises
+    ------
+    StudyError
+        A task has different numbers, or one that is not positive.
+    """
+    by_task = study.frame.groupby("task", sort=False) if "task" in study.frame else [("the accuracy", study.frame)]
+    if "questions" not in study.frame:
+        return np.full(len(by_task), np.inf)
+    study.column("questions")
+    found = []
+    for task, rows in by_task:
+        numbers = rows["questions"].astype(float).unique()
+        if len(numbers) > 1 or not numbers[0] > 0:
+            raise StudyError(
+                f"The task {task!r} of study {study.name!r} has {', '.join(f'{n:g}' for n in numbers[:4])} questions; "
+                "give one positive number for all its runs, or leave the column out."
+            )
+        found.append(numbers[0])
+    return np.asarray(found)
 
 
 def logit(share: jax.Array) -> jax.Array:
