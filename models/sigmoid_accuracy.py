@@ -21,7 +21,7 @@ from bayes_scaling.law.sites import Arrays
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["SigmoidAccuracy", "questions_of"]
+__all__ = ["SigmoidAccuracy", "per_question"]
 
 
 class SigmoidAccuracy(Law):
@@ -127,13 +127,13 @@ class SigmoidAccuracy(Law):
 
     def noise_of(self, runs: Arrays, mean: jax.Array, sigma: jax.Array) -> jax.Array:
         """Return the noise of each accuracy: what is learnt, and its part of the binomial error of its questions."""
-        known = (1 - self.shared_questions) * mean * (1 - mean) / runs["questions"]
+        known = (1 - self.shared_questions) * mean * (1 - mean) * runs["per_question"]
         return jnp.sqrt(sigma**2 + known)
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return (runs, observed) for this law from a study; ``questions`` is infinite where no column tells."""
+        """Return (runs, observed) for this law from a study, with the inverse of its number of questions."""
         runs, observed = super().arrays(study)
-        return {**runs, "questions": questions_of(study)[0]}, observed
+        return {**runs, "per_question": per_question(study)[0]}, observed
 
 
 def box_cox(log_ratio: jax.Array, bend: jax.Array) -> jax.Array:
@@ -151,8 +151,8 @@ def between(odds: jax.Array, chance: jax.Array, floor: jax.Array, ceiling: jax.A
     return low + (ceiling - low) * jax.nn.sigmoid(odds)
 
 
-def questions_of(study: Study) -> np.ndarray:
-    """Return the number of questions of each task, in the order of the table; infinite where no column tells.
+def per_question(study: Study) -> np.ndarray:
+    """Return one over the number of questions of each task, in the order of the table; 0 where no column tells.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def questions_of(study: Study) -> np.ndarray:
     """
     by_task = study.frame.groupby("task", sort=False) if "task" in study.frame else [("the accuracy", study.frame)]
     if "questions" not in study.frame:
-        return np.full(len(by_task), np.inf)
+        return np.zeros(len(by_task))
     study.column("questions")
     found = []
     for task, rows in by_task:
@@ -171,7 +171,7 @@ def questions_of(study: Study) -> np.ndarray:
                 f"The task {task!r} of study {study.name!r} has {', '.join(f'{n:g}' for n in numbers[:4])} questions; "
                 "give one positive number for all its runs, or leave the column out."
             )
-        found.append(numbers[0])
+        found.append(1 / numbers[0])
     return np.asarray(found)
 
 

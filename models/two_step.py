@@ -76,14 +76,13 @@ class TwoStep(Law):
     )
     feature: str | None = option(
         default="task_loss",
-        about="The loss that step 2 reads: ``task_loss`` (bits per byte), ``c4_loss`` (nats per token) or "
-        "``task_ce`` (nats). None goes in a single step: no loss is observed, and step 1 is a latent index; "
-        "see :func:`.single_step`.",
+        about="The loss that step 2 reads, a column of any name and unit, one per task or shared by the tasks.  None "
+        "goes in a single step: no loss is observed, and step 1 is a latent index; see :func:`.single_step`.",
     )
     jointly: tuple[str, ...] = option(
         default=("task_loss", "c4_loss"),
-        about="Losses that step 1 describes together; ``feature`` is always one of them.  More series pin the run "
-        "effects and the pooled exponents.",
+        about="Columns of losses that step 1 describes together; ``feature`` is always one of them.  More series pin "
+        "the run effects and the pooled exponents.  :func:`.routes` sets both from the losses there are.",
     )
     pool: float | None = data_field(
         default=1.0,
@@ -274,18 +273,21 @@ class TwoStep(Law):
         return dims, labels(study, self.series, self.feature)
 
 
-def routes(**changes: Any) -> tuple[TwoStep, TwoStep]:
-    """Return the two laws whose forecasts the ladder averages: accuracy read off the task loss, and off the C4 loss.
+def routes(losses: Sequence[str] = ("task_loss", "c4_loss"), **changes: Any) -> tuple[TwoStep, ...]:
+    """Return the laws whose forecasts a ladder averages: accuracy read off each of its losses.
 
-    Within the ladder the average forecasts at least as well as either route alone, and neither is best throughout;
-    the two share one compiled program.
+    Within the ladder of Bhagia et al. the average of task loss and C4 loss forecasts at least as well as either route
+    alone, and neither is best throughout; all routes share one compiled program.
 
     Parameters
     ----------
+    losses : sequence of str
+        Columns of losses, of any names: one per task or shared by the tasks.  All are described together.
     **changes
-        Passed to both laws.
+        Other fields of the laws.
     """
-    return TwoStep(feature="task_loss", **changes), TwoStep(feature="c4_loss", **changes)
+    losses = (losses,) if isinstance(losses, str) else tuple(losses)
+    return tuple(TwoStep(**{"feature": loss, "jointly": losses, **changes}) for loss in losses)
 
 
 def single_step(*, by_compute: bool = False, lean: bool = False, **changes: Any) -> TwoStep:
