@@ -7,7 +7,19 @@ import importlib
 import json
 from pathlib import Path
 
-NAMES = ("population", "collections", "ladder", "loss_to_loss", "transfer", "backtest", "decisions", "agreement")
+NAMES = (
+    "population",
+    "collections",
+    "ladder",
+    "ladder_c4",
+    "ladders",
+    "ladder_rivals",
+    "loss_to_loss",
+    "transfer",
+    "backtest",
+    "decisions",
+    "agreement",
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

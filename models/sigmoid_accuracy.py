@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+import pandas as pd
 
 from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
@@ -17,11 +18,15 @@ from bayes_scaling.law.fields import data_field, prior
 from bayes_scaling.law.noise import ClippedNormal
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
+from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
 __all__ = ["SigmoidAccuracy", "per_question"]
+
+LEAST_VARIANCE = 0.01
+"""Of one answer, added to a (1 - a): runs of which none or all answers are right scatter by a fifth of the others."""
 
 
 class SigmoidAccuracy(Law):
@@ -59,14 +64,16 @@ class SigmoidAccuracy(Law):
         reason="Accuracy c at zero loss.  Near one: labels are not perfect.",
     )
     centre: Prior = prior(
-        default=dist.Normal(-0.5, 1.5),
+        default=dist.Normal(-2.0, 3.0),
         unit="log odds",
-        reason="b, the log odds between floor and ceiling at L0.  Weak.",
+        reason="b, the log odds between floor and ceiling at L0.  Weak: from tasks solved by all runs to tasks that "
+        "runs of a tenth of the loss would still guess.  A narrower prior promises a curve where all runs guess.",
     )
     slope: Prior = prior(
-        default=dist.LogNormal(math.log(4.0), 0.5),
+        default=dist.LogNormal(math.log(5.0), 0.5),
         unit="log odds per log loss",
-        reason="k, how fast the log odds rise as the log loss falls, at L0.",
+        reason="k, how fast the log odds rise as the log loss falls, at L0.  Between 2 and 12 for losses of tasks and "
+        "of text: tasks of one ladder differ by a factor of three.",
     )
     bend: Prior = prior(
         default=dist.Normal(0.0, 0.25),
@@ -75,9 +82,11 @@ class SigmoidAccuracy(Law):
         "ladder, accuracy given loss is forecast best there, and too low with a sigmoid in L.",
     )
     sigma: Prior = prior(
-        default=dist.LogNormal(math.log(0.006), 0.5),
+        default=dist.LogNormal(math.log(0.008), 1.0),
         unit="fraction",
-        reason="Scatter of accuracy between runs of equal loss, a fraction (0.006 is 0.6 points).",
+        reason="Scatter of accuracy between runs of equal loss, where half of the answers are right; it falls as the "
+        "square root of a (1 - a) on either side.  Wide: from a thousandth to the scatter of tasks that runs answer "
+        "all yes or all no.",
     )
     discrepancy: Prior = prior(
         default=0.14,
@@ -127,8 +136,9 @@ class SigmoidAccuracy(Law):
 
     def noise_of(self, runs: Arrays, mean: jax.Array, sigma: jax.Array) -> jax.Array:
         """Return the noise of each accuracy: what is learnt, and its part of the binomial error of its questions."""
-        known = (1 - self.shared_questions) * mean * (1 - mean) * runs["per_question"]
-        return jnp.sqrt(sigma**2 + known)
+        binomial = mean * (1 - mean)
+        learnt = sigma**2 * (binomial + LEAST_VARIANCE) / (0.25 + LEAST_VARIANCE)
+        return jnp.sqrt(learnt + (1 - self.shared_questions) * binomial * runs["per_question"])
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed) for this law from a study, with the inverse of its number of questions."""
@@ -159,19 +169,18 @@ def per_question(study: Study) -> np.ndarray:
     StudyError
         A task has different numbers, or one that is not positive.
     """
-    by_task = study.frame.groupby("task", sort=False) if "task" in study.frame else [("the accuracy", study.frame)]
-    if "questions" not in study.frame:
-        return np.zeros(len(by_task))
-    study.column("questions")
+    table = study.frame if "questions" in study.frame else study.frame.assign(questions=np.nan)
+    numbers = floats(table, "questions")
+    tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
     found = []
-    for task, rows in by_task:
-        numbers = rows["questions"].astype(float).unique()
-        if len(numbers) > 1 or not numbers[0] > 0:
+    for task, known in numbers.groupby(tasks, sort=False):
+        given = known.dropna().unique()
+        if len(given) > 1 or (given <= 0).any():
             raise StudyError(
-                f"The task {task!r} of study {study.name!r} has {', '.join(f'{n:g}' for n in numbers[:4])} questions; "
+                f"The task {task!r} of study {study.name!r} has {', '.join(f'{n:g}' for n in given[:4])} questions; "
                 "give one positive number for all its runs, or leave the column out."
             )
-        found.append(1 / numbers[0])
+        found.append(float((1 / given).sum()))
     return np.asarray(found)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, option, suggest
+from bayes_scaling.errors import StudyError, suggest
 from bayes_scaling.study.rows import shown
 
 __all__ = ["PLACE", "lengthened"]
@@ -49,7 +49,7 @@ def lengthened(
         if name in table:
             raise StudyError(
                 f"The table has a column {name!r}, so it has a row per run and task already; leave "
-                f"{option('accuracy_columns')} out."
+                "the columns of accuracies out."
             )
     tasks = _columns_by_task(table, accuracy_columns)
     if isinstance(chance, Mapping) and (lacking := [task for task in tasks if task not in chance]):
