@@ -29,8 +29,8 @@ __all__ = ["LADDERS", "backtests", "figures", "scored", "second_ladder"]
 
 CUTS = (10.0, 30.0)  # the largest compute over that of the largest fitted run
 SPAN = 20.0  # the largest compute of a forecast over that of the cut
-STEP1 = (0.0, 0.1, 0.15, 0.2, 0.3)
-STEP2 = (0.0, 0.14, 0.2, 0.3, 0.5)
+STEP1 = (0.05, 0.15, 0.25)
+STEP2 = (0.0, 0.14, 0.3, 0.5, 0.8)
 LOSSES = {"olmo_ladder": ("task_loss", "c4_loss"), "ladder_c4": ("c4_loss",)}
 LADDERS = tuple(LOSSES)
 

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SigmoidAccuracy", "per_question"]
 
-LEAST_VARIANCE = 0.01
-"""Of one answer, added to a (1 - a): runs of which none or all answers are right scatter by a fifth of the others."""
-
 
 class SigmoidAccuracy(Law):
     r"""Accuracy rises along a sigmoid as the loss falls.
@@ -84,9 +81,8 @@ class SigmoidAccuracy(Law):
     sigma: Prior = prior(
         default=dist.LogNormal(math.log(0.008), 1.0),
         unit="fraction",
-        reason="Scatter of accuracy between runs of equal loss, where half of the answers are right; it falls as the "
-        "square root of a (1 - a) on either side.  Wide: from a thousandth to the scatter of tasks that runs answer "
-        "all yes or all no.",
+        reason="Scatter of accuracy between runs of equal loss, a fraction (0.008 is 0.8 points).  Wide: from a tenth of "
+        "a point, where all runs guess, to the scatter of tasks that some runs answer with yes throughout.",
     )
     discrepancy: Prior = prior(
         default=0.14,
@@ -136,9 +132,8 @@ class SigmoidAccuracy(Law):
 
     def noise_of(self, runs: Arrays, mean: jax.Array, sigma: jax.Array) -> jax.Array:
         """Return the noise of each accuracy: what is learnt, and its part of the binomial error of its questions."""
-        binomial = mean * (1 - mean)
-        learnt = sigma**2 * (binomial + LEAST_VARIANCE) / (0.25 + LEAST_VARIANCE)
-        return jnp.sqrt(learnt + (1 - self.shared_questions) * binomial * runs["per_question"])
+        known = (1 - self.shared_questions) * mean * (1 - mean) * runs["per_question"]
+        return jnp.sqrt(sigma**2 + known)
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed) for this law from a study, with the inverse of its number of questions."""
