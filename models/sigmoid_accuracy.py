@@ -81,8 +81,8 @@ class SigmoidAccuracy(Law):
     sigma: Prior = prior(
         default=dist.LogNormal(math.log(0.008), 1.0),
         unit="fraction",
-        reason="Scatter of accuracy between runs of equal loss, a fraction (0.008 is 0.8 points).  Wide: from a tenth of "
-        "a point, where all runs guess, to the scatter of tasks that some runs answer with yes throughout.",
+        reason="Scatter of accuracy between runs of equal loss, a fraction (0.008 is 0.8 points).  Wide: from a tenth "
+        "of a point, where all runs guess, to the scatter of tasks that some runs answer with yes throughout.",
     )
     discrepancy: Prior = prior(
         default=0.14,
