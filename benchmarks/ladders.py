@@ -1,17 +1,16 @@
-"""The two public task ladders, cut inside their training runs: what constants of the two-step law are chosen by.
+"""The two public task ladders, cut inside their training runs: what constants of the two-step law rest on.
 
-The rule was written down before a target of either ladder was loaded, and reads none (:func:`backtests` refuses rows of
-role ``target``).  Every ladder is cut at a tenth and at a thirtieth of its largest training compute; runs up to the cut
-are fitted, larger ones (to twenty times the cut) are forecast.  Of a grid, the errors of the two slopes are those with
-the smallest interval score (Winkler 1972, 90 %) of the accuracies, each ladder counting alike; what the *other* ladder
-alone would choose stands beside them.  The same outcomes tell how often a task at chance in all fitted runs has
-left it.
+No target is read.  Every ladder is cut at a tenth and at a thirtieth of its largest training compute; runs up to the
+cut are fitted, larger ones (to twenty times the cut) are forecast.  The rule: the error of each step's slope is the
+smallest of a grid with which 90 % intervals hold nine tenths of that step's own outcomes, losses for step 1 and
+accuracies given the actual losses for step 2, because the width of one step would hide the error of the other.  A
+ladder's targets are forecast with what the *other* ladder chose; the law ships with the choice of the first ladder, so
+that the second has no part in it.  The same cuts tell how often a task at chance in all fitted runs has left it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +24,14 @@ from bayes_scaling.models.two_step import routes
 from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance
 from benchmarks.markdown import show
 
-__all__ = ["LADDERS", "backtests", "figures", "scored", "second_ladder"]
+__all__ = ["LADDERS", "backtests", "cuts", "figures", "ladder_of", "second_ladder"]
 
 CUTS = (10.0, 30.0)  # the largest compute over that of the largest fitted run
 SPAN = 20.0  # the largest compute of a forecast over that of the cut
-STEP1 = (0.05, 0.15, 0.25)
-STEP2 = (0.0, 0.14, 0.3, 0.5, 0.8)
+SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)  # of the errors of the slopes
+COVER = 0.9
+STEPS = {"step 1, losses": "step1", "step 2, accuracies given the losses": "step2"}
+BOTH = "both steps, as the law ships"
 LOSSES = {"olmo_ladder": ("task_loss", "c4_loss"), "ladder_c4": ("c4_loss",)}
 LADDERS = tuple(LOSSES)
 
@@ -58,60 +59,88 @@ def cuts(study: bs.Study) -> Iterator[tuple[float, bs.Study, bs.Study]]:
         yield ratio, training.select(f"flops <= {edge}"), later
 
 
-def backtests(name: str, seed: int = 0, draws: int = 500) -> pd.DataFrame:
-    """Return the scores of every outcome beyond every cut of a ladder, for each pair of slope errors."""
-    blocks = []
+def backtests(name: str, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the scores of every outcome beyond every cut of a ladder, and what became of tasks at chance.
+
+    Parameters
+    ----------
+    name : str
+        Of :data:`LADDERS`.
+    seed, draws : int
+        Of the fits.
+    """
+    blocks, tasks = [], []
     for ratio, fitted, later in cuts(ladder_of(name)):
         fits = [bs.fit(law, fitted, seed=seed, draws=draws) for law in routes(LOSSES[name])]
-        above = above_chance(fitted.frame)
-        for one, two in itertools.product(STEP1, STEP2):
-            parts = [bs.forecast(_with(fit, one, two), later, allow_unconverged=True) for fit in fits]
-            scores = scored(average(parts, seed=seed) if len(parts) > 1 else parts[0])
-            guessed = scores["task"].map(above) <= MAX_ABOVE_CHANCE
-            blocks.append(scores.assign(ladder=name, ratio=ratio, step1=one, step2=two, guessed=guessed))
-        print(name, ratio, len(fitted.runs), len(later.runs), [fit.diagnostics.converged for fit in fits], flush=True)
-    return pd.concat(blocks, ignore_index=True)
+        converged = all(fit.diagnostics.converged for fit in fits)
+        before, after = above_chance(fitted.frame), above_chance(later.frame)
+
+        def scored(size: float | None, step: str, given: tuple[str, ...] = ()) -> pd.DataFrame:
+            parts = [bs.forecast(_with(fit, step, size), later, given=given, allow_unconverged=True) for fit in fits]  # noqa: B023
+            found = (average(parts, seed=seed) if len(parts) > 1 else parts[0]).score()
+            return found.assign(ladder=name, ratio=ratio, size=np.nan if size is None else size, converged=converged)  # noqa: B023
+
+        for size in SIZES:
+            losses = scored(size, "step1")
+            blocks.append(losses[losses["quantity"] == "loss"].assign(step=next(iter(STEPS))))
+            accuracies = scored(size, "step2", ("loss",))
+            blocks.append(accuracies[accuracies["quantity"] == "accuracy"].assign(step=list(STEPS)[1]))
+        whole = scored(None, "step1")
+        whole = whole[whole["quantity"] == "accuracy"].assign(step=BOTH)
+        blocks.append(whole)
+        guessed = before[before <= MAX_ABOVE_CHANCE].index
+        held = whole.groupby("task")["in90"].mean()
+        tasks.append(pd.DataFrame({
+            "ladder": name, "cut": f"1/{ratio:g}", "task": guessed, "above_before": 100 * before[guessed].to_numpy(),
+            "above_beyond": 100 * after[guessed].to_numpy(), "left": (after[guessed] > MAX_ABOVE_CHANCE).to_numpy(),
+            "in90": held[guessed].to_numpy(),
+        }))  # fmt: skip
+    return pd.concat(blocks, ignore_index=True), pd.concat(tasks, ignore_index=True)
 
 
-def _with(fit: bs.Posterior, step1: float, step2: float) -> bs.Posterior:
-    law = fit.law
-    own = {name: law.fields[name].replace(discrepancy=size) for name, size in (("step1", step1), ("step2", step2))}
-    return dataclasses.replace(fit, law=law.replace(**own))
-
-
-def scored(forecast: bs.Forecast) -> pd.DataFrame:
-    """Return the scores of known outcomes, with the interval score at 90 % (Winkler 1972) of accuracies."""
-    scores = forecast.score()
-    draws = forecast.draws["accuracy_run"]
-    keys = pd.MultiIndex.from_frame(scores[["target", "task"]])
-    low, high = (draws.quantile(q, "sample").to_series().reindex(keys).to_numpy() for q in (0.05, 0.95))
-    missed = np.maximum(low - scores["actual"], 0) + np.maximum(scores["actual"] - high, 0)
-    scores["interval_score"] = np.where(scores["quantity"] == "accuracy", high - low + missed * 2 / 0.1, np.nan)
-    return scores[scores["actual"].notna()]
+def _with(fit: bs.Posterior, step: str, size: float | None) -> bs.Posterior:
+    """Return a fit whose law has another error of the slope of a step."""
+    if size is None:
+        return fit
+    own = fit.law.fields[step].replace(discrepancy=size)
+    return dataclasses.replace(fit, law=fit.law.replace(**{step: own}))
 
 
 def figures(seed: int = 0) -> dict[str, float]:
     """Run the backtests of both ladders, print what the rule chooses, and return it by name."""
-    scores = pd.concat([backtests(name, seed) for name in LADDERS], ignore_index=True)
-    return report(scores)
+    found = [backtests(name, seed) for name in LADDERS]
+    return report(*(pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)))
 
 
-def report(scores: pd.DataFrame) -> dict[str, float]:
-    """Print the tables, in Markdown, and return what the rule chooses."""
-    accuracy = scores[scores["quantity"] == "accuracy"].copy()
-    accuracy["mae"] = accuracy["error"].abs()
-    shown = ["mae", "in50", "in90", "width90", "crps", "interval_score"]
-    by_size = accuracy.groupby(["ladder", "step1", "step2"])[shown].mean()
-    overall = by_size.groupby(["step1", "step2"]).mean()
-    show("Accuracies by slope errors, both ladders alike, per cent", (100 * overall).reset_index())
-    best = overall["interval_score"].idxmin()
-    for name in LADDERS:
-        alone = by_size.loc[name]
-        show(f"{name}, per cent", (100 * alone.loc[[best, alone["interval_score"].idxmin()]]).reset_index())
-    chosen = accuracy[(accuracy["step1"] == best[0]) & (accuracy["step2"] == best[1])]
-    guessed = chosen[chosen["guessed"]]
-    left = guessed.groupby(["ladder", "ratio", "task"]).agg(
-        largest=("actual", "max"), widest=("width90", "max"), in90=("in90", "mean")
-    )
-    show("Tasks at chance in all fitted runs, and the largest accuracy beyond the cut", left.reset_index())
-    return {"step1": best[0], "step2": best[1], "guessed": float(len(left)), "cover90": chosen["in90"].mean()}
+def chosen(scores: pd.DataFrame) -> float:
+    """Return the smallest size with which 90 % intervals hold nine tenths of the outcomes; the largest where none does.
+
+    Examples
+    --------
+    >>> chosen(pd.DataFrame({"size": [0.0, 0.0, 0.3, 0.3], "in90": [True, False, True, True]}))
+    0.3
+    """
+    cover = scores.groupby("size")["in90"].mean()
+    enough = cover[cover >= COVER]
+    return float(enough.index.min() if len(enough) else cover.index.max())
+
+
+def report(scores: pd.DataFrame, tasks: pd.DataFrame) -> dict[str, float]:
+    """Print the tables, in Markdown, and return what each ladder chooses for each step, and how tasks left chance."""
+    scores = scores.assign(mae=scores["error"].abs())
+    shown = ["mae", "in50", "in90", "width90"]
+    figures = {}
+    for words, step in STEPS.items():
+        own = scores[scores["step"] == words]
+        show(f"{words}, by error of the slope", _percent(own.groupby(["ladder", "size"])[shown].mean()))
+        figures |= {f"{step}_{name}": chosen(rows) for name, rows in own.groupby("ladder")}
+    whole = scores[scores["step"] == BOTH]
+    show(BOTH, _percent(whole.groupby(["ladder", "ratio"])[[*shown, "crps"]].mean()))
+    show(f"Tasks at chance in all fitted runs (at most {100 * MAX_ABOVE_CHANCE:g} points above), beyond the cut", tasks)
+    cover = whole.groupby("ladder")["in90"].mean()
+    figures |= {f"cover90_{name}": value for name, value in cover.items()}
+    return figures | {"at_chance": float(len(tasks)), "left": float(tasks["left"].sum()), "in90": tasks["in90"].mean()}
+
+
+def _percent(table: pd.DataFrame) -> pd.DataFrame:
+    return (100 * table).reset_index()

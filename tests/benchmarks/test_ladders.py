@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from benchmarks.ladders import CUTS, SPAN, cuts, report
+from benchmarks.ladders import BOTH, CUTS, SPAN, STEPS, chosen, cuts, report
 
 
 def test_no_cut_holds_a_target_and_no_fit_sees_a_later_run(ladder):
@@ -23,15 +23,24 @@ def test_a_study_without_roles_is_cut_as_it_is():
     assert [len(fitted) for _, fitted, _ in cuts(bs.Study.from_frame(runs, flops="6ND"))] == [5, 4]
 
 
-def test_the_rule_takes_the_smallest_interval_score_with_each_ladder_alike(capsys):
+def test_the_rule_takes_the_smallest_error_that_holds_nine_tenths():
+    cover = {0.0: 8, 0.14: 9, 0.3: 10}
+    rows = [(size, i < held) for size, held in cover.items() for i in range(10)]
+    table = pd.DataFrame(rows, columns=["size", "in90"])
+    assert chosen(table) == 0.14
+    assert chosen(table[table["size"] == 0.0]) == 0.0  # none is enough: the largest there is
+
+
+def test_the_report_names_what_each_ladder_chooses_and_how_tasks_left_chance(capsys):
+    common = {"error": 0.1, "in50": True, "width90": 0.3, "crps": 0.1, "ratio": 10.0}
     rows = [
-        (ladder, 10.0, "t", one, 0.1, "accuracy", score, score > 1, 0.2)
-        for ladder, scores in (("olmo_ladder", (1.0, 2.0)), ("ladder_c4", (3.0, 1.0)))
-        for one, score in zip((0.1, 0.2), scores, strict=True)
-        for _ in range(4 if ladder == "ladder_c4" else 1)
+        {"ladder": ladder, "step": step, "size": size, "in90": size >= enough, **common}
+        for ladder, enough in (("one", 0.0), ("two", 0.3))
+        for step in (*STEPS, BOTH)
+        for size in (0.0, 0.3)
     ]
-    names = ["ladder", "ratio", "task", "step1", "step2", "quantity", "interval_score", "guessed", "actual"]
-    scores = pd.DataFrame(rows, columns=names).assign(error=0.1, in50=True, in90=True, width90=0.3, crps=0.1)
-    found = report(scores)
-    assert (found["step1"], found["step2"], found["cover90"]) == (0.2, 0.1, pytest.approx(1.0))
+    tasks = pd.DataFrame({"task": ["a", "b"], "left": [True, False], "in90": [0.5, 1.0]})
+    found = report(pd.DataFrame(rows), tasks)
+    assert (found["step1_one"], found["step1_two"], found["step2_two"]) == (0.0, 0.3, 0.3)
+    assert (found["at_chance"], found["left"], found["in90"]) == (2.0, 1.0, pytest.approx(0.75))
     assert "Tasks at chance in all fitted runs" in capsys.readouterr().out
