@@ -98,7 +98,7 @@ def test_a_table_of_options_shows_what_each_takes():
         ("arviz", ["alpha_N", "'derived', 'log_likelihood'", "elpd_loo"]),
         (
             "own_tables",
-            ["5 5", "run 'b' (row 2)", "['a (seed 0)', 'a (seed 1)', 'b']", "['PIQA', 'SQuAD']", "few-runs"],
+            ["5 5", "run 'b' (row 2)", "['a (seed 0)', 'a (seed 1)', 'b']", "'PIQA', 'SQuAD'", "few-runs"],
         ),
         ("batches", ["Batch(4 studies: 4 converged)"]),
     ],
