@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bayes_scaling.errors import LawError, StudyError, suggest
 from bayes_scaling.models import LAWS
-from bayes_scaling.study.reading import SYMBOLS, remedy
+from bayes_scaling.study.reading import SYMBOLS, loss_columns, remedy
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -22,10 +22,11 @@ SINGLE = ("chinchilla", "power_law")
 """The laws that columns of one loss call for, in whose place a forecast averages several."""
 
 
-def law_by_name(name: str) -> Law:
+def law_by_name(name: str, study: Study | None = None) -> Law:
     """Return a law with its own priors, by its name in :data:`bayes_scaling.models.LAWS` or its class name.
 
-    A law in one column of the user's choice takes it after a colon.
+    A law in one column of the user's choice takes it after a colon, and the two-step law its loss; without one it
+    describes the losses of ``study`` together, and goes through the first.
 
     Raises
     ------
@@ -43,6 +44,9 @@ def law_by_name(name: str) -> Law:
         raise LawError(f"There is no law {name!r}; {suggest(name, LAWS)}")
     module = names[name]
     law = getattr(importlib.import_module(f"bayes_scaling.models.{module}"), LAWS[module])
+    losses = (column,) if column else tuple(loss_columns(study.frame)) if study is not None else ()
+    if "feature" in law.notes and losses:
+        return law(feature=losses[0], jointly=losses)
     if not chosen:
         return law()
     if "column" not in law.notes or not column:
@@ -55,8 +59,8 @@ def law_by_name(name: str) -> Law:
 def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     """Return the law a study calls for: its name, and the one or more variants whose forecasts are averaged.
 
-    Tasks call for the two-step law (through the task loss and the C4 loss, where both are there, and in a single step
-    where neither is), parameters and tokens for Chinchilla, FLOPs alone for a power law.
+    Tasks call for the two-step law (through each loss that is there, and in a single step where none is),
+    parameters and tokens for Chinchilla, FLOPs alone for a power law.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     columns = set(study.frame.columns)
     sized = {SYMBOLS["N"], SYMBOLS["D"]} <= columns
     if {"task", "accuracy"} <= columns and (sized or SYMBOLS["C"] in columns):
-        laws = two_step_routes(columns)
+        laws = two_step_routes(study)
         return ("two_step" if laws[0].route else "two_step in a single step"), laws
     for name, symbols in (("chinchilla", "ND"), ("power_law", "C")):
         if {SYMBOLS[s] for s in symbols} <= columns:
@@ -78,11 +82,10 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     )
 
 
-def two_step_routes(columns: set[str]) -> tuple[Law, ...]:
-    """Return the two-step law through each loss among ``columns``; in a single step where there is none."""
+def two_step_routes(study: Study) -> tuple[Law, ...]:
+    """Return the two-step law through each loss of a study; in a single step where there is none."""
     from bayes_scaling.models.two_step import routes, single_step
 
-    present = [law for law in routes() if law.feature in columns]
-    if len(present) == 1:
-        return (present[0].replace(jointly=(present[0].feature,)),)
-    return tuple(present) or (single_step(lean=True, by_compute=not {SYMBOLS["N"], SYMBOLS["D"]} <= columns),)
+    losses = loss_columns(study.frame)
+    sized = {SYMBOLS["N"], SYMBOLS["D"]} <= set(study.frame.columns)
+    return routes(losses) if losses else (single_step(lean=True, by_compute=not sized),)

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
+import pandas as pd
 
+from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
-from bayes_scaling.law.fields import prior
+from bayes_scaling.law.fields import data_field, prior
+from bayes_scaling.law.noise import ClippedNormal
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
+from bayes_scaling.study.validation import floats
 
-__all__ = ["SigmoidAccuracy"]
+if TYPE_CHECKING:
+    from bayes_scaling.study.study import Study
+
+__all__ = ["SigmoidAccuracy", "per_question"]
 
 
 class SigmoidAccuracy(Law):
@@ -24,7 +32,10 @@ class SigmoidAccuracy(Law):
     .. math:: \mathrm{acc}(L) = f + (c - f)\, \mathrm{sigmoid}\!\left(b - k\, \frac{(L/L_0)^\lambda - 1}{\lambda}\right)
 
     with L a task loss in bits per byte or a language-model loss in nats per token, L0 its geometric mean over the
-    fitted runs, and accuracies as fractions.  ``bend`` 1 is a sigmoid in L, 0 a sigmoid in log L.
+    fitted runs, and accuracies as fractions.  ``bend`` 1 is a sigmoid in L, 0 a sigmoid in log L.  The floor f is
+    chance c0 shifted on the logit scale, :math:`f = c_0 e^s / (1 - c_0 + c_0 e^s)`; where guessing is never right
+    (chance 0: exact match, pass rates) it is 0.  Outcomes are normal around the curve, and those below 0 or above 1
+    are 0 or 1: an accuracy of exactly 0 is one that noise could not lower further.
 
     References
     ----------
@@ -50,14 +61,16 @@ class SigmoidAccuracy(Law):
         reason="Accuracy c at zero loss.  Near one: labels are not perfect.",
     )
     centre: Prior = prior(
-        default=dist.Normal(-0.5, 1.5),
+        default=dist.Normal(-2.0, 3.0),
         unit="log odds",
-        reason="b, the log odds between floor and ceiling at L0.  Weak.",
+        reason="b, the log odds between floor and ceiling at L0.  Weak: from tasks solved by all runs to tasks that "
+        "runs of a tenth of the loss would still guess.  A narrower prior promises a curve where all runs guess.",
     )
     slope: Prior = prior(
-        default=dist.LogNormal(math.log(4.0), 0.5),
+        default=dist.LogNormal(math.log(5.0), 0.5),
         unit="log odds per log loss",
-        reason="k, how fast the log odds rise as the log loss falls, at L0.",
+        reason="k, how fast the log odds rise as the log loss falls, at L0.  Between 2 and 12 for losses of tasks and "
+        "of text: tasks of one ladder differ by a factor of three.",
     )
     bend: Prior = prior(
         default=dist.Normal(0.0, 0.25),
@@ -66,9 +79,10 @@ class SigmoidAccuracy(Law):
         "ladder, accuracy given loss is forecast best there, and too low with a sigmoid in L.",
     )
     sigma: Prior = prior(
-        default=dist.LogNormal(math.log(0.006), 0.5),
+        default=dist.LogNormal(math.log(0.008), 1.0),
         unit="fraction",
-        reason="Scatter of accuracy between runs of equal loss, a fraction (0.006 is 0.6 points).",
+        reason="Scatter of accuracy between runs of equal loss, a fraction (0.008 is 0.8 points).  Wide: from a tenth "
+        "of a point, where all runs guess, to the scatter of tasks that some runs answer with yes throughout.",
     )
     discrepancy: Prior = prior(
         default=0.14,
@@ -76,7 +90,15 @@ class SigmoidAccuracy(Law):
         reason="How wrong the slope may be below the smallest fitted loss (a fraction, standard deviation).",
     )
 
+    shared_questions: float = data_field(
+        default=0.8,
+        about="Share of the binomial variance that is not noise, because all models answer the same questions; the "
+        "rest is known to be noise, where a column ``questions`` says how many there are.  Runs of the first ladder "
+        "scatter around their curves by at least 0.45 of the binomial standard deviation, a fifth of the variance.",
+    )
+
     outcome = "accuracy"
+    indicators: ClassVar = ("chance",)  # may be zero
     unit = "fraction"
     equation = r"a = f + (c - f)\, \mathrm{sigmoid}(b - k ((L / L_0)^\lambda - 1) / \lambda)"
     pooling: ClassVar = {"slope": 0.3, "bend": 0.2}
@@ -94,7 +116,9 @@ class SigmoidAccuracy(Law):
         centre = u["centre"] + slope * box_cox(best, bend)
         chance = runs["chance"] if jnp.ndim(runs["chance"]) == jnp.ndim(slope) else runs["chance"][0]
         above = chance + (1 - chance) * jax.nn.sigmoid(centre - slope * box_cox(worst, bend))
-        return {**u, "centre": centre, "floor": u["floor"] - (logit(above) - logit(chance))}
+        guessed = chance > 0  # a floor at 0 does not move
+        shift = logit(jnp.where(guessed, above, 0.5)) - logit(jnp.where(guessed, chance, 0.5))
+        return {**u, "centre": centre, "floor": u["floor"] - shift}
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
         p = parameters
@@ -103,8 +127,18 @@ class SigmoidAccuracy(Law):
         return between(odds + slope_error * p["slope"] * step, runs["chance"], p["floor"], p["ceiling"])
 
     def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:
-        """Return a normal around the curve."""
-        return dist.Normal(mean, sigma)
+        """Return a normal around the curve, clipped to 0 and 1."""
+        return ClippedNormal(mean, sigma)
+
+    def noise_of(self, runs: Arrays, mean: jax.Array, sigma: jax.Array) -> jax.Array:
+        """Return the noise of each accuracy: what is learnt, and its part of the binomial error of its questions."""
+        known = (1 - self.shared_questions) * mean * (1 - mean) * runs["per_question"]
+        return jnp.sqrt(sigma**2 + known)
+
+    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return (runs, observed) for this law from a study, with the inverse of its number of questions."""
+        runs, observed = super().arrays(study)
+        return {**runs, "per_question": per_question(study)[0]}, observed
 
 
 def box_cox(log_ratio: jax.Array, bend: jax.Array) -> jax.Array:
@@ -117,8 +151,32 @@ def box_cox(log_ratio: jax.Array, bend: jax.Array) -> jax.Array:
 
 def between(odds: jax.Array, chance: jax.Array, floor: jax.Array, ceiling: jax.Array) -> jax.Array:
     """Return the accuracy at given log odds between a floor near chance and a ceiling."""
-    low = jax.nn.sigmoid(logit(chance) + floor)
+    odds_of_floor = chance * jnp.exp(floor)
+    low = odds_of_floor / (1 - chance + odds_of_floor)
     return low + (ceiling - low) * jax.nn.sigmoid(odds)
+
+
+def per_question(study: Study) -> np.ndarray:
+    """Return one over the number of questions of each task, in the order of the table; 0 where no column tells.
+
+    Raises
+    ------
+    StudyError
+        A task has different numbers, or one that is not positive.
+    """
+    table = study.frame if "questions" in study.frame else study.frame.assign(questions=np.nan)
+    numbers = floats(table, "questions")
+    tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
+    found = []
+    for task, known in numbers.groupby(tasks, sort=False):
+        given = known.dropna().unique()
+        if len(given) > 1 or (given <= 0).any():
+            raise StudyError(
+                f"The task {task!r} of study {study.name!r} has {', '.join(f'{n:g}' for n in given[:4])} questions; "
+                "give one positive number for all its runs, or leave the column out."
+            )
+        found.append(float((1 / given).sum()))
+    return np.asarray(found)
 
 
 def logit(share: jax.Array) -> jax.Array:

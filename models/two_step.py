@@ -12,7 +12,6 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.noise import SharedNoise
@@ -22,8 +21,8 @@ from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope
 from bayes_scaling.models.chinchilla import Chinchilla
 from bayes_scaling.models.power_law import PowerLaw
 from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
+from bayes_scaling.models.task_arrays import LATENT, labels, task_arrays
 from bayes_scaling.study.card import AS_GIVEN
-from bayes_scaling.study.panel import Panel
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -36,11 +35,7 @@ IRREDUCIBLE = dist.LogNormal(0.0, 1.0)
 SHARED_EXPONENT = dist.LogNormal(math.log(0.3), 0.15)
 """Prior of the exponent that the series of a ladder share: each may differ from it, so that it needs no heavy tails."""
 
-CHANCE = "chance: the accuracy of guessing, 0.25 for four choices"
-NO_LOSS = "without a loss, single_step() goes straight to accuracy, as the commands do where no --law is given"
-
 WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
-LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
 
 
 class TwoStep(Law):
@@ -81,14 +76,13 @@ class TwoStep(Law):
     )
     feature: str | None = option(
         default="task_loss",
-        about="The loss that step 2 reads: ``task_loss`` (bits per byte), ``c4_loss`` (nats per token) or "
-        "``task_ce`` (nats). None goes in a single step: no loss is observed, and step 1 is a latent index; "
-        "see :func:`.single_step`.",
+        about="The loss that step 2 reads, a column of any name and unit, one per task or shared by the tasks.  None "
+        "goes in a single step: no loss is observed, and step 1 is a latent index; see :func:`.single_step`.",
     )
     jointly: tuple[str, ...] = option(
         default=("task_loss", "c4_loss"),
-        about="Losses that step 1 describes together; ``feature`` is always one of them.  More series pin the run "
-        "effects and the pooled exponents.",
+        about="Columns of losses that step 1 describes together; ``feature`` is always one of them.  More series pin "
+        "the run effects and the pooled exponents.  :func:`.routes` sets both from the losses there are.",
     )
     pool: float | None = data_field(
         default=1.0,
@@ -139,11 +133,6 @@ class TwoStep(Law):
         return {"accuracy": "fraction"} if self.feature is None else {"loss": AS_GIVEN, "accuracy": "fraction"}
 
     @property
-    def series_units(self) -> dict[str, str]:
-        """Units of the loss columns a ladder has, which the priors were stated for."""
-        return {"task_loss": "bits per byte", "c4_loss": "nats per token", "task_ce": "nats"}
-
-    @property
     def series(self) -> tuple[str, ...]:
         """The loss columns of step 1."""
         if self.feature is None:
@@ -191,12 +180,15 @@ class TwoStep(Law):
             numpyro.deterministic("accuracy_mean", accuracy(mean[:, feature]))
         final = accuracy(loss[:, feature])
         if self.windows:
-            self._windowed(final, accuracy, curve, observed, loss[:, feature])
+            self._windowed(final, accuracy, curve, observed, loss[:, feature], runs)
         else:
-            with numpyro.plate("run", jnp.shape(mean)[0]):
-                observe("accuracy", self.step2.likelihood(final, curve["sigma"]).to_event(1), observed)
+            with numpyro.plate("run", jnp.shape(mean)[0], dim=-2):
+                observe("accuracy", self._around(final, curve["sigma"], runs), observed)
         for name, value in self.step1.derived(columns, **own).items():
             numpyro.deterministic(name, value)
+
+    def _around(self, mean: jax.Array, sigma: jax.Array, runs: Arrays) -> dist.Distribution:
+        return self.step2.likelihood(mean, self.step2.noise_of(runs, mean, sigma))
 
     def _losses(self, mean: jax.Array, observed: Arrays | None) -> jax.Array:
         """Observe the losses of each run, their shared effect integrated out."""
@@ -206,7 +198,13 @@ class TwoStep(Law):
             return observe("loss", dist.TransformedDistribution(noise, dist.transforms.ExpTransform()), observed)
 
     def _windowed(
-        self, final: jax.Array, accuracy: Any, curve: Arrays, observed: Arrays | None, loss: jax.Array
+        self,
+        final: jax.Array,
+        accuracy: Any,
+        curve: Arrays,
+        observed: Arrays | None,
+        loss: jax.Array,
+        runs: Arrays,
     ) -> None:
         """Observe final accuracies together with window means of earlier checkpoints of the same run.
 
@@ -218,8 +216,8 @@ class TwoStep(Law):
         anneal = pooled("anneal", self.anneal, None, jnp.shape(final)[1])
         if observed is None:
             scale = jnp.sqrt(wander**2 + curve["sigma"] ** 2)
-            with numpyro.plate("run", jnp.shape(final)[0]):
-                observe("accuracy", self.step2.likelihood(final, scale).to_event(1), None)
+            with numpyro.plate("run", jnp.shape(final)[0], dim=-2):
+                observe("accuracy", self._around(final, scale, runs), None)
             return
         values = jnp.concatenate([observed["accuracy"][:, :, None], observed["accuracy_windows"]], axis=-1)
         present = jnp.isfinite(values).all(axis=-1)
@@ -257,60 +255,39 @@ class TwoStep(Law):
     # -- the data ---------------------------------------------------------------------------------------------------
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return (runs, observed): losses of shape (run, series), accuracies of shape (run, task)."""
-        needed = ["run", "task", "chance", "accuracy", *self.series]
-        if missing := [column for column in needed if column not in study.frame]:
-            raise StudyError(
-                f"{self.name} needs {', '.join(needed)} in one row per run and task, and study {study.name!r} lacks "
-                f"{', '.join(missing)} ({NO_LOSS if set(missing) <= set(self.series) else CHANCE})."
-            )
-        panel = Panel.of(study)
-        for column in ("chance", "accuracy", *self.series):
-            study.column(column)  # refuses entries that no fit can use
+        """Return (runs, observed): losses of shape (run, series), accuracies of shape (run, task).
+
+        Accuracies may be missing, and so may rows of a task; losses may not.
+        """
+        panel, runs, observed = task_arrays(self.name, study, self.series, self.feature, self.windows)
         columns = self.input_arrays(panel.runs)
-        chance = panel.tasks["chance"].to_numpy(dtype=float)
-        observed = {"accuracy": panel.wide("accuracy")}
-        if self.feature is None:  # a latent index in place of a loss, 1 at its floor
-            level, feature = np.full(len(chance), LATENT[1]), np.arange(len(chance))
-            extent = np.stack([np.full(len(chance), LATENT[0]), np.full(len(chance), LATENT[2])])
-        else:
-            series = panel.series(self.series)
-            of_feature = np.array([i for i, (column, _) in enumerate(series.values()) if column == self.feature])
-            feature = np.broadcast_to(of_feature, chance.shape)
-            observed["loss"] = np.stack([values for _, values in series.values()], axis=1)
-            level = np.exp(np.log(observed["loss"]).mean(axis=0))
-            extent = np.stack([observed["loss"].min(axis=0), observed["loss"].max(axis=0)])
-        for name in ("accuracy", self.feature) if self.windows else ():
-            steps = [panel.wide(f"{name}_window{i}") for i in range(1, self.windows + 1)]
-            observed[f"{'accuracy' if name == 'accuracy' else 'loss'}_windows"] = np.stack(steps, axis=-1)
-        extra = {"loss0": level, "chance": chance, "feature": feature, "range": extent}
-        return {**columns, **self.references(columns), **extra}, observed
+        return {**columns, **self.references(columns), **runs}, observed
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
-        panel = Panel.of(study)
-        tasks = list(panel.tasks.index)
-        labels = tasks if self.feature is None else list(panel.series(self.series))
         by_series = [f"{n}{end}" for n in self.step1.priors for end in ("", "_offset")]
         by_series += ["sigma", "A", "B", "loss", "loss_mean"]
         by_task = [f"accuracy_{n}{end}" for n in self.step2.priors for end in ("", "_offset")]
         by_task += ["accuracy", "accuracy_mean", "wander", "anneal"]
         dims = {n: ["series"] for n in by_series} | {n: ["task"] for n in by_task}
         dims |= {"loss_windows": ["task", "window"], "accuracy_windows": ["task", "window"]} if self.windows else {}
-        return dims, {"series": labels, "task": tasks}
+        return dims, labels(study, self.series, self.feature)
 
 
-def routes(**changes: Any) -> tuple[TwoStep, TwoStep]:
-    """Return the two laws whose forecasts the ladder averages: accuracy read off the task loss, and off the C4 loss.
+def routes(losses: Sequence[str] = ("task_loss", "c4_loss"), **changes: Any) -> tuple[TwoStep, ...]:
+    """Return the laws whose forecasts a ladder averages: accuracy read off each of its losses.
 
-    Within the ladder the average forecasts at least as well as either route alone, and neither is best throughout;
-    the two share one compiled program.
+    Within the ladder of Bhagia et al. the average of task loss and C4 loss forecasts at least as well as either route
+    alone, and neither is best throughout; all routes share one compiled program.
 
     Parameters
     ----------
+    losses : sequence of str
+        Columns of losses, of any names: one per task or shared by the tasks.  All are described together.
     **changes
-        Passed to both laws.
+        Other fields of the laws.
     """
-    return TwoStep(feature="task_loss", **changes), TwoStep(feature="c4_loss", **changes)
+    losses = (losses,) if isinstance(losses, str) else tuple(losses)
+    return tuple(TwoStep(**{"feature": loss, "jointly": losses, **changes}) for loss in losses)
 
 
 def single_step(*, by_compute: bool = False, lean: bool = False, **changes: Any) -> TwoStep:

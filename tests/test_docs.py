@@ -96,7 +96,10 @@ def test_a_table_of_options_shows_what_each_takes():
     [
         ("numpyro", ["'N0': ()", "loss dist 20", "['sigma', 'E', 'reducible', 'split', 'alpha_N', 'alpha_D']"]),
         ("arviz", ["alpha_N", "'derived', 'log_likelihood'", "elpd_loo"]),
-        ("own_tables", ["5 5", "run 'b' (row 2)", "['a (seed 0)', 'a (seed 1)', 'b']", "['PIQA', 'ARC']", "few-runs"]),
+        (
+            "own_tables",
+            ["5 5", "run 'b' (row 2)", "['a (seed 0)', 'a (seed 1)', 'b']", "'PIQA', 'SQuAD'", "few-runs"],
+        ),
         ("batches", ["Batch(4 studies: 4 converged)"]),
     ],
 )

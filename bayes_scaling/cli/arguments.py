@@ -28,10 +28,11 @@ __all__ = [
     "parse_columns",
     "parse_inputs",
     "parse_pairs",
+    "read_chance",
     "read_numbers",
 ]
 
-RESERVED = ("name", "card", "frame", "where", "drop_missing", "unit")
+RESERVED = ("name", "card", "frame", "where", "drop_missing", "unit", "accuracy_columns")
 
 
 def open_study(name: str, columns: Sequence[str] | None = None, flops: str | None = None, **options: Any) -> Study:
@@ -46,7 +47,8 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     flops : str, optional
         What ``--flops`` says.
     **options
-        ``where``, ``drop_missing`` and ``unit``, as in :meth:`bayes_scaling.Study.from_frame`.
+        ``where``, ``drop_missing``, ``unit``, ``accuracy_columns`` and ``chance``, as in
+        :meth:`bayes_scaling.Study.from_frame`.
     """
     carried = name in available()
     path = Path(name)
@@ -55,7 +57,8 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     study = load_study(name) if carried else None
     table = study.frame if study is not None else read_table(path)
     mapping = parse_columns(columns or (), map(str, table.columns))
-    options |= {**mapping, **({"flops": flops} if flops else {})}
+    options = {**{n: v for n, v in options.items() if n != "chance" or v is not None}, **mapping}
+    options |= {"flops": flops} if flops else {}
     if study is None:
         return Study.from_frame(table, name=path.stem, **options)
     if not any(options.values()):
@@ -92,7 +95,7 @@ def parse_columns(given: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
 def choose_laws(study: Study, law: str | None, priors: Sequence[str] | None = None) -> tuple[str, tuple[Law, ...]]:
     """Return the law of ``--law``, or those that the study's columns call for, with ``--prior``, and their name."""
-    name, laws = (law, (law_by_name(law),)) if law else default_laws(study)
+    name, laws = (law, (law_by_name(law, study),)) if law else default_laws(study)
     return name, tuple(with_priors(one, priors) for one in laws)
 
 
@@ -205,6 +208,26 @@ def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] |
     if flops == SIX_N_D and "flops" not in inputs and {"n_params", "tokens"} <= set(inputs):
         inputs["flops"] = float(six_n_d.cost(inputs["n_params"], inputs["tokens"]))
     return inputs
+
+
+def read_chance(text: str | None) -> str | float | dict[str, float] | None:
+    """Read ``--chance``: a number, numbers by task, or the name of a column.
+
+    Examples
+    --------
+    >>> read_chance("0.25"), read_chance("PIQA=0.5,ARC=0.25"), read_chance("guess")
+    (0.25, {'PIQA': 0.5, 'ARC': 0.25}, 'guess')
+    """
+    if text is None:
+        return None
+    if "=" not in text:
+        number = number_of(text)
+        return text if number != number else number
+    pairs = {task: number_of(value) for task, value in parse_pairs(text, "--chance", "PIQA=0.5", StudyError).items()}
+    for task, value in pairs.items():
+        if value != value:
+            raise StudyError(f"--chance {text!r} has no number for {task}; write it like {task}=0.25.")
+    return pairs
 
 
 def read_numbers(text: str, what: str, example: str) -> np.ndarray:

@@ -10,9 +10,11 @@ import typer
 
 from bayes_scaling.cli.options import (
     OVERRIDE,
+    AccuracyColumns,
     Adapt,
     AllowUnconverged,
     Chains,
+    Chance,
     Columns,
     Draws,
     DropMissing,
@@ -49,6 +51,8 @@ def forecast(
     where: Where = None,
     drop_missing: DropMissing = False,
     unit: Unit = None,
+    accuracy_columns: AccuracyColumns = None,
+    chance: Chance = None,
     prior: Priors = None,
     flops: Annotated[str | None, typer.Option(help="6ND: compute FLOPs as 6 x parameters x tokens.")] = None,
     out: Out = None,
@@ -62,7 +66,7 @@ def forecast(
     quiet: Quiet = False,
 ) -> Any:
     """Fit a law to the small runs of a study and forecast the large ones."""
-    from bayes_scaling.cli.arguments import averages, choose_laws, choose_targets, choose_tasks, open_study
+    from bayes_scaling.cli.arguments import averages, choose_laws, choose_targets, choose_tasks, open_study, read_chance
     from bayes_scaling.files import check_writable
     from bayes_scaling.forecasts.forecast import average
     from bayes_scaling.forecasts.predict import forecast as forecast_by
@@ -74,7 +78,8 @@ def forecast(
     from bayes_scaling.reporting.result import Result
     from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
-    table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit)
+    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance)}
+    table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit, **wide)
     name, laws = choose_laws(table, None if law == AVERAGE else law, prior)
     table = choose_tasks(table, laws[0], tuple(task or ()))
     targets = choose_targets(table, tuple(target or ()), flops)

@@ -10,9 +10,11 @@ import typer
 
 __all__ = [
     "OVERRIDE",
+    "AccuracyColumns",
     "Adapt",
     "AllowUnconverged",
     "Chains",
+    "Chance",
     "Columns",
     "Draws",
     "DropMissing",
@@ -42,6 +44,12 @@ DropMissing: TypeAlias = Annotated[
 ]
 Unit: TypeAlias = Annotated[
     str | None, typer.Option(help="Unit of the loss, such as 'nats per token': names it, converts nothing.")
+]
+AccuracyColumns: TypeAlias = Annotated[
+    str | None, typer.Option(help="Columns of a wide table that hold a task's accuracy each: PIQA,ARC or TASK_acc.")
+]
+Chance: TypeAlias = Annotated[
+    str | None, typer.Option(help="Accuracy of guessing: 0.25, or by task, PIQA=0.5,ARC=0.25; or your column of it.")
 ]
 Priors: TypeAlias = Annotated[
     list[str] | None,

@@ -8,8 +8,9 @@ import numpyro.distributions as dist
 from numpyro.distributions.distribution import ExpandedDistribution, Independent, MaskedDistribution
 
 from bayes_scaling.errors import LawError
+from bayes_scaling.law.noise import ClippedNormal
 
-__all__ = ["conditionals", "counted", "factorises"]
+__all__ = ["conditionals", "counted", "factorises", "places"]
 
 WRAPPERS = (ExpandedDistribution, Independent, MaskedDistribution)
 
@@ -77,3 +78,16 @@ def counted(fn: dist.Distribution) -> jax.Array | bool:
 def factorises(fn: dist.Distribution) -> bool:
     """Say whether the entries of an event are independent given the parameters."""
     return factorises(fn.base_dist) if isinstance(fn, WRAPPERS) else fn.event_dim == 0
+
+
+def places(fn: dist.Distribution, value: jax.Array) -> jax.Array:
+    """Return where outcomes lie in their distributions, between 0 and 1; where a value has mass, the middle of it.
+
+    Parameters
+    ----------
+    fn : numpyro.distributions.Distribution
+        Univariate, as :func:`conditionals` returns it.
+    value : array
+        The outcomes.
+    """
+    return fn.mid_cdf(value) if isinstance(fn, ClippedNormal) else fn.cdf(value)

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_scaling.errors import BayesScalingError, suggest
-from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises
+from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises, places
 from bayes_scaling.inference.padding import bucket, pad, pad_study
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.inference.precision import double_precision
@@ -153,6 +153,8 @@ def score(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> Scores:
 def cumulative(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> dict[str, np.ndarray]:
     """Return each outcome's place in its distribution: P(outcome <= observed), shape (sample, run, ...) by site.
 
+    An outcome that has mass, such as an accuracy of exactly 0, has its place in the middle of it.
+
     Like the densities of :func:`score`, it is conditional on the others of the run where they share noise, and NaN
     where an outcome is left out.  Arguments are those of :func:`score`.
     """
@@ -191,7 +193,7 @@ def _cumulative(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> dict
     def one(latent: Arrays) -> dict[str, jax.Array]:
         seen = observed_sites(run_model(law, runs, observed, latent=latent))
         return {
-            name: jnp.where(counted(fn), conditionals(fn, value).cdf(value), jnp.nan)
+            name: jnp.where(counted(fn), places(conditionals(fn, value), value), jnp.nan)
             for name, (fn, value) in seen.items()
         }
 

@@ -253,7 +253,7 @@ class Law(Hooks):
             numpyro.deterministic(f"{self.outcome}_mean", mean)
         sigma = parameters["sigma"] if fitted is None else self.beyond(parameters["sigma"])
         with numpyro.plate("run", jnp.shape(mean)[0]):
-            sigma = with_known_error(sigma, mean, observed)
+            sigma = self.noise_of(runs, mean, with_known_error(sigma, mean, observed))
             observe(self.outcome, self.likelihood(mean, sigma), observed)
 
     # -- the data ---------------------------------------------------------------------------------------------------

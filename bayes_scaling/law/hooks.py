@@ -130,6 +130,20 @@ class Hooks:
         """Return the noise of runs that were not fitted, from that of fitted ones: the same."""
         return sigma
 
+    def noise_of(self, runs: Arrays, mean: jax.Array, sigma: jax.Array) -> jax.Array:
+        """Return the noise of each outcome: what is learnt, and what is known of it beforehand; the learnt one alone.
+
+        Parameters
+        ----------
+        runs : mapping of str to array
+            Columns and references, as for :meth:`at`.
+        mean : array
+            Expected outcomes.
+        sigma : array
+            What is learnt.
+        """
+        return sigma
+
     def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Map the sampler's coordinates to unconstrained parameters; override it to straighten a curved posterior.
 

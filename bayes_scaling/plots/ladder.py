@@ -175,9 +175,9 @@ def _levels(forecast: Forecast, quantity: str, **where: str) -> pd.DataFrame:
 def _label_ladder(panels: np.ndarray, path: ForecastPath, *, top: bool = True, bottom: bool = True) -> None:
     """Name the axes with their units and, on the top row, the steps and the targets."""
     step1, step2, chain = panels
-    law = path.posteriors[0].law
-    route = str(law.route)
-    loss = f"{route.replace('_', ' ')} ({law.series_units.get(route, law.quantities['loss'])})"
+    fit = path.posteriors[0]
+    route = str(fit.law.route)
+    loss = f"{route.replace('_', ' ')} ({fit.series_units[route]})"
     step1.set_ylabel(loss)
     step2.set_ylabel("accuracy (%)")
     chain.set_ylabel("accuracy (%)")

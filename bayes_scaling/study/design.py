@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.problems import Problem, Problems
+from bayes_scaling.study.chance import at_chance
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
 from bayes_scaling.study.reading import as_rows, one_row_a_run, symbol_of
 from bayes_scaling.study.study import Study, require_study
@@ -62,6 +63,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``flops-6nd``: runs whose FLOPs differ from 6ND by more than a factor of two
         - ``perplexity``: losses larger than any in nats per token, as perplexities are
         - ``wrong-way``: an outcome that gets worse with compute (rank correlation above 0.5)
+        - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
         - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
         - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)
         - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), or several
@@ -88,7 +90,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_plane(runs, inputs),
         *_reach(training, aims, inputs),
-        *_bending(runs, training.frame), *_compute(runs), *_outcomes(runs),
+        *_bending(runs, training.frame), *_compute(runs), *_outcomes(runs), *at_chance(training.frame),
     ))  # fmt: skip
 
 

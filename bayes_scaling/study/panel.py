@@ -41,24 +41,17 @@ class Panel:
         Raises
         ------
         StudyError
-            The study has no column ``run`` or ``task``, or some run lacks a task.
+            The study has no column ``run`` or ``task``.
         """
         frame = study.frame
         for key in ("run", "task"):
             if key not in frame:
                 raise StudyError(f"Study {study.name!r} has no column {key!r}; give one row per run and task.")
         runs, tasks = frame.drop_duplicates("run"), frame.drop_duplicates("task").set_index("task")
-        rows = frame.set_index(["run", "task"])
-        absent = pd.MultiIndex.from_product([runs["run"], tasks.index]).difference(rows.index)
-        if len(absent):
-            run, task = absent[0]
-            raise StudyError(
-                f"Run {run!r} of study {study.name!r} has no task {task!r}; give every run the same tasks."
-            )
-        return cls(runs, tasks, rows)
+        return cls(runs, tasks, frame.set_index(["run", "task"]))
 
     def wide(self, column: str) -> np.ndarray:
-        """Return one column as an array, shape (run, task); NaN where the table has none."""
+        """Return one column as an array, shape (run, task); NaN where the table has no entry, or no such row."""
         table = self.rows[column].unstack("task")
         return table.loc[self.runs["run"], self.tasks.index].to_numpy(dtype=float)
 
@@ -67,12 +60,24 @@ class Panel:
         return len(self.tasks) > 1 and bool((self.rows.groupby(level="run")[column].nunique() == 1).all())
 
     def series(self, columns: tuple[str, ...]) -> dict[str, tuple[str, np.ndarray]]:
-        """Return {label: (column, values of shape (run,))}: one series per task, or a single one if it is shared."""
+        """Return {label: (column, values of shape (run,))}: one series per task, or a single one if it is shared.
+
+        Raises
+        ------
+        StudyError
+            A run lacks the loss of a task.
+        """
         found = {}
         for column in columns:
-            values = self.wide(column)
             if self.shared(column):
-                found[column] = (column, values[:, 0])
-            else:
-                found |= {f"{column}:{task}": (column, values[:, i]) for i, task in enumerate(self.tasks.index)}
+                found[column] = (column, self.runs[column].to_numpy(dtype=float))
+                continue
+            values = self.wide(column)
+            if (absent := np.argwhere(np.isnan(values))).size:
+                run, task = self.runs["run"].iloc[absent[0, 0]], self.tasks.index[absent[0, 1]]
+                raise StudyError(
+                    f"Run {run!r} has no {column} of task {task!r}; give every run the same tasks, or use a loss that "
+                    "its tasks share."
+                )
+            found |= {f"{column}:{task}": (column, values[:, i]) for i, task in enumerate(self.tasks.index)}
         return found

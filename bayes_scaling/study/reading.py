@@ -20,6 +20,7 @@ __all__ = [
     "as_rows",
     "as_table",
     "column_of",
+    "loss_columns",
     "one_row_a_run",
     "read_table",
     "recognised",
@@ -38,6 +39,9 @@ USUAL = {
     "steps": ("_step", "trainer/global_step", "train/global_step"),
 }
 """What exports of experiment trackers call our columns; read where one of them is there and ours is not."""
+
+LOSS = re.compile(r"(.*[^a-z])?loss")
+USUAL_LOSSES = ("task_loss", "c4_loss", "loss")
 
 PANEL = re.compile(r".+ - .+")  # 'run - metric', a column of the export of one picture
 
@@ -149,6 +153,18 @@ def _size_or_self(value: Any) -> Any:
 def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:
     """Return the first row of each run; every row where runs have no names."""
     return table.drop_duplicates("run") if "run" in table else table
+
+
+def loss_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns of a table that are losses by their names: ``task_loss``, ``c4_loss`` and ``loss`` first.
+
+    Examples
+    --------
+    >>> loss_columns(pd.DataFrame(columns=["pile_loss", "loss_sd", "c4_loss", "accuracy"]))
+    ['c4_loss', 'pile_loss']
+    """
+    found = [str(name) for name in table.columns if LOSS.fullmatch(str(name))]
+    return sorted(found, key=lambda name: USUAL_LOSSES.index(name) if name in USUAL_LOSSES else len(USUAL_LOSSES))
 
 
 # -- names of columns -----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bayes_scaling.study.flops import with_flops
 from bayes_scaling.study.reading import (
     as_table,
     column_of,
+    loss_columns,
     one_row_a_run,
     read_table,
     recognised,
@@ -25,6 +26,7 @@ from bayes_scaling.study.reading import (
 )
 from bayes_scaling.study.selection import kept_by, replicates, unfinished, without_gaps
 from bayes_scaling.study.validation import CANONICAL, LOSS_ERROR, checked, numeric, with_numbers
+from bayes_scaling.study.wide import lengthened
 
 __all__ = ["Study", "require_studies", "require_study"]
 
@@ -94,6 +96,8 @@ class Study:
         where: str | None = None,
         drop_missing: bool = False,
         unit: str | None = None,
+        accuracy_columns: str | Sequence[str] | None = None,
+        chance: str | float | Mapping[str, float] | None = None,
         **columns: str,
     ) -> Study:
         """Check a table and make it a study.
@@ -118,8 +122,13 @@ class Study:
         drop_missing : bool
             Leave out the rows in which a column that is checked is missing or infinite; ``remarks`` says which.
         unit : str, optional
-            Unit of ``loss``, or of ``task_loss`` where there is no ``loss``: ``"nats per token"``, ``"bits per byte"``.
+            Unit of ``loss``, or of ``task_loss`` or the first other loss where there is none: ``"nats per token"``.
             It names what forecasts are in and converts nothing; by default the card's, or "as given".
+        accuracy_columns : str or sequence of str, optional
+            Of a wide table, the columns that hold the accuracy of a task each: their names, or a rule such as
+            ``"accuracy_TASK"`` or ``"TASK_acc"``, by which tasks are named.  The study has a row per run and task.
+        chance : str, float or mapping of str to float, optional
+            Accuracy of guessing, a fraction: of all tasks or by task; or the name of your column of it.
         **columns : str
             Which of your columns is which of ours: ``n_params="N", tokens="train/tokens", loss="val_loss"``.
 
@@ -132,9 +141,16 @@ class Study:
         table = as_table(frame).reset_index(drop=True)
         if flops is not None and flops in table:
             columns["flops"], flops = flops, None
+        if isinstance(chance, str):
+            columns["chance"], chance = chance, None
         table = renamed(table, columns)
         found = recognised(table)
-        table = with_numbers(renamed(table, found))
+        table = renamed(table, found)
+        if accuracy_columns is not None:
+            table = lengthened(table, accuracy_columns, chance)
+        elif chance is not None:
+            table = table.assign(chance=table["task"].map(dict(chance)) if isinstance(chance, Mapping) else chance)
+        table = with_numbers(table)
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
         read, remarks = [*CANONICAL, *given], _adopted(found)
@@ -279,7 +295,7 @@ def require_studies(values: Any) -> list[Study]:
 
 def _loss_of(table: pd.DataFrame, unit: str) -> str:
     """Return the column that ``unit`` is about."""
-    found = next((column for column in ("loss", "task_loss") if column in table), None)
+    found = next((column for column in ("loss", "task_loss", *loss_columns(table)) if column in table), None)
     if found is None:
         raise StudyError(
             f"{option('unit', unit)} is the unit of a loss, which the table lacks; {remedy('loss', table.columns)}"

@@ -38,7 +38,7 @@ CANONICAL = ("n_params", "tokens", "flops", "loss", LOSS_ERROR, "accuracy", "cha
 """The columns that are checked wherever they are; others are when something reads them."""
 
 SIZES = re.compile(r"n_params.*|tokens|flops|finetune_data|pretrain_data")
-POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|.*loss|.*_ce")
+POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|questions|.*loss|.*_ce")
 FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}|{LOSS_ERROR}")
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
@@ -142,7 +142,7 @@ def with_numbers(table: pd.DataFrame) -> pd.DataFrame:
 def unfit(table: pd.DataFrame, column: str) -> np.ndarray:
     """Say of each row whether an entry is missing, or infinite as the loss of a run that diverged."""
     found, wrong = _read(table, column)
-    if column == LOSS_ERROR:  # which need not be known of every run
+    if _may_be_missing(table, column):
         return np.isinf(found)
     return ~np.isfinite(found) & ~wrong
 
@@ -221,6 +221,11 @@ def _not_numbers(table: pd.DataFrame, column: str, wrong: np.ndarray) -> _Bad:
     return _Bad(column, places, values, "not a number", f"give plain numbers, {like}")
 
 
+def _may_be_missing(table: pd.DataFrame, column: str) -> bool:
+    """Say whether a column need not be known of every row: errors of a loss, and scores of single runs on a task."""
+    return column == LOSS_ERROR or (column == "accuracy" and "task" in table)
+
+
 def _looked_at(table: pd.DataFrame, column: str) -> tuple[pd.Series, list[_Bad]]:
     """Return one column as floats, and what is wrong with its entries."""
     if table[column].dtype == bool and NUMERIC.fullmatch(str(column)):
@@ -228,7 +233,7 @@ def _looked_at(table: pd.DataFrame, column: str) -> tuple[pd.Series, list[_Bad]]
     values, wrong = _read(table, column)
     bad = [_not_numbers(table, column, wrong)] if wrong.any() else []
     tests = [
-        (np.isnan(values) & ~wrong & (column != LOSS_ERROR), "missing", "fill in what is missing"),
+        (np.isnan(values) & ~wrong & (not _may_be_missing(table, column)), "missing", "fill in what is missing"),
         (np.isinf(values), "infinite", "repair what is infinite"),
     ]
     if POSITIVE.fullmatch(str(column)):

@@ -12,6 +12,7 @@ from bayes_scaling.cli.arguments import (
     parse_columns,
     parse_inputs,
     parse_pairs,
+    read_chance,
     read_numbers,
 )
 from bayes_scaling.models import Chinchilla, TwoStep
@@ -51,6 +52,21 @@ def test_a_mapped_column_of_an_embedded_study_keeps_its_unit():
 def test_a_study_that_cannot_be_opened_is_one_sentence(name, columns, message):
     with pytest.raises(bs.BayesScalingError, match=message):
         open_study(name, columns)
+
+
+def test_a_wide_table_is_read_by_a_rule(tmp_path):
+    table = RUNS.assign(PIQA_acc=[0.5, 0.55, 0.6], SQuAD_acc=[0.0, 0.0, 0.1])
+    table.to_csv(tmp_path / "wide.csv", index=False)
+    wide = {"accuracy_columns": "TASK_acc", "chance": read_chance("PIQA=0.5,SQuAD=0")}
+    study = open_study(str(tmp_path / "wide.csv"), unit="nats per token", **wide)
+    assert study.tasks == ["PIQA", "SQuAD"] and study.frame["chance"].tolist() == [0.5, 0.0] * 3
+    assert study.card.units == {"loss": "nats per token"}
+    assert choose_laws(study, None)[1][0].route == choose_laws(study, "two_step")[1][0].route == "loss"
+
+
+def test_a_chance_that_is_no_number_is_refused():
+    with pytest.raises(bs.StudyError, match=r"--chance 'PIQA=half' has no number for PIQA; write it like PIQA=0.25"):
+        read_chance("PIQA=half")
 
 
 def test_columns_of_a_map():

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from bayes_scaling.errors import LawError
-from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises
+from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises, places
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.law.noise import SharedNoise
+from bayes_scaling.law.noise import ClippedNormal, SharedNoise
 
 
 def given_others(y, loc, covariance):
@@ -68,3 +68,11 @@ def test_a_joint_distribution_without_conditionals_is_refused():
     fn = dist.MultivariateNormal(jnp.zeros(2), jnp.eye(2))
     with pytest.raises(LawError, match=r"MultivariateNormal does not say .* conditionals\(value\)"):
         conditionals(fn, jnp.zeros(2))
+
+
+def test_a_place_is_that_of_the_distribution_function_and_of_a_mass_its_middle():
+    y = np.array([0.2, 0.5])
+    assert np.allclose(places(dist.Normal(0.4, 0.1), y), stats.norm(0.4, 0.1).cdf(y), atol=1e-6)
+    masked = dist.Independent(ClippedNormal(jnp.zeros(2), 0.1), 1)
+    found = np.asarray(places(conditionals(masked, y), np.array([0.0, 0.1])))
+    assert found == pytest.approx([0.25, stats.norm.cdf(1.0)], abs=1e-6)

@@ -58,6 +58,7 @@ def test_a_law_of_one_outcome_overrides_nothing():
     assert law.series_of("MMLU", ["MMLU", "PIQA"]) == "MMLU" and law.program is law
     assert law.dims(None) == ({}, {}) and law.derived({}) == {} and law.centred({}, level=2.0) == {"level": 2.0}
     assert law.irreducible({}, {"E": 1.7}) == 1.7 and law.irreducible({}, {"level": 0.3}) == 0.0
+    assert law.noise_of({}, 1.0, 0.02) == 0.02
 
 
 def test_every_hook_has_words():

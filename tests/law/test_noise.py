@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.law.noise import SharedNoise
+from bayes_scaling.law.noise import ClippedNormal, SharedNoise
 
 
 def test_density_is_that_of_the_full_covariance():
@@ -37,3 +37,40 @@ def test_a_tilt_is_integrated_out_too():
         covariance = scale[i] ** 2 * np.eye(4) + shared[i] ** 2 * (1 + np.outer(tilt, tilt))
         assert ours[i] == pytest.approx(stats.multivariate_normal(loc[i], covariance).logpdf(y[i]))
         np.testing.assert_allclose(np.cov(draws[:, i].T), covariance, atol=0.05)
+
+
+def test_a_clipped_normal_has_all_its_mass_between_zero_and_one():
+    inside = np.linspace(0, 1, 20_001)[1:-1]
+    for loc, scale in ((0.0, 0.02), (0.3, 0.1), (0.98, 0.05), (-0.1, 0.05), (0.5, 2.0)):
+        with double_precision():
+            noise = ClippedNormal(loc, scale)
+            density = np.exp(np.asarray(noise.log_prob(inside)))
+            ends = np.exp(np.asarray(noise.log_prob(np.array([0.0, 1.0]))))
+            draws = np.asarray(noise.sample(jax.random.key(0), (4000,)))
+        assert ends == pytest.approx([stats.norm(loc, scale).cdf(0), stats.norm(loc, scale).sf(1)], rel=1e-6)
+        assert density.sum() * (inside[1] - inside[0]) + ends.sum() == pytest.approx(1.0, abs=2e-3)
+        assert draws.min() >= 0 and draws.max() <= 1
+        assert (draws == 0).mean() == pytest.approx(ends[0], abs=0.04)
+
+
+def test_far_from_its_bounds_a_clipped_normal_is_a_normal():
+    y = np.linspace(0.3, 0.7, 5)
+    with double_precision():
+        noise = ClippedNormal(jnp.full(5, 0.5), 0.02)
+        np.testing.assert_allclose(noise.log_prob(y), stats.norm(0.5, 0.02).logpdf(y))
+        np.testing.assert_allclose(noise.cdf(y), stats.norm(0.5, 0.02).cdf(y))
+        np.testing.assert_allclose(noise.mid_cdf(y), noise.cdf(y))
+
+
+def test_the_place_of_a_bound_is_the_middle_of_its_mass():
+    with double_precision():
+        low, high = ClippedNormal(0.0, 0.1), ClippedNormal(1.0, 0.1)
+        assert float(low.mid_cdf(0.0)) == pytest.approx(0.25) and float(low.cdf(0.0)) == pytest.approx(0.5)
+        assert float(high.mid_cdf(1.0)) == pytest.approx(0.75) and float(high.cdf(1.0)) == 1.0
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.4])
+def test_a_clipped_normal_has_finite_gradients_far_from_its_outcome(value):
+    with double_precision():
+        slope = jax.grad(lambda m: ClippedNormal(m, 0.001).log_prob(value))
+        assert np.isfinite([float(slope(m)) for m in (0.0, 0.3, 0.97)]).all()

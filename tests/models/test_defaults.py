@@ -38,6 +38,16 @@ def test_tasks_call_for_each_route_that_their_losses_allow():
         assert (name, law.route, law.series) == ("two_step", left, (left,))
 
 
+def test_losses_of_any_name_are_routes():
+    study = bs.Study.from_frame(TASKS.assign(pile_loss=0.9, wiki_loss=[3.0, 2.9], chance=0.0, loss_sd=0.1))
+    name, laws = default_laws(study)
+    assert (name, [law.route for law in laws]) == ("two_step", ["pile_loss", "wiki_loss"])
+    assert {law.series for law in laws} == {("pile_loss", "wiki_loss")} and len({law.program for law in laws}) == 1
+    assert law_by_name("two_step", study) == laws[0]
+    one = law_by_name("two_step:wiki_loss")
+    assert (one.route, one.series) == ("wiki_loss", ("wiki_loss",))
+
+
 def test_tasks_without_a_loss_go_in_a_single_step():
     study = bs.Study.from_frame(TASKS.assign(chance=0.25))
     name, (law,) = default_laws(study)

@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 
+import bayes_scaling as bs
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import SigmoidAccuracy
-from bayes_scaling.models.sigmoid_accuracy import box_cox
+from bayes_scaling.models.sigmoid_accuracy import between, box_cox, per_question
 
 CURVE = {"floor": 0.0, "ceiling": 0.95, "centre": -0.5, "slope": 4.0, "bend": 0.0}
 
@@ -40,3 +42,48 @@ def test_the_discrepancy_acts_below_the_smallest_fitted_loss_alone():
     plain, steeper = (np.asarray(law.extrapolated(runs, fitted, CURVE, error)) for error in (0.0, 0.3))
     assert plain == pytest.approx(np.asarray(law.at(runs, CURVE)), rel=1e-5)
     assert steeper[:2] == pytest.approx(plain[:2]) and steeper[2] > plain[2] + 0.01
+
+
+FREE = pd.DataFrame({"loss": np.geomspace(4.5, 2.2, 14)}).assign(chance=0.0, run=[f"r{i}" for i in range(14)])
+FREE["accuracy"] = np.round(np.clip(0.9 / (1 + np.exp(-12 * np.log(2.6 / FREE["loss"]))) - 0.01, 0, 1), 3)
+
+
+def test_a_floor_where_guessing_is_never_right_is_zero():
+    with double_precision():
+        for floor in (-1.0, 0.0, 1.0):
+            assert float(between(np.array(-50.0), 0.0, floor, 0.95)) == pytest.approx(0.0, abs=1e-12)
+            assert float(between(np.array(-50.0), 1e-9, floor, 0.95)) == pytest.approx(0.0, abs=1e-8)  # and near it
+            assert float(between(np.array(50.0), 0.0, floor, 0.95)) == pytest.approx(0.95)
+
+
+def test_straightening_leaves_a_floor_at_zero_where_it_is():
+    runs = {"loss": np.array([3.0, 2.0]), "loss0": 2.5, "chance": np.array([0.0, 0.0])}
+    u = {"floor": np.array(0.3), "centre": np.array(-1.0), "slope": np.array(1.0), "bend": np.array(0.1)}
+    moved = SigmoidAccuracy().straighten(u, runs)
+    assert float(moved["floor"]) == pytest.approx(0.3) and np.isfinite(float(moved["centre"]))
+
+
+def test_exact_zeros_are_fitted_and_no_forecast_leaves_the_unit_interval():
+    assert (FREE["accuracy"] == 0).sum() >= 3
+    posterior = bs.fit(SigmoidAccuracy(), bs.Study.from_frame(FREE, name="free"), seed=0, draws=200)
+    assert posterior.diagnostics.max_rhat < 1.05 and posterior.diagnostics.divergences < 0.05 * 800
+    forecast = posterior.forecast({"loss": [2.0, 5.0], "chance": [0.0, 0.0]}, allow_unconverged=True)
+    draws = forecast.draws["accuracy_run"].to_numpy()
+    assert draws.min() >= 0 and draws.max() <= 1
+    assert np.median(draws[:, 0]) > 0.75 and np.median(draws[:, 1]) < 0.01
+
+
+def test_the_binomial_error_of_its_questions_adds_to_the_noise():
+    law = SigmoidAccuracy(shared_questions=0.75)
+    runs = {"per_question": np.array(1 / 400)}
+    with double_precision():
+        assert float(law.noise_of(runs, np.array(0.5), np.array(0.0))) == pytest.approx(0.5 * 0.5 / 20)
+        assert float(law.noise_of({"per_question": 0.0}, np.array(0.5), np.array(0.01))) == pytest.approx(0.01)
+
+
+def test_questions_are_those_of_a_task_and_need_not_be_known():
+    table = pd.DataFrame({"run": list("aabb"), "task": ["x", "y"] * 2, "accuracy": 0.5, "chance": 0.25})
+    assert per_question(bs.Study.from_frame(table)).tolist() == [0.0, 0.0]
+    assert per_question(bs.Study.from_frame(table.assign(questions=[100, None] * 2))).tolist() == [0.01, 0.0]
+    with pytest.raises(bs.StudyError, match="The task 'x' of study 'runs' has 100, 200 questions; give one positive"):
+        per_question(bs.Study.from_frame(table.assign(questions=[100, 50, 200, 50])))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpyro
+import pandas as pd
 import pytest
 from numpyro.infer.util import log_density
 
@@ -101,3 +102,47 @@ def test_repeating_checkpoints_does_not_fake_certainty(ladder):
     typical = centre["wander"]
     assert information(10, typical) < 2 * information(1, typical)
     assert information(10, typical * 1e-3) > 5 * information(1, typical * 1e-3)  # as independent points they would
+
+
+GRID = [(n, 20 * n * d) for n in (1e8, 3e8, 1e9) for d in (0.5, 1, 2, 4)]
+
+
+def any_ladder(**changes):
+    """Return twelve runs with one loss of their own name: a task that rises, one of free answers, one at chance."""
+    rng = np.random.default_rng(0)
+    runs = pd.DataFrame(GRID, columns=["N", "D"]).assign(run=[f"r{i}" for i in range(len(GRID))])
+    runs["pile_loss"] = 1.7 + 0.5 * (runs["N"] / 3e8) ** -0.3 + 0.5 * (runs["D"] / 6e9) ** -0.3
+    rise = 1 / (1 + np.exp(8 * np.log(runs["pile_loss"] / 2.4)))
+    noise = rng.normal(0, 0.004, (3, len(runs)))
+    wide = runs.assign(
+        choice=0.25 + 0.7 * rise + noise[0],
+        free=np.clip(0.9 * rise - 0.15 + noise[1], 0, 1),
+        guessed=0.25 + noise[2],
+        **changes,
+    )
+    chance = {"choice": 0.25, "free": 0.0, "guessed": 0.25}
+    return bs.Study.from_frame(wide, name="any", accuracy_columns=list(chance), chance=chance, flops="6ND")
+
+
+def test_free_answers_at_zero_and_missing_scores_are_fitted_with_the_others():
+    study = any_ladder()
+    assert (study.frame["accuracy"] == 0).sum() >= 3
+    study.frame.loc[study.frame.index[[0, 4]], "accuracy"] = np.nan
+    (law,) = routes(["pile_loss"])
+    runs, observed = law.arrays(study)
+    with double_precision():
+        sites = numpyro.handlers.trace(numpyro.handlers.seed(law, 0)).get_trace(runs, observed)
+    counts = np.asarray(sites["accuracy"]["fn"]._mask)
+    assert counts.sum() == counts.size - 2 and not counts[0, 0] and not counts[1, 1]
+    posterior = bs.fit(law, study, **SHORT)
+    assert posterior.diagnostics.max_rhat < 1.1
+    forecast = posterior.forecast({"N": [7e9, 1e8], "D": [1e12, 1e9]}, allow_unconverged=True)
+    draws = forecast.draws["accuracy_run"]
+    assert float(draws.min()) >= 0 and float(draws.max()) <= 1
+    assert float(draws.sel(task="free").median("sample")[0]) > 0.3
+    assert set(forecast.intervals().query("quantity == 'loss'")["unit"]) == {"as given"}
+
+
+def test_a_route_is_any_loss_and_a_text_is_one():
+    assert [law.route for law in routes("val_loss")] == ["val_loss"]
+    assert {law.series for law in routes(["a_loss", "b_loss"])} == {("a_loss", "b_loss")}

@@ -44,12 +44,15 @@ def test_of_one_task_nothing_is_shared():
     assert list(one.series(("task_loss", "c4_loss"))) == ["task_loss:MMLU", "c4_loss:MMLU"]
 
 
-def test_a_run_without_a_task_is_named(ladder):
-    lost = ladder.training.select("not (run == '370M-2xC' and task == 'PIQA')")
+def test_a_task_that_a_run_lacks_is_missing_and_a_loss_of_its_own_is_needed():
+    lost = Panel.of(bs.Study(CELLS.iloc[1:]))  # run b without PIQA
+    assert lost.tasks.index.tolist() == ["MMLU", "PIQA"]
+    np.testing.assert_array_equal(lost.wide("accuracy"), [[np.nan, np.nan], [0.3, 0.5]])
+    assert lost.series(("c4_loss",))["c4_loss"][1].tolist() == [3.0, 3.5]
     with pytest.raises(bs.StudyError) as refused:
-        Panel.of(lost)
+        lost.series(("task_loss",))
     assert str(refused.value) == (
-        "Run '370M-2xC' of study 'olmo_ladder' has no task 'PIQA'; give every run the same tasks."
+        "Run 'b' has no task_loss of task 'PIQA'; give every run the same tasks, or use a loss that its tasks share."
     )
 
 

@@ -1,0 +1,86 @@
+"""Wide tables of accuracies, a column per task, as long ones, a row per run and task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bayes_scaling.errors import StudyError, suggest
+from bayes_scaling.study.rows import shown
+
+__all__ = ["PLACE", "lengthened"]
+
+PLACE = "TASK"
+"""Stands for the name of a task in a rule such as ``accuracy_TASK``."""
+BESIDE = ("chance", "questions", "task_loss")
+"""What a wide table may hold for each task besides: ``chance_PIQA``, ``questions_PIQA``, ``task_loss_PIQA``."""
+
+
+def lengthened(
+    table: pd.DataFrame, accuracy_columns: str | Sequence[str], chance: float | Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """Return a table with a row per run and task, from one with a row per run and a column per task.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The wide table.  Columns ``chance_PIQA``, ``questions_PIQA`` and ``task_loss_PIQA`` belong to the task PIQA.
+    accuracy_columns : str or sequence of str
+        The columns of accuracies, called as their tasks; or a rule such as ``accuracy_TASK`` or ``TASK_acc``, by which
+        the columns are found and the tasks named.
+    chance : float or mapping of str to float, optional
+        Accuracy of guessing, a fraction: of all tasks, or by task.
+
+    Raises
+    ------
+    StudyError
+        The table is long already, there is no such column, or the chance of a task is not given.
+
+    Examples
+    --------
+    >>> wide = pd.DataFrame({"run": ["a", "b"], "PIQA_acc": [0.6, 0.7], "ARC_acc": [0.3, None]})
+    >>> lengthened(wide, "TASK_acc", {"PIQA": 0.5, "ARC": 0.25}).to_dict("list")["task"]
+    ['PIQA', 'ARC', 'PIQA', 'ARC']
+    """
+    for name in ("task", "accuracy"):
+        if name in table:
+            raise StudyError(
+                f"The table has a column {name!r}, so it has a row per run and task already; leave "
+                "the columns of accuracies out."
+            )
+    tasks = _columns_by_task(table, accuracy_columns)
+    if isinstance(chance, Mapping) and (lacking := [task for task in tasks if task not in chance]):
+        raise StudyError(f"The chance of {lacking[0]!r} is not given; give it for {', '.join(map(repr, tasks))}.")
+    if "run" not in table:
+        table = table.assign(run=[f"row {i + 1}" for i in range(len(table))])
+    beside = {task: {n: f"{n}_{task}" for n in BESIDE if f"{n}_{task}" in table} for task in tasks}
+    taken = {*tasks.values(), *(column for found in beside.values() for column in found.values())}
+    kept = table.drop(columns=list(taken))
+    blocks = []
+    for task, column in tasks.items():
+        own: dict[str, Any] = {name: table[theirs] for name, theirs in beside[task].items()}
+        if chance is not None:
+            own["chance"] = chance[task] if isinstance(chance, Mapping) else chance
+        blocks.append(kept.assign(task=task, accuracy=table[column], **own))
+    return pd.concat(blocks).sort_index(kind="stable").reset_index(drop=True)
+
+
+def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> dict[str, str]:
+    """Return the column of each task."""
+    names = [str(name) for name in table.columns]
+    if isinstance(given, str) and PLACE in given:
+        rule = re.compile("(.+)".join(re.escape(part) for part in given.split(PLACE, 1)))
+        found = {match[1]: name for name in names if (match := rule.fullmatch(name))}
+        if not found:
+            raise StudyError(
+                f"No column of the table is called like {given!r}, with a task for {PLACE}; known: {', '.join(names)}."
+            )
+        return found
+    wanted = [part.strip() for part in given.split(",")] if isinstance(given, str) else list(given)
+    for name in wanted:
+        if name not in names:
+            raise StudyError(f"The table has no column {shown(name)} of accuracies; {suggest(str(name), names)}")
+    return {name: name for name in wanted}

@@ -1,0 +1,146 @@
+"""The two public task ladders, cut inside their training runs: what constants of the two-step law rest on.
+
+No target is read.  Every ladder is cut at a tenth and at a thirtieth of its largest training compute; runs up to the
+cut are fitted, larger ones (to twenty times the cut) are forecast.  The rule: the error of each step's slope is the
+smallest of a grid with which 90 % intervals hold nine tenths of that step's own outcomes, losses for step 1 and
+accuracies given the actual losses for step 2, because the width of one step would hide the error of the other.  A
+ladder's targets are forecast with what the *other* ladder chose; the law ships with the choice of the first ladder, so
+that the second has no part in it.  The same cuts tell how often a task at chance in all fitted runs has left it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import bayes_scaling as bs
+from bayes_scaling.forecasts.forecast import average
+from bayes_scaling.models.two_step import routes
+from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance
+from benchmarks.markdown import show
+
+__all__ = ["LADDERS", "backtests", "cuts", "figures", "ladder_of", "second_ladder"]
+
+CUTS = (10.0, 30.0)  # the largest compute over that of the largest fitted run
+SPAN = 20.0  # the largest compute of a forecast over that of the cut
+SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)  # of the errors of the slopes
+COVER = 0.9
+STEPS = {"step 1, losses": "step1", "step 2, accuracies given the losses": "step2"}
+BOTH = "both steps, as the law ships"
+LOSSES = {"olmo_ladder": ("task_loss", "c4_loss"), "ladder_c4": ("c4_loss",)}
+LADDERS = tuple(LOSSES)
+
+
+def second_ladder() -> bs.Study:
+    """Return the ladder of Gadre et al. 2024 (arXiv 2403.08540), whose table lies beside the studies' raw files."""
+    path = Path(os.environ.get("BAYES_SCALING_DATA", "")).parent / "ladder_c4" / "ladder.csv"
+    card = bs.Card("ladder_c4", units={"c4_loss": "nats per token", "accuracy": "fraction"})
+    return bs.Study.from_file(path, card=card, flops="6ND")
+
+
+def ladder_of(name: str) -> bs.Study:
+    """Return a ladder by its name."""
+    return second_ladder() if name == "ladder_c4" else bs.load_study(name, progress=False)
+
+
+def cuts(study: bs.Study) -> Iterator[tuple[float, bs.Study, bs.Study]]:
+    """Yield (ratio, runs to fit, runs to forecast) inside the training runs of a ladder."""
+    training = study.training
+    assert "role" not in training.frame or (training.frame["role"] == "train").all()
+    largest = training.frame["flops"].max()
+    for ratio in CUTS:
+        edge = 1.01 * largest / ratio
+        later = training.select(f"flops > {edge} and flops <= {SPAN * edge}")
+        yield ratio, training.select(f"flops <= {edge}"), later
+
+
+def backtests(name: str, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the scores of every outcome beyond every cut of a ladder, and what became of tasks at chance.
+
+    Parameters
+    ----------
+    name : str
+        Of :data:`LADDERS`.
+    seed, draws : int
+        Of the fits.
+    """
+    blocks, tasks = [], []
+    for ratio, fitted, later in cuts(ladder_of(name)):
+        fits = [bs.fit(law, fitted, seed=seed, draws=draws) for law in routes(LOSSES[name])]
+        converged = all(fit.diagnostics.converged for fit in fits)
+        before, after = above_chance(fitted.frame), above_chance(later.frame)
+
+        def scored(size: float | None, step: str, given: tuple[str, ...] = ()) -> pd.DataFrame:
+            parts = [bs.forecast(_with(fit, step, size), later, given=given, allow_unconverged=True) for fit in fits]  # noqa: B023
+            found = (average(parts, seed=seed) if len(parts) > 1 else parts[0]).score()
+            return found.assign(ladder=name, ratio=ratio, size=np.nan if size is None else size, converged=converged)  # noqa: B023
+
+        for size in SIZES:
+            losses = scored(size, "step1")
+            blocks.append(losses[losses["quantity"] == "loss"].assign(step=next(iter(STEPS))))
+            accuracies = scored(size, "step2", ("loss",))
+            blocks.append(accuracies[accuracies["quantity"] == "accuracy"].assign(step=list(STEPS)[1]))
+        whole = scored(None, "step1")
+        whole = whole[whole["quantity"] == "accuracy"].assign(step=BOTH)
+        blocks.append(whole)
+        guessed = before[before <= MAX_ABOVE_CHANCE].index
+        held = whole.groupby("task")["in90"].mean()
+        tasks.append(pd.DataFrame({
+            "ladder": name, "cut": f"1/{ratio:g}", "task": guessed, "above_before": 100 * before[guessed].to_numpy(),
+            "above_beyond": 100 * after[guessed].to_numpy(), "left": (after[guessed] > MAX_ABOVE_CHANCE).to_numpy(),
+            "in90": held[guessed].to_numpy(),
+        }))  # fmt: skip
+    return pd.concat(blocks, ignore_index=True), pd.concat(tasks, ignore_index=True)
+
+
+def _with(fit: bs.Posterior, step: str, size: float | None) -> bs.Posterior:
+    """Return a fit whose law has another error of the slope of a step."""
+    if size is None:
+        return fit
+    own = fit.law.fields[step].replace(discrepancy=size)
+    return dataclasses.replace(fit, law=fit.law.replace(**{step: own}))
+
+
+def figures(seed: int = 0) -> dict[str, float]:
+    """Run the backtests of both ladders, print what the rule chooses, and return it by name."""
+    found = [backtests(name, seed) for name in LADDERS]
+    return report(*(pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)))
+
+
+def chosen(scores: pd.DataFrame) -> float:
+    """Return the smallest size with which 90 % intervals hold nine tenths of the outcomes; the largest where none does.
+
+    Examples
+    --------
+    >>> chosen(pd.DataFrame({"size": [0.0, 0.0, 0.3, 0.3], "in90": [True, False, True, True]}))
+    0.3
+    """
+    cover = scores.groupby("size")["in90"].mean()
+    enough = cover[cover >= COVER]
+    return float(enough.index.min() if len(enough) else cover.index.max())
+
+
+def report(scores: pd.DataFrame, tasks: pd.DataFrame) -> dict[str, float]:
+    """Print the tables, in Markdown, and return what each ladder chooses for each step, and how tasks left chance."""
+    scores = scores.assign(mae=scores["error"].abs())
+    shown = ["mae", "in50", "in90", "width90"]
+    figures = {}
+    for words, step in STEPS.items():
+        own = scores[scores["step"] == words]
+        show(f"{words}, by error of the slope", _percent(own.groupby(["ladder", "size"])[shown].mean()))
+        figures |= {f"{step}_{name}": chosen(rows) for name, rows in own.groupby("ladder")}
+    whole = scores[scores["step"] == BOTH]
+    show(BOTH, _percent(whole.groupby(["ladder", "ratio"])[[*shown, "crps"]].mean()))
+    show(f"Tasks at chance in all fitted runs (at most {100 * MAX_ABOVE_CHANCE:g} points above), beyond the cut", tasks)
+    cover = whole.groupby("ladder")["in90"].mean()
+    figures |= {f"cover90_{name}": value for name, value in cover.items()}
+    return figures | {"at_chance": float(len(tasks)), "left": float(tasks["left"].sum()), "in90": tasks["in90"].mean()}
+
+
+def _percent(table: pd.DataFrame) -> pd.DataFrame:
+    return (100 * table).reset_index()

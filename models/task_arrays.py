@@ -1,0 +1,89 @@
+"""What the two-step law reads from a study of runs by tasks: arrays with a row per run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_scaling.errors import StudyError
+from bayes_scaling.models.sigmoid_accuracy import per_question
+from bayes_scaling.study.panel import Panel
+from bayes_scaling.study.reading import loss_columns
+
+if TYPE_CHECKING:
+    from bayes_scaling.study.study import Study
+
+__all__ = ["LATENT", "labels", "task_arrays"]
+
+CHANCE = "chance: the accuracy of guessing, 0.25 for four choices, 0 where answers are written freely"
+NO_LOSS = "without a loss, single_step() goes straight to accuracy, as the commands do where no --law is given"
+
+LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
+
+
+def task_arrays(
+    name: str, study: Study, series: tuple[str, ...], feature: str | None, windows: int
+) -> tuple[Panel, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return (panel, runs, observed) of a study: losses of shape (run, series), accuracies of shape (run, task).
+
+    Parameters
+    ----------
+    name : str
+        Of the law, for messages.
+    study : Study
+        A row per run and task; a task that a run lacks, or that has no accuracy, is NaN.
+    series : tuple of str
+        Its loss columns that step 1 describes.
+    feature : str or None
+        That which step 2 reads; None for a latent index.
+    windows : int
+        Window means per run.
+
+    Raises
+    ------
+    StudyError
+        A column is missing, an entry is not usable, or a task has no accuracy at all.
+    """
+    panel = _panel(name, study, series)
+    chance = panel.tasks["chance"].to_numpy(dtype=float)
+    observed = {"accuracy": panel.wide("accuracy")}
+    if feature is None:
+        level, place = np.full(len(chance), LATENT[1]), np.arange(len(chance))
+        extent = np.stack([np.full(len(chance), LATENT[0]), np.full(len(chance), LATENT[2])])
+    else:
+        found = panel.series(series)
+        own = np.array([i for i, (column, _) in enumerate(found.values()) if column == feature])
+        place = np.broadcast_to(own, chance.shape)
+        observed["loss"] = np.stack([values for _, values in found.values()], axis=1)
+        level = np.exp(np.log(observed["loss"]).mean(axis=0))
+        extent = np.stack([observed["loss"].min(axis=0), observed["loss"].max(axis=0)])
+    for column in ("accuracy", feature) if windows else ():
+        steps = [panel.wide(f"{column}_window{i}") for i in range(1, windows + 1)]
+        observed[f"{'accuracy' if column == 'accuracy' else 'loss'}_windows"] = np.stack(steps, axis=-1)
+    runs = {"loss0": level, "chance": chance, "per_question": per_question(study), "feature": place, "range": extent}
+    return panel, runs, observed
+
+
+def _panel(name: str, study: Study, series: tuple[str, ...]) -> Panel:
+    needed = ["run", "task", "chance", "accuracy", *series]
+    if missing := [column for column in needed if column not in study.frame]:
+        others = loss_columns(study.frame)
+        cure = CHANCE
+        if set(missing) <= set(series):
+            cure = f"routes({others[:1]!r}) goes through {others[0]!r}" if others else NO_LOSS
+        raise StudyError(
+            f"{name} needs {', '.join(needed)} in one row per run and task, and study {study.name!r} lacks "
+            f"{', '.join(missing)} ({cure})."
+        )
+    panel = Panel.of(study)
+    for column in ("chance", "accuracy", *series):
+        study.column(column)  # refuses entries that no fit can use
+    return panel
+
+
+def labels(study: Study, series: tuple[str, ...], feature: str | None) -> dict[str, Any]:
+    """Return the names of the series and of the tasks of a study."""
+    panel = Panel.of(study)
+    tasks = list(panel.tasks.index)
+    return {"series": tasks if feature is None else list(panel.series(series)), "task": tasks}

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models.task_arrays import labels, task_arrays
+
+ROWS = pd.DataFrame({
+    "run": ["a", "a", "b", "b"],
+    "task": ["free", "choice"] * 2,
+    "chance": [0.0, 0.25] * 2,
+    "accuracy": [0.0, 0.3, 0.1, np.nan],
+    "pile_loss": [3.0, 3.0, 2.5, 2.5],
+    "own_loss": [1.0, 1.1, 0.9, 0.8],
+})  # fmt: skip
+
+
+def study(table=ROWS):
+    return bs.Study.from_frame(table, name="rows")
+
+
+def test_accuracies_may_be_zero_or_missing():
+    panel, runs, observed = task_arrays("TwoStep", study(), ("pile_loss",), "pile_loss", 0)
+    assert panel.runs["run"].tolist() == ["a", "b"] and runs["chance"].tolist() == [0.0, 0.25]
+    np.testing.assert_array_equal(observed["accuracy"], [[0.0, 0.3], [0.1, np.nan]])
+    assert observed["loss"].tolist() == [[3.0], [2.5]] and runs["feature"].tolist() == [0, 0]
+    assert runs["range"].tolist() == [[2.5], [3.0]]
+
+
+def test_losses_of_any_name_are_shared_or_per_task():
+    _, runs, observed = task_arrays("TwoStep", study(), ("pile_loss", "own_loss"), "own_loss", 0)
+    assert runs["feature"].tolist() == [1, 2] and observed["loss"].shape == (2, 3)
+    assert labels(study(), ("pile_loss", "own_loss"), "own_loss") == {
+        "series": ["pile_loss", "own_loss:free", "own_loss:choice"],
+        "task": ["free", "choice"],
+    }
+
+
+def test_a_row_that_a_run_lacks_is_a_missing_score():
+    _, _, observed = task_arrays("TwoStep", study(ROWS.iloc[:3]), ("pile_loss",), "pile_loss", 0)
+    np.testing.assert_array_equal(observed["accuracy"], [[0.0, 0.3], [0.1, np.nan]])
+
+
+def test_a_loss_that_is_not_there_is_named_with_one_that_is():
+    with pytest.raises(bs.StudyError) as refused:
+        task_arrays("TwoStep", study(), ("task_loss",), "task_loss", 0)
+    assert str(refused.value) == (
+        "TwoStep needs run, task, chance, accuracy, task_loss in one row per run and task, and study 'rows' lacks "
+        "task_loss (routes(['pile_loss']) goes through 'pile_loss')."
+    )
+    with pytest.raises(bs.StudyError, match=r"lacks task_loss \(without a loss, single_step\(\) goes"):
+        task_arrays("TwoStep", study(ROWS.drop(columns=["pile_loss", "own_loss"])), ("task_loss",), "task_loss", 0)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.study.wide import lengthened
+
+WIDE = pd.DataFrame({
+    "model": ["a", "b"],
+    "N": [2e7, 6e7],
+    "D": [1e9, 3e9],
+    "PIQA_acc": [0.55, 0.61],
+    "ARC-Easy_acc": [0.27, np.nan],
+    "chance_PIQA": 0.5,
+    "chance_ARC-Easy": 0.25,
+    "questions_PIQA": 1838,
+    "val_loss": [3.2, 2.9],
+})  # fmt: skip
+
+
+def test_a_rule_names_the_tasks_and_what_belongs_to_them():
+    study = bs.Study.from_frame(WIDE, name="wide", run="model", accuracy_columns="TASK_acc")
+    assert study.tasks == ["PIQA", "ARC-Easy"] and len(study) == 4
+    assert study.frame["run"].tolist() == ["a", "a", "b", "b"]
+    assert study.frame["chance"].tolist() == [0.5, 0.25, 0.5, 0.25]
+    np.testing.assert_array_equal(study.frame["accuracy"], [0.55, 0.27, 0.61, np.nan])
+    assert study.frame["questions"].tolist()[::2] == [1838, 1838] and study.frame["questions"].isna().tolist()[1]
+    assert not [c for c in study.frame if c.startswith(("PIQA", "chance_", "questions_"))]
+
+
+def test_columns_by_name_and_one_chance_for_all():
+    table = WIDE.rename(columns={"PIQA_acc": "PIQA", "ARC-Easy_acc": "ARC"})[["N", "D", "PIQA", "ARC"]]
+    by_list = bs.Study.from_frame(table, name="wide", accuracy_columns=["PIQA", "ARC"], chance=0.25)
+    by_text = bs.Study.from_frame(table, name="wide", accuracy_columns="PIQA, ARC", chance={"PIQA": 0.25, "ARC": 0.25})
+    pd.testing.assert_frame_equal(by_list.frame, by_text.frame)
+    assert by_list.frame["run"].tolist() == ["row 1", "row 1", "row 2", "row 2"]
+
+
+def test_a_chance_by_task_serves_long_tables_too():
+    long = pd.DataFrame({"run": ["a", "a"], "task": ["x", "y"], "accuracy": [0.5, 0.1], "N": 1e8, "D": 1e9})
+    assert bs.Study.from_frame(long, chance={"x": 0.5, "y": 0.0}).frame["chance"].tolist() == [0.5, 0.0]
+    assert bs.Study.from_frame(long.assign(guess=0.2), chance="guess").frame["chance"].tolist() == [0.2, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "chance", "message"),
+    [
+        (WIDE.assign(task="one"), "TASK_acc", None, r"has a column 'task', so .* leave the columns of accuracies out"),
+        (
+            WIDE,
+            "acc_TASK",
+            None,
+            "No column of the table is called like 'acc_TASK', with a task for TASK; known:",
+        ),
+        (WIDE, ["PIQA_ac"], None, "has no column 'PIQA_ac' of accuracies; did you mean 'PIQA_acc'"),
+        (WIDE, "TASK_acc", {"PIQA": 0.5}, "The chance of 'ARC-Easy' is not given; give it for 'PIQA', 'ARC-Easy'"),
+    ],
+)
+def test_what_cannot_be_lengthened_is_one_sentence(table, columns, chance, message):
+    with pytest.raises(bs.StudyError, match=message):
+        lengthened(table, columns, chance)
