@@ -118,10 +118,11 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             own = study.names.get(column, symbol)
             raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and {given} is given; add {own}.")
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
-        bad = ~(np.isfinite(values) & ((values > 0) | ((values == 0) & (symbol in law.indicators))))
+        bad = ~law.allows(symbol, values)
         if bad.any():
             given = frame[column].tolist()[int(np.argmax(bad))]
-            raise TargetError(f"Target {frame.index[bad][0]!r} has {symbol} = {given!r}; give a positive number.")
+            wanted = "a number" if symbol in law.signed else "a positive number"
+            raise TargetError(f"Target {frame.index[bad][0]!r} has {symbol} = {given!r}; give {wanted}.")
     return frame
 
 
