@@ -17,13 +17,13 @@ import pandas as pd
 
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla, Experts, Mixture, Overfitting, Pooled, Rectified, RepeatedData, Vocabulary
-from benchmarks.markdown import show
 
-__all__ = ["TASKS", "Task", "figures", "r_squared"]
+__all__ = ["TASKS", "Task", "r_squared", "score_task"]
 
 DRAWS = 300  # per chain
+SHARES = ("share_own", "share_2", "share_3", "share_4", "share_5")
 Split = tuple[pd.DataFrame, pd.DataFrame]
-Fit = Callable[[pd.DataFrame], bs.Study]
+Found = tuple[dict[str, pd.DataFrame], dict[str, float]]
 
 
 def table_of(task: str) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def cut(column: str, *values: float, by: str = "") -> Callable[[pd.DataFrame], I
     return splits
 
 
-def read_sft(table: pd.DataFrame) -> dict[str, pd.DataFrame]:  # noqa: D103
+def read_sft(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     task = table["dataset"] + " " + table["model"]
     sizes = table["finetune_examples"]
     made = table.assign(task=task, run=sizes.map("{:.0f} examples".format), finetune_data=sizes.astype(float))
@@ -85,11 +85,17 @@ def last_sizes(count: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return lambda table: table[table["finetune_data"] > table["finetune_data"].max() / 2 ** (count - 0.5)]
 
 
-def read_mixtures(table: pd.DataFrame) -> dict[str, pd.DataFrame]:  # noqa: D103
-    shares = [name for name in table if name.startswith("share_")]
+def read_mixtures(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return a table per domain, its own share first: all have the columns of one law, and share its program."""
+    domains = [name.removeprefix("share_") for name in table if name.startswith("share_")]
     made = table.rename(columns={"mixture": "run", "model_size": "task"})
-    outputs = [name.removeprefix("loss_") for name in table if name.startswith("loss_")]
-    return {name: made.assign(loss=made[f"loss_{name}"])[["run", "task", *shares, "loss", "role"]] for name in outputs}
+    found = {}
+    for domain in domains:
+        others = [other for other in domains if other != domain]
+        shares = {f"share_{name}": column for name, column in zip((domain, *others), SHARES, strict=True)}
+        losses = {f"loss_{domain}": "loss"}
+        found[domain] = made.rename(columns={**shares, **losses})[["run", "task", *SHARES, "loss", "role"]]
+    return found
 
 
 def folds(table: pd.DataFrame) -> Iterator[Split]:
@@ -101,10 +107,9 @@ def folds(table: pd.DataFrame) -> Iterator[Split]:
         yield table[~out], table[out]
 
 
-def mixture_laws(output: str) -> dict[str, Candidate]:  # noqa: D103
-    shares = ("share_academic", "share_prose", "share_dialogue", "share_symbolic", "share_internet")
-    paper, own = Mixture(shares=shares), Mixture(shares=shares, own=f"share_{output}", floor=0.0)
-    return {"exponential": Candidate(paper), "own share, no floor": Candidate(own)}
+def mixture_laws(output: str) -> dict[str, Candidate]:
+    own = Mixture(shares=SHARES, own=SHARES[0], floor=0.0)
+    return {"exponential": Candidate(Mixture(shares=SHARES)), "own share, no floor": Candidate(own)}
 
 
 TASKS = {
@@ -205,24 +210,20 @@ def r_squared(table: pd.DataFrame) -> float:
     return float(1 - (table["error"] ** 2).mean() / table["actual"].var(ddof=0))
 
 
-def figures(seed: int = 0, tasks: tuple[str, ...] = tuple(TASKS), final: bool = True) -> dict[str, float]:
-    """Choose and score every task, print the tables and return the figures by name."""
-    found: dict[str, float] = {}
-    for name in tasks:
-        task = TASKS[name]
-        tables = task.read(table_of(name))
-        backtests = choose(task, tables, seed)
-        show(f"{name}: backtests inside the training rows", backtests.reset_index())
-        chosen = backtests["crps"].idxmin()
-        if not final:
-            continue
-        blocks = [final_scores(task, output, table, chosen, seed) for output, table in tables.items()]
-        every = pd.concat(blocks, ignore_index=True)
-        found |= {
-            f"{name}_r2": float(np.mean([r_squared(block) for block in blocks])),
-            f"{name}_cover90": float(every["in90"].mean()),
-            f"{name}_width90": float(every["width90"].mean()),
-            f"{name}_converged": float(every["converged"].mean()),
-        }
-        show(f"{name}: {chosen}", pd.DataFrame([{k: v for k, v in found.items() if k.startswith(name)}]))
-    return found
+def score_task(name: str, seed: int = 0) -> Found:
+    """Choose a law for a task inside its training rows, score it on the targets and return (tables, figures)."""
+    task = TASKS[name]
+    tables = task.read(table_of(name))
+    backtests = choose(task, tables, seed)
+    chosen = str(backtests["crps"].idxmin())
+    blocks = [final_scores(task, output, table, chosen, seed) for output, table in tables.items()]
+    every = pd.concat(blocks, ignore_index=True)
+    figures = {
+        f"{name}_r2": float(np.mean([r_squared(block) for block in blocks])),
+        f"{name}_cover90": float(every["in90"].mean()),
+        f"{name}_cover50": float(every["in50"].mean()),
+        f"{name}_width90": float(every["width90"].mean()),
+        f"{name}_bias": float(every["error"].mean()),
+        f"{name}_converged": float(every["converged"].mean()),
+    }
+    return {f"Backtests inside the training rows; chosen: {chosen}": backtests.reset_index()}, figures

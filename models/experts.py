@@ -56,8 +56,8 @@ class Experts(Law):
     reducible: Prior = prior(
         default=dist.LogNormal(math.log(0.7), 0.5),
         unit="multiple of E",
-        reason="Reducible loss at (N0, X0), as a multiple of E.  Somewhat less than E: tokens are the same in all runs, "
-        "and what more of them would remove is in E.",
+        reason="Reducible loss at (N0, X0), as a multiple of E.  Less than E: all runs have the same tokens, and what "
+        "more of them would remove is in E.",
     )
     alpha_N: Prior = prior(
         default=LogStudentT(3.0, math.log(0.3), 0.3),
@@ -67,8 +67,8 @@ class Experts(Law):
     worth: Prior = prior(
         default=dist.LogNormal(math.log(0.5), 0.7),
         unit="experts",
-        reason="w, how far one more expert than one counts as another of many.  Near a half: routers waste some of a few "
-        "experts.",
+        reason="w, how far one more expert than one counts as another of many.  Near a half: routers waste some of "
+        "a few experts.",
     )
     gain: Prior = prior(
         default=LogitNormal(0.0, 0.7),

@@ -29,7 +29,7 @@ class Mixture(Law):
     r"""Loss on one domain is a floor and an exponential of the shares of all domains in the training data.
 
     .. math:: L_s(r) = \ell_s \left[ \phi_s + (1 - \phi_s) \left( \frac{r_o + h_s}{1 / J + h_s} \right)^{-\gamma_s}
-              \exp \sum_{j} t_{sj} \left( r_j - \tfrac{1}{J} \right) \right]
+              \exp \sum_{j} \frac{t_{sj}}{1 - \phi_s} \left( r_j - \tfrac{1}{J} \right) \right]
 
     for mixture r, a column for each of the J shares, and every series s (column ``task``: the sizes of the models whose
     loss on one domain this is).  l is the loss with equal shares, and the effects t, the head h and the exponent gamma
@@ -66,15 +66,16 @@ class Mixture(Law):
         reason="phi, what no mixture removes, as a share of ``level``.  Weak, around one half.",
     )
     effect: Prior = prior(
-        default=dist.Normal(0.0, 1.0),
+        default=dist.Normal(0.0, 0.5),
         unit="log loss per unit of share",
-        reason="t, of each share, on the reducible loss.  A share up by a tenth moves it by ten per cent at most, "
-        "mostly; either way: domains help one another, or crowd one another out.",
+        reason="t, of each share, where shares are equal.  A share up by a tenth moves the loss by five per cent at "
+        "most, mostly; either way: domains help one another, or crowd one another out.  The paper's t is this over "
+        "1 - phi: of what is above the floor.",
     )
     exponent: Prior = prior(
         default=dist.LogNormal(math.log(0.1), 0.8),
         unit="pure number",
-        reason="gamma, of the domain's own share.  Around a tenth, wide: an exponent of data, of a loss with its floor.",
+        reason="gamma, of the domain's own share.  Around a tenth, wide: an exponent of data, floor included.",
     )
     head: Prior = prior(
         default=dist.LogNormal(math.log(0.01), 1.5),
@@ -96,7 +97,7 @@ class Mixture(Law):
     by_task = True
     equation = (
         r"L_s = \ell_s (\phi_s + (1 - \phi_s) ((r_o + h_s) / (1 / J + h_s))^{-\gamma_s} "
-        r"e^{\sum_j t_{sj} (r_j - 1 / J)})"
+        r"e^{\sum_j t_{sj} (r_j - 1 / J) / (1 - \phi_s)})"
     )
     pooling: ClassVar[Mapping[str, float]] = {"floor": 0.3, "effect": 0.1, "exponent": 0.1, "head": 0.3}
 
@@ -125,12 +126,12 @@ class Mixture(Law):
 
     def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Return the losses, shape (run, series)."""
-        even = 1 / len(self.shares)
-        log = sum(parameters[f"effect_{share}"] * (runs[share] - even)[:, None] for share in self._others)
+        even, above = 1 / len(self.shares), 1 - parameters["floor"]
+        log = sum(parameters[f"effect_{share}"] / above * (runs[share] - even)[:, None] for share in self._others)
         if self.own:
             head, own = parameters["head"], runs[self.own][:, None]
             log = log - parameters["exponent"] * (jnp.log(own + head) - jnp.log(even + head))
-        return parameters["level"] * (parameters["floor"] + (1 - parameters["floor"]) * jnp.exp(log))
+        return parameters["level"] * (parameters["floor"] + above * jnp.exp(log))
 
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Return the floor of every series, in the unit of the loss."""

@@ -40,8 +40,8 @@ class Overfitting(Law):
 
     References
     ----------
-    .. [1] Lovelace et al. 2026, "Prescriptive Scaling Laws for Data Constrained Training", arXiv 2605.01640: an additive
-       penalty.
+    .. [1] Lovelace et al. 2026, "Prescriptive Scaling Laws for Data Constrained Training", arXiv 2605.01640: a penalty
+       that is added.
     .. [2] Muennighoff et al. 2023, "Scaling Data-Constrained Language Models", arXiv 2305.16264: the runs.
 
     Examples

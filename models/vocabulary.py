@@ -78,8 +78,8 @@ class Vocabulary(Law):
     need: Prior = prior(
         default=dist.Normal(0.2, 0.3),
         unit="pure number",
-        reason="delta, how the text that is needed grows with the vocabulary.  Less than in proportion: most tokens of a "
-        "text are frequent ones.",
+        reason="delta, how the text that is needed grows with the vocabulary.  Less than in proportion: most tokens "
+        "of a text are frequent ones.",
     )
     appetite: Prior = prior(
         default=dist.Normal(0.0, 0.3),

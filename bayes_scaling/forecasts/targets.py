@@ -67,7 +67,7 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     Raises
     ------
     TargetError
-        A target lacks an input of the law, has one that is not a positive finite number, or is given twice.
+        A target lacks an input of the law, has one that the law does not allow, or is given twice.
     """
     if isinstance(targets, Targets):
         return targets
@@ -121,7 +121,8 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
         bad = ~law.allows(symbol, values)
         if bad.any():
             given = frame[column].tolist()[int(np.argmax(bad))]
-            wanted = "a number" if symbol in law.signed else "a positive number"
+            zero = " or zero" if symbol in law.indicators else ""
+            wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
             raise TargetError(f"Target {frame.index[bad][0]!r} has {symbol} = {given!r}; give {wanted}.")
     return frame
 
