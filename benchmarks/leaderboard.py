@@ -17,7 +17,7 @@ from benchmarks.stored import machine
 __all__ = ["BOARDS", "main", "store"]
 
 RESULTS = Path(__file__).parent / "results"
-BOARDS = ("sldbench",)
+BOARDS = ("sldbench", "nslpfn")
 PREFACE = """# Leaderboards
 
 Written by `python -m benchmarks.leaderboard`; `docs/leaderboards.md` has others' scores beside ours.  Laws were chosen

@@ -3,6 +3,7 @@ from .experts import Experts as Experts
 from .fading_transfer import FadingTransfer as FadingTransfer
 from .few_steps import FewSteps as FewSteps
 from .kaplan import Kaplan as Kaplan
+from .learning_curve import LearningCurve as LearningCurve
 from .mixture import Mixture as Mixture
 from .overfitting import Overfitting as Overfitting
 from .pooled import Pooled as Pooled
