@@ -19,7 +19,7 @@ import pandas as pd
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation.sbc import simulation_based_calibration
-from bayes_scaling.models import LAWS, TwoStep
+from bayes_scaling.models import LAWS, Mixture, TwoStep
 from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.plots import plot_ranks
 from bayes_scaling.study.reading import column_of
@@ -64,13 +64,20 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
         "pretrained": np.tile([0.0, 1.0], RUNS // 2),
         "finetune_data": np.geomspace(1e4, 1e6, RUNS)[mixed],
         "pretrain_data": np.tile([0.0, 1e3, 1e4, 6e4], RUNS // 4),
+        "unique_tokens": np.geomspace(2e9, 1e11, RUNS) / np.tile([1.0, 4.0, 60.0], RUNS // 3),
+        "num_experts": np.tile([1.0, 4.0, 64.0], RUNS // 3),
+        "n_params_non_vocab": np.geomspace(5e7, 1e9, RUNS)[mixed],
+        "vocab_size": np.tile([4096.0, 16384.0, 65536.0], RUNS // 3),
+        "num_characters": np.geomspace(1e9, 1e11, RUNS),
+        "unigram_normalised_loss": np.linspace(-1.5, -5.0, RUNS),
+        **dict(zip(Mixture().shares, np.random.default_rng(1).dirichlet(np.full(3, 0.7), RUNS).T, strict=True)),
     }
     law = law_by_name(name)
     needed = {column_of(n) for n in law.run_inputs} | {*law.columns.values(), *law.quantities}
     table = pd.DataFrame({c: columns[c] for c in sorted(needed & columns.keys())})
     if name == "sigmoid_accuracy":
         table["loss"] = columns["loss"]
-    if name == "pooled":
+    if law.by_task:
         table = pd.concat([table.assign(run=range(RUNS), task=task) for task in SERIES])
     return law, bs.Study.from_frame(table, name=name)
 

@@ -142,7 +142,7 @@ class Pooled(Law):
     def _series(self, study: Study, task: str) -> Study:
         """Return the rows of one series that hold an outcome."""
         one = study.select(task=task)
-        known = one.frame[np.isfinite(one.column(self.curve.outcome))].reset_index(drop=True)
+        known = one.frame[np.isfinite(self.curve.outcomes_of(one))].reset_index(drop=True)
         return dataclasses.replace(one, frame=known)
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102

@@ -300,7 +300,7 @@ def _table(
             slopes = rng.choice(len(SLOPES), count, p=slope_weights(*law.slope_moments))
             parts.append(outcomes[slopes, rng.integers(outcomes.shape[1], size=count)])
         levels = quantile_columns(np.concatenate(parts))
-        actual = large.column(next(iter(laws.values())).outcome)
+        actual = next(iter(laws.values())).outcomes_of(large)
         names = large.frame["run"] if "run" in large.frame else large.frame.index
         table = pd.DataFrame({"cut": cut, "fitted": len(small), "run": list(names), "actual": actual, **levels})
         inside = (table["q05"] <= actual) & (actual <= table["q95"])

@@ -87,7 +87,7 @@ def window_arrays(
     edge = pad(runs, bucket(fitted_rows), law.run_inputs, np.nan)
     inputs = law.input_arrays(held_out.frame)
     later = pad({**{k: v for k, v in runs.items() if k not in inputs}, **inputs}, later_rows, law.run_inputs)
-    outcome = pad({"y": held_out.column(law.outcome)}, later_rows, ("y",))["y"]
+    outcome = pad({"y": law.outcomes_of(held_out)}, later_rows, ("y",))["y"]
     return padded, known, edge, later, outcome
 
 

@@ -224,7 +224,7 @@ def _score(posterior: Posterior, held_out: Study) -> _Backtest:
     """Hold a posterior against outcomes beyond its runs."""
     law, outcome = posterior.law, posterior.law.outcome
     fitted, _ = law.arrays(posterior.study)
-    actual, rows = held_out.column(outcome), bucket(len(held_out))
+    actual, rows = law.outcomes_of(held_out), bucket(len(held_out))
     runs = pad({**fitted, **law.input_arrays(held_out.frame)}, rows, law.run_inputs)
     padded = pad({outcome: actual}, rows, (outcome,), np.nan)[outcome]
     edge = edge_of_data(law, fitted)

@@ -42,7 +42,7 @@ def residuals(posterior: Posterior) -> np.ndarray | None:
     parameters = {**fixed, **{name: values[chosen][:, None] for name, values in known.items()}}
     runs, _ = law.arrays(study)
     expected = np.median(np.broadcast_to(law.at(runs, parameters), (len(chosen), len(study))), axis=0)
-    outcome = study.column(law.outcome)
+    outcome = law.outcomes_of(study)
     positive = (outcome > 0).all() and (expected > 0).all()
     return np.log(outcome / expected) if positive else outcome - expected
 

@@ -54,7 +54,7 @@ def forecast(
     ConvergenceError
         The fit did not converge.
     TargetError
-        A target lacks an input of the law, or has one that is not a positive finite number.
+        A target lacks an input of the law, or has one that the law does not allow: mostly one that is not positive.
 
     Notes
     -----

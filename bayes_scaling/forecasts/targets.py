@@ -67,7 +67,7 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     Raises
     ------
     TargetError
-        A target lacks an input of the law, has one that is not a positive finite number, or is given twice.
+        A target lacks an input of the law, has one that the law does not allow, or is given twice.
     """
     if isinstance(targets, Targets):
         return targets
@@ -118,10 +118,12 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             own = study.names.get(column, symbol)
             raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and {given} is given; add {own}.")
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
-        bad = ~(np.isfinite(values) & ((values > 0) | ((values == 0) & (symbol in law.indicators))))
+        bad = ~law.allows(symbol, values)
         if bad.any():
             given = frame[column].tolist()[int(np.argmax(bad))]
-            raise TargetError(f"Target {frame.index[bad][0]!r} has {symbol} = {given!r}; give a positive number.")
+            zero = " or zero" if symbol in law.indicators else ""
+            wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
+            raise TargetError(f"Target {frame.index[bad][0]!r} has {symbol} = {given!r}; give {wanted}.")
     return frame
 
 

@@ -285,10 +285,14 @@ class Law(Hooks):
                 "choose one with study.select(task=...)."
             )
         columns = self.input_arrays(study.frame)
-        observed = {self.outcome: study.column(self.outcome)}
+        observed = {self.outcome: self.outcomes_of(study)}
         if self.outcome == "loss" and LOSS_ERROR in study.frame:
             observed[LOSS_ERROR] = study.column(LOSS_ERROR)
         return columns | self.references(columns), observed
+
+    def outcomes_of(self, study: Study) -> np.ndarray:
+        """Return the outcomes of a study's rows, shape (row,); of any sign where the law says so in ``signed``."""
+        return study.column(self.outcome, signed=self.outcome in self.signed)
 
     def references(self, columns: Arrays) -> dict[str, np.ndarray]:
         """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs."""
@@ -313,7 +317,7 @@ class Law(Hooks):
                     f"{self.name} needs the column {column!r} ({symbol}), which the table lacks; "
                     f"{remedy(column, frame.columns)}"
                 )
-        return {s: numeric(frame, column).to_numpy() for s, column in self.columns.items()}
+        return {s: numeric(frame, c, signed=s in self.signed).to_numpy() for s, c in self.columns.items()}
 
 
 Law.describe_itself(Law.__doc__ or "")

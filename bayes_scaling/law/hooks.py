@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from bayes_scaling.errors import LawError
 from bayes_scaling.study.card import AS_GIVEN
 
@@ -31,7 +33,9 @@ class Hooks:
     inputs: ClassVar[tuple[str, ...]] = ()
     equation: ClassVar[str] = ""
     indicators: ClassVar[tuple[str, ...]] = ()
-    """Inputs that may be zero: pre-trained or not, pre-training data."""
+    """Inputs that may be zero: pre-trained or not, pre-training data, shares of a mixture."""
+    signed: ClassVar[tuple[str, ...]] = ()
+    """Inputs and outcomes that may be of any sign; an outcome among them has a ``likelihood`` of additive noise."""
     pooling: ClassVar[Mapping[str, float]] = {}
     """Spread between series of each parameter that a joint law pools, on the unconstrained scale."""
     thinning: ClassVar[int] = 1
@@ -71,6 +75,26 @@ class Hooks:
                 f"better = {{{quantity!r}: 'higher'}}, or 'lower'."
             )
         return self.better[quantity] == "lower"
+
+    def allows(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Say of each value whether an input may have it: finite, and positive unless the law says otherwise.
+
+        Parameters
+        ----------
+        name : str
+            An input, by its symbol.
+        values : array, shape (row,)
+            Its values.
+
+        Examples
+        --------
+        >>> from bayes_scaling.models import Chinchilla
+        >>> Chinchilla().allows("N", np.array([1e9, 0.0, np.inf])).tolist()
+        [True, False, False]
+        """
+        if name in self.signed:
+            return np.isfinite(values)
+        return np.isfinite(values) & ((values > 0) | ((values == 0) & (name in self.indicators)))
 
     @property
     def series(self) -> tuple[str, ...]:

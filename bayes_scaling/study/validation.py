@@ -38,7 +38,8 @@ CANONICAL = ("n_params", "tokens", "flops", "loss", LOSS_ERROR, "accuracy", "cha
 """The columns that are checked wherever they are; others are when something reads them."""
 
 SIZES = re.compile(r"n_params.*|tokens|flops|finetune_data|pretrain_data")
-POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|questions|.*loss|.*_ce")
+# A normalised loss may be negative.
+POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|questions|(?!.*normalised_).*loss|.*_ce")
 FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}|{LOSS_ERROR}")
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
@@ -105,7 +106,9 @@ def floats(table: pd.DataFrame, column: str) -> pd.Series:
     return pd.Series(found, table.index)
 
 
-def numeric(table: pd.DataFrame, column: str, names: Mapping[str, str] | None = None) -> pd.Series:
+def numeric(
+    table: pd.DataFrame, column: str, names: Mapping[str, str] | None = None, *, signed: bool = False
+) -> pd.Series:
     """Return one column as floats that a fit can use: finite, and positive or a fraction where its name says so.
 
     Parameters
@@ -116,13 +119,15 @@ def numeric(table: pd.DataFrame, column: str, names: Mapping[str, str] | None = 
         One of its columns.
     names : mapping of str to str, optional
         The user's names of our columns, for messages.
+    signed : bool
+        Take numbers of any sign, whatever the name says: the law that reads the column asks for them.
 
     Raises
     ------
     StudyError
         An entry cannot be used; all such entries are named in one sentence.
     """
-    values, bad = _looked_at(table, column)
+    values, bad = _looked_at(table, column, signed)
     if bad:
         raise StudyError(_sentence(table, bad, names or {}))
     return values
@@ -226,8 +231,8 @@ def _may_be_missing(table: pd.DataFrame, column: str) -> bool:
     return column == LOSS_ERROR or (column == "accuracy" and "task" in table)
 
 
-def _looked_at(table: pd.DataFrame, column: str) -> tuple[pd.Series, list[_Bad]]:
-    """Return one column as floats, and what is wrong with its entries."""
+def _looked_at(table: pd.DataFrame, column: str, signed: bool = False) -> tuple[pd.Series, list[_Bad]]:
+    """Return one column as floats, and what is wrong with its entries; ``signed`` ones may be negative."""
     if table[column].dtype == bool and NUMERIC.fullmatch(str(column)):
         raise StudyError(f"The column {column!r} holds true and false where numbers are needed; give numbers.")
     values, wrong = _read(table, column)
@@ -237,7 +242,7 @@ def _looked_at(table: pd.DataFrame, column: str) -> tuple[pd.Series, list[_Bad]]
         (np.isinf(values), "infinite", "repair what is infinite"),
     ]
     if POSITIVE.fullmatch(str(column)):
-        tests.append((values <= 0, "not positive", "repair the entries or drop the rows"))
+        tests.append(((values <= 0) & (not signed), "not positive", "repair the entries or drop the rows"))
     elif column == LOSS_ERROR:
         tests.append((values < 0, "negative", "give standard errors"))
     elif FRACTION.fullmatch(str(column)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import numpyro.distributions as dist
 import pytest
 
@@ -65,3 +66,21 @@ def test_every_hook_has_words():
     hooks = {name: hook for name, hook in vars(Hooks).items() if not name.startswith("_") and callable(hook)}
     assert {"lower_is_better", "irreducible", "transferred", "centred"} <= set(hooks)
     assert all(hook.__doc__ for hook in hooks.values())
+
+
+def test_an_input_is_positive_unless_the_law_says_otherwise():
+    class Shared(bs.Law):
+        level: bs.Prior = dist.Normal(0.0, 1.0)
+        indicators = ("share",)
+        signed = ("temperature",)
+
+        def mean(self, N, share, temperature, *, level):
+            return level + 0 * N
+
+    values = np.array([1.0, 0.0, -1.0, np.nan, np.inf])
+    allowed = {name: Shared().allows(name, values).tolist() for name in ("N", "share", "temperature")}
+    assert allowed == {
+        "N": [True, False, False, False, False],
+        "share": [True, True, False, False, False],
+        "temperature": [True, True, True, False, False],
+    }

@@ -27,6 +27,12 @@ COLUMNS = {
     "pretrained": np.tile([0.0, 1.0], ROWS // 2),
     "finetune_data": np.geomspace(1e4, 1e6, ROWS)[RNG.permutation(ROWS)],
     "pretrain_data": np.tile([0.0, 1e3, 1e4, 6e4], ROWS // 4),
+    "unique_tokens": np.geomspace(2e9, 1e11, ROWS) / np.tile([1.0, 4.0, 60.0], ROWS // 3),
+    "num_experts": np.tile([1.0, 4.0, 64.0], ROWS // 3),
+    "n_params_non_vocab": np.geomspace(5e7, 1e9, ROWS)[RNG.permutation(ROWS)],
+    "vocab_size": np.tile([4096.0, 16384.0, 65536.0], ROWS // 3),
+    "num_characters": np.geomspace(1e9, 1e11, ROWS),
+    "unigram_normalised_loss": np.linspace(-1.5, -5.0, ROWS),
     "model": np.repeat(["a", "b", "c"], ROWS // 3),
 }
 
@@ -36,6 +42,14 @@ def law_of(name: str) -> bs.Law:
     return getattr(models, models.LAWS[name])()
 
 
+def mixtures(shares: tuple[str, ...], series: tuple[tuple[str, float], ...] = SERIES) -> pd.DataFrame:
+    """Return mixtures, one of which lacks the first domain, and their losses in each series."""
+    drawn = np.random.default_rng(1).dirichlet(np.full(len(shares), 0.7), ROWS)
+    drawn[0, 0], drawn[0, 1] = 0.0, drawn[0, :2].sum()
+    runs = pd.DataFrame(drawn, columns=list(shares)).assign(run=range(ROWS), loss=COLUMNS["loss"])
+    return pd.concat([runs.assign(task=task, loss=runs["loss"] * factor) for task, factor in series])
+
+
 def study_for(law: bs.Law) -> bs.Study:
     """Return a study with the columns a law needs."""
     if law.name == "TwoStep":
@@ -43,6 +57,8 @@ def study_for(law: bs.Law) -> bs.Study:
     if law.name == "Pooled":
         runs = pd.DataFrame({name: COLUMNS[name] for name in ("n_params", "tokens", "loss")}).assign(run=range(ROWS))
         return bs.Study.from_frame(pd.concat([runs.assign(task=t, loss=runs["loss"] * f) for t, f in SERIES]))
+    if law.name == "Mixture":
+        return bs.Study.from_frame(mixtures(law.shares), name="example")
     needed = {SYMBOLS.get(name, name) for name in law.run_inputs} | {*law.columns.values()}
     names = {*needed, law.outcome, "model"} & COLUMNS.keys()
     return bs.Study.from_frame(pd.DataFrame({name: COLUMNS[name] for name in sorted(names)}), name="example")

@@ -336,3 +336,14 @@ def test_standard_errors_may_be_missing_and_not_negative():
         bs.Study.from_frame(table.assign(loss_se=[0.1, -0.1]))
     other = bs.Study.from_frame(table.assign(c4_loss=3.1)).rename(loss="c4_loss")
     assert "loss_se" not in other.frame  # it is that of the loss before
+
+
+def test_a_normalised_loss_may_be_negative_and_a_law_may_ask_for_any_sign():
+    table = pd.DataFrame({"n_params": [1e8, 2e8], "normalised_loss": [-3.0, -3.5], "task_loss": [-1.0, 1.0]})
+    study = bs.Study.from_frame(table, normalised_loss="normalised_loss")
+    assert study.column("normalised_loss").tolist() == [-3.0, -3.5]
+    with pytest.raises(bs.StudyError, match="Row 1 has task_loss = -1, which is not positive"):
+        study.column("task_loss")
+    assert study.column("task_loss", signed=True).tolist() == [-1.0, 1.0]
+    with pytest.raises(bs.StudyError, match="Row 2 has task_loss = inf, which is infinite"):
+        bs.Study.from_frame(table.assign(task_loss=[-1.0, np.inf])).column("task_loss", signed=True)

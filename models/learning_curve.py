@@ -1,0 +1,181 @@
+"""One training run's learning curve: loss from data seen, between the loss of guessing and a floor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+
+from bayes_scaling.law.base import Law
+from bayes_scaling.law.fields import prior
+from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.sites import Arrays, observe
+
+if TYPE_CHECKING:
+    from bayes_scaling.study.study import Study
+
+__all__ = ["LearningCurve"]
+
+NUGGET = 1e-3  # e-folds of data between checkpoints that have seen the same
+NEWTON = 12  # steps; the equation is monotone and bends one way, so that they close in from one side
+
+
+class LearningCurve(Law):
+    r"""A learning curve leaves the loss of guessing, follows a power of data, and ends at a floor.
+
+    .. math:: \frac{L - E}{(L_0 - L)^{a}} = B D^{-c}, \qquad
+              \log s - a \log (1 - s) = \zeta - c \log \tfrac{D}{D_0}, \quad s = \frac{L - E}{L_0 - E}
+
+    with D the data that one run has seen (tokens, images, or any unit; column ``tokens``), L0 the loss of guessing
+    (``top``) and E the floor, both published with the posterior; zeta makes s at D0 the logistic of ``begun``.  The
+    points are checkpoints of one run, and their errors last: they are an Ornstein-Uhlenbeck process in log D, so that
+    neighbours say nearly the same, and a thousand checkpoints are not a thousand runs.  A forecast beyond the last
+    checkpoint starts from it, and forgets its error with distance.
+
+    Notes
+    -----
+    The law is M4 of the paper, which is implicit in L; it is solved by Newton's method in logit s.  A checkpoint whose
+    predecessor is missing counts as the first of a curve.
+
+    References
+    ----------
+    .. [1] Alabdulmohsin et al. 2022, "Revisiting Neural Scaling Laws in Language and Vision", arXiv 2209.06640, M4.
+
+    Examples
+    --------
+    >>> values = dict(level=2.5, reducible=0.6, begun=0.0, bend=1.0, alpha_D=0.5, memory=0.1)
+    >>> [round(float(LearningCurve().mean(D, 1e9, **values)), 3) for D in (1.0, 1e9, 1e30)]
+    [4.0, 2.5, 1.0]
+    """
+
+    level: Prior = prior(
+        default=dist.LogNormal(0.0, 1.5),
+        unit="unit of the loss",
+        reason="Loss at D0, the centre of the run.  Very wide: error rates below one, losses of some nats.",
+    )
+    reducible: Prior = prior(
+        default=LogitNormal(0.0, 1.0),
+        unit="share",
+        reason="Share of the loss at D0 that endless data would remove.  Weak, around one half.",
+    )
+    begun: Prior = prior(
+        default=dist.Normal(-1.0, 1.5),
+        unit="logit",
+        reason="Share of the way from E to L0 that is left at D0, on the logit scale.  Mostly less than a half: most "
+        "checkpoints lie in the power law, not before it.",
+    )
+    bend: Prior = prior(
+        default=dist.LogNormal(0.0, 0.5),
+        unit="pure number",
+        reason="a, how late the curve leaves the loss of guessing; around one, the logistic curve in log D.",
+    )
+    alpha_D: Prior = prior(
+        default=dist.LogNormal(math.log(0.4), 0.5),
+        unit="pure number",
+        reason="c, the exponent of data once guessing is left.  Around 0.4, wide: few-shot error rates fall faster "
+        "than losses of language.",
+    )
+    memory: Prior = prior(
+        default=dist.LogNormal(math.log(0.1), 1.0),
+        unit="e-folds of data",
+        reason="How long an error lasts along the run.  A tenth of an e-fold, wide: some checkpoints, or a stretch.",
+    )
+    sigma: Prior = prior(
+        default=dist.LogNormal(math.log(0.02), 1.0),
+        unit="fraction",
+        reason="Relative error of a checkpoint.  Two per cent, wide: few-shot error rates scatter, losses do not.",
+    )
+
+    equation = r"(L - E) / (L_0 - L)^a = B D^{-c}"
+
+    def mean(self, D, D0, *, level, reducible, begun, bend, alpha_D, memory):  # noqa: D102
+        wanted = _curve(begun, bend) - alpha_D * jnp.log(D / D0)
+        logit = jnp.where(wanted < 0, wanted, wanted / bend)
+        for _ in range(NEWTON):
+            share = jax.nn.sigmoid(logit)
+            logit = logit - (_curve(logit, bend) - wanted) / (1 - share + bend * share)
+        left = jnp.exp(jax.nn.log_sigmoid(logit) - jax.nn.log_sigmoid(begun))
+        return level * (1 - reducible + reducible * left)
+
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return the floor, in the unit of the loss."""
+        return parameters["level"] * (1 - parameters["reducible"])
+
+    def derived(self, runs: Arrays, *, level, reducible, begun, bend, alpha_D, memory) -> dict[str, jax.Array]:  # noqa: D102
+        floor = level * (1 - reducible)
+        return {"E": floor, "top": floor + level * reducible / jax.nn.sigmoid(begun)}
+
+    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
+        """Sample the slope of the log loss at D0 in place of the exponent: the data fix it."""
+        if not {"reducible", "begun", "bend", "alpha_D"} <= u.keys():
+            return dict(u)
+        share, bend = jax.nn.sigmoid(u["begun"]), jnp.exp(u["bend"])
+        slope = jax.nn.log_sigmoid(u["reducible"]) + jnp.log1p(-share) - jnp.log(1 - share + bend * share)
+        return {**u, "alpha_D": u["alpha_D"] - 1.5 - slope}
+
+    def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
+        """Run the NumPyro model; the errors of neighbours along the curve are alike."""
+        parameters = self.parameters(runs)
+        mean = self.at(runs, parameters)
+        if fitted is not None:
+            mean = self.extrapolated(runs, fitted, parameters, self.slope_error())
+        x, sigma, memory = jnp.log(runs["D"]), parameters["sigma"], parameters["memory"]
+        order = jnp.argsort(x)
+        back = jnp.argsort(order)
+        kept = self._kept(jnp.diff(x[order]), memory)
+        kept = jnp.concatenate([jnp.zeros(1), kept])
+        if observed is not None:
+            error = jnp.log(observed["loss"])[order] - jnp.log(mean)[order]
+            before = jnp.concatenate([jnp.zeros(1), error[:-1]])
+            kept = jnp.where(jnp.isfinite(before), kept, 0.0)
+            carried = (kept * jnp.nan_to_num(before))[back]
+            spread = (sigma * jnp.sqrt(1 - jnp.square(kept)))[back]
+            with numpyro.plate("run", jnp.shape(mean)[0]):
+                observe("loss", self.likelihood(mean * jnp.exp(carried), spread), observed)
+            return
+        ahead = (x > runs["last_x"]) & jnp.isfinite(runs["last_log_loss"])  # of the last checkpoint, which is known
+        at_last = self.at({**runs, "D": jnp.exp(runs["last_x"])[None]}, parameters)[0]
+        last = jnp.where(jnp.isfinite(runs["last_log_loss"]), runs["last_log_loss"] - jnp.log(at_last), 0.0)
+        left = jnp.where(ahead, self._kept(x - runs["last_x"], memory), 0.0)
+        numpyro.deterministic("loss_mean", mean * jnp.exp(left * last))
+        with numpyro.plate("run", jnp.shape(mean)[0]):
+            shocks = numpyro.sample("loss_shock", dist.StudentT(5.0, 0.0, 1.0))
+        first = ahead[order] & ~jnp.concatenate([jnp.zeros(1, bool), ahead[order][:-1]])  # beyond what was fitted
+        size = sigma * jnp.sqrt(1 - jnp.square(jnp.where(first, left[order], kept)))
+        pushed = size * shocks[order] + jnp.where(first, left[order] * last, 0.0)
+        _, error = jax.lax.associative_scan(_after, (jnp.where(first, 0.0, kept), pushed))
+        numpyro.deterministic("loss", mean * jnp.exp(error[back]))
+
+    def _kept(self, gap: jax.Array, memory: jax.Array) -> jax.Array:
+        """Return the share of an error that is left after a gap in log data; repeats of a point differ a little."""
+        return jnp.exp(-(jnp.maximum(gap, 0.0) + NUGGET) / memory)
+
+    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return (runs, observed), and with the runs the last checkpoint, from which forecasts start.
+
+        Raises
+        ------
+        StudyError
+            A column is missing, or the study holds several tasks.
+        """
+        runs, observed = super().arrays(study)
+        known = np.flatnonzero(np.isfinite(observed["loss"]))
+        last = known[np.argmax(runs["D"][known])]
+        ends = {"last_x": np.log(runs["D"][last]), "last_log_loss": np.log(observed["loss"][last])}
+        return {**runs, **{name: np.asarray(value) for name, value in ends.items()}}, observed
+
+
+def _curve(logit: jax.Array, bend: jax.Array) -> jax.Array:
+    """Return the right side of the equation of the paper at a share of the way, given by its logit."""
+    return jax.nn.log_sigmoid(logit) - bend * jax.nn.log_sigmoid(-logit)
+
+
+def _after(first: tuple[jax.Array, jax.Array], second: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """Return two steps of an error along a run, each a share that is kept and what is added, as one."""
+    return first[0] * second[0], second[0] * first[1] + second[1]

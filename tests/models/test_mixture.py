@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import Mixture
+
+from .examples import SERIES, mixtures
+
+SHARES = ("share_web", "share_code", "share_books")
+TRUTH = {"level": 3.0, "floor": 0.6, "effect_share_web": 0.32, "effect_share_code": -0.6, "effect_share_books": 0.08}
+
+
+def runs(*mixes):
+    return {share: np.array([mix[i] for mix in mixes]) for i, share in enumerate(SHARES)}
+
+
+def test_equal_shares_give_the_level_and_nothing_lies_below_the_floor():
+    law, parameters = Mixture(shares=SHARES), {name: np.array([value]) for name, value in TRUTH.items()}
+    assert float(law.at(runs((1 / 3,) * 3), parameters)[0, 0]) == pytest.approx(3.0)
+    assert float(law.irreducible({}, parameters)[0]) == pytest.approx(1.8)
+
+
+def test_a_share_acts_on_the_log_of_what_is_above_the_floor():
+    law, parameters = Mixture(shares=SHARES), {name: np.array([value]) for name, value in TRUTH.items()}
+    more, less = np.asarray(law.at(runs((0.2, 0.6, 0.2), (0.4, 0.4, 0.2)), parameters))[:, 0] - 1.8
+    assert np.log(more / less) == pytest.approx(-0.2 * 0.8 - 0.2 * 1.5, rel=1e-5)
+
+
+def test_the_own_share_is_a_power_of_data_with_a_head_start():
+    law = Mixture(shares=SHARES, own="share_code", floor=0.0)
+    parameters = {"level": 3.0, "floor": 0.0, "exponent": 0.1, "head": 0.01}
+    parameters |= {"effect_share_web": 0.0, "effect_share_books": 0.0}
+    given = {name: np.array([value]) for name, value in parameters.items()}
+    none, some = np.asarray(law.at(runs((0.5, 0.0, 0.5), (0.5, 0.3, 0.2)), given))[:, 0]
+    assert none / some == pytest.approx((0.31 / 0.01) ** 0.1, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    law = Mixture(shares=SHARES)
+    table = mixtures(SHARES)
+    shares = {share: table[share].to_numpy() for share in SHARES}
+    rng = np.random.default_rng(0)
+    given = {name: np.array([value]) for name, value in TRUTH.items()}
+    loss = np.asarray(law.at(shares, given))[:, 0] * np.exp(rng.normal(0, 0.002, len(table)))
+    study = bs.Study.from_frame(table.assign(loss=loss * table["task"].map(dict(SERIES))))
+    return bs.fit(law, study, seed=0, draws=100, progress=False)
+
+
+def test_a_fit_finds_how_domains_differ_in_their_effect(posterior):
+    draws = {name: np.asarray(posterior.draws[name])[:, 0] for name in TRUTH if name.startswith("effect")}
+    difference = draws["effect_share_web"] - draws["effect_share_code"]
+    assert abs(difference.mean() - 0.92) < 4 * difference.std() < 0.92
+
+
+def test_a_share_of_zero_is_a_share_for_targets_too(posterior):
+    table = posterior.forecast({"share_web": 0.0, "share_code": 0.7, "share_books": 0.3}).intervals()
+    assert list(table["task"]) == ["one", "two"] and (table["q05"] > 0).all()
+    with pytest.raises(bs.TargetError, match=r"share_web = -0\.1; give a positive number or zero"):
+        posterior.forecast({"share_web": -0.1, "share_code": 0.8, "share_books": 0.3})
+
+
+def test_the_own_share_is_one_of_the_shares():
+    with pytest.raises(bs.StudyError, match="own = 'share_math', which is no share; give one of share_web"):
+        Mixture(shares=SHARES, own="share_math").arrays(bs.Study.from_frame(mixtures(SHARES)))
