@@ -9,6 +9,8 @@ and tokens, :math:`a = c + (1 - c) \exp(-A N^{-\alpha} - B D^{-\beta})` (both Kr
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
@@ -118,7 +120,7 @@ def figures(seed: int = 0, draws: int = 500, *, targets: bool = True) -> dict[st
     of_means = pd.DataFrame({at: 100 * errors.abs().mean() for at, errors in means.items()}).T
     show("Mean absolute relative error of the error averaged over tasks, per cent", _named(of_means))
     inside = table[table.index.get_level_values(1) != "targets"].groupby(level=0).mean().mean()
-    return {f"backtest_mae_{law.replace(' ', '_')}": float(value) for law, value in inside.items()}
+    return {f"backtest_mae_{'_'.join(re.findall('[a-z]+', law.lower()))}": float(v) for law, v in inside.items()}
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
