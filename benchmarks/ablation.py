@@ -22,7 +22,7 @@ import bayes_scaling as bs
 from bayes_scaling.models.population import Population
 from bayes_scaling.models.recommended import candidates
 from benchmarks.cases import cases
-from benchmarks.collections import averaged, scores_of
+from benchmarks.collections import averaged, collection_means, scores_of
 from benchmarks.markdown import show
 from benchmarks.population import WEAK, learn
 
@@ -61,12 +61,8 @@ def figures(seed: int = 0) -> dict[str, float]:
             laws = kept(candidates(case.study, population))
             forecast = averaged(case.study, case.study.targets, population, seed, laws=laws)
             blocks.append(scores_of(case, part, forecast))
-    scores = pd.concat(blocks, ignore_index=True)
-    scores = scores.assign(mape=scores["relative_error"].abs(), width=scores["width90"] / scores["actual"])
-    shown = {"in90": "cover90", "in50": "cover50", "mape": "mape", "width": "width", "interval_score": "interval_score"}
-    by_case = scores.groupby(["method", "collection", "case"], sort=False)[list(shown)].mean()
-    table = by_case.groupby(["method", "collection"], sort=False).mean().groupby("method", sort=False).mean()
-    table = table.rename(columns=shown).rename_axis("left out")
+    means = collection_means(pd.concat(blocks, ignore_index=True))
+    table = means.groupby("method", sort=False).mean().rename_axis("left out")
     show("Means over collections, per cent", (100 * table).reset_index())
     whole = table.loc["nothing left out", "interval_score"]
     return {

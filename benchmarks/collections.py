@@ -104,15 +104,20 @@ def _bootstrap(case: Case, seed: int) -> pd.DataFrame:
     return _labelled(case, RIVAL, table, drawn)
 
 
-def report(scores: pd.DataFrame, learnt: dict) -> dict[str, float]:
-    """Print the tables, in Markdown, and return the figures."""
+def collection_means(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean scores of each collection by each method, every case of a collection counting the same."""
     scores = scores.assign(
         mape=scores["relative_error"].abs(), bias=scores["relative_error"], width=scores["width90"] / scores["actual"]
     )
     shown = {"in90": "cover90", "in50": "cover50", "mape": "mape", "bias": "bias", "width": "width",
              "interval_score": "interval_score"}  # fmt: skip
     by_case = scores.groupby(["method", "collection", "case"], sort=False)[list(shown)].mean()
-    by_collection = by_case.groupby(["collection", "method"], sort=False).mean().rename(columns=shown)
+    return by_case.groupby(["collection", "method"], sort=False).mean().rename(columns=shown)
+
+
+def report(scores: pd.DataFrame, learnt: dict) -> dict[str, float]:
+    """Print the tables, in Markdown, and return the figures."""
+    by_collection = collection_means(scores)
     counts = scores[scores["method"] == OURS].groupby("collection").size().rename("targets")
     show("By collection, per cent", (100 * by_collection).join(counts, on="collection").reset_index())
     overall = by_collection.groupby("method").mean()

@@ -83,10 +83,7 @@ class Chinchilla(Law):
         return E * (1 + reducible * (by_size + by_data))
 
     def derived(self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D) -> dict[str, jax.Array]:  # noqa: D102
-        return {
-            "A": E * reducible * split * jnp.exp(alpha_N * jnp.log(runs["N0"])),
-            "B": E * reducible * (1 - split) * jnp.exp(alpha_D * jnp.log(runs["D0"])),
-        }
+        return textbook(runs, E, reducible, split, alpha_N, alpha_D)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         return level_for_floor(u)
@@ -97,3 +94,13 @@ def level_for_floor(u: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     if "E" not in u or "reducible" not in u:
         return dict(u)
     return {**u, "E": u["E"] - jnp.logaddexp(0.0, u["reducible"])}
+
+
+def textbook(
+    runs: Arrays, E: jax.Array, reducible: jax.Array, split: jax.Array, alpha_N: jax.Array, alpha_D: jax.Array
+) -> dict[str, jax.Array]:
+    """Return A and B of A/N^alpha_N + B/D^alpha_D, from what a law with these two terms says of the runs' centre."""
+    return {
+        "A": E * reducible * split * jnp.exp(alpha_N * jnp.log(runs["N0"])),
+        "B": E * reducible * (1 - split) * jnp.exp(alpha_D * jnp.log(runs["D0"])),
+    }

@@ -14,7 +14,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
 from bayes_scaling.law.sites import Arrays
-from bayes_scaling.models.chinchilla import level_for_floor
+from bayes_scaling.models.chinchilla import level_for_floor, textbook
 
 __all__ = ["RepeatedData"]
 
@@ -105,10 +105,7 @@ class RepeatedData(Law):
     def derived(  # noqa: D102
         self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D, repeats, excess
     ) -> dict[str, jax.Array]:
-        return {
-            "A": E * reducible * split * jnp.exp(alpha_N * jnp.log(runs["N0"])),
-            "B": E * reducible * (1 - split) * jnp.exp(alpha_D * jnp.log(runs["D0"])),
-        }
+        return textbook(runs, E, reducible, split, alpha_N, alpha_D)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         return level_for_floor(u)
