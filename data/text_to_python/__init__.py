@@ -1,0 +1,1 @@
+"""Byte-level transformers trained on Python source, from scratch and after English prose; measured here."""

@@ -1,0 +1,91 @@
+"""The study that is measured here: its texts, its models, and how a grid trains and goes on."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayes_scaling import data
+from bayes_scaling.data.text_to_python import model, texts
+from bayes_scaling.errors import FileError
+
+HERE = data.HERE / "text_to_python"
+
+
+def test_no_package_serves_two_uses_and_each_has_a_checksum_and_a_licence():
+    listed = tomllib.loads((HERE / "texts.toml").read_text(encoding="utf-8"))["text"]
+    assert {text["use"] for text in listed} == set(texts.USES)
+    assert len({text["package"] for text in listed}) == len(listed)
+    assert all(len(text["sha256"]) == 64 and text["licence"] and text["tool"] in texts.TOOLS for text in listed)
+
+
+def test_another_file_under_the_name_of_a_package_is_refused(tmp_path):
+    listed = tomllib.loads((HERE / "texts.toml").read_text(encoding="utf-8"))["text"]
+    for text in listed:
+        (tmp_path / text["file"]).write_bytes(b"something else")
+    with pytest.raises(FileError, match="SHA-256"):
+        texts.pieces("validation", tmp_path)
+
+
+def test_a_model_has_twelve_parameters_per_layer_and_squared_width():
+    shape = model.Shape(2, 32)
+    weights = model.initial(jax.random.key(0), shape)
+    inner = sum(value.size for name, value in weights.items() if value.ndim == 3 and name != "gains")
+    assert inner == shape.n_params == 24_576
+
+
+def test_a_model_sees_only_what_came_before():
+    weights = model.initial(jax.random.key(0), model.Shape(1, 32))
+    windows = np.random.default_rng(0).integers(0, 256, (2, 21)).astype(np.uint8)
+    changed = windows.copy()
+    changed[:, -2] += 1  # the last byte that is seen, not one that is asked for before
+    first = model.losses(weights, windows[:, :-2])
+    np.testing.assert_allclose(first, model.losses(weights, changed[:, :-2]))
+    assert (model.losses(weights, windows) != model.losses(weights, changed)).all()
+
+
+def test_a_fresh_model_guesses():
+    weights = model.initial(jax.random.key(0), model.Shape(2, 32))
+    windows = np.random.default_rng(0).integers(0, 256, (4, model.CONTEXT + 1)).astype(np.uint8)
+    np.testing.assert_allclose(model.losses(weights, windows), math.log(256), rtol=0.1)
+
+
+@pytest.fixture
+def train():
+    pytest.importorskip("optax", reason="training needs optax: install bayes-scaling[train]")
+    from bayes_scaling.data.text_to_python import train
+
+    return train
+
+
+def test_a_grid_trains_both_arms_and_goes_on_where_it_stood(train, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    count = {"prose": 120, "code": 330, "validation": 100, "test": 100}
+    pieces = {use: rng.integers(97, 101, (n, texts.PIECE)).astype(np.uint8) for use, n in count.items()}  # four letters
+    grid = train.Grid((model.Shape(1, 16),), (10_000, 30_000), math.inf, 30, 20, 10)
+    train.Trainer(model.Shape(1, 16), grid._replace(data=(10_000,)), pieces, tmp_path).run()
+    before = (tmp_path / "3072.csv").read_text(encoding="utf-8")
+    train.Trainer(model.Shape(1, 16), grid, pieces, tmp_path).run()
+    after = (tmp_path / "3072.csv").read_text(encoding="utf-8")
+    assert after.startswith(before) and "D_F 30000" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "3072.csv")
+    assert list(zip(table["finetune_data"], table["seed"], table["pretrained"], strict=True)) == [
+        (10_000, 0, 0), (10_000, 0, 1), (10_000, 1, 0), (10_000, 1, 1), (30_000, 0, 0), (30_000, 0, 1)
+    ]  # fmt: skip
+    arms = table.groupby("pretrained")["loss"].mean()
+    assert math.log(4) - 0.01 < arms[1] < arms[0] < math.log(256)  # it knows the letters, and no loss beats chance
+    assert (table["loss_se"] > 0).all()
+    assert set(table["pretrain_data"]) == {0, 20 * 64 * 128}
+
+
+def test_the_carried_table_has_both_arms_in_every_cell():
+    table = data.load_study("text_to_python").frame
+    arms = table.groupby(["n_params", "finetune_data", "seed"])["pretrained"].agg(["size", "sum"])
+    assert (arms["size"] == 2).all() and (arms["sum"] == 1).all()
+    assert len(table) >= 70 and table["n_params"].nunique() >= 5 and table["finetune_data"].nunique() >= 7
+    assert (table["seed"] == 1).sum() >= len(table) / 5
