@@ -1,9 +1,9 @@
-"""Compute tables of figures anew: ``python -m bayes_scaling.data [STUDY ...]``, by default all that are carried."""
+"""Compute tables of figures anew: ``python -m bayes_scaling.data [STUDY ...]``, by default all that have an origin."""
 
 import sys
 
-from bayes_scaling.data import available, embedded, write_figures
-from bayes_scaling.errors import suggest
+from bayes_scaling.data import available, embedded, measured, write_figures
+from bayes_scaling.errors import StudyError, suggest
 
 
 def main(names: list[str]) -> None:
@@ -12,8 +12,11 @@ def main(names: list[str]) -> None:
     for name in names:
         if name not in known:
             raise SystemExit(f"There is no study {name!r}; {suggest(name, known)}")
-    for name in names or filter(embedded, known):
-        print(write_figures(name))
+    for name in names or [name for name in known if embedded(name) and not measured(name)]:
+        try:
+            print(write_figures(name))
+        except StudyError as error:
+            raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

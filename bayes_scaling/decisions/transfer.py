@@ -17,8 +17,9 @@ from bayes_scaling.study.reading import SYMBOLS
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
+    from bayes_scaling.study.study import Study
 
-__all__ = ["curves", "data_unit", "frontier", "trade_off", "transfer_grid", "transfer_table", "transferred"]
+__all__ = ["curves", "data_unit", "frontier", "read_off", "trade_off", "transfer_grid", "transfer_table", "transferred"]
 
 LOW_DATA = 0.1  # share of the data that are enough, up to which power laws of transfer were found to hold
 ARMS = ("scratch", "pretrained")
@@ -94,6 +95,43 @@ def transfer_table(posterior: Posterior, grid: Any) -> pd.DataFrame:
     return table
 
 
+def read_off(study: Study, outcome: str = "loss") -> pd.DataFrame:
+    """Read D_T off the curves, without a law: the data at which the curve from scratch reaches the fine-tuned outcome.
+
+    Parameters
+    ----------
+    study : Study
+        Runs with ``n_params``, ``finetune_data`` and ``pretrained`` (1 or 0); repeated runs are averaged.
+    outcome : str, default "loss"
+        A positive outcome that falls with data.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``N``, ``D_F`` and ``D_T`` of each cell that has both arms.  The curve from scratch is interpolated in logs of
+        both, for each size; D_T is negative where pre-training hurts, and NaN beyond the ends of the curve.
+
+    Examples
+    --------
+    >>> from bayes_scaling import Study
+    >>> cells = [(1e6, 1e4, 0, 4.0), (1e6, 1e6, 0, 2.0), (1e6, 1e4, 1, 2.0), (1e6, 1e6, 1, 1.9)]
+    >>> table = pd.DataFrame(cells, columns=["n_params", "finetune_data", "pretrained", "loss"])
+    >>> read_off(Study.from_frame(table))["D_T"].round().tolist()
+    [990000.0, nan]
+    """
+    size, data = SYMBOLS["N"], SYMBOLS["D_F"]
+    mean = study.frame.groupby([size, data, "pretrained"])[outcome].mean().unstack("pretrained")
+    found = []
+    for _, arms in mean.dropna().groupby(level=size):
+        scratch = mean[0.0].dropna().loc[arms.index.get_level_values(size)[0]]
+        falling = -np.minimum.accumulate(np.log(scratch.to_numpy()))
+        at = np.interp(-np.log(arms[1.0]), falling, np.log(scratch.index), left=np.nan, right=np.nan)
+        found.append(np.exp(at) - arms.index.get_level_values(data))
+    cells = mean.dropna().index
+    columns = {"N": cells.get_level_values(size), "D_F": cells.get_level_values(data)}
+    return pd.DataFrame({**columns, "D_T": np.concatenate(found)}).astype(float)
+
+
 def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
     """Return how many times more fine-tuning data transfer as much as a ``larger`` times larger model does.
 
@@ -117,6 +155,7 @@ def frontier(
     sizes: Sequence[float],
     *,
     unit_per_token: float = 1.0,
+    pretraining: float = 0.0,
     flops: str | PerToken | FlopRule = "6ND",
     samples: int = 200,
     **inputs: float,
@@ -132,7 +171,9 @@ def frontier(
     sizes : sequence of float
         Model sizes to choose from, in parameters.
     unit_per_token : float
-        Units of D_F per token (characters per token, say).  Pre-training counts as paid for.
+        Units of D_F per token (characters per token, say).
+    pretraining : float, default 0.0
+        Data of the pre-training to pay for, in the unit of D_F; by default it counts as paid for.
     flops : str, callable or FlopRule
         The FLOP convention, as :meth:`bayes_scaling.FlopRule.of` reads it.
     samples : int
@@ -159,7 +200,8 @@ def frontier(
             below = curves <= loss
             first = np.where(below.any(-1), below.argmax(-1), len(D) - 1)
             needed = np.where(below.any(-1), D[first], np.inf)
-            paid = rule.cost(N, needed / unit_per_token)
+            before = pretraining if arm == "pretrained" else 0.0
+            paid = rule.cost(N, (before + needed) / unit_per_token)
             best = paid.argmin(1)
             cost, amount = (np.take_along_axis(x, best[:, None], 1)[:, 0] for x in (paid, needed))
             row: dict[str, Any] = {"loss": loss, "arm": arm, "reached": float(np.isfinite(cost).mean())}

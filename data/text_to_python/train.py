@@ -4,8 +4,8 @@ For each size: models are pre-trained on English prose at two learning rates, of
 learning rates of both arms are chosen on one cell of the grid; then every cell trains from scratch and from the
 pre-trained model.  Training stops early, on projects that are neither trained on nor reported.
 
-Every finished cell appends its rows to a table per size; started again, the grid goes on where it stood.  At its end all
-tables together are ``figures.csv``, which is the study's.
+Every finished cell appends its rows to a table per size; started again, the grid goes on where it stood.  At its end
+all tables together are ``figures.csv``, which is the study's.
 """
 
 from __future__ import annotations
@@ -103,9 +103,7 @@ class Trainer:
         """Train a cell, from scratch and from the pre-trained model, and yield a row for each."""
         pretrained, rates = self.prepared
         state = self._cell(size, seed, pretrained, rates)
-        loss = (
-            np.asarray(evaluate(state.best, self.windows["test"])).reshape(2, -1, 2 * WINDOWS).mean(-1)
-        )
+        loss = np.asarray(evaluate(state.best, self.windows["test"])).reshape(2, -1, 2 * WINDOWS).mean(-1)
         for arm, name in enumerate(("from scratch", "from prose")):
             steps = int(state.best_step[arm])
             yield {

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 from bayes_scaling import data
+from bayes_scaling.errors import StudyError
 from bayes_scaling.study.card import Card
 
-FOLDERS = sorted(path.parent for path in data.HERE.glob("*/build.py"))
+FOLDERS = sorted(path.parent for path in data.HERE.glob("*/card.toml"))
 WORDS = ("name", "title", "source", "commit", "licence", "citation")
 
 every_study = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -39,6 +40,8 @@ def missing(folder: Path) -> list[str]:
     numbers = list(pd.read_csv(figures).select_dtypes("number")) if figures.is_file() else []
     found += [f"unit of {name}" for name in dict.fromkeys([*units, *numbers]) if not units.get(name, "").strip()]
     origin = card.get("origin", {})
+    if "script" in origin:
+        return found if (folder / origin["script"]).is_file() else [*found, "origin.script"]
     found += [f"origin.{key}" for key in ("folder", "url", "files") if not origin.get(key)]
     if str(card.get("commit")) not in origin.get("url", "") or not origin.get("url", "").endswith("/"):
         found.append("folder of the commit in the url")
@@ -55,6 +58,11 @@ def test_a_card_is_complete(folder):
 @every_study
 def test_a_study_is_a_package_with_a_script_that_makes_what_it_carries(folder):
     study = importlib.import_module(f"bayes_scaling.data.{folder.name}")
+    if data.measured(folder.name):
+        assert study.__doc__ and data.embedded(folder.name)
+        with pytest.raises(StudyError, match="measures them again"):
+            data.write_figures(folder.name)
+        return
     build = importlib.import_module(f"bayes_scaling.data.{folder.name}.build")
     assert study.__doc__ and callable(build.full)
     assert hasattr(build, "figures") == data.embedded(folder.name)
@@ -96,7 +104,7 @@ def test_every_number_of_the_full_table_has_a_unit_too(folder):
 
 
 @from_the_origin
-@pytest.mark.parametrize("name", [folder.name for folder in FOLDERS if data.embedded(folder.name)])
+@pytest.mark.parametrize("name", [f.name for f in FOLDERS if data.embedded(f.name) and not data.measured(f.name)])
 def test_the_figures_are_those_of_the_origin(name, monkeypatch, tmp_path):
     copy = shutil.copytree(data.HERE / name, tmp_path / name)
     stored = (copy / "figures.csv").read_bytes()
