@@ -17,6 +17,7 @@ NAMES = (
     "ladder_rivals",
     "loss_to_loss",
     "transfer",
+    "text_to_python",
     "backtest",
     "decisions",
     "agreement",

@@ -36,8 +36,9 @@ import bayes_scaling as bs
 from bayes_scaling.law.priors import LogitNormal
 from bayes_scaling.models import FadingTransfer, PretrainingSize, Rectified, Transfer
 from bayes_scaling.models.transfer import PUBLISHED
+from benchmarks import text_to_python
+from benchmarks.text_to_python import SCALES
 
-SCALES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
 FLOORS = {"third": -0.7, "fifth": -1.4, "tenth": -2.2}  # centres of the prior, as logits
 SEEDS = 20
 REPORT = Path(__file__).parent / "results" / "transfer.md"
@@ -45,7 +46,7 @@ REPORT = Path(__file__).parent / "results" / "transfer.md"
 
 def figures() -> dict[str, float]:
     """Measure everything, print and store the table, return flat figures."""
-    found = {**simulated(), **fading(), **image(), **fine_tuning()}
+    found = {**simulated(), **fading(), **image(), **fine_tuning(), **text_to_python.figures()}
     text = "\n".join(["| figure | value |", "|---|---|", *(f"| `{k}` | {v:.4g} |" for k, v in found.items())])
     rule = __doc__.partition("\n\n")[2]
     print(text)
