@@ -14,6 +14,8 @@ from .decisions.reach import Reach as Reach
 from .decisions.reach import reach as reach
 from .decisions.regret import Regret as Regret
 from .decisions.regret import regret as regret
+from .decisions.speedup import Speedup as Speedup
+from .decisions.speedup import speedup as speedup
 from .decisions.superiority import Superiority as Superiority
 from .decisions.superiority import superiority as superiority
 from .decisions.surface import Surface as Surface

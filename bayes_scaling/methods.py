@@ -22,6 +22,7 @@ __all__ = [
     "PosteriorMethods",
     "ReachMethods",
     "RegretMethods",
+    "SpeedupMethods",
 ]
 
 
@@ -80,6 +81,12 @@ class ReachMethods:
     """What chains from the cost of a target."""
 
     plot = Method("plots.decisions", "plot_reach")
+
+
+class SpeedupMethods:
+    """What chains from a speedup."""
+
+    plot = Method("plots.speedup", "plot_speedup")
 
 
 class NextRunsMethods:
