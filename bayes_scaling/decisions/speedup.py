@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.interpolate import PchipInterpolator
 
-from bayes_scaling.decisions.allocation import optimal_size
-from bayes_scaling.decisions.inputs import positive, require_size_and_data
-from bayes_scaling.decisions.solvers import first_crossing
+from bayes_scaling.decisions.matching import cost_of, inputs_of, needed_for, point_of, read_scale, routes
 from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.methods import SpeedupMethods
-from bayes_scaling.study.reading import symbol_of
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
-__all__ = ["ERRORS", "RESOURCES", "Speedup", "read_scale", "speedup"]
+__all__ = ["ERRORS", "RESOURCES", "Speedup", "speedup"]
 
 ERRORS = {
     "shared": "both laws err alike beyond their runs",
@@ -36,9 +32,6 @@ RESOURCES = {"flops": "compute", "tokens": "data", "n_params": "parameters"}
 """What a recipe may take less of, by the name of its column."""
 
 SYMBOLS = {"flops": "C", "tokens": "D", "n_params": "N"}
-MAX_FACTOR = 1e12  # how many times more, or less, of A's amount is looked for; B never gets there beyond
-DECADES = int(np.log10(MAX_FACTOR))
-Path = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,8 +118,9 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
 
     .. math:: s = C_A / C_B, \qquad L_B(C_B) = L_A(C_A)
 
-    and likewise for data at A's size, and for parameters at A's data.  At a budget both recipes have the best size for
-    their compute; at a run of given size and data B keeps A's tokens per parameter.  So two equal recipes have factor 1.
+    and likewise for data at A's size, and for parameters at A's data.  At a budget both recipes have the best size
+    for their compute; at a run of given size and data B keeps A's tokens per parameter.  So a recipe has factor 1
+    against itself.
 
     Parameters
     ----------
@@ -153,13 +147,14 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
 
     Notes
     -----
-    *Draws* of one fit (two series of a joint law) are paired, so that what both are unsure of together drops out.  Draws
-    of two fits are independent; runs that both saw (``shared_runs``) then count twice, and the interval tends to be too
-    wide.  Fit both recipes as series of a joint law to pair them.
+    *Draws* of one fit (two series of a joint law) are paired, so that what both are unsure of together drops out.
+    Draws of two fits are independent; runs that both saw (``shared_runs``) then count twice, and the interval tends to
+    be too wide.  Fit both recipes as series of a joint law to pair them.
 
-    *Errors of the slope* beyond the fitted runs decide how wide the answer is, and the runs cannot tell them.  That both
-    laws err alike (``shared``) is the assumption for two recipes of one family: what bends one curve, bends the other.
-    ``apart`` is for recipes that have nothing in common, and ``none`` takes both laws as exact.  All are returned.
+    *Errors of the slope* beyond the fitted runs decide how wide the answer is, and the runs cannot tell them.  That
+    both laws err alike (``shared``) is the assumption for two recipes of one family: what bends one curve bends the
+    other.  ``apart`` is for recipes that have nothing in common, and ``none`` takes both laws as exact.  All are
+    returned.
 
     Examples
     --------
@@ -169,7 +164,7 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     first, together, paired = pair_draws(a, b, seed=seed, shared_error=True)
     _, separate, _ = pair_draws(a, b, seed=seed, shared_error=False)
     _require_one_convention(first, together)
-    places = read_scale(at, (first, together))
+    places = read_scale(at, (first.posterior.law, together.posterior.law))
     pairs = {"shared": (first, together), "apart": (first, separate), "none": (_exact(first), _exact(together))}
     if paired:  # the law says what its series share
         del pairs["apart"]
@@ -178,19 +173,19 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     outcome: dict[str, list[np.ndarray]] = {error: [] for error in pairs}
     factors: dict[str, dict[str, list[np.ndarray]]] = {error: {} for error in pairs}
     for scale in places:
-        start = _point(first, scale)
-        routes = _routes(first, together, start, scale)
+        start = point_of(first, scale)
+        found = routes(first, together, start, scale)
         for error, (one, other) in pairs.items():
-            goal = one.at(**_read(one, start))
+            goal = one.at(**inputs_of(one, start))
             outcome[error].append(goal)
-            for resource, route in routes.items():
-                needed = _needed(other, goal, route)
+            for resource, route in found.items():
+                needed = needed_for(other, goal, route)
                 factors[error].setdefault(resource, []).append(_ratio(first, start, needed, resource))
     return Speedup(
         a=first,
         b=together,
         at=tuple(_in_words(scale) for scale in places),
-        flops=np.array([float(np.median(_cost(first, _point(first, scale)))) for scale in places]),
+        flops=np.array([float(np.median(cost_of(first, point_of(first, scale)))) for scale in places]),
         outcome={error: np.hstack(parts) for error, parts in outcome.items()},
         factors={e: {r: np.hstack(parts) for r, parts in own.items()} for e, own in factors.items()},
         paired=paired,
@@ -198,114 +193,11 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     )
 
 
-def read_scale(at: Any, surfaces: tuple[Surface, ...]) -> list[dict[str, float]]:
-    """Return the scales asked for, each ``{"C": ...}`` or ``{"N": ..., "D": ...}``, checked.
-
-    Raises
-    ------
-    DecisionError
-        One is no positive number, or names neither FLOPs nor both of size and data.
-    LawError
-        A law reads neither FLOPs nor both of size and data, or a run is given where a law reads FLOPs alone.
-    """
-    for surface in surfaces:
-        if not surface.by_compute:
-            require_size_and_data(surface.posterior.law, "A speedup")
-    if not isinstance(at, Mapping):
-        return [{"C": float(budget)} for budget in positive(at, "scale", "1e24 FLOPs")]
-    named = {symbol_of(str(name)): value for name, value in at.items() if name != "target"}
-    named = {name: float(positive(value, f"scale's {name}", "7e9")[0]) for name, value in named.items()}
-    if set(named) == {"N", "D"}:
-        for surface in surfaces:
-            if surface.by_compute:
-                require_size_and_data(surface.posterior.law, "A run of given size and data")
-        return [named]
-    if set(named) == {"C"}:
-        return [named]
-    raise DecisionError(
-        f"The scale gives {', '.join(named) or 'nothing'}; give training FLOPs, as in at=1e24, or a run, as in "
-        "at={'N': 7e9, 'D': 4e12}."
-    )
-
-
-def _point(surface: Surface, scale: Mapping[str, float]) -> dict[str, np.ndarray]:
-    """Return N, D and C of A at a scale, each of shape (sample, 1), as far as there are such."""
-    count = (len(surface), 1)
-    if "N" in scale:
-        return {name: np.full(count, value) for name, value in scale.items()}
-    C = np.array([scale["C"]])
-    if surface.by_compute:
-        return {"C": np.full(count, scale["C"])}
-    N = optimal_size(surface, C)
-    return {"N": N, "D": surface.rule.tokens(N, C)}
-
-
-def _routes(a: Surface, b: Surface, start: Mapping[str, np.ndarray], scale: Mapping[str, float]) -> dict[str, Path]:
-    """Return by resource how B is made larger: its inputs at a logarithmic factor, of shape (sample, point)."""
-    if b.by_compute:
-        paid = _cost(a, start)
-        return {"flops": lambda t: {"C": paid * np.exp(t)}}
-    if "N" not in start:
-        return {"flops": _optimum(b, scale["C"])}
-    N, D = start["N"], start["D"]
-
-    def along(t: np.ndarray) -> dict[str, np.ndarray]:  # the same tokens per parameter
-        return {"N": N * np.exp(t / 2), "D": D * np.exp(t / 2)}
-
-    return {
-        "flops": _optimum(b, scale["C"]) if "C" in scale else along,
-        "tokens": lambda t: {"N": np.broadcast_to(N, t.shape), "D": D * np.exp(t)},
-        "n_params": lambda t: {"N": N * np.exp(t), "D": np.broadcast_to(D, t.shape)},
-    }
-
-
-def _optimum(surface: Surface, C: float) -> Path:
-    """Return the best size and data over the budget, interpolated between budgets solved exactly, draw by draw."""
-    nodes = np.linspace(-np.log(MAX_FACTOR), np.log(MAX_FACTOR), DECADES + 5)
-    sizes = np.log(optimal_size(surface, C * np.exp(nodes)))
-    parts = PchipInterpolator(nodes, sizes, axis=1).c  # (power, node, sample)
-    rows = np.arange(len(surface))[:, None]
-
-    def inputs(t: np.ndarray) -> dict[str, np.ndarray]:
-        t = np.broadcast_to(t, (len(surface), t.shape[1]))
-        node = np.clip(np.searchsorted(nodes, t, side="right") - 1, 0, len(nodes) - 2)
-        step, cubic = t - nodes[node], parts[:, node, rows]
-        N = np.exp(((cubic[0] * step + cubic[1]) * step + cubic[2]) * step + cubic[3])
-        return {"N": N, "D": surface.rule.tokens(N, C * np.exp(t))}
-
-    return inputs
-
-
-def _needed(surface: Surface, goal: np.ndarray, route: Path) -> dict[str, np.ndarray]:
-    """Return where B first reaches the outcome along a route, each of shape (sample, 1); infinite where never."""
-
-    def shortfall(t: np.ndarray) -> np.ndarray:
-        return surface.sign * (surface.at(**_read(surface, route(t))) - goal)
-
-    ends = [np.full((len(surface), 1), sign * np.log(MAX_FACTOR)) for sign in (-1.0, 1.0)]
-    t = first_crossing(shortfall, *ends, nodes=2 * DECADES + 1)
-    found = np.isfinite(t)
-    inputs = route(np.where(found, t, 0.0))
-    amounts = {**inputs, "C": _cost(surface, inputs)}
-    return {name: np.where(found, value, np.inf) for name, value in amounts.items()}
-
-
-def _ratio(
-    a: Surface, start: Mapping[str, np.ndarray], needed: Mapping[str, np.ndarray], resource: str
-) -> np.ndarray:
+def _ratio(a: Surface, start: Mapping[str, np.ndarray], needed: Mapping[str, np.ndarray], resource: str) -> np.ndarray:
     """Return A's amount of a resource over B's, shape (sample, 1); 0 where B never gets there."""
     symbol = SYMBOLS[resource]
-    have = _cost(a, start) if symbol == "C" else start[symbol]
+    have = cost_of(a, start) if symbol == "C" else start[symbol]
     return have / needed[symbol]
-
-
-def _cost(surface: Surface, point: Mapping[str, np.ndarray]) -> np.ndarray:
-    return point["C"] if "C" in point else surface.rule.cost(point["N"], point["D"])
-
-
-def _read(surface: Surface, point: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the inputs of scale that a law reads of a point."""
-    return {"C": _cost(surface, point)} if surface.by_compute else {name: point[name] for name in "ND"}
 
 
 def _exact(surface: Surface) -> Surface:

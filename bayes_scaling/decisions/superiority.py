@@ -138,7 +138,11 @@ def pair_draws(
         return first, dataclasses.replace(second.take(np.arange(size)), keys=first.keys), True
     rng = np.random.default_rng(seed)
     second = second.take(rng.permutation(len(second))[:size])
-    return first, dataclasses.replace(second, keys=first.keys if shared_error else first.keys[rng.permutation(size)]), False
+    return (
+        first,
+        dataclasses.replace(second, keys=first.keys if shared_error else first.keys[rng.permutation(size)]),
+        False,
+    )
 
 
 def _scale(surface: Surface, target: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, read_scale
+from bayes_scaling.decisions.speedup import ERRORS, RESOURCES
 from bayes_scaling.models import Chinchilla
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder
 
@@ -113,21 +113,6 @@ def test_runs_that_both_fits_saw_are_counted():
     other = pd.concat([table.iloc[:6], table.iloc[6:].assign(loss=2.5)])
     found = bs.speedup(chinchilla(count=20, table=table), chinchilla(count=20, table=other), at=FAR)
     assert found.shared_runs == 6 and not found.paired
-
-
-@pytest.mark.parametrize(
-    ("at", "message"),
-    [
-        (-1.0, "scale is -1.0; give positive numbers"),
-        ([], "scale is"),
-        ({"N": 7e9}, "scale gives N; give training FLOPs, as in at=1e24"),
-        ({"N": 7e9, "D": 0.0}, "scale's D is 0"),
-        ({}, "scale gives nothing"),
-    ],
-)
-def test_what_is_no_scale_is_refused(at, message):
-    with pytest.raises(bs.DecisionError, match=message):
-        read_scale(at, (exact(chinchilla(count=5)),))
 
 
 def test_a_run_of_a_law_of_compute_is_refused():
