@@ -45,6 +45,9 @@ from .forecasts.path import ForecastPath as ForecastPath
 from .forecasts.path import forecast_path as forecast_path
 from .forecasts.predict import forecast as forecast
 from .forecasts.predict import forecast_chunks as forecast_chunks
+from .forecasts.registered import RegisteredForecast as RegisteredForecast
+from .forecasts.registered import load_forecast as load_forecast
+from .forecasts.scoring import score as score
 from .inference.batch import Batch as Batch
 from .inference.batch import fit_many as fit_many
 from .inference.fit import fit as fit

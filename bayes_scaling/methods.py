@@ -57,6 +57,7 @@ class ForecastMethods:
     """What chains from a forecast."""
 
     plot = Method("plots.forecast", "plot_forest")
+    save = Method("forecasts.registered", "save")
 
 
 class ForecastPathMethods:

@@ -30,7 +30,7 @@ def figures(seed: int = 0) -> dict[str, float]:
     from benchmarks import speedups  # which takes its design and its worlds from here
 
     found = coverage(seed=seed) | chinchilla(seed) | speed(seed)
-    found |= speedups.coverage(seed=seed) | speedups.seconds(seed)
+    found |= speedups.coverage(seed=seed) | speedups.coverage(seed=seed, alike=True) | speedups.seconds(seed)
     bought = retrospect(seed)
     plans = ladders(seed)
     console = Console(width=140)

@@ -47,9 +47,9 @@ class Speedup(SpeedupMethods):
     flops : array, shape (scale,)
         Training FLOPs of A there.
     outcome : mapping of str to array, shape (sample, scale)
-        What A reaches, by the assumption about the slope errors (:data:`ERRORS`).
+        What A reaches, by the assumption about the slope errors (:data:`.ERRORS`).
     factors : mapping of str to mapping of str to array, shape (sample, scale)
-        By assumption and resource (:data:`RESOURCES`): A's amount over B's, above 1 where B takes less, and 0 where B
+        By assumption and resource (:data:`.RESOURCES`): A's amount over B's, above 1 where B takes less, and 0 where B
         never reaches the outcome.
     paired : bool
         Whether both come from the same draws of one fit.
@@ -101,7 +101,7 @@ class Speedup(SpeedupMethods):
         Returns
         -------
         pandas.DataFrame
-            ``at``, ``resource`` (``flops``, ``tokens``, ``n_params``), ``error`` (:data:`ERRORS`), ``q05``, ``q25``,
+            ``at``, ``resource`` (``flops``, ``tokens``, ``n_params``), ``error`` (:data:`.ERRORS`), ``q05``, ``q25``,
             ``median``, ``q75``, ``q95`` of the factor (0: never), ``probability`` that it exceeds 1, and ``never``.
         """
         rows = []

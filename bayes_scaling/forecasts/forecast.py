@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,11 @@ class Forecast(ForecastMethods):
         Units of single series, where they differ from the quantity's.
     measure : str
         The column of the distance: FLOPs, or that of a law in one column.
+    made : str
+        When it was made: date and time, UTC, as ISO 8601 writes them.
+    fits : tuple of mapping
+        What each fit behind it remembers of its making: ``law`` with its priors, ``study``, ``checksum`` of the runs,
+        ``bayes_scaling`` (the version); and its ``weight``, where several were averaged.
     """
 
     targets: pd.DataFrame
@@ -57,6 +63,8 @@ class Forecast(ForecastMethods):
     seed: int
     series_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
     measure: str = "flops"
+    made: str = ""
+    fits: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def head(self) -> str:
@@ -188,6 +196,13 @@ def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = Non
         if "series" in draws.dims:
             draws = draws.sel(series=first.draws["series"])
         parts.append(draws)
+    shares = zip(forecasts, share / share.sum(), strict=True)
+    fits = tuple({**fit, "weight": fit.get("weight", 1.0) * part} for one, part in shares for fit in one.fits)
     return dataclasses.replace(
-        first, draws=xr.concat(parts, "sample"), units=units, law=" + ".join(dict.fromkeys(f.law for f in forecasts))
+        first,
+        draws=xr.concat(parts, "sample"),
+        units=units,
+        law=" + ".join(dict.fromkeys(f.law for f in forecasts)),
+        made=max(f.made for f in forecasts),
+        fits=fits,
     )
