@@ -191,8 +191,11 @@ def _places(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str | None]:
     named: list[str | None] = [None] * len(outcomes)
     for column in ("target", "run"):
         if column in outcomes:
-            own = outcomes[column].astype(str)
-            named = [one or (name if name in known else None) for one, name in zip(named, own, strict=True)]
+            read = {
+                number: name for name in known if np.isfinite(number := number_of(name))
+            }  # a file may turn the name 1e21 into a number
+            own = [name if name in known else read.get(number_of(name)) for name in map(str, outcomes[column])]
+            named = [one or name for one, name in zip(named, own, strict=True)]
     inputs = [c for c in rows if c in outcomes and c not in ("target", "task", "quantity", "unit", *rows["quantity"])]
     if inputs:
         each = rows.drop_duplicates("target").set_index("target")[inputs].astype(float)

@@ -79,6 +79,13 @@ def test_tasks_are_told_apart_and_the_same_scores_come_of_the_forecast_itself():
     np.testing.assert_allclose(found["pit"], draws.loc[draws["quantity"] == "accuracy", "pit"], atol=0.02)
 
 
+def test_a_name_that_a_file_turned_into_a_number_is_found():
+    forecast = bs.forecast(
+        chinchilla(count=20), [{"target": "1e21", "N": 7e9, "D": 4e12}, {"target": "x", "N": 1e9, "D": 1e12}]
+    )
+    assert list(bs.score(forecast, pd.DataFrame({"target": [1e21], "loss": [2.0]}))["target"]) == ["1e21"]
+
+
 def test_one_run_needs_no_name():
     forecast = bs.forecast(chinchilla(count=50), {"N": 7e9, "D": 4e12})
     assert len(bs.score(forecast, {"loss": 2.1})) == 1
