@@ -159,23 +159,30 @@ def _summary(draws: xr.DataArray) -> xr.Dataset:
     return table
 
 
-def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = None, *, seed: int = 0) -> Forecast:
+def average(
+    forecasts: Sequence[Forecast] | Mapping[str, Forecast],
+    weights: Sequence[float] | Mapping[str, float] | pd.Series | None = None,
+    *,
+    seed: int = 0,
+) -> Forecast:
     """Mix forecasts of the same targets: each draw comes from one of them.
 
     Parameters
     ----------
-    forecasts : sequence of Forecast
-        Forecasts by different laws or intermediate losses.
-    weights : sequence of float, optional
-        Mixture weights; equal by default.
+    forecasts : sequence of Forecast, or mapping of str to Forecast
+        Forecasts by different laws or intermediate losses, in a list or by name.
+    weights : sequence, mapping or Series, optional
+        Mixture weights, in the order of the forecasts, or of forecasts by name by the same names, such as the column
+        ``weight_loo`` of :func:`bayes_scaling.compare`; equal by default.
     seed : int
         Seed of the choice of draws.
 
     Raises
     ------
     TargetError
-        The forecasts are not of the same targets, or a weight is negative.
+        The forecasts are not of the same targets, or a weight is missing or negative.
     """
+    forecasts, weights = _in_order(forecasts, weights)
     if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
         raise TargetError("The forecasts to average are none; give a list of what bs.forecast returns.")
     first = forecasts[0]
@@ -206,3 +213,21 @@ def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = Non
         made=max(f.made for f in forecasts),
         fits=fits,
     )
+
+
+def _in_order(forecasts: Any, weights: Any) -> tuple[Any, Any]:
+    """Return forecasts and weights as lists in one order: by their names, where forecasts have names."""
+    if isinstance(forecasts, Mapping):
+        named = isinstance(weights, (Mapping, pd.Series))
+        odd = set(forecasts).symmetric_difference(weights.keys()) if named else set()
+        if odd:
+            name = sorted(map(str, odd))[0]
+            has, lacks = ("weight", "forecast") if name not in forecasts else ("forecast", "weight")
+            raise TargetError(f"There is a {has} of {name!r} and no {lacks}; name forecasts and weights alike.")
+        return list(forecasts.values()), [weights[name] for name in forecasts] if named else weights
+    if isinstance(weights, pd.Series) and str(weights.name).startswith("weight_"):
+        raise TargetError(
+            "The weights are a column of a comparison, whose order is not that of a list of forecasts; give the "
+            "forecasts by name, as in bs.average({'name': forecast}, weights), or take bs.stacking_weights."
+        )
+    return forecasts, list(weights.values()) if isinstance(weights, Mapping) else weights
