@@ -85,11 +85,10 @@ def _over_scale(found: Speedup, ax: Axes | None) -> Axes:
         ax.annotate("largest fitted run", (largest, 0.02), (4, 0), xycoords=("data", "axes fraction"),
                     textcoords="offset points", fontsize=8, color=QUIET)  # fmt: skip
     last = order[-1]
+    chance = f"{100 * found.probability()[last]:.0f} % that B takes less at {found.flops[last]:.2g} FLOPs"
     ax.annotate(
-        f"{100 * found.probability()[last]:.0f} % that B takes less",
-        (found.flops[last], float(np.clip(levels[2, last], low, high))), (-6, 6), textcoords="offset points",
-        fontsize=9, color=BLUE, ha="right", va="bottom", zorder=9,
-    )  # fmt: skip
+        chance, (0.985, 0.965), xycoords="axes fraction", fontsize=9, color=BLUE, ha="right", va="top", zorder=9
+    )
     _factors(ax.yaxis, low, high)
     ax.set_xlabel(f"training FLOPs of A ({found.a.convention})")
     ax.set_ylabel("how many times less compute B takes (times)")
