@@ -16,14 +16,18 @@ from benchmarks.decisions import DESIGN, TARGET
 __all__ = ["figures", "ratios", "worlds"]
 
 CANDIDATES = pd.DataFrame([(n, r * n) for n in (4e8, 1.6e9, 3.2e9) for r in (20, 100)], columns=["N", "D"])
-OUTCOMES = 24  # that each candidate may have
+OUTCOMES = 16  # that each candidate may have
+DRAWS = 500  # per chain of a refit
 FEWEST = 0.05  # share of the variance: what must have been announced for a ratio to mean anything
 
 
 def figures(seed: int = 0) -> dict[str, float]:
     """Return the median over candidates of announced over refitted reduction of the variance, and its range."""
-    table = pd.concat([ratios(*world, seed=seed + i) for i, world in enumerate(worlds(seed))], ignore_index=True)
-    print(table.to_string(index=False))
+    blocks = []
+    for i, world in enumerate(worlds(seed)):
+        blocks.append(ratios(*world, seed=seed + i))
+        print(blocks[-1].to_string(index=False), flush=True)
+    table = pd.concat(blocks, ignore_index=True)
     found = {}
     for name, part in table.groupby("discrepancy"):
         end = "_with_discrepancy" if name else ""
@@ -62,7 +66,7 @@ def ratios(name: str, law: bs.Law, study: bs.Study, *, seed: int, outcomes: int 
         drawn = bs.forecast(posterior, CANDIDATES, discrepancy=discrepancy, samples=outcomes, seed=seed + 1)
         values = drawn.draws["loss_run"].to_numpy()
         studies = [_with_run(study, row, y) for row, own in zip(_runs(), values.T, strict=True) for y in own]
-        refitted = bs.fit_many(law, studies, seed=seed, draws=1000, adapt=False, progress=False)
+        refitted = bs.fit_many(law, studies, seed=seed, draws=DRAWS, adapt=False, progress=False)
         aim = {symbol: np.array([value]) for symbol, value in TARGET.items()}
         now = float(surface.at(**aim).var())
         after = [
