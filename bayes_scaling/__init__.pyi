@@ -14,6 +14,8 @@ from .decisions.reach import Reach as Reach
 from .decisions.reach import reach as reach
 from .decisions.regret import Regret as Regret
 from .decisions.regret import regret as regret
+from .decisions.speedup import Speedup as Speedup
+from .decisions.speedup import speedup as speedup
 from .decisions.superiority import Superiority as Superiority
 from .decisions.superiority import superiority as superiority
 from .decisions.surface import Surface as Surface
@@ -43,6 +45,9 @@ from .forecasts.path import ForecastPath as ForecastPath
 from .forecasts.path import forecast_path as forecast_path
 from .forecasts.predict import forecast as forecast
 from .forecasts.predict import forecast_chunks as forecast_chunks
+from .forecasts.registered import RegisteredForecast as RegisteredForecast
+from .forecasts.registered import load_forecast as load_forecast
+from .forecasts.scoring import score as score
 from .inference.batch import Batch as Batch
 from .inference.batch import fit_many as fit_many
 from .inference.fit import fit as fit

@@ -22,6 +22,7 @@ __all__ = [
     "PosteriorMethods",
     "ReachMethods",
     "RegretMethods",
+    "SpeedupMethods",
 ]
 
 
@@ -56,6 +57,7 @@ class ForecastMethods:
     """What chains from a forecast."""
 
     plot = Method("plots.forecast", "plot_forest")
+    save = Method("forecasts.registered", "save")
 
 
 class ForecastPathMethods:
@@ -80,6 +82,12 @@ class ReachMethods:
     """What chains from the cost of a target."""
 
     plot = Method("plots.decisions", "plot_reach")
+
+
+class SpeedupMethods:
+    """What chains from a speedup."""
+
+    plot = Method("plots.speedup", "plot_speedup")
 
 
 class NextRunsMethods:

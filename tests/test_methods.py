@@ -22,6 +22,7 @@ HOLDERS = {
     "RegretMethods": bs.Regret,
     "ReachMethods": bs.Reach,
     "NextRunsMethods": bs.NextRuns,
+    "SpeedupMethods": bs.Speedup,
     "LadderPlansMethods": bs.LadderPlans,
 }
 BOUND = [

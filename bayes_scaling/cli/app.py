@@ -1,4 +1,4 @@
-"""The command line: ``bayes-scaling laws | studies | forecast | pair | plan``.
+"""The command line: ``bayes-scaling laws | studies | forecast | pair | plan | score``.
 
 Every mistake is one sentence on the error stream and exit code 2; a fit that did not converge is exit code 3.  What
 takes long to import is imported inside the commands, so that ``--help`` is instant.
@@ -16,6 +16,7 @@ import typer
 from bayes_scaling.cli.forecast import forecast
 from bayes_scaling.cli.pair import pair
 from bayes_scaling.cli.plan import plan
+from bayes_scaling.cli.score import score
 from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, ConvergenceError
 from bayes_scaling.version import __version__
 
@@ -126,5 +127,5 @@ def studies() -> None:
     output().print(study_table(available()))
 
 
-for command in (forecast, pair, plan):
+for command in (forecast, pair, plan, score):
     app.command()(command)

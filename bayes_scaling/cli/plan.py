@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,8 +42,13 @@ def plan(
     spend: Annotated[float | None, typer.Option(help="With --next: FLOPs for all runs together.")] = None,
     count: Annotated[int, typer.Option(min=1, help="With --next: how many runs to choose.")] = 3,
     ladder: Annotated[Path | None, typer.Option(help="Simulate planned ladders (N, D, plan).")] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="STUDY_OR_FILE", help="How many times less a second recipe's runs take.")
+    ] = None,
     families: Annotated[int, typer.Option(min=4, help="With --ladder: families to simulate.")] = 32,
-    target: Annotated[str | None, typer.Option(help="With --next or --ladder: run to forecast, N=7e9,D=4e12.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Run to forecast, N=7e9,D=4e12; with --against also C=1e24.")
+    ] = None,
     law: Annotated[str | None, typer.Option(help="Law to fit; by default what the columns call for.")] = None,
     task: Annotated[str | None, typer.Option(help="Task to decide by, where the study has several.")] = None,
     columns: Columns = None,
@@ -61,8 +67,10 @@ def plan(
     allow_unconverged: AllowUnconverged = False,
     quiet: Quiet = False,
 ) -> Any:
-    """Decide: split a budget, cost a target, choose the next run, or size a ladder; one of the four at a time."""
-    from bayes_scaling.cli.planning import caveats, doubts, open_planned, planned, read_question, surface_of
+    """Decide: split a budget, cost a target, choose the next run, size a ladder, or compare two recipes."""
+    from bayes_scaling.cli.against import Against
+    from bayes_scaling.cli.arguments import open_study
+    from bayes_scaling.cli.planning import caveats, doubts, open_planned, planned, read_question, surface_of, with_rival
     from bayes_scaling.cli.questions import Ladder
     from bayes_scaling.files import check_writable
     from bayes_scaling.inference.fit import check_size, fit
@@ -71,12 +79,16 @@ def plan(
     from bayes_scaling.reporting.screen import output, print_remarks, status
     from bayes_scaling.study.flops import FlopRule
 
-    table, names = open_planned(study, ladder, columns, where=where, drop_missing=drop_missing, unit=unit)
+    opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit}
+    table, names = open_planned(study, ladder, columns, **opening)
+    other = open_study(against, columns, **opening) if against else None
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=target, seed=seed, names=names,
+        against=other,
     )  # fmt: skip
     table, name, chosen = planned(table, question, law, task, prior)
+    question = with_rival(question, name, task, prior)
     rule = FlopRule.of(flops, table)
     question.check(chosen, table, rule)
     if table is not None:
@@ -84,9 +96,9 @@ def plan(
     check_writable(out, json)
     print_remarks(table.remarks if table is not None else (), quiet)
 
-    how_hard: dict[str, Any] = {"adapt": True} if adapt else {}
+    how: dict[str, Any] = {"seed": seed, "draws": draws, "chains": chains} | ({"adapt": True} if adapt else {})
     started = time.perf_counter()
-    posterior = None
+    posterior = rival = None
     with status(quiet) as say:
         if table is None:
             assert isinstance(question, Ladder)
@@ -94,16 +106,31 @@ def plan(
             answer = question.simulate(chosen, rule)
         else:
             say(f"Fitting {chosen.name} to {table.name} ...")
-            posterior = fit(chosen, table, seed=seed, draws=draws, chains=chains, **how_hard)
+            posterior = fit(chosen, table, **how)
             posterior.require_converged(allow_unconverged, override=OVERRIDE)
+            if isinstance(question, Against):
+                say(f"Fitting {chosen.name} to {question.other.name} ...")
+                question = question.fitted(partial(fit, **how))
+                rival = question.rival
+                assert rival is not None
+                rival.require_converged(allow_unconverged, override=OVERRIDE)
             say("Deciding ...")
             answer = question.answer(surface_of(question, posterior, rule, task=task, exact=exact))
             answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None))
-        against = doubts(posterior, answer) if posterior is not None else Problems()
+        speaking = doubts(posterior, answer, rival) if posterior is not None else Problems()
         convention = "as in the study" if "C" in chosen.run_inputs else rule.name
         seconds = time.perf_counter() - started
         found = Plan(
-            question.name, table.name if table else "", name, convention, seed, seconds, posterior, answer, against
+            question.name,
+            table.name if table else "",
+            name,
+            convention,
+            seed,
+            seconds,
+            posterior,
+            answer,
+            speaking,
+            rival,
         )
         if out:
             say("Drawing and writing ...")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bayes_scaling.cli.against import Against
 from bayes_scaling.cli.arguments import (
     choose_laws,
     choose_tasks,
@@ -31,7 +32,7 @@ from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
 from bayes_scaling.study.reading import read_table, under_our_names
 from bayes_scaling.study.study import Study
 
-__all__ = ["caveats", "doubts", "open_planned", "planned", "read_question", "surface_of"]
+__all__ = ["caveats", "doubts", "open_planned", "planned", "read_question", "surface_of", "with_rival"]
 
 
 def read_question(
@@ -49,9 +50,11 @@ def read_question(
     target: str | None,
     seed: int,
     names: Mapping[str, str],
+    against: Study | None = None,
 ) -> Question:
     """Return the one question that the options of the command ask."""
-    asked = {"--budget": budget, "--reach": reach, "--next": candidates, "--ladder": ladder}
+    asked = {"--budget": budget, "--reach": reach, "--next": candidates, "--ladder": ladder,
+             "--against": against}  # fmt: skip
     given = [name for name, value in asked.items() if value is not None]
     if len(given) != 1:
         said = f"{' and '.join(given)} are asked at once" if given else "nothing is asked"
@@ -61,8 +64,11 @@ def read_question(
     if reach is not None:
         return _read_cost(reach, prob, at, serve)
     if target is None:
-        raise TargetError(f"{given[0]} needs a run to forecast; give --target N=7e9,D=4e12.")
+        what = "a scale to compare at; give --target C=1e24 (FLOPs), or" if against else "a run to forecast; give"
+        raise TargetError(f"{given[0]} needs {what} --target N=7e9,D=4e12.")
     aim = parse_inputs(target, names=names)
+    if against is not None:
+        return Against(against, {name: value for name, value in aim.items() if name != "target"}, seed)
     if candidates is not None:
         return Next(under_our_names(read_table(candidates), names), aim, count, spend)
     assert ladder is not None
@@ -121,6 +127,15 @@ def planned(
     return table, name, chosen
 
 
+def with_rival(question: Question, name: str, task: str | None, priors: Sequence[str] | None) -> Question:
+    """Return a question with the law of the other table's runs, where it speaks of such; others as they are."""
+    if not isinstance(question, Against):
+        return question
+    other, _, law = planned(question.other, question, name, task, priors)
+    assert other is not None
+    return dataclasses.replace(question, other=other, law=law)
+
+
 def surface_of(question: Question, posterior: Posterior, rule: FlopRule, *, task: str | None, exact: bool) -> Surface:
     """Return the surface the question is answered on; the fit has been checked."""
     quantity = question.quantity if isinstance(question, Cost) else None
@@ -130,8 +145,15 @@ def surface_of(question: Question, posterior: Posterior, rule: FlopRule, *, task
     )
 
 
-def doubts(posterior: Posterior, answer: Answer) -> Problems:
-    """Return what speaks against the fit, and against going as far as the answer does, the worst first."""
+def doubts(posterior: Posterior, answer: Answer, rival: Posterior | None = None) -> Problems:
+    """Return what speaks against the fit, and against going as far as the answer does, the worst first.
+
+    Of two fits, each sentence says which it speaks of.
+    """
+    if rival is not None:
+        both = [(one.study.name, doubts(one, answer)) for one in (posterior, rival)]
+        named = (dataclasses.replace(p, sentence=f"{name}: {p.sentence}") for name, found in both for p in found)
+        return Problems(named).ranked()
     study = posterior.study
     if "flops" not in study.frame and {"n_params", "tokens"} <= set(study.frame):  # answers are in FLOPs
         study = dataclasses.replace(study, frame=with_flops(study.frame, SIX_N_D))

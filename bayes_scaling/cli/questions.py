@@ -14,7 +14,7 @@ from bayes_scaling.decisions.allocation import allocate, budget_range
 from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
 from bayes_scaling.decisions.ladder_design import plan_ladders, read_plan
 from bayes_scaling.decisions.lifetime import cheapest
-from bayes_scaling.decisions.next_runs import achieved, next_runs, read_candidates
+from bayes_scaling.decisions.next_runs import NextRuns, achieved, next_runs, read_candidates
 from bayes_scaling.decisions.reach import reach
 from bayes_scaling.decisions.regret import regret
 from bayes_scaling.decisions.surface import Surface
@@ -162,6 +162,7 @@ class Next:
             else f"None of the candidates should narrow the forecast of {found.target}.",
             f"The largest affordable runs instead: {theirs:.2g} % for {price:.3g} FLOPs.",
         ]
+        sentences.append(_parts(found))
         if "flops" in self.candidates:
             sentences.append("Costs are the FLOPs that the candidates came with.")
         tables = {"plan": found.table(), "batch": found.batch, "baseline": found.baseline}
@@ -205,6 +206,19 @@ class Ladder:
         )
         pictures = {"plan": partial(plot_ladder_plans, found)}
         return Answer(sentences, {"plan": table, "families": found.draws}, pictures, pd.DataFrame([self.target]))
+
+
+def _parts(found: NextRuns) -> str:
+    """Say which part of a spread runs can remove."""
+    scale = scale_of(found.unit)
+    now = f"{scale.factor * found.sd:.2g} {scale.gap}".rstrip()
+    said = f"Shares are of the standard deviation of the expected {found.quantity}, now {now}"
+    if not found.sd_slope:
+        return f"{said}, all of which comes of the law's parameters."
+    return (
+        f"{said}.  Were the law's parameters known, it would be {100 * found.removable:.2g} % narrower; the rest is "
+        "the error of the slope beyond the runs, which only a run further out makes smaller."
+    )
 
 
 def of_budgets(budgets: Iterable[float]) -> pd.DataFrame:

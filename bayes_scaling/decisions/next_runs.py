@@ -38,15 +38,18 @@ class NextRuns(NextRunsMethods):
     ranking : pandas.DataFrame
         One row per candidate, best first, each as if it were the only one: ``run``, ``n_params``, ``tokens`` (as far
         as the law reads them), ``flops``, ``sd_after`` (expected standard deviation of the target's expected outcome),
-        ``narrower`` (by which share it falls: 0.1 makes the forecast a tenth narrower) and ``per_flop`` (that share per
-        FLOP).
+        ``narrower`` (by which share that standard deviation falls: 0.1 makes the forecast a tenth narrower; never
+        negative) and ``per_flop`` (that share per FLOP).
     batch : pandas.DataFrame
         The runs to make, in their order, each given those above it; ``sd_after`` and ``narrower`` are of all so far.
         It ends before a run that narrows nothing.
     baseline : pandas.DataFrame
         The same for taking the largest affordable run every time.
     sd : float
-        The standard deviation of the target's expected outcome now.
+        The standard deviation of the target's expected outcome now: the unit of every share.
+    sd_law, sd_slope : float
+        Its two parts, which add up in squares: what is not known of the law's parameters, which runs anywhere may
+        teach, and the error of the slope beyond the fitted runs, which only a run that lies further out makes smaller.
     target, quantity, unit : str
         What is forecast.
     """
@@ -55,9 +58,16 @@ class NextRuns(NextRunsMethods):
     batch: pd.DataFrame
     baseline: pd.DataFrame
     sd: float
+    sd_law: float
+    sd_slope: float
     target: str
     quantity: str
     unit: str
+
+    @property
+    def removable(self) -> float:
+        """By which share the forecast would be narrower if runs like the fitted ones had taught the law entirely."""
+        return 1 - self.sd_slope / self.sd
 
     def table(self) -> pd.DataFrame:
         """Return ``ranking`` with ``rank``, from 1."""
@@ -91,7 +101,9 @@ def next_runs(
     .. math:: E[\mathrm{Var}(T \mid y)] = \mathrm{Var}(T) - \mathrm{Cov}(T, y)^2 / \mathrm{Var}(y).
 
     With the discrepancy on, a run also moves the edge of the data outwards; the variance of the slope error beyond the
-    new edge is computed as a forecast after the run would.
+    new edge is computed as a forecast after the run would, and is never more than before.  That error itself no run
+    inside the data makes smaller, and the noise of the target's own run none at all, which is therefore no part of what
+    is counted here.
 
     Parameters
     ----------
@@ -147,6 +159,8 @@ def next_runs(
         batch=batch,
         baseline=baseline,
         sd=prospects.sd,
+        sd_law=float(np.sqrt(prospects.covariance[0, 0])),
+        sd_slope=float(np.sqrt(prospects.slope_now)),
         target=str(aim.index[0]),
         quantity=surface.quantity,
         unit=surface.unit,
@@ -193,7 +207,9 @@ class _Prospects:
         self.few = surface.take(evenly_spaced(len(surface), FEW_DRAWS))
         self.noise = self.few.noise(**scale)
         self.exact = self.few.at(**self.aim, exact=True)
-        self.sd = float(np.sqrt(self.covariance[0, 0] + self.slope_variance([])))
+        self.slopes: dict[tuple[int, ...], float] = {}
+        self.slope_now = self.slope_variance([])
+        self.sd = float(np.sqrt(self.covariance[0, 0] + self.slope_now))
         if not self.sd > 0:
             raise DecisionError(
                 f"The forecast of {aim.index[0]} has no spread, so no run can narrow it; let parameters be learnt."
@@ -201,19 +217,28 @@ class _Prospects:
         self.alone = self.score(self.covariance, [], frame.index)
 
     def slope_variance(self, chosen: list[int]) -> float:
-        """Return the variance that the slope error adds at the target once the chosen runs are fitted too."""
+        """Return the variance that the slope error adds at the target once the chosen runs are fitted too.
+
+        The edge of the data is a quantile of the runs, which a small run would move inwards: it teaches nothing of the
+        slope, and takes nothing away.
+        """
         if not self.surface.discrepancy:
             return 0.0
-        fitted = {n: np.append(self.surface.arrays[n], v[chosen]) for n, v in self.inputs.items()}
-        return float(np.mean((self.few.at(**self.aim, fitted=fitted) - self.exact) ** 2))
+        key = tuple(chosen)
+        if key not in self.slopes:
+            fitted = {n: np.append(self.surface.arrays[n], v[chosen]) for n, v in self.inputs.items()}
+            own = float(np.mean((self.few.at(**self.aim, fitted=fitted) - self.exact) ** 2))
+            self.slopes[key] = min(own, self.slope_variance(chosen[:-1])) if chosen else own
+        return self.slopes[key]
 
     def score(self, covariance: np.ndarray, chosen: list[int], who: pd.Index) -> pd.DataFrame:
         """Return some candidates with the spread that each would leave, given those chosen before it."""
         prior, shared = covariance[0, 0], covariance[0, 1:][who]
         learnt = shared**2 / (np.diag(covariance)[1:] + self.noise)[who]
+        slope = self.slope_variance(chosen)
         after = np.maximum(prior - learnt, 0.0) + np.array([self.slope_variance([*chosen, i]) for i in who])
         sd_after = np.sqrt(after)
-        gain = (np.sqrt(prior + self.slope_variance(chosen)) - sd_after) / self.sd
+        gain = (np.sqrt(prior + slope) - sd_after) / self.sd
         own = self.frame.loc[who]
         return own.assign(sd_after=sd_after, narrower=1 - sd_after / self.sd, per_flop=gain / own["flops"], gain=gain)
 

@@ -17,7 +17,7 @@ from bayes_scaling.forecasts.targets import read_targets
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
-__all__ = ["Superiority", "superiority"]
+__all__ = ["Superiority", "pair_draws", "require_comparable", "superiority"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,17 +96,7 @@ def superiority(
     TargetError
         A target lacks an input of its law.
     """
-    first, second = as_surface(a), as_surface(b)
-    _require_comparable(first, second)
-    paired = first.posterior is second.posterior
-    size = min(len(first), len(second))
-    first = first.take(np.arange(size))
-    if paired:
-        second = dataclasses.replace(second.take(np.arange(size)), keys=first.keys)
-    else:
-        rng = np.random.default_rng(seed)
-        second = second.take(rng.permutation(len(second))[:size])
-        second = dataclasses.replace(second, keys=first.keys if shared_error else first.keys[rng.permutation(size)])
+    first, second, paired = pair_draws(a, b, seed=seed, shared_error=shared_error)
     return Superiority(
         a=first.at(**_scale(first, target))[:, 0],
         b=second.at(**_scale(second, target_b or target))[:, 0],
@@ -117,13 +107,58 @@ def superiority(
     )
 
 
+def pair_draws(
+    a: Posterior | Surface, b: Posterior | Surface, *, seed: int, shared_error: bool
+) -> tuple[Surface, Surface, bool]:
+    """Return two surfaces of as many draws, set side by side, and whether they come of one fit.
+
+    Draws of one fit keep their order, and so do its slope errors, because the law says what its series share.  Of two
+    fits, the draws of B are shuffled, so that they are independent of A's.
+
+    Parameters
+    ----------
+    a, b : Posterior or Surface
+        The contenders.
+    seed : int
+        Seed of the pairing of independent draws, and of B's slope errors.
+    shared_error : bool
+        Of two fits: let B have the slope error of A, draw by draw.
+
+    Raises
+    ------
+    DecisionError
+        The two have different outcomes, units or tokenisers.
+    """
+    first, second = as_surface(a), as_surface(b)
+    require_comparable(first, second)
+    paired = first.posterior is second.posterior
+    size = min(len(first), len(second))
+    first = first.take(np.arange(size))
+    if paired:
+        return first, dataclasses.replace(second.take(np.arange(size)), keys=first.keys), True
+    rng = np.random.default_rng(seed)
+    second = second.take(rng.permutation(len(second))[:size])
+    return (
+        first,
+        dataclasses.replace(second, keys=first.keys if shared_error else first.keys[rng.permutation(size)]),
+        False,
+    )
+
+
 def _scale(surface: Surface, target: Mapping[str, Any]) -> dict[str, Any]:
     law, study = surface.posterior.law, surface.posterior.study
     aims = read_targets(law, study, {**surface.given, **target})
     return {name: values for name, values in aims.inputs(law).items() if name in surface.columns}
 
 
-def _require_comparable(a: Surface, b: Surface) -> None:
+def require_comparable(a: Surface, b: Surface) -> None:
+    """Refuse two contenders whose outcomes are not the same thing.
+
+    Raises
+    ------
+    DecisionError
+        With the first difference found.
+    """
     cards = a.posterior.study.card, b.posterior.study.card
     for what, one, other in (
         ("outcomes", a.quantity, b.quantity),

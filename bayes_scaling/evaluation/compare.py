@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import ComparisonError, suggest
+from bayes_scaling.errors import ComparisonError, listed, suggest
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.evaluation.labels import outcomes, pointwise
-from bayes_scaling.evaluation.loo import Criterion, leave_run_out, loo, stack, waic
+from bayes_scaling.evaluation.loo import Criterion, stack, waic
+from bayes_scaling.evaluation.refits import leave_outcome_out, leave_run_out
 from bayes_scaling.forecasts.scores import summarise
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "stacking_weights"]
 
 CRITERIA = ("loo", "waic", "run")
+NAMED = 3  # outcomes that a warning names
 TOLERANCE = 1e-9  # relative, between outcomes that are the same
 
 
@@ -27,7 +29,7 @@ def compare(
     posteriors: Mapping[str, Posterior] | Sequence[Posterior],
     ic: str = "loo",
     *,
-    refit: bool = False,
+    refit: bool | None = None,
     extrapolation: Mapping[str, pd.DataFrame] | None = None,
     allow_unconverged: bool = False,
 ) -> pd.DataFrame:
@@ -40,8 +42,9 @@ def compare(
     ic : {"loo", "waic", "run"}
         Which criterion sorts the table, the best first: leaving out one outcome (PSIS-LOO), the widely applicable
         information criterion, or leaving out a run with all its outcomes.
-    refit : bool
-        Fit anew without each run where importance sampling fails (:func:`bayes_scaling.evaluation.loo.leave_run_out`).
+    refit : bool, optional
+        Fit anew without each outcome, and each run, where importance sampling fails (Pareto k too high).  By default
+        that is done for up to ten of either (:data:`bayes_scaling.evaluation.refits.MAX_REFITS`), with True for all.
     extrapolation : mapping of str to pandas.DataFrame, optional
         Backtest of each law, as :func:`bayes_scaling.backtest` returns it: scores of runs beyond the fitted ones.
     allow_unconverged : bool
@@ -59,12 +62,13 @@ def compare(
         - ``high_c``: number of unreliable values: Pareto k above 0.7 (less for fewer than 2200 draws), or for WAIC a
           variance of the log likelihood above 0.4
         - ``weight_c``: stacking weight
+        - ``refits_c``: number of outcomes (runs) left out by a fit of their own; not for WAIC
 
-        Then ``refits`` (runs left out by a fit of their own), ``pointwise``: whether the values of single outcomes
-        are ``independent`` given the parameters or ``conditional`` on the other outcomes of the run, by quantity
-        where they differ (values of runs are always joint), and with ``extrapolation`` the backtest's ``backtest_n``,
-        ``backtest_mape`` (fraction), ``backtest_crps`` (unit of the outcome) and ``backtest_cover90`` (fraction), with
-        the quantity at the end of the name where there are several.
+        Then ``warnings``: in words, which criteria are unreliable and for which outcomes; ``pointwise``: whether the
+        values of single outcomes are ``independent`` given the parameters or ``conditional`` on the other outcomes of
+        the run, by quantity where they differ (values of runs are always joint), and with ``extrapolation`` the
+        backtest's ``backtest_n``, ``backtest_mape`` (fraction), ``backtest_crps`` (unit of the outcome) and
+        ``backtest_cover90`` (fraction), with the quantity at the end of the name where there are several.
 
     Raises
     ------
@@ -102,14 +106,14 @@ def compare(
     for name, posterior in posteriors.items():
         scored = with_groups(posterior, "log_likelihood", "run_log_likelihood")
         values = pointwise(scored)
-        found["loo"][name] = loo(scored, values.values, values.labels)
+        found["loo"][name] = leave_outcome_out(scored, refit=refit, allow_unconverged=allow_unconverged)
         found["waic"][name] = waic(values.values, values.labels)
         found["run"][name] = leave_run_out(scored, refit=refit, allow_unconverged=allow_unconverged)
         each = set(values.kinds.values())
         kinds[name] = each.pop() if len(each) == 1 else ", ".join(f"{q} {k}" for q, k in sorted(values.kinds.items()))
     order = sorted(posteriors, key=lambda name: -found[ic][name].elpd.sum())
     table = pd.concat([_columns(c, {name: found[c][name] for name in order}) for c in CRITERIA], axis=1)
-    table["refits"] = [found["run"][name].refits for name in order]
+    table["warnings"] = [" ".join(filter(None, (_doubt(c, found[c][name]) for c in CRITERIA))) for name in order]
     table["pointwise"] = [kinds[name] for name in order]
     return table.join(_backtests(extrapolation, order)) if extrapolation is not None else table
 
@@ -118,7 +122,7 @@ def stacking_weights(
     posteriors: Mapping[str, Posterior] | Sequence[Posterior],
     ic: str = "loo",
     *,
-    refit: bool = False,
+    refit: bool | None = None,
     allow_unconverged: bool = False,
 ) -> pd.Series:
     """Return stacking weights in the order of the fits, ready for :func:`bayes_scaling.average`.
@@ -132,6 +136,8 @@ def stacking_weights(
     --------
     >>> forecasts = [p.forecast(targets) for p in posteriors.values()]  # doctest: +SKIP
     >>> mixed = bs.average(forecasts, bs.stacking_weights(posteriors), seed=0)  # doctest: +SKIP
+    >>> named = {name: p.forecast(targets) for name, p in posteriors.items()}  # doctest: +SKIP
+    >>> mixed = bs.average(named, table["weight_loo"], seed=0)  # of bs.compare(posteriors)  # doctest: +SKIP
     """
     posteriors = by_name(posteriors)
     table = compare(posteriors, ic, refit=refit, allow_unconverged=allow_unconverged)
@@ -226,7 +232,21 @@ def _columns(criterion: str, found: Mapping[str, Criterion]) -> pd.DataFrame:
         "high": pd.Series({name: c.high for name, c in found.items()}),
         "weight": pd.Series(stack(elpd.to_numpy()), index=elpd.columns),
     }
+    if criterion != "waic":
+        columns["refits"] = pd.Series({name: c.refits for name, c in found.items()})
     return pd.DataFrame({f"{what}_{criterion}": values for what, values in columns.items()})
+
+
+def _doubt(criterion: str, found: Criterion) -> str:
+    """Say in a sentence of which outcomes, or runs, a criterion is unreliable; nothing where it is of none."""
+    poor = found.poor
+    if not poor:
+        return ""
+    names = listed([one if isinstance(one, str) else _place(one) for one in poor], NAMED)
+    if criterion == "waic":
+        return f"WAIC is unreliable: p_waic of {names} is above {found.limit:g}; use LOO."
+    what = "Leaving runs out" if criterion == "run" else "LOO"
+    return f"{what} is unreliable: Pareto k of {names} is above {found.limit:.2g}; pass refit=True."
 
 
 def _backtests(tables: Mapping[str, pd.DataFrame], names: list[str]) -> pd.DataFrame:

@@ -44,11 +44,14 @@ class Pointwise:
         Natural logarithms of densities in the outcome's unit.
     kinds : mapping of str to str
         By quantity: ``independent`` given the parameters, or ``conditional`` on the other outcomes of the run.
+    places : tuple of (str, int)
+        The site of each outcome, and its place in the site's array, counted through.
     """
 
     labels: pd.MultiIndex
     values: np.ndarray
     kinds: dict[str, str]
+    places: tuple[tuple[str, int], ...]
 
 
 def pointwise(posterior: Posterior) -> Pointwise:
@@ -59,7 +62,10 @@ def pointwise(posterior: Posterior) -> Pointwise:
     present = np.isfinite(joined).any(axis=(0, 1))
     labels = pd.MultiIndex.from_tuples([at for v in group.data_vars.values() for at in labels_of(v)], names=LEVELS)
     kinds = {str(name): str(values.attrs["pointwise"]) for name, values in group.data_vars.items()}
-    return Pointwise(labels[present], joined[..., present], kinds)
+    sizes = {str(v.name): own.shape[-1] for v, own in zip(group.data_vars.values(), columns, strict=True)}
+    places = [(name, i) for name, size in sizes.items() for i in range(size)]
+    kept = tuple(place for place, there in zip(places, present, strict=True) if there)
+    return Pointwise(labels[present], joined[..., present], kinds, kept)
 
 
 def outcomes(posterior: Posterior) -> pd.Series:

@@ -1,4 +1,4 @@
-"""Criteria of a fit on runs like its own: PSIS-LOO, WAIC, leave-one-run-out, and stacking weights."""
+"""Criteria of a fit on runs like its own: PSIS-LOO, WAIC, and stacking weights."""
 
 from __future__ import annotations
 
@@ -13,16 +13,10 @@ import xarray as xr
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from bayes_scaling.errors import ConvergenceError
-from bayes_scaling.evaluation.groups import score, with_groups
-from bayes_scaling.inference import nuts
-from bayes_scaling.inference.attempts import WARMUP, Effort, fit_until_converged
-from bayes_scaling.inference.fit import member_seed
-
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
-__all__ = ["Criterion", "leave_run_out", "loo", "psis", "stack", "waic"]
+__all__ = ["Criterion", "loo", "psis", "stack", "waic"]
 
 MAX_WAIC_VARIANCE = 0.4  # Vehtari, Gelman and Gabry 2017, section 2.2
 
@@ -42,7 +36,7 @@ class Criterion:
     limit : float
         Above which it is.
     refits : int
-        Runs whose value comes from a fit without them.
+        Outcomes, or runs, whose value comes from a fit without them.
     """
 
     elpd: pd.Series
@@ -54,7 +48,12 @@ class Criterion:
     @property
     def high(self) -> int:
         """Number of unreliable values."""
-        return int((self.flags > self.limit).sum())
+        return len(self.poor)
+
+    @property
+    def poor(self) -> list[Any]:
+        """The names of the outcomes, or runs, whose values are unreliable."""
+        return list(self.flags.index[self.flags > self.limit])
 
 
 def loo(posterior: Posterior, values: np.ndarray, labels: pd.Index) -> Criterion:
@@ -122,62 +121,6 @@ def waic(values: np.ndarray, labels: pd.Index) -> Criterion:
     variance = flat.var(axis=0, ddof=1)
     elpd = pd.Series(density - variance, index=labels)
     return Criterion(elpd, float(variance.sum()), pd.Series(variance, index=labels), MAX_WAIC_VARIANCE)
-
-
-def leave_run_out(posterior: Posterior, *, refit: bool = False, allow_unconverged: bool = False) -> Criterion:
-    """Leave each run out with all its outcomes: its checkpoints, tasks and losses together.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        The fit.
-    refit : bool
-        Fit anew without each run whose Pareto k is too high for importance sampling (above 0.7; less for fewer than
-        2200 draws).  The program is the one compiled for the fit; the run's outcomes are left out as NaN, its inputs
-        and the references stay.
-    allow_unconverged : bool
-        Use refits that did not converge.
-
-    Raises
-    ------
-    ConvergenceError
-        A refit did not converge.
-    """
-    rows = with_groups(posterior, "run_log_likelihood").tree["run_log_likelihood"]["outcomes"]
-    rows = rows.isel(run=np.isfinite(rows.to_numpy()).any(axis=(0, 1)))
-    names = pd.Index(rows["run"].to_numpy().astype(str), name="run")
-    quick = loo(posterior, rows.to_numpy(), names)
-    if not refit or not quick.high:
-        return quick
-    elpd = quick.elpd.copy()
-    poor = [name for name in names if quick.flags[name] > quick.limit]
-    for name in poor:
-        elpd[name] = _without(posterior, name, allow_unconverged)
-    flags = quick.flags.drop(poor).reindex(names)  # an exact value has no Pareto k
-    density = logsumexp(rows.to_numpy(), axis=(0, 1)) - np.log(rows.sizes["chain"] * rows.sizes["draw"])
-    return Criterion(elpd, float(density.sum() - elpd.sum()), flags, quick.limit, refits=len(poor))
-
-
-def _without(posterior: Posterior, name: str, allow_unconverged: bool) -> float:
-    """Return the log predictive density of one run's outcomes by a fit without them."""
-    law, (runs, observed) = posterior.law, posterior.law.arrays(posterior.study)
-    left_out = np.flatnonzero(posterior.run_labels.astype(str) == name)
-    kept = {site: np.array(values, dtype=float) for site, values in observed.items()}
-    for values in kept.values():
-        values[left_out] = np.nan
-    sizes = posterior.tree["posterior"].sizes
-    plan = nuts.Plan(sizes["draw"], WARMUP, sizes["chain"], law.thinning)
-    effort = Effort(adapt=True if posterior.diagnostics.method == "adapted" else None)
-    seed = member_seed(posterior.seed, int(left_out[0]))
-    sampled, diagnostics = fit_until_converged(law, plan, seed, runs, kept, effort)
-    if not diagnostics.converged and not allow_unconverged:
-        raise ConvergenceError(
-            f"The fit of {law.name} without run {name!r} did not converge: {' '.join(diagnostics.problems())} "
-            "To use it all the same, pass allow_unconverged=True, or compare without refit."
-        )
-    draws = {site: np.reshape(v, (-1, *np.shape(v)[2:])) for site, v in sampled.posterior.items()}
-    joint = score(law, draws, runs, observed).row[:, left_out].sum(axis=1)
-    return float(logsumexp(joint) - np.log(len(joint)))
 
 
 def stack(elpd: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,11 @@ class Forecast(ForecastMethods):
         Units of single series, where they differ from the quantity's.
     measure : str
         The column of the distance: FLOPs, or that of a law in one column.
+    made : str
+        When it was made: date and time, UTC, as ISO 8601 writes them.
+    fits : tuple of mapping
+        What each fit behind it remembers of its making: ``law`` with its priors, ``study``, ``checksum`` of the runs,
+        ``bayes_scaling`` (the version); and its ``weight``, where several were averaged.
     """
 
     targets: pd.DataFrame
@@ -57,6 +63,8 @@ class Forecast(ForecastMethods):
     seed: int
     series_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
     measure: str = "flops"
+    made: str = ""
+    fits: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def head(self) -> str:
@@ -151,23 +159,30 @@ def _summary(draws: xr.DataArray) -> xr.Dataset:
     return table
 
 
-def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = None, *, seed: int = 0) -> Forecast:
+def average(
+    forecasts: Sequence[Forecast] | Mapping[str, Forecast],
+    weights: Sequence[float] | Mapping[str, float] | pd.Series | None = None,
+    *,
+    seed: int = 0,
+) -> Forecast:
     """Mix forecasts of the same targets: each draw comes from one of them.
 
     Parameters
     ----------
-    forecasts : sequence of Forecast
-        Forecasts by different laws or intermediate losses.
-    weights : sequence of float, optional
-        Mixture weights; equal by default.
+    forecasts : sequence of Forecast, or mapping of str to Forecast
+        Forecasts by different laws or intermediate losses, in a list or by name.
+    weights : sequence, mapping or Series, optional
+        Mixture weights, in the order of the forecasts, or of forecasts by name by the same names, such as the column
+        ``weight_loo`` of :func:`bayes_scaling.compare`; equal by default.
     seed : int
         Seed of the choice of draws.
 
     Raises
     ------
     TargetError
-        The forecasts are not of the same targets, or a weight is negative.
+        The forecasts are not of the same targets, or a weight is missing or negative.
     """
+    forecasts, weights = _in_order(forecasts, weights)
     if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
         raise TargetError("The forecasts to average are none; give a list of what bs.forecast returns.")
     first = forecasts[0]
@@ -188,6 +203,31 @@ def average(forecasts: Sequence[Forecast], weights: Sequence[float] | None = Non
         if "series" in draws.dims:
             draws = draws.sel(series=first.draws["series"])
         parts.append(draws)
+    shares = zip(forecasts, share / share.sum(), strict=True)
+    fits = tuple({**fit, "weight": fit.get("weight", 1.0) * part} for one, part in shares for fit in one.fits)
     return dataclasses.replace(
-        first, draws=xr.concat(parts, "sample"), units=units, law=" + ".join(dict.fromkeys(f.law for f in forecasts))
+        first,
+        draws=xr.concat(parts, "sample"),
+        units=units,
+        law=" + ".join(dict.fromkeys(f.law for f in forecasts)),
+        made=max(f.made for f in forecasts),
+        fits=fits,
     )
+
+
+def _in_order(forecasts: Any, weights: Any) -> tuple[Any, Any]:
+    """Return forecasts and weights as lists in one order: by their names, where forecasts have names."""
+    if isinstance(forecasts, Mapping):
+        named = isinstance(weights, (Mapping, pd.Series))
+        odd = set(forecasts).symmetric_difference(weights.keys()) if named else set()
+        if odd:
+            name = sorted(map(str, odd))[0]
+            has, lacks = ("weight", "forecast") if name not in forecasts else ("forecast", "weight")
+            raise TargetError(f"There is a {has} of {name!r} and no {lacks}; name forecasts and weights alike.")
+        return list(forecasts.values()), [weights[name] for name in forecasts] if named else weights
+    if isinstance(weights, pd.Series) and str(weights.name).startswith("weight_"):
+        raise TargetError(
+            "The weights are a column of a comparison, whose order is not that of a list of forecasts; give the "
+            "forecasts by name, as in bs.average({'name': forecast}, weights), or take bs.stacking_weights."
+        )
+    return forecasts, list(weights.values()) if isinstance(weights, Mapping) else weights

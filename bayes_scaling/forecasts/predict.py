@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.study.flops import distances, measure_of
 
 __all__ = ["forecast", "forecast_chunks"]
+
+REMEMBERED = ("law", "study", "checksum", "bayes_scaling")  # what a forecast keeps of the making of a fit
 
 
 def forecast(
@@ -119,4 +122,6 @@ def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarra
         study=posterior.study.name,
         seed=seed,
         measure=measure_of(law.columns.values()),
+        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        fits=({name: posterior.tree.attrs[name] for name in REMEMBERED if name in posterior.tree.attrs},),
     )

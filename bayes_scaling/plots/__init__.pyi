@@ -11,6 +11,7 @@ from .forecast import plot_fit as plot_fit
 from .forecast import plot_forest as plot_forest
 from .ladder import plot_ladder as plot_ladder
 from .ladder import plot_ladder_sheet as plot_ladder_sheet
+from .speedup import plot_speedup as plot_speedup
 from .style import STYLE as STYLE
 from .style import close as close
 from .style import figure_of as figure_of

@@ -216,9 +216,11 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
                                   fontsize=8, color=colour, ha="right" if right else "left"))  # fmt: skip
     lift_apart(labels)
     ax.set_xlabel("cost of the run (FLOPs)")
-    ax.set_ylabel("how much narrower the forecast becomes (%)")
+    ax.set_ylabel("how much narrower the forecast becomes (% of its sd)")
     stars = "   ★ take these, in order" if chosen else "   none narrows it"
     words = f"dots: runs to choose from, each by itself; higher teaches more, further left costs less{stars}"
+    if found.sd_slope:
+        words += f"   knowing the law: {100 * found.removable:.2g} % narrower; the rest is its slope beyond the runs"
     headline(ax, f"Which run to pay for next, to forecast {found.target}", words)
     return ax
 

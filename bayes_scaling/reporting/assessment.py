@@ -81,7 +81,7 @@ class Assessment:
             for name, fit in fits.items():
                 forecasts[name] = forecast_runs(fit, targets, seed=result.seed, allow_unconverged=True)
             try:
-                criteria = compare(fits, allow_unconverged=True)
+                criteria = compare(fits, refit=False, allow_unconverged=True)  # the page says how many are high
             except ComparisonError as error:
                 incomparable = str(error)
         return cls(

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from bayes_scaling import plots
-from bayes_scaling.files import as_json, atomic_folder, write_json
+from bayes_scaling.files import as_json, atomic_folder, write_text
+from bayes_scaling.forecasts.registered import one_line_lists
 from bayes_scaling.reporting.result import Result
 
 __all__ = ["save_picture", "write_file", "write_folder"]
@@ -14,13 +15,13 @@ __all__ = ["save_picture", "write_file", "write_folder"]
 
 def write_file(result: Result, path: Path) -> None:
     """Write a result as JSON to one file."""
-    write_json(result.document(), path)
+    write_text(one_line_lists(as_json(result.document())), path)
 
 
 def write_folder(result: Result, folder: Path) -> None:
     """Write tables, pictures and posteriors to a folder, each file under its own name when all of them are ready."""
     with atomic_folder(folder) as stage:
-        (stage / "forecast.json").write_text(as_json(result.document()), encoding="utf-8")
+        (stage / "forecast.json").write_text(one_line_lists(as_json(result.document())), encoding="utf-8")
         result.rows().to_csv(stage / "forecast.csv", index=False, float_format="%.8g")
         _pictures(result, stage)
         several = len(result.posteriors) > 1

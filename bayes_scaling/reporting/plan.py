@@ -73,6 +73,8 @@ class Plan:
         What was found.
     caveats : Problems
         What speaks against the fit, and against going as far as the answer does, the worst first.
+    rival : Posterior or None
+        The fit of a second table of runs, where the question compares two.
     """
 
     question: str
@@ -84,10 +86,17 @@ class Plan:
     posterior: Posterior | None
     answer: Answer
     caveats: Problems = Problems()
+    rival: Posterior | None = None
+
+    @property
+    def fits(self) -> dict[str, Posterior]:
+        """The fits by the names of their files."""
+        both = {"posterior": self.posterior, "posterior_against": self.rival}
+        return {name: one for name, one in both.items() if one is not None}
 
     def document(self) -> dict[str, Any]:
         """Return what ``plan.json`` holds; numbers that are unknown or not finite (never) are None."""
-        found = self.posterior.diagnostics if self.posterior else None
+        found = [one.diagnostics for one in self.fits.values()]
         return {
             "question": self.question,
             "study": self.study or None,
@@ -95,8 +104,8 @@ class Plan:
             "flops": self.flops,
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
-            "converged": found.converged if found else None,
-            "max_rhat": number(found.max_rhat) if found else None,
+            "converged": all(d.converged for d in found) if found else None,
+            "max_rhat": number(max(d.max_rhat for d in found)) if found else None,
             "answer": list(self.answer.sentences),
             "caveats": caveat_records(self.caveats),
             "tables": {name: records(table) for name, table in self.answer.tables.items()},
@@ -116,8 +125,8 @@ def write_plan_folder(plan: Plan, folder: Path) -> None:
             table.to_csv(stage / f"{name}.csv", index=False, float_format="%.8g")
         for name, draw in plan.answer.pictures.items():
             save_picture(draw(), stage / f"{name}.png")
-        if plan.posterior:
-            plan.posterior.save(stage / "posterior.nc")
+        for name, posterior in plan.fits.items():
+            posterior.save(stage / f"{name}.nc")
 
 
 def print_plan(plan: Plan, console: Console, written: Sequence[Path] = ()) -> None:
@@ -130,9 +139,10 @@ def print_plan(plan: Plan, console: Console, written: Sequence[Path] = ()) -> No
         console.print(f"... and {len(table) - MAX_ROWS_SHOWN} more rows; --out writes them all.")
     print_caveats(plan.caveats, console)
     state = "Priors alone"
-    if plan.posterior:
-        d = plan.posterior.diagnostics
-        state = f"{'Converged' if d.converged else 'NOT CONVERGED, do not rely on this'}: R-hat {d.max_rhat:.3f}"
+    found = [one.diagnostics for one in plan.fits.values()]
+    if found:
+        word = "Converged" if all(d.converged for d in found) else "NOT CONVERGED, do not rely on this"
+        state = f"{word}: R-hat {max(d.max_rhat for d in found):.3f}"
     console.print(f"{state}; {plan.law}, FLOPs: {plan.flops}, seed {plan.seed}, {plan.seconds:.0f} s.")
     if written:
         console.print("Written to " + " and ".join(map(str, written)) + ".")
@@ -146,7 +156,7 @@ def screen_table(title: str, frame: pd.DataFrame) -> Table:
         text = frame[column].map(lambda v: isinstance(v, str)).all()
         table.add_column(str(column).replace("_", " "), justify="left" if text else "right")
     for row in frame.to_dict("records"):
-        spread = str(row.get("quantity", "width90" if "fitted" in row else ""))
+        spread = str(row.get("quantity", "width90" if "fitted" in row else "factor" if "resource" in row else ""))
         table.add_row(*(cell(row[c], spread if c in ("q05", "median", "q95") else str(c)) for c in shown))
     return table
 
@@ -165,6 +175,8 @@ def cell(value: Any, kind: str) -> str:
         return "-"
     if math.isinf(value):
         return "never"
+    if kind == "factor":
+        return f"{value:.2g}x" if value else "never"
     if kind in COUNTS:
         return short(value)
     if kind in SHARES:

@@ -13,6 +13,7 @@ from bayes_scaling.evaluation.averaging import AveragedForecast
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
+from bayes_scaling.forecasts.registered import register
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.problems import Problems
 from bayes_scaling.study.design import design_check
@@ -146,6 +147,7 @@ class Result:
             "diagnostics": diagnostics,
             "caveats": caveat_records(self.caveats),
             "rows": rows,
+            "registered": register(self.forecast).document(),
         }
 
     def _weighing(self) -> dict[str, Any]:

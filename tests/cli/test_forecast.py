@@ -32,7 +32,7 @@ def test_a_users_table_end_to_end(csv, tmp_path, capsys):
     assert sorted(p.name for p in out.iterdir()) == ["forecast.csv", "forecast.json", "forecast.png", "posterior.nc"]
     document = json.loads(file.read_text())
     assert document == json.loads((out / "forecast.json").read_text())
-    assert list(document) == ["study", "law", "seed", "seconds", "diagnostics", "caveats", "rows"]
+    assert list(document) == ["study", "law", "seed", "seconds", "diagnostics", "caveats", "rows", "registered"]
     assert "far-target" in [c["code"] for c in document["caveats"]]
     assert all(" ".join(c["text"].split()[:6]) in " ".join(said.out.split()) for c in document["caveats"])
     assert (document["study"], document["law"], document["seed"]) == ("runs", "chinchilla", 3)

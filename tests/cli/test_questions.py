@@ -112,7 +112,7 @@ def test_a_model_to_be_served_is_smaller(surface):
 def test_the_next_runs_are_named_with_the_baseline(surface):
     found = Next(CANDIDATES.assign(flops=[1e20, 4e20]), FAR, 1, None).answer(surface)
     assert found.sentences[0].startswith("Run ") and "The largest affordable runs instead" in found.sentences[1]
-    assert found.sentences[2] == "Costs are the FLOPs that the candidates came with."
+    assert found.sentences[3] == "Costs are the FLOPs that the candidates came with."
     assert list(found.tables) == ["plan", "batch", "baseline"] and len(found.tables["batch"]) == 1
 
 

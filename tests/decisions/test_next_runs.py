@@ -121,3 +121,22 @@ def test_a_run_that_narrows_nothing_is_not_recommended():
     assert (gains >= MIN_GAIN).all() and len(found.batch) >= 1
     spent = bs.next_runs(exact(noisy), useless, AT, spend=1e19)
     assert spent.batch.empty
+
+
+def test_no_run_widens_a_forecast():
+    """Small runs move the edge of the data, a quantile of the runs, inwards."""
+    small = pd.DataFrame({"N": [2e7, 3e7, 5e7], "D": [2e8, 3e8, 5e8]})
+    surface = bs.Surface.of(chinchilla())
+    found = bs.next_runs(surface, pd.concat([small, GRID_OF_CANDIDATES]), AT, count=4)
+    assert (found.ranking["narrower"] >= 0).all() and (found.ranking["per_flop"] >= 0).all()
+    for rows in (found.batch, found.baseline):
+        assert (np.diff([0.0, *rows["narrower"]]) >= -1e-12).all()
+
+
+def test_the_parts_of_the_spread_add_up():
+    found = bs.next_runs(bs.Surface.of(chinchilla()), GRID_OF_CANDIDATES, AT)
+    assert np.hypot(found.sd_law, found.sd_slope) == pytest.approx(found.sd)
+    assert 0 < found.removable < 1
+    alone = bs.next_runs(exact(chinchilla()), GRID_OF_CANDIDATES, AT)
+    assert alone.sd_slope == 0.0 and alone.removable == 1.0
+    assert found.sd_law == pytest.approx(alone.sd)

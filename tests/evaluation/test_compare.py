@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.loo import leave_run_out
+from bayes_scaling.evaluation.refits import leave_run_out
 from bayes_scaling.models import Chinchilla
 from tests.conftest import DRAWS
 
@@ -27,7 +27,14 @@ def pair(simulated_fit, simulated):
 
 @pytest.fixture(scope="module")
 def table(pair):
-    return bs.compare(pair, allow_unconverged=True)
+    return bs.compare(pair, refit=False, allow_unconverged=True)
+
+
+def test_what_is_unreliable_is_said_in_words(table):
+    for name, row in table.iterrows():
+        assert ("p_waic of loss of run" in row["warnings"]) == (row["high_waic"] > 0), name
+        assert ("LOO is unreliable: Pareto k of loss of run" in row["warnings"]) == (row["high_loo"] > 0), name
+    assert table["high_loo"].sum() > 0 and (table["refits_loo"] == 0).all() and "refits_waic" not in table
 
 
 def test_the_better_law_comes_first_by_every_criterion(table):
@@ -55,14 +62,14 @@ def test_the_numbers_are_arvizs_up_to_its_sign(table, pair):
 
 def test_the_ladder_is_compared_given_the_other_outcomes_of_a_run(ladder_fits):
     routes = {p.law.feature: p for p in ladder_fits}
-    table = bs.compare(routes, "run", allow_unconverged=True)
+    table = bs.compare(routes, "run", refit=False, allow_unconverged=True)
     assert set(table["pointwise"]) == {"accuracy independent, loss conditional"}
     assert table["elpd_run"].is_monotonic_decreasing
-    assert len(leave_run_out(ladder_fits[0]).elpd) == 16
+    assert len(leave_run_out(ladder_fits[0], refit=False).elpd) == 16
 
 
 def test_stacking_weights_feed_a_mixture(pair):
-    weights = bs.stacking_weights(pair, allow_unconverged=True)
+    weights = bs.stacking_weights(pair, refit=False, allow_unconverged=True)
     assert list(weights.index) == list(pair)
     target = {"N": 1e9, "D": 2e10}
     forecasts = [p.forecast(target, allow_unconverged=True) for p in pair.values()]
@@ -71,17 +78,29 @@ def test_stacking_weights_feed_a_mixture(pair):
     assert abs(mixed - alone[1]) < abs(mixed - alone[0])
 
 
+def test_weights_of_a_comparison_are_given_by_name(pair, table):
+    target = {"N": 1e9, "D": 2e10}
+    forecasts = {name: p.forecast(target, allow_unconverged=True) for name, p in pair.items()}
+    mixed = bs.average(forecasts, table["weight_loo"], seed=0)
+    again = bs.average([forecasts[name] for name in pair], list(table.loc[list(pair), "weight_loo"]), seed=0)
+    assert mixed.draws.equals(again.draws) and [fit["weight"] for fit in mixed.fits][1] > 0.8
+    with pytest.raises(bs.TargetError, match="a column of a comparison, whose order is not"):
+        bs.average([forecasts[name] for name in pair], table["weight_loo"])
+    with pytest.raises(bs.TargetError, match="There is a forecast of 'steep' and no weight"):
+        bs.average(forecasts, {"right": 1.0})
+
+
 def test_backtests_stand_beside(pair):
     scores = pd.DataFrame({"actual": [2.0, 4.0], "error": [0.2, -0.2], "relative_error": [0.1, -0.05], "crps": 0.1})
     scores = scores.assign(in50=False, in80=True, in90=[True, False], width90=0.3, quantity="loss")
-    table = bs.compare(pair, extrapolation={"right": scores, "steep": scores}, allow_unconverged=True)
+    table = bs.compare(pair, refit=False, extrapolation={"right": scores, "steep": scores}, allow_unconverged=True)
     assert table.loc["right", "backtest_mape"] == pytest.approx(0.075)
     assert table.loc["steep", "backtest_cover90"] == 0.5
     both = scores.assign(quantity=["loss", "accuracy"])
-    table = bs.compare(pair, extrapolation={"right": both, "steep": both}, allow_unconverged=True)
+    table = bs.compare(pair, refit=False, extrapolation={"right": both, "steep": both}, allow_unconverged=True)
     assert table.loc["right", ["backtest_mape_loss", "backtest_mape_accuracy"]].tolist() == [0.1, 0.05]
     with pytest.raises(bs.ComparisonError, match="'right' has no backtest"):
-        bs.compare(pair, extrapolation={"steep": scores}, allow_unconverged=True)
+        bs.compare(pair, refit=False, extrapolation={"steep": scores}, allow_unconverged=True)
 
 
 def test_fits_of_other_outcomes_are_refused(simulated_fit, simulated, ladder_fits):

@@ -150,6 +150,20 @@ def test_plot_next_runs():
     return wordless(bs.next_runs(surface(), runs, {"N": 7e9, "D": 4e12}, count=2).plot())
 
 
+def recipes():
+    return worlds.chinchilla(seed=1, count=60), worlds.chinchilla(seed=2, count=60, reducible=0.55)
+
+
+@picture
+def test_plot_speedup():
+    return wordless(bs.speedup(*recipes(), at=1e23).plot())
+
+
+@picture
+def test_plot_speedup_over_scale():
+    return wordless(bs.speedup(*recipes(), at=np.geomspace(1e20, 1e24, 9)).plot())
+
+
 @picture
 def test_plot_ladder_plans():
     rng = np.random.default_rng(0)

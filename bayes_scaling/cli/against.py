@@ -1,0 +1,130 @@
+"""The question ``--against``: how many times less one table of runs takes than another; checked, fitted, answered."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bayes_scaling.cli.questions import describe, of_budgets
+from bayes_scaling.decisions.matching import read_scale
+from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, speedup
+from bayes_scaling.decisions.surface import Surface
+from bayes_scaling.errors import DecisionError
+from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.inference.fit import check_size
+from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.law.base import Law
+from bayes_scaling.plots import plot_speedup
+from bayes_scaling.reporting.plan import Answer
+from bayes_scaling.study.flops import FlopRule
+from bayes_scaling.study.study import Study
+
+__all__ = ["Against"]
+
+POINTS, SAMPLES = 24, 400  # of the picture over the budget
+
+
+@dataclasses.dataclass(frozen=True)
+class Against:
+    """How many times less the runs of another table take for what these reach at a scale.
+
+    Attributes
+    ----------
+    other : Study
+        The runs of recipe B.
+    at : mapping of str to float
+        Where A stands: FLOPs, or size and data.
+    seed : int
+        Seed of the pairing of draws.
+    law : Law or None
+        What B is fitted by, once that is known.
+    rival : Posterior or None
+        The fit of B, once it is made.
+    """
+
+    other: Study
+    at: Mapping[str, float]
+    seed: int
+    law: Law | None = None
+    rival: Posterior | None = None
+    name: ClassVar[str] = "against"
+
+    def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
+        """Refuse a scale that the laws cannot read, outcomes in other units, and too few runs of B."""
+        assert self.law is not None and study is not None
+        law.lower_is_better(law.outcome)
+        read_scale(self.at, (law, self.law))
+        ours, theirs = (one.card.unit(law.outcome, law.unit) for one in (study, self.other))
+        if ours != theirs:
+            raise DecisionError(
+                f"The {law.outcome} of {study.name!r} is in {ours} and that of {self.other.name!r} in {theirs}; "
+                "compare like with like."
+            )
+        check_size(self.law, self.other.training, *self.law.arrays(self.other.training))
+
+    def fitted(self, fit: Callable[..., Posterior]) -> Against:
+        """Return the question with the fit of B."""
+        return dataclasses.replace(self, rival=fit(self.law, self.other))
+
+    def answer(self, surface: Surface) -> Answer:
+        """Return the factors of compute, data and parameters."""
+        assert self.rival is not None
+        series = surface.posterior.law.by_task
+        names = [str(name) for name in surface.posterior.study.tasks] if series else []
+        other = Surface.of(
+            self.rival,
+            flops=surface.rule,
+            quantity=surface.quantity,
+            series=names[surface.series_index[-1]] if names else None,
+            discrepancy=surface.discrepancy,
+            allow_unconverged=True,
+        )
+        found = speedup(surface, other, self.at, seed=self.seed)
+        pictures = {"plan": partial(plot_speedup, found)}
+        if "flops" in self.at:
+            ends = np.median(surface.fitted_flops), max(self.at["flops"], 2 * surface.fitted_flops.max())
+            thin = (surface.take(np.arange(min(len(surface), SAMPLES))), other)
+            over = speedup(*thin, np.geomspace(*ends, POINTS), seed=self.seed)
+            pictures["scale"] = partial(plot_speedup, over)
+        aims = of_budgets(found.flops)
+        return Answer(self._sentences(found), {"plan": found.table()}, pictures, aims)
+
+    def _sentences(self, found: Speedup) -> tuple[str, ...]:
+        a, b = found.a.posterior.study.name, self.other.name
+        a, b = ("A", "B") if a == b else (a, b)
+        what = describe(found.a.quantity, float(np.median(found.outcome[found.error])), found.a.unit)
+        where = f"what {a} reaches at {found.at[0]} ({what})"
+        chance, never = (100 * float(p[0]) for p in (found.probability(), found.never()))
+        said = [
+            f"{b} takes {_spread(found.draws())} less compute than {a} for {where}, and less with probability "
+            f"{chance:.0f} %."
+            if np.median(found.draws()) > 0
+            else f"{b} more likely than not never reaches {where}; it takes less with probability {chance:.0f} %."
+        ]
+        if never > 0:
+            said.append(f"{b} never gets there with probability {never:.2g} %.")
+        further = [r for r in found.factors[found.error] if r != "flops"]
+        if further:
+            parts = (f"{_spread(found.draws(r))} for {RESOURCES[r]}" for r in further)
+            said.append(f"With all else held as it is, the factor is {' and '.join(parts)}.")
+        others = [e for e in found.factors if e != found.error]
+        if others:
+            assumed = (f"{_spread(found.draws(error=e))} if {ERRORS[e]}" for e in others)
+            said.append(f"All of this assumes that {ERRORS[found.error]}; of compute it is {', and '.join(assumed)}.")
+        if found.shared_runs:
+            said.append(
+                f"Both fits saw {found.shared_runs} runs; their draws are taken as independent, so the interval tends "
+                "to be too wide."
+            )
+        return tuple(said)
+
+
+def _spread(draws: Any) -> str:
+    """Return the median of a factor and its 90 % interval in words."""
+    at = {name: float(value[0]) for name, value in quantile_columns(draws).items()}
+    low, middle, high = ("never" if at[q] == 0 else f"{at[q]:.2g}" for q in ("q05", "median", "q95"))
+    return f"{middle} times (90 %: {low} to {high})" if at["median"] else f"never (95 %: {high})"

@@ -1,0 +1,201 @@
+"""A forecast as it was said: what is kept of it in one small file, so that it can be scored when the runs are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import FileError
+from bayes_scaling.files import write_text
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.version import __version__
+
+__all__ = ["LEVELS", "RegisteredForecast", "load_forecast", "register", "save"]
+
+LEVELS = np.arange(1, 200) / 200
+"""The levels of the quantiles that are kept: 0.5 to 99.5 per cent."""
+
+KEY = "registered"  # under which a larger document holds a registered forecast
+DIGITS = 6  # significant digits kept of a quantile
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RegisteredForecast:
+    """What was said of runs before they were made.
+
+    Attributes
+    ----------
+    rows : pandas.DataFrame
+        One row per target, task and quantity: ``target``, ``task`` (None where there are none), ``quantity``,
+        ``unit``, ``distance``, ``mean`` and ``sd`` of a new run, and the inputs that the target was given.
+    quantiles : array, shape (row, level)
+        Quantiles of a new run at :data:`.LEVELS`.
+    made : str
+        When, UTC.
+    version : str
+        Version of the package.
+    law, study, seed : str, str, int
+        What made it.
+    fits : tuple of mapping
+        What each fit behind it remembers: law with priors, study, checksum of the runs, version, weight.
+    """
+
+    rows: pd.DataFrame
+    quantiles: np.ndarray
+    made: str
+    version: str
+    law: str
+    study: str
+    seed: int
+    fits: tuple[Mapping[str, Any], ...]
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the runs that were fitted; empty where it is not known."""
+        return str(self.fits[0].get("checksum", "")) if self.fits else ""
+
+    def level(self, share: float) -> np.ndarray:
+        """Return the quantile of each row at a level, between those kept by interpolation; shape (row,)."""
+        return np.array([np.interp(share, LEVELS, own) for own in self.quantiles])
+
+    def document(self) -> dict[str, Any]:
+        """Return what a file holds of it, in plain Python values."""
+        records = []
+        for row, own in zip(self.rows.to_dict("records"), self.quantiles, strict=True):
+            known = {str(name): value for name, value in row.items() if not _missing(value)}
+            short = {name: _short(value) if isinstance(value, float) else value for name, value in known.items()}
+            records.append({**short, "quantiles": [_short(value) for value in own]})
+        head = {name: getattr(self, name) for name in ("made", "version", "law", "study", "seed")}
+        levels = [float(LEVELS[0]), float(LEVELS[-1]), len(LEVELS)]  # first, last, how many
+        return {"format": FORMAT, **head, "fits": [dict(f) for f in self.fits], "levels": levels, "rows": records}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> RegisteredForecast:
+        """Return the forecast of such values, or of a larger document that holds them under ``registered``.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            It is something else.
+        """
+        own = document.get(KEY, document)
+        if own["format"] != FORMAT:
+            raise ValueError(f"format {own['format']}")
+        quantiles = np.array([row["quantiles"] for row in own["rows"]], dtype=float)
+        if quantiles.shape != (len(own["rows"]), len(LEVELS)) or (np.diff(quantiles) < 0).any():
+            raise ValueError("quantiles")
+        rows = pd.DataFrame(
+            [{name: value for name, value in row.items() if name != "quantiles"} for row in own["rows"]]
+        )
+        for name in ("task", "distance"):
+            rows[name] = rows[name] if name in rows else None if name == "task" else np.nan
+        rows["task"] = [value if isinstance(value, str) else None for value in rows["task"]]
+        rows["target"] = rows["target"].astype(str)
+        head = {name: str(own[name]) for name in ("made", "version", "law", "study")}
+        return cls(rows, quantiles, seed=int(own["seed"]), fits=tuple(own["fits"]), **head)
+
+
+def register(forecast: Forecast) -> RegisteredForecast:
+    """Return what is kept of a forecast: quantiles of a new run, and how it was made.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        Draws at targets.
+
+    Examples
+    --------
+    >>> bs.forecast(posterior, {"N": 7e9, "D": 4e12}).save("forecast.json")  # doctest: +SKIP
+    """
+    table = forecast.intervals()
+    blocks = []
+    for quantity in forecast.units:
+        draws = forecast.draws[f"{quantity}_run"]
+        levels = draws.quantile(LEVELS, "sample").transpose(*(d for d in draws.dims if d != "sample"), "quantile")
+        blocks.append(levels.stack(row=[d for d in levels.dims if d != "quantile"]).transpose("row", "quantile"))
+    known = {"distance", "target", "task", *forecast.units}
+    inputs = forecast.targets.select_dtypes("number").drop(columns=known, errors="ignore")
+    rows = table[["target", "task", "quantity", "unit", "mean", "sd", "distance"]].merge(
+        inputs, left_on="target", right_index=True, how="left"
+    )
+    return RegisteredForecast(
+        rows=rows.assign(target=rows["target"].astype(str)).reset_index(drop=True),
+        quantiles=np.concatenate([np.asarray(block.to_numpy()) for block in blocks]),
+        made=forecast.made,
+        version=__version__,
+        law=forecast.law,
+        study=forecast.study,
+        seed=forecast.seed,
+        fits=forecast.fits,
+    )
+
+
+def save(forecast: Forecast, path: str | Path) -> Path:
+    """Write what a forecast says to one small JSON file, to be scored later (:func:`bayes_scaling.score`).
+
+    Parameters
+    ----------
+    forecast : Forecast
+        Draws at targets.
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written, or is there already: what was registered is not written over.
+    """
+    path = Path(path)
+    if path.exists():
+        raise FileError(
+            f"{str(path)!r} is there already, and what was registered is not written over; choose a new name."
+        )
+    write_text(one_line_lists(json.dumps(register(forecast).document(), indent=1, ensure_ascii=False)) + "\n", path)
+    return path
+
+
+def load_forecast(path: str | Path) -> RegisteredForecast:
+    """Read a registered forecast: what ``forecast.save`` wrote, or ``forecast.json`` of the command ``forecast``.
+
+    Raises
+    ------
+    FileError
+        There is no such file, or it holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileError(f"There is no file {str(path)!r}; save a forecast there first.")
+    try:
+        return RegisteredForecast.from_document(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileError(
+            f"{str(path)!r} holds no registered forecast ({type(error).__name__}); give a file that forecast.save, or "
+            "bayes-scaling forecast --json, wrote."
+        ) from error
+
+
+def one_line_lists(text: str) -> str:
+    r"""Put every list of numbers of a JSON text on one line.
+
+    Examples
+    --------
+    >>> one_line_lists(json.dumps({"a": [1, 2.5]}, indent=1))
+    '{\n "a": [1, 2.5]\n}'
+    """
+    return re.sub(r"\[\s+([-+.\deE,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and not np.isfinite(value))

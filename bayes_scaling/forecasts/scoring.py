@@ -1,0 +1,209 @@
+"""What came of a registered forecast: inside or not, z, PIT and CRPS, and a register of all that were scored."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import COMMAND_LINE, FileError, TargetError, listed, mapped
+from bayes_scaling.files import write_text
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast, register
+from bayes_scaling.forecasts.scores import crps
+from bayes_scaling.study.reading import as_rows
+from bayes_scaling.study.validation import number_of
+
+__all__ = ["IDENTITY", "append", "read_register", "score"]
+
+SAME_INPUT = 1e-6  # relative difference up to which inputs are those of a target
+IDENTITY = ["made", "law", "checksum", "target", "task", "quantity"]
+"""Columns that together say which row of which forecast was scored."""
+
+
+def score(
+    forecast: str | Path | Forecast | RegisteredForecast,
+    outcomes: Any,
+    *,
+    names: Mapping[str, str] | None = None,
+    unit: str | None = None,
+    to: str | Path | None = None,
+) -> pd.DataFrame:
+    r"""Score a forecast against what came, one row per target, task and quantity whose outcome is known.
+
+    Parameters
+    ----------
+    forecast : str, Path, Forecast or RegisteredForecast
+        A file that ``forecast.save`` or the command ``forecast`` wrote, or the forecast itself.
+    outcomes : Study, DataFrame, mapping, or sequence of mappings
+        A column ``target`` (or ``run``) says which run, as the forecast calls it; without one, the inputs do.  A column
+        for each quantity, such as ``loss``; ``task``, where the forecast has tasks.
+    names : mapping of str to str, optional
+        Your own names of our columns, as in ``{"loss": "val_loss"}``.
+    unit : str, optional
+        Unit of the outcomes; refused where the forecast has another.
+    to : str or Path, optional
+        A register, a CSV file, to which the rows are appended; made where it is not there.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``target``, ``task``, ``quantity``, ``unit``, ``actual``, ``median``, ``q05``, ``q95``, ``in50``, ``in90``,
+        ``error`` (median less outcome), ``z`` (outcome less mean, over the standard deviation), ``pit`` (share of the
+        forecast below the outcome: 0.5 is its median), ``crps`` (in the unit of the outcome, smaller is better), and
+        ``distance``.  What is not among the outcomes is left out.
+
+    Raises
+    ------
+    TargetError
+        No outcome is of a run that was forecast, one is given twice or is no number, or the units differ.
+    FileError
+        The forecast cannot be read, or the register holds another outcome of the same run.
+
+    Examples
+    --------
+    >>> bs.score("forecast.json", {"target": "7B", "loss": 2.31}, to="register.csv")  # doctest: +SKIP
+    """
+    if isinstance(forecast, (str, Path)):
+        forecast = load_forecast(forecast)
+    said = register(forecast) if isinstance(forecast, Forecast) else forecast
+    if unit is not None and (odd := set(said.rows["unit"]) - {unit}):
+        raise TargetError(
+            f"The outcomes are in {unit}, and the forecast is in {listed(sorted(odd))}; convert them first."
+        )
+    actual = _actual(said.rows, as_rows(outcomes, names))
+    table = said.rows[["target", "task", "quantity", "unit"]].assign(actual=actual, median=said.level(0.5))
+    low, high = said.level(0.25), said.level(0.75)
+    table["q05"], table["q95"] = said.level(0.05), said.level(0.95)
+    table["in50"] = (low <= actual) & (actual <= high)
+    table["in90"] = (table["q05"] <= actual) & (actual <= table["q95"])
+    table["error"] = table["median"] - actual
+    table["z"] = (actual - said.rows["mean"]) / said.rows["sd"]
+    table["pit"] = [float(np.interp(y, own, LEVELS)) for y, own in zip(actual, said.quantiles, strict=True)]
+    table["crps"] = crps(said.quantiles.T, actual)
+    table["distance"] = said.rows["distance"]
+    table = table[np.isfinite(actual)].reset_index(drop=True)
+    if to is not None:
+        append(said, table, to)
+    return table
+
+
+def append(said: RegisteredForecast, scores: pd.DataFrame, path: str | Path) -> int:
+    """Add scores to a register and return how many rows are new; what is there already is not added again.
+
+    Parameters
+    ----------
+    said : RegisteredForecast
+        What was scored.
+    scores : DataFrame
+        What :func:`score` returned.
+    path : str or Path
+        A CSV file; written whole or not at all.
+
+    Raises
+    ------
+    FileError
+        It is no register, or holds another outcome of the same run.
+    """
+    path = Path(path)
+    rows = scores.assign(
+        scored=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        task=scores["task"].fillna(""),
+        **{name: getattr(said, name) for name in ("made", "version", "law", "study", "seed", "checksum")},
+    )
+    first = ["made", "scored", "version", "law", "study", "checksum", "seed"]
+    rows = rows[[*first, *(name for name in scores if name not in first)]]
+    if not path.exists():
+        write_text(rows.to_csv(index=False), path)
+        return len(rows)
+    before = read_register(path)
+    known = before.set_index(IDENTITY)["actual"].to_dict()
+    places = [tuple(row) for row in rows[IDENTITY].itertuples(index=False)]
+    for place, value in zip(places, rows["actual"], strict=True):
+        if place in known and not np.isclose(known[place], value, rtol=1e-9):
+            raise FileError(
+                f"The register {str(path)!r} says that {place[-1]} of {place[3]!r} came to {known[place]:g}, and "
+                f"{value:g} is given; mend the register by hand if that was wrong."
+            )
+    new = rows[[place not in known for place in places]]
+    write_text(pd.concat([before, new], ignore_index=True).to_csv(index=False), path)
+    return len(new)
+
+
+def read_register(path: str | Path) -> pd.DataFrame:
+    """Read a register of scored forecasts.
+
+    Raises
+    ------
+    FileError
+        It is none.
+    """
+    try:
+        table = pd.read_csv(
+            path, dtype={name: str for name in IDENTITY}, keep_default_na=False, na_values={"distance": [""]}
+        )
+        missing = [name for name in (*IDENTITY, "actual", "in90", "pit") if name not in table]
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise FileError(
+            f"{str(path)!r} cannot be read as a register ({type(error).__name__}); name another."
+        ) from error
+    if missing:
+        raise FileError(f"{str(path)!r} is no register of forecasts: it lacks {listed(missing)}; name another file.")
+    return table
+
+
+def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame) -> np.ndarray:
+    """Return the outcome of each row of a forecast, NaN where none is given, shape (row,)."""
+    quantities = [name for name in dict.fromkeys(rows["quantity"]) if name in outcomes]
+    if not quantities:
+        wanted, given = listed(dict.fromkeys(rows["quantity"])), listed(map(str, outcomes.columns))
+        ours = str(rows["quantity"].iloc[0])
+        example = mapped(ours, "mine") if COMMAND_LINE.get() else f"names={{{ours!r}: 'mine'}}"
+        raise TargetError(f"The outcomes have no column {wanted}, only {given}; name it, as in {example}.")
+    places = _places(rows, outcomes)
+    found = np.full(len(rows), np.nan)
+    tasks = rows["task"].notna().any() and "task" in outcomes
+    by_row = {name: rows.index[rows["target"] == name] for name in rows["target"].unique()}
+    for place, target in enumerate(places):
+        for i in by_row.get(target, ()):
+            own = rows.loc[i]
+            if own["quantity"] not in quantities or (tasks and own["task"] != str(outcomes["task"].iloc[place])):
+                continue
+            value = number_of(outcomes[own["quantity"]].iloc[place])
+            if np.isfinite(found[i]):
+                raise TargetError(f"The outcomes give {own['quantity']} of {target!r} twice; give it once.")
+            found[i] = value
+    if not np.isfinite(found).any():
+        raise TargetError(
+            f"None of the {len(outcomes)} outcomes is a number of a run that was forecast; that were "
+            f"{listed(map(repr, rows['target'].unique()))}, and a column target or run says which one an outcome is of."
+        )
+    return found
+
+
+def _places(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str | None]:
+    """Return the target of each outcome: the one it names, or whose inputs it has; None where it is of no target."""
+    known = list(rows["target"].unique())
+    named: list[str | None] = [None] * len(outcomes)
+    for column in ("target", "run"):
+        if column in outcomes:
+            read = {
+                number: name for name in known if np.isfinite(number := number_of(name))
+            }  # a file may turn the name 1e21 into a number
+            own = [name if name in known else read.get(number_of(name)) for name in map(str, outcomes[column])]
+            named = [one or name for one, name in zip(named, own, strict=True)]
+    inputs = [c for c in rows if c in outcomes and c not in ("target", "task", "quantity", "unit", *rows["quantity"])]
+    if inputs:
+        each = rows.drop_duplicates("target").set_index("target")[inputs].astype(float)
+        for i, values in enumerate(outcomes[inputs].to_numpy()):
+            asked = np.array([number_of(value) for value in values])
+            near = np.isclose(each, asked, rtol=SAME_INPUT, atol=0).all(axis=1)
+            if named[i] is None and near.sum() == 1:
+                named[i] = str(each.index[np.argmax(near)])
+    elif len(known) == len(outcomes) == 1 and not {"target", "run"} & set(outcomes):
+        named = [known[0]]
+    return named

@@ -1,0 +1,130 @@
+"""Pictures of how many times less one recipe takes than another; matplotlib Axes in and out."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from bayes_scaling.decisions.speedup import RESOURCES, Speedup
+from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.plots.style import (
+    BLUE,
+    FAR,
+    QUIET,
+    draw_band,
+    draw_interval,
+    headline,
+    house_style,
+    new_axes,
+)
+
+__all__ = ["plot_speedup"]
+
+SHORT = {"shared": "laws err alike", "apart": "laws err apart", "none": "laws exact"}
+SMALLEST, LARGEST = 0.01, 100.0  # factors that a picture shows
+MARGIN = 1.3
+
+
+@house_style
+def plot_speedup(found: Speedup, ax: Axes | None = None) -> Axes:
+    """Draw how many times less B takes than A: bars at one scale, or the factor of compute over several.
+
+    Parameters
+    ----------
+    found : Speedup
+        What to draw; of several scales, the factor of compute under the assumption that answers first.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_speedup(bs.speedup(baseline, candidate, at=1e24))  # doctest: +SKIP
+    """
+    return _over_scale(found, ax) if len(found.flops) > 1 else _bars(found, ax)
+
+
+def _bars(found: Speedup, ax: Axes | None) -> Axes:
+    """Draw one bar for each assumption of the factor of compute, and one for each other resource."""
+    rows = [("flops", error) for error in found.factors]
+    rows += [(resource, found.error) for resource in found.factors[found.error] if resource != "flops"]
+    ax = new_axes(ax, 7.2, 1.4 + 0.5 * len(rows))
+    levels = {row: {k: float(v[0]) for k, v in quantile_columns(found.draws(*row)).items()} for row in rows}
+    low, high = _range(np.array([[at["q05"], at["q95"]] for at in levels.values()]))
+    for place, row in enumerate(rows):
+        shown = {name: max(value, low) for name, value in levels[row].items()}
+        draw_interval(ax, -place, {**shown, "actual": np.nan})
+        ax.annotate(_said(found, *row), (1.02, -place), xycoords=("axes fraction", "data"), fontsize=9, va="center")
+    ax.set_yticks([-i for i in range(len(rows))], [f"{RESOURCES[r]}, {SHORT[e]}" for r, e in rows])
+    ax.axvspan(low, 1, color=FAR, zorder=0, linewidth=0)
+    ax.axvline(1, color=QUIET, linewidth=1.0, zorder=1)
+    ax.set(xscale="log", xlim=(low, high), ylim=(0.6 - len(rows), 0.6))
+    _factors(ax.xaxis, low, high)
+    ax.set_xlabel(f"how many times less B takes than A (times, {found.a.convention})")
+    words = "bars: 50 and 90 %   shaded: B takes more   at the right: median, and the probability that B takes less"
+    headline(ax, _answer(found, levels["flops", found.error]), f"for what A reaches at {found.at[0]}   {words}")
+    return ax
+
+
+def _over_scale(found: Speedup, ax: Axes | None) -> Axes:
+    ax = new_axes(ax)
+    levels = np.stack(list(quantile_columns(found.draws()).values()))
+    low, high = _range(levels)
+    order = np.argsort(found.flops)
+    draw_band(ax, found.flops[order], np.maximum(levels[:, order], low))
+    ax.set(xscale="log", yscale="log", xlim=(found.flops.min(), found.flops.max()), ylim=(low, high))
+    largest = float(max(found.a.fitted_flops.max(), found.b.fitted_flops.max()))
+    ax.axhspan(low, 1, color=FAR, zorder=0, linewidth=0)
+    ax.axhline(1, color=QUIET, linewidth=1.0, zorder=1)
+    if found.flops.min() < largest < found.flops.max():
+        ax.axvline(largest, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+        ax.annotate("largest fitted run", (largest, 0.02), (4, 0), xycoords=("data", "axes fraction"),
+                    textcoords="offset points", fontsize=8, color=QUIET)  # fmt: skip
+    last = order[-1]
+    chance = f"{100 * found.probability()[last]:.0f} % that B takes less at {found.flops[last]:.2g} FLOPs"
+    ax.annotate(
+        chance, (0.985, 0.965), xycoords="axes fraction", fontsize=9, color=BLUE, ha="right", va="top", zorder=9
+    )
+    _factors(ax.yaxis, low, high)
+    ax.set_xlabel(f"training FLOPs of A ({found.a.convention})")
+    ax.set_ylabel("how many times less compute B takes (times)")
+    words = f"bands: 50 and 90 %, where {SHORT[found.error]}   shaded: B takes more than A"
+    headline(ax, "How much compute recipe B saves over A", words)
+    return ax
+
+
+def _answer(found: Speedup, at: dict[str, float]) -> str:
+    """Say in a title how many times less compute B takes."""
+    if at["median"] == 0:
+        return "B more likely than not never reaches what A reaches"
+    return f"B takes {_times(at['median'])} less compute than A (90 %: {_times(at['q05'])} to {_times(at['q95'])})"
+
+
+def _said(found: Speedup, resource: str, error: str) -> str:
+    """Say the median, how likely it is that B takes less, and how likely it never gets there."""
+    median = float(np.median(found.draws(resource, error)))
+    never = float(found.never(resource, error)[0])
+    words = f"{_times(median)}, {100 * found.probability(resource, error)[0]:.0f} %"
+    return f"{words}\nnever: {100 * never:.2g} %" if never >= 0.005 else words
+
+
+def _times(value: float) -> str:
+    return "never" if value == 0 else f"{value:.2g}x" if value < 100 else f"{value:.0f}x"
+
+
+def _range(levels: np.ndarray) -> tuple[float, float]:
+    """Return ends of an axis of factors that hold the levels, and 1, as far as a picture goes."""
+    low, high = float(levels.min()) / MARGIN, float(levels.max()) * MARGIN
+    return max(min(low, 1 / MARGIN), SMALLEST), min(max(high, MARGIN), LARGEST)
+
+
+def _factors(axis: object, low: float, high: float) -> None:
+    """Write 0.5x, 1x, 2x on a logarithmic axis."""
+    wide = high / low > 30
+    axis.set_major_locator(LogLocator(subs=(1, 3) if wide else (1, 1.5, 2, 3, 5, 7)))  # type: ignore[attr-defined]
+    axis.set_minor_locator(NullLocator())  # type: ignore[attr-defined]
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}x"))  # type: ignore[attr-defined]

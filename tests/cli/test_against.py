@@ -1,0 +1,87 @@
+"""The question ``--against``, asked of known posteriors and, once, from the command line."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.cli.against import Against
+from bayes_scaling.models import Chinchilla
+from bayes_scaling.study.flops import six_n_d
+from tests.cli.running import MAP, call, refused, short
+from tests.worlds import GRID, chinchilla, exact, on_the_curve
+
+
+def against(at, posterior=None, **options):
+    posterior = posterior or chinchilla(seed=2, count=60, reducible=0.5)
+    return Against(posterior.study, at, 0, Chinchilla(), posterior, **options)
+
+
+def test_the_answer_names_factor_chance_and_assumptions():
+    surface = bs.Surface.of(chinchilla(seed=1, count=60))
+    answer = against({"flops": 1e22}).answer(surface)
+    said = " ".join(answer.sentences)
+    assert "times (90 %: " in said and "less compute than A for what A reaches at 1e+22 FLOPs (a loss of" in said
+    assert "if each law errs by itself" in said and "if both laws are exact" in said
+    assert "for data and" in said and "for parameters." in said
+    assert list(answer.tables) == ["plan"] and set(answer.pictures) == {"plan", "scale"}
+    assert answer.aims["flops"].tolist() == [1e22]
+
+
+def test_a_run_has_no_picture_over_the_budget():
+    answer = against({"n_params": 7e9, "tokens": 4e12}).answer(exact(chinchilla(count=60)))
+    assert set(answer.pictures) == {"plan"} and "assumes" not in " ".join(answer.sentences)
+
+
+def test_never_is_said():
+    worse = chinchilla(seed=2, count=60, E=2.6)
+    answer = against({"flops": 1e24}, worse).answer(exact(chinchilla(count=60, E=1.4)))
+    assert answer.sentences[0].startswith("B more likely than not never reaches what A reaches at 1e+24 FLOPs")
+    assert "never times" not in " ".join(answer.sentences)
+
+
+def test_runs_of_both_are_pointed_out():
+    table = on_the_curve(0.005)
+    same = chinchilla(seed=2, count=60, table=table)
+    answer = against({"flops": 1e22}, same).answer(exact(chinchilla(count=60, table=table)))
+    assert "Both fits saw 16 runs" in answer.sentences[-1]
+
+
+def test_what_cannot_be_compared_is_refused_before_the_fit():
+    study = chinchilla(count=2).study
+    bits = bs.Study.from_frame(GRID.assign(loss=3.0), name="bits", unit="bits per byte")
+    few = bs.Study.from_frame(GRID.assign(loss=3.0).head(3), name="few")
+    with pytest.raises(bs.DecisionError, match="is in as given and that of 'bits' in bits per byte"):
+        Against(bits, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)
+    with pytest.raises(bs.StudyError, match="'few' has 3 runs"):
+        Against(few, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)
+    with pytest.raises(bs.DecisionError, match="gives N"):
+        Against(study, {"n_params": 1e9}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)
+
+
+def test_two_files_end_to_end(csv, runs, tmp_path, capsys):
+    other, out = tmp_path / "better.csv", tmp_path / "out"
+    runs.assign(val_loss=1.8 + 0.9 * (runs["val_loss"] - 1.8)).to_csv(other, index=False)
+    command = ["plan", csv, *MAP, "--against", other, "--target", "C=1e23", "--out", out]
+    assert call(*short(*command)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "less compute than runs for what runs reaches at 1e+23 FLOPs" in said
+    names = ["plan.csv", "plan.json", "plan.png", "posterior.nc", "posterior_against.nc", "scale.png"]
+    assert sorted(p.name for p in out.iterdir()) == names
+    document = json.loads((out / "plan.json").read_text())
+    rows = pd.DataFrame(document["tables"]["plan"]).set_index(["resource", "error"])
+    assert rows.at[("flops", "shared"), "median"] > 1 and document["question"] == "against"
+    assert any(caveat["text"].startswith("better: ") for caveat in document["caveats"])
+    assert np.isfinite(rows["probability"]).all()
+
+
+def test_a_bad_command_is_one_sentence(csv, capsys, no_fit):
+    said = refused(capsys, "plan", csv, *MAP, "--against", csv)
+    assert "--against needs a scale to compare at; give --target C=1e24" in said
+    assert "--target C=1e24, or a run" in refused(capsys, "plan", csv, *MAP, "--against", csv, "--target", "N=7e9")
+    assert "--budget and --against" in refused(capsys, "plan", csv, *MAP, "--against", csv, "--budget", "1e22")
+    assert "no file 'no.csv'" in refused(capsys, "plan", csv, *MAP, "--against", "no.csv", "--target", "C=1e22")

@@ -1,0 +1,135 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.decisions.speedup import ERRORS, RESOURCES
+from bayes_scaling.models import Chinchilla
+from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder
+
+AT = {"N": 7e9, "D": 4e12}
+FAR = 1e22
+
+
+@pytest.fixture(scope="module")
+def found():
+    """B has a smaller reducible loss than A, and both are uncertain."""
+    return bs.speedup(chinchilla(seed=1, count=200), chinchilla(seed=2, count=200, reducible=0.5), at=FAR)
+
+
+def test_matches_the_closed_form(found):
+    a, b = Textbook(found.a), Textbook(found.b)
+    expected = FAR / b.needed(a.best(FAR))
+    factor = found.draws(error="none")[:, 0]
+    reached = ~np.isnan(expected)
+    assert (factor[~reached] == 0).all() and 0.5 < reached.mean() <= 1.0
+    np.testing.assert_allclose(factor[reached], expected[reached], rtol=1e-4)
+    N = a.size(FAR)
+    D = FAR / 6 / N
+    goal = a.best(FAR)
+    with np.errstate(invalid="ignore"):
+        data = D / (b.B / (goal - b.E - b.A * N**-b.a)) ** (1 / b.b)
+        size = N / (b.A / (goal - b.E - b.B * D**-b.b)) ** (1 / b.a)
+    np.testing.assert_allclose(found.draws("tokens", "none")[:, 0], np.nan_to_num(data), rtol=1e-4)
+    np.testing.assert_allclose(found.draws("n_params", "none")[:, 0], np.nan_to_num(size), rtol=1e-4)
+
+
+def test_a_recipe_is_as_good_as_itself():
+    posterior = chinchilla(count=50)
+    for at in (FAR, AT, {"C": FAR}):
+        found = bs.speedup(posterior, posterior, at)
+        assert found.paired and set(found.factors) == {"shared", "none"} and found.shared_runs == 0
+        for own in found.factors.values():
+            for draws in own.values():
+                np.testing.assert_allclose(draws, 1.0, rtol=1e-4)
+
+
+def test_the_run_of_a_given_size_keeps_its_tokens_per_parameter():
+    found = bs.speedup(exact(chinchilla(seed=1, count=50)), exact(chinchilla(seed=2, count=50)), AT)
+    a, b = Textbook(found.a), Textbook(found.b)
+    scale = found.draws()[:, 0] ** -0.5
+    there = scale > 0
+    goal = a.loss(**AT)
+    np.testing.assert_allclose(b.loss(7e9 * scale, 4e12 * scale)[there], goal[there], rtol=1e-6)
+    assert found.at == ("N=7e+09, D=4e+12",) and found.flops == pytest.approx(6 * 7e9 * 4e12)
+
+
+def test_never_where_the_asymptote_of_b_lies_above():
+    found = bs.speedup(chinchilla(seed=1, E=1.5), chinchilla(seed=2, E=2.5), at=1e24)
+    assert found.never().tolist() == [1.0] and found.probability().tolist() == [0.0]
+    assert (found.table()[["median", "q95"]] == 0).all(axis=None)
+
+
+def test_a_shared_error_leaves_less_to_doubt_than_one_apart(found):
+    widths = {error: np.log(found.draws(error=error).clip(1e-6)).std() for error in found.factors}
+    assert list(found.factors) == list(ERRORS) and found.error == "shared"
+    assert widths["apart"] > 1.5 * widths["shared"] and widths["shared"] < 1.5 * widths["none"]
+    same = found.outcome["shared"], found.outcome["apart"]
+    np.testing.assert_array_equal(*same)
+
+
+def test_the_error_is_shared_between_laws_of_other_inputs():
+    a, b = chinchilla(count=50), by_compute(count=50)
+    together = bs.speedup(a, b, at=1e23)
+    assert set(together.factors["shared"]) == {"flops"}
+    C = np.array([1e23])
+    steps = []  # how far the discrepancy moves each law
+    for surface in (together.a, together.b):
+        inputs = {"C": C} if surface.by_compute else {"N": np.array([3e10]), "D": C / 6 / 3e10}
+        steps.append((surface.at(**inputs) - surface.at(**inputs, exact=True))[:, 0])
+    assert np.corrcoef(*steps)[0, 1] > 0.95
+
+
+def test_without_the_discrepancy_there_is_one_assumption():
+    found = bs.speedup(exact(chinchilla(seed=1, count=30)), exact(chinchilla(seed=2, count=30)), at=[1e21, FAR])
+    assert list(found.factors) == ["none"] and found.error == "none"
+    table = found.table()
+    assert list(table["resource"]) == [r for _ in range(2) for r in RESOURCES] or len(table) == 6
+    assert set(table["at"]) == {"1e+21 FLOPs", "1e+22 FLOPs"} and found.draws().shape == (30, 2)
+
+
+def test_outcomes_that_rise_are_better_higher():
+    posterior = ladder(count=30)
+    a, b = (exact(posterior, quantity="accuracy", series=task) for task in ("one", "two"))
+    found = bs.speedup(a, b, at=1e21)
+    assert found.paired
+    goal, there = found.outcome["none"][:, 0], found.draws("n_params")[:, 0] > 0
+    size = bs.allocate(a, 1e21)
+    reached = b.at(size.N / np.where(there, found.draws("n_params")[:, 0], 1.0)[:, None], size.D)[:, 0]
+    np.testing.assert_allclose(reached[there], goal[there], rtol=1e-5)
+
+
+def test_the_probability_counts_draws(found):
+    draws = found.draws()[:, 0]
+    assert found.probability()[0] == pytest.approx((draws > 1).mean())
+    assert found.probability(above=2.0)[0] == pytest.approx((draws > 2).mean())
+    row = found.table().set_index(["resource", "error"]).loc[("flops", "shared")]
+    assert row["probability"] == found.probability()[0] and row["never"] == found.never()[0]
+    assert row["q05"] <= row["median"] <= row["q95"]
+
+
+def test_runs_that_both_fits_saw_are_counted():
+    table = GRID.assign(loss=np.linspace(4, 3, len(GRID)))
+    other = pd.concat([table.iloc[:6], table.iloc[6:].assign(loss=2.5)])
+    found = bs.speedup(chinchilla(count=20, table=table), chinchilla(count=20, table=other), at=FAR)
+    assert found.shared_runs == 6 and not found.paired
+
+
+def test_a_run_of_a_law_of_compute_is_refused():
+    with pytest.raises(bs.LawError, match="PowerLaw reads C"):
+        bs.speedup(by_compute(count=5), by_compute(count=5), AT)
+
+
+def test_what_cannot_be_compared_is_refused():
+    posterior = chinchilla(count=20)
+    other = known(Chinchilla(), dict(posterior.draws), tokeniser="words")
+    with pytest.raises(bs.DecisionError, match="different tokenisers"):
+        bs.speedup(posterior, other, at=FAR)
+    own = bs.Surface.of(posterior, flops=lambda N: 7 * N)
+    with pytest.raises(bs.DecisionError, match="counts FLOPs by"):
+        bs.speedup(posterior, own, at=FAR)
+    found = bs.speedup(posterior, posterior, at=FAR)
+    with pytest.raises(bs.DecisionError, match="no assumption 'apart'"):
+        found.draws(error="apart")
+    with pytest.raises(bs.DecisionError, match="no factor of 'token'; did you mean 'tokens'"):
+        found.draws("token")

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import logsumexp
+
+import bayes_scaling as bs
+from bayes_scaling.evaluation import refits
+from bayes_scaling.evaluation.labels import pointwise
+from bayes_scaling.evaluation.refits import leave_outcome_out, leave_run_out
+
+
+def test_leaving_a_run_out_by_weights_agrees_with_fits_without_it(simulated_fit):
+    quick = leave_run_out(simulated_fit, refit=False)
+    for name in ("run 5", "run 10"):  # in the middle of the grid
+        assert quick.flags[name] < 0.6
+        assert refits._without(simulated_fit, name, True) == pytest.approx(quick.elpd[name], abs=0.25)
+
+
+def test_runs_that_weights_cannot_leave_out_are_fitted_without(simulated_fit, monkeypatch):
+    asked = []
+    monkeypatch.setattr(refits, "_without", lambda posterior, name, allow: asked.append(name) or -7.0)
+    quick, exact = (leave_run_out(simulated_fit, refit=refit) for refit in (False, True))
+    poor = list(quick.flags.index[quick.flags > quick.limit])
+    assert exact.refits == len(poor) == quick.high and asked == poor
+    assert exact.high == 0
+    assert (exact.elpd[poor] == -7.0).all()
+    pd.testing.assert_series_equal(exact.elpd.drop(poor), quick.elpd.drop(poor))
+
+
+def test_a_run_of_the_ladder_is_left_out_with_all_its_outcomes(ladder_fits, monkeypatch):
+    seen = {}
+
+    def shortcut(law, plan, seed, runs, observed, effort):
+        seen.update(observed)
+        sampled = {name: v.to_numpy() for name, v in ladder_fits[0].tree["posterior"].dataset.data_vars.items()}
+        return SimpleNamespace(posterior=sampled), ladder_fits[0].diagnostics
+
+    monkeypatch.setattr(refits, "fit_until_converged", shortcut)
+    found = refits._without(ladder_fits[0], "190M-2xC", True)
+    assert all(np.isnan(values[1]).all() and np.isfinite(np.delete(values, 1, 0)).all() for values in seen.values())
+    rows = ladder_fits[0].with_groups("run_log_likelihood").tree["run_log_likelihood"]["outcomes"]
+    joint = rows.sel(run="190M-2xC").to_numpy()
+    assert found == pytest.approx(logsumexp(joint) - np.log(joint.size), rel=1e-9)
+
+
+def test_an_outcome_left_out_by_a_fit_agrees_with_weights_where_these_work(simulated_fit):
+    quick = leave_outcome_out(simulated_fit, refit=False)
+    scored = pointwise(simulated_fit)
+    for place in (5, 10):  # in the middle of the grid
+        name = scored.labels[place]
+        assert quick.flags[name] < 0.6
+        found = refits._without_outcome(simulated_fit, scored, name, True)
+        assert found == pytest.approx(quick.elpd[name], abs=0.25)
+
+
+def test_outcomes_of_high_k_are_refitted_by_themselves(simulated_fit, monkeypatch):
+    asked = []
+    monkeypatch.setattr(refits, "_without_outcome", lambda posterior, scored, name, allow: asked.append(name) or -7.0)
+    quick, exact = leave_outcome_out(simulated_fit, refit=False), leave_outcome_out(simulated_fit)
+    assert asked == quick.poor and exact.refits == quick.high and exact.high == 0
+    assert (exact.elpd[quick.poor] == -7.0).all()
+    asked.clear()
+    monkeypatch.setattr(refits, "MAX_REFITS", quick.high - 1)
+    assert leave_outcome_out(simulated_fit).refits == 0 and not asked
+    assert leave_outcome_out(simulated_fit, refit=True).refits == quick.high
+
+
+def test_a_refit_that_did_not_converge_is_refused_only_where_it_was_asked_for(simulated_fit, monkeypatch):
+    quick = leave_outcome_out(simulated_fit, refit=False)
+    assert quick.high > 0
+
+    def fails(*_):
+        raise bs.ConvergenceError("It did not converge.")
+
+    monkeypatch.setattr(refits, "_without_outcome", fails)
+    kept = leave_outcome_out(simulated_fit)
+    assert kept.refits == 0 and kept.poor == quick.poor
+    with pytest.raises(bs.ConvergenceError):
+        leave_outcome_out(simulated_fit, refit=True)
+
+
+def test_an_outcome_through_which_another_goes_keeps_its_weights(ladder_fits, monkeypatch):
+    posterior = ladder_fits[0]
+    drawn = {name: v.to_numpy() for name, v in posterior.tree["posterior"].dataset.data_vars.items()}
+    sampled = SimpleNamespace(posterior=drawn)
+    monkeypatch.setattr(refits, "fit_until_converged", lambda *_: (sampled, posterior.diagnostics))
+    scored = pointwise(posterior)
+    names = {quantity: next(name for name in scored.labels if name[0] == quantity) for quantity in ("loss", "accuracy")}
+    found = refits._without_outcome(posterior, scored, names["accuracy"], True)
+    values = scored.values[..., scored.labels.get_loc(names["accuracy"])]
+    assert found == pytest.approx(logsumexp(values) - np.log(values.size), rel=1e-9)
+    assert refits._without_outcome(posterior, scored, names["loss"], True) is None

@@ -1,0 +1,73 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.forecasts.registered import LEVELS, one_line_lists, register
+from tests.worlds import chinchilla, ladder
+
+TWO = [{"target": "near", "N": 3e9, "D": 1e12}, {"target": "far", "N": 7e9, "D": 4e12}]
+
+
+@pytest.fixture(scope="module")
+def forecast():
+    return bs.forecast(chinchilla(), TWO)
+
+
+def test_a_file_says_what_was_forecast_and_how(forecast, tmp_path):
+    path = forecast.save(tmp_path / "forecast.json")
+    document = json.loads(path.read_text())
+    assert path.stat().st_size < 6000 and document["made"].startswith("20") and document["version"] == bs.__version__
+    (fit,) = document["fits"]
+    assert fit["checksum"] == chinchilla().study.checksum and fit["law"].startswith("Chinchilla(E=")
+    read = bs.load_forecast(path)
+    assert (read.law, read.study, read.seed, read.checksum) == ("Chinchilla", "known", 0, fit["checksum"])
+    said = forecast.intervals()
+    assert list(read.rows["target"]) == ["near", "far"] and list(read.rows["n_params"]) == [3e9, 7e9]
+    for name, level in (("q05", 0.05), ("median", 0.5), ("q95", 0.95)):
+        np.testing.assert_allclose(read.level(level), said[name], rtol=1e-5)
+    np.testing.assert_allclose(read.rows["sd"], said["sd"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("posterior", [chinchilla(count=30), ladder(count=30)], ids=["one", "tasks"])
+def test_quantiles_stand_in_the_rows_they_belong_to(posterior):
+    forecast = bs.forecast(posterior, TWO)
+    found = register(forecast)
+    np.testing.assert_allclose(found.level(0.5), forecast.intervals()["median"])
+    assert found.quantiles.shape == (len(found.rows), len(LEVELS))
+
+
+def test_an_average_remembers_each_fit_and_its_weight(forecast):
+    other = bs.forecast(chinchilla(seed=1), TWO)
+    mixed = bs.average([forecast, other], weights=[3, 1])
+    assert [fit["weight"] for fit in mixed.fits] == [0.75, 0.25] and mixed.made >= forecast.made
+    nested = bs.average([mixed, other])
+    assert [fit["weight"] for fit in nested.fits] == [0.375, 0.125, 0.5]
+
+
+def test_what_was_registered_is_not_written_over(forecast, tmp_path):
+    path = forecast.save(tmp_path / "one.json")
+    with pytest.raises(bs.FileError, match="is there already"):
+        forecast.save(path)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{}", '{"format": 9}', '{"format": 1, "rows": [{"quantiles": [2, 1]}]}'])
+def test_another_file_is_refused(text, tmp_path):
+    (tmp_path / "bad.json").write_text(text)
+    with pytest.raises(bs.FileError, match="holds no registered forecast"):
+        bs.load_forecast(tmp_path / "bad.json")
+    with pytest.raises(bs.FileError, match="There is no file"):
+        bs.load_forecast(tmp_path / "none.json")
+
+
+def test_numbers_that_are_not_known_are_left_out(forecast):
+    unknown = dataclasses.replace(forecast, targets=forecast.targets.assign(distance=np.nan))
+    assert "distance" not in register(unknown).document()["rows"][0]
+    json.dumps(register(unknown).document(), allow_nan=False)
+
+
+def test_lists_of_numbers_take_a_line():
+    text = json.dumps({"a": [1.5, -2e-7], "b": ["x", "y"]}, indent=1)
+    assert '"a": [1.5, -2e-07]' in one_line_lists(text) and json.loads(one_line_lists(text)) == json.loads(text)

@@ -1,0 +1,47 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from tests.worlds import chinchilla
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def recipes():
+    return chinchilla(seed=1, count=60), chinchilla(seed=2, count=60, reducible=0.55)
+
+
+def words(ax):
+    return " ".join(t.get_text() for t in ax.texts)
+
+
+def test_bars_say_factor_and_chance(recipes):
+    found = bs.speedup(*recipes, at=1e23)
+    _, ax = plt.subplots()
+    assert found.plot(ax=ax) is ax
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names[:3] == ["compute, laws err alike", "compute, laws err apart", "compute, laws exact"]
+    assert f"{np.median(found.draws()):.2g}x, {100 * found.probability()[0]:.0f} %" in words(ax)
+    assert ax.get_title(loc="left").startswith("B takes ") or ax.get_title().startswith("B takes ")
+    assert ax.get_xlim()[0] < 1 < ax.get_xlim()[1]
+
+
+def test_never_is_named():
+    found = bs.speedup(chinchilla(seed=1, count=60, E=1.4), chinchilla(seed=2, count=60, E=2.6), at=1e24)
+    ax = found.plot()
+    assert "never, 0 %" in words(ax) and "never: 1e+02 %" in words(ax)
+    assert "never reaches" in ax.get_title(loc="left") + ax.get_title()
+
+
+def test_several_scales_make_a_band(recipes):
+    found = bs.speedup(*recipes, at=np.geomspace(1e20, 1e24, 5))
+    ax = found.plot()
+    assert ax.get_xlabel() == "training FLOPs of A (6ND)" and "that B takes less" in words(ax)
+    assert "largest fitted run" in words(ax)
+    np.testing.assert_allclose(ax.get_xlim(), (1e20, 1e24))

@@ -1,0 +1,23 @@
+import io
+import json
+
+from rich.console import Console
+
+import bayes_scaling as bs
+from bayes_scaling.forecasts.registered import register
+from bayes_scaling.reporting.scored import print_scores, score_rows, write_scores
+from tests.worlds import ladder
+
+
+def test_tasks_stand_in_rows_and_fractions_in_per_cent(tmp_path):
+    said = register(bs.forecast(ladder(count=60), {"target": "7B", "N": 7e9, "D": 4e12}))
+    scores = bs.score(said, {"target": "7B", "task": "two", "accuracy": 0.7})
+    console = Console(file=io.StringIO(), width=100)
+    print_scores(said, scores, console)
+    text = console.file.getvalue()
+    assert "accuracy (%)" in text and "70.0" in text and "1 of 1 inside the 90 % interval" in text
+    assert "Not scored yet: 7B." in text  # its loss, and the other task
+    assert score_rows(said, scores).row_count == 1
+    write_scores(said, scores, tmp_path / "scores.json")
+    document = json.loads((tmp_path / "scores.json").read_text())
+    assert document["rows"][0]["actual"] == 0.7 and document["checksum"] == said.checksum
