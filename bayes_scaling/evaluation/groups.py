@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import xarray as xr
 
 from bayes_scaling.errors import BayesScalingError, suggest
 from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises, places
 from bayes_scaling.inference.padding import bucket, pad, pad_study
 from bayes_scaling.inference.posterior import Posterior, require_posterior
-from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
 from bayes_scaling.law.trace import is_latent, observed_sites, run_model, values_of
 
 if TYPE_CHECKING:
@@ -169,7 +171,7 @@ def _on_padded(program: Any, law: Law, draws: Arrays, runs: Arrays, observed: Ar
     return jax.tree.map(lambda x: x[:, :count] if x.ndim > 1 else x, found)
 
 
-@jax.jit
+@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
 def _score(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> Scores:
     def one(latent: Arrays) -> Scores:
         sites = run_model(law, runs, observed, latent=latent)  # every latent site is given
@@ -188,7 +190,7 @@ def _score(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> Scores:
     return jax.vmap(one)(draws)
 
 
-@jax.jit
+@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
 def _cumulative(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> dict[str, jax.Array]:
     def one(latent: Arrays) -> dict[str, jax.Array]:
         seen = observed_sites(run_model(law, runs, observed, latent=latent))
@@ -200,7 +202,7 @@ def _cumulative(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> dict
     return jax.vmap(one)(draws)
 
 
-@jax.jit
+@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
 def _draw(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays) -> dict[str, jax.Array]:
     def one(key: jax.Array, latent: Arrays) -> dict[str, jax.Array]:
         return values_of(run_model(law, runs, latent=latent, key=key))
@@ -211,9 +213,9 @@ def _draw(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays) -> dict[str, 
 def _densities(posterior: Posterior) -> dict[str, xr.Dataset]:
     law, (runs, observed) = posterior.law, posterior.law.arrays(posterior.study)
     found = score(law, posterior.draws, runs, observed)
-    seen = observed_sites(run_model(law.program, runs, observed))
+    likelihoods = jax.eval_shape(_likelihoods, law.program, runs, observed)
     by_outcome = _dataset(posterior, found.outcome)
-    for name, (fn, _) in seen.items():
+    for name, fn in likelihoods.items():
         by_outcome[name].attrs["pointwise"] = "independent" if factorises(fn) else "conditional"
     present = np.stack([np.isfinite(v[0]).reshape(v.shape[1], -1).any(-1) for v in found.outcome.values()]).any(0)
     rows = _dataset(posterior, {"outcomes": np.where(present, found.row, np.nan)})
@@ -224,6 +226,10 @@ def _densities(posterior: Posterior) -> dict[str, xr.Dataset]:
         "run_log_likelihood": by_run.sel(run=order).transpose("chain", "draw", "run"),
         "log_prior": _dataset(posterior, found.prior, run=False),
     }
+
+
+def _likelihoods(law: Law, runs: Arrays, observed: Arrays) -> dict[str, dist.Distribution]:
+    return {name: fn for name, (fn, _) in observed_sites(run_model(law, runs, observed)).items()}
 
 
 def _from_priors(posterior: Posterior, seed: int, draws: int) -> dict[str, xr.Dataset]:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.law.trace import latent_sites
+from bayes_scaling.law.trace import latent_priors
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -99,7 +99,7 @@ def supports(posterior: Posterior) -> dict[str, list[float]]:
     """Return the finite bounds of every latent site."""
     law = posterior.law
     with double_precision():
-        sites = latent_sites(law.program, *law.arrays(posterior.study))
+        sites = latent_priors(law.program, *law.arrays(posterior.study))
         bounds = {
             name: [getattr(fn.support, end, np.inf) for end in ("lower_bound", "upper_bound")]
             for name, fn in sites.items()

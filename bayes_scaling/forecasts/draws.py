@@ -13,7 +13,7 @@ import numpy as np
 from numpyro.primitives import Messenger
 
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
-from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
 from bayes_scaling.law.trace import run_model
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def predict(
     return jax.vmap(one)(keys, latent)
 
 
-@jax.jit
+@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
 def _bands(
     law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arrays | None, block: int
 ) -> dict[str, Any]:

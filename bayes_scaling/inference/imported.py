@@ -15,7 +15,7 @@ from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.base import Law
-from bayes_scaling.law.trace import latent_sites, run_model
+from bayes_scaling.law.trace import latent_priors, run_model
 from bayes_scaling.study.study import require_study
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def imported(
         raise LawError(f"The law is a {type(law).__name__} and no law; write Chinchilla(), for example.")
     runs, observed = law.arrays(require_study(study))
     with double_precision():
-        sites = latent_sites(law.program, runs, observed)
+        sites = latent_priors(law.program, runs, observed)
         latent = _checked(law, sites, _arrays(draws))
         flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in latent.items()}
         published = jax.tree.map(np.asarray, _published(law.program, flat, *pad_study(law, runs, observed)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,7 +13,7 @@ import pandas as pd
 from bayes_scaling.errors import LawError, suggest
 from bayes_scaling.inference.fit import require_law
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.law.trace import latent_sites, run_model
+from bayes_scaling.law.trace import latent_names, run_model
 from bayes_scaling.study.card import Card
 from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.study import Study
@@ -75,7 +75,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     study = Study.from_frame(frame, card=dataclasses.replace(card, name=name))
     runs, observed = law.arrays(study)
     given = dict(law.published if parameters is None else parameters)
-    sites = latent_sites(law, runs, observed)
+    sites = latent_names(law, runs, observed)
     if not set(given) <= {*sites, *law.priors}:
         given = law.centred(runs, **given)
     _check_given(law, given, sites)
@@ -86,7 +86,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     return dataclasses.replace(study, frame=_filled(law, study, drawn))
 
 
-def _check_given(law: Law, given: Mapping[str, Any], sites: Mapping[str, Any]) -> None:
+def _check_given(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> None:
     """Refuse parameters that the law does not have, and other values of those it fixes."""
     for name, value in given.items():
         if name in sites:

@@ -14,7 +14,7 @@ from numpyro.infer.util import potential_energy, unconstrain_fn
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.inference.precision import as_numpy, double_precision
-from bayes_scaling.law.trace import latent_sites
+from bayes_scaling.law.trace import latent_names
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -55,7 +55,7 @@ def largest_shift(law: Law, draws: Arrays, runs: Mapping[str, Any], observed: Ma
     count = len(next(iter(flat.values())))
     chosen = evenly_spaced(count, COMPARED)
     with double_precision():
-        names = latent_sites(law.program, runs, observed)
+        names = latent_names(law, runs, observed)
         places = _coordinates(law.program, {n: flat[n][chosen] for n in names}, runs, observed)
         places = jax.tree.map(lambda x: np.asarray(x, dtype=np.float32), places)
         exact = np.asarray(_potentials(law.program, as_numpy(places), runs, observed))

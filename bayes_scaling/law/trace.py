@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["is_latent", "latent_names", "latent_sites", "observed_sites", "run_model", "values_of"]
+__all__ = ["is_latent", "latent_names", "latent_priors", "latent_sites", "observed_sites", "run_model", "values_of"]
 
 Sites = dict[str, Any]
 """NumPyro's record of each site of a model, by its name."""
@@ -58,6 +58,12 @@ def latent_sites(law: Callable[..., None], runs: Arrays, observed: Arrays) -> di
     return {name: site["fn"] for name, site in sites.items() if is_latent(site)}
 
 
+@jax.jit
+def latent_priors(law: Law, runs: Arrays, observed: Arrays) -> dict[str, dist.Distribution]:
+    """Return what :func:`latent_sites` does, for reading: one small program, in which nothing is drawn."""
+    return latent_sites(law, runs, observed)
+
+
 _NAMES: dict[Any, frozenset[str]] = {}
 
 
@@ -65,7 +71,7 @@ def latent_names(law: Law, runs: Arrays, observed: Arrays) -> frozenset[str]:
     """Return the names of the sampled sites, which depend on the law's structure and on what was observed."""
     structure = (jax.tree.structure(law.program), tuple(sorted(runs)), tuple(sorted(observed)))
     if structure not in _NAMES:
-        _NAMES[structure] = frozenset(latent_sites(law.program, runs, observed))
+        _NAMES[structure] = frozenset(jax.eval_shape(latent_sites, law.program, runs, observed))
     return _NAMES[structure]
 
 
