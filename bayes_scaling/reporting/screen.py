@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -37,13 +38,19 @@ def output() -> Console:
 
 @contextmanager
 def status(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show on the error stream what is being done; yields the function that says it."""
+    """Show on the error stream what is being done and for how long; yields the function that says it."""
     console = Console(stderr=True, highlight=False)
     if quiet or not console.is_terminal:
         yield (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True))
         return
-    with console.status("Starting ...") as line:
-        yield line.update
+    columns = TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("Starting ...", total=None)  # compiling and sampling do not say how far they are
+
+        def say(words: str) -> None:
+            progress.update(bar, description=words)
+
+        yield say
 
 
 def print_remarks(remarks: Sequence[str], quiet: bool) -> None:
