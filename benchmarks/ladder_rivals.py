@@ -71,7 +71,7 @@ def compare(name: str, fitted: bs.Study, later: bs.Study, seed: int, draws: int)
     """Return errors of single accuracies, a row per outcome, and of their mean over tasks, a row per run."""
     fits = [bs.fit(law, fitted, seed=seed, draws=draws) for law in routes(LOSSES[name])]
     parts = [bs.forecast(fit, later, allow_unconverged=True) for fit in fits]
-    forecast = average(parts, seed=seed) if len(parts) > 1 else parts[0]
+    forecast = average(parts, seed=seed)
     scores = forecast.score()
     accuracy = scores[scores["quantity"] == "accuracy"].set_index(["target", "task"])
     errors = {"two steps": accuracy["error"]}

@@ -78,7 +78,7 @@ def backtests(name: str, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame,
 
         def scored(size: float | None, step: str, given: tuple[str, ...] = ()) -> pd.DataFrame:
             parts = [bs.forecast(_with(fit, step, size), later, given=given, allow_unconverged=True) for fit in fits]  # noqa: B023
-            found = (average(parts, seed=seed) if len(parts) > 1 else parts[0]).score()
+            found = average(parts, seed=seed).score()
             return found.assign(ladder=name, ratio=ratio, size=np.nan if size is None else size, converged=converged)  # noqa: B023
 
         for size in SIZES:

@@ -107,7 +107,7 @@ def forecast(
                 posteriors[-1].require_converged(allow_unconverged, override=OVERRIDE)
             say("Forecasting ...")
             forecasts = [forecast_by(p, targets, allow_unconverged=True) for p in posteriors]
-            mixed = forecasts[0] if len(forecasts) == 1 else average(forecasts, seed=seed)
+            mixed = average(forecasts, seed=seed)
         seconds = time.perf_counter() - started
         say("Looking for what speaks against it ...")
         result = Result.of(

@@ -59,7 +59,7 @@ def fit_and_forecast(
         )
         for law in several
     ]
-    return forecasts[0] if len(forecasts) == 1 else average(forecasts, seed=seed)
+    return average(forecasts, seed=seed)
 
 
 def expanding_window(study: Study, by: str, cuts: Sequence[float] | None = None) -> list[tuple[float, Study, Study]]:

@@ -165,7 +165,7 @@ def average(
     *,
     seed: int = 0,
 ) -> Forecast:
-    """Mix forecasts of the same targets: each draw comes from one of them.
+    """Mix forecasts of the same targets: each draw comes from one of them.  One alone is returned as it is.
 
     Parameters
     ----------
@@ -192,6 +192,8 @@ def average(
     units = {q: u for q, u in first.units.items() if all(q in f.units for f in forecasts)}
     if any(list(f.targets.index) != list(first.targets.index) for f in forecasts) or not units:
         raise TargetError("The forecasts to average are of different targets or quantities; forecast the same ones.")
+    if len(forecasts) == 1:
+        return first
     rng = np.random.default_rng(seed)
     size = min(f.draws.sizes["sample"] for f in forecasts)
     counts = np.floor(share / share.sum() * size).astype(int)

@@ -133,7 +133,7 @@ def forecast_path(
     line = pd.DataFrame(np.exp(extreme[0] + steps * (extreme[1] - extreme[0])), columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
     forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
-    points = forecasts[0] if len(forecasts) == 1 else average(forecasts, weights)
+    points = average(forecasts, weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
     return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, _in_words(law, outermost), expected)

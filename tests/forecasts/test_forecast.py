@@ -67,6 +67,12 @@ def test_average_takes_draws_from_each_by_weight(posterior):
         bs.average([one, other], [1.0])
 
 
+def test_the_average_of_one_forecast_is_that_forecast(posterior):
+    one = posterior.forecast([{"N": 7e9, "D": 4e12}], allow_unconverged=True)
+    assert bs.average([one], seed=3) is one
+    assert bs.average({"alone": one}, {"alone": 2.0}) is one
+
+
 @pytest.mark.parametrize("none", [[], "forecast", [1]])
 def test_what_is_no_forecast_is_not_averaged(none):
     with pytest.raises(bs.TargetError, match="The forecasts to average are none; give a list"):
