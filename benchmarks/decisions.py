@@ -27,10 +27,11 @@ LEVELS = (3e20, 1e21, 3e21)  # FLOPs spent beyond the start, at which the orders
 
 def figures(seed: int = 0) -> dict[str, float]:
     """Run everything, print the tables and return the figures by name."""
-    from benchmarks import speedups  # which takes its design and its worlds from here
+    from benchmarks import next_run_refits, speedups  # which take their design and their worlds from here
 
     found = coverage(seed=seed) | chinchilla(seed) | speed(seed)
     found |= speedups.coverage(seed=seed) | speedups.coverage(seed=seed, alike=True) | speedups.seconds(seed)
+    found |= next_run_refits.figures(seed)
     bought = retrospect(seed)
     plans = ladders(seed)
     console = Console(width=140)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayes_scaling.decisions.inputs import positive, scale_columns
 from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.decisions.teaching import expected_reduction
 from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.posterior import evenly_spaced
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["NextRuns", "achieved", "next_runs"]
 
 MIN_GAIN = 0.01  # share of the standard deviation now: what a run must gain to be worth choosing
+TINY = 1e-300
 FEW_DRAWS = 500  # draws that are enough for the noise of a run, and for what moving the edge of the data does
 
 
@@ -95,10 +97,14 @@ def next_runs(
 ) -> NextRuns:
     r"""Rank candidate runs by how much narrower each is expected to make the target's forecast, per FLOP.
 
-    What a run is expected to teach is read off the posterior draws: over them, the outcome y of a candidate, noise
-    included, and the target T are taken as jointly normal, so that seeing y leaves
+    What a run is expected to teach of the target T is read off the posterior draws: over the outcomes y that it may
+    have,
 
-    .. math:: E[\mathrm{Var}(T \mid y)] = \mathrm{Var}(T) - \mathrm{Cov}(T, y)^2 / \mathrm{Var}(y).
+    .. math:: \mathrm{Var}(T) - E_y[\mathrm{Var}(T \mid y)] ,
+
+    by weighing the draws with the density of each y (:func:`bayes_scaling.decisions.teaching.expected_reduction`).  In
+    a batch, what runs before it leave to be learnt is taken as in a normal model,
+    :math:`\mathrm{Cov}(T, y)^2 / \mathrm{Var}(y)`, and so is all for a law of several series.
 
     With the discrepancy on, a run also moves the edge of the data outwards; the variance of the slope error beyond the
     new edge is computed as a forecast after the run would, and is never more than before.  That error itself no run
@@ -207,6 +213,11 @@ class _Prospects:
         self.few = surface.take(evenly_spaced(len(surface), FEW_DRAWS))
         self.noise = self.few.noise(**scale)
         self.exact = self.few.at(**self.aim, exact=True)
+        share = expected_reduction(surface, values[:, 0], scale)
+        normal = self.covariance[0, 1:] ** 2 / (np.diag(self.covariance)[1:] + self.noise)
+        self.beside_normal = (
+            np.ones(len(frame)) if share is None else share * self.covariance[0, 0] / np.maximum(normal, TINY)
+        )
         self.slopes: dict[tuple[int, ...], float] = {}
         self.slope_now = self.slope_variance([])
         self.sd = float(np.sqrt(self.covariance[0, 0] + self.slope_now))
@@ -234,7 +245,7 @@ class _Prospects:
     def score(self, covariance: np.ndarray, chosen: list[int], who: pd.Index) -> pd.DataFrame:
         """Return some candidates with the spread that each would leave, given those chosen before it."""
         prior, shared = covariance[0, 0], covariance[0, 1:][who]
-        learnt = shared**2 / (np.diag(covariance)[1:] + self.noise)[who]
+        learnt = self.beside_normal[who] * shared**2 / (np.diag(covariance)[1:] + self.noise)[who]
         slope = self.slope_variance(chosen)
         after = np.maximum(prior - learnt, 0.0) + np.array([self.slope_variance([*chosen, i]) for i in who])
         sd_after = np.sqrt(after)

@@ -225,9 +225,14 @@ class Law(Hooks):
             return self.mean(*(runs[name] for name in self.inputs), **own)
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:
-        """Return the outcome at ``runs``, the slope of its reducible part off by ``slope_error`` beyond ``fitted``."""
-        floor, edge = self.irreducible(runs, parameters), self.irreducible(fitted, parameters)
-        return floor + extrapolate(self.at(runs, parameters) - floor, self.at(fitted, parameters) - edge, slope_error)
+        """Return the outcome at ``runs``, the slope of its reducible part off by ``slope_error`` beyond ``fitted``.
+
+        The reducible part of an outcome that is better higher is what lies between it and its ceiling.
+        """
+        sign = -1.0 if self.better.get(self.outcome) == "higher" else 1.0
+        limit, edge = self.irreducible(runs, parameters), self.irreducible(fitted, parameters)
+        left, before = self.at(runs, parameters) - limit, self.at(fitted, parameters) - edge
+        return limit + sign * extrapolate(sign * left, sign * before, slope_error)
 
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
         """Run the NumPyro model.

@@ -131,6 +131,9 @@ class Hooks:
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float:
         """Return the irreducible outcome, above which the slope may be off beyond the data: the parameter ``E``, or 0.
 
+        Of an outcome that is better higher it is the ceiling, below which the slope may be off; without one the
+        discrepancy does not reach such an outcome.
+
         Parameters
         ----------
         runs : mapping of str to array

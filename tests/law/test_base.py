@@ -110,3 +110,33 @@ def test_a_known_error_adds_to_the_noise_of_fitted_losses_alone():
     new = run_model(Chinchilla(), runs, latent=values)["loss"]["fn"]
     assert np.ndim(new.base_dist.scale) == 0 or np.allclose(new.base_dist.scale, 0.01)
     assert set(Chinchilla().arrays(plain)[1]) == {"loss"}  # the same program as without a word of errors
+
+
+class Rising(bs.Law):
+    """A reward that rises to a ceiling, as one less a falling loss."""
+
+    outcome = "reward"
+    better = {"reward": "higher"}
+    ceiling: bs.Prior = 2.0
+
+    def mean(self, N, *, ceiling):
+        return ceiling - (N / 1e8) ** -0.3
+
+    def irreducible(self, runs, parameters):
+        return parameters["ceiling"]
+
+
+class Falling(bs.Law):
+    E: bs.Prior = 2.0
+
+    def mean(self, N, *, E):
+        return E + (N / 1e8) ** -0.3
+
+
+def test_an_outcome_that_rises_is_uncertain_beyond_the_runs_as_one_that_falls():
+    runs, fitted = {"N": np.geomspace(1e8, 1e12, 5)}, {"N": np.geomspace(1e7, 1e9, 4)}
+    up = Rising().extrapolated(runs, fitted, {"ceiling": 2.0}, 0.2)
+    down = Falling().extrapolated(runs, fitted, {"E": 2.0}, 0.2)
+    np.testing.assert_allclose(2.0 - up, down - 2.0, rtol=1e-5)
+    exact = Rising().at(runs, {"ceiling": 2.0})
+    assert up[0] == exact[0] and (np.asarray(up - exact)[2:] > 0).all()

@@ -1,0 +1,87 @@
+"""What a run is expected to teach of a target: over the outcomes it may have, how far they narrow the posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+
+from bayes_scaling.decisions.surface import Surface
+from bayes_scaling.forecasts.draws import predict
+from bayes_scaling.inference.padding import bucket, edge_of_data, pad
+from bayes_scaling.inference.posterior import evenly_spaced
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.trace import run_model
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.law.sites import Arrays
+
+__all__ = ["OUTCOMES", "expected_reduction"]
+
+OUTCOMES = 48  # that each run may have, one from each of as many posterior draws
+DRAWS = 1000  # posterior draws that are weighed by each of them
+BLOCK = 128  # runs looked at together
+
+
+def expected_reduction(surface: Surface, target: np.ndarray, scale: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    r"""Return by which share each run is expected to reduce the variance of a target, by importance sampling.
+
+    .. math:: 1 - E_y[\mathrm{Var}(T \mid y)] / \mathrm{Var}(T)
+
+    over outcomes y of the posterior predictive: the draws of T are weighed by the density of y under each of them.  So
+    nothing is taken as normal, neither the noise nor what T has to do with y.
+
+    Parameters
+    ----------
+    surface : Surface
+        Of a law of one series.
+    target : array, shape (sample,)
+        T of each draw: the expected outcome of the target by the law.
+    scale : mapping of str to array, shape (run,)
+        ``N``, ``D`` or ``C`` of each run, as far as the law reads them.
+
+    Returns
+    -------
+    array, shape (run,), or None
+        Shares, not negative; None where the law describes several series together, whose density is not read here.
+    """
+    if surface.series_index:
+        return None
+    chosen = evenly_spaced(len(surface), DRAWS)
+    few, T, points = surface.take(chosen), target[chosen], len(next(iter(scale.values())))
+    parts = [{name: v[i : i + BLOCK] for name, v in scale.items()} for i in range(0, points, BLOCK)]
+    return np.concatenate([_reduction(few, T, part) for part in parts])
+
+
+def _reduction(surface: Surface, T: np.ndarray, scale: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the shares of a few runs, by all draws of a surface."""
+    law, points = surface.posterior.law, len(next(iter(scale.values())))
+    runs = {**surface.arrays, **scale, **{name: np.full(points, value) for name, value in surface.given.items()}}
+    runs = pad(runs, bucket(points), law.run_inputs)
+    drawn = evenly_spaced(len(surface), OUTCOMES)
+    edge = edge_of_data(law, surface.arrays) if surface.discrepancy else None
+    with double_precision():
+        latent = {name: value[drawn] for name, value in surface.latent.items()}
+        outcomes = predict(law.program, surface.keys[drawn], latent, runs, edge)[surface.quantity]
+        found = np.asarray(_density(law.program, surface.keys, surface.latent, runs, outcomes, surface.quantity))
+    density = found[..., :points]
+    weights = np.exp(density - density.max(axis=0))  # (sample, outcome, run)
+    weights /= weights.sum(axis=0)
+    mean = np.einsum("sor,s->or", weights, T)
+    left = np.einsum("sor,s->or", weights, T**2) - mean**2
+    left /= np.maximum(1 - np.einsum("sor,sor->or", weights, weights), 1 / len(T))  # of few draws, as n / (n - 1)
+    return np.maximum(1 - left.mean(axis=0) / T.var(ddof=1), 0.0)
+
+
+@partial(jax.jit, static_argnames=("quantity",))
+def _density(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, outcomes: jax.Array, quantity: str) -> jax.Array:
+    """Return the log density of outcomes, shape (outcome, run), under each draw: (sample, outcome, run)."""
+
+    def one(key: jax.Array, latent: Arrays) -> jax.Array:
+        return run_model(law, runs, None, None, latent=latent, key=key)[quantity]["fn"].log_prob(outcomes)
+
+    return jax.vmap(one)(keys, latent)

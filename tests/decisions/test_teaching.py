@@ -1,0 +1,68 @@
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.decisions import teaching
+from bayes_scaling.decisions.teaching import expected_reduction
+from tests.worlds import chinchilla, exact, known, ladder
+
+NOISE = 0.02
+
+
+class Level(bs.Law):
+    """One level, the same everywhere: what a run teaches of it is known in closed form."""
+
+    level: bs.Prior = dist.Normal(3.0, 1.0)
+    heavy: bool = bs.option(default=False, about="Whether the noise has tails.")
+
+    def mean(self, N, D, *, level):
+        return level + 0.0 * jnp.log(N * D)
+
+    def likelihood(self, mean, sigma):
+        return dist.StudentT(5.0, mean, sigma) if self.heavy else dist.Normal(mean, sigma)
+
+
+def surface_of(spread, heavy=False, count=2000):
+    level = np.random.default_rng(0).normal(3.0, spread, count)
+    return exact(known(Level(heavy=heavy), {"level": level, "sigma": np.full(count, NOISE)})), level
+
+
+def test_a_normal_model_has_the_closed_form():
+    at = {"N": np.array([1e9, 2e9]), "D": np.array([2e10, 4e10])}
+    for spread in (0.005, 0.02, 0.1):
+        surface, level = surface_of(spread)
+        expected = spread**2 / (spread**2 + NOISE**2)
+        np.testing.assert_allclose(expected_reduction(surface, level, at), expected, atol=0.03)
+
+
+def test_noise_with_tails_tells_more_than_its_variance_says(monkeypatch):
+    monkeypatch.setattr(teaching, "OUTCOMES", 1000)
+    at = {"N": np.array([1e9]), "D": np.array([2e10])}
+    surface, level = surface_of(0.02, heavy=True)
+    by_variance = 0.02**2 / (0.02**2 + 5 / 3 * NOISE**2)
+    found = expected_reduction(surface, level, at)[0]
+    assert by_variance < found < 0.5  # of normal noise of the same scale
+
+
+def test_runs_are_looked_at_in_blocks(monkeypatch):
+    surface = exact(chinchilla(count=200))
+    at = {"N": np.geomspace(1e9, 1e10, 7), "D": np.geomspace(2e10, 2e11, 7)}
+    T = surface.at(np.array([7e9]), np.array([4e12]))[:, 0]
+    whole = expected_reduction(surface, T, at)
+    assert (whole >= 0).all() and (whole <= 1).all()
+    monkeypatch.setattr(teaching, "BLOCK", 3)
+    np.testing.assert_allclose(expected_reduction(surface, T, at), whole, atol=0.05)
+
+
+def test_a_law_of_several_series_is_not_read():
+    surface = exact(ladder(count=20), quantity="accuracy", series="one")
+    assert expected_reduction(surface, np.zeros(20), {"N": np.array([1e9]), "D": np.array([2e10])}) is None
+
+
+def test_what_is_found_goes_into_the_ranking():
+    surface, level = surface_of(0.02, heavy=True)
+    found = bs.next_runs(surface, {"N": [1e9], "D": [2e10]}, {"N": 7e9, "D": 4e12})
+    share = expected_reduction(surface, level, {"N": np.array([1e9]), "D": np.array([2e10])})[0]
+    assert found.ranking["narrower"].iloc[0] == pytest.approx(1 - np.sqrt(1 - share), rel=1e-6)
