@@ -34,7 +34,7 @@ PRECISIONS = ("double", "single")
 QUICK_TO_COMPILE = {"xla_backend_optimization_level": 1}
 """Options of ``jax.jit`` for programs that take seconds to compile and a moment to run.
 
-They compile in about two thirds of the time and run as fast; their results differ by rounding.
+They compile in two thirds to four fifths of the time and run as fast; their results differ by rounding.
 """
 
 

@@ -12,7 +12,8 @@ from bayes_scaling.inference import fit as fitting
 @pytest.fixture(autouse=True)
 def no_second_try(monkeypatch):
     """Fits are too short to converge; do not repeat them with adaptation."""
-    monkeypatch.setattr(fitting, "fit", partial(fitting.fit, adapt=False))
+    for module in (fitting, averaging):
+        monkeypatch.setattr(module, "fit", partial(fitting.fit, adapt=False))
     monkeypatch.setattr(batch, "fit_many", partial(batch.fit_many, adapt=False))
 
 
