@@ -27,12 +27,14 @@ import pandas as pd
 from bayes_scaling.data.text_to_python.model import CONTEXT, Shape, initial
 from bayes_scaling.data.text_to_python.texts import PIECE, read_or_build
 from bayes_scaling.data.text_to_python.training import BATCH, State, evaluate, train
+from bayes_scaling.errors import FileError
 
 __all__ = ["GRIDS", "Grid", "Trainer", "main"]
 
 SIZES = [Shape(2, 32), Shape(2, 48), Shape(3, 64), Shape(4, 96), Shape(5, 128), Shape(6, 192)]
 DATA = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000]
 RATES = (2e-3, 4e-3, 8e-3, 1.6e-2)
+PRETRAINING_RATES = (2e-3, 6e-3)
 CHOSEN_ON = 300_000  # bytes of the cell that chooses the learning rates
 WINDOWS = 3  # of each held-out piece, side by side; two pieces are a block for the standard error
 
@@ -142,12 +144,12 @@ class Trainer:
 
     def _pretrained(self) -> tuple[Any, dict[float, float]]:
         start = jax.tree.map(lambda w: jnp.stack([w, w]), initial(jax.random.key(1000), self.shape))
-        rates = 2e-3, 6e-3
         order, count = np.resize(np.arange(100, self.prose), self.code), self.prose - 100
-        state = train(start, rates, self.pool, order, count, self.held_prose, steps=self.grid.pretraining, seed=1000)
+        how: dict[str, Any] = {"steps": self.grid.pretraining, "seed": 1000}
+        state = train(start, PRETRAINING_RATES, self.pool, order, count, self.held_prose, **how)
         better = int(jnp.argmin(state.best_loss))
         weights = {name: np.asarray(value[better]) for name, value in state.best.items()}
-        return weights, dict(zip(rates, state.best_loss.tolist(), strict=True))
+        return weights, dict(zip(PRETRAINING_RATES, state.best_loss.tolist(), strict=True))
 
     def _cell(
         self, size: int, seed: int, pretrained: Any, rates: tuple[float, float], steps: int | None = None
@@ -169,18 +171,25 @@ def main(arguments: list[str] | None = None) -> None:
     """Train a grid, or the part of it that some sizes are."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--grid", choices=GRIDS, default="small")
-    parser.add_argument("--out", type=Path, default=Path("text_to_python"), help="folder of tables, weights and texts")
+    parser.add_argument("--out", type=Path, default=Path("text_to_python"), help="folder of texts, weights and tables")
     parser.add_argument("--size", type=int, action="append", help="number of a size, from 0; repeatable; default all")
     given = parser.parse_args(arguments)
     grid = GRIDS[given.grid]
-    given.out.mkdir(parents=True, exist_ok=True)
-    pieces = read_or_build(given.out / "pieces.npz", given.out / "texts")
-    for shape in [grid.sizes[i] for i in given.size] if given.size else grid.sizes:
-        Trainer(shape, grid, pieces, given.out).run()
-    tables = [given.out / f"{shape.n_params}.csv" for shape in grid.sizes]
+    numbers = range(len(grid.sizes)) if given.size is None else given.size
+    if odd := set(numbers) - set(range(len(grid.sizes))):
+        parser.error(f"--size {min(odd)} is no size of this grid; give 0 to {len(grid.sizes) - 1}.")
+    folder = given.out / given.grid
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        pieces = read_or_build(given.out / "pieces.npz", given.out / "texts")
+    except FileError as error:
+        raise SystemExit(str(error)) from None
+    for number in numbers:
+        Trainer(grid.sizes[number], grid, pieces, folder).run()
+    tables = [folder / f"{shape.n_params}.csv" for shape in grid.sizes]
     if all(table.is_file() for table in tables):
         everything = pd.concat([pd.read_csv(table) for table in tables])
-        everything.to_csv(given.out / "figures.csv", index=False, float_format="%.6g")
+        everything.to_csv(folder / "figures.csv", index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":
