@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline
 
-from bayes_scaling.decisions.inputs import positive, require_size_and_data
+from bayes_scaling.decisions.inputs import SCALE, positive, require_size_and_data
 from bayes_scaling.decisions.solvers import bisect, minimise
-from bayes_scaling.decisions.surface import Surface, as_surface
-from bayes_scaling.errors import DecisionError
+from bayes_scaling.decisions.surface import Surface
+from bayes_scaling.errors import DecisionError, LawError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.inference.posterior import require_posterior
 from bayes_scaling.methods import AllocationMethods
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_SIZE_STEP", "Allocation", "allocate", "budget_range", "optimal_size"]
 
 MAX_SIZE_STEP = np.log(1e5)  # how far N may be from the size with as many parameters as tokens, either way
+ROUNDS = 12  # in which N and further inputs are chosen in turn
+SETTLED = 1e-5  # movement, in logarithms, below which they are chosen
 SPLINE_NODES = 17  # budgets solved exactly; beyond them a cubic spline in log C
 
 RULE_OF_THUMB = 20.0  # tokens per parameter, Hoffmann et al. 2022
@@ -44,6 +49,8 @@ class Allocation(AllocationMethods):
         Expected outcome there, with the discrepancy unless it was switched off.
     edge : array of bool, shape (sample, budget)
         Where a draw has no optimum: its outcome gets better to the end of the range searched.
+    inputs : mapping of str to array, shape (sample, budget)
+        The best values of further inputs, where they were asked for; at a bound where more, or less, is always better.
     """
 
     surface: Surface
@@ -52,6 +59,7 @@ class Allocation(AllocationMethods):
     D: np.ndarray
     outcome: np.ndarray
     edge: np.ndarray
+    inputs: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def tokens_per_parameter(self) -> np.ndarray:
@@ -64,14 +72,15 @@ class Allocation(AllocationMethods):
         Returns
         -------
         pandas.DataFrame
-            ``flops``, ``quantity`` (``n_params``, ``tokens``, ``tokens_per_parameter`` and the outcome), ``unit``,
-            ``q05``, ``q25``, ``median``, ``q75``, ``q95``, and ``no_optimum``, the share of draws without one.
+            ``flops``, ``quantity`` (``n_params``, ``tokens``, ``tokens_per_parameter``, further inputs, the outcome),
+            ``unit``, ``q05``, ``q25``, ``median``, ``q75``, ``q95``, and ``no_optimum``, the share of draws without.
         """
         units = self.surface.posterior.study.card.units
         blocks = [
             ("n_params", units.get("n_params", "parameters"), self.N),
             ("tokens", "tokens", self.D),
             ("tokens_per_parameter", "tokens per parameter", self.tokens_per_parameter),
+            *((name, self.surface.posterior.study.card.unit(name), draws) for name, draws in self.inputs.items()),
             (self.surface.quantity, self.surface.unit, self.outcome),
         ]
         rows = [
@@ -116,7 +125,9 @@ class Allocation(AllocationMethods):
         return np.exp(bisect(cheaper, np.full(len(self.flops), -10.0), np.full(len(self.flops), 60.0)))
 
 
-def allocate(source: Posterior | Surface, budgets: Any) -> Allocation:
+def allocate(
+    source: Posterior | Surface, budgets: Any, *, over: Mapping[str, tuple[float, float]] | None = None
+) -> Allocation:
     r"""Split FLOP budgets between parameters and tokens as well as the law allows, draw by draw.
 
     .. math:: N^*(C), D^*(C) = \arg\min_{\mathrm{FLOPs}(N, D) = C} L(N, D)
@@ -131,6 +142,10 @@ def allocate(source: Posterior | Surface, budgets: Any) -> Allocation:
         A converged fit; a surface to choose the FLOP convention, the outcome or the discrepancy.
     budgets : float or sequence of float
         Training FLOPs.
+    over : mapping of str to (float, float), optional
+        Further inputs of the law to choose as well, each with its bounds, as in ``{"steps": (1e4, 1e6)}``.  They do not
+        cost FLOPs.  An input that is what it is, such as the unique tokens at hand, is given to the surface instead
+        (``Surface.of(posterior, given={"unique_tokens": 2e11})``): D over U then says how often to repeat them.
 
     Returns
     -------
@@ -139,9 +154,9 @@ def allocate(source: Posterior | Surface, budgets: Any) -> Allocation:
     Raises
     ------
     DecisionError
-        A budget is not a positive number.
+        A budget is not a positive number, or bounds are not two of them in order.
     LawError
-        The law does not read both N and D.
+        The law does not read both N and D, or not a further input.
     ConvergenceError
         The fit did not converge.
 
@@ -156,12 +171,69 @@ def allocate(source: Posterior | Surface, budgets: Any) -> Allocation:
     >>> posterior = bs.fit(law, study, seed=0)  # doctest: +SKIP
     >>> bs.allocate(posterior, [1e21, 1e24]).table()  # doctest: +SKIP
     """
-    surface = as_surface(source)
-    require_size_and_data(surface.posterior.law, "A compute-optimal allocation")
+    bounds = _bounds(over or {})
+    posterior = source.posterior if isinstance(source, Surface) else require_posterior(source)
+    require_size_and_data(posterior.law, "A compute-optimal allocation")
+    for name in bounds:
+        if name not in posterior.law.run_inputs or name in SCALE:
+            further = [one for one in posterior.law.run_inputs if one not in SCALE]
+            raise LawError(f"{posterior.law.name} has no further input {name!r} to choose; {suggest(name, further)}")
+    middle = {name: float(np.sqrt(low * high)) for name, (low, high) in bounds.items()}
+    if isinstance(source, Surface):
+        surface = dataclasses.replace(source, given={**source.given, **middle})
+    else:
+        surface = Surface.of(source, given=middle)
     C = positive(budgets, "budget", "1e24 FLOPs")
-    N = optimal_size(surface, C)
+    N, inputs = _best_together(surface, C, bounds) if bounds else (optimal_size(surface, C), {})
     D = surface.rule.tokens(N, C)
-    return Allocation(surface, C, N, D, surface.at(N, D), at_edge(N, C))
+    return Allocation(surface, C, N, D, surface.at(N, D, given=inputs), at_edge(N, C), inputs)
+
+
+def _bounds(over: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Return the bounds of each further input as two numbers."""
+    found = {}
+    for name, ends in over.items():
+        both = positive(ends, f"bound of {name}", "over={'steps': (1e4, 1e6)}")
+        if len(both) != 2 or both[0] >= both[1]:
+            raise DecisionError(f"The bounds of {name} are {ends!r}; give the lower and the upper one, as (1e4, 1e6).")
+        found[name] = (float(both[0]), float(both[1]))
+    return found
+
+
+def _best_together(
+    surface: Surface, C: np.ndarray, bounds: Mapping[str, tuple[float, float]]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the best N and further inputs of each draw at each budget, each of shape (sample, budget).
+
+    One after the other, given the rest, from each corner of the bounds and until none moves; the best corner counts.
+    """
+    C = np.broadcast_to(C, (len(surface), C.shape[-1]))
+    centre = 0.5 * np.log(C / 6)
+    ends = {"N": (centre - MAX_SIZE_STEP, centre + MAX_SIZE_STEP)}
+    ends |= {name: (np.full(C.shape, np.log(a)), np.full(C.shape, np.log(b))) for name, (a, b) in bounds.items()}
+
+    def outcome(place: Mapping[str, np.ndarray]) -> np.ndarray:
+        N, *rest = (np.exp(place[name]) for name in ends)
+        inputs = dict(zip(bounds, rest, strict=True))
+        return surface.sign * surface.at(N, surface.rule.tokens(N, C), exact=True, given=inputs)
+
+    def chosen(name: str, place: Mapping[str, np.ndarray]) -> np.ndarray:
+        return minimise(lambda x: outcome({**place, name: x}), *ends[name])
+
+    best, lowest = {name: low for name, (low, _) in ends.items()}, np.full(C.shape, np.inf)
+    for corner in itertools.product((0, 1), repeat=len(bounds)):
+        place = {name: ends[name][side] for name, side in zip(bounds, corner, strict=True)} | {"N": centre}
+        for _ in range(ROUNDS):
+            before = dict(place)
+            for name in ends:
+                place[name] = chosen(name, place)
+            if max(np.abs(place[name] - before[name]).max() for name in ends) < SETTLED:
+                break
+        value = outcome(place)
+        better = value < lowest
+        best = {name: np.where(better, place[name], best[name]) for name in ends}
+        lowest = np.where(better, value, lowest)
+    return np.exp(best["N"]), {name: np.exp(best[name]) for name in bounds}
 
 
 def budget_range(surface: Surface, budgets: Any, points: int = 48) -> np.ndarray:

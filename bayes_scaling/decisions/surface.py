@@ -178,6 +178,7 @@ class Surface:
         *,
         exact: bool = False,
         fitted: Mapping[str, np.ndarray] | None = None,
+        given: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Return the expected outcome of every draw.
 
@@ -189,6 +190,8 @@ class Surface:
             Leave the discrepancy out: the law as if it were exact.
         fitted : mapping, optional
             Inputs of the runs beyond which the discrepancy sets in; by default those of the fit.
+        given : mapping of str to array, shape (sample, point) or (point,), optional
+            Further inputs of the law, in place of those of the surface.
 
         Returns
         -------
@@ -198,8 +201,8 @@ class Surface:
         law = self.posterior.law
         if C is None and "C" in law.run_inputs:
             C = self.rule.cost(N, D)
-        scale = {"N": N, "D": D, "C": C}
-        columns = {n: np.asarray(scale[n] if n in SCALE else self.given[n], dtype=float) for n in law.run_inputs}
+        inputs = {**self.given, **(given or {}), "N": N, "D": D, "C": C}
+        columns = {name: np.asarray(inputs[name], dtype=float) for name in law.run_inputs}
         points = np.broadcast_shapes(*(c.shape for c in columns.values()), (1,))[-1]
         whole = {n: np.broadcast_to(c, (len(self), points)) for n, c in columns.items()}
         edge = None if exact or not self.discrepancy else self._edge(fitted)
