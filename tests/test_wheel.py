@@ -98,7 +98,7 @@ def test_the_wheel_holds_every_file_that_is_read(wheel):
         parent = "" if folder == "bayes_scaling" else "bayes_scaling/"
         files = (path for path in (ROOT / folder).rglob("*") if path.suffix in suffixes)
         expected |= {f"{parent}{path.relative_to(ROOT).as_posix()}" for path in files}
-    for pattern in ("*/card.toml", "*/figures.csv"):
+    for pattern in ("*/card.toml", "*/figures.csv", "*/texts.toml"):
         expected |= {f"bayes_scaling/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "data").glob(pattern)}
     assert {"bayes_scaling/__init__.pyi", "bayes_scaling/data/olmo_ladder/figures.csv"} <= expected
     assert expected - inside == set()
