@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pandas as pd
 from rich.progress import track
@@ -23,8 +24,10 @@ from bayes_scaling.models.population import Population
 from bayes_scaling.models.recommended import candidates
 from benchmarks.cases import cases
 from benchmarks.collections import averaged, collection_means, scores_of
-from benchmarks.markdown import show
+from benchmarks.markdown import as_markdown
 from benchmarks.population import WEAK, learn
+
+REPORT = Path(__file__).parent / "results" / "ablation.md"
 
 Laws = Mapping[str, bs.Law]
 
@@ -51,7 +54,7 @@ WITHOUT: dict[str, tuple[Callable[[Population], dict[str, object]], Callable[[La
 
 
 def figures(seed: int = 0) -> dict[str, float]:
-    """Score the forecast without each part, print the table and return interval scores over that with all."""
+    """Score the forecast without each part, print and store the table and return interval scores over that with all."""
     found = cases()
     learnt = learn(found, seed)
     blocks = []
@@ -63,7 +66,9 @@ def figures(seed: int = 0) -> dict[str, float]:
             blocks.append(scores_of(case, part, forecast))
     means = collection_means(pd.concat(blocks, ignore_index=True))
     table = means.groupby("method", sort=False).mean().rename_axis("left out")
-    show("Means over collections, per cent", (100 * table).reset_index())
+    text = as_markdown((100 * table).reset_index())
+    print(text)
+    REPORT.write_text(f"# {__doc__}\n## Means over collections, per cent\n\n{text}\n", encoding="utf-8")
     whole = table.loc["nothing left out", "interval_score"]
     return {
         f"without_{part.replace(' ', '_')}": table.loc[part, "interval_score"] / whole for part in list(WITHOUT)[1:]
