@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,16 @@ from typing import Any
 
 from bayes_scaling.errors import FileError
 
-__all__ = ["as_json", "atomic_file", "atomic_folder", "check_writable", "staged", "write_json", "write_text"]
+__all__ = [
+    "as_json",
+    "atomic_file",
+    "atomic_folder",
+    "check_writable",
+    "one_line_lists",
+    "staged",
+    "write_json",
+    "write_text",
+]
 
 
 def check_writable(folder: Path | None, *files: Path | None) -> None:
@@ -87,3 +97,14 @@ def write_json(document: Mapping[str, Any], path: Path) -> None:
 def as_json(document: Mapping[str, Any]) -> str:
     """Return a document as the text of a JSON file."""
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def one_line_lists(text: str) -> str:
+    r"""Put every list of numbers of a JSON text on one line.
+
+    Examples
+    --------
+    >>> one_line_lists(json.dumps({"a": [1, 2.5]}, indent=1))
+    '{\n "a": [1, 2.5]\n}'
+    """
+    return re.sub(r"\[\s+([-+.\deE,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)

@@ -66,7 +66,7 @@ def load_study(name: str, *, full: bool = False, progress: bool = True) -> Study
     cards = available()
     if name not in cards:
         raise StudyError(f"There is no study {name!r}; {suggest(name, cards)}")
-    if (full or not embedded(name)) and not measured(name):
+    if full or not embedded(name):
         return Study.from_frame(read_full(name, progress=progress), card=cards[name])
     return Study.from_frame(pd.read_csv(HERE / name / "figures.csv"), card=cards[name])
 

@@ -227,14 +227,18 @@ class Surface:
             ``N``, ``D`` or ``C``, as far as the law reads them.
         """
         law = self.posterior.law
-        points = len(next(iter(scale.values())))
-        runs = {**self.arrays, **scale, **{name: np.full(points, value) for name, value in self.given.items()}}
-        runs = pad(runs, bucket(points), law.run_inputs)
+        points, runs = self.runs_at(scale)
         with double_precision():
             drawn = predict(law.program, self.keys, self.latent, runs, None)
             run, mean = (np.asarray(drawn[name]) for name in (self.quantity, f"{self.quantity}_mean"))
         one: tuple[Any, ...] = (..., *self.series_index)
         return np.mean((run - mean)[:, :points][one] ** 2, axis=0)
+
+    def runs_at(self, scale: Mapping[str, np.ndarray]) -> tuple[int, dict[str, np.ndarray]]:
+        """Return how many runs there are at these scales, and their inputs as the law reads them, padded."""
+        points = len(next(iter(scale.values())))
+        runs = {**self.arrays, **scale, **{name: np.full(points, value) for name, value in self.given.items()}}
+        return points, pad(runs, bucket(points), self.posterior.law.run_inputs)
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.forecasts.draws import predict
-from bayes_scaling.inference.padding import bucket, edge_of_data, pad
+from bayes_scaling.inference.padding import edge_of_data
 from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import run_model
@@ -59,9 +59,7 @@ def expected_reduction(surface: Surface, target: np.ndarray, scale: Mapping[str,
 
 def _reduction(surface: Surface, T: np.ndarray, scale: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the shares of a few runs, by all draws of a surface."""
-    law, points = surface.posterior.law, len(next(iter(scale.values())))
-    runs = {**surface.arrays, **scale, **{name: np.full(points, value) for name, value in surface.given.items()}}
-    runs = pad(runs, bucket(points), law.run_inputs)
+    law, (points, runs) = surface.posterior.law, surface.runs_at(scale)
     drawn = evenly_spaced(len(surface), OUTCOMES)
     edge = edge_of_data(law, surface.arrays) if surface.discrepancy else None
     with double_precision():

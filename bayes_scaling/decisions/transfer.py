@@ -121,14 +121,13 @@ def read_off(study: Study, outcome: str = "loss") -> pd.DataFrame:
     """
     size, data = SYMBOLS["N"], SYMBOLS["D_F"]
     mean = study.frame.groupby([size, data, "pretrained"])[outcome].mean().unstack("pretrained")
-    found = []
-    for _, arms in mean.dropna().groupby(level=size):
+    both, found = mean.dropna(), []
+    for _, arms in both.groupby(level=size):
         scratch = mean[0.0].dropna().loc[arms.index.get_level_values(size)[0]]
         falling = -np.minimum.accumulate(np.log(scratch.to_numpy()))
         at = np.interp(-np.log(arms[1.0]), falling, np.log(scratch.index), left=np.nan, right=np.nan)
         found.append(np.exp(at) - arms.index.get_level_values(data))
-    cells = mean.dropna().index
-    columns = {"N": cells.get_level_values(size), "D_F": cells.get_level_values(data)}
+    columns = {"N": both.index.get_level_values(size), "D_F": both.index.get_level_values(data)}
     return pd.DataFrame({**columns, "D_T": np.concatenate(found)}).astype(float)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import FileError
-from bayes_scaling.files import write_text
+from bayes_scaling.files import as_json, one_line_lists, write_text
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.version import __version__
 
@@ -158,7 +157,7 @@ def save(forecast: Forecast, path: str | Path) -> Path:
         raise FileError(
             f"{str(path)!r} is there already, and what was registered is not written over; choose a new name."
         )
-    write_text(one_line_lists(json.dumps(register(forecast).document(), indent=1, ensure_ascii=False)) + "\n", path)
+    write_text(one_line_lists(as_json(register(forecast).document())), path)
     return path
 
 
@@ -180,17 +179,6 @@ def load_forecast(path: str | Path) -> RegisteredForecast:
             f"{str(path)!r} holds no registered forecast ({type(error).__name__}); give a file that forecast.save, or "
             "bayes-scaling forecast --json, wrote."
         ) from error
-
-
-def one_line_lists(text: str) -> str:
-    r"""Put every list of numbers of a JSON text on one line.
-
-    Examples
-    --------
-    >>> one_line_lists(json.dumps({"a": [1, 2.5]}, indent=1))
-    '{\n "a": [1, 2.5]\n}'
-    """
-    return re.sub(r"\[\s+([-+.\deE,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
 
 
 def _short(value: float) -> float:

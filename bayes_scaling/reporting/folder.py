@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 from bayes_scaling import plots
-from bayes_scaling.files import as_json, atomic_folder, write_text
-from bayes_scaling.forecasts.registered import one_line_lists
+from bayes_scaling.files import as_json, atomic_folder, one_line_lists, write_text
 from bayes_scaling.reporting.result import Result
 
 __all__ = ["save_picture", "write_file", "write_folder"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bayes_scaling.errors import FileError
 
-__all__ = ["DATA_VARIABLE", "fetch"]
+__all__ = ["DATA_VARIABLE", "fetch", "verified"]
 
 DATA_VARIABLE = "BAYES_SCALING_DATA"
 """Environment variable that names a folder with the origin's files, one sub-folder per study."""
@@ -67,6 +67,17 @@ def _checked(path: Path, digest: str) -> Path:
         raise FileError(
             f"{DATA_VARIABLE} names a folder without {path.parent.name}/{path.name}; download it or unset the variable."
         )
+    return verified(path, digest)
+
+
+def verified(path: Path, digest: str) -> Path:
+    """Return the path of a file that is the one expected.
+
+    Raises
+    ------
+    FileError
+        It has another SHA-256.
+    """
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != digest:
         raise FileError(f"{path.name} has SHA-256 {found[:12]}... where {digest[:12]}... is expected; fetch it anew.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import tarfile
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bayes_scaling.errors import FileError
+from bayes_scaling.study.download import verified
 
 __all__ = ["PIECE", "USES", "pieces", "read_or_build"]
 
@@ -92,9 +92,4 @@ def _fetched(text: dict[str, str], folder: Path) -> Path:
                 f"{text['package']} could not be downloaded by {text['tool']} ({error}); "
                 f"put {text['file']} into {str(folder)!r} by other means."
             ) from error
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != text["sha256"]:
-        raise FileError(
-            f"{path.name} has SHA-256 {found[:12]}... where {text['sha256'][:12]}... is expected; fetch it anew."
-        )
-    return path
+    return verified(path, text["sha256"])
