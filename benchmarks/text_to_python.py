@@ -24,11 +24,11 @@ import pandas as pd
 import bayes_scaling as bs
 from bayes_scaling.decisions.transfer import read_off, transfer_table
 from bayes_scaling.models import FadingTransfer, Transfer
+from benchmarks.discrepancies import smallest
 from benchmarks.markdown import as_markdown
 
 __all__ = ["HEAD_START", "TESTS", "figures", "seed_scatter"]
 
-SCALES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
 REPORT = Path(__file__).parent / "results" / "text_to_python.md"
 
 HEAD_START = dist.LogNormal(math.log(0.1), 1.0)
@@ -69,9 +69,7 @@ def _measured() -> dict[str, float]:
         for a, b in BACKTESTS[name]:
             inside = study.select(train)
             past.append((_fit(law, inside.select(a), fits), inside.select(b)))
-        scale = next(
-            (s for s in SCALES if pd.concat([_scored(p, h, s) for p, h in past])["in90"].mean() >= 0.9), SCALES[-1]
-        )
+        scale = _calibrated(past)
         scores = _scored(best, study.select(test), scale)
         held.append(scores)
         found |= {f"t2p_{name}_head_start": float(law == CANDIDATES["head start"]), f"t2p_{name}_discrepancy": scale}
@@ -115,6 +113,11 @@ def _fit(law: bs.Law, study: bs.Study, fits: list[bs.Posterior]) -> bs.Posterior
         print(f"not converged: {' '.join(map(str, posterior.diagnostics.problems()))}")
     fits.append(posterior)
     return posterior
+
+
+def _calibrated(past: list[tuple[bs.Posterior, bs.Study]]) -> float:
+    """Return the smallest discrepancy with which backtests cover nine tenths."""
+    return smallest(lambda s: pd.concat([_scored(fitted, held, s) for fitted, held in past])["in90"].to_numpy())
 
 
 def _scored(posterior: bs.Posterior, held: bs.Study, scale: float) -> pd.DataFrame:

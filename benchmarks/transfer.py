@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,7 @@ from bayes_scaling.law.priors import LogitNormal
 from bayes_scaling.models import FadingTransfer, PretrainingSize, Rectified, Transfer
 from bayes_scaling.models.transfer import PUBLISHED
 from benchmarks import text_to_python
-from benchmarks.text_to_python import SCALES
+from benchmarks.discrepancies import smallest
 
 FLOORS = {"third": -0.7, "fifth": -1.4, "tenth": -2.2}  # centres of the prior, as logits
 SEEDS = 20
@@ -310,13 +309,3 @@ def rectified_by_least_squares(frame: pd.DataFrame, largest: float, size: float,
             best, height = found.x, found.cost
     assert best is not None
     return float(np.exp(curve(best, np.array([size])))[0])
-
-
-def smallest(covered: Callable[[float], np.ndarray]) -> float:
-    """Return the smallest discrepancy with which the intervals cover at least nine tenths."""
-    for scale in SCALES:
-        share = float(np.mean(covered(scale)))
-        print(f"discrepancy {scale:g}: backtests cover {share:.1%}")
-        if share >= 0.9:
-            return scale
-    return SCALES[-1]

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.forecasts.registered import LEVELS, one_line_lists, register
+from bayes_scaling.files import one_line_lists
+from bayes_scaling.forecasts.registered import LEVELS, register
 from tests.worlds import chinchilla, ladder
 
 TWO = [{"target": "near", "N": 3e9, "D": 1e12}, {"target": "far", "N": 7e9, "D": 4e12}]
