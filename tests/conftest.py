@@ -13,7 +13,10 @@ from pathlib import Path
 os.environ.setdefault("BAYES_SCALING_CACHE", str(Path(tempfile.gettempdir()) / "bayes-scaling-tests"))
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Most programs run once: compile them fast.  These flags halve the time to compile, and sampling is no slower.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 os.environ.setdefault("NPROC", "1")  # two workers on two cores: a second thread each would only wait for the first
 
 import jax

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 from scipy.interpolate import CubicSpline
 
 from bayes_scaling.decisions.inputs import SCALE, positive, require_size_and_data
+from bayes_scaling.decisions.joint_optimum import JointOptimum
 from bayes_scaling.decisions.solvers import bisect, minimise
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError, LawError, suggest
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["MAX_SIZE_STEP", "Allocation", "allocate", "budget_range", "optimal_size"]
 
 MAX_SIZE_STEP = np.log(1e5)  # how far N may be from the size with as many parameters as tokens, either way
-ROUNDS = 12  # in which N and further inputs are chosen in turn
-SETTLED = 1e-5  # movement, in logarithms, below which they are chosen
 SPLINE_NODES = 17  # budgets solved exactly; beyond them a cubic spline in log C
 
 RULE_OF_THUMB = 20.0  # tokens per parameter, Hoffmann et al. 2022
@@ -126,7 +124,11 @@ class Allocation(AllocationMethods):
 
 
 def allocate(
-    source: Posterior | Surface, budgets: Any, *, over: Mapping[str, tuple[float, float]] | None = None
+    source: Posterior | Surface,
+    budgets: Any,
+    *,
+    over: Mapping[str, tuple[float, float]] | None = None,
+    within: Callable[..., Any] | None = None,
 ) -> Allocation:
     r"""Split FLOP budgets between parameters and tokens as well as the law allows, draw by draw.
 
@@ -146,6 +148,10 @@ def allocate(
         Further inputs of the law to choose as well, each with its bounds, as in ``{"steps": (1e4, 1e6)}``.  They do not
         cost FLOPs.  An input that is what it is, such as the unique tokens at hand, is given to the surface instead
         (``Surface.of(posterior, given={"unique_tokens": 2e11})``): D over U then says how often to repeat them.
+    within : callable, optional
+        Which models there is room for, as in ``lambda N, num_experts: 2 * N * num_experts <= 80e9`` (bytes): called
+        with N and the inputs of ``over`` as arrays, by name, it returns booleans.  Where it allows a size, it must
+        allow every smaller one.
 
     Returns
     -------
@@ -154,7 +160,8 @@ def allocate(
     Raises
     ------
     DecisionError
-        A budget is not a positive number, or bounds are not two of them in order.
+        A budget is not a positive number, bounds are not two of them in order, or ``within`` allows nothing or says
+        something else than true and false.
     LawError
         The law does not read both N and D, or not a further input.
     ConvergenceError
@@ -170,6 +177,11 @@ def allocate(
     >>> import bayes_scaling as bs
     >>> posterior = bs.fit(law, study, seed=0)  # doctest: +SKIP
     >>> bs.allocate(posterior, [1e21, 1e24]).table()  # doctest: +SKIP
+
+    How many experts, where all of them must fit into memory:
+
+    >>> bs.allocate(posterior, 1e22, over={"num_experts": (1, 256)},
+    ...             within=lambda N, num_experts: 2 * N * num_experts <= 640e9)  # doctest: +SKIP
     """
     bounds = _bounds(over or {})
     posterior = source.posterior if isinstance(source, Surface) else require_posterior(source)
@@ -184,7 +196,10 @@ def allocate(
     else:
         surface = Surface.of(source, given=middle)
     C = positive(budgets, "budget", "1e24 FLOPs")
-    N, inputs = _best_together(surface, C, bounds) if bounds else (optimal_size(surface, C), {})
+    if bounds or within:
+        N, inputs = JointOptimum(surface, C, bounds, within, MAX_SIZE_STEP).find()
+    else:
+        N, inputs = optimal_size(surface, C), {}
     D = surface.rule.tokens(N, C)
     return Allocation(surface, C, N, D, surface.at(N, D, given=inputs), at_edge(N, C), inputs)
 
@@ -198,42 +213,6 @@ def _bounds(over: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, f
             raise DecisionError(f"The bounds of {name} are {ends!r}; give the lower and the upper one, as (1e4, 1e6).")
         found[name] = (float(both[0]), float(both[1]))
     return found
-
-
-def _best_together(
-    surface: Surface, C: np.ndarray, bounds: Mapping[str, tuple[float, float]]
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the best N and further inputs of each draw at each budget, each of shape (sample, budget).
-
-    One after the other, given the rest, from each corner of the bounds and until none moves; the best corner counts.
-    """
-    C = np.broadcast_to(C, (len(surface), C.shape[-1]))
-    centre = 0.5 * np.log(C / 6)
-    ends = {"N": (centre - MAX_SIZE_STEP, centre + MAX_SIZE_STEP)}
-    ends |= {name: (np.full(C.shape, np.log(a)), np.full(C.shape, np.log(b))) for name, (a, b) in bounds.items()}
-
-    def outcome(place: Mapping[str, np.ndarray]) -> np.ndarray:
-        N, *rest = (np.exp(place[name]) for name in ends)
-        inputs = dict(zip(bounds, rest, strict=True))
-        return surface.sign * surface.at(N, surface.rule.tokens(N, C), exact=True, given=inputs)
-
-    def chosen(name: str, place: Mapping[str, np.ndarray]) -> np.ndarray:
-        return minimise(lambda x: outcome({**place, name: x}), *ends[name])
-
-    best, lowest = {name: low for name, (low, _) in ends.items()}, np.full(C.shape, np.inf)
-    for corner in itertools.product((0, 1), repeat=len(bounds)):
-        place = {name: ends[name][side] for name, side in zip(bounds, corner, strict=True)} | {"N": centre}
-        for _ in range(ROUNDS):
-            before = dict(place)
-            for name in ends:
-                place[name] = chosen(name, place)
-            if max(np.abs(place[name] - before[name]).max() for name in ends) < SETTLED:
-                break
-        value = outcome(place)
-        better = value < lowest
-        best = {name: np.where(better, place[name], best[name]) for name in ends}
-        lowest = np.where(better, value, lowest)
-    return np.exp(best["N"]), {name: np.exp(best[name]) for name in bounds}
 
 
 def budget_range(surface: Surface, budgets: Any, points: int = 48) -> np.ndarray:

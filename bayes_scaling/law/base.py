@@ -40,6 +40,7 @@ from bayes_scaling.law.sites import (
     observe,
     sample_or_fix,
     sample_slope_error,
+    stretch,
     told_plainly,
     with_known_error,
 )
@@ -227,12 +228,15 @@ class Law(Hooks):
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:
         """Return the outcome at ``runs``, the slope of its reducible part off by ``slope_error`` beyond ``fitted``.
 
-        The reducible part of an outcome that is better higher is what lies between it and its ceiling.
+        The reducible part of an outcome that is better higher is what lies between it and its ceiling; where it has
+        none, what it gains beyond the fitted runs is stretched instead.
         """
         sign = -1.0 if self.better.get(self.outcome) == "higher" else 1.0
+        there, here = self.at(runs, parameters), self.at(fitted, parameters)
         limit, edge = self.irreducible(runs, parameters), self.irreducible(fitted, parameters)
-        left, before = self.at(runs, parameters) - limit, self.at(fitted, parameters) - edge
-        return limit + sign * extrapolate(sign * left, sign * before, slope_error)
+        if limit is None or edge is None:
+            return sign * stretch(sign * there, sign * here, slope_error)
+        return limit + sign * extrapolate(sign * (there - limit), sign * (here - edge), slope_error)
 
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
         """Run the NumPyro model.

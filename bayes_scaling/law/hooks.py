@@ -128,11 +128,11 @@ class Hooks:
         """Return further constants to publish, such as the textbook ``A`` and ``B``."""
         return {}
 
-    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float:
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float | None:
         """Return the irreducible outcome, above which the slope may be off beyond the data: the parameter ``E``, or 0.
 
-        Of an outcome that is better higher it is the ceiling, below which the slope may be off; without one the
-        discrepancy does not reach such an outcome.
+        Of an outcome that is better higher it is the ceiling, below which the slope may be off; None where
+        there is none.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class Hooks:
         parameters : mapping of str to array
             One draw of the parameters; what is fixed is in it too.
         """
-        return parameters.get("E", 0.0)
+        return parameters.get("E", None if self.better.get(self.outcome) == "higher" else 0.0)
 
     @property
     def slope_moments(self) -> tuple[float, float]:

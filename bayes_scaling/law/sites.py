@@ -22,6 +22,7 @@ __all__ = [
     "observe",
     "sample_or_fix",
     "sample_slope_error",
+    "stretch",
 ]
 
 Arrays = Mapping[str, Any]
@@ -121,3 +122,22 @@ def extrapolate(
     step = jnp.maximum(step, 0.0)
     growth = 1.0 if growing_up_to is None else jnp.minimum(step / growing_up_to, 1.0)
     return jnp.where(step > 0, reducible * jnp.exp(-step * growth * slope_error), reducible)
+
+
+def stretch(outcome: jax.Array, fitted: jax.Array, slope_error: jax.Array) -> jax.Array:
+    """Stretch what an outcome without a limit gains beyond the edge of the fitted runs by ``1 + slope_error``.
+
+    Parameters
+    ----------
+    outcome, fitted : array, shape (run, ...) and (fitted run, ...)
+        Outcome at the targets and at the fitted runs, with the sign that makes it better lower.
+    slope_error : array
+        Relative error of the slope, broadcast against the targets.
+
+    Returns
+    -------
+    array
+        The outcome, unchanged inside the data; beyond its edge e it is ``e - (e - outcome) (1 + slope_error)``.
+    """
+    edge = jnp.nanquantile(fitted, EDGE_QUANTILE, axis=0)
+    return outcome - jnp.maximum(edge - outcome, 0.0) * slope_error

@@ -1,12 +1,11 @@
 import os
 
-import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, RepeatedData
+from bayes_scaling.models import Chinchilla
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known
 
 
@@ -156,65 +155,3 @@ def test_the_chinchilla_points_call_for_twenty_tokens_per_parameter():
     assert exponent["q05"] < 0.513 < exponent["q95"]  # Besiroglu et al. 2024
     ratio = found.table().query("quantity == 'tokens_per_parameter'").iloc[1]
     assert ratio["q05"] < 20 < ratio["q95"]
-
-
-class Rated(bs.Law):
-    """Chinchilla, and a learning rate that is best at a power of the size."""
-
-    E: bs.Prior = 1.8
-    alpha: bs.Prior = dist.LogNormal(-1.2, 0.3)
-
-    def mean(self, N, D, rate, *, E, alpha):
-        off = jnp.log(rate / 1e-3) + 0.5 * jnp.log(N / 1e9)
-        return E + (N / 1e9) ** -alpha + (D / 2e10) ** -alpha + 0.1 * off**2
-
-
-@pytest.fixture(scope="module")
-def rated():
-    return known(Rated(), {"sigma": np.full(3, 0.01), "alpha": np.array([0.25, 0.3, 0.35])}, GRID.assign(rate=1e-3))
-
-
-def test_a_further_input_is_chosen_within_its_bounds(rated):
-    """Where the rate is free it is best at its power of N, and N and D are as without it: equal exponents."""
-    found = bs.allocate(rated, [1e21, 1e22], over={"rate": (1e-6, 1.0)})
-    np.testing.assert_allclose(
-        found.N, np.broadcast_to(np.sqrt(found.flops / 6 * 1e9 / 2e10), found.N.shape), rtol=1e-3
-    )
-    np.testing.assert_allclose(found.inputs["rate"], 1e-3 * (found.N / 1e9) ** -0.5, rtol=1e-3)
-    rows = found.table().query("quantity == 'rate'")
-    assert list(rows["flops"]) == [1e21, 1e22] and (rows["q05"] < rows["median"]).all()
-    held = bs.allocate(rated, 1e22, over={"rate": (1e-2, 1.0)})  # all too high: the lowest, and a smaller model
-    np.testing.assert_allclose(held.inputs["rate"], 1e-2)
-    assert (held.N < found.N[:, [1]]).all()
-    assert (held.outcome > found.outcome[:, [1]]).all()
-
-
-def test_unique_tokens_at_hand_say_how_often_to_repeat_them():
-    """With more unique tokens than are seen the split is Chinchilla's; with fewer they are seen more than once."""
-    law, count = RepeatedData(), 4
-    draws = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.34, "alpha_D": 0.3, "sigma": 0.01}
-    same = chinchilla(count=count, **draws)
-    draws |= {"repeats": 15.0, "excess": 5.0}
-    fit = known(law, {n: np.full(count, v) for n, v in draws.items()}, GRID.assign(unique_tokens=GRID["D"]))
-    plenty, few = (
-        bs.allocate(bs.Surface.of(fit, given={"unique_tokens": u}, discrepancy=False), 1e22) for u in (1e15, 1e10)
-    )
-    best = bs.allocate(exact(same), 1e22)
-    np.testing.assert_allclose(plenty.N, best.N, rtol=1e-5)
-    np.testing.assert_allclose(plenty.outcome, best.outcome, rtol=1e-9)
-    assert (few.outcome > plenty.outcome).all() and (few.D / 1e10 > 1.5).all()
-
-
-@pytest.mark.parametrize(
-    ("over", "said"),
-    [
-        ({"rate": (1e-2, 1e-3)}, "bounds of rate are .*give the lower and the upper one"),
-        ({"rate": 1e-3}, "bounds of rate are 0.001"),
-        ({"rate": (0.0, 1.0)}, "bound of rate is '0'"),
-        ({"N": (1e8, 1e9)}, "no further input 'N' to choose; known: rate"),
-        ({"steps": (1e3, 1e5)}, "no further input 'steps' to choose; known: rate"),
-    ],
-)
-def test_bounds_that_are_none_are_refused(rated, over, said):
-    with pytest.raises((bs.DecisionError, bs.LawError), match=said):
-        bs.allocate(rated, 1e22, over=over)

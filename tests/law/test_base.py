@@ -140,3 +140,23 @@ def test_an_outcome_that_rises_is_uncertain_beyond_the_runs_as_one_that_falls():
     np.testing.assert_allclose(2.0 - up, down - 2.0, rtol=1e-5)
     exact = Rising().at(runs, {"ceiling": 2.0})
     assert up[0] == exact[0] and (np.asarray(up - exact)[2:] > 0).all()
+
+
+class Unbounded(bs.Law):
+    """A reward that gains as much with every doubling."""
+
+    outcome = "reward"
+    better = {"reward": "higher"}
+    gain: bs.Prior = 0.3
+
+    def mean(self, N, *, gain):
+        return 1.0 + gain * jnp.log(N / 1e8)
+
+
+def test_an_outcome_that_rises_without_a_ceiling_is_uncertain_in_what_it_gains():
+    law, runs, fitted = Unbounded(), {"N": np.geomspace(1e8, 1e12, 5)}, {"N": np.geomspace(1e7, 1e9, 21)}
+    exact, edge = np.asarray(law.at(runs, {"gain": 0.3})), np.quantile(law.at(fitted, {"gain": 0.3}), 0.95)
+    found = np.asarray(law.extrapolated(runs, fitted, {"gain": 0.3}, 0.2))
+    np.testing.assert_allclose(found, np.where(exact > edge, exact + 0.2 * (exact - edge), exact), rtol=1e-5)
+    assert found[0] == exact[0] and (found[2:] > exact[2:]).all()
+    assert law.irreducible(runs, {"gain": 0.3}) is None

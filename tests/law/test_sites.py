@@ -11,7 +11,7 @@ import pytest
 from numpyro import handlers
 
 import bayes_scaling as bs
-from bayes_scaling.law.sites import extrapolate, observe, sample_or_fix, sample_slope_error, told_plainly
+from bayes_scaling.law.sites import extrapolate, observe, sample_or_fix, sample_slope_error, stretch, told_plainly
 
 
 def sites_of(function, *arguments):
@@ -43,6 +43,13 @@ def test_an_outcome_at_or_below_its_floor_is_left_as_it_is():
     reducible = jnp.array([0.0, -0.1])
     assert np.array_equal(extrapolate(reducible, jnp.ones(5), 0.3), reducible)
     assert np.array_equal(extrapolate(jnp.array([0.5]), -jnp.ones(5), 0.3), jnp.array([0.5]))
+
+
+def test_what_is_gained_without_a_limit_is_stretched_beyond_the_data_alone():
+    fitted = jnp.concatenate([jnp.linspace(-1.0, 1.0, 101), jnp.full(7, jnp.nan)])
+    edge = float(jnp.nanquantile(fitted, 0.05))
+    found = stretch(jnp.array([0.5, edge - 2.0]), fitted, jnp.array(0.1))
+    assert np.asarray(found) == pytest.approx([0.5, edge - 2.2], rel=1e-5)
 
 
 def test_what_is_missing_is_left_out_of_the_density():
