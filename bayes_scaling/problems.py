@@ -10,7 +10,7 @@ __all__ = ["RANKS", "Problem", "Problems"]
 RANKS = (
     "prior-tail", "units", "flops-6nd", "perplexity", "wrong-way", "outlier", "modes", "chains-apart", "boundary",
     "misfit", "unread-column", "far-target", "one-ratio", "collinear", "few-runs", "few-sizes", "embedding-share",
-    "few-steps", "not-annealed", "spread",
+    "few-steps", "not-annealed", "spread", "guessed-noise",
 )  # fmt: skip
 """Codes that speak most against a forecast, the worst first; all others follow, ``contraction`` last."""
 

@@ -2,6 +2,7 @@ from .chinchilla import Chinchilla as Chinchilla
 from .experts import Experts as Experts
 from .fading_transfer import FadingTransfer as FadingTransfer
 from .few_steps import FewSteps as FewSteps
+from .heteroscedastic_chinchilla import HeteroscedasticChinchilla as HeteroscedasticChinchilla
 from .kaplan import Kaplan as Kaplan
 from .learning_curve import LearningCurve as LearningCurve
 from .mixture import Mixture as Mixture

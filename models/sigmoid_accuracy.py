@@ -120,6 +120,10 @@ class SigmoidAccuracy(Law):
         shift = logit(jnp.where(guessed, above, 0.5)) - logit(jnp.where(guessed, chance, 0.5))
         return {**u, "centre": centre, "floor": u["floor"] - shift}
 
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return the accuracy at zero loss."""
+        return parameters["ceiling"]
+
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
         p = parameters
         step = jnp.maximum(jnp.log(jnp.nanmin(fitted["loss"], axis=0) / runs["loss"]), 0.0)

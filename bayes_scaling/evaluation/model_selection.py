@@ -228,7 +228,7 @@ def _score(posterior: Posterior, held_out: Study) -> _Backtest:
     runs = pad({**fitted, **law.input_arrays(held_out.frame)}, rows, law.run_inputs)
     padded = pad({outcome: actual}, rows, (outcome,), np.nan)[outcome]
     edge = edge_of_data(law, fitted)
-    count = len(posterior.draws["sigma"])
+    count = len(next(iter(posterior.draws.values())))
     slopes = norm.ppf((np.random.default_rng(posterior.seed).permutation(count) + 0.5) / count)
     with double_precision():
         key = jax.random.key(posterior.seed)
@@ -257,8 +257,8 @@ def _hold_against(
     def forecasts(error: jax.Array) -> jax.Array:
         return jax.vmap(lambda draw, e: law.extrapolated(runs, fitted, draw, e))(latent, error)
 
-    def noisy(mean: jax.Array, sigma: jax.Array, own: jax.Array) -> jax.Array:
-        return law.likelihood(mean, sigma).sample(own)
+    def noisy(mean: jax.Array, draw: Arrays, own: jax.Array) -> jax.Array:
+        return law.likelihood(mean, law.sigma_of(runs, draw)).sample(own)
 
     moved = jnp.full_like(slopes, SLOPE_STEP)
     weight = jnp.where(known, (forecasts(moved) - forecasts(-moved)).mean(axis=0), 0.0)
@@ -266,7 +266,7 @@ def _hold_against(
     keys = jax.random.split(key, len(slopes))
 
     def height(scale: jax.Array) -> jax.Array:
-        drawn = jax.vmap(noisy)(forecasts(scale * slopes), latent["sigma"], keys)
+        drawn = jax.vmap(noisy)(forecasts(scale * slopes), latent, keys)
         total = jnp.where(known, drawn, 0.0) @ weight
         return dist.Normal(total.mean(), total.std()).log_prob(seen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,18 +34,38 @@ def residuals(posterior: Posterior) -> np.ndarray | None:
     law, study = require_posterior(posterior).law, posterior.study.training
     if law.outcome in law.dims(study)[0] or law.outcome not in study.frame:
         return None
-    draws = posterior.tree["posterior"].dataset.stack(sample=("chain", "draw"))
-    known = {name: draws[name].to_numpy() for name in law.free_parameters if name in draws}
-    if any(values.ndim != 1 for values in known.values()):
+    parameters = _parameters(posterior)
+    if parameters is None:
         return None
-    chosen = np.linspace(0, draws.sizes["sample"] - 1, min(DRAWS, draws.sizes["sample"])).astype(int)
-    fixed = {name: own for name, own in law.priors.items() if isinstance(own, (int, float))}
-    parameters = {**fixed, **{name: values[chosen][:, None] for name, values in known.items()}}
     runs, _ = law.arrays(study)
-    expected = np.median(np.broadcast_to(law.at(runs, parameters), (len(chosen), len(study))), axis=0)
+    expected = _median(law.at(runs, parameters), parameters, len(study))
     outcome = law.outcomes_of(study)
     positive = (outcome > 0).all() and (expected > 0).all()
     return np.log(outcome / expected) if positive else outcome - expected
+
+
+def _parameters(posterior: Posterior) -> dict[str, Any] | None:
+    """Return some draws of the parameters, each of shape (draw, 1), with what is fixed; None where some are vectors."""
+    draws = posterior.tree["posterior"].dataset.stack(sample=("chain", "draw"))
+    known = {name: draws[name].to_numpy() for name in posterior.law.free_parameters if name in draws}
+    if any(values.ndim != 1 for values in known.values()):
+        return None
+    chosen = np.linspace(0, draws.sizes["sample"] - 1, min(DRAWS, draws.sizes["sample"])).astype(int)
+    fixed = {name: own for name, own in posterior.law.priors.items() if isinstance(own, (int, float))}
+    return {**fixed, **{name: values[chosen][:, None] for name, values in known.items()}}
+
+
+def _median(values: Any, parameters: dict[str, Any], runs: int) -> np.ndarray:
+    """Return the median over draws of what may differ from run to run, shape (run,)."""
+    draws = max(np.shape(own)[0] for own in parameters.values() if np.ndim(own))
+    return np.median(np.broadcast_to(values, (draws, runs)), axis=0)
+
+
+def _noise(posterior: Posterior) -> np.ndarray:
+    """Return the noise of each fitted run by the law, shape (run,)."""
+    law, study, parameters = posterior.law, posterior.study.training, _parameters(posterior)
+    assert parameters is not None
+    return _median(law.sigma_of(law.arrays(study)[0], parameters), parameters, len(study))
 
 
 def misfits(posterior: Posterior) -> Problems:
@@ -65,14 +86,14 @@ def misfits(posterior: Posterior) -> Problems:
 
         - ``misfit``: the residuals follow compute, or tokens per parameter: the law bends where the runs do not
         - ``unread-column``: they follow a column that the law does not read
-        - ``spread``: their size follows compute: the noise of small runs is not that of large ones
+        - ``spread``: their size, over the noise by the law, follows compute: small runs scatter unlike large ones
     """
     left = residuals(posterior)
     if left is None or len(left) < MIN_RUNS:
         return Problems()
     own, others = _columns(posterior)
     trials = 2 * len(own) + len(others)
-    size = np.abs(left - np.median(left))
+    size = np.abs(left - np.median(left)) / _noise(posterior)
     name = posterior.law.name
     return Problems((
         *_found("misfit", left, own, trials, f"What {name} leaves unexplained follows",
@@ -80,7 +101,8 @@ def misfits(posterior: Posterior) -> Problems:
         *_found("unread-column", left, others, trials, f"{name} does not read what its residuals follow:",
                 "select runs that are alike in it, or use a law that reads it"),
         *_found("spread", size, own, trials, f"The scatter around {name} follows",
-                "one sigma serves small and large runs, so fit the larger ones alone and compare"),
+                "one sigma serves small and large runs, so compare a law whose noise depends on size, or fit the "
+                "larger ones alone"),
     ))  # fmt: skip
 
 

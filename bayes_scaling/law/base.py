@@ -110,7 +110,7 @@ class Law(Hooks):
         cls.__init__ = by_name(cls)  # type: ignore[method-assign]
         jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
         if "mean" in cls.__dict__:
-            inputs = equation_inputs(cls, cls._prior_fields() - {"sigma", "discrepancy"})
+            inputs = equation_inputs(cls, cls._prior_fields() - {*cls.noise, "discrepancy"})
             if not isinstance(cls.__dict__.get("inputs"), property):  # which says what an option makes of them
                 cls.inputs = inputs
 
@@ -126,6 +126,12 @@ class Law(Hooks):
         cls.__doc__ = document(written or f"The law {cls.__name__}.", cls, cls.notes)
 
     def __post_init__(self) -> None:
+        for name, held in self.fields.items():
+            if isinstance(held, Law) and held.noise != Law.noise:
+                raise LawError(
+                    f"{self.name}.{name} is {held.name}, whose noise has the parameters {', '.join(held.noise)}; "
+                    f"{self.name} has a noise of its own, so give a law with sigma alone."
+                )
         defaults = {f.name: f.default for f in dataclasses.fields(self)}
         for name, own in self.priors.items():
             if isinstance(own, dist.Distribution):
@@ -221,7 +227,7 @@ class Law(Hooks):
 
     def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out."""
-        own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {"sigma", "discrepancy"}}
+        own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {*self.noise, "discrepancy"}}
         with told_plainly(f"{self.name}.mean"):
             return self.mean(*(runs[name] for name in self.inputs), **own)
 
@@ -254,13 +260,14 @@ class Law(Hooks):
         """
         parameters = self.parameters(runs)
         mean = self.at(runs, parameters)
-        for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k != "sigma"}).items():
+        for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k not in self.noise}).items():
             numpyro.deterministic(name, value)
         if fitted is not None:
             mean = self.extrapolated(runs, fitted, parameters, self.slope_error())
         if observed is None:
             numpyro.deterministic(f"{self.outcome}_mean", mean)
-        sigma = parameters["sigma"] if fitted is None else self.beyond(parameters["sigma"])
+        sigma = self.sigma_of(runs, parameters)
+        sigma = sigma if fitted is None else self.beyond(sigma)
         with numpyro.plate("run", jnp.shape(mean)[0]):
             sigma = self.noise_of(runs, mean, with_known_error(sigma, mean, observed))
             observe(self.outcome, self.likelihood(mean, sigma), observed)

@@ -36,6 +36,8 @@ class Hooks:
     """Inputs that may be zero: pre-trained or not, pre-training data, shares of a mixture."""
     signed: ClassVar[tuple[str, ...]] = ()
     """Inputs and outcomes that may be of any sign; an outcome among them has a ``likelihood`` of additive noise."""
+    noise: ClassVar[tuple[str, ...]] = ("sigma",)
+    """Parameters of the noise, which ``mean`` does not take."""
     pooling: ClassVar[Mapping[str, float]] = {}
     """Spread between series of each parameter that a joint law pools, on the unconstrained scale."""
     thinning: ClassVar[int] = 1
@@ -152,6 +154,18 @@ class Hooks:
     def with_slope(self, mean: float, spread: float) -> Any:
         """Return the law with another error of the slope; one that knows no mean widens by it."""
         return self.replace(discrepancy=math.hypot(mean, spread))
+
+    def sigma_of(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return the noise that is learnt of each run: ``sigma``, the same for all.
+
+        Parameters
+        ----------
+        runs : mapping of str to array
+            Columns and references, as for :meth:`at`.
+        parameters : mapping of str to array
+            One draw of the parameters; what is fixed is in it too.
+        """
+        return parameters["sigma"]
 
     def beyond(self, sigma: jax.Array) -> jax.Array:
         """Return the noise of runs that were not fitted, from that of fitted ones: the same."""

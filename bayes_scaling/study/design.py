@@ -14,7 +14,7 @@ from bayes_scaling.study.chance import at_chance
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
 from bayes_scaling.study.reading import as_rows, one_row_a_run, symbol_of
 from bayes_scaling.study.study import Study, require_study
-from bayes_scaling.study.validation import floats, number_of
+from bayes_scaling.study.validation import LOSS_ERROR, floats, number_of
 
 __all__ = ["design_check"]
 
@@ -29,6 +29,9 @@ MIN_STEPS = 2000
 MAX_FLOPS_RATIO = 2.0  # between a column of FLOPs and 6ND, either way
 MAX_NATS = 15.0  # per token: the logarithm of a vocabulary of three millions
 MAX_TREND, MIN_TREND = 0.5, 5  # rank correlation of a loss with scale, and runs to tell it from
+MIN_FREEDOM = 6  # runs beyond the law's parameters: they tell sigma to within 30 %
+MIN_REPEATS = 3  # runs beyond the first of equal inputs, which tell it whatever the law
+PARAMETERS = 5  # of the law that is not named
 MAX_NAMED = 4
 WITHOUT_EMBEDDING = re.compile(r"n_params_(body|non_?embedding|without_embeddings?)|non_?embedding_params")
 FALSE = {"0", "0.0", "false", "no"}
@@ -55,6 +58,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``units``: the largest N, or D, of the runs or of a target is too small to be a plain count (in millions?)
         - ``few-runs``: fewer than ten
         - ``few-sizes``: fewer than four distinct N, or D, or values of the one column that the law reads
+        - ``guessed-noise``: neither repeated runs (seeds), nor known errors (column ``loss_se``), nor at least six runs
+          more than the law has parameters say how far runs scatter
         - ``one-ratio``: all runs within a factor of 1.5 in tokens per parameter, so that N and D cannot be told apart
         - ``collinear``: log N and log D so correlated that the variance of an exponent is inflated more than tenfold
         - ``far-target``: a target of more than 100 times the largest fitted FLOPs, or what the law reads in their place
@@ -80,7 +85,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     >>> N = [1e8, 2e8, 4e8]
     >>> study = bs.Study.from_frame(pd.DataFrame({"N": N, "D": [20 * n for n in N], "loss": [3.9, 3.6, 3.3]}))
     >>> design_check(study).codes
-    ['few-runs', 'few-sizes', 'one-ratio']
+    ['few-runs', 'few-sizes', 'guessed-noise', 'one-ratio']
     """
     training = require_study(study).training
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
@@ -88,8 +93,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     runs, aims = training.runs, _by_label(targets)
     inputs = list(law.columns.values()) if law is not None else list(SMALLEST)
     return Problems((
-        *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_plane(runs, inputs),
-        *_reach(training, aims, inputs),
+        *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
+        *_plane(runs, inputs), *_reach(training, aims, inputs),
         *_bending(runs, training.frame), *_compute(runs), *_outcomes(runs), *at_chance(training.frame),
     ))  # fmt: skip
 
@@ -135,6 +140,31 @@ def _size(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
                 count,
                 column,
             )
+
+
+def _noise(runs: pd.DataFrame, inputs: Sequence[str], law: Any) -> Iterator[Problem]:
+    """Look at whether anything measures how far runs of equal inputs scatter.
+
+    A standard deviation from v degrees of freedom is off by a factor of about exp(1 / sqrt(2 v)).
+    """
+    if law is not None and (law.rests_on_priors or law.by_task or law.series):
+        return  # whose sigma is learnt elsewhere, or from several series at once
+    own = [column for column in dict.fromkeys((*inputs, *SMALLEST)) if column in runs]
+    repeats = len(runs) - len(runs[own].drop_duplicates()) if own else 0
+    told = LOSS_ERROR in runs and np.isfinite(_known(runs, LOSS_ERROR)).all()
+    parameters = PARAMETERS if law is None else len(law.free_parameters) - 1
+    freedom = len(runs) - parameters
+    if told or repeats >= MIN_REPEATS or freedom >= MIN_FREEDOM:
+        return
+    how_well = f"to a factor of {np.exp((2 * freedom) ** -0.5):.2g}" if freedom > 0 else "by its prior alone"
+    yield Problem(
+        "guessed-noise",
+        f"How far runs scatter rests on {max(freedom, 0)} runs beyond the {parameters} parameters of the law (at least "
+        f"{MIN_FREEDOM}) and {repeats} repeated ones (at least {MIN_REPEATS}), so sigma is known {how_well}",
+        "repeat some of the smallest runs with other seeds, or give the standard errors of losses as loss_se",
+        float(max(freedom, 0)),
+        "sigma",
+    )
 
 
 def _plane(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:

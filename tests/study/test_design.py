@@ -16,6 +16,7 @@ BAD = {
     "units": (GOOD.assign(N=GOOD["N"] / 1e6), "The largest n_params of a run is 800 .* write 7e9", 800),
     "unused-accuracy": (GOOD.assign(accuracy=0.5), "no column 'task'.* reads them from one row per run and task", 16),
     "few-runs": (GOOD.head(8), "There are 8 runs", 8),
+    "guessed-noise": (GOOD.head(8), "3 runs beyond the 5 parameters .* 0 repeated ones .* to a factor of 1.5", 3),
     "few-sizes": (GOOD[GOOD["N"] < 3e8], "There are 2 distinct values of N", 2),
     "one-ratio": (GOOD.assign(D=20 * GOOD["N"], x=range(16)), "20 tokens per parameter", 1.0),
     "collinear": (
@@ -46,6 +47,23 @@ def test_a_sound_design_has_no_problem():
         bs.Study.from_frame(GOOD.assign(steps=5e3, annealed=1, n_params_body=0.9 * GOOD["N"])), {"N": 1e9, "D": 5e10}
     )
     assert not found and str(found) == "No problem found."
+
+
+def test_what_measures_the_noise_is_told_from_what_guesses_it():
+    def says(table, **options):
+        return "guessed-noise" in design_check(bs.Study.from_frame(table), **options).codes
+
+    few = GOOD.head(8)
+    repeated = pd.concat([few, few.tail(3).assign(run=["a", "b", "c"], loss=3.4)])
+    assert says(few) and says(few, law=Chinchilla())
+    assert not says(repeated) and says(repeated.head(9))
+    assert not says(few.assign(loss_se=0.01)) and says(few.assign(loss_se=[0.01] * 7 + [np.nan]))
+    one = few.assign(C=6 * few["N"] * few["D"])
+    fixed = PowerLaw(E=1.8)
+    assert len(fixed.free_parameters) - 1 == 2
+    assert not says(one, law=fixed) and says(one.head(7), law=fixed)
+    (alone,) = design_check(bs.Study.from_frame(GOOD.head(4))).only("guessed-noise")
+    assert alone.value == 0 and "known by its prior alone" in alone.sentence
 
 
 def test_checkpoints_are_told_from_runs():
