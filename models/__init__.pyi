@@ -3,6 +3,7 @@ from .experts import Experts as Experts
 from .fading_transfer import FadingTransfer as FadingTransfer
 from .few_steps import FewSteps as FewSteps
 from .heteroscedastic_chinchilla import HeteroscedasticChinchilla as HeteroscedasticChinchilla
+from .joint_experts import JointExperts as JointExperts
 from .kaplan import Kaplan as Kaplan
 from .learning_curve import LearningCurve as LearningCurve
 from .mixture import Mixture as Mixture

@@ -26,8 +26,8 @@ class Experts(Law):
 
     with N in parameters of the dense model that is widened, which are those active for a token, X experts per layer
     (column ``num_experts``; 1 is the dense model), L and E in nats per token (or any unit of loss).  The number of
-    tokens is that of the fitted runs.  Several routers, each partially its own: ``Pooled(curve=Experts())`` with the
-    router in the column ``task``.
+    tokens is that of the fitted runs; :class:`JointExperts` reads it.  Several routers, each partially its own:
+    ``Pooled(curve=Experts())`` with the router in the column ``task``.
 
     Notes
     -----
@@ -84,17 +84,17 @@ class Experts(Law):
     pooling: ClassVar = {"reducible": 0.2, "alpha_N": 0.1, "worth": 0.5, "gain": 0.3}
 
     def mean(self, N, num_experts, N0, num_experts0, *, E, reducible, alpha_N, worth, gain):  # noqa: D102
-        effective = jnp.log(N / N0) + gain * (_experts(num_experts, worth) - _experts(num_experts0, worth))
+        effective = jnp.log(N / N0) + gain * (log_count(num_experts, worth) - log_count(num_experts0, worth))
         return E * (1 + reducible * jnp.exp(-alpha_N * effective))
 
     def derived(self, runs: Arrays, *, E, reducible, alpha_N, worth, gain) -> dict[str, jax.Array]:  # noqa: D102
-        centre = jnp.log(runs["N0"]) + gain * _experts(runs["num_experts0"], worth)
+        centre = jnp.log(runs["N0"]) + gain * log_count(runs["num_experts0"], worth)
         return {"A": E * reducible * jnp.exp(alpha_N * centre)}
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         return level_for_floor(u)
 
 
-def _experts(number: jax.Array, worth: jax.Array) -> jax.Array:
+def log_count(number: jax.Array, worth: jax.Array) -> jax.Array:
     """Return the log of what this number of experts counts as."""
     return jnp.log1p(worth * (number - 1))

@@ -4,7 +4,8 @@ import numpyro.distributions as dist
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import RepeatedData
+from bayes_scaling.models import JointExperts, RepeatedData
+from bayes_scaling.models.chinchilla import textbook
 from tests.worlds import GRID, chinchilla, exact, known
 
 
@@ -70,29 +71,21 @@ def test_bounds_that_are_none_are_refused(rated, over, said):
         bs.allocate(rated, 1e22, over=over)
 
 
-class Routed(bs.Law):
-    """Two terms, and experts of which each counts as a power of one more dense model."""
-
-    E: bs.Prior = 1.8
-    alpha: bs.Prior = dist.LogNormal(-1.2, 0.3)
-    beta: bs.Prior = 0.28
-    gain: bs.Prior = 0.5
-
-    def mean(self, N, D, num_experts, *, E, alpha, beta, gain):
-        return E + (N * num_experts**gain / 1e9) ** -alpha + (D / 2e10) ** -beta
-
-
 @pytest.fixture(scope="module")
 def routed():
-    draws = {"sigma": np.full(3, 0.01), "alpha": np.array([0.3, 0.34, 0.4])}
-    return known(Routed(), draws, GRID.assign(num_experts=1.0))
+    """A fit in which X experts count as X^(1/2) dense models."""
+    law = JointExperts(E=1.8, reducible=0.6, split=0.5, alpha_D=0.28, worth=1.0, gain=0.5)
+    draws = {"sigma": np.full(3, 0.01), "alpha_N": np.array([0.3, 0.34, 0.4])}
+    return known(law, draws, GRID.assign(num_experts=1.0))
 
 
 def test_experts_at_a_memory_limit_are_those_of_the_closed_form(routed):
-    """With N X = M the loss is ``(M X^(g-1))^-alpha + (C X / 6 M)^-beta``, whose minimum over X is known."""
-    C, M, g, beta, alpha = 1e22, 2e10, 0.5, 0.28, routed.draws["alpha"].reshape(-1, 1)
+    """With N X = M the loss is ``E + A (M X^(g-1))^-alpha + B (C X / 6 M)^-beta``, whose minimum over X is known."""
+    C, M, g, beta, alpha = 1e22, 2e10, 0.5, 0.28, routed.draws["alpha_N"].reshape(-1, 1)
     found = bs.allocate(routed, C, over={"num_experts": (1, 256)}, within=lambda N, num_experts: N * num_experts <= M)
-    by_size, by_data = alpha * (1 - g) * (M / 1e9) ** -alpha, beta * (C / 6 / M / 2e10) ** -beta
+    runs = routed.law.arrays(routed.study)[0]
+    book = textbook(runs, 1.8, 0.6, 0.5, alpha, beta)
+    by_size, by_data = alpha * (1 - g) * book["A"] * M**-alpha, beta * book["B"] * (C / 6 / M) ** -beta
     best = (by_data / by_size) ** (1 / (alpha * (1 - g) + beta))
     assert (best > 2).all() and (best < 100).all()
     np.testing.assert_allclose(found.inputs["num_experts"], best, rtol=1e-3)
