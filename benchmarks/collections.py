@@ -33,6 +33,8 @@ MANY = 6  # targets from which the coverage of one collection is a figure
 
 def figures(seed: int = 0) -> dict[str, float]:
     """Score every method on every collection, print the tables and return the figures by name."""
+    from benchmarks import large_ladders, off_direction  # which forecast as is done here
+
     found = cases()
     learnt = learn(found, seed)
     blocks = []
@@ -44,7 +46,8 @@ def figures(seed: int = 0) -> dict[str, float]:
             scores_of(case, FIXED, bs.forecast(_fixed(case, seed), case.study.targets, allow_unconverged=True))
         )
         blocks.append(_bootstrap(case, seed))
-    return report(pd.concat(blocks, ignore_index=True), learnt)
+    scored = report(pd.concat(blocks, ignore_index=True), learnt)
+    return scored | off_direction.figures(found, learnt, seed) | large_ladders.figures(seed)
 
 
 def averaged(

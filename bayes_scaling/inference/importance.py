@@ -67,7 +67,7 @@ def approximate(law: Law, key: jax.Array, runs: Arrays, observed: Arrays, size: 
     centre, spread, unravel = coordinates(law, study)
     potential = potential_of(law, unravel)
     start_key, pick_key, order_key, *keys = jax.random.split(key, 3 + ROUNDS)
-    mode, _, hessian = search(lambda z: potential(z, *study), centre, spread, start_key, STARTS)
+    mode, _, hessian, _ = search(lambda z: potential(z, *study), centre, spread, start_key, STARTS)
     curvatures, directions = jnp.linalg.eigh(hessian)
     covariance = (directions / jnp.maximum(curvatures, 1e-2)) @ directions.T
 

@@ -13,6 +13,7 @@ from jax import lax
 __all__ = ["MAX_NEWTON_STEPS", "newton", "search"]
 
 MAX_NEWTON_STEPS = 60
+MAX_RIVAL_HEIGHT = 5.0  # in log density below the best mode: less than a hundredth of its density
 
 
 def search(
@@ -22,8 +23,8 @@ def search(
     key: jax.Array,
     starts: int,
     each: Callable[..., Any] = jax.vmap,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Search the best mode from the centre of the priors and from places around it.
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Search the modes from the centre of the priors and from places around it.
 
     Parameters
     ----------
@@ -46,12 +47,19 @@ def search(
         Potential that each start reached.
     hessian : array, shape (coordinate, coordinate)
         At the best mode.
+    rivals : array, shape (start, coordinate)
+        What each start found, if it is another mode that may hold a share of the posterior: at most
+        ``MAX_RIVAL_HEIGHT`` less likely, and more than a posterior standard deviation away.  Otherwise the best mode.
     """
     jitter = jax.random.normal(key, (starts, centre.size)) * (jnp.arange(starts) > 0)[:, None]
     places = centre + 0.5 * spread * jitter
     modes, heights, hessians = each(lambda z: newton(potential, z, each))(places)
     best = jnp.argmin(heights)
-    return modes[best], heights, hessians[best]
+    mode, hessian = modes[best], hessians[best]
+    away = modes - mode
+    distance = jnp.sqrt(jnp.maximum(jnp.sum((away @ hessian) * away, axis=1), 0.0))
+    rival = (heights < heights[best] + MAX_RIVAL_HEIGHT) & (distance > 1.0)
+    return mode, heights, hessian, jnp.where(rival[:, None], modes, mode)
 
 
 def newton(

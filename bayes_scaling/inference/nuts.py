@@ -120,11 +120,15 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
     centre, spread, unravel = coordinates(law, study)
     potential, init_kernel, sample_kernel = _kernels(law, unravel)
 
-    mode, heights, hessian = search(lambda z: potential(z, *study), centre, spread, start_key, plan.starts, each)
+    mode, heights, hessian, rivals = search(
+        lambda z: potential(z, *study), centre, spread, start_key, plan.starts, each
+    )
     curvatures, directions = jnp.linalg.eigh(hessian)
     scales = 1.0 / jnp.sqrt(jnp.maximum(curvatures, 1e-2))
     covariance = (directions * scales**2) @ directions.T
-    chain_starts = mode + (jax.random.normal(draw_key, (plan.chains, mode.size)) * scales) @ directions.T
+    # Chains that start in different modes disagree where they cannot travel between them, and R-hat says so.
+    chain_modes = rivals[jnp.arange(plan.chains) % plan.starts]
+    chain_starts = chain_modes + (jax.random.normal(draw_key, (plan.chains, mode.size)) * scales) @ directions.T
 
     def chain(z: jax.Array, key: jax.Array) -> tuple[Any, ...]:
         state = _start(init_kernel, plan, study, z, covariance, key)

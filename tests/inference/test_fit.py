@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
@@ -133,3 +134,23 @@ def test_a_floor_that_cannot_be_is_one_sentence():
     table = pd.concat([TABLE] * 4, ignore_index=True).assign(N=np.geomspace(1e8, 1e9, 8))
     with pytest.raises(bs.StudyError, match=r"fixes its floor E at 2.95, and study 'runs' has a loss of 2.9; fix it"):
         bs.fit(Chinchilla(E=2.95), bs.Study.from_frame(table), seed=0)
+
+
+class TwoModes(bs.Law):
+    """A law in which an exponent and its negative fit alike."""
+
+    E: bs.Prior = 2.0
+    alpha: bs.Prior = dist.Normal(0.0, 0.5)
+
+    def mean(self, N, *, E, alpha):
+        return E + (N / 1e8) ** -(alpha**2)
+
+
+def test_chains_that_start_in_different_modes_are_refused():
+    table = pd.DataFrame({"N": np.geomspace(1e7, 1e10, 12)})
+    table["loss"] = (2.0 + (table["N"] / 1e8) ** -0.3) * np.exp(np.random.default_rng(0).normal(0, 0.003, 12))
+    found = bs.fit(TwoModes(), bs.Study.from_frame(table), seed=0, draws=200, starts=12, chains=8, adapt=False)
+    assert {-1.0, 1.0} == set(np.sign(found.draws["alpha"]))
+    assert found.diagnostics.max_rhat > 1.5 and not found.diagnostics.converged
+    with pytest.raises(bs.ConvergenceError, match="R-hat of alpha"):
+        found.forecast({"N": 1e11})

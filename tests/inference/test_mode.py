@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from bayes_scaling.inference.mode import MAX_NEWTON_STEPS, newton
+from bayes_scaling.inference.mode import MAX_NEWTON_STEPS, newton, search
 from bayes_scaling.inference.precision import double_precision
 
 
@@ -67,3 +67,22 @@ def test_single_precision_arrives_as_near_as_it_can():
     assert (
         mode.dtype == np.float32 and np.allclose(mode, 0.0, atol=1e-2) and float(height) == pytest.approx(3.0, abs=1e-3)
     )
+
+
+def two_wells(z, tilt):
+    """Wells at -1 and 1, the second ``2 * tilt`` higher."""
+    return 50.0 * (z[0] ** 2 - 1) ** 2 + tilt * z[0] + z[1] ** 2
+
+
+@pytest.mark.parametrize(("tilt", "wells"), [(0.5, {-1, 1}), (0.0, {-1, 1}), (10.0, {-1})])
+def test_modes_that_may_hold_a_share_are_rivals_of_the_best(double, tilt, wells):
+    place = jnp.zeros(2) + 0.3
+    mode, heights, _, rivals = search(lambda z: two_wells(z, tilt), place, jnp.full(2, 4.0), jax.random.key(0), 12)
+    assert heights.shape == (12,) and float(heights.min()) == pytest.approx(float(two_wells(mode, tilt)))
+    assert {round(float(x)) for x in rivals[:, 0]} == wells
+    assert np.all((rivals == mode).all(axis=1) | (np.abs(rivals[:, 0] - mode[0]) > 1))
+
+
+def test_starts_that_find_one_mode_have_no_rival(double):
+    mode, _, _, rivals = search(banana, jnp.array([0.1, 0.0]), jnp.ones(2), jax.random.key(0), 4)
+    assert np.array_equal(rivals, np.broadcast_to(mode, (4, 2)))
