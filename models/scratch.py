@@ -95,6 +95,19 @@ class Scratch(Law):
     equation = r"L = E + ((A / N)^{\alpha_N / \alpha_D} + B / (D_F + D_G))^{\alpha_D}"
     pooling: ClassVar = {"floor": 0.4, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
 
+    @property
+    def relations(self) -> dict[str, str]:  # type: ignore[override]
+        """What the textbook constants are made of, in LaTeX."""
+        left, data = r"\text{level} (1 - \text{floor})", r"D_0 (1 + \text{head}^{\text{turn}})^{1 / \text{turn}}"
+        if self.bottleneck:
+            A = rf"N_0 \left({left}\right)^{{1 / \alpha_N}} \text{{split}}^{{\alpha_D / \alpha_N}}"
+            B = rf"{data} \left({left}\right)^{{1 / \alpha_D}} (1 - \text{{split}})"
+        else:
+            A = rf"N_0 \left({left} \, \text{{split}}\right)^{{1 / \alpha_N}}"
+            B = rf"{data} \left({left} (1 - \text{{split}})\right)^{{1 / \alpha_D}}"
+        learnt = isinstance(self.floor, dist.Distribution)
+        return {"A": A, "B": B, **({"E": r"\text{level} \cdot \text{floor}"} if learnt else {})}
+
     def mean(self, N, D_F, N0, D_F0, *, level, floor, split, alpha_N, alpha_D, head, turn):  # noqa: D102
         p = {"level": level, "floor": floor, "split": split, "alpha_N": alpha_N, "alpha_D": alpha_D}
         scarcity = together_with(0.0, head, turn) / together_with(jnp.log(D_F / D_F0), head, turn)

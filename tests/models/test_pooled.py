@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import Chinchilla, Pooled, ShiftedPowerLaw
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40)]
@@ -68,3 +69,19 @@ def test_a_run_of_two_sizes_is_refused(study):
     with pytest.raises(bs.StudyError, match="column 'task'"):
         bs.fit(Pooled(), bs.Study.from_frame(frame.query("task == 'a'").drop(columns="task")), seed=0)
     assert Chinchilla.pooling["alpha_N"] == 0.2
+
+
+def test_the_known_error_of_each_loss_adds_to_the_noise_of_its_own_series():
+    table = sets().assign(loss_se=0.0)
+    table.loc[table["task"] == "b", "loss_se"] = 0.2
+    table.loc[(table["task"] == "c") & (table["run"] == "run 0"), "loss_se"] = np.nan
+    law = Pooled()
+    runs, observed = law.arrays(bs.Study.from_frame(table, name="three sets"))
+    assert observed["loss_se"].shape == observed["loss"].shape == (12, 3)
+    trace = run_model(law, runs, observed)
+    noise = trace["loss"]["fn"]
+    scale, mean = np.asarray(noise.base_dist.base_dist.scale), np.exp(np.asarray(noise.base_dist.base_dist.loc))
+    sigma = np.broadcast_to(np.asarray(trace["sigma"]["value"]), scale.shape)
+    known = np.nan_to_num(observed["loss_se"])
+    np.testing.assert_allclose(scale, np.sqrt(sigma**2 + (known / mean) ** 2), rtol=1e-4)
+    assert (scale[:, 1] > 0.05).all() and scale[0, 2] == pytest.approx(sigma[0, 2])

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,27 @@ def test_textbook_constants_give_back_the_equation(bottleneck):
     np.testing.assert_allclose(law.at(RUNS, p), 0.5 + reducible, rtol=1e-5)
     derived = law.derived(RUNS, **p)
     assert [float(derived[name]) for name in ("E", "A", "B")] == pytest.approx([0.5, A, B], rel=1e-3)
+
+
+@forms
+def test_what_a_report_says_of_the_constants_is_what_they_are(bottleneck):
+    """The LaTeX of each relation, read as Python, gives the constant that is published."""
+    law, p = Scratch(bottleneck=bottleneck), {**CENTRE, "head": 0.2, "turn": 1.5}
+    names = {**p, "N0": RUNS["N0"], "D0": RUNS["D_F0"]}
+    derived = law.derived(RUNS, **p)
+    assert set(law.relations) == {"A", "B", "E"} == set(derived)
+    for name, latex in law.relations.items():
+        text = latex.replace("\\left", "").replace("\\right", "").replace(r"\,", "").replace(r"\cdot", " ")
+        text = (
+            re.sub(r"\\text\{(\w+)\}", r"\1", text)
+            .replace("N_0", "N0")
+            .replace("D_0", "D0")
+            .replace("\\alpha", "alpha")
+        )
+        text = text.replace("^", "**").replace("{", "(").replace("}", ")")
+        text = re.sub(r"(?<=[\w)])\s+(?=[\w(])", " * ", text)
+        assert eval(text, {}, names) == pytest.approx(float(derived[name]), rel=1e-3), text
+    assert set(Scratch(floor=0.0).relations) == {"A", "B"}
 
 
 def test_a_floor_that_is_held_is_not_published():
