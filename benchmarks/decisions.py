@@ -210,7 +210,8 @@ def _buy(
                 inputs = [*SYMBOLS.values()][:2]
                 surface = bs.Surface.of(posterior, samples=1000, allow_unconverged=True)
                 goal = aims[task].frame[inputs].iloc[0].to_dict()
-                run = bs.next_runs(surface, left[["run", *inputs, "flops"]], goal).batch["run"].iloc[0]
+                ranked = bs.next_runs(surface, left[["run", *inputs, "flops"]], goal)
+                run = (ranked.table() if ranked.batch.empty else ranked.batch)["run"].iloc[0]  # none narrows: the first
             else:
                 run = left.sort_values("flops")["run"].iloc[-1] if order == "largest first" else left["run"].iloc[0]
             have[task].append(run)

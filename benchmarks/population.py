@@ -6,7 +6,8 @@ The rule, stated before any target was loaded, and the same for the package (all
 1. Priors.  The superset law is fitted to all runs of each collection, targets included.  Centre and spread of each
    parameter over collections are those of a normal population on the unconstrained scale, found by expectation and
    maximisation; a collection counts as one, however many studies it has, and one pseudo-collection at the weak prior
-   :data:`WEAK` keeps spreads away from zero.
+   :data:`WEAK` keeps spreads away from zero.  These, or :data:`WEAK` itself: whichever leads to the larger density in
+   step 2.
 2. The error of the slope, and the noise of new runs.  Every law of the package's candidates is fitted to the training
    runs of each collection, and to cuts of them.  Mean and spread of the error, the factor on the noise, how much a
    study's own cuts count, and how sharply their scores weigh laws are the values on :data:`GRIDS` with the largest mean
@@ -21,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -205,11 +206,11 @@ def _score_one(law: Any, key: Any, others: Any, runs: Any, observed: Any, fitted
     return jnp.transpose(jax.lax.map(one, jnp.asarray(SLOPES)), (2, 1, 0, 3))
 
 
-def score_all(found: Sequence[Case], fits: Sequence[Fitted], pairs: Pairs, seed: int) -> list[Scored]:
-    """Fit and score every candidate on every cut and on the targets of every case."""
+def score_all(found: Sequence[Case], priors: Callable[..., Pairs], seed: int) -> list[Scored]:
+    """Fit and score every candidate on every cut, and on the targets, of every case; priors leave collections out."""
     names = list(dict.fromkeys(case.collection for case in found))
-    alone = {own: without(fits, pairs, own) for own in names}
-    both = {pair: without(fits, pairs, *pair) for pair in itertools.combinations(sorted(names), 2)}
+    alone = {own: priors(own) for own in names}
+    both = {pair: priors(*pair) for pair in itertools.combinations(sorted(names), 2)}
     jobs, work = [], []
     for case in found:
         laws = candidates(case.study, as_population(alone[case.collection]))
@@ -263,15 +264,15 @@ class Objective:
         weight = law_weights(scores, values["sharpness"])
         return logsumexp(np.array(densities), b=weight[:, None], axis=0)
 
-    def best(self) -> dict[str, float]:
-        """Return the values with the largest objective, found one after another, twice."""
+    def best(self) -> tuple[dict[str, float], float]:
+        """Return the values with the largest objective, found one after another, twice, and the objective there."""
         now = dict(START)
         height = self(now)
         for _, (name, grid) in itertools.product(range(2), GRIDS.items()):
             for value in grid:
                 if (other := self({**now, name: value})) > height + 1e-9:
                     now, height = {**now, name: value}, other
-        return now
+        return now, height
 
 
 @functools.cache
@@ -283,12 +284,17 @@ def learn(found: tuple[Case, ...], seed: int = 0) -> dict[str | None, Population
         used, fits = pairs, fit_all(found, pairs, seed + i)
         level = np.zeros(2 * DRAWS)
         pairs = maximised((f.case, {n: f.moments(n, level) for n in WEAK}) for f in fits)
-    scored = score_all(found, fits, used, seed)
+    priors: dict[str, Callable[..., Pairs]] = {
+        "learnt": lambda *left_out: without(fits, used, *left_out),
+        "papers": lambda *left_out: WEAK,
+    }
+    scored = {name: score_all(found, own, seed) for name, own in priors.items()}
     learnt: dict[str | None, Population] = {}
     for left_out in track([None, *names], "Errors of the slope", transient=True):
-        own = without(fits, used, *(() if left_out is None else (left_out,)))
-        values = Objective(scored, names, left_out).best()
-        learnt[left_out] = as_population(own, values, [name for name in names if name != left_out])
+        best = {name: Objective(own, names, left_out).best() for name, own in scored.items()}
+        chosen = max(best, key=lambda name: best[name][1])
+        own = priors[chosen](*(() if left_out is None else (left_out,)))
+        learnt[left_out] = as_population(own, best[chosen][0], [name for name in names if name != left_out])
     return learnt
 
 
