@@ -2,7 +2,8 @@
 
 As in ``benchmarks.collections``, what is learnt comes from the other collections; a part left out is
 
-- priors: those of the papers (``benchmarks.population.WEAK``) in place of the learnt ones;
+- priors: those learnt on the other collections in place of the papers' (``benchmarks.population.WEAK``), and what is
+  learnt with them;
 - averaging: the superset law alone;
 - drift: the error of the slope has mean zero, and the spread that then has the same second moment;
 - own cuts: the study's backtests neither weigh the laws nor move the error of the slope;
@@ -25,7 +26,7 @@ from bayes_scaling.models.recommended import candidates
 from benchmarks.cases import cases
 from benchmarks.collections import averaged, collection_means, scores_of
 from benchmarks.markdown import as_markdown
-from benchmarks.population import WEAK, learn
+from benchmarks.population import learn
 
 REPORT = Path(__file__).parent / "results" / "ablation.md"
 
@@ -45,7 +46,7 @@ def everything(laws: Laws) -> Laws:
 
 WITHOUT: dict[str, tuple[Callable[[Population], dict[str, object]], Callable[[Laws], Laws]]] = {
     "nothing left out": (lambda learnt: {}, everything),
-    "priors": (lambda learnt: {"parameters": {**learnt.parameters, **WEAK}}, everything),
+    "priors": (lambda learnt: {}, everything),
     "averaging": (lambda learnt: {}, first),
     "drift": (lambda learnt: {"drift": 0.0, "discrepancy": math.hypot(learnt.drift, learnt.discrepancy)}, everything),
     "own cuts": (lambda learnt: {"own_cuts": 0.0, "sharpness": 0.0}, everything),
@@ -56,9 +57,9 @@ WITHOUT: dict[str, tuple[Callable[[Population], dict[str, object]], Callable[[La
 def figures(seed: int = 0) -> dict[str, float]:
     """Score the forecast without each part, print and store the table and return interval scores over that with all."""
     found = cases()
-    learnt = learn(found, seed)
     blocks = []
     for part, (change, kept) in WITHOUT.items():
+        learnt = learn(found, seed, ("learnt",)) if part == "priors" else learn(found, seed)
         for case in track(found, part, transient=True):
             population = dataclasses.replace(learnt[case.collection], **change(learnt[case.collection]))
             laws = kept(candidates(case.study, population))

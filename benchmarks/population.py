@@ -276,8 +276,10 @@ class Objective:
 
 
 @functools.cache
-def learn(found: tuple[Case, ...], seed: int = 0) -> dict[str | None, Population]:
-    """Return what is learnt from all collections (None), and from all but each."""
+def learn(
+    found: tuple[Case, ...], seed: int = 0, from_where: tuple[str, ...] = ("learnt", "papers")
+) -> dict[str | None, Population]:
+    """Return what is learnt from all collections (None), and from all but each; priors from one of these places."""
     names = list(dict.fromkeys(case.collection for case in found))
     pairs: Pairs = WEAK
     for i in track(range(ROUNDS), "Priors", transient=True):
@@ -288,7 +290,7 @@ def learn(found: tuple[Case, ...], seed: int = 0) -> dict[str | None, Population
         "learnt": lambda *left_out: without(fits, used, *left_out),
         "papers": lambda *left_out: WEAK,
     }
-    scored = {name: score_all(found, own, seed) for name, own in priors.items()}
+    scored = {name: score_all(found, priors[name], seed) for name in from_where}
     learnt: dict[str | None, Population] = {}
     for left_out in track([None, *names], "Errors of the slope", transient=True):
         best = {name: Objective(own, names, left_out).best() for name, own in scored.items()}
