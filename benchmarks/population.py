@@ -6,8 +6,7 @@ The rule, stated before any target was loaded, and the same for the package (all
 1. Priors.  The superset law is fitted to all runs of each collection, targets included.  Centre and spread of each
    parameter over collections are those of a normal population on the unconstrained scale, found by expectation and
    maximisation; a collection counts as one, however many studies it has, and one pseudo-collection at the weak prior
-   :data:`WEAK` keeps spreads away from zero.  These, or :data:`WEAK` itself: whichever leads to the larger density in
-   step 2.
+   :data:`WEAK` keeps spreads away from zero.
 2. The error of the slope, and the noise of new runs.  Every law of the package's candidates is fitted to the training
    runs of each collection, and to cuts of them.  Mean and spread of the error, the factor on the noise, how much a
    study's own cuts count, and how sharply their scores weigh laws are the values on :data:`GRIDS` with the largest mean
@@ -264,39 +263,36 @@ class Objective:
         weight = law_weights(scores, values["sharpness"])
         return logsumexp(np.array(densities), b=weight[:, None], axis=0)
 
-    def best(self) -> tuple[dict[str, float], float]:
-        """Return the values with the largest objective, found one after another, twice, and the objective there."""
+    def best(self) -> dict[str, float]:
+        """Return the values with the largest objective, found one after another, twice."""
         now = dict(START)
         height = self(now)
         for _, (name, grid) in itertools.product(range(2), GRIDS.items()):
             for value in grid:
                 if (other := self({**now, name: value})) > height + 1e-9:
                     now, height = {**now, name: value}, other
-        return now, height
+        return now
 
 
 @functools.cache
-def learn(
-    found: tuple[Case, ...], seed: int = 0, from_where: tuple[str, ...] = ("learnt", "papers")
-) -> dict[str | None, Population]:
-    """Return what is learnt from all collections (None), and from all but each; priors from one of these places."""
+def learn(found: tuple[Case, ...], seed: int = 0, *, papers: bool = False) -> dict[str | None, Population]:
+    """Return what is learnt from all collections (None), and from all but each; ``papers`` keeps the weak priors."""
     names = list(dict.fromkeys(case.collection for case in found))
     pairs: Pairs = WEAK
-    for i in track(range(ROUNDS), "Priors", transient=True):
+    for i in track(range(0 if papers else ROUNDS), "Priors", transient=True):
         used, fits = pairs, fit_all(found, pairs, seed + i)
         level = np.zeros(2 * DRAWS)
         pairs = maximised((f.case, {n: f.moments(n, level) for n in WEAK}) for f in fits)
-    priors: dict[str, Callable[..., Pairs]] = {
-        "learnt": lambda *left_out: without(fits, used, *left_out),
-        "papers": lambda *left_out: WEAK,
-    }
-    scored = {name: score_all(found, priors[name], seed) for name in from_where}
+
+    def priors(*left_out: str) -> Pairs:
+        return WEAK if papers else without(fits, used, *left_out)
+
+    scored = score_all(found, priors, seed)
     learnt: dict[str | None, Population] = {}
     for left_out in track([None, *names], "Errors of the slope", transient=True):
-        best = {name: Objective(own, names, left_out).best() for name, own in scored.items()}
-        chosen = max(best, key=lambda name: best[name][1])
-        own = priors[chosen](*(() if left_out is None else (left_out,)))
-        learnt[left_out] = as_population(own, best[chosen][0], [name for name in names if name != left_out])
+        own = priors(*(() if left_out is None else (left_out,)))
+        values = Objective(scored, names, left_out).best()
+        learnt[left_out] = as_population(own, values, [name for name in names if name != left_out])
     return learnt
 
 

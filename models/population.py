@@ -1,4 +1,4 @@
-"""What is learnt across collections of runs: which priors serve, and how far laws are off beyond the data."""
+"""What is learnt across collections of runs: priors, and how far laws are off beyond the data."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Population:
     Attributes
     ----------
     parameters : mapping of str to (float, float)
-        Centre and spread of each parameter of :class:`bayes_scaling.models.Superset`, on its unconstrained scale (a
-        logarithm; a logit for the split): over collections, or as the papers say, whichever served other collections.
+        Centre and spread of each parameter of :class:`bayes_scaling.models.Superset` over collections, on its
+        unconstrained scale (a logarithm; a logit for the split).
     drift, discrepancy : float
         Mean and standard deviation of the relative error of the slope at a step of 0.5 in log reducible loss.
     scatter : float

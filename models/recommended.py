@@ -115,9 +115,9 @@ def forecast_runs(
 ) -> AveragedForecast:
     """Forecast runs from a study of one loss: laws averaged by their backtests, with what other collections taught.
 
-    This is what ``bayes-scaling forecast`` does where no law is named.  The error of the slope and how it grows with
-    distance, the noise of new runs, and how much a study's own backtests count are learnt across public collections,
-    which also chose the priors (:data:`bayes_scaling.models.population.POPULATION`); backtests inside the study weigh
+    This is what ``bayes-scaling forecast`` does where no law is named.  Priors of the parameters, the error of the
+    slope and how it grows with distance, the noise of new runs, and how much a study's own backtests count are learnt
+    across public collections (:data:`bayes_scaling.models.population.POPULATION`); backtests inside the study weigh
     the laws and move the error of the slope.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The law that holds those of Chinchilla, of Kaplan and of few steps, with priors that serve ladders of any scale."""
+"""The law that holds those of Chinchilla, of Kaplan and of few steps, with priors learnt from other collections."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ class Superset(Law):
 
     with N in parameters, D in tokens, S in optimiser steps (where the table has them), L and E in the unit of the loss.
     With g = 1 and p = 0 it is :class:`Chinchilla`, with g = alpha_D it is :class:`Kaplan`.  Its priors speak of a model
-    of 1e9 parameters and 2e10 tokens, wherever the runs lie, so that a few runs, or runs in which an input does not
-    vary, can be forecast.  They are what the papers say, widened: over public collections they forecast better than
-    priors that were learnt on the other collections (``benchmarks/population.py`` compares the two).
+    of 1e9 parameters and 2e10 tokens, wherever the runs lie, and are learnt from public collections of runs, so that a
+    few runs, or runs in which an input does not vary, can be forecast: the collections carry what the runs leave open.
 
     Notes
     -----
@@ -66,40 +65,37 @@ class Superset(Law):
     reducible: Prior = prior(
         default=POPULATION.prior("reducible"),
         unit="multiple of E",
-        reason="Reducible loss of a model of 1e9 parameters on 2e10 tokens, as a multiple of E.  A factor of three "
-        "either way around a half.",
+        reason="Reducible loss of a model of 1e9 parameters on 2e10 tokens, as a multiple of E.  Learnt.",
     )
     split: Prior = prior(
         default=POPULATION.prior("split"),
         unit="share",
-        reason="Share of the bracket that more parameters would remove, for the same model.  Weak, around one half.",
+        reason="Share of the bracket that more parameters would remove, for the same model.  Learnt.",
     )
     alpha_N: Prior = prior(
         default=POPULATION.prior("alpha_N"),
         unit="pure number",
-        reason="Exponent of parameters, with endless data.  Published ones lie near 0.3; a factor of 1.6 either way.",
+        reason="Exponent of parameters, with endless data.  Learnt.",
     )
     alpha_D: Prior = prior(
         default=POPULATION.prior("alpha_D"),
         unit="pure number",
-        reason="Exponent of tokens, with endless size.  As ``alpha_N``.",
+        reason="Exponent of tokens, with endless size.  Learnt.",
     )
     coupling: Prior = prior(
         default=POPULATION.prior("coupling"),
         unit="pure number",
-        reason="g, the outer exponent: below one, the scarcer of size and data counts for more.  Around one, where the "
-        "two terms add.",
+        reason="g, the outer exponent: below one, the scarcer of size and data counts for more.  Learnt.",
     )
     penalty: Prior = prior(
         default=POPULATION.prior("penalty"),
         unit="fraction",
-        reason="p, the relative excess of a run of 1000 optimiser steps; nothing where steps are unknown.  Some per "
-        "cent, wide.",
+        reason="p, the relative excess of a run of 1000 optimiser steps; nothing where steps are unknown.  Learnt.",
     )
     sigma: Prior = prior(
         default=POPULATION.prior("sigma"),
         unit="fraction",
-        reason="Relative noise of the outcome between runs of equal inputs.  Around one per cent, wide.",
+        reason="Relative noise of the outcome between runs of equal inputs.  Learnt.",
     )
     discrepancy: Prior = prior(
         default=POPULATION.discrepancy,
