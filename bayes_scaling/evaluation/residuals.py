@@ -57,7 +57,7 @@ def _parameters(posterior: Posterior) -> dict[str, Any] | None:
 
 def _median(values: Any, parameters: dict[str, Any], runs: int) -> np.ndarray:
     """Return the median over draws of what may differ from run to run, shape (run,)."""
-    draws = max(np.shape(own)[0] for own in parameters.values() if np.ndim(own))
+    draws = max((len(own) for own in parameters.values() if np.ndim(own)), default=1)
     return np.median(np.broadcast_to(values, (draws, runs)), axis=0)
 
 

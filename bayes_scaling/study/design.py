@@ -152,7 +152,7 @@ def _noise(runs: pd.DataFrame, inputs: Sequence[str], law: Any) -> Iterator[Prob
     own = [column for column in dict.fromkeys((*inputs, *SMALLEST)) if column in runs]
     repeats = len(runs) - len(runs[own].drop_duplicates()) if own else 0
     told = LOSS_ERROR in runs and np.isfinite(_known(runs, LOSS_ERROR)).all()
-    parameters = PARAMETERS if law is None else len(law.free_parameters) - 1
+    parameters = PARAMETERS if law is None else len({*law.free_parameters} - {*law.noise})
     freedom = len(runs) - parameters
     if told or repeats >= MIN_REPEATS or freedom >= MIN_FREEDOM:
         return
