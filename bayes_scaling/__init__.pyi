@@ -29,6 +29,7 @@ from .errors import StudyError as StudyError
 from .errors import TargetError as TargetError
 from .evaluation.backtest import ablation as ablation
 from .evaluation.backtest import backtest as backtest
+from .evaluation.checks import forecast_sensitivity as forecast_sensitivity
 from .evaluation.checks import loo_pit as loo_pit
 from .evaluation.checks import predictive_check as predictive_check
 from .evaluation.checks import sensitivity as sensitivity

@@ -1,24 +1,27 @@
-"""Four checks of a fit, one call each: prior and posterior predictive, LOO-PIT, sensitivity to prior and data."""
+"""Checks of a fit, one call each: prior and posterior predictive, LOO-PIT, sensitivity to priors and data."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, Any
 
 import arviz_stats
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import softmax
 
 from bayes_scaling.errors import TargetError, suggest
 from bayes_scaling.evaluation.groups import cumulative, with_groups
 from bayes_scaling.evaluation.labels import entry_labels, labels_of, outcomes, parameters, pointwise, prior_ranks
 from bayes_scaling.evaluation.loo import psis
+from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import QUANTILES
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
-__all__ = ["SENSITIVE", "loo_pit", "predictive_check", "sensitivity"]
+__all__ = ["SENSITIVE", "forecast_sensitivity", "loo_pit", "predictive_check", "sensitivity"]
 
 SENSITIVE = 0.05
 """From here on a parameter counts as sensitive (Kallioinen et al. 2024, section 4)."""
@@ -154,6 +157,77 @@ def sensitivity(posterior: Posterior) -> pd.DataFrame:
     table = table.assign(verdict=np.select(list(words.values()), list(words), ""))
     table.attrs = {"fit": fit_name(posterior)}
     return table
+
+
+def forecast_sensitivity(posterior: Posterior, targets: Any = None, *, allow_unconverged: bool = False) -> pd.DataFrame:
+    """Return how much the forecast of each target moves when one prior counts a little more or less.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit.
+    targets : Study, DataFrame, mapping, or sequence of mappings, optional
+        Runs to forecast, as for :func:`bayes_scaling.forecast`; by default the study's own.
+    allow_unconverged : bool
+        Go on with a fit that did not converge.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per target, quantity and prior, the strongest prior of each first: ``target``, ``quantity`` (with the
+        series, where there are several), ``prior`` (the name of the parameter), ``sensitivity`` (change of the
+        distribution of the expected outcome, the law taken as exact, per doubling of the power of that prior) and
+        ``shift`` (of its mean where the prior counts twice, in posterior standard deviations).  From
+        :data:`bayes_scaling.evaluation.checks.SENSITIVE` on, another prior is another forecast.
+
+    Raises
+    ------
+    ConvergenceError
+        The fit did not converge.
+    TargetError
+        There is no target, or one lacks an input of the law.
+
+    References
+    ----------
+    .. [1] Kallioinen, Paananen, Bürkner and Vehtari 2024, Statistics and Computing 34, arXiv 2107.14054, section 2.
+
+    Examples
+    --------
+    >>> import bayes_scaling as bs
+    >>> bs.forecast_sensitivity(posterior, {"N": 7e9, "D": 4e12})  # doctest: +SKIP
+    """
+    said = forecast(posterior, targets, discrepancy=False, allow_unconverged=allow_unconverged)
+    posterior = with_groups(posterior, "log_prior")
+    sizes = posterior.tree["posterior"].dataset.sizes
+    expected = xr.Dataset({
+        quantity: said.draws[f"{quantity}_law"].pipe(_by_chain, sizes["chain"]) for quantity in posterior.law.quantities
+    })  # fmt: skip
+    priors = posterior.tree["log_prior"].dataset
+    priors = priors.drop_vars([name for name in priors if str(name).endswith("_offset")])
+    tree = xr.DataTree.from_dict({"posterior": expected, "log_prior": priors})
+    rows = []
+    for name in priors:
+        found = arviz_stats.psense(tree, group="prior", group_var_names=[name])
+        weight = xr.DataArray(softmax(priors[name].to_numpy()), dims=("chain", "draw"))
+        for quantity, draws in expected.items():
+            usual = draws.mean(("chain", "draw"))
+            shift = ((draws * weight).sum(("chain", "draw")) - usual) / draws.std(("chain", "draw"))
+            for (target, *series), one, moved in zip(
+                itertools.product(*(usual[d].to_numpy() for d in usual.dims)),
+                np.ravel(found[quantity]), np.ravel(shift), strict=True,
+            ):  # fmt: skip
+                label = f"{quantity}[{', '.join(map(str, series))}]" if series else str(quantity)
+                rows.append((target, label, str(name), float(one), float(moved)))
+    table = pd.DataFrame(rows, columns=["target", "quantity", "prior", "sensitivity", "shift"])
+    return table.sort_values(["target", "quantity", "sensitivity"], ascending=[True, True, False], ignore_index=True)
+
+
+def _by_chain(draws: xr.DataArray, chains: int) -> xr.DataArray:
+    """Return draws of (sample, ...) as (chain, draw, ...), in the order in which a posterior stacks them."""
+    shaped = draws.to_numpy().reshape(chains, -1, *draws.shape[1:])
+    return xr.DataArray(shaped, dims=("chain", "draw", *draws.dims[1:]), coords={
+        dim: draws[dim] for dim in draws.dims[1:] if dim in draws.coords
+    })  # fmt: skip
 
 
 def fit_name(posterior: Posterior) -> str:

@@ -92,3 +92,26 @@ def test_every_entry_has_a_sensitivity_and_no_part_of_a_pooled_parameter_has(lad
     sites = list(dict.fromkeys(label.partition("[")[0] for label in table.index))
     assert sites[0] == "E" and sites[-1] == "tau" and not [s for s in sites if s.endswith(("_mean", "_offset"))]
     assert len(table) > 80 and "E[c4_loss]" in table.index
+
+
+def test_a_forecast_moves_with_the_priors_that_it_rests_on(simulated, simulated_fit):
+    targets = [{"target": "far", "N": 1e11, "D": 1e13}, {"target": "fitted", "N": 4e8, "D": 1.6e10}]
+    table = bs.forecast_sensitivity(simulated_fit, targets, allow_unconverged=True)
+    assert set(table["prior"]) == {*simulated_fit.law.free_parameters} and set(table["quantity"]) == {"loss"}
+    far, near = (table[table["target"] == t].set_index("prior") for t in ("far", "fitted"))
+    assert far["sensitivity"].is_monotonic_decreasing
+    assert far["sensitivity"].max() > near["sensitivity"].max()  # the runs fix what lies among them
+    order = simulated_fit.tree["posterior"].dataset.stack(sample=("chain", "draw"))
+    law, (runs, _) = simulated_fit.law, simulated_fit.law.arrays(simulated)
+    draws = {name: order[name].to_numpy() for name in law.free_parameters}
+    expected = np.asarray(law.at({**runs, "N": 1e11, "D": 1e13}, draws))
+    log_prior = Chinchilla().priors["reducible"].log_prob(order["reducible"].to_numpy())
+    weight = np.exp(log_prior - log_prior.max())
+    shift = (np.average(expected, weights=weight) - expected.mean()) / expected.std()
+    assert far.loc["reducible", "shift"] == pytest.approx(float(shift), abs=0.02)
+
+
+def test_a_forecast_of_several_series_names_each(ladder, ladder_fits):
+    table = bs.forecast_sensitivity(ladder_fits[0], ladder.targets, allow_unconverged=True)
+    assert {"accuracy[MMLU]", "accuracy[PIQA]"} <= set(table["quantity"])
+    assert set(table["target"]) == {"7B-4T", "13B-5T"} and np.isfinite(table["sensitivity"]).all()
