@@ -17,7 +17,7 @@ __all__ = ["HeteroscedasticChinchilla"]
 
 
 class HeteroscedasticChinchilla(Chinchilla):
-    r"""Loss as in :class:`Chinchilla`, with noise that is a power of the compute: small runs may scatter more.
+    r"""Loss as in the Chinchilla law, with noise that is a power of the compute: small runs may scatter more.
 
     .. math:: \log L_i \sim \mathrm{StudentT}_5(\log L(N_i, D_i), \sigma_i), \qquad
               \sigma_i = \sigma \left( \frac{N_i D_i}{N_0 D_0} \right)^{-h}
