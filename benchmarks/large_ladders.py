@@ -12,6 +12,7 @@ import pandas as pd
 from rich.progress import track
 
 import bayes_scaling as bs
+from bayes_scaling.forecasts.scores import score_table, summarise
 from bayes_scaling.models import Chinchilla
 
 __all__ = ["figures", "worlds"]
@@ -21,13 +22,7 @@ SIZES = (1e9, 3e9, 10e9, 30e9)
 RATIOS = (10, 20, 60)  # tokens per parameter
 DISTANCES = (10, 100)  # times the FLOPs of the largest run
 RATIO = 20
-E, A, B, ALPHA_N, ALPHA_D = (
-    1.8172,
-    482.01,
-    2085.43,
-    0.3478,
-    0.3658,
-)  # Besiroglu et al. 2024, arXiv 2404.10102, section 4
+E, A, B, ALPHA_N, ALPHA_D = 1.8172, 482.01, 2085.43, 0.3478, 0.3658  # Besiroglu et al. 2024, arXiv 2404.10102
 NOISE = 0.004  # of a run, as a fraction
 
 
@@ -65,10 +60,11 @@ def worlds(studies: int, seed: int) -> list[tuple[bs.Study, pd.DataFrame]]:
 
 def _scores(forecast: bs.Forecast, targets: pd.DataFrame) -> dict[str, float]:
     """Return how a forecast fared at all targets."""
-    low, middle, high = np.quantile(forecast.draws["loss_run"].to_numpy(), [0.05, 0.5, 0.95], axis=0)
-    actual = targets["loss"].to_numpy()
+    (mean,) = summarise(score_table(forecast.draws["loss_run"].to_numpy(), targets["loss"].to_numpy())).to_dict(
+        "records"
+    )
     return {
-        "cover90": np.mean((low <= actual) & (actual <= high)),
-        "bias_pct": 100 * np.mean(middle / actual - 1),
-        "width90_pct": 100 * np.mean((high - low) / actual),
+        "cover90": mean["cover90"],
+        "bias_pct": 100 * mean["bias"],
+        "width90_pct": 100 * mean["relative_width90"],
     }

@@ -14,6 +14,7 @@ import pandas as pd
 from rich.progress import track
 
 import bayes_scaling as bs
+from bayes_scaling.forecasts.scores import score_table, summarise
 from bayes_scaling.models.population import Population
 from benchmarks.cases import Case
 from benchmarks.collections import averaged
@@ -35,13 +36,12 @@ def figures(found: tuple[Case, ...], learnt: Mapping[str | None, Population], se
     rows = []
     for case, direction, training, held_out in track(list(hold_outs(found)), "Other directions", transient=True):
         forecast = averaged(training, held_out, learnt[case.collection], seed)
-        draws, actual = forecast.draws["loss_run"].to_numpy(), held_out.column("loss")
-        low, first, middle, third, high = np.quantile(draws, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
+        scores = score_table(forecast.draws["loss_run"].to_numpy(), held_out.column("loss"))
+        (mean,) = summarise(scores).to_dict("records")
         rows.append({
             "collection": case.collection, "direction": direction, "fitted": len(training), "forecast": len(held_out),
-            "cover90": np.mean((low <= actual) & (actual <= high)),
-            "cover50": np.mean((first <= actual) & (actual <= third)),
-            "bias_pct": 100 * np.mean(middle / actual - 1), "width90_pct": 100 * np.mean((high - low) / actual),
+            "cover90": mean["cover90"], "cover50": mean["cover50"], "bias_pct": 100 * mean["bias"],
+            "width90_pct": 100 * mean["relative_width90"],
         })  # fmt: skip
     table = pd.DataFrame(rows)
     show("In other directions than towards larger runs", table)

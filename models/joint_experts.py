@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
-from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
+from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
-from bayes_scaling.models.chinchilla import level_for_floor, textbook
+from bayes_scaling.models.chinchilla import Chinchilla
 from bayes_scaling.models.experts import log_count
 
 __all__ = ["JointExperts"]
 
 
-class JointExperts(Law):
+class JointExperts(Chinchilla):
     r"""Loss falls as a power of effective parameters and as a power of tokens; experts add to the parameters.
 
     .. math:: L(N, D, X) = E + \frac{A}{N_e^{\alpha_N}} + \frac{B}{D^{\alpha_D}}, \qquad
@@ -28,7 +26,8 @@ class JointExperts(Law):
 
     with N in parameters of the dense model that is widened, which are those active for a token, D in tokens, X experts
     per layer (column ``num_experts``; 1 is the dense model), L and E in nats per token (or any unit of loss).  With one
-    expert it is :class:`Chinchilla`, with tokens that do not vary :class:`Experts`.
+    expert it is :class:`Chinchilla`, with tokens that do not vary :class:`Experts`.  Priors that speak of the
+    centre of the runs speak of (N0, D0, X0).
 
     Notes
     -----
@@ -50,29 +49,6 @@ class JointExperts(Law):
     2.7
     """
 
-    E: Prior = prior(
-        default=dist.LogNormal(math.log(1.7), 0.7),
-        unit="unit of the loss",
-        reason="Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.",
-    )
-    reducible: Prior = prior(
-        default=dist.LogNormal(0.0, 0.3),
-        unit="multiple of E",
-        reason="Reducible loss at (N0, D0, X0), as a multiple of E, as in :class:`Chinchilla`.",
-    )
-    split: Prior = prior(
-        default=LogitNormal(0.0, 0.8),
-        unit="share",
-        reason="Share of the reducible loss at (N0, D0, X0) that more parameters would remove.  Weak, around one half.",
-    )
-    alpha_N: Prior = prior(
-        default=LogStudentT(3.0, math.log(0.3), 0.12),
-        unit="pure number",
-        reason="Exponent of effective parameters, as that of parameters in :class:`Chinchilla`.",
-    )
-    alpha_D: Prior = prior(
-        default=LogStudentT(3.0, math.log(0.3), 0.12), unit="pure number", reason="As ``alpha_N``, for tokens."
-    )
     worth: Prior = prior(
         default=dist.LogNormal(math.log(0.5), 0.7),
         unit="experts",
@@ -87,11 +63,11 @@ class JointExperts(Law):
 
     equation = r"L = E + A / (N (1 + w (X - 1))^g)^{\alpha_N} + B / D^{\alpha_D}"
     relations: ClassVar = {
+        **Chinchilla.relations,
         "A": r"E \cdot \text{reducible} \cdot \text{split} \cdot "
         r"(N_0 (1 + \text{worth} (X_0 - 1))^{\text{gain}})^{\alpha_N}",
-        "B": r"E \cdot \text{reducible} \cdot (1 - \text{split}) \cdot D_0^{\alpha_D}",
     }
-    pooling: ClassVar = {"reducible": 0.3, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2, "worth": 0.5, "gain": 0.3}
+    pooling: ClassVar = {**Chinchilla.pooling, "worth": 0.5, "gain": 0.3}
 
     def mean(self, N, D, num_experts, N0, D0, num_experts0, *, E, reducible, split, alpha_N, alpha_D, worth, gain):  # noqa: D102
         effective = jnp.log(N / N0) + gain * (log_count(num_experts, worth) - log_count(num_experts0, worth))
@@ -100,8 +76,5 @@ class JointExperts(Law):
         return E * (1 + reducible * (by_size + by_data))
 
     def derived(self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D, worth, gain) -> dict[str, jax.Array]:  # noqa: D102
-        book = textbook(runs, E, reducible, split, alpha_N, alpha_D)
+        book = super().derived(runs, E=E, reducible=reducible, split=split, alpha_N=alpha_N, alpha_D=alpha_D)
         return {**book, "A": book["A"] * jnp.exp(alpha_N * gain * log_count(runs["num_experts0"], worth))}
-
-    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
-        return level_for_floor(u)

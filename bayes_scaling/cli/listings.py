@@ -20,8 +20,9 @@ __all__ = ["law_table", "prior_table", "study_table"]
 def law_table(laws: Mapping[str, Law]) -> Table:
     """Return the table of the laws."""
     table = Table(box=SIMPLE_HEAD, title="Laws", title_justify="left")
-    for heading in ("law", "inputs", "forecasts", "equation"):
-        table.add_column(heading, no_wrap=heading == "law", min_width=max(map(len, laws)) if heading == "law" else None)
+    table.add_column("law", min_width=max(map(len, laws)), no_wrap=True)
+    for heading in ("inputs", "forecasts", "equation"):
+        table.add_column(heading)
     for name, law in laws.items():
         forecasts = "; ".join(f"{quantity} ({unit})" for quantity, unit in law.quantities.items())
         table.add_row(name, ", ".join(law.run_inputs), forecasts, plain(law.equation))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,41 +30,30 @@ def residuals(posterior: Posterior) -> np.ndarray | None:
     In logarithms where the law's noise is multiplicative, as it is for losses, so that the number is a fraction; None
     for a law of several series, and where an expected outcome depends on more than the columns that the law reads.
     """
+    found = _left_and_noise(posterior)
+    return None if found is None else found[0]
+
+
+def _left_and_noise(posterior: Posterior) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return :func:`residuals`, and the noise of each fitted run by the law, both of shape (run,)."""
     law, study = require_posterior(posterior).law, posterior.study.training
     if law.outcome in law.dims(study)[0] or law.outcome not in study.frame:
         return None
-    parameters = _parameters(posterior)
-    if parameters is None:
-        return None
-    runs, _ = law.arrays(study)
-    expected = _median(law.at(runs, parameters), parameters, len(study))
-    outcome = law.outcomes_of(study)
-    positive = (outcome > 0).all() and (expected > 0).all()
-    return np.log(outcome / expected) if positive else outcome - expected
-
-
-def _parameters(posterior: Posterior) -> dict[str, Any] | None:
-    """Return some draws of the parameters, each of shape (draw, 1), with what is fixed; None where some are vectors."""
     draws = posterior.tree["posterior"].dataset.stack(sample=("chain", "draw"))
-    known = {name: draws[name].to_numpy() for name in posterior.law.free_parameters if name in draws}
+    known = {name: draws[name].to_numpy() for name in law.free_parameters if name in draws}
     if any(values.ndim != 1 for values in known.values()):
         return None
     chosen = np.linspace(0, draws.sizes["sample"] - 1, min(DRAWS, draws.sizes["sample"])).astype(int)
-    fixed = {name: own for name, own in posterior.law.priors.items() if isinstance(own, (int, float))}
-    return {**fixed, **{name: values[chosen][:, None] for name, values in known.items()}}
-
-
-def _median(values: Any, parameters: dict[str, Any], runs: int) -> np.ndarray:
-    """Return the median over draws of what may differ from run to run, shape (run,)."""
-    draws = max((len(own) for own in parameters.values() if np.ndim(own)), default=1)
-    return np.median(np.broadcast_to(values, (draws, runs)), axis=0)
-
-
-def _noise(posterior: Posterior) -> np.ndarray:
-    """Return the noise of each fitted run by the law, shape (run,)."""
-    law, study, parameters = posterior.law, posterior.study.training, _parameters(posterior)
-    assert parameters is not None
-    return _median(law.sigma_of(law.arrays(study)[0], parameters), parameters, len(study))
+    fixed = {name: own for name, own in law.priors.items() if isinstance(own, (int, float))}
+    parameters = {**fixed, **{name: values[chosen][:, None] for name, values in known.items()}}
+    runs, _ = law.arrays(study)
+    expected, noise = (
+        np.median(np.broadcast_to(values, (len(chosen), len(study))), axis=0)
+        for values in (law.at(runs, parameters), law.sigma_of(runs, parameters))
+    )
+    outcome = law.outcomes_of(study)
+    positive = (outcome > 0).all() and (expected > 0).all()
+    return (np.log(outcome / expected) if positive else outcome - expected), noise
 
 
 def misfits(posterior: Posterior) -> Problems:
@@ -88,12 +76,13 @@ def misfits(posterior: Posterior) -> Problems:
         - ``unread-column``: they follow a column that the law does not read
         - ``spread``: their size, over the noise by the law, follows compute: small runs scatter unlike large ones
     """
-    left = residuals(posterior)
-    if left is None or len(left) < MIN_RUNS:
+    found = _left_and_noise(posterior)
+    if found is None or len(found[0]) < MIN_RUNS:
         return Problems()
+    left, noise = found
     own, others = _columns(posterior)
     trials = 2 * len(own) + len(others)
-    size = np.abs(left - np.median(left)) / _noise(posterior)
+    size = np.abs(left - np.median(left)) / noise
     name = posterior.law.name
     return Problems((
         *_found("misfit", left, own, trials, f"What {name} leaves unexplained follows",
