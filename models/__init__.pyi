@@ -1,3 +1,4 @@
+from .bent_power_law import BentPowerLaw as BentPowerLaw
 from .chinchilla import Chinchilla as Chinchilla
 from .experts import Experts as Experts
 from .fading_transfer import FadingTransfer as FadingTransfer

@@ -19,7 +19,7 @@ from bayes_scaling.law.sites import Arrays
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["ShiftedPowerLaw"]
+__all__ = ["ShiftedPowerLaw", "anchors_of", "with_noise_floor"]
 
 BELOW = 0.98  # an irreducible loss lies at least two per cent below the smallest loss seen on its axis
 REACH = 4.0  # the ridge of the floors is followed this far from the prior's centre, on the logit scale
@@ -120,7 +120,7 @@ class ShiftedPowerLaw(Law):
         return {**u, "floor1": floor1, "kappa": u["kappa"] + jnp.log(runs["slope"] * above0 / above1)}
 
     def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:  # noqa: D102
-        return super().likelihood(mean, jnp.sqrt(sigma**2 + NOISE_FLOOR**2))
+        return super().likelihood(mean, with_noise_floor(sigma))
 
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:  # noqa: D102
         return runs["cap1"] * parameters["floor1"]
@@ -128,8 +128,18 @@ class ShiftedPowerLaw(Law):
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed), with the caps of the floors and the centre of the pairs as scalars."""
         runs, observed = super().arrays(study)
-        known = study.column("least_source_loss") if "least_source_loss" in study.frame else runs["source_loss"]
-        return runs | anchors(runs["source_loss"], observed[self.outcome], float(np.min(known))), observed
+        return runs | anchors_of(study, runs["source_loss"], observed[self.outcome]), observed
+
+
+def with_noise_floor(sigma: jax.Array) -> jax.Array:
+    """Return the noise of a pair of losses: what is learnt, and the noise of evaluation, in quadrature."""
+    return jnp.sqrt(sigma**2 + NOISE_FLOOR**2)
+
+
+def anchors_of(study: Study, source_loss: np.ndarray, loss: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the :func:`anchors` of a study's pairs; the smallest abscissa that it knows of bounds the floor."""
+    known = study.column("least_source_loss") if "least_source_loss" in study.frame else source_loss
+    return anchors(source_loss, loss, float(np.min(known)))
 
 
 def anchors(source_loss: np.ndarray, loss: np.ndarray, least: float) -> dict[str, np.ndarray]:
