@@ -44,6 +44,9 @@ def pair(
     run: Annotated[
         list[str] | None, typer.Option("--target-run", help="Run to forecast, by name; it is not fitted. Repeatable.")
     ] = None,
+    law: Annotated[
+        str, typer.Option(help="Law: shifted_power_law; or bent_power_law, for the losses of tasks that get steeper.")
+    ] = "shifted_power_law",
     columns: Columns = None,
     where: Where = None,
     drop_missing: DropMissing = False,
@@ -62,18 +65,17 @@ def pair(
     import pandas as pd
 
     from bayes_scaling.cli.arguments import open_study
-    from bayes_scaling.cli.pairings import Aim, read_pairings
+    from bayes_scaling.cli.pairings import Aim, law_of_losses, read_pairings
     from bayes_scaling.cli.priors import with_priors
     from bayes_scaling.data import load_study
     from bayes_scaling.errors import StudyError
     from bayes_scaling.files import check_writable
     from bayes_scaling.forecasts.predict import forecast
     from bayes_scaling.inference.batch import fit_many
-    from bayes_scaling.models import ShiftedPowerLaw
     from bayes_scaling.reporting.pairs import pair_rows, print_pairs, write_pairs
     from bayes_scaling.reporting.screen import print_remarks, status
 
-    law = with_priors(ShiftedPowerLaw(), prior)
+    chosen = with_priors(law_of_losses(law), prior)
     aim = Aim.read(value or (), run or ())
     if full:
         table = load_study(study, full=True)
@@ -86,7 +88,7 @@ def pair(
     with status(quiet) as say:
         say(f"Fitting {len(pairings)} pairs of losses ...")
         studies = [pairing.study for pairing, _ in pairings]
-        batch = fit_many(law, studies, seed=seed, draws=draws, chains=chains, adapt=adapt or None, progress=False)
+        batch = fit_many(chosen, studies, seed=seed, draws=draws, chains=chains, adapt=adapt or None, progress=False)
         blocks = []
         for (pairing, aims), member in zip(pairings, batch, strict=True):
             if member.posterior is None:

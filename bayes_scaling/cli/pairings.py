@@ -9,12 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, TargetError, listed, suggest
+from bayes_scaling.errors import LawError, StudyError, TargetError, listed, suggest
+from bayes_scaling.law.base import Law
+from bayes_scaling.models import LAWS
+from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.study.pairing import Pairing, choose, pair
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import number_of
 
-__all__ = ["Aim", "read_pairings"]
+__all__ = ["Aim", "law_of_losses", "read_pairings"]
 
 ALL, SAME = "all", "same"  # sets of a pair
 
@@ -109,6 +112,29 @@ class Aim:
         if count < 4:
             raise StudyError(f"Only {count} pairs are left to fit without {listed(self.runs)}; at least 4 are needed.")
         return dataclasses.replace(pairing, study=fitted, paired=count, targets=len(rows)), pd.DataFrame(rows)
+
+
+def law_of_losses(name: str) -> Law:
+    """Return the law of ``--law``, one that reads a loss and nothing else.
+
+    Raises
+    ------
+    LawError
+        There is no such law, or it reads other columns.
+
+    Examples
+    --------
+    >>> law_of_losses("bent_power_law").name
+    'BentPowerLaw'
+    """
+    if not _reads_a_loss(law := law_by_name(name)):
+        known = [other for other in LAWS if _reads_a_loss(law_by_name(other))]
+        raise LawError(f"--law {name!r} does not forecast a loss from another; give {' or '.join(known)}.")
+    return law
+
+
+def _reads_a_loss(law: Law) -> bool:
+    return law.outcome == "loss" and law.run_inputs == ("source_loss",)
 
 
 def read_pairings(

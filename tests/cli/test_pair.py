@@ -76,3 +76,18 @@ def test_a_run_is_forecast_by_its_name_and_not_fitted(two_losses, tmp_path, caps
 def test_a_prior_of_no_parameter_is_refused_before_the_fit(two_losses, capsys):
     said = refused(capsys, "pair", two_losses, "--from", "loss_a", "--to", "loss_b", "--target", "2", "--prior", "x=1")
     assert "--prior 'x=1' is of no parameter of ShiftedPowerLaw" in said
+
+
+def test_a_law_that_bends_is_one_option_away(two_losses, tmp_path):
+    options = ["--from", "loss_a", "--to", "loss_b", "--target-run", "r9", "--draws", DRAWS, "--allow-unconverged"]
+    medians = []
+    for law in ("shifted_power_law", "bent_power_law"):
+        assert call("pair", two_losses, *options, "--law", law, "--json", tmp_path / "one.json", "--quiet") == 0
+        medians.append(json.loads((tmp_path / "one.json").read_text())["rows"][0]["median"])
+    assert medians[0] != medians[1]
+    assert medians[0] == pytest.approx(medians[1], rel=0.05)
+
+
+def test_a_law_of_other_columns_is_refused(two_losses, capsys):
+    said = refused(capsys, "pair", two_losses, "--from", "loss_a", "--to", "loss_b", "--target", "2", "--law", "kaplan")
+    assert "give shifted_power_law or bent_power_law" in said or "give bent_power_law or shifted_power_law" in said
