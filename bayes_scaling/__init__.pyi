@@ -8,6 +8,8 @@ from .decisions.ladder_design import LadderPlans as LadderPlans
 from .decisions.ladder_design import plan_ladders as plan_ladders
 from .decisions.lifetime import Lifetime as Lifetime
 from .decisions.lifetime import cheapest as cheapest
+from .decisions.mixed_surface import MixedSurface as MixedSurface
+from .decisions.mixed_surface import mixed_surface as mixed_surface
 from .decisions.next_runs import NextRuns as NextRuns
 from .decisions.next_runs import next_runs as next_runs
 from .decisions.reach import Reach as Reach
@@ -61,6 +63,7 @@ from .law.fields import prior as prior
 from .law.priors import LogitNormal as LogitNormal
 from .law.priors import LogStudentT as LogStudentT
 from .law.priors import Prior as Prior
+from .models.recommended import fit_runs as fit_runs
 from .models.recommended import forecast_runs as forecast_runs
 from .problems import Problem as Problem
 from .problems import Problems as Problems

@@ -12,9 +12,9 @@ against the largest budget, 4.84e19, which is 23 and 11 times as far; the target
     to count parameters, in the same backtests; their discrepancy is learnt from these cuts by
     :func:`bayes_scaling.learn_discrepancy`.
 
-This is the second rule for pairs.  By the first, the shifted power law alone had the smallest discrepancy with which 50
-and 90 % intervals of the backtest from the larger cut held what they say.  Its targets had been scored: downstream losses
-were forecast too high, and test-to-held-out intervals held 74 %, for the rule had chosen no discrepancy at all.
+This is the second rule for pairs.  By the first, the shifted power law alone had the smallest discrepancy with which
+50 and 90 % intervals of the backtest from the larger cut held what they say.  Its targets had been scored: downstream
+losses were forecast too high, and test-to-held-out intervals held 74 %, for the rule had chosen no discrepancy at all.
 The bent law, the farther cut and the prior were then chosen for what the backtests show (every downstream loss too high
 by 4 % at the farther cut with the shifted law, .5 % with the bent one), and scored once.
 

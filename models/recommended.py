@@ -9,7 +9,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from bayes_scaling.errors import StudyError
-from bayes_scaling.evaluation.averaging import AveragedForecast, average_laws
+from bayes_scaling.evaluation.averaging import AveragedFit, AveragedForecast, average_laws, fit_laws
 from bayes_scaling.models.population import POPULATION, Population
 from bayes_scaling.models.superset import Superset
 from bayes_scaling.models.superset_in_compute import SupersetInCompute
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["candidates", "forecast_runs", "variants"]
+__all__ = ["candidates", "fit_runs", "forecast_runs", "variants"]
 
 ONE = dist.LogNormal(0.0, 0.05)  # the coupling of Chinchilla and of Kaplan; a spread, so that all share a program
 WIDER = 2.0  # times the spread that exponents have over collections
@@ -165,3 +165,38 @@ def forecast_runs(
         say=say,
         **options,
     )
+
+
+def fit_runs(
+    study: Study,
+    *,
+    seed: int,
+    laws: Mapping[str, Law] | None = None,
+    say: Callable[[str], object] = lambda words: None,
+    **options: Any,
+) -> AveragedFit:
+    """Fit the laws that :func:`forecast_runs` averages, without a target: what decisions of several laws rest on.
+
+    Parameters
+    ----------
+    study, seed, laws, say, **options
+        As for :func:`bayes_scaling.forecast_runs`.
+
+    Returns
+    -------
+    AveragedFit
+        The fits, with the weights of their laws and the backtests these rest on.
+
+    Raises
+    ------
+    LawError, StudyError
+        A law cannot be fitted to the study.
+
+    Examples
+    --------
+    >>> fits = bs.fit_runs(study, seed=0)  # doctest: +SKIP
+    >>> bs.allocate(bs.mixed_surface(fits.posteriors, fits.weights, seed=0), 1e24).table()  # doctest: +SKIP
+    """
+    chosen = candidates(study) if laws is None else laws
+    own_cuts, sharpness = POPULATION.own_cuts, POPULATION.sharpness
+    return fit_laws(chosen, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness, say=say, **options)

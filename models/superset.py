@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -117,6 +118,7 @@ class Superset(Law):
     )
 
     rests_on_priors = True
+    absent: ClassVar = {"steps": math.inf}
     equation = r"L = (1 + p (1000 / S)^2) (E + (A N^{-\alpha_N / g} + B D^{-\alpha_D / g})^g)"
 
     def mean(self, N, D, steps, N0, D0, *, E, reducible, split, alpha_N, alpha_D, coupling, penalty):  # noqa: D102
@@ -173,7 +175,7 @@ class Superset(Law):
 
     def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Evaluate ``mean``; runs without steps are long ones."""
-        return super().at({"steps": jnp.inf, **runs}, parameters)
+        return super().at({**self.absent, **runs}, parameters)
 
     columns = {"N": "n_params", "D": "tokens"}
 

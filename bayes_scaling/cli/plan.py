@@ -49,7 +49,10 @@ def plan(
     target: Annotated[
         str | None, typer.Option(help="Run to forecast, N=7e9,D=4e12; with --against also C=1e24.")
     ] = None,
-    law: Annotated[str | None, typer.Option(help="Law to fit; by default what the columns call for.")] = None,
+    law: Annotated[
+        str | None,
+        typer.Option(help="Law to fit, or 'average', as a forecast has it; by default what the columns call for."),
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Task to decide by, where the study has several.")] = None,
     columns: Columns = None,
     where: Where = None,
@@ -70,10 +73,21 @@ def plan(
     """Decide: split a budget, cost a target, choose the next run, size a ladder, or compare two recipes."""
     from bayes_scaling.cli.against import Against
     from bayes_scaling.cli.arguments import open_study
-    from bayes_scaling.cli.planning import caveats, doubts, open_planned, planned, read_question, surface_of, with_rival
+    from bayes_scaling.cli.planning import (
+        caveats,
+        doubts,
+        laws_to_average,
+        open_planned,
+        planned,
+        read_question,
+        surface_of,
+        with_rival,
+    )
     from bayes_scaling.cli.questions import Ladder
     from bayes_scaling.files import check_writable
     from bayes_scaling.inference.fit import check_size, fit
+    from bayes_scaling.models.defaults import AVERAGE
+    from bayes_scaling.models.recommended import fit_runs
     from bayes_scaling.problems import Problems
     from bayes_scaling.reporting.plan import Plan, print_plan, write_plan_file, write_plan_folder
     from bayes_scaling.reporting.screen import output, print_remarks, status
@@ -88,6 +102,7 @@ def plan(
         against=other,
     )  # fmt: skip
     table, name, chosen = planned(table, question, law, task, prior)
+    mixed = laws_to_average(question, table, name, law, prior)
     question = with_rival(question, name, task, prior)
     rule = FlopRule.of(flops, table)
     question.check(chosen, table, rule)
@@ -98,15 +113,19 @@ def plan(
 
     how: dict[str, Any] = {"seed": seed, "draws": draws, "chains": chains} | ({"adapt": True} if adapt else {})
     started = time.perf_counter()
-    posterior = rival = None
+    posterior = rival = average = None
     with status(quiet) as say:
         if table is None:
             assert isinstance(question, Ladder)
             say(f"Simulating {question.families} families from the priors of {chosen.name} ...")
             answer = question.simulate(chosen, rule)
         else:
-            say(f"Fitting {chosen.name} to {table.name} ...")
-            posterior = fit(chosen, table, **how)
+            if mixed:
+                average = fit_runs(table, laws=mixed, say=say, **how)
+                posterior = average.heaviest
+            else:
+                say(f"Fitting {chosen.name} to {table.name} ...")
+                posterior = fit(chosen, table, **how)
             posterior.require_converged(allow_unconverged, override=OVERRIDE)
             if isinstance(question, Against):
                 say(f"Fitting {chosen.name} to {question.other.name} ...")
@@ -115,15 +134,16 @@ def plan(
                 assert rival is not None
                 rival.require_converged(allow_unconverged, override=OVERRIDE)
             say("Deciding ...")
-            answer = question.answer(surface_of(question, posterior, rule, task=task, exact=exact))
-            answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None))
+            surface = surface_of(question, average or posterior, rule, task=task, exact=exact, seed=seed)
+            answer = question.answer(surface)
+            answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None, average=average))
         speaking = doubts(posterior, answer, rival) if posterior is not None else Problems()
         convention = "as in the study" if "C" in chosen.run_inputs else rule.name
         seconds = time.perf_counter() - started
         found = Plan(
             question.name,
             table.name if table else "",
-            name,
+            AVERAGE if average else name,
             convention,
             seed,
             seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from bayes_scaling.cli.against import Against
 from bayes_scaling.cli.arguments import (
+    averages,
     choose_laws,
     choose_tasks,
     open_study,
@@ -19,12 +21,16 @@ from bayes_scaling.cli.arguments import (
 )
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
+from bayes_scaling.decisions.inputs import scale_columns
+from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
-from bayes_scaling.errors import DecisionError, StudyError, TargetError
+from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
+from bayes_scaling.evaluation.averaging import AveragedFit
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
-from bayes_scaling.models.defaults import law_by_name
+from bayes_scaling.models.defaults import AVERAGE, law_by_name
+from bayes_scaling.models.recommended import candidates
 from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.plan import Answer
 from bayes_scaling.study.design import design_check
@@ -32,7 +38,16 @@ from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
 from bayes_scaling.study.reading import read_table, under_our_names
 from bayes_scaling.study.study import Study
 
-__all__ = ["caveats", "doubts", "open_planned", "planned", "read_question", "surface_of", "with_rival"]
+__all__ = [
+    "caveats",
+    "doubts",
+    "laws_to_average",
+    "open_planned",
+    "planned",
+    "read_question",
+    "surface_of",
+    "with_rival",
+]
 
 
 def read_question(
@@ -117,7 +132,7 @@ def planned(
             raise StudyError("No study is given to decide by; give its name or a file of runs.")
         name = law or "chinchilla"
         return None, name, with_priors(law_by_name(name), priors)
-    name, laws = choose_laws(table, law, priors)
+    name, laws = choose_laws(table, None if law == AVERAGE else law, priors)
     chosen = laws[0]
     if "C" in chosen.run_inputs and "flops" not in table.frame and {"n_params", "tokens"} <= set(table.frame.columns):
         table = dataclasses.replace(table, frame=with_flops(table.frame, SIX_N_D))
@@ -125,6 +140,34 @@ def planned(
     if len(table.tasks) > 1 and task is None:
         raise StudyError(f"Study {table.name!r} has {len(table.tasks)} tasks to decide by; choose one with --task.")
     return table, name, chosen
+
+
+def laws_to_average(
+    question: Question, table: Study | None, name: str, law: str | None, priors: Sequence[str] | None = None
+) -> dict[str, Law]:
+    """Return the laws that ``--law average`` mixes, by name; none where it is not asked for.
+
+    Raises
+    ------
+    LawError
+        The question is asked of one law, or no law of the average speaks of parameters and tokens.
+    """
+    if law != AVERAGE:
+        return {}
+    if table is None or not isinstance(question, (Split, Cost)):
+        raise LawError(f"--law {AVERAGE} answers --budget and --reach; name one law for --{question.name}.")
+    averages(name, law, priors)
+    found = {}
+    for label, one in candidates(table).items():
+        with contextlib.suppress(LawError):
+            scale_columns(one)
+            found[label] = one
+    if not found:
+        raise LawError(
+            f"The laws that --law {AVERAGE} mixes for {table.name!r} make their size of FLOPs; name one law, such as "
+            "chinchilla."
+        )
+    return found
 
 
 def with_rival(question: Question, name: str, task: str | None, priors: Sequence[str] | None) -> Question:
@@ -136,13 +179,19 @@ def with_rival(question: Question, name: str, task: str | None, priors: Sequence
     return dataclasses.replace(question, other=other, law=law)
 
 
-def surface_of(question: Question, posterior: Posterior, rule: FlopRule, *, task: str | None, exact: bool) -> Surface:
-    """Return the surface the question is answered on; the fit has been checked."""
-    quantity = question.quantity if isinstance(question, Cost) else None
-    series = task if posterior.law.by_task else None
-    return Surface.of(
-        posterior, flops=rule, quantity=quantity, series=series, discrepancy=not exact, allow_unconverged=True
-    )
+def surface_of(
+    question: Question, fitted: Posterior | AveragedFit, rule: FlopRule, *, task: str | None, exact: bool, seed: int = 0
+) -> Surface:
+    """Return the surface the question is answered on; the fits have been checked."""
+    options: dict[str, Any] = {
+        "flops": rule,
+        "quantity": question.quantity if isinstance(question, Cost) else None,
+        "discrepancy": not exact,
+        "allow_unconverged": True,
+    }
+    if isinstance(fitted, AveragedFit):
+        return mixed_surface(fitted.posteriors, fitted.weights, seed=seed, **options)
+    return Surface.of(fitted, series=task if fitted.law.by_task else None, **options)
 
 
 def doubts(posterior: Posterior, answer: Answer, rival: Posterior | None = None) -> Problems:
@@ -161,9 +210,12 @@ def doubts(posterior: Posterior, answer: Answer, rival: Posterior | None = None)
     return Problems((*design, *diagnose(posterior))).ranked()
 
 
-def caveats(posterior: Posterior, rule: FlopRule, *, law_named: bool) -> list[str]:
-    """Return what the reader must know: FLOPs that the rule and the study count differently, routes left out."""
+def caveats(posterior: Posterior, rule: FlopRule, *, law_named: bool, average: AveragedFit | None = None) -> list[str]:
+    """Return what the reader must know: laws mixed, FLOPs that rule and study count differently, routes left out."""
     said = []
+    if average is not None:
+        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in average.weights.items())
+        said.append(f"Laws by weight: {shares}; the interval holds what they disagree about.")
     gap, law = rule.disagreement(posterior.study), posterior.law
     if gap > SAME_CONVENTION and "C" not in law.run_inputs:
         said.append(

@@ -133,7 +133,7 @@ def next_runs(
     Raises
     ------
     DecisionError
-        There are no candidates, a column is missing or not positive, or none is affordable.
+        There are no candidates, a column is missing or not positive, none is affordable, or several laws are mixed.
     TargetError
         The target lacks an input of the law.
 
@@ -143,6 +143,8 @@ def next_runs(
        section 4: the reduction of the predictive variance at a point of interest.
     """
     surface = as_surface(source)
+    if surface.several:
+        raise DecisionError("What a run teaches is asked of one law, and several are mixed; give the posterior of one.")
     frame = read_candidates(surface.posterior.law, surface.rule, candidates, surface.posterior.study.names)
     aim = read_targets(surface.posterior.law, surface.posterior.study, {**surface.given, **target}).frame
     prospects = _Prospects(surface, frame, aim)

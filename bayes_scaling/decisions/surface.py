@@ -113,7 +113,7 @@ class Surface:
         """
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
-        given = dict(given or {})
+        given = {**law.absent, **(given or {})}
         for name in law.run_inputs:
             if name not in SCALE and name not in given:
                 raise LawError(f"{law.name} also reads {name!r}; give its value, as in given={{{name!r}: 1.0}}.")
@@ -144,6 +144,11 @@ class Surface:
 
     def __len__(self) -> int:
         return len(next(iter(self.latent.values())))
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one law is mixed."""
+        return False
 
     def take(self, order: np.ndarray) -> Surface:
         """Return the surface of some draws, or of all in another order; the slope errors keep their places."""

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
 __all__ = [
+    "AveragedFit",
     "AveragedForecast",
     "Weighing",
     "average_laws",
     "cut_scores",
+    "fit_laws",
     "law_weights",
     "slope_weights",
     "slopes_after",
@@ -67,8 +69,8 @@ class Weighing:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AveragedForecast(Forecast):
-    """A forecast by several laws, each with its weight.
+class AveragedFit:
+    """Several laws fitted to one study, each with its weight.
 
     Attributes
     ----------
@@ -80,6 +82,27 @@ class AveragedForecast(Forecast):
         The fits, by the name of their law.
     left_out : tuple of str
         Laws of weight whose chains did not converge, so that their weight went to the others.
+    """
+
+    weights: pd.Series
+    backtests: pd.DataFrame
+    posteriors: Mapping[str, Posterior]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def heaviest(self) -> Posterior:
+        """The fit of the law of most weight."""
+        return self.posteriors[str(self.weights.idxmax())]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AveragedForecast(Forecast):
+    """A forecast by several laws, each with its weight.
+
+    Attributes
+    ----------
+    weights, backtests, posteriors, left_out
+        The fits behind it, as in :class:`AveragedFit`.
     """
 
     weights: pd.Series = dataclasses.field(default_factory=lambda: pd.Series(dtype=float))
@@ -171,7 +194,50 @@ def average_laws(
     LawError, StudyError, TargetError
         As :func:`weigh` and :func:`bayes_scaling.forecast` say.
     """
-    laws = _that_can_read(laws, study.training, targets)
+    found = fit_laws(
+        _that_can_read(laws, study.training, targets),
+        study,
+        seed=seed,
+        own_cuts=own_cuts,
+        sharpness=sharpness,
+        say=say,
+        **options,
+    )
+    forecasts = [forecast(one, targets, allow_unconverged=allow_unconverged) for one in found.posteriors.values()]
+    mixed = average(forecasts, list(found.weights), seed=seed)
+    own = {f.name: getattr(mixed, f.name) for f in dataclasses.fields(Forecast)}
+    return AveragedForecast(**own, **{f.name: getattr(found, f.name) for f in dataclasses.fields(found)})
+
+
+def fit_laws(
+    laws: Mapping[str, Law],
+    study: Study,
+    *,
+    seed: int,
+    own_cuts: float,
+    sharpness: float,
+    say: Callable[[str], object] = lambda words: None,
+    **options: Any,
+) -> AveragedFit:
+    """Weigh laws by their backtests and fit those of weight.
+
+    A law whose chains did not converge leaves its weight to those whose did; where none did, all are returned as they
+    are.
+
+    Parameters
+    ----------
+    laws, study, seed, own_cuts, sharpness
+        As for :func:`weigh`.
+    say : callable
+        Told what is being done, in words.
+    **options
+        As for :func:`bayes_scaling.fit`.
+
+    Raises
+    ------
+    LawError, StudyError
+        As :func:`weigh` says.
+    """
     say(f"Weighing {len(laws)} laws by backtests on {study.name!r} ...")
     weighing = weigh(laws, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness)
     kept = weighing.weights[weighing.weights >= LEAST]
@@ -179,18 +245,11 @@ def average_laws(
     for i, name in enumerate(kept.index, start=1):
         say(f"Fitting {name} ({i} of {len(kept)}) to {study.name!r}, {len(study.training.runs)} runs ...")
         posteriors[name] = fit(weighing.laws[name], study, seed=seed, **options)
-    # A law whose chains did not converge leaves its weight to those whose did; where none did, it is refused.
     converged = {name: one for name, one in posteriors.items() if one.diagnostics.converged}
     left_out = tuple(name for name in posteriors if name not in converged) if converged else ()
     posteriors = converged or posteriors
     kept = kept[list(posteriors)]
-    forecasts = [forecast(one, targets, allow_unconverged=allow_unconverged) for one in posteriors.values()]
-    mixed = average(forecasts, list(kept), seed=seed)
-    own = {f.name: getattr(mixed, f.name) for f in dataclasses.fields(Forecast)}
-    weights = kept / kept.sum()
-    return AveragedForecast(
-        **own, weights=weights, backtests=weighing.backtests, posteriors=posteriors, left_out=left_out
-    )
+    return AveragedFit(kept / kept.sum(), weighing.backtests, posteriors, left_out)
 
 
 def cut_scores(densities: Sequence[np.ndarray], moments: tuple[float, float]) -> list[np.ndarray]:

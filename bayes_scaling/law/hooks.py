@@ -34,6 +34,8 @@ class Hooks:
     equation: ClassVar[str] = ""
     indicators: ClassVar[tuple[str, ...]] = ()
     """Inputs that may be zero: pre-trained or not, pre-training data, shares of a mixture."""
+    absent: ClassVar[Mapping[str, float]] = {}
+    """Inputs that runs may lack, each with the value that stands for it."""
     signed: ClassVar[tuple[str, ...]] = ()
     """Inputs and outcomes that may be of any sign; an outcome among them has a ``likelihood`` of additive noise."""
     noise: ClassVar[tuple[str, ...]] = ("sigma",)

@@ -19,7 +19,8 @@ WHOLE = {
     "pair": [
         "loss_to_loss", "--from", "fineweb:train_loss", "--to", "same:hellaswag_ce", "--sets", "corpus", "--by", "a",
         "--full", "--map", "loss=val", "--unit", "nats",
-        "--law", "bent_power_law", "--prior", "sigma=0.01", "--adapt", "--chains", "2", "--where", "a > 1", "--target-run", "r9",
+        "--law", "bent_power_law",
+        "--prior", "sigma=0.01", "--adapt", "--chains", "2", "--where", "a > 1", "--target-run", "r9",
         "--out", "out", "--seed", "7", "--draws", "200", "--quiet",
     ],
     "plan": [

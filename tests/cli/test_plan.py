@@ -37,6 +37,15 @@ def test_a_budget_end_to_end(csv, tmp_path, capsys):
     assert pd.read_csv(out / "plan.csv")["median"][0] == pytest.approx(document["tables"]["plan"][0]["median"])
 
 
+@pytest.mark.slow
+def test_an_average_of_laws_decides_too(csv, tmp_path, capsys):
+    file = tmp_path / "plan.json"
+    assert call(*short("plan", csv, *MAP, "--budget", "1e23", "--law", "average", "--json", file)) == 0
+    assert "Laws by weight: " in " ".join(capsys.readouterr().out.split())
+    document = json.loads(file.read_text())
+    assert document["law"] == "average" and document["tables"]["plan"][0]["median"] > 1e9
+
+
 def test_a_target_end_to_end(csv, tmp_path, capsys):
     file = tmp_path / "plan.json"
     command = short("plan", csv, *MAP, "--reach", "loss=2.2", "--prob", "0.8", "--serve", "1e12", "--json", file)

@@ -7,9 +7,18 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.cli.planning import caveats, doubts, open_planned, planned, read_question, surface_of
+from bayes_scaling.cli.planning import (
+    caveats,
+    doubts,
+    laws_to_average,
+    open_planned,
+    planned,
+    read_question,
+    surface_of,
+)
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split
 from bayes_scaling.decisions import ladder_design, next_runs
+from bayes_scaling.evaluation.averaging import AveragedFit
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.study.flops import FlopRule, six_n_d
 from tests import worlds
@@ -139,6 +148,29 @@ def test_the_surface_is_of_the_outcome_and_the_task_asked_for():
     assert (found.quantity, found.series_index, found.discrepancy) == ("accuracy", (1,), False)
     plain = surface_of(asked(budget="1e21"), worlds.chinchilla(count=20), six_n_d, task="two", exact=False)
     assert (plain.quantity, plain.series_index, plain.discrepancy) == ("loss", (), True)
+
+
+def test_several_laws_are_mixed_and_named_with_their_weights():
+    fits = {"one": worlds.chinchilla(count=40), "other": worlds.chinchilla(count=40, seed=1)}
+    average = AveragedFit(pd.Series({"one": 0.75, "other": 0.25}), pd.DataFrame(), fits)
+    found = surface_of(asked(reach="loss=2.1"), average, six_n_d, task=None, exact=True)
+    assert np.bincount(found.part).tolist() == [30, 10] and not found.discrepancy
+    (said,) = caveats(average.heaviest, six_n_d, law_named=True, average=average)
+    assert said.startswith("Laws by weight: one 75 %, other 25 %;")
+
+
+def test_the_average_is_of_laws_in_parameters_and_tokens():
+    table = bs.Study.from_frame(worlds.GRID.assign(loss=3.0))
+    assert laws_to_average(asked(budget="1e21"), table, "chinchilla", "kaplan") == {}
+    found = laws_to_average(asked(budget="1e21"), table, "chinchilla", "average")
+    assert "superset" in found and all({"N", "D"} <= set(law.run_inputs) for law in found.values())
+    with pytest.raises(bs.LawError, match="--law average answers --budget and --reach; name one law for --next"):
+        laws_to_average(Next(CANDIDATES, {}, 1, None), table, "chinchilla", "average")
+    with pytest.raises(bs.LawError, match="--prior speaks of one law"):
+        laws_to_average(asked(budget="1e21"), table, "chinchilla", "average", ["E=1.7"])
+    compute = bs.Study.from_frame({"loss": [4.0, 3.5, 3.2], "flops": [1e18, 1e19, 1e20]})
+    with pytest.raises(bs.LawError, match="make their size of FLOPs; name one law"):
+        laws_to_average(asked(reach="loss=2.1"), compute, "power_law", "average")
 
 
 def test_a_reader_is_told_of_other_flops_and_of_the_route():

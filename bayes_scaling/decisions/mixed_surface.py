@@ -1,0 +1,169 @@
+"""The expected outcome by several laws at once: decisions that carry what the laws disagree about."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_scaling.decisions.surface import Surface
+from bayes_scaling.errors import DecisionError, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayes_scaling.inference.posterior import Posterior
+
+__all__ = ["MixedSurface", "mixed_surface"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MixedSurface(Surface):
+    """The surfaces of several laws, as many draws of each as its weight says; :func:`.mixed_surface` makes one.
+
+    What a surface knows of its law (``posterior``, and what is read off it) is that of the law of most weight.
+
+    Attributes
+    ----------
+    parts : tuple of Surface
+        The surface of each law.
+    part, place : array of int, shape (sample,)
+        Which part each draw comes from, and its place there.
+    """
+
+    parts: tuple[Surface, ...] = ()
+    part: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
+    place: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one law is mixed."""
+        return len(self.parts) > 1
+
+    def take(self, order: np.ndarray) -> MixedSurface:
+        """Return the surface of some draws, or of all in another order, each with its own slope error."""
+        return dataclasses.replace(self, part=self.part[order], place=self.place[order])
+
+    def at(
+        self,
+        N: Any = None,
+        D: Any = None,
+        C: Any = None,
+        *,
+        exact: bool = False,
+        fitted: Mapping[str, np.ndarray] | None = None,
+        given: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Return the expected outcome of every draw by its own law, shape (sample, point); as :meth:`.Surface.at`."""
+        blocks: dict[int, np.ndarray] = {}
+        for number, own in self._own():
+            scale = (_rows(values, own, len(self)) for values in (N, D, C))
+            further = {n: _rows(v, own, len(self)) for n, v in {**self.given, **(given or {})}.items()}
+            blocks[number] = self._of(number, own).at(*scale, exact=exact, fitted=fitted, given=further)
+        found = np.empty((len(self), next(iter(blocks.values())).shape[1]))
+        for number, own in self._own():
+            found[own] = blocks[number]
+        return found
+
+    def noise(self, **scale: np.ndarray) -> np.ndarray:
+        """Return the variance of single runs around their expected outcome, averaged over draws, shape (point,)."""
+        return np.sum([self._of(i, own).noise(**scale) * own.mean() for i, own in self._own()], axis=0)
+
+    def _own(self) -> list[tuple[int, np.ndarray]]:
+        """Return each part that is drawn from, with a mask of its draws."""
+        return [(number, self.part == number) for number in np.unique(self.part)]
+
+    def _of(self, number: int, own: np.ndarray) -> Surface:
+        part, place = self.parts[number], self.place[own]
+        latent = {name: value[place] for name, value in part.latent.items()}
+        return dataclasses.replace(part, latent=latent, keys=part.keys[place], given={**part.given, **self.given})
+
+
+def mixed_surface(
+    posteriors: Mapping[str, Posterior] | Sequence[Posterior],
+    weights: pd.Series | Mapping[str, float] | Sequence[float] | None = None,
+    *,
+    seed: int,
+    **options: Any,
+) -> MixedSurface:
+    """Return one surface of several laws fitted to the same runs, to decide on: allocation, regret, reach and more.
+
+    Laws that forecast alike may want different models, so that a decision by one of them is surer than it should be.
+    Each draw of the mixture is a draw of one law, with its error of the slope.
+
+    Parameters
+    ----------
+    posteriors : mapping of str to Posterior, or sequence of Posterior
+        Converged fits, such as ``posteriors`` of :func:`bayes_scaling.forecast_runs`.
+    weights : Series, mapping or sequence, optional
+        Weight of each, such as ``weights`` of the same; equal by default.
+    seed : int
+        Seed of the choice of draws.
+    **options
+        As for :meth:`.Surface.of`: ``flops``, ``quantity``, ``discrepancy``, ``given``, ``allow_unconverged``.
+
+    Raises
+    ------
+    DecisionError
+        There is no fit, a weight is missing or negative, or the laws do not read the same inputs of scale or forecast
+        different outcomes.
+    ConvergenceError, LawError, TargetError
+        As for :meth:`.Surface.of`.
+
+    References
+    ----------
+    .. [1] Hoeting et al. 1999, "Bayesian Model Averaging: A Tutorial", Statistical Science 14, equation 1.
+
+    Examples
+    --------
+    >>> import bayes_scaling as bs
+    >>> forecast = bs.forecast_runs(study, {"N": 7e9, "D": 4e12}, seed=0)  # doctest: +SKIP
+    >>> surface = bs.mixed_surface(forecast.posteriors, forecast.weights, seed=0)  # doctest: +SKIP
+    >>> bs.allocate(surface, [1e22, 1e24]).table()  # doctest: +SKIP
+    """
+    named = dict(posteriors) if isinstance(posteriors, Mapping) else dict(enumerate(posteriors))
+    if not named:
+        raise DecisionError("There is no fit to mix; give a list of what bs.fit returns.")
+    share = _shares(named, weights)
+    parts = tuple(Surface.of(posterior, **options) for posterior in named.values())
+    heaviest = parts[int(np.argmax(share))]
+    for part in parts:
+        if (part.quantity, part.by_compute) != (heaviest.quantity, heaviest.by_compute):
+            laws = listed({p.posterior.law.name for p in parts})
+            raise DecisionError(f"{laws} differ in what they read or forecast; mix laws of one outcome and one scale.")
+    size = min(map(len, parts))
+    counts = np.floor(share * size).astype(int)
+    counts[np.argmax(share)] += size - counts.sum()
+    rng = np.random.default_rng(seed)
+    number = np.repeat(np.arange(len(parts)), counts)
+    place = np.concatenate([rng.choice(len(p), c, replace=False) for p, c in zip(parts, counts, strict=True)])
+    shuffled = rng.permutation(size)
+    own = {field.name: getattr(heaviest, field.name) for field in dataclasses.fields(Surface)}
+    return MixedSurface(**own, parts=parts, part=number[shuffled], place=place[shuffled])
+
+
+def _shares(named: Mapping[Any, Any], weights: Any) -> np.ndarray:
+    """Return the share of each fit."""
+    if weights is None:
+        return np.full(len(named), 1 / len(named))
+    by_name = dict(weights.items()) if hasattr(weights, "items") else dict(enumerate(weights))
+    names = list(named) if hasattr(weights, "items") else list(range(len(named)))
+    if set(names) != set(by_name):
+        given, needed = listed(map(str, by_name)), listed(map(str, names))
+        raise DecisionError(f"The weights are of {given}, and the fits of {needed}; give each fit one weight.")
+    share = np.array([float(by_name[name]) for name in names])
+    if not (np.isfinite(share).all() and (share >= 0).all() and share.sum() > 0):
+        raise DecisionError(f"The weights are {share.tolist()}; give numbers of at least 0, one of them above.")
+    return share / share.sum()
+
+
+def _rows(values: Any, own: np.ndarray, size: int) -> Any:
+    """Return the rows of those draws, where values have one for each draw; other values as they are."""
+    if values is None or np.ndim(values) < 2 or len(values) != size:
+        return values
+    return np.asarray(values)[own]

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.errors import DecisionError
+from tests.worlds import by_compute, chinchilla
+
+POINTS = np.array([1e9, 7e9]), np.array([2e10, 4e12])
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return {"small": chinchilla(count=60, seed=0), "large": chinchilla(count=60, seed=1)}
+
+
+@pytest.fixture(scope="module")
+def mixed(fits):
+    return bs.mixed_surface(fits, {"small": 1.0, "large": 3.0}, seed=0)
+
+
+def test_each_draw_is_one_of_its_law_with_its_own_slope_error(fits, mixed):
+    whole = [bs.Surface.of(fit).at(*POINTS) for fit in fits.values()]
+    expected = np.array([whole[part][place] for part, place in zip(mixed.part, mixed.place, strict=True)])
+    np.testing.assert_allclose(mixed.at(*POINTS), expected, rtol=1e-9)
+
+
+def test_laws_are_drawn_by_their_weights_and_no_draw_twice(mixed):
+    assert len(mixed) == 60
+    assert np.bincount(mixed.part).tolist() == [15, 45]
+    assert len(set(zip(mixed.part, mixed.place, strict=True))) == 60
+
+
+def test_points_of_each_draw_reach_that_draw(mixed):
+    own = np.linspace(1e9, 9e9, len(mixed))[:, None]
+    each = [mixed.at(row, np.array([4e12]))[i, 0] for i, row in enumerate(own)]
+    np.testing.assert_allclose(mixed.at(own, np.array([4e12]))[:, 0], each, rtol=1e-9)
+
+
+def test_some_draws_are_those_draws(mixed):
+    order = np.array([5, 3, 50])
+    np.testing.assert_allclose(mixed.take(order).at(*POINTS), mixed.at(*POINTS)[order], rtol=1e-9)
+
+
+def test_an_allocation_is_that_of_each_draws_own_law(fits, mixed):
+    alone = {i: bs.allocate(fit, [1e21, 1e23]).N for i, fit in enumerate(fits.values())}
+    expected = np.array([alone[part][place] for part, place in zip(mixed.part, mixed.place, strict=True)])
+    np.testing.assert_allclose(bs.allocate(mixed, [1e21, 1e23]).N, expected, rtol=1e-3)
+
+
+def test_disagreement_between_laws_widens_a_decision():
+    one, other = chinchilla(alpha_N=0.28, alpha_D=0.36), chinchilla(alpha_N=0.36, alpha_D=0.28)
+    widths = [np.ptp(np.quantile(np.log(bs.allocate(s, 1e24).N), [0.05, 0.95]))
+              for s in (one, other, bs.mixed_surface([one, other], seed=0))]  # fmt: skip
+    assert widths[2] > 2 * max(widths[:2])
+
+
+def test_regret_and_reach_are_decided_on_it(mixed):
+    assert bs.regret(mixed, 1e23, [1e9, 1e10]).table()["median"].notna().all()
+    assert (bs.reach(mixed, 2.3).flops > 0).all()
+
+
+def test_a_point_beats_a_smaller_one_in_every_law(mixed):
+    assert bs.superiority(mixed, mixed, {"N": 7e9, "D": 4e12}, {"N": 1e9, "D": 2e10}, seed=0).probability == 1
+
+
+def test_what_cannot_be_mixed_is_refused(fits, mixed):
+    with pytest.raises(DecisionError, match="no fit to mix"):
+        bs.mixed_surface({}, seed=0)
+    with pytest.raises(DecisionError, match="weights are of small, and the fits of small and large"):
+        bs.mixed_surface(fits, pd.Series({"small": 1.0}), seed=0)
+    with pytest.raises(DecisionError, match="at least 0"):
+        bs.mixed_surface(list(fits.values()), [1.0, -1.0], seed=0)
+    with pytest.raises(DecisionError, match="one law"):
+        bs.next_runs(mixed, [{"N": 1e9, "D": 1e11}], {"N": 7e9, "D": 4e12})
+    with pytest.raises(DecisionError, match="differ in what they read"):
+        bs.mixed_surface([fits["small"], by_compute(count=60)], seed=0)
