@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -12,16 +14,16 @@ import numpyro.distributions as dist
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.shifted_power_law import anchors_of, with_noise_floor
 
 if TYPE_CHECKING:
-    import jax
-
     from bayes_scaling.study.study import Study
 
 __all__ = ["BentPowerLaw"]
 
 STRAIGHT = 1e-4  # a smaller bend is none, in double precision
+REACH = 1.5  # the ridge of bend and floor is followed this far from no bend
 
 
 class BentPowerLaw(Law):
@@ -103,6 +105,19 @@ class BentPowerLaw(Law):
 
     def derived(self, runs, *, floor0, slope, bend, level) -> dict[str, jax.Array]:  # noqa: D102
         return {"E0": runs["cap0"] * floor0}
+
+    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
+        """Sample what the data fix: slope and curvature of the logarithms at the centre, whatever the floor.
+
+        With r = L0 / (L0 - E0) there, the slope is s r and the curvature over it 1 - r - beta r: log s is shifted by
+        -log r, and beta by its value on the ridge of the smooth curve's curvature.
+        """
+        if not {"floor0", "slope", "bend"} <= u.keys():
+            return dict(u)
+        r = runs["centre0"] / (runs["centre0"] - runs["cap0"] * jax.nn.sigmoid(u["floor0"]))
+        curvature = runs["bend"] * runs["centre0"] - runs["slope"] * runs["centre0"] / runs["centre1"] + 1
+        ridge = REACH * jnp.tanh(((1 - curvature) / r - 1) / REACH)
+        return {**u, "slope": u["slope"] - jnp.log(r), "bend": u["bend"] + ridge}
 
     def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:  # noqa: D102
         return super().likelihood(mean, with_noise_floor(sigma))
