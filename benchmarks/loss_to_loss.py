@@ -23,7 +23,7 @@ to 5.9 %, but 58 and 68 % of the outcomes were inside.  The prior had drawn the 
 with which the backtests held 82 %, so the third rule asks for the backtests' coverage again.
 
 A fit of all training sets together (``Pooled`` over the sets, one loss at a time) misses downstream losses by 2.5 % in
-the backtests, where single fits of the bent law miss 2.8; it takes half an hour, and is left out.
+the backtests, where single fits of the bent law miss 2.8; it takes a quarter of an hour, and is left out.
 
 The prior of the direct law's discrepancy, :data:`DIRECT_PRIOR`, is the one it was first scored with.  The package's own
 has since become narrower, for backtests of other collections; with that, five of the six targets were inside.
