@@ -43,7 +43,7 @@ class MixedSurface(Surface):
     @property
     def several(self) -> bool:
         """Whether more than one law is mixed."""
-        return len(self.parts) > 1
+        return True
 
     def take(self, order: np.ndarray) -> MixedSurface:
         """Return the surface of some draws, or of all in another order, each with its own slope error."""
@@ -90,11 +90,11 @@ def mixed_surface(
     *,
     seed: int,
     **options: Any,
-) -> MixedSurface:
+) -> Surface:
     """Return one surface of several laws fitted to the same runs, to decide on: allocation, regret, reach and more.
 
     Laws that forecast alike may want different models, so that a decision by one of them is surer than it should be.
-    Each draw of the mixture is a draw of one law, with its error of the slope.
+    Each draw of the mixture is a draw of one law, with its error of the slope.  One fit alone has its own surface.
 
     Parameters
     ----------
@@ -131,10 +131,12 @@ def mixed_surface(
         raise DecisionError("There is no fit to mix; give a list of what bs.fit returns.")
     share = _shares(named, weights)
     parts = tuple(Surface.of(posterior, **options) for posterior in named.values())
+    if len(parts) == 1:
+        return parts[0]
     heaviest = parts[int(np.argmax(share))]
     for part in parts:
         if (part.quantity, part.by_compute) != (heaviest.quantity, heaviest.by_compute):
-            laws = listed({p.posterior.law.name for p in parts})
+            laws = listed(sorted({p.posterior.law.name for p in parts}))
             raise DecisionError(f"{laws} differ in what they read or forecast; mix laws of one outcome and one scale.")
     size = min(map(len, parts))
     counts = np.floor(share * size).astype(int)

@@ -66,6 +66,12 @@ def test_a_point_beats_a_smaller_one_in_every_law(mixed):
     assert bs.superiority(mixed, mixed, {"N": 7e9, "D": 4e12}, {"N": 1e9, "D": 2e10}, seed=0).probability == 1
 
 
+def test_one_fit_alone_has_its_own_surface(fits):
+    alone = bs.mixed_surface([fits["small"]], seed=0)
+    np.testing.assert_allclose(alone.at(*POINTS), bs.Surface.of(fits["small"]).at(*POINTS))
+    assert not alone.several
+
+
 def test_what_cannot_be_mixed_is_refused(fits, mixed):
     with pytest.raises(DecisionError, match="no fit to mix"):
         bs.mixed_surface({}, seed=0)
