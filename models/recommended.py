@@ -175,7 +175,7 @@ def fit_runs(
     say: Callable[[str], object] = lambda words: None,
     **options: Any,
 ) -> AveragedFit:
-    """Fit the laws that :func:`forecast_runs` averages, without a target: what decisions of several laws rest on.
+    """Fit the laws that ``forecast_runs`` averages, without a target: what decisions of several laws rest on.
 
     Parameters
     ----------
