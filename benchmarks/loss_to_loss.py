@@ -140,10 +140,8 @@ def score(batches: Sequence[bs.Batch], studies: Sequence[bs.Study], discrepancy:
     """Forecast the targets of every study at a given discrepancy; one row per outcome, ``density`` of its log."""
     blocks = []
     for study, (forecast, verdict) in zip(studies, forecasts(batches, studies, discrepancy), strict=True):
-        outcome = [name for name in forecast.draws["loss_run"].dims if name != "sample"]
-        logs = np.log(forecast.draws["loss_run"].stack(outcome=outcome).transpose("sample", "outcome").to_numpy())
-        actual = np.log(forecast.actual["loss"].stack(outcome=outcome).to_numpy())
-        density = scipy.stats.norm.logpdf(actual, logs.mean(0), logs.std(0))[np.isfinite(actual)]
+        logs = np.log(forecast.draws["loss_run"].to_numpy())
+        density = scipy.stats.norm.logpdf(np.log(study.targets.column("loss")), logs.mean(0), logs.std(0))
         blocks.append(forecast.score().assign(study=study.name, verdict=verdict, density=density))
     return pd.concat(blocks, ignore_index=True)
 

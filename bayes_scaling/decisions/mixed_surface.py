@@ -10,6 +10,7 @@ import numpy as np
 
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError, listed
+from bayes_scaling.forecasts.forecast import draws_of_each
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,14 +61,14 @@ class MixedSurface(Surface):
         given: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Return the expected outcome of every draw by its own law, shape (sample, point); as :meth:`.Surface.at`."""
-        blocks: dict[int, np.ndarray] = {}
+        blocks = []
         for number, own in self._own():
             scale = (_rows(values, own, len(self)) for values in (N, D, C))
-            further = {n: _rows(v, own, len(self)) for n, v in {**self.given, **(given or {})}.items()}
-            blocks[number] = self._of(number, own).at(*scale, exact=exact, fitted=fitted, given=further)
-        found = np.empty((len(self), next(iter(blocks.values())).shape[1]))
-        for number, own in self._own():
-            found[own] = blocks[number]
+            further = {name: _rows(values, own, len(self)) for name, values in (given or {}).items()}
+            blocks.append((own, self._of(number, own).at(*scale, exact=exact, fitted=fitted, given=further)))
+        found = np.empty((len(self), blocks[0][1].shape[1]))
+        for own, block in blocks:
+            found[own] = block
         return found
 
     def noise(self, **scale: np.ndarray) -> np.ndarray:
@@ -139,8 +140,7 @@ def mixed_surface(
             laws = listed(sorted({p.posterior.law.name for p in parts}))
             raise DecisionError(f"{laws} differ in what they read or forecast; mix laws of one outcome and one scale.")
     size = min(map(len, parts))
-    counts = np.floor(share * size).astype(int)
-    counts[np.argmax(share)] += size - counts.sum()
+    counts = draws_of_each(share, size)
     rng = np.random.default_rng(seed)
     number = np.repeat(np.arange(len(parts)), counts)
     place = np.concatenate([rng.choice(len(p), c, replace=False) for p, c in zip(parts, counts, strict=True)])

@@ -16,7 +16,7 @@ from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.forecasts.scores import score_table
 from bayes_scaling.methods import ForecastMethods
 
-__all__ = ["BANDS", "Forecast", "average"]
+__all__ = ["BANDS", "Forecast", "average", "draws_of_each"]
 
 BANDS = {
     "run": "a new run: law, discrepancy and noise",
@@ -196,8 +196,7 @@ def average(
         return first
     rng = np.random.default_rng(seed)
     size = min(f.draws.sizes["sample"] for f in forecasts)
-    counts = np.floor(share / share.sum() * size).astype(int)
-    counts[np.argmax(share)] += size - counts.sum()
+    counts = draws_of_each(share / share.sum(), size)
     names = [f"{q}_{band}" for q in units for band in BANDS]
     parts = []
     for one, count in zip(forecasts, counts, strict=True):
@@ -215,6 +214,19 @@ def average(
         made=max(f.made for f in forecasts),
         fits=fits,
     )
+
+
+def draws_of_each(share: np.ndarray, size: int) -> np.ndarray:
+    """Return how many of ``size`` draws come from each part of a mixture; what is over goes to the largest.
+
+    Examples
+    --------
+    >>> draws_of_each(np.array([0.25, 0.75]), 10).tolist()
+    [2, 8]
+    """
+    counts = np.floor(share * size).astype(int)
+    counts[np.argmax(share)] += size - counts.sum()
+    return counts
 
 
 def _in_order(forecasts: Any, weights: Any) -> tuple[Any, Any]:
