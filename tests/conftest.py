@@ -32,6 +32,16 @@ from bayes_scaling.models.two_step import routes
 DRAWS = 100  # per chain, in every small fit: one compiled program per law
 
 
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # workers take files in the order below
+
+
+def pytest_collection_modifyitems(items):
+    """Put files with slow tests first, so that no worker is left with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def few_programs_at_once():
     """Let go of the compiled programs of a file at its end: all of them together fill the memory of a small machine."""

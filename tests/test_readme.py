@@ -12,6 +12,7 @@ README = Path(__file__).parent.parent / "README.md"
 BLOCKS = blocks(README)
 
 
+@pytest.mark.slow
 def test_the_examples_run_one_after_another_and_their_fits_converge_at_every_seed():
     first, average, own = BLOCKS
     assert "forecast_runs" in average
