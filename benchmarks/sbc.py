@@ -39,7 +39,9 @@ Written by `python -m benchmarks.sbc`.
 
 Studies are drawn from the priors of a law and fitted, and the truth is ranked among the posterior draws: uniformly, if
 model, likelihood and sampler agree.  Fits that did not converge are ranked with the others.  The test is chi-square
-over ten bins for each parameter; `times parameters` is the smallest p-value times how many were tested (Bonferroni).
+over ten bins for each parameter and for the joint likelihood of the outcomes, which alone tells of a fit that ignores
+some of them; `times quantities` is the smallest p-value times how many were tested (Bonferroni).  In the pictures 99 %
+of sound lines stay within the grey band.
 """
 
 
@@ -72,6 +74,8 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
         "unigram_normalised_loss": np.linspace(-1.5, -5.0, RUNS),
         **dict(zip(Mixture().shares, np.random.default_rng(1).dirichlet(np.full(3, 0.7), RUNS).T, strict=True)),
     }
+    if name == "pretraining_size":  # models are told apart by size, and people have a few
+        columns["n_params"] = np.tile(np.geomspace(1e7, 2e8, 6), RUNS // 6)
     law = law_by_name(name)
     needed = {column_of(n) for n in law.run_inputs} | {*law.columns.values(), *law.quantities}
     table = pd.DataFrame({c: columns[c] for c in sorted(needed & columns.keys())})
@@ -95,10 +99,10 @@ def calibrate(name: str, simulations: int, draws: int, seed: int) -> dict[str, A
         "simulations": len(calibration.ranks),
         "draws": draws,
         "converged": calibration.converged,
-        "parameters": len(p),
+        "quantities": len(p),
         "smallest p": p.min(),
         "of": p.idxmin(),
-        "times parameters": min(1.0, p.min() * len(p)),
+        "times quantities": min(1.0, p.min() * len(p)),
     }
 
 
@@ -109,7 +113,7 @@ def store(row: dict[str, Any]) -> pd.DataFrame:
     known = {each["law"]: each for each in rows} | {row["law"]: row}
     table = pd.DataFrame([known[name] for name in LAWS if name in known])
     table.to_csv(path, index=False, float_format="%.6g")
-    tests, least = int(table["parameters"].sum()), table["smallest p"].min()
+    tests, least = int(table["quantities"].sum()), table["smallest p"].min()
     summary = f"Of {tests} p-values in all the smallest is {least:.2g}; by chance it would be about {1 / tests:.1g}."
     pictures = [f"![Ranks of {name}](sbc_{name}.png)" for name in table["law"]]
     document = "\n\n".join([PREFACE.strip(), as_markdown(table), summary, *pictures])
@@ -136,7 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
         "laws": len(table),
         "simulations": int(table["simulations"].min()),
         "min_p": float(table["smallest p"].min()),
-        "min_p_corrected": float(table["times parameters"].min()),
+        "min_p_corrected": float(table["times quantities"].min()),
     }
     text = json.dumps(figures, indent=2)
     print(f"\n{text}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 import pandas as pd
+from arviz_stats.ecdf_utils import ecdf_pit
 from scipy import stats
 
 from bayes_scaling.errors import StudyError
+from bayes_scaling.evaluation.groups import score
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_plan
 from bayes_scaling.inference.chunks import fit_unit
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["BINS", "Calibration", "simulation_based_calibration"]
+__all__ = ["BINS", "LIKELIHOOD", "Calibration", "simulation_based_calibration"]
 
 BINS = 10
-"""Bins of the rank histograms, and of the test of uniformity."""
+"""Bins of the test of uniformity."""
+
+LIKELIHOOD = "log_likelihood"
+"""Name among the ranks of the joint log likelihood of all outcomes of a study."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,7 +46,9 @@ class Calibration:
         The law.
     ranks : pandas.DataFrame
         One row per simulated study, one column per parameter: the share of posterior draws below the truth.  Of a
-        parameter with several entries, one entry per study, chosen at random.
+        parameter with several entries, one entry per study, chosen at random.  The last column, ``log_likelihood``,
+        ranks that of the outcomes, at the truth among those at the draws: a sampler that ignores some of the outcomes
+        leaves the ranks of parameters uniform, but not this one.
     converged : int
         Simulated studies whose fit converged; the others count too.
     """
@@ -50,8 +57,32 @@ class Calibration:
     ranks: pd.DataFrame
     converged: int
 
+    def departures(self, level: float = 0.99) -> pd.DataFrame:
+        """Return how far the ranks are from uniform: their distribution function less that of the uniform.
+
+        Parameters
+        ----------
+        level : float
+            Probability with which all of a uniform column stays within the band.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per place between 0 and 1, a column per column of ``ranks``, and the columns ``low`` and ``high`` of
+            the band.
+
+        References
+        ----------
+        .. [1] Säilynoja, Bürkner and Vehtari 2022, "Graphical test for discrete uniformity and its applications in
+           goodness-of-fit evaluation and multiple sample comparison", Statistics and Computing 32, arXiv 2103.10522.
+        """
+        places, _, low, high = ecdf_pit(np.zeros(len(self.ranks)), level, n_simulations=1000)
+        below = (self.ranks.to_numpy()[:, :, None] <= places).mean(axis=0)
+        table = pd.DataFrame((below - places).T, index=pd.Index(places, name="place"), columns=self.ranks.columns)
+        return table.assign(low=low - places, high=high - places)
+
     def p_values(self) -> pd.Series:
-        """Return, for each parameter, the p-value of a chi-square test that its ranks are uniform."""
+        """Return, for each column, the p-value of a chi-square test that its ranks are uniform."""
         counts = self.ranks.apply(lambda column: np.histogram(column, bins=BINS, range=(0, 1))[0])
         return pd.Series({name: float(stats.chisquare(counts[name]).pvalue) for name in counts}, name="p")
 
@@ -104,6 +135,8 @@ def simulation_based_calibration(
     ----------
     .. [1] Talts et al. 2018, "Validating Bayesian Inference Algorithms with Simulation-Based Calibration", arXiv
        1804.06788, algorithm 1.
+    .. [2] Modrák et al. 2023, "Simulation-Based Calibration Checking for Bayesian Computation: The Choice of Test
+       Quantities Shapes Sensitivity", Bayesian Analysis, arXiv 2211.02383, section 3 (the joint likelihood).
     """
     if simulations < 5 * BINS:
         raise StudyError(f"{simulations} simulations cannot fill {BINS} bins; take at least {5 * BINS}.")
@@ -123,9 +156,11 @@ def simulation_based_calibration(
                 (padded, pad({k: v[i] for k, v in outcomes.items()}, rows, tuple(outcomes), np.nan), seed + i)
                 for i in places
             ]
-            for i, fit in zip(places, fit_unit(fitted, first, effort, chunk, studies), strict=True):
+            fits = fit_unit(fitted, first, effort, chunk, studies)
+            for i, (*study, _), fit in zip(places, studies, fits, strict=True):
                 converged += fit.diagnostics.converged
-                ranks.append(_rank({k: v[i] for k, v in truths.items()}, fit.sampled.posterior, keep, rng))
+                truth = {k: v[i] for k, v in truths.items()}
+                ranks.append(_ranks(law, study, truth, fit.sampled.posterior, keep, rng))
             advance(len(places))
     return Calibration(law.name, pd.DataFrame(ranks), converged)
 
@@ -145,18 +180,30 @@ def _draw(
         return jax.tree.map(np.asarray, drawn)
 
 
-def _rank(
-    truth: dict[str, np.ndarray], posterior: dict[str, np.ndarray], keep: int, rng: np.random.Generator
+def _ranks(
+    law: Law,
+    study: Sequence[dict[str, Any]],
+    truth: dict[str, np.ndarray],
+    posterior: dict[str, np.ndarray],
+    keep: int,
+    rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Return the share of posterior draws below the truth, of one entry of each parameter; ties are broken at random.
+    """Return the places of the truth, and of the outcomes' likelihood at it, among ``keep`` posterior draws."""
+    draws, found = {}, {}
+    for name, values in posterior.items():
+        flat = values.reshape(-1, *values.shape[2:])
+        draws[name] = flat[evenly_spaced(len(flat), keep)]
+        columns = draws[name].reshape(len(draws[name]), -1)
+        entry = int(rng.integers(columns.shape[1]))
+        found[name] = _place(np.ravel(truth[name])[entry], columns[:, entry], rng)
+    at = {name: np.concatenate([np.asarray(truth[name])[None], values]) for name, values in draws.items()}
+    likelihoods = score(law, at, *study).row.sum(axis=-1)
+    return found | {LIKELIHOOD: _place(likelihoods[0], likelihoods[1:], rng)}
 
-    The share is (rank + u) / (keep + 1) with u uniform, so that a uniform rank is a uniform number.
+
+def _place(truth: float, draws: np.ndarray, rng: np.random.Generator) -> float:
+    """Return the share of draws below the truth.
+
+    It is (rank + u) / (number + 1) with u uniform, so that a uniform rank is a uniform number.
     """
-    found = {}
-    for name, draws in posterior.items():
-        flat = draws.reshape(-1, max(1, math.prod(draws.shape[2:])))
-        entry = int(rng.integers(flat.shape[1]))
-        chosen = flat[evenly_spaced(len(flat), keep), entry]
-        below = int((chosen < np.ravel(truth[name])[entry]).sum())
-        found[name] = (below + rng.uniform()) / (keep + 1)
-    return found
+    return (int((draws < truth).sum()) + rng.uniform()) / (len(draws) + 1)

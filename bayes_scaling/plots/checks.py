@@ -14,7 +14,7 @@ from scipy import stats
 
 from bayes_scaling.errors import TargetError, suggest
 from bayes_scaling.evaluation.checks import SENSITIVE
-from bayes_scaling.evaluation.sbc import BINS, Calibration
+from bayes_scaling.evaluation.sbc import Calibration
 from bayes_scaling.forecasts.display import scale_of
 from bayes_scaling.plots.style import BLUE, QUIET, STAR, headline, house_style, new_axes
 
@@ -176,7 +176,10 @@ def plot_sensitivity(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 @house_style
 def plot_ranks(calibration: Calibration) -> Figure:
-    """Draw the rank histogram of each parameter with the band that holds 99 % of uniform counts.
+    """Draw how far the ranks of each parameter, and of the likelihood, are from uniform.
+
+    Their distribution function less that of the uniform, and the band in which all of a uniform one stays with
+    probability 0.99.
 
     Examples
     --------
@@ -186,27 +189,32 @@ def plot_ranks(calibration: Calibration) -> Figure:
     ['E, p = 1', 'sigma, p = 0.00051']
     >>> plt.close(figure)
     """
-    values = calibration.p_values()
+    values, departures = calibration.p_values(), calibration.departures()
     columns = min(4, len(values))
     lines = -(-len(values) // columns)
     figure, axes = plt.subplots(
         lines, columns, figsize=(2.4 * columns, 1.7 * lines), sharey=True, squeeze=False, layout="constrained"
     )
-    n = len(calibration.ranks)
-    low, high = stats.binom.interval(0.99, n, 1 / BINS)
+    places, low, high = departures.index, departures["low"], departures["high"]
     for ax, name in zip(axes.flat, values.index, strict=False):
-        ax.axhspan(low, high, color=QUIET, alpha=0.2, linewidth=0)
-        ax.hist(calibration.ranks[name], bins=BINS, range=(0, 1), color=BLUE, alpha=0.7)
+        out = ((departures[name] < low) | (departures[name] > high)).any()
+        ax.fill_between(places, low, high, color=QUIET, alpha=0.25, linewidth=0)
+        ax.axhline(0, color=QUIET, linewidth=0.8)
+        ax.plot(places, departures[name], color=STAR if out else BLUE, linewidth=1.4)
         ax.set_title(f"{name}, p = {values[name]:.2g}", fontsize="small")
         ax.set_xticks([0, 0.5, 1])
     for ax in axes.flat[len(values) :]:
         ax.set_visible(False)
+    studies = len(calibration.ranks)
     figure.suptitle(
-        f"{calibration.law}: where the truth lies among its posterior draws, {n} simulated studies",
+        f"{calibration.law}: where the truth lies among its posterior draws, {studies} simulated studies",
         fontsize=10, fontweight="bold",
     )  # fmt: skip
-    figure.supxlabel("share of draws below the truth (the grey band holds 99 % of counts when all is well)", fontsize=9)
-    figure.supylabel("studies (count)", fontsize=9)
+    figure.supxlabel(
+        "share of draws below the truth (99 % of sound lines stay in the grey band; one that leaves it is orange)",
+        fontsize=9,
+    )
+    figure.supylabel("studies below, less uniform (fraction)", fontsize=9)
     return figure
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.sbc import simulation_based_calibration
+from bayes_scaling.evaluation.sbc import LIKELIHOOD, simulation_based_calibration
 from bayes_scaling.models import PowerLaw
 
 DESIGN = bs.Study.from_frame(
@@ -34,6 +34,28 @@ def test_ranks_are_uniform_where_the_model_is_right():
 def test_a_perturbed_likelihood_is_found_out():
     calibration = simulation_based_calibration(PowerLaw(), DESIGN, fitted=TooSure(), adapt=False, **FAST)
     assert calibration.p_values().min() < 1e-6
+
+
+class HardOfHearing(PowerLaw):
+    """The power law with a likelihood that leaves out every second run."""
+
+    def mean(self, C, C0, *, E, reducible, alpha_C):
+        return super().mean(C, C0, E=E, reducible=reducible, alpha_C=alpha_C)
+
+    def likelihood(self, mean, sigma):
+        return super().likelihood(mean, sigma).mask(jnp.arange(mean.size) % 2 == 0)
+
+
+def test_only_the_likelihood_tells_of_outcomes_that_a_fit_leaves_out():
+    calibration = simulation_based_calibration(PowerLaw(), DESIGN, fitted=HardOfHearing(), adapt=False, **FAST)
+    p = calibration.p_values()
+    assert p.drop(LIKELIHOOD).min() > 0.001
+    assert p[LIKELIHOOD] < 1e-4
+    departures = calibration.departures()
+    outside = departures.drop(columns=["low", "high"]).apply(
+        lambda x: (x < departures["low"]) | (x > departures["high"])
+    )
+    assert outside.any().loc[lambda x: x].index.tolist() == [LIKELIHOOD]
 
 
 def test_too_few_simulations_are_refused():
