@@ -75,7 +75,7 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
         **dict(zip(Mixture().shares, np.random.default_rng(1).dirichlet(np.full(3, 0.7), RUNS).T, strict=True)),
     }
     if name == "pretraining_size":  # models are told apart by size, and people have a few
-        columns["n_params"] = np.tile(np.geomspace(1e7, 2e8, 6), RUNS // 6)
+        columns["n_params"] = np.repeat(np.geomspace(1e7, 2e8, 6), RUNS // 6)
     law = law_by_name(name)
     needed = {column_of(n) for n in law.run_inputs} | {*law.columns.values(), *law.quantities}
     table = pd.DataFrame({c: columns[c] for c in sorted(needed & columns.keys())})
