@@ -71,6 +71,8 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
         "n_params_non_vocab": np.geomspace(5e7, 1e9, RUNS)[mixed],
         "vocab_size": np.tile([4096.0, 16384.0, 65536.0], RUNS // 3),
         "num_characters": np.geomspace(1e9, 1e11, RUNS),
+        "learning_rate": 1e-3 * np.tile([0.25, 0.5, 1.0, 2.0, 4.0, 1.0], RUNS // 6),
+        "batch_tokens": 2.5e5 * np.tile([1.0, 4.0, 2.0, 0.5, 1.0, 0.25, 8.0, 1.0], RUNS // 8),
         "unigram_normalised_loss": np.linspace(-1.5, -5.0, RUNS),
         **dict(zip(Mixture().shares, np.random.default_rng(1).dirichlet(np.full(3, 0.7), RUNS).T, strict=True)),
     }

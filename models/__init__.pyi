@@ -18,6 +18,7 @@ from .scratch import Scratch as Scratch
 from .shifted_compute import ShiftedCompute as ShiftedCompute
 from .shifted_power_law import ShiftedPowerLaw as ShiftedPowerLaw
 from .sigmoid_accuracy import SigmoidAccuracy as SigmoidAccuracy
+from .step_law import StepLaw as StepLaw
 from .superset import Superset as Superset
 from .superset_in_compute import SupersetInCompute as SupersetInCompute
 from .superset_in_flops import SupersetInFlops as SupersetInFlops

@@ -32,6 +32,8 @@ COLUMNS = {
     "n_params_non_vocab": np.geomspace(5e7, 1e9, ROWS)[RNG.permutation(ROWS)],
     "vocab_size": np.tile([4096.0, 16384.0, 65536.0], ROWS // 3),
     "num_characters": np.geomspace(1e9, 1e11, ROWS),
+    "learning_rate": 1e-3 * np.tile([0.25, 0.5, 1.0, 2.0, 4.0, 1.0], ROWS // 6),
+    "batch_tokens": 2.5e5 * np.tile([1.0, 4.0, 2.0, 0.5, 1.0, 0.25, 8.0, 1.0], ROWS // 8),
     "unigram_normalised_loss": np.linspace(-1.5, -5.0, ROWS),
     "model": np.repeat(["a", "b", "c"], ROWS // 3),
 }

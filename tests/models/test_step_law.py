@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.models import Chinchilla, StepLaw
+from bayes_scaling.models.step_law import optimal_settings
+
+CURVE = {"E": 1.8, "reducible": 0.5, "split": 0.5, "alpha_N": 0.32, "alpha_D": 0.3}
+SWEEP = {"rate": 1.4, "rate_N": -0.7, "rate_D": 0.3, "rate_cost": 0.004, "batch": 0.8, "batch_D": 0.57,
+         "batch_cost": 0.003}  # fmt: skip
+SIZES = [(n, r * n) for n in (1e8, 2e8, 4e8, 8e8) for r in (10, 40, 160)]
+DESIGN = pd.DataFrame(
+    [
+        (n, d, 1.2e-3 * (n / 3e8) ** -0.7 * (d / 1e10) ** 0.3 * x, 3e5 * (d / 1e10) ** 0.5 * b)
+        for (n, d), (x, b) in itertools.product(SIZES, [(0.3, 1), (1, 0.3), (1, 1), (1, 3), (3, 1), (2, 2)])
+    ],
+    columns=["n_params", "tokens", "learning_rate", "batch_tokens"],
+)
+LAW = StepLaw()
+
+
+def at(runs, **values):
+    """Return the law's losses of runs around the design's centre."""
+    columns = LAW.columns_of(runs)
+    centre = LAW.references(LAW.columns_of(DESIGN))
+    return np.asarray(LAW.mean(**columns, **centre, **{**CURVE, **SWEEP, **values}))
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return bs.fit(LAW, bs.simulate(LAW, DESIGN, {**CURVE, **SWEEP, "sigma": 0.002}, seed=0), seed=0)
+
+
+def test_the_optimum_is_a_power_law_and_its_loss_is_that_of_chinchilla():
+    centre = LAW.references(LAW.columns_of(DESIGN))
+    run = pd.DataFrame({"n_params": [4 * centre["N0"]], "tokens": [8 * centre["D0"]]})
+    best = run.assign(
+        learning_rate=centre["learning_rate0"] * 1.4 * 4**-0.7 * 8**0.3,
+        batch_tokens=centre["batch_tokens0"] * 0.8 * 8**0.57,
+    )
+    plain = Chinchilla().mean(run["n_params"].to_numpy(), run["tokens"].to_numpy(), centre["N0"], centre["D0"], **CURVE)
+    np.testing.assert_allclose(at(best), plain, rtol=1e-6)
+    half, twice = (at(best.assign(learning_rate=best["learning_rate"] * x)) for x in (0.5, 2.0))
+    np.testing.assert_allclose([half, twice], [1.004 * plain] * 2, rtol=1e-6)
+    assert at(best.assign(batch_tokens=best["batch_tokens"] * 4))[0] == pytest.approx(float(plain[0]) * 1.012, rel=1e-6)
+
+
+def test_the_optimum_of_a_larger_run_is_found_and_missing_it_costs_little(posterior):
+    target = {"N": 3e9, "D": 1.2e11}
+    found = optimal_settings(posterior, target).set_index("quantity")
+    runs = posterior.law.arrays(posterior.study)[0]
+    size, data = target["N"] / runs["N0"], target["D"] / runs["D0"]
+    truth = {
+        "learning_rate": runs["learning_rate0"] * 1.4 * size**-0.7 * data**0.3,
+        "batch_tokens": runs["batch_tokens0"] * 0.8 * data**0.57,
+    }
+    for name, value in truth.items():
+        assert found.loc[name, "q05"] / 1.3 < value < found.loc[name, "q95"] * 1.3
+        assert found.loc[name, "q95"] < 3 * found.loc[name, "q05"]
+    assert 0 <= found.loc["excess", "q05"] and found.loc["excess", "mean"] < 0.002
+
+
+def test_settings_of_ones_own_are_priced(posterior):
+    medians = optimal_settings(posterior, {"N": 3e9, "D": 1.2e11}).set_index("quantity")["median"]
+    own = {"N": 3e9, "D": 1.2e11, "learning_rate": 8 * medians["learning_rate"]}
+    excess = optimal_settings(posterior, own).set_index("quantity").loc["excess"]
+    assert excess["q05"] < 9 * SWEEP["rate_cost"] < excess["q95"]
+
+
+def test_another_law_has_no_best_learning_rate(simulated_fit):
+    with pytest.raises(bs.LawError, match="fit of StepLaw, and this is one of Chinchilla"):
+        optimal_settings(simulated_fit, {"N": 1e9, "D": 2e10})
