@@ -21,8 +21,8 @@ LISTED = re.findall(r"^   bayes_scaling\.(\S+)$", "".join(p.read_text() for p in
 PUBLIC = (
     "data", "decisions.transfer", "errors", "evaluation.backtest", "evaluation.diagnose", "evaluation.sbc",
     "forecasts.scores", "inference.batch", "inference.store", "law.fields", "law.sites", "models", "models.defaults",
-    "models.step_law", "models.transfer", "models.two_step", "plots", "reporting.assessment", "study.flops",
-    "study.pairing",
+    "models.mixture", "models.step_law", "models.transfer", "models.two_step", "plots", "reporting.assessment",
+    "study.flops", "study.pairing",
 )  # fmt: skip
 
 
