@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.stats import gaussian_kde
 
 import bayes_scaling as bs
-from bayes_scaling.models import LearningCurve
+from bayes_scaling.models import BrokenPowerLaw, LearningCurve
 
 __all__ = ["TASKS", "curve_scores", "score_task"]
 
@@ -26,6 +26,7 @@ TASKS = {"ic": ("IC",), "nlp": ("NMT", "LM", "BB", "Nano")}
 CANDIDATES: Mapping[str, bs.Law] = {
     "errors that last": LearningCurve(),
     "errors of their own": LearningCurve(memory=1e-4),
+    "with a break": BrokenPowerLaw(),
 }
 
 

@@ -1,4 +1,5 @@
 from .bent_power_law import BentPowerLaw as BentPowerLaw
+from .broken_power_law import BrokenPowerLaw as BrokenPowerLaw
 from .chinchilla import Chinchilla as Chinchilla
 from .experts import Experts as Experts
 from .fading_transfer import FadingTransfer as FadingTransfer

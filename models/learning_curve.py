@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import LogitNormal, Prior
-from bayes_scaling.law.sites import Arrays, observe
-
-if TYPE_CHECKING:
-    from bayes_scaling.study.study import Study
+from bayes_scaling.law.sites import Arrays
+from bayes_scaling.models.checkpoints import Checkpoints
 
 __all__ = ["LearningCurve"]
 
-NUGGET = 1e-3  # e-folds of data between checkpoints that have seen the same
 NEWTON = 12  # steps; the equation is monotone and bends one way, so that they close in from one side
 
 
-class LearningCurve(Law):
+class LearningCurve(Checkpoints):
     r"""A learning curve leaves the loss of guessing, follows a power of data, and ends at a floor.
 
     .. math:: \frac{L - E}{(L_0 - L)^{a}} = B D^{-c}, \qquad
@@ -35,8 +28,7 @@ class LearningCurve(Law):
     with D the data that one run has seen (tokens, images, or any unit; column ``tokens``), L0 the loss of guessing
     (``top``) and E the floor, both published with the posterior; zeta makes s at D0 the logistic of ``begun``.  The
     points are checkpoints of one run, and their errors last: they are an Ornstein-Uhlenbeck process in log D, so that
-    neighbours say nearly the same, and a thousand checkpoints are not a thousand runs.  A forecast beyond the last
-    checkpoint starts from it, and forgets its error with distance.
+    neighbours say nearly the same, and a forecast beyond the last checkpoint starts from it.
 
     Notes
     -----
@@ -81,16 +73,6 @@ class LearningCurve(Law):
         reason="c, the exponent of data once guessing is left.  Around 0.4, wide: few-shot error rates fall faster "
         "than losses of language.",
     )
-    memory: Prior = prior(
-        default=dist.LogNormal(math.log(0.1), 1.0),
-        unit="e-folds of data",
-        reason="How long an error lasts along the run.  A tenth of an e-fold, wide: some checkpoints, or a stretch.",
-    )
-    sigma: Prior = prior(
-        default=dist.LogNormal(math.log(0.02), 1.0),
-        unit="fraction",
-        reason="Relative error of a checkpoint.  Two per cent, wide: few-shot error rates scatter, losses do not.",
-    )
 
     equation = r"(L - E) / (L_0 - L)^a = B D^{-c}"
 
@@ -119,63 +101,7 @@ class LearningCurve(Law):
         slope = jax.nn.log_sigmoid(u["reducible"]) + jnp.log1p(-share) - jnp.log(1 - share + bend * share)
         return {**u, "alpha_D": u["alpha_D"] - 1.5 - slope}
 
-    def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
-        """Run the NumPyro model; the errors of neighbours along the curve are alike."""
-        parameters = self.parameters(runs)
-        mean = self.at(runs, parameters)
-        if fitted is not None:
-            mean = self.extrapolated(runs, fitted, parameters, self.slope_error())
-        x, sigma, memory = jnp.log(runs["D"]), parameters["sigma"], parameters["memory"]
-        order = jnp.argsort(x)
-        back = jnp.argsort(order)
-        kept = self._kept(jnp.diff(x[order]), memory)
-        kept = jnp.concatenate([jnp.zeros(1), kept])
-        if observed is not None:
-            error = jnp.log(observed["loss"])[order] - jnp.log(mean)[order]
-            before = jnp.concatenate([jnp.zeros(1), error[:-1]])
-            kept = jnp.where(jnp.isfinite(before), kept, 0.0)
-            carried = (kept * jnp.nan_to_num(before))[back]
-            spread = (sigma * jnp.sqrt(1 - jnp.square(kept)))[back]
-            with numpyro.plate("run", jnp.shape(mean)[0]):
-                observe("loss", self.likelihood(mean * jnp.exp(carried), spread), observed)
-            return
-        ahead = (x > runs["last_x"]) & jnp.isfinite(runs["last_log_loss"])  # of the last checkpoint, which is known
-        at_last = self.at({**runs, "D": jnp.exp(runs["last_x"])[None]}, parameters)[0]
-        last = jnp.where(jnp.isfinite(runs["last_log_loss"]), runs["last_log_loss"] - jnp.log(at_last), 0.0)
-        left = jnp.where(ahead, self._kept(x - runs["last_x"], memory), 0.0)
-        numpyro.deterministic("loss_mean", mean * jnp.exp(left * last))
-        with numpyro.plate("run", jnp.shape(mean)[0]):
-            shocks = numpyro.sample("loss_shock", dist.StudentT(5.0, 0.0, 1.0))
-        first = ahead[order] & ~jnp.concatenate([jnp.zeros(1, bool), ahead[order][:-1]])  # beyond what was fitted
-        size = sigma * jnp.sqrt(1 - jnp.square(jnp.where(first, left[order], kept)))
-        pushed = size * shocks[order] + jnp.where(first, left[order] * last, 0.0)
-        _, error = jax.lax.associative_scan(_after, (jnp.where(first, 0.0, kept), pushed))
-        numpyro.deterministic("loss", mean * jnp.exp(error[back]))
-
-    def _kept(self, gap: jax.Array, memory: jax.Array) -> jax.Array:
-        """Return the share of an error that is left after a gap in log data; repeats of a point differ a little."""
-        return jnp.exp(-(jnp.maximum(gap, 0.0) + NUGGET) / memory)
-
-    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return (runs, observed), and with the runs the last checkpoint, from which forecasts start.
-
-        Raises
-        ------
-        StudyError
-            A column is missing, or the study holds several tasks.
-        """
-        runs, observed = super().arrays(study)
-        known = np.flatnonzero(np.isfinite(observed["loss"]))
-        last = known[np.argmax(runs["D"][known])]
-        ends = {"last_x": np.log(runs["D"][last]), "last_log_loss": np.log(observed["loss"][last])}
-        return {**runs, **{name: np.asarray(value) for name, value in ends.items()}}, observed
-
 
 def _curve(logit: jax.Array, bend: jax.Array) -> jax.Array:
     """Return the right side of the equation of the paper at a share of the way, given by its logit."""
     return jax.nn.log_sigmoid(logit) - bend * jax.nn.log_sigmoid(-logit)
-
-
-def _after(first: tuple[jax.Array, jax.Array], second: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-    """Return two steps of an error along a run, each a share that is kept and what is added, as one."""
-    return first[0] * second[0], second[0] * first[1] + second[1]
