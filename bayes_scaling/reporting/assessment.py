@@ -32,7 +32,7 @@ class Assessment:
     fits : mapping of str to Posterior
         The fits of the forecast by name, then those it is compared with; with draws from their priors.
     problems : mapping of str to Problems
-        What speaks against each fit.
+        What speaks against each fit that it is compared with, the worst first; against its own, ``result.caveats``.
     contraction : mapping of str to pandas.Series
         How much narrower than its prior each parameter is, for the fits of the forecast.
     check : pandas.DataFrame
@@ -87,7 +87,7 @@ class Assessment:
         return cls(
             result=result,
             fits=fits,
-            problems=dict(zip(fits, (*result.problems.values(), *map(examine, others.values())), strict=True)),
+            problems={name: examine(fit).ranked() for name, fit in others.items()},
             contraction={name: contraction(fit) for name, fit in list(fits.items())[: len(own)]},
             check=predictive_check(next(iter(fits.values()))),
             forecasts=forecasts,

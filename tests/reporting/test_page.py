@@ -13,6 +13,7 @@ import bayes_scaling as bs
 from bayes_scaling import files
 from bayes_scaling.errors import ConvergenceError, FileError
 from bayes_scaling.forecasts.forecast import average
+from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.assessment import Assessment
 from bayes_scaling.reporting.page import write_report
 from bayes_scaling.reporting.result import Result
@@ -182,6 +183,21 @@ def test_an_unconverged_fit_is_refused_or_said_first(simulated_fit, tmp_path):
     bad.report(tmp_path / "report.html", TARGET, allow_unconverged=True)
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert text.index("NOT CONVERGED") < text.index("90 %") and "R-hat of E is 1.500" in text
+
+
+def test_what_speaks_against_it_is_one_list_the_worst_first(simulated_fit, tmp_path):
+    few, far, apart, units = (
+        Problem(code, f"Here is {code}", "mend it", 1.0, severe=code == "rhat")
+        for code in ("few-runs", "far-target", "rhat", "units")
+    )
+    forecast = simulated_fit.forecast(TARGET, allow_unconverged=True)
+    made = Result.of(simulated_fit.study, "chinchilla", [simulated_fit], forecast, seed=0, seconds=1.0)
+    result = dataclasses.replace(made, design=Problems([few, far, units]), problems={"Chinchilla": Problems([apart])})
+    write_report(Assessment.of(result), tmp_path / "report.html")
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    listed = text.rpartition("Caveats")[2]
+    assert re.findall(r"Here is ([\w-]+) ?: mend it\.", listed) == ["rhat", "units", "far-target", "few-runs"]
+    assert text.count("mend it") == 4 and "4 things speak against this forecast" in text
 
 
 def test_a_path_that_cannot_be_written_is_one_sentence(simulated_fit, tmp_path):
