@@ -25,7 +25,7 @@ from bayes_scaling.study.reading import (
     renamed,
 )
 from bayes_scaling.study.selection import kept_by, replicates, unfinished, without_gaps
-from bayes_scaling.study.validation import CANONICAL, LOSS_ERROR, checked, numeric, with_numbers
+from bayes_scaling.study.validation import LOSS_ERROR, always_read, checked, numeric, with_numbers
 from bayes_scaling.study.wide import lengthened
 
 __all__ = ["Study", "require_studies", "require_study"]
@@ -102,8 +102,8 @@ class Study:
     ) -> Study:
         """Check a table and make it a study.
 
-        The inputs and outcomes of the field and the columns that are mapped are checked here; any other column when
-        something reads it, so that what nothing reads may hold anything.
+        Parameters, tokens, FLOPs, the loss and the columns that are mapped are checked here, and where there are tasks
+        accuracies and chance; any other column when something reads it, so that what nothing reads may hold anything.
 
         Parameters
         ----------
@@ -152,8 +152,9 @@ class Study:
             table = table.assign(chance=table["task"].map(dict(chance)) if isinstance(chance, Mapping) else chance)
         table = with_numbers(table)
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
+        given |= {} if chance is None else {"chance": "chance"}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
-        read, remarks = [*CANONICAL, *given], _adopted(found)
+        read, remarks = [*always_read(table), *given], _adopted(found)
         if where is not None:
             table = kept_by(table, where, names)
         if drop_missing:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, listed, option
+from bayes_scaling.errors import StudyError, listed, mapped, option
 from bayes_scaling.study.rows import absent, is_text, row_name, row_number, shown
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "NUMERIC",
     "POSITIVE",
     "SIZES",
+    "always_read",
     "checked",
     "floats",
     "number_of",
@@ -34,8 +35,10 @@ __all__ = [
 KEYS = ("run", "task", "target", "checkpoint", "role")
 LOSS_ERROR = "loss_se"
 """The column of the standard error of each loss: a part of its noise that is known, where it is."""
-CANONICAL = ("n_params", "tokens", "flops", "loss", LOSS_ERROR, "accuracy", "chance", "error")
-"""The columns that are checked wherever they are; others are when something reads them."""
+CANONICAL = ("n_params", "tokens", "flops", "loss", LOSS_ERROR)
+"""The columns that are checked wherever they are: what runs cost and came to is read under any law."""
+OF_TASKS = ("accuracy", "chance")
+"""The columns that are checked besides in a table of runs by tasks."""
 
 SIZES = re.compile(r"n_params.*|tokens|flops|finetune_data|pretrain_data")
 # A normalised loss may be negative.
@@ -155,6 +158,11 @@ def unfit(table: pd.DataFrame, column: str) -> np.ndarray:
 # -- the whole table ------------------------------------------------------------------------------------------------
 
 
+def always_read(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the columns that are checked when a table becomes a study; others are when something reads them."""
+    return (*CANONICAL, *OF_TASKS) if "task" in table else CANONICAL
+
+
 def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return the table with the columns that are read as floats, or say in one sentence what is wrong with it.
 
@@ -163,7 +171,7 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
     table : pandas.DataFrame
         Its index plus one is the number of each row in the file.
     read : iterable of str
-        Columns to check besides the canonical ones.
+        Columns to check besides those that always are.
     names : mapping of str to str, optional
         The user's names of our columns, for messages.
 
@@ -175,7 +183,7 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
     if table.empty:
         raise StudyError("The table has no rows; give at least one run.")
     table, bad = table.copy(), []
-    for column in dict.fromkeys((*CANONICAL, *(c for c in read if NUMERIC.fullmatch(c)))):
+    for column in dict.fromkeys((*always_read(table), *(c for c in read if NUMERIC.fullmatch(c)))):
         if column in table:
             values, complaints = _looked_at(table, column)
             bad += complaints
@@ -264,7 +272,9 @@ def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str]) ->
     cures = list(dict.fromkeys(one.cure for one in bad))
     rows = np.unique(np.concatenate([one.places for one in bad]))
     if any(one.what in ("missing", "infinite") for one in bad):
-        cures.append(f"or leave the rows out with {option('drop_missing')}")
+        known = {*always_read(table), *names}
+        named = dict.fromkeys(mapped(one.column, one.column) for one in bad if one.column not in known)
+        cures.append(f"or leave the rows out with {' and '.join((option('drop_missing'), *named))}")
     if "State" in table and (stopped := sum(str(s) != "finished" for s in table["State"].iloc[rows])):
         all_of_them = "these rows" if stopped > 1 else "this row"
         whom = f"{stopped} of these {len(rows)} rows" if stopped < len(rows) else all_of_them

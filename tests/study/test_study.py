@@ -33,9 +33,9 @@ BAD = {
     "negative tokens": (with_value("D", -2e9), {}, "tokens = -2e\\+09, which is not positive"),
     "zero loss": (with_value("loss", 0), {}, "loss = 0, which is not positive"),
     "text": (with_value("loss", "3,9"), {}, "loss = '3,9', which is not a number"),
-    "percent": (with_value("accuracy", 63.0), {}, "accuracy = 63, which is above 1; .*percent"),
-    "error in percent": (with_value("error", 48.2), {}, "error = 48.2, which is above 1; .*percent"),
-    "negative accuracy": (with_value("accuracy", -0.1), {}, "accuracy = -0.1, which is negative"),
+    "percent": (with_value("accuracy", 63.0).assign(task="one"), {}, "accuracy = 63, which is above 1; .*percent"),
+    "error in percent": (with_value("error", 48.2), {"error": "error"}, "error = 48.2, which is above 1; .*percent"),
+    "negative accuracy": (with_value("accuracy", -0.1), {"accuracy": "accuracy"}, "accuracy = -0.1, which is negative"),
     "duplicate run": (
         with_value("run", "a"),
         {},
@@ -60,6 +60,11 @@ def test_a_bad_table_is_one_sentence(table, options, message):
     with pytest.raises(StudyError, match=message) as error:
         Study.from_frame(table, **options)
     assert str(error.value).endswith((".", "?")) and "\n" not in str(error.value)
+
+
+def test_a_chance_that_is_given_is_checked():
+    with pytest.raises(StudyError, match="chance of 25, 25.* above 1; .*percent"):
+        Study.from_frame(pd.DataFrame(GOOD), chance=25.0)
 
 
 def test_columns_are_mapped_and_symbols_read():

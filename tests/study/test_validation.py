@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla, FewSteps, Scratch, ShiftedPowerLaw
 from bayes_scaling.models.two_step import routes
-from bayes_scaling.study.validation import CANONICAL, FRACTION, NUMERIC, POSITIVE
+from bayes_scaling.study.validation import FRACTION, NUMERIC, POSITIVE, always_read
 
 ROWS = 6
 COLUMNS = {
@@ -127,7 +127,11 @@ def ends_well(make) -> str:
             try:
                 values = study.column(column)
             except bs.StudyError as error:  # what nothing has read yet is refused when it is
-                assert column not in CANONICAL and str(error).endswith((".", "?")) and "\n" not in str(error)
+                assert (
+                    column not in always_read(study.frame)
+                    and str(error).endswith((".", "?"))
+                    and "\n" not in str(error)
+                )
                 continue
             scores = column == "accuracy" and "task" in study.frame  # of which some may be missing
             values = values[~np.isnan(values)] if scores else values
@@ -278,6 +282,44 @@ def test_what_nothing_reads_may_hold_anything_until_it_is_read(value):
         bs.Study.from_frame(table, task_loss="task_loss")
     with pytest.raises(bs.StudyError, match=r"row 3.*source_loss"):
         ShiftedPowerLaw().arrays(bs.Study.from_frame(table.rename(columns={"task_loss": "source_loss"})))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("accuracy", 55.1, "accuracy = 55.1, which is above 1; give fractions"),
+        ("error", "OOM", "error = 'OOM', which is not a number; give plain"),
+        ("error", None, "no error; fill in what is missing, or leave the rows out with drop_missing=True and error="),
+        ("chance", "", "no chance; fill in what is missing, or leave the rows out with drop_missing=True and chance="),
+    ],
+)
+def test_scores_that_no_law_reads_may_hold_anything_until_one_does(column, value, said):
+    table = good().drop(columns=["task", "accuracy", "chance"]).assign(**{column: 0.5}).astype({column: object})
+    table.at[2, column] = value
+    study = bs.Study.from_frame(table, drop_missing=True)
+    assert len(study) == ROWS and not study.remarks
+    Chinchilla().arrays(study)
+    bs.design_check(study)
+    with pytest.raises(bs.StudyError, match=rf"Run 'c' \(row 3\) has {said}"):
+        study.column(column)
+    with pytest.raises(bs.StudyError, match=rf"Run 'c' \(row 3\) has {said}"):
+        bs.Study.from_frame(table, **{column: column})
+
+
+def test_a_gap_is_left_out_by_the_words_that_the_message_says():
+    table = good().drop(columns=["task", "accuracy", "chance"]).assign(error=[0.5, None, 0.4, 0.3, 0.2, 0.1])
+    with pytest.raises(bs.StudyError, match="leave the rows out with drop_missing=True and error='error'"):
+        bs.Study.from_frame(table).column("error")
+    assert len(bs.Study.from_frame(table, drop_missing=True, error="error").column("error")) == ROWS - 1
+
+
+def test_scores_are_checked_where_there_are_tasks():
+    with pytest.raises(bs.StudyError, match=r"Run 'c' \(row 3\) has accuracy = 55.1"):
+        bs.Study.from_frame(good().assign(accuracy=[0.3, 0.3, 55.1, 0.4, 0.4, 0.5]))
+    gap = good().assign(chance=[0.25, 0.25, None, 0.25, 0.25, 0.25])
+    with pytest.raises(bs.StudyError, match=r"Run 'c' \(row 3\) has no chance; fill .* out with drop_missing=True\."):
+        bs.Study.from_frame(gap)
+    assert len(bs.Study.from_frame(gap, drop_missing=True)) == ROWS - 1
 
 
 CELLS = st.one_of(
