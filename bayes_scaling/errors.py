@@ -10,6 +10,7 @@ __all__ = [
     "BayesScalingError",
     "ComparisonError",
     "ConvergenceError",
+    "ConvergenceWarning",
     "DecisionError",
     "FileError",
     "LawArgumentError",
@@ -58,6 +59,10 @@ class FileError(BayesScalingError):
 
 class ConvergenceError(BayesScalingError):
     """A fit did not converge and is refused where a decision would rest on it."""
+
+
+class ConvergenceWarning(UserWarning):
+    """Fits that did not converge have a part in an answer that does not rest on any one of them."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -64,6 +64,7 @@ def test_the_workflow_runs_make_test_on_every_python():
     job = workflow["jobs"]["test"]
     assert sorted(job["strategy"]["matrix"]["python"]) == PYTHONS
     assert any("make test" in step.get("run", "") for step in job["steps"])
+    assert [row["environment"] for row in job["strategy"]["matrix"]["include"]] == ["XLA_FLAGS="]  # default flags
 
 
 def test_the_hook_refuses_a_large_notebook(tmp_path):

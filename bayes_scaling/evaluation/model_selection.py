@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
@@ -14,7 +15,7 @@ import numpyro.distributions as dist
 from scipy.special import softmax
 from scipy.stats import norm
 
-from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.errors import ConvergenceWarning, LawError, StudyError, listed
 from bayes_scaling.evaluation.backtest import expanding_window
 from bayes_scaling.inference.attempts import PATIENCE
 from bayes_scaling.inference.batch import fit_many
@@ -113,6 +114,11 @@ def choose_laws(
         No law is given.
     StudyError
         No law has the columns it needs, or a study is too small to be split into runs to fit and runs to forecast.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Backtests did not converge; they count like the others.
 
     References
     ----------
@@ -213,10 +219,20 @@ def _backtests(
     parts = [(j, *part) for j, own in enumerate(windows) for part in own]
     batch = fit_many(law, [training for _, _, training, _ in parts], seed=seed, progress=progress, **effort)
     found: list[list[_Backtest]] = [[] for _ in windows]
+    unsound: list[str] = []
     for (j, cut, training, held_out), member in zip(parts, batch, strict=True):
         if member.posterior is None:
             raise StudyError(f"The backtest of {training.name!r} at the cut {cut:g} failed: {member.error}")
+        if not member.posterior.diagnostics.converged:
+            unsound.append(f"{training.name!r} up to {cut:g}")
         found[j].append(_score(member.posterior, held_out))
+    if unsound:
+        warnings.warn(
+            f"{len(unsound)} of {len(parts)} backtests of {law.name} did not converge ({listed(unsound)}), and count like "
+            "the others; take more draws, or give them more patience.",
+            ConvergenceWarning,
+            stacklevel=4,  # whoever chose
+        )
     return found
 
 
@@ -229,10 +245,12 @@ def _score(posterior: Posterior, held_out: Study) -> _Backtest:
     padded = pad({outcome: actual}, rows, (outcome,), np.nan)[outcome]
     edge = edge_of_data(law, fitted)
     count = len(next(iter(posterior.draws.values())))
+    fixed = {name: np.full(count, own) for name, own in law.priors.items() if isinstance(own, (int, float))}
+    latent = {**fixed, **posterior.draws}
     slopes = norm.ppf((np.random.default_rng(posterior.seed).permutation(count) + 0.5) / count)
     with double_precision():
         key = jax.random.key(posterior.seed)
-        median, heights = _hold_against(law.program, dict(posterior.draws), slopes, key, runs, edge, padded, GRID)
+        median, heights = _hold_against(law.program, latent, slopes, key, runs, edge, padded, GRID)
     return _Backtest(np.asarray(median)[: len(actual)] / actual - 1, np.asarray(heights))
 
 

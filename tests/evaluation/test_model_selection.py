@@ -9,10 +9,13 @@ import pytest
 from scipy.stats import norm
 
 import bayes_scaling as bs
+from bayes_scaling.errors import ConvergenceWarning
 from bayes_scaling.evaluation import model_selection as calibrating
 from bayes_scaling.evaluation.model_selection import GRID, choose_law, learn_discrepancy
 from bayes_scaling.models import Chinchilla, FewSteps, Kaplan, PowerLaw
 from tests.conftest import DRAWS
+
+pytestmark = pytest.mark.filterwarnings("ignore::bayes_scaling.errors.ConvergenceWarning")  # few draws
 
 
 def learn(studies):
@@ -120,3 +123,13 @@ def test_cuts_that_leave_too_few_runs_are_left_out(compute):
     assert isinstance(chosen.discrepancy, dist.LogNormal)
     with pytest.raises(bs.StudyError, match="needs at least 4"):
         choose_law([PowerLaw()], made(compute[:4], 0.0, "fewer"), seed=0, progress=False)
+
+
+def test_a_fixed_parameter_is_one_of_the_laws(compute):
+    chosen = choose_law([PowerLaw(E=1.5)], made(compute, 0.0, "runs"), seed=0, draws=DRAWS, patience=0, progress=False)
+    assert chosen.E == 1.5 and isinstance(chosen.discrepancy, dist.LogNormal)
+
+
+def test_backtests_that_did_not_converge_are_named(compute):
+    with pytest.warns(ConvergenceWarning, match=r"backtests of PowerLaw did not converge \('runs' up to "):
+        choose_law([PowerLaw()], made(compute, 0.0, "runs"), seed=0, draws=20, patience=0, progress=False)

@@ -22,11 +22,11 @@ def study():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_fit_that_was_merely_short_goes_on_by_itself(study, seed):
-    short = bs.fit(Chinchilla(), study, seed=seed, draws=100, adapt=False)
+    short = bs.fit(Chinchilla(), study, seed=seed, draws=40, adapt=False)  # 160 in all, where 400 are asked for
     whole = bs.fit(Chinchilla(), study, seed=seed, draws=100, patience=np.inf)  # also on a busy machine
     assert not short.diagnostics.converged
     assert whole.diagnostics.converged and whole.diagnostics.tried == ""
-    assert whole.tree["posterior"].sizes == short.tree["posterior"].sizes  # thinned to the draws asked for
+    assert whole.tree["posterior"].sizes["draw"] == 100  # thinned to the draws asked for
 
 
 def test_chains_go_on_from_where_they_stand(study):
@@ -51,11 +51,9 @@ def test_a_divergence_among_draws_thinned_out_still_counts():
 
 
 def test_without_patience_the_first_tries_stand_and_the_message_names_them(study):
-    posterior = bs.fit(Chinchilla(), study, seed=0, draws=50, patience=0.0)
-    if posterior.diagnostics.converged:
-        pytest.fail("fifty draws a chain were enough")
-    (said,) = (p for p in posterior.diagnostics.refusals() if p.code == "rhat")
-    assert "after 50 draws a chain with the mass matrix of the mode" in said.sentence
+    posterior = bs.fit(Chinchilla(), study, seed=0, draws=20, patience=0.0)  # 80 in all, where 400 are asked for
+    (said,) = (p for p in posterior.diagnostics.refusals() if p.code == "ess-bulk")
+    assert "after 20 draws a chain with the mass matrix of the mode" in said.sentence
 
 
 def test_adaptation_follows_where_more_draws_would_not_help(study, monkeypatch):
