@@ -62,8 +62,6 @@ def pair(
     quiet: Quiet = False,
 ) -> Any:
     """Predict a loss from another: train to train, train to test, test to test."""
-    import pandas as pd
-
     from bayes_scaling.cli.arguments import open_study
     from bayes_scaling.cli.pairings import Aim, law_of_losses, read_pairings
     from bayes_scaling.cli.priors import with_priors
@@ -72,7 +70,7 @@ def pair(
     from bayes_scaling.files import check_writable
     from bayes_scaling.forecasts.predict import forecast
     from bayes_scaling.inference.batch import fit_many
-    from bayes_scaling.reporting.pairs import pair_rows, print_pairs, write_pairs
+    from bayes_scaling.reporting.pairs import Pairs, print_pairs, write_pairs
     from bayes_scaling.reporting.screen import print_remarks, status
 
     chosen = with_priors(law_of_losses(law), prior)
@@ -86,20 +84,22 @@ def pair(
     check_writable(out, json)
     print_remarks(table.remarks, quiet)
     with status(quiet) as say:
-        say(f"Fitting {len(pairings)} pairs of losses ...")
+        say(f"Fitting {len(pairings)} {'pair' if len(pairings) == 1 else 'pairs'} of losses ...")
         studies = [pairing.study for pairing, _ in pairings]
         batch = fit_many(chosen, studies, seed=seed, draws=draws, chains=chains, adapt=adapt or None, progress=False)
-        blocks = []
+        posteriors, forecasts = [], []
         for (pairing, aims), member in zip(pairings, batch, strict=True):
             if member.posterior is None:
                 raise StudyError(f"{pairing.study.name}: {member.error}")
             member.posterior.require_converged(allow_unconverged, override=OVERRIDE)
             targets = pairing.study.targets if aims is None else aims
-            blocks.append(pair_rows(pairing, forecast(member.posterior, targets, allow_unconverged=True)))
-        rows = pd.concat(blocks, ignore_index=True)
+            posteriors.append(member.posterior)
+            forecasts.append(forecast(member.posterior, targets, allow_unconverged=True))
+        say("Looking for what speaks against it ...")
+        pairs = Pairs.of(study, law, seed, [pairing for pairing, _ in pairings], posteriors, forecasts)
         if out or json:
             say("Writing ...")
-            write_pairs(rows, study, seed, out, json)
+            write_pairs(pairs, out, json)
     if not quiet:
-        print_pairs(rows, [pairing for pairing, _ in pairings])
-    return rows
+        print_pairs(pairs)
+    return pairs.rows

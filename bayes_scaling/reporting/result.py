@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,7 +19,7 @@ from bayes_scaling.problems import Problems
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.study import Study
 
-__all__ = ["Result", "caveat_records", "names_of", "number", "records"]
+__all__ = ["Result", "caveat_records", "names_of", "number", "records", "worst"]
 
 NUMBERS = ("mean", "sd", "q05", "q25", "median", "q75", "q95", "actual")
 
@@ -119,14 +119,7 @@ class Result:
 
     def diagnostics(self) -> dict[str, Any]:
         """Return the worst of what the fits say of themselves."""
-        found = [p.diagnostics for p in self.posteriors]
-        return {
-            "max_rhat": max(d.max_rhat for d in found),
-            "min_ess_bulk": min(d.min_ess_bulk for d in found),
-            "min_ess_tail": min(d.min_ess_tail for d in found),
-            "divergences": sum(d.divergences for d in found),
-            "converged": all(d.converged for d in found),
-        }
+        return worst(self.posteriors)
 
     def document(self) -> dict[str, Any]:
         """Return what ``forecast.json`` holds; numbers that are unknown or not finite are None."""
@@ -137,14 +130,13 @@ class Result:
             }
             record |= {"quantity": row["quantity"], "unit": row["unit"]}
             rows.append(record | {name: number(row[name]) for name in (*NUMBERS, "distance")})
-        diagnostics = {k: number(v) if isinstance(v, float) else v for k, v in self.diagnostics().items()}
         return {
             "study": self.study.name,
             "law": self.law,
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
             **self._weighing(),
-            "diagnostics": diagnostics,
+            "diagnostics": plain(self.diagnostics()),
             "caveats": caveat_records(self.caveats),
             "rows": rows,
             "registered": register(self.forecast).document(),
@@ -173,6 +165,23 @@ def names_of(posteriors: Sequence[Posterior]) -> dict[str, Posterior]:
     return {f"{p.law.name} ({p.law.route or i})": p for i, p in enumerate(posteriors, start=1)}
 
 
+def worst(posteriors: Iterable[Posterior]) -> dict[str, Any]:
+    """Return the worst of what some fits say of themselves."""
+    found = [p.diagnostics for p in posteriors]
+    return {
+        "max_rhat": max(d.max_rhat for d in found),
+        "min_ess_bulk": min(d.min_ess_bulk for d in found),
+        "min_ess_tail": min(d.min_ess_tail for d in found),
+        "divergences": sum(d.divergences for d in found),
+        "converged": all(d.converged for d in found),
+    }
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as JSON holds them, None for a number that is unknown or not finite."""
+    return {name: number(value) if isinstance(value, float) else value for name, value in values.items()}
+
+
 def caveat_records(caveats: Problems) -> list[dict[str, str]]:
     """Return caveats as JSON holds them."""
     return [{"code": problem.code, "text": str(problem)} for problem in caveats]
@@ -192,9 +201,9 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     [{'run': 'a', 'flops': None}]
     """
 
-    def plain(value: Any) -> Any:
+    def simple(value: Any) -> Any:
         if isinstance(value, (bool, str)) or value is None:
             return value
         return int(value) if isinstance(value, int) else number(value)
 
-    return [{str(k): plain(v) for k, v in row.items()} for row in table.to_dict("records")]
+    return [{str(k): simple(v) for k, v in row.items()} for row in table.to_dict("records")]

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bayes_scaling.problems import Problems
     from bayes_scaling.reporting.result import Result
 
-__all__ = ["WIDTH", "inside", "output", "print_caveats", "print_remarks", "print_result", "status", "verdict"]
+__all__ = ["WIDTH", "inside", "output", "print_caveats", "print_remarks", "print_result", "state", "status", "verdict"]
 
 WIDTH = 100
 
@@ -81,15 +81,16 @@ def print_result(result: Result, console: Console, written: Sequence[Path] = ())
     if result.averaged is not None:
         console.print(weighed(result.averaged))
     print_caveats(result.caveats, console)
-    d = result.diagnostics()
-    state = "Converged" if d["converged"] else "NOT CONVERGED, do not rely on this"
-    ess = min(d["min_ess_bulk"], d["min_ess_tail"])
-    console.print(
-        f"{state}: R-hat {d['max_rhat']:.3f}, effective draws {ess:.0f}, {d['divergences']} divergences; "
-        f"{result.law}, seed {result.seed}, {result.seconds:.0f} s."
-    )
+    console.print(f"{state(result.diagnostics())}; {result.law}, seed {result.seed}, {result.seconds:.0f} s.")
     if written:
         console.print("Written to " + " and ".join(map(str, written)) + ".")
+
+
+def state(found: Mapping[str, Any]) -> str:
+    """Say whether fits converged, by the worst of what they say of themselves."""
+    word = "Converged" if found["converged"] else "NOT CONVERGED, do not rely on this"
+    ess = min(found["min_ess_bulk"], found["min_ess_tail"])
+    return f"{word}: R-hat {found['max_rhat']:.3f}, effective draws {ess:.0f}, {found['divergences']} divergences"
 
 
 def weighed(forecast: AveragedForecast) -> str:

@@ -23,7 +23,10 @@ def test_writes_a_table_and_json(tmp_path, capsys):
     document = json.loads((tmp_path / "pairs.json").read_text())
     assert document["rows"][0]["actual"] == pytest.approx(table["actual"][0], rel=1e-6)
     assert (tmp_path / "more" / "one.json").read_text() == (tmp_path / "pairs.json").read_text()
-    assert "of 1 inside the 90 % interval" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "of 1 inside the 90 % interval" in said.out and "Caveat: fineweb_edu:train_loss -> smollm" in said.out
+    assert "R-hat" in said.out and "Fitting 1 pair of losses" in said.err
+    assert "few-runs" in [caveat["code"] for caveat in document["caveats"]]
 
 
 def test_a_mistake_leaves_nothing_behind(tmp_path, capsys):
