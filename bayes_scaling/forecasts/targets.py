@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, TargetError
 from bayes_scaling.study.reading import as_rows, symbol_of
-from bayes_scaling.study.rows import row_number
+from bayes_scaling.study.rows import row_number, shown
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import floats
 
@@ -88,7 +88,7 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     frame.index.name = "target"
     if frame.index.has_duplicates:
         raise TargetError(
-            f"Target {frame.index[frame.index.duplicated()][0]!r} is given twice; give it once, or name each."
+            f"Target {shown(frame.index[frame.index.duplicated()][0])} is given twice; give it once, or name each."
         )
     return Targets(_checked(law, study, frame), actual)
 
@@ -123,7 +123,7 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             given = frame[column].tolist()[int(np.argmax(bad))]
             zero = " or zero" if symbol in law.indicators else ""
             wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
-            raise TargetError(f"Target {frame.index[bad][0]!r} has {symbol} = {given!r}; give {wanted}.")
+            raise TargetError(f"Target {shown(frame.index[bad][0])} has {symbol} = {shown(given)}; give {wanted}.")
     return frame
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError
+from bayes_scaling.study.rows import shown
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -76,8 +77,8 @@ class Panel:
             if (absent := np.argwhere(np.isnan(values))).size:
                 run, task = self.runs["run"].iloc[absent[0, 0]], self.tasks.index[absent[0, 1]]
                 raise StudyError(
-                    f"Run {run!r} has no {column} of task {task!r}; give every run the same tasks, or use a loss that "
-                    "its tasks share."
+                    f"Run {shown(run)} has no {column} of task {shown(task)}; give every run the same tasks, or "
+                    "use a loss that its tasks share."
                 )
             found |= {f"{column}:{task}": (column, values[:, i]) for i, task in enumerate(self.tasks.index)}
         return found

@@ -61,7 +61,14 @@ def comparable(values: Iterable[Any]) -> Iterator[Any]:
 
 
 def shown(value: Any, most: int = 60) -> str:
-    """Return an entry as a few words for an error."""
+    """Return an entry as a few words for an error; numbers of NumPy as those of Python.
+
+    Examples
+    --------
+    >>> shown("a"), shown(np.int64(126)), shown(np.float64(0.5))
+    ("'a'", '126', '0.5')
+    """
+    value = value.item() if isinstance(value, (np.number, np.bool_, np.str_)) else value
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # an integer of too many digits

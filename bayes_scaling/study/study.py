@@ -24,6 +24,7 @@ from bayes_scaling.study.reading import (
     remedy,
     renamed,
 )
+from bayes_scaling.study.rows import shown
 from bayes_scaling.study.selection import kept_by, replicates, unfinished, without_gaps
 from bayes_scaling.study.validation import LOSS_ERROR, always_read, checked, numeric, with_numbers
 from bayes_scaling.study.wide import lengthened
@@ -205,7 +206,7 @@ class Study:
             for one in wanted:
                 if not (frame[column] == one).any():
                     known = frame[column].drop_duplicates().head(40)
-                    raise StudyError(f"Study {self.name!r} has no {column} {one!r}; {suggest(one, known)}")
+                    raise StudyError(f"Study {self.name!r} has no {column} {shown(one)}; {suggest(one, known)}")
             frame = frame[frame[column].isin(wanted)]
         if query is not None and not frame.empty:
             frame = kept_by(frame, query, self.names)

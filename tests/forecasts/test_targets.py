@@ -47,6 +47,8 @@ def test_its_name_is_the_column_target_before_run():
         ({"N": "big", "D": 1e12}, "N = 'big'; give a positive number"),
         (None, "No target was given; give N and D, for example {'N': 7e9, 'D': 4e12}"),
         ([FAR, FAR], "Target 'N=7e.09, D=4e.12' is given twice; give it once, or name each"),
+        ({"run": [126, 126], "N": 7e9, "D": 4e12}, "^Target 126 is given twice; give it once, or name each"),
+        ({"run": [7, 8], "N": [0.0, 7e9], "D": 4e12}, "^Target 7 has N = 0.0; give a positive number"),
         ({"N": [1e9], "D": [1e9, 2e9]}, "^The targets are a dict that does not make a table"),
     ],
 )

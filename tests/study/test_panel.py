@@ -56,6 +56,12 @@ def test_a_task_that_a_run_lacks_is_missing_and_a_loss_of_its_own_is_needed():
     )
 
 
+def test_numbers_as_names_are_shown_as_numbers():
+    lost = Panel.of(bs.Study(CELLS.assign(run=[2, 2, 1, 1], task=[5, 6, 6, 5]).iloc[1:]))
+    with pytest.raises(bs.StudyError, match=r"^Run 2 has no task_loss of task 5; give"):
+        lost.series(("task_loss",))
+
+
 @pytest.mark.parametrize("column", ["run", "task"])
 def test_runs_and_tasks_have_names(column):
     with pytest.raises(bs.StudyError, match=f"'cells' has no column '{column}'; give one row per run and task"):

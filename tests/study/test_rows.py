@@ -20,6 +20,7 @@ def test_a_row_keeps_the_number_it_has_in_the_file():
 def test_a_row_is_called_by_its_run_where_that_has_a_name():
     assert [row_name(TABLE, place) for place in range(3)] == ["run 'a' (row 1)", "row 2", "run 'c' (row 3)"]
     assert row_name(TABLE[["N"]], 0) == "row 1"
+    assert row_name(pd.DataFrame({"run": [126]}), 0) == "run 126 (row 1)"
 
 
 @pytest.mark.parametrize("value", [None, np.nan, pd.NA, pd.NaT, "", "  ", "nan", "N/A", "None", "null"])
@@ -47,4 +48,6 @@ def test_an_entry_is_shown_in_a_few_words():
     assert shown("a\n b") == "'a\\n b'" and shown(3.5) == "3.5"
     assert shown(pd.Series([1.0, 2.0])).count("\n") == 0
     assert shown("x" * 100) == "'" + "x" * 56 + "..." and len(shown("x" * 100, 40)) == 40
+    plain = [shown(value) for value in (np.int64(126), np.float64(0.5), np.bool_(True), np.str_("a"))]
+    assert plain == ["126", "0.5", "True", "'a'"]
     assert shown(10**5000) == "an integer of 16610 bits"

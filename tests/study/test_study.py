@@ -63,7 +63,7 @@ def test_a_bad_table_is_one_sentence(table, options, message):
 
 
 def test_a_chance_that_is_given_is_checked():
-    with pytest.raises(StudyError, match="chance of 25, 25.* above 1; .*percent"):
+    with pytest.raises(StudyError, match=r"chance of 25, 25.* above 1; .*percent"):
         Study.from_frame(pd.DataFrame(GOOD), chance=25.0)
 
 
@@ -94,6 +94,17 @@ def test_select_names_what_is_not_there(ladder):
     with pytest.raises(StudyError, match="no column 'tsk'; did you mean 'task'"):
         ladder.select(tsk="MMLU")
     assert set(ladder.select(task=["MMLU", "PIQA"]).frame["task"]) == {"MMLU", "PIQA"}
+
+
+def test_runs_named_by_numbers_are_shown_as_numbers():
+    numbered = pd.DataFrame(GOOD).assign(run=range(121, 127))
+    study = Study.from_frame(numbered)
+    with pytest.raises(StudyError, match="has no run 5; known: 121, 122"):
+        study.select(run=np.int64(5))
+    with pytest.raises(StudyError, match=r"^Run 123 \(row 3\) has no loss"):
+        Study.from_frame(numbered.assign(loss=[3.9, 3.6, None, 3.5, 3.2, 3.0]))
+    with pytest.raises(StudyError, match=r"^Run 121 stands in rows 1 and 2"):
+        Study.from_frame(numbered.assign(run=[121, 121, 2, 3, 4, 5]))
 
 
 def test_the_ladder_has_its_sixteen_runs_and_two_targets(ladder):
