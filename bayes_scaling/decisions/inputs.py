@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from bayes_scaling.errors import DecisionError, LawError
+from bayes_scaling.errors import DecisionError, LawError, listed
+from bayes_scaling.study.rows import row_name, shown
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -49,8 +51,17 @@ def require_size_and_data(law: Law, purpose: str) -> None:
         )
 
 
-def positive(values: Any, what: str, example: str) -> np.ndarray:
+def positive(values: Any, what: str, example: str, *, of: pd.DataFrame | None = None) -> np.ndarray:
     """Return numbers as an array of shape (point,), or say which of them is not positive and finite.
+
+    Parameters
+    ----------
+    values : number or sequence of numbers
+        What the user gave.
+    what, example : str
+        What it is called, and an example of it, for the message.
+    of : pandas.DataFrame, optional
+        The table that it is a column of: its rows are named.
 
     Raises
     ------
@@ -60,9 +71,13 @@ def positive(values: Any, what: str, example: str) -> np.ndarray:
     try:
         array = np.atleast_1d(np.asarray(values, dtype=float))
     except (TypeError, ValueError):
-        array = np.array([np.nan])
+        array = np.empty(0)
     bad = ~(np.isfinite(array) & (array > 0))
-    if array.ndim != 1 or not array.size or bad.any():
-        given = values if np.ndim(values) == 0 or not array.size else f"{array[bad][0]:g}" if bad.any() else values
-        raise DecisionError(f"The {what} is {given!r}; give positive numbers, such as {example}.")
-    return array
+    if array.ndim == 1 and array.size and not bad.any():
+        return array
+    if array.ndim != 1 or not array.size or np.ndim(values) == 0:
+        said = f"is {shown(values)}"
+    else:
+        where = "is" if of is None else f"in {listed(row_name(of, place) for place in np.flatnonzero(bad))} is"
+        said = f"{where} {listed(f'{value:g}' for value in array[bad])}"
+    raise DecisionError(f"The {what} {said}; give positive numbers, such as {example}.")

@@ -18,6 +18,7 @@ from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.methods import NextRunsMethods
 from bayes_scaling.study.flops import FlopRule
 from bayes_scaling.study.reading import as_rows
+from bayes_scaling.study.rows import shown
 from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
     DecisionError
         There are none, a column is missing, a value is not a positive number, or two have one name.
     """
-    frame = as_rows(candidates, names).reset_index(drop=True)
+    frame = as_rows(candidates, names)
     if frame.empty:
         raise DecisionError("There are no candidates; give at least one run, with its N and D.")
     columns = scale_columns(law)
@@ -191,15 +192,15 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
         if column not in frame:
             raise DecisionError(f"The candidates lack {symbol} ({column}); {suggest(column, frame.columns)}")
     for column in filter(frame.columns.__contains__, (*columns.values(), "flops")):
-        frame[column] = positive(floats(frame, column), f"candidates' {column}", "7e9")
+        frame[column] = positive(floats(frame, column), f"candidates' column {column}", "7e9", of=frame)
     if "flops" not in frame:
         frame["flops"] = rule.cost(frame["n_params"], frame["tokens"])
     if "run" not in frame:
         frame["run"] = [f"candidate {i}" for i in range(1, len(frame) + 1)]
     if frame["run"].duplicated().any():
         name = frame.loc[frame["run"].duplicated(), "run"].iloc[0]
-        raise DecisionError(f"Two candidates are called {name!r}; give each a name of its own.")
-    return frame[list(dict.fromkeys(("run", *columns.values(), "flops")))]
+        raise DecisionError(f"Two candidates are called {shown(name)}; give each a name of its own.")
+    return frame[list(dict.fromkeys(("run", *columns.values(), "flops")))].reset_index(drop=True)
 
 
 class _Prospects:

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
@@ -15,19 +16,33 @@ def test_numbers_become_an_array():
     ("given", "shown"),
     [
         (0.0, "0.0"),
+        (np.float64(0.0), "0.0"),
+        (np.int64(-1), "-1"),
         (-1, "-1"),
         (np.nan, "nan"),
         ("much", "'much'"),
         (None, "None"),
+        (["much"], r"\['much'\]"),
+        ([[1.0], [1.0, 2.0]], r"\[\[1.0\], \[1.0, 2.0\]\]"),
         ([], r"\[\]"),
-        ([1e21, 0.0], "'0'"),
-        ([1.0, np.inf], "'inf'"),
+        ([1e21, 0.0], "0"),
+        ([1.0, np.inf, -2.0], "inf and -2"),
         ([[1.0]], r"\[\[1.0\]\]"),
     ],
 )
 def test_what_is_not_positive_is_shown_with_what_would_be(given, shown):
     with pytest.raises(bs.DecisionError, match=f"^The budget is {shown}; give positive numbers, such as 1e24[.]$"):
         positive(given, "budget", "1e24")
+
+
+def test_entries_of_a_table_are_named_by_their_rows():
+    table = pd.DataFrame({"run": ["a", "b", "c"], "tokens": [1e9, -3e11, np.nan]})
+    with pytest.raises(bs.DecisionError) as refused:
+        positive(table["tokens"], "candidates' column tokens", "7e9", of=table)
+    assert str(refused.value) == (
+        "The candidates' column tokens in run 'b' (row 2) and run 'c' (row 3) is -3e+11 and nan; "
+        "give positive numbers, such as 7e9."
+    )
 
 
 def test_inputs_of_scale_have_their_columns():

@@ -87,9 +87,15 @@ def test_a_candidates_own_cost_is_used():
     [
         (GRID.iloc[:0], {}, "no candidates"),
         (GRID[["N"]], {}, "lack D"),
-        (GRID.assign(D=0.0), {}, "candidates' tokens is"),
+        (GRID.assign(D=0.0), {}, "candidates' column tokens in row 1, row 2"),
+        (
+            GRID.head(3).assign(run=["a", "b", "c"], D=[1e9, -3e11, 0.0]),
+            {},
+            r"column tokens in run 'b' \(row 2\) and run 'c' \(row 3\) is -3e\+11 and 0; give positive",
+        ),
         (GRID.assign(N="large"), {}, "have n_params of 'large', .*give plain numbers"),
         (GRID.assign(run="same"), {}, "called 'same'"),
+        (GRID.assign(run=7), {}, "candidates are called 7; give each"),
         (GRID, {"spend": 1e10}, "No candidate costs"),
         (GRID, {"spend": -1.0}, "spend is"),
         (GRID, {"count": 0}, "count is 0"),
