@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp, softmax
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
-from bayes_scaling.errors import LawError, StudyError, TargetError
+from bayes_scaling.errors import LawError, StudyError, TargetError, listed
 from bayes_scaling.evaluation.backtest import usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.forecasts.forecast import Forecast, average
@@ -19,6 +19,7 @@ from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.fit import FEWEST, check_size, fit, refusal
+from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import training_flops
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "AveragedForecast",
     "Weighing",
     "average_laws",
+    "average_problems",
     "cut_scores",
     "fit_laws",
     "law_weights",
@@ -45,6 +47,7 @@ BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
 LEAST = 0.02  # a law of less weight is left out
 CELL = float(SLOPES[1] - SLOPES[0]) / np.sqrt(12)  # standard deviation of an error within its cell of the grid
 SAMPLES = 2000  # draws of a mixture in the table of backtests
+MAX_CHANCE = 0.01  # that so few outcomes of backtests lie inside intervals that hold nine of ten
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -250,6 +253,50 @@ def fit_laws(
     posteriors = converged or posteriors
     kept = kept[list(posteriors)]
     return AveragedFit(kept / kept.sum(), weighing.backtests, posteriors, left_out)
+
+
+def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
+    """Return what speaks against an average of laws, besides what speaks against its fits.
+
+    Parameters
+    ----------
+    found : AveragedFit or AveragedForecast
+        The average.
+
+    Returns
+    -------
+    Problems
+        Records with these codes:
+
+        - ``backtests``: of the outcomes of the backtests so few lie inside the 90 % interval that it happens once in a
+          hundred where the interval is right
+        - ``left-out``: laws of weight whose chains did not converge
+    """
+    problems, tests = [], found.backtests
+    inside = 0 if tests.empty else int(tests["inside"].sum())
+    if not tests.empty and binom.cdf(inside, len(tests), 0.9) < MAX_CHANCE:
+        problems.append(
+            Problem(
+                "backtests",
+                f"Of the {len(tests)} outcomes of the backtests on these runs {inside} lay inside the 90 % interval "
+                f"(about {0.9 * len(tests):.0f} where it is right)",
+                "larger runs go another way than smaller ones say, so trust the interval less, or make a larger run "
+                "first",
+                inside / len(tests),
+            )
+        )
+    if found.left_out:
+        one = len(found.left_out) == 1
+        problems.append(
+            Problem(
+                "left-out",
+                f"{listed(found.left_out)} {'was' if one else 'were'} left out of the average, because "
+                f"{'its' if one else 'their'} chains did not converge",
+                f"take more draws, or fit {'it' if one else 'each'} alone to see why",
+                float(len(found.left_out)),
+            )
+        )
+    return Problems(problems)
 
 
 def cut_scores(densities: Sequence[np.ndarray], moments: tuple[float, float]) -> list[np.ndarray]:

