@@ -25,6 +25,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.models.two_step import routes
@@ -51,6 +52,14 @@ def few_programs_at_once():
     if sys.platform == "linux":  # glibc keeps what was freed, hundreds of megabytes, unless it is asked
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+@pytest.fixture
+def command():
+    """A command is being run, so that messages speak of its options."""
+    token = COMMAND_LINE.set(True)
+    yield
+    COMMAND_LINE.reset(token)
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bayes_scaling import errors
-from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, LawArgumentError, LawError, listed, suggest
-
-
-@pytest.fixture
-def command():
-    """A command is being run."""
-    token = COMMAND_LINE.set(True)
-    yield
-    COMMAND_LINE.reset(token)
+from bayes_scaling.errors import BayesScalingError, LawArgumentError, LawError, listed, suggest
 
 
 @pytest.mark.parametrize("name", [name for name in errors.__all__ if name.endswith("Error")])

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from bayes_scaling.decisions.inputs import SCALE, scale_columns
-from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
+from bayes_scaling.errors import DecisionError, LawError, TargetError, option, suggest
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.posterior import Posterior, require_posterior
@@ -124,7 +124,7 @@ class Surface:
         if {"N", "D", "C"} <= set(law.run_inputs) and rule.disagreement(posterior.study) > SAME_CONVENTION:
             raise DecisionError(
                 f"{law.name} was fitted to the FLOPs of {posterior.study.name!r}, which {rule.name} does not give; "
-                "use flops='study'."
+                f"use {option('flops', 'study')}."
             )
         latent = posterior.thin(samples)
         with double_precision():

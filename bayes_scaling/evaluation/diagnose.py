@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
-from bayes_scaling.errors import LawError
+from bayes_scaling.errors import LawError, option
 from bayes_scaling.evaluation.checks import loo_pit
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, prior_ranks, supports
@@ -97,7 +97,8 @@ def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:
         found.append(Problem("bfmi", sentence, remedy, diagnostics.min_bfmi))
     if diagnostics.saturated > MAX_SATURATED * diagnostics.draws:
         sentence = f"{diagnostics.saturated} of {diagnostics.draws} trajectories reached their largest length"
-        found.append(Problem("tree-depth", sentence, "use adapt=True or tighter priors", diagnostics.saturated))
+        remedy = f"use {option('adapt')} or tighter priors"
+        found.append(Problem("tree-depth", sentence, remedy, diagnostics.saturated))
     if diagnostics.modes_reached < 1:
         sentence = f"Only {diagnostics.modes_reached:.0%} of the starts of the mode search reached the best mode"
         remedy = "fit again with more starts, and prefer tighter priors if the answer depends on them"

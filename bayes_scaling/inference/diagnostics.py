@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from arviz_stats.base import array_stats
 
+from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.problems import Problem, Problems
 
 if TYPE_CHECKING:
@@ -159,13 +160,15 @@ class Diagnostics:
     def _cause(self) -> str:
         """Say what in the runs or the priors may be the cause, and what to do about it."""
         if self.modes_reached < 1:
-            return "the posterior has several modes, so tighten the priors that allow them, or fit with more starts"
+            more = "" if COMMAND_LINE.get() else ", or fit with more starts, as in starts=32"
+            return f"the posterior has several modes, so tighten the priors that allow them{more}"
         if abs(self.correlation) > STRONG_CORRELATION:
             return (
                 f"the runs hardly tell {self.worst} from {self.partner} (correlation {self.correlation:.2f}), so add "
                 "runs that vary them apart, fix one of them, or tighten its prior"
             )
-        return "let it run longer (patience), or tighten the priors of what the runs leave open"
+        longer = "take more draws (--draws)" if COMMAND_LINE.get() else "let it run longer, as in patience=600"
+        return f"{longer}, or tighten the priors of what the runs leave open"
 
 
 def diagnostics_of(

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import DecisionError, StudyError, option, suggest
+from bayes_scaling.errors import COMMAND_LINE, DecisionError, StudyError, option, suggest
 from bayes_scaling.study.validation import floats
 
 __all__ = [
@@ -91,9 +91,8 @@ class FlopRule:
             return six_n_d
         if flops == "study" and study is not None:
             return cls(f"FLOPs per token of {study.name}", _of_study(study))
-        raise DecisionError(
-            f"The FLOP convention {flops!r} is unknown; use '6ND', 'study', or a function from N to FLOPs per token."
-        )
+        known = "'6ND' or 'study'" if COMMAND_LINE.get() else "'6ND', 'study', or a function from N to FLOPs per token"
+        raise DecisionError(f"The FLOP convention {flops!r} is unknown; use {known}.")
 
     def cost(self, N: Any, D: Any) -> np.ndarray:
         """Return the FLOPs of training N parameters on D tokens."""

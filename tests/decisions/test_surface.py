@@ -84,6 +84,12 @@ def test_conventions_are_not_mixed():
     np.testing.assert_allclose(8 * found.N * found.D, 1e21, rtol=1e-9)
 
 
+def test_conventions_are_not_mixed_by_a_command(command):
+    posterior = known(ByAll(), {"sigma": np.full(2, 0.01)}, GRID.assign(flops=8 * GRID["N"] * GRID["D"]))
+    with pytest.raises(bs.DecisionError, match="use --flops study"):
+        bs.Surface.of(posterior)
+
+
 def test_accuracy_is_better_higher_and_a_series_is_chosen_by_its_task():
     posterior = ladder(count=20)
     found = bs.Surface.of(posterior, quantity="accuracy", series="two")

@@ -10,7 +10,7 @@ from scipy import stats
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation.checks import loo_pit
-from bayes_scaling.evaluation.diagnose import contraction, outliers, parameters
+from bayes_scaling.evaluation.diagnose import contraction, examine, outliers, parameters
 from bayes_scaling.models import Chinchilla
 from tests.conftest import DRAWS
 
@@ -54,6 +54,13 @@ def test_what_the_sampler_says_is_a_record(simulated_fit, code, changes, message
 def test_the_sentences_of_a_refusal_are_those_of_the_records(simulated_fit):
     bad = with_diagnostics(simulated_fit, max_rhat=1.2, divergences=50)
     assert bad.diagnostics.problems() == [str(p) for p in bad.diagnose() if p.severe]
+
+
+def test_a_remedy_is_in_the_words_of_the_interface(simulated_fit, request):
+    spoilt = with_diagnostics(simulated_fit, saturated=200)
+    assert examine(spoilt).only("tree-depth")[0].remedy == "use adapt=True or tighter priors"
+    request.getfixturevalue("command")
+    assert examine(spoilt).only("tree-depth")[0].remedy == "use --adapt or tighter priors"
 
 
 def test_contraction_is_one_minus_the_ratio_of_variances(simulated_fit):

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 
 import numpy as np
 import pytest
 
+import bayes_scaling as bs
 from bayes_scaling.inference import attempts, nuts
 from bayes_scaling.inference.diagnostics import MAX_RHAT, MIN_ESS, diagnostics_of
 from bayes_scaling.inference.nuts import Sampled
@@ -99,6 +101,28 @@ def test_what_forbids_the_use_of_draws_is_a_sentence_with_its_limit(changes, cod
     assert GOOD.converged
     (found,) = dataclasses.replace(GOOD, **changes).refusals()
     assert found.code == code and found.severe and sentence in str(found)
+
+
+def remedies():
+    """Return what is said of a fit that was tried for long: of several modes, and of chains that only disagree."""
+    bad = dataclasses.replace(GOOD, max_rhat=1.5, tried="120 s")
+    return [one.refusals()[0].remedy for one in (dataclasses.replace(bad, modes_reached=0.5), bad)]
+
+
+def test_a_remedy_names_arguments_of_fit():
+    assert remedies() == [
+        "the posterior has several modes, so tighten the priors that allow them, or fit with more starts, as in "
+        "starts=32",
+        "let it run longer, as in patience=600, or tighten the priors of what the runs leave open",
+    ]
+    assert {"starts", "patience"} <= set(inspect.signature(bs.fit).parameters)
+
+
+def test_and_options_where_a_command_is_run(command):
+    assert remedies() == [
+        "the posterior has several modes, so tighten the priors that allow them",
+        "take more draws (--draws), or tighten the priors of what the runs leave open",
+    ]
 
 
 def test_what_is_just_good_enough_passes():

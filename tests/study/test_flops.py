@@ -54,6 +54,12 @@ def test_a_rule_that_nobody_knows_is_refused():
     assert FlopRule.of(six_n_d) is six_n_d is FlopRule.of("6ND")
 
 
+def test_a_command_takes_no_function(command):
+    with pytest.raises(bs.DecisionError) as refused:
+        FlopRule.of("5ND")
+    assert str(refused.value) == "The FLOP convention '5ND' is unknown; use '6ND' or 'study'."
+
+
 def test_where_a_study_counts_no_flops_nothing_disagrees():
     assert np.isnan(six_n_d.disagreement(bs.Study.from_frame(GRID.assign(loss=3.0))))
     assert six_n_d.disagreement(counted(6)) == pytest.approx(0, abs=1e-12)
