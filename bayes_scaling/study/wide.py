@@ -24,6 +24,8 @@ def lengthened(
 ) -> pd.DataFrame:
     """Return a table with a row per run and task, from one with a row per run and a column per task.
 
+    Rows of one run keep its label, and with it the number of its row in the file.
+
     Parameters
     ----------
     table : pandas.DataFrame
@@ -65,7 +67,7 @@ def lengthened(
         if chance is not None:
             own["chance"] = chance[task] if isinstance(chance, Mapping) else chance
         blocks.append(kept.assign(task=task, accuracy=table[column], **own))
-    return pd.concat(blocks).sort_index(kind="stable").reset_index(drop=True)
+    return pd.concat(blocks).sort_index(kind="stable")
 
 
 def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> dict[str, str]:

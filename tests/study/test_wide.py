@@ -44,6 +44,22 @@ def test_a_chance_by_task_serves_long_tables_too():
     assert bs.Study.from_frame(long.assign(guess=0.2), chance="guess").frame["chance"].tolist() == [0.2, 0.2]
 
 
+def test_rows_keep_the_numbers_they_have_in_the_file():
+    wide = pd.DataFrame(
+        {"run": ["a", "b", "c"], "N": [1e7, 2e7, 4e7], "D": 1e9, "P_acc": [0.5, 0.6, 7.0], "Q_acc": 0.3}
+    )
+    with pytest.raises(bs.StudyError, match=r"^Run 'c' on 'P' \(row 3\) has accuracy = 7, which is above 1"):
+        bs.Study.from_frame(wide, accuracy_columns="TASK_acc", chance=0.25)
+    with pytest.raises(bs.StudyError, match=r"^Run 'b' on 'Q' \(row 2\) has accuracy = 'OOM', which is not a number"):
+        bs.Study.from_frame(wide.assign(Q_acc=[0.3, "OOM", 0.3]), accuracy_columns="TASK_acc", chance=0.25)
+    study = bs.Study.from_frame(
+        wide.assign(P_acc=0.5), accuracy_columns="TASK_acc", chance=0.25, flops="6ND", where="N > 1e7"
+    )
+    assert study.frame.index.tolist() == [1, 1, 2, 2] and study.column("flops").tolist() == [1.2e17] * 2 + [2.4e17] * 2
+    with pytest.raises(bs.StudyError, match=r"^Run 'a' on 'P' stands in rows 1, 2 and 3, run 'a' on 'Q'"):
+        bs.Study.from_frame(wide.assign(run="a", P_acc=0.5), accuracy_columns="TASK_acc", chance=0.25)
+
+
 @pytest.mark.parametrize(
     ("table", "columns", "chance", "message"),
     [
