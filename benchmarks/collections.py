@@ -4,7 +4,8 @@ The recommended forecast (:func:`bayes_scaling.forecast_runs`) is made for every
 on all others (``benchmarks.population`` states the rule) and held against its larger runs.  Beside it stand the
 Chinchilla law with the fixed discrepancy, which was the default before, and what a user would do instead: a log-Huber
 fit and a residual bootstrap.  Means are over collections, so that a large one does not count more; the sets of the
-sweep count as one, and so do the losses of the ladder.
+sweep count as one, and so do the losses of the ladder.  Outcomes of one collection err alike, so the doubt about a
+coverage comes from a bootstrap of whole collections.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from benchmarks.population import learn
 
 OURS, FIXED, RIVAL = "average of laws", "Chinchilla, fixed discrepancy", "log-Huber, bootstrap"
 MANY = 6  # targets from which the coverage of one collection is a figure
+REDRAWN = 10_000  # times that collections are drawn anew
 
 
 def figures(seed: int = 0) -> dict[str, float]:
@@ -118,6 +120,26 @@ def collection_means(scores: pd.DataFrame) -> pd.DataFrame:
     return by_case.groupby(["collection", "method"], sort=False).mean().rename(columns=shown)
 
 
+def redrawn(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """Return the 90 % interval of a mean over collections, from a bootstrap that draws whole collections anew.
+
+    Parameters
+    ----------
+    values : array, shape (collection,)
+        One value of each collection, such as its coverage.
+    seed : int
+        Seed of the draws.
+
+    Examples
+    --------
+    >>> redrawn(np.ones(3))
+    (1.0, 1.0)
+    """
+    drawn = np.random.default_rng(seed).integers(len(values), size=(REDRAWN, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), [0.05, 0.95])
+    return float(low), float(high)
+
+
 def report(scores: pd.DataFrame, learnt: dict) -> dict[str, float]:
     """Print the tables, in Markdown, and return the figures."""
     by_collection = collection_means(scores)
@@ -128,8 +150,11 @@ def report(scores: pd.DataFrame, learnt: dict) -> dict[str, float]:
     show("What was learnt without each", pd.DataFrame([_learnt(n, p) for n, p in learnt.items() if n is not None]))
     ours, fixed, rival = (by_collection.xs(method, level="method") for method in (OURS, FIXED, RIVAL))
     enough = counts[counts >= MANY].index
+    low, high = redrawn(ours["cover90"].to_numpy())
     return {
         "cover90": ours["cover90"].mean(),
+        "cover90_low": low,
+        "cover90_high": high,
         "cover50": ours["cover50"].mean(),
         "worst_cover90": ours.loc[enough, "cover90"].min(),
         "mape_ratio": (ours["mape"] / rival["mape"]).mean(),
