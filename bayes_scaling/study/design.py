@@ -26,13 +26,14 @@ MIN_RATIOS = 1.5  # largest over smallest tokens per parameter
 MAX_DISTANCE = 100.0  # FLOPs of a target over the largest fitted
 MAX_SHARE, MAX_SHARE_CHANGE = 0.2, 0.1  # of embeddings in the parameters
 MIN_STEPS = 2000
-MAX_FLOPS_RATIO = 2.0  # between a column of FLOPs and 6ND, either way
+MAX_FLOPS_RATIO = 1.9  # between a column of FLOPs and 6ND, or two runs: twice is a factor that one of them forgot
+SAME_RATIO = 1.1  # up to which runs agree on it
 MAX_NATS = 15.0  # per token: the logarithm of a vocabulary of three millions
 MAX_TREND, MIN_TREND = 0.5, 5  # rank correlation of a loss with scale, and runs to tell it from
 MIN_FREEDOM = 6  # runs beyond the law's parameters: they tell sigma to within 30 %
 MIN_REPEATS = 3  # runs beyond the first of equal inputs, which tell it whatever the law
 PARAMETERS = 5  # of the law that is not named
-MAX_NAMED = 4
+MAX_NAMED = 12
 WITHOUT_EMBEDDING = re.compile(r"n_params_(body|non_?embedding|without_embeddings?)|non_?embedding_params")
 FALSE = {"0", "0.0", "false", "no"}
 
@@ -65,7 +66,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``far-target``: a target of more than 100 times the largest fitted FLOPs, or what the law reads in their place
         - ``embedding-share``: embeddings are more than 20 % of N in some run, and the share changes by more than 10
           points (columns ``n_params`` and ``n_params_body``, ``n_params_nonembedding`` or ``nonembedding_params``)
-        - ``flops-6nd``: runs whose FLOPs differ from 6ND by more than a factor of two
+        - ``flops-6nd``: runs whose FLOPs differ from 6ND by about a factor of two or more; where the ratio itself
+          differs so much between runs, all that are off the ratio of the others
         - ``perplexity``: losses larger than any in nats per token, as perplexities are
         - ``wrong-way``: an outcome that gets worse with compute (rank correlation above 0.5)
         - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
@@ -217,17 +219,28 @@ def _compute(runs: pd.DataFrame) -> Iterator[Problem]:
     if counted is None or "flops" not in runs:
         return
     ratio = floats(runs, "flops").to_numpy() / counted
-    odd = (ratio < 1 / MAX_FLOPS_RATIO) | (ratio > MAX_FLOPS_RATIO)
+    off, usual = np.abs(np.log(ratio)), _usual(ratio)
+    odd = off > np.log(MAX_FLOPS_RATIO)
+    if np.ptp(np.log(ratio)) > np.log(MAX_FLOPS_RATIO):  # a contradiction, whatever the runs count
+        odd |= np.abs(np.log(ratio / usual)) > np.log(MAX_FLOPS_RATIO) / 2
     if odd.any():
-        names = _names(runs, odd)
+        low, high = (f"{bound:.2g}" for bound in (ratio[odd].min(), ratio[odd].max()))
+        others = f", those of most runs {usual:.2g} times" if f"{usual:.1f}" != "1.0" and not odd.all() else ""
         yield Problem(
             "flops-6nd",
-            f"The FLOPs of {names} are {ratio[odd].min():.2g} to {ratio[odd].max():.2g} times 6ND "
+            f"The FLOPs of {_names(runs, odd)} are {low if low == high else f'{low} to {high}'} times 6ND{others} "
             f"(within a factor of {MAX_FLOPS_RATIO:g})",
             "parameters, tokens or FLOPs are not what their columns say, so check their units and what they count",
-            float(np.exp(np.abs(np.log(ratio)).max())),
+            float(np.exp(off.max())),
             "flops",
         )
+
+
+def _usual(ratio: np.ndarray) -> float:
+    """Return the ratio of FLOPs to 6ND on which more than half of the runs agree; one where there is none."""
+    middle = float(np.median(ratio))
+    agree = np.abs(np.log(ratio / middle)) < np.log(SAME_RATIO)
+    return middle if agree.mean() > 1 / 2 else 1.0
 
 
 def _outcomes(runs: pd.DataFrame) -> Iterator[Problem]:

@@ -104,6 +104,42 @@ def test_a_far_target_is_told_in_plain_words():
     )
 
 
+CONTRADICTING = [0.25] * 2 + [0.5] * 3 + [1] * 3 + [2] * 4  # FLOPs over 6ND of the runs of a real table
+
+
+def flops_problem(ratios):
+    table = GOOD.head(len(ratios))
+    found = design_check(bs.Study.from_frame(table.assign(C=6 * table["N"] * table["D"] * ratios)))
+    return found.only("flops-6nd")
+
+
+def test_flops_that_contradict_parameters_and_tokens_are_named_run_by_run():
+    (problem,) = flops_problem(CONTRADICTING)
+    assert problem.sentence == (
+        "The FLOPs of r0, r1, r2, r3, r4, r8, r9, r10, r11 are 0.25 to 2 times 6ND (within a factor of 1.9)"
+    )
+    assert problem.value == pytest.approx(4) and problem.where == "flops"
+
+
+def test_one_ratio_is_said_once():
+    (problem,) = flops_problem([1 / 3] * 12)
+    assert "are 0.33 times 6ND" in problem.sentence and "most runs" not in problem.sentence
+
+
+def test_a_run_off_the_ratio_of_the_others_is_named_alone():
+    (problem,) = flops_problem([1.5] * 11 + [0.75])
+    assert problem.sentence.startswith("The FLOPs of r11 are 0.75 times 6ND, those of most runs 1.5 times (")
+
+
+def test_most_runs_at_6nd_are_not_mentioned():
+    (problem,) = flops_problem([1.001] * 11 + [0.5])
+    assert problem.sentence == "The FLOPs of r11 are 0.5 times 6ND (within a factor of 1.9)"
+
+
+def test_flops_that_count_a_little_more_than_6nd_contradict_nothing():
+    assert not flops_problem(np.linspace(0.9, 1.6, 16))
+
+
 def test_a_target_in_billions_is_told():
     (problem,) = design_check(bs.Study.from_frame(GOOD), {"N": 7, "D": 4e12}).only("units")
     assert problem.value == 7 and "of a target" in problem.sentence
