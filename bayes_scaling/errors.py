@@ -97,7 +97,7 @@ def listed(words: Iterable[str], most: int = MANY) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
-def option(name: str, value: str | bool = True) -> str:
+def option(name: str, value: str | float = True) -> str:
     """Return an option in the words of the interface in use: ``--flops 6ND``, or ``flops='6ND'``.
 
     Examples

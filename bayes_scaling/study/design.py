@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.errors import option
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.chance import at_chance
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
@@ -18,7 +19,8 @@ from bayes_scaling.study.validation import LOSS_ERROR, floats, number_of
 
 __all__ = ["design_check"]
 
-SMALLEST = {"n_params": 1e5, "tokens": 1e6}  # the largest of any study is above; below, it is in millions or billions
+SIZES = ("n_params", "tokens")
+SMALLEST = {"n_params": 1e5, "tokens": 1e6, "flops": 1e12}  # the largest of any study is above; below, it has a unit
 MIN_RUNS = 10
 MIN_SIZES = 4
 MAX_INFLATION = 10.0  # of the variance of one exponent by the other input
@@ -56,7 +58,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     Problems
         Records with these codes; what the columns do not tell is not looked for:
 
-        - ``units``: the largest N, or D, of the runs or of a target is too small to be a plain count (in millions?)
+        - ``units``: the largest N, D or C of the runs or of a target is too small to be a plain count (in millions?)
         - ``few-runs``: fewer than ten
         - ``few-sizes``: fewer than four distinct N, or D, or values of the one column that the law reads
         - ``guessed-noise``: neither repeated runs (seeds), nor known errors (column ``loss_se``), nor at least six runs
@@ -93,7 +95,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
         targets = study.targets
     runs, aims = training.runs, _by_label(targets)
-    inputs = list(law.columns.values()) if law is not None else list(SMALLEST)
+    inputs = list(law.columns.values()) if law is not None else list(SIZES)
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
         *_plane(runs, inputs), *_reach(training, aims, inputs),
@@ -111,13 +113,13 @@ def _by_label(targets: Any) -> pd.DataFrame:
 
 
 def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
-    """Look at whether parameters and tokens can be plain counts."""
+    """Look at whether parameters, tokens and FLOPs can be plain counts."""
     for column, smallest in SMALLEST.items():
         if column in rows and (largest := float(rows[column].max())) < smallest:
             yield Problem(
                 "units",
                 f"The largest {column} of a {what} is {largest:g} (at least {smallest:g})",
-                "parameters and tokens are plain counts, so write 7e9 for 7 billion",
+                "parameters, tokens and FLOPs are plain counts, so write 7e9 for 7 billion",
                 largest,
                 column,
             )
@@ -132,7 +134,7 @@ def _size(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
             len(runs),
         )
     for column in inputs:
-        if column not in runs or not (column in SMALLEST or column == measure_of(inputs)):
+        if column not in runs or not (column in SIZES or column == measure_of(inputs)):
             continue
         if (count := runs[column].nunique()) < MIN_SIZES:
             yield Problem(
@@ -151,7 +153,7 @@ def _noise(runs: pd.DataFrame, inputs: Sequence[str], law: Any) -> Iterator[Prob
     """
     if law is not None and (law.rests_on_priors or law.by_task or law.series):
         return  # whose sigma is learnt elsewhere, or from several series at once
-    own = [column for column in dict.fromkeys((*inputs, *SMALLEST)) if column in runs]
+    own = [column for column in dict.fromkeys((*inputs, *SIZES)) if column in runs]
     repeats = len(runs) - len(runs[own].drop_duplicates()) if own else 0
     told = LOSS_ERROR in runs and np.isfinite(_known(runs, LOSS_ERROR)).all()
     parameters = PARAMETERS if law is None else len({*law.free_parameters} - {*law.noise})
@@ -267,7 +269,8 @@ def _outcomes(runs: pd.DataFrame) -> Iterator[Problem]:
         yield Problem(
             "wrong-way",
             f"The loss rises with {scale} (rank correlation {trend:+.2f}, at most {MAX_TREND})",
-            "a loss falls; if the column is an accuracy, map it as accuracy",
+            "a loss falls; if these are accuracies, forecast the error, 1 - accuracy, or give their columns in place of a "
+            f"loss, as in {option('accuracy_columns', 'MMLU')} and {option('chance', 0.25)} (that of guessing)",
             trend,
             "loss",
         )

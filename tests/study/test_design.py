@@ -49,6 +49,38 @@ def test_a_sound_design_has_no_problem():
     assert not found and str(found) == "No problem found."
 
 
+RISING = pd.DataFrame({  # a real table: FLOPs in units of 1e21, and accuracies under the name of a loss
+    "C": [0.02, 0.1, 0.3, 0.7, 1.8, 5.0, 9.0, 12.0, 20.0, 60.0, 84.0, 400.0],
+    "loss": [0.243, 0.3, 0.331, 0.352, 0.399, 0.451, 0.457, 0.491, 0.486, 0.529, 0.571, 0.605],
+})  # fmt: skip
+
+
+def test_flops_in_a_unit_are_told():
+    (problem,) = design_check(bs.Study.from_frame(RISING)).only("units")
+    assert problem.where == "flops" and "The largest flops of a run is 400 (at least 1e+12)" in problem.sentence
+    (aim,) = design_check(bs.Study.from_frame(RISING.assign(C=RISING["C"] * 1e21)), {"C": 1e3}).only("units")
+    assert "of a target is 1000" in aim.sentence
+
+
+def test_accuracies_in_the_place_of_a_loss_go_the_wrong_way():
+    study = bs.Study.from_frame(RISING.assign(C=RISING["C"] * 1e21))
+    (problem,) = design_check(study).only("wrong-way")
+    assert problem.sentence == "The loss rises with flops (rank correlation +0.99, at most 0.5)"
+    assert problem.remedy == (
+        "a loss falls; if these are accuracies, forecast the error, 1 - accuracy, or give their columns in place of a "
+        "loss, as in accuracy_columns='MMLU' and chance=0.25 (that of guessing)"
+    )
+    as_said = RISING.rename(columns={"loss": "MMLU"}).assign(run=range(12))
+    assert bs.Study.from_frame(as_said, accuracy_columns="MMLU", chance=0.25).tasks == ["MMLU"]
+    as_error = study.frame.assign(loss=1 - study.frame["loss"])
+    assert not design_check(bs.Study.from_frame(as_error)).only("wrong-way")
+
+
+def test_the_remedy_is_in_options_where_a_command_is_run(command):
+    (problem,) = design_check(bs.Study.from_frame(RISING)).only("wrong-way")
+    assert "--accuracy-columns MMLU and --chance 0.25 (" in problem.remedy
+
+
 def test_what_measures_the_noise_is_told_from_what_guesses_it():
     def says(table, **options):
         return "guessed-noise" in design_check(bs.Study.from_frame(table), **options).codes
