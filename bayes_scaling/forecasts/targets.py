@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, TargetError
-from bayes_scaling.study.reading import as_rows, symbol_of
+from bayes_scaling.study.reading import as_rows, labelled
 from bayes_scaling.study.rows import row_number, shown
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import floats
@@ -107,8 +107,7 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
         frame = as_rows(targets, study.names)
     except StudyError as error:
         raise TargetError(str(error).replace("The runs are", "The targets are", 1)) from error
-    label = next((name for name in ("target", "run") if name in frame), None)
-    return frame.set_index(label) if label else frame.set_axis([_name_of(row) for _, row in frame.iterrows()])
+    return labelled(frame)
 
 
 def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
@@ -125,7 +124,3 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
             raise TargetError(f"Target {shown(frame.index[bad][0])} has {symbol} = {shown(given)}; give {wanted}.")
     return frame
-
-
-def _name_of(row: pd.Series) -> str:
-    return ", ".join(f"{symbol_of(str(k))}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))

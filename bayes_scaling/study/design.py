@@ -13,7 +13,8 @@ from bayes_scaling.errors import option
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.chance import at_chance
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
-from bayes_scaling.study.reading import as_rows, one_row_a_run, symbol_of
+from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
+from bayes_scaling.study.rows import row_number
 from bayes_scaling.study.study import Study, require_study
 from bayes_scaling.study.validation import LOSS_ERROR, floats, number_of
 
@@ -107,9 +108,12 @@ def _by_label(targets: Any) -> pd.DataFrame:
     """Return runs to forecast as a table by their label; empty where there are none."""
     if targets is None:
         return pd.DataFrame()
-    frame = one_row_a_run(as_rows(targets)) if isinstance(targets, Study) else as_rows(targets)
-    label = next((name for name in ("target", "run") if name in frame), None)
-    return frame.set_index(label) if label else frame
+    frame = as_rows(targets)
+    if isinstance(targets, Study):
+        frame = one_row_a_run(frame)
+        if "run" not in frame:
+            frame = frame.assign(run=[f"row {row_number(frame, place)}" for place in range(len(frame))])
+    return labelled(frame)
 
 
 def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ __all__ = [
     "as_rows",
     "as_table",
     "column_of",
+    "labelled",
     "loss_columns",
     "one_row_a_run",
     "read_table",
@@ -148,6 +149,22 @@ def as_rows(given: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
 def _size_or_self(value: Any) -> Any:
     found = number_of(value, size=True) if isinstance(value, str) else np.nan
     return value if np.isnan(found) else found
+
+
+def labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """Return runs to forecast by their names: the column ``target`` or ``run``, or else what their inputs say.
+
+    Examples
+    --------
+    >>> labelled(as_rows([{"N": 7e9, "D": 4e12}])).index.tolist(), labelled(as_rows({"run": "7B"})).index.tolist()
+    (['N=7e+09, D=4e+12'], ['7B'])
+    """
+    label = next((name for name in ("target", "run") if name in table), None)
+    return table.set_index(label) if label else table.set_axis([_in_words(row) for _, row in table.iterrows()])
+
+
+def _in_words(row: pd.Series) -> str:
+    return ", ".join(f"{symbol_of(str(k))}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))
 
 
 def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:

@@ -111,7 +111,14 @@ def test_checkpoints_are_told_from_runs():
 def test_a_far_target_is_measured_in_flops(target):
     (problem,) = design_check(bs.Study.from_frame(GOOD), target).only("far-target")
     assert problem.value == pytest.approx(7e9 * 4e12 / (8e8 * 6.4e10))
-    assert problem.where == ("7B" if isinstance(target, list) else "0")
+    assert problem.where == ("7B" if isinstance(target, list) else "N=7e+09, D=4e+12")
+
+
+def test_a_far_target_of_a_study_without_names_is_told_by_its_row():
+    rows = pd.concat([GOOD, pd.DataFrame({"N": [7e9], "D": [4e12], "loss": [2.0]})]).drop(columns="run")
+    study = bs.Study.from_frame(rows.assign(role=["train"] * 16 + ["target"]))
+    (problem,) = design_check(study).only("far-target")
+    assert problem.where == "row 17"
 
 
 def test_a_law_is_told_of_what_it_reads():
@@ -130,9 +137,9 @@ def test_a_law_is_told_of_what_it_reads():
 def test_a_far_target_is_told_in_plain_words():
     (problem,) = design_check(bs.Study.from_frame(GOOD), {"N": 7e9, "D": 4e12}).only("far-target")
     assert str(problem) == (
-        "Target '0' has 547 times the training FLOPs of the largest run fitted, and beyond 100 times no run shows that "
-        "the law still holds: its interval is widened for that by a rule of thumb, so trust it less, or make a larger "
-        "run first."
+        "Target 'N=7e+09, D=4e+12' has 547 times the training FLOPs of the largest run fitted, and beyond 100 times "
+        "no run shows that the law still holds: its interval is widened for that by a rule of thumb, so trust it less, "
+        "or make a larger run first."
     )
 
 
