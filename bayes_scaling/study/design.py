@@ -105,7 +105,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
 
 
 def _by_label(targets: Any) -> pd.DataFrame:
-    """Return runs to forecast as a table by their label; empty where there are none."""
+    """Return runs to forecast as a table by their names, as forecasts call them; empty where there are none."""
     if targets is None:
         return pd.DataFrame()
     frame = as_rows(targets)
