@@ -120,7 +120,7 @@ def fit_many(
     warmup: int | None = None,
     adapt: bool | None = None,
     patience: float = PATIENCE,
-    starts: int = 4,
+    starts: int = 8,
     precision: str = "double",
     chunk: int | None = None,
     memory: float = MEMORY,

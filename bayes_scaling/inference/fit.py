@@ -31,7 +31,7 @@ def fit(
     warmup: int | None = None,
     adapt: bool | None = None,
     patience: float = PATIENCE,
-    starts: int = 4,
+    starts: int = 8,
     precision: str = "double",
     progress: bool = False,
 ) -> Posterior:

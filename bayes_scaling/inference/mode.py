@@ -35,7 +35,8 @@ def search(
     key : array
         JAX random key of the places.
     starts : int
-        How many, the centre included.
+        How many, the centre included; the others come in pairs, either side of it, so that of two modes which mirror
+        each other both are found.
     each : callable
         As for :func:`newton`.
 
@@ -50,8 +51,11 @@ def search(
     rivals : array, shape (start, coordinate)
         What each start found, if it is another mode that may hold a share of the posterior: at most
         ``MAX_RIVAL_HEIGHT`` less likely, and more than a posterior standard deviation away.  Otherwise the best mode.
+        The best start comes first, the rivals after it, so that a few chains start in as many modes as they can.
     """
-    jitter = jax.random.normal(key, (starts, centre.size)) * (jnp.arange(starts) > 0)[:, None]
+    one_side = jax.random.normal(key, (starts // 2, centre.size))
+    pairs = jnp.stack([one_side, -one_side], axis=1).reshape(-1, centre.size)
+    jitter = jnp.concatenate([jnp.zeros((1, centre.size)), pairs])[:starts]
     places = centre + 0.5 * spread * jitter
     modes, heights, hessians = each(lambda z: newton(potential, z, each))(places)
     best = jnp.argmin(heights)
@@ -59,7 +63,8 @@ def search(
     away = modes - mode
     distance = jnp.sqrt(jnp.maximum(jnp.sum((away @ hessian) * away, axis=1), 0.0))
     rival = (heights < heights[best] + MAX_RIVAL_HEIGHT) & (distance > 1.0)
-    return mode, heights, hessian, jnp.where(rival[:, None], modes, mode)
+    order = jnp.argsort(jnp.where(jnp.arange(starts) == best, 0, jnp.where(rival, 1, 2)))
+    return mode, heights, hessian, jnp.where(rival[:, None], modes, mode)[order]
 
 
 def newton(

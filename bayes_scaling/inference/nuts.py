@@ -64,7 +64,7 @@ class Plan(NamedTuple):
     warmup: int = 200
     chains: int = 4
     thinning: int = 1
-    starts: int = 4
+    starts: int = 8
     adapt: bool = False
     max_tree_depth: int = 8
     target_accept: float = 0.85

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.residuals import misfits, residuals
+from bayes_scaling.evaluation.residuals import _explained, _found, misfits, residuals
 from bayes_scaling.models import Chinchilla, PowerLaw
 from tests.conftest import DRAWS
 
@@ -73,3 +74,13 @@ def test_few_runs_are_not_judged(count):
 
 def test_a_law_of_several_series_is_left_to_others(ladder_fits):
     assert residuals(ladder_fits[0]) is None and misfits(ladder_fits[0]).codes == []
+
+
+@pytest.mark.parametrize(("runs", "found"), [(600, ["misfit"]), (40, [])])
+def test_a_small_share_counts_among_hundreds_of_runs(runs, found):
+    column = np.linspace(-1, 1, runs)
+    noise = norm.ppf((np.random.default_rng(3).permutation(runs) + 0.5) / runs)
+    left = 1.2 * (column**2 - 1 / 3) + noise
+    problems = list(_found("misfit", left, {"x": column}, 2, "They follow", "mend it"))
+    assert [p.code for p in problems] == found
+    assert 0.08 < _explained(left, column)[0] < 0.2

@@ -146,10 +146,11 @@ class TwoModes(bs.Law):
         return E + (N / 1e8) ** -(alpha**2)
 
 
-def test_chains_that_start_in_different_modes_are_refused():
+@pytest.mark.parametrize("seed", range(6))
+def test_chains_that_start_in_different_modes_are_refused(seed):
     table = pd.DataFrame({"N": np.geomspace(1e7, 1e10, 12)})
     table["loss"] = (2.0 + (table["N"] / 1e8) ** -0.3) * np.exp(np.random.default_rng(0).normal(0, 0.003, 12))
-    found = bs.fit(TwoModes(), bs.Study.from_frame(table), seed=0, draws=200, starts=12, chains=8, adapt=False)
+    found = bs.fit(TwoModes(), bs.Study.from_frame(table), seed=seed, draws=200, adapt=False)
     assert {-1.0, 1.0} == set(np.sign(found.draws["alpha"]))
     assert found.diagnostics.max_rhat > 1.5 and not found.diagnostics.converged
     with pytest.raises(bs.ConvergenceError, match="R-hat of alpha"):
