@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayes_scaling.errors import option
 from bayes_scaling.problems import Problem, Problems
+from bayes_scaling.study.card import AS_GIVEN, Card
 from bayes_scaling.study.chance import at_chance
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
 from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
@@ -32,6 +33,8 @@ MIN_STEPS = 2000
 MAX_FLOPS_RATIO = 1.9  # between a column of FLOPs and 6ND, or two runs: twice is a factor that one of them forgot
 SAME_RATIO = 1.1  # up to which runs agree on it
 MAX_NATS = 15.0  # per token: the logarithm of a vocabulary of three millions
+MIN_NATS = 1.0  # per token of text, of the worst of several runs
+NATS = ("nats", "nats per token")
 MAX_TREND, MIN_TREND = 0.5, 5  # rank correlation of a loss with scale, and runs to tell it from
 MIN_FREEDOM = 6  # runs beyond the law's parameters: they tell sigma to within 30 %
 MIN_REPEATS = 3  # runs beyond the first of equal inputs, which tell it whatever the law
@@ -71,7 +74,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
           points (columns ``n_params`` and ``n_params_body``, ``n_params_nonembedding`` or ``nonembedding_params``)
         - ``flops-6nd``: runs whose FLOPs differ from 6ND by about a factor of two or more; where the ratio itself
           differs so much between runs, all that are off the ratio of the others
-        - ``perplexity``: losses larger than any in nats per token, as perplexities are
+        - ``perplexity``: losses larger than any in nats per token, or of which the card says that they are perplexities
+        - ``error-rate``: losses all below one, of which the card says that they are in nats
         - ``wrong-way``: an outcome that gets worse with compute (rank correlation above 0.5)
         - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
         - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
@@ -100,7 +104,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
         *_plane(runs, inputs), *_reach(training, aims, inputs),
-        *_bending(runs, training.frame), *_compute(runs), *_outcomes(runs), *at_chance(training.frame),
+        *_bending(runs, training.frame), *_compute(runs),
+        *_outcomes(runs, training.card), *at_chance(training.frame),
     ))  # fmt: skip
 
 
@@ -249,19 +254,22 @@ def _usual(ratio: np.ndarray) -> float:
     return middle if agree.mean() > 1 / 2 else 1.0
 
 
-def _outcomes(runs: pd.DataFrame) -> Iterator[Problem]:
+def _outcomes(runs: pd.DataFrame, card: Card) -> Iterator[Problem]:
     """Look at whether losses can be losses: their size, and which way they go."""
     if "loss" not in runs:
         return
     loss = floats(runs, "loss").reset_index(drop=True)
-    if loss.max() > MAX_NATS:
-        yield Problem(
-            "perplexity",
-            f"The largest loss is {loss.max():.4g} (at most {MAX_NATS:g} in nats per token)",
-            "if these are perplexities, give their logarithms",
-            float(loss.max()),
-            "loss",
-        )
+    largest, unit = float(loss.max()), card.units.get("loss", AS_GIVEN)
+    if "perplexit" in unit.lower():
+        remedy = "laws are of its logarithm, so give the logarithms of these losses, which are in nats"
+        yield Problem("perplexity", f"The unit of the loss is {unit}", remedy, largest, "loss")
+    elif largest > MAX_NATS and unit in (AS_GIVEN, *NATS):
+        sentence = f"The largest loss is {largest:.4g} (at most {MAX_NATS:g} in nats per token)"
+        yield Problem("perplexity", sentence, "if these are perplexities, give their logarithms", largest, "loss")
+    if largest < MIN_NATS and unit in NATS:
+        sentence = f"The largest loss is {largest:.4g} {unit} (at least {MIN_NATS:g} for text)"
+        remedy = f"if these are error rates, say so with {option('unit', 'fraction')}"
+        yield Problem("error-rate", sentence, remedy, largest, "loss")
     scale = next((c for c in ("flops", "tokens", "n_params") if c in runs), None)
     if scale is None or len(runs) < MIN_TREND:
         return
@@ -273,8 +281,8 @@ def _outcomes(runs: pd.DataFrame) -> Iterator[Problem]:
         yield Problem(
             "wrong-way",
             f"The loss rises with {scale} (rank correlation {trend:+.2f}, at most {MAX_TREND})",
-            "a loss falls; if these are accuracies, forecast the error, 1 - accuracy, or give their columns in place of a "
-            f"loss, as in {option('accuracy_columns', 'MMLU')} and {option('chance', 0.25)} (that of guessing)",
+            "a loss falls; if these are accuracies, forecast the error, 1 - accuracy, or give their columns in place "
+            f"of a loss, as in {option('accuracy_columns', 'MMLU')} and {option('chance', 0.25)} (that of guessing)",
             trend,
             "loss",
         )

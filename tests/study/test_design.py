@@ -143,6 +143,40 @@ def test_a_far_target_is_told_in_plain_words():
     )
 
 
+def of_losses(losses, unit=None):
+    """Return what is said of the size of losses."""
+    table = GOOD.assign(loss=np.linspace(*losses, len(GOOD)))
+    return design_check(bs.Study.from_frame(table, unit=unit)).only("perplexity", "error-rate")
+
+
+def test_losses_as_large_as_perplexities_are_told():
+    (problem,) = of_losses((75.05, 11.47))
+    assert problem.code == "perplexity" and problem.value == 75.05 and problem.where == "loss"
+    assert str(problem) == (
+        "The largest loss is 75.05 (at most 15 in nats per token): if these are perplexities, give their logarithms."
+    )
+    assert not of_losses((14.9, 2.0)) and not of_losses((75.05, 11.47), "squared error")
+
+
+def test_losses_said_to_be_perplexities_are_told_whatever_their_size():
+    (problem,) = of_losses((14.0, 8.0), "perplexity")
+    assert str(problem) == (
+        "The unit of the loss is perplexity: laws are of its logarithm, so give the logarithms of these losses, which "
+        "are in nats."
+    )
+
+
+def test_losses_as_small_as_error_rates_are_told_where_they_are_said_to_be_nats():
+    (problem,) = of_losses((0.99, 0.9), "nats per token")
+    assert problem.code == "error-rate" and problem.value == 0.99
+    assert str(problem) == (
+        "The largest loss is 0.99 nats per token (at least 1 for text): if these are error rates, say so with "
+        "unit='fraction'."
+    )
+    for losses, unit in (((0.99, 0.9), None), ((0.99, 0.9), "bits per byte"), ((1.01, 0.9), "nats per token")):
+        assert not of_losses(losses, unit)
+
+
 CONTRADICTING = [0.25] * 2 + [0.5] * 3 + [1] * 3 + [2] * 4  # FLOPs over 6ND of the runs of a real table
 
 
