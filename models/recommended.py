@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.decisions.inputs import scale_columns
+from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.evaluation.averaging import AveragedFit, AveragedForecast, average_laws, fit_laws
 from bayes_scaling.models.population import POPULATION, Population
 from bayes_scaling.models.superset import Superset
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["candidates", "fit_runs", "forecast_runs", "variants"]
+__all__ = ["candidates", "deciding", "fit_runs", "forecast_runs", "variants"]
 
 ONE = dist.LogNormal(0.0, 0.05)  # the coupling of Chinchilla and of Kaplan; a spread, so that all share a program
 WIDER = 2.0  # times the spread that exponents have over collections
@@ -93,6 +95,36 @@ def candidates(study: Study, population: Population = POPULATION) -> dict[str, L
         f"Study {study.name!r} has neither FLOPs nor both of n_params and tokens; "
         f"{remedy(lacking, study.frame.columns)}"
     )
+
+
+def deciding(study: Study, population: Population = POPULATION) -> dict[str, Law]:
+    """Return those of :func:`candidates` that read the scale of a run off its columns, so that decisions rest on them.
+
+    Raises
+    ------
+    LawError
+        All of them make their size of FLOPs.
+    StudyError
+        As :func:`candidates` says.
+
+    Examples
+    --------
+    >>> import bayes_scaling as bs
+    >>> uneven = {"N": [1e8, 2e8], "D": [2e9, 4e9], "flops": [1.2e18, 9.6e18], "loss": [4.0, 3.5]}
+    >>> list(deciding(bs.Study.from_frame(uneven)))
+    ['superset', 'chinchilla', 'chinchilla, wide exponents', 'kaplan']
+    """
+    found = {}
+    for name, law in candidates(study, population).items():
+        with contextlib.suppress(LawError):
+            scale_columns(law)
+            found[name] = law
+    if not found:
+        raise LawError(
+            f"The laws that are averaged for {study.name!r} make their size of FLOPs, and no decision is taken on such; "
+            "name one law, such as chinchilla."
+        )
+    return found
 
 
 def _uneven(study: Study) -> bool:
@@ -179,8 +211,10 @@ def fit_runs(
 
     Parameters
     ----------
-    study, seed, laws, say, **options
+    study, seed, say, **options
         As for :func:`bayes_scaling.forecast_runs`.
+    laws : mapping of str to Law, optional
+        By name; by default those that :func:`bayes_scaling.models.recommended.deciding` returns.
 
     Returns
     -------
@@ -197,6 +231,6 @@ def fit_runs(
     >>> fits = bs.fit_runs(study, seed=0)  # doctest: +SKIP
     >>> bs.allocate(bs.mixed_surface(fits.posteriors, fits.weights, seed=0), 1e24).table()  # doctest: +SKIP
     """
-    chosen = candidates(study) if laws is None else laws
+    chosen = deciding(study) if laws is None else laws
     own_cuts, sharpness = POPULATION.own_cuts, POPULATION.sharpness
     return fit_laws(chosen, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness, say=say, **options)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from bayes_scaling.cli.against import Against
 from bayes_scaling.cli.arguments import (
@@ -21,7 +22,6 @@ from bayes_scaling.cli.arguments import (
 )
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
-from bayes_scaling.decisions.inputs import scale_columns
 from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
@@ -30,13 +30,15 @@ from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, law_by_name
-from bayes_scaling.models.recommended import candidates
+from bayes_scaling.models.recommended import deciding
 from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.plan import Answer
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
-from bayes_scaling.study.reading import read_table, under_our_names
+from bayes_scaling.study.reading import read_table, recognised, renamed, under_our_names
+from bayes_scaling.study.selection import kept_by
 from bayes_scaling.study.study import Study
+from bayes_scaling.study.validation import with_numbers
 
 __all__ = [
     "caveats",
@@ -65,9 +67,15 @@ def read_question(
     target: str | None,
     seed: int,
     names: Mapping[str, str],
+    where: str | None = None,
+    of_study: bool = False,
     against: Study | None = None,
 ) -> Question:
-    """Return the one question that the options of the command ask."""
+    """Return the one question that the options of the command ask.
+
+    Tables of candidates and of planned runs are read as studies are, by ``names`` and ``where``; ``of_study`` says that
+    the query is about a study first, so that such a table may lack what it speaks of.
+    """
     asked = {"--budget": budget, "--reach": reach, "--next": candidates, "--ladder": ladder,
              "--against": against}  # fmt: skip
     given = [name for name, value in asked.items() if value is not None]
@@ -85,12 +93,20 @@ def read_question(
     if against is not None:
         return Against(against, {name: value for name, value in aim.items() if name != "target"}, seed)
     if candidates is not None:
-        return Next(under_our_names(read_table(candidates), names), aim, count, spend)
+        return Next(_runs_of(candidates, names, where, of_study), aim, count, spend)
     assert ladder is not None
-    table = under_our_names(read_table(ladder), names)
+    table = _runs_of(ladder, names, where, of_study)
     plans = dict(iter(table.groupby("plan", sort=False))) if "plan" in table else {ladder.stem: table}
     named = {str(name): plan.drop(columns="plan", errors="ignore") for name, plan in plans.items()}
     return Ladder(named, aim, families, seed)
+
+
+def _runs_of(path: Path, names: Mapping[str, str], where: str | None, of_study: bool) -> pd.DataFrame:
+    """Return a table of runs to be made under our names, also for the usual ones of exports, with the rows to keep."""
+    table = under_our_names(read_table(path), names)
+    found = recognised(table)
+    table = with_numbers(renamed(table, found))
+    return table if where is None else kept_by(table, where, {**names, **found}, of_others=of_study)
 
 
 def _read_cost(text: str, prob: float, at: str | None, serve: str | None) -> Cost:
@@ -157,17 +173,7 @@ def laws_to_average(
     if table is None or not isinstance(question, (Split, Cost)):
         raise LawError(f"--law {AVERAGE} answers --budget and --reach; name one law for --{question.name}.")
     averages(name, law, priors)
-    found = {}
-    for label, one in candidates(table).items():
-        with contextlib.suppress(LawError):
-            scale_columns(one)
-            found[label] = one
-    if not found:
-        raise LawError(
-            f"The laws that --law {AVERAGE} mixes for {table.name!r} make their size of FLOPs; name one law, such as "
-            "chinchilla."
-        )
-    return found
+    return deciding(table)
 
 
 def with_rival(question: Question, name: str, task: str | None, priors: Sequence[str] | None) -> Question:

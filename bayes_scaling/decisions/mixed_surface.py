@@ -100,7 +100,7 @@ def mixed_surface(
     Parameters
     ----------
     posteriors : mapping of str to Posterior, or sequence of Posterior
-        Converged fits, such as ``posteriors`` of :func:`bayes_scaling.forecast_runs`.
+        Converged fits, such as ``posteriors`` of :func:`bayes_scaling.fit_runs`.
     weights : Series, mapping or sequence, optional
         Weight of each, such as ``weights`` of the same; equal by default.
     seed : int
@@ -123,8 +123,8 @@ def mixed_surface(
     Examples
     --------
     >>> import bayes_scaling as bs
-    >>> forecast = bs.forecast_runs(study, {"N": 7e9, "D": 4e12}, seed=0)  # doctest: +SKIP
-    >>> surface = bs.mixed_surface(forecast.posteriors, forecast.weights, seed=0)  # doctest: +SKIP
+    >>> fits = bs.fit_runs(study, seed=0)  # doctest: +SKIP
+    >>> surface = bs.mixed_surface(fits.posteriors, fits.weights, seed=0)  # doctest: +SKIP
     >>> bs.allocate(surface, [1e22, 1e24]).table()  # doctest: +SKIP
     """
     named = dict(posteriors) if isinstance(posteriors, Mapping) else dict(enumerate(posteriors))

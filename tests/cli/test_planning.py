@@ -91,6 +91,35 @@ def test_a_table_may_have_the_names_of_the_users_study(tmp_path):
     assert (found.target["n_params"], found.target["tokens"]) == (7e9, 4e12)
 
 
+PLANNED = pd.DataFrame({
+    "Name": ["a", "b", "c"], "params": ["1B", "2B", "4B"], "train/tokens": [2e10, 4e10, 8e10],
+    "State": ["queued", "queued", "cancelled"],
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["candidates", "ladder"])
+def test_exports_of_planned_runs_are_read_by_their_usual_names_and_filtered(option, tmp_path):
+    PLANNED.to_csv(tmp_path / "runs.csv", index=False)
+
+    def read(**options):
+        found = asked(**{option: tmp_path / "runs.csv", "target": FAR, "names": {"n_params": "params"}, **options})
+        return found.candidates if option == "candidates" else found.plans["runs"]
+
+    assert read()["tokens"].tolist() == [2e10, 4e10, 8e10] and read()["n_params"].tolist() == [1e9, 2e9, 4e9]
+    assert read(where="State == 'queued' and params > 1e9")["run"].tolist() == ["b"]
+    assert read(where="`train/tokens` > 5e10", of_study=True)["run"].tolist() == ["c"]
+    with pytest.raises(bs.StudyError, match="speaks of 'phase', which is no column"):
+        read(where="phase == 1")
+    assert len(read(where="phase == 1", of_study=True)) == 3  # a column of the study's runs
+
+
+def test_a_candidate_keeps_its_row_in_the_file(tmp_path):
+    PLANNED.assign(**{"train/tokens": [2e10, -3e11, 8e10]}).to_csv(tmp_path / "runs.csv", index=False)
+    found = asked(candidates=tmp_path / "runs.csv", target=FAR, names={"n_params": "params"}, where="params > 1e9")
+    with pytest.raises(bs.DecisionError, match=r"tokens in run 'b' \(row 2\) is -3e\+11"):
+        found.check(Chinchilla(), worlds.chinchilla(count=2).study, six_n_d)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -169,7 +198,7 @@ def test_the_average_is_of_laws_in_parameters_and_tokens():
     with pytest.raises(bs.LawError, match="--prior speaks of one law"):
         laws_to_average(asked(budget="1e21"), table, "chinchilla", "average", ["E=1.7"])
     compute = bs.Study.from_frame({"loss": [4.0, 3.5, 3.2], "flops": [1e18, 1e19, 1e20]})
-    with pytest.raises(bs.LawError, match="make their size of FLOPs; name one law"):
+    with pytest.raises(bs.LawError, match="make their size of FLOPs, and no decision is taken on such; name one law"):
         laws_to_average(asked(reach="loss=2.1"), compute, "power_law", "average")
 
 
