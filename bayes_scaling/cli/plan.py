@@ -99,7 +99,7 @@ def plan(
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=target, seed=seed, names=names,
-        against=other,
+        where=where, of_study=table is not None, against=other,
     )  # fmt: skip
     table, name, chosen = planned(table, question, law, task, prior)
     mixed = laws_to_average(question, table, name, law, prior)

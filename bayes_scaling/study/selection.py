@@ -19,8 +19,19 @@ STATE = "State"
 MOST = 6  # rows or runs that a sentence names
 
 
-def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str]) -> pd.DataFrame:
+def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_others: bool = False) -> pd.DataFrame:
     """Return the rows that a pandas query keeps; it may speak of our columns and of the user's own names of them.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table, with our column names.
+    query : str
+        Which rows to keep.
+    names : mapping of str to str
+        The user's names of our columns.
+    of_others : bool
+        The query is of another table first: keep all rows where this one lacks a column that it speaks of.
 
     Raises
     ------
@@ -37,6 +48,8 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str]) -> pd.Dat
     try:
         kept = known.eval(query, engine="python")
     except pd.errors.UndefinedVariableError as error:
+        if of_others:
+            return table
         lacking = str(error).split("'")[1]
         raise StudyError(f"{given} speaks of {lacking!r}, which is no column; {suggest(lacking, known)}") from error
     except Exception as error:  # the parser and the columns' types each raise their own

@@ -126,6 +126,13 @@ def test_an_unconverged_fit_exits_3(csv, tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_ladder_of_an_export_is_read_and_filtered(export, capsys):
+    command = ["plan", "--ladder", export, "--map", "n_params=params", "--target", "N=7e9,D=0"]
+    assert "keeps none of 16 rows" in refused(capsys, *command, "--where", "State == 'planned'")
+    assert "'Stat', which is no column" in refused(capsys, *command, "--where", "Stat == 'finished'")
+    assert "target's D is 0" in refused(capsys, *command, "--where", "State == 'finished'")  # the ladder was read
+
+
 @pytest.mark.parametrize("option", ["--next", "--ladder"])
 def test_the_same_file_is_read_by_plans(option, export, capsys, no_fit):
     command = ["plan", export, *EXPORTED, "--drop-missing", option, export, "--target", "params=7B"]
