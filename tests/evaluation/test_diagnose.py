@@ -11,7 +11,9 @@ from scipy import stats
 import bayes_scaling as bs
 from bayes_scaling.evaluation.checks import loo_pit
 from bayes_scaling.evaluation.diagnose import contraction, examine, outliers, parameters
+from bayes_scaling.evaluation.labels import supports
 from bayes_scaling.models import Chinchilla
+from tests import worlds
 from tests.conftest import DRAWS
 
 
@@ -93,6 +95,11 @@ def test_a_parameter_at_its_bound_is_named(simulated_fit):
     draws = np.random.default_rng(0).exponential(1e-3, size=(4, DRAWS))
     (problem,) = with_draws(simulated_fit, split=draws).diagnose().only("boundary")
     assert problem.where == "split" and "at its bound 0" in problem.sentence
+
+
+def test_noise_may_be_as_small_as_it_will():
+    small = worlds.chinchilla(sigma=1e-5)
+    assert supports(small)["sigma"] == [0.0] and not examine(small).only("boundary")
 
 
 def test_chains_in_different_modes_are_told(simulated_fit):
