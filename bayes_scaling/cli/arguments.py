@@ -230,13 +230,16 @@ def read_chance(text: str | None) -> str | float | dict[str, float] | None:
     return pairs
 
 
-def read_numbers(text: str, what: str, example: str) -> np.ndarray:
-    """Read positive numbers, ``1e22,1e24``."""
-    return positive([_number(part) for part in text.split(",")], what, example)
+def read_numbers(text: str, what: str, example: str, *, size: bool = False) -> np.ndarray:
+    """Read positive numbers, ``1e22,1e24``; where they are sizes also ``7B,10T``.
 
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise DecisionError(f"{text.strip()!r} is not a number; write it like 1e24.") from None
+    Examples
+    --------
+    >>> read_numbers("7B, 1e10", "size", "7e9", size=True).tolist()
+    [7000000000.0, 10000000000.0]
+    """
+    numbers = [number_of(part, size=size) for part in text.split(",")]
+    for part, number in zip(text.split(","), numbers, strict=True):
+        if number != number:
+            raise DecisionError(f"{part.strip()!r} is not a number; write it like {example.split()[0]}.")
+    return positive(numbers, what, example)

@@ -118,8 +118,8 @@ def _read_cost(text: str, prob: float, at: str | None, serve: str | None) -> Cos
     held = parse_pairs(at, "--at", "N=7e9", DecisionError) if at else {}
     if not set(held) <= {"N", "D"} or len(held) > 1:
         raise DecisionError(f"--at {at!r} is not one of N or D; write it like N=7e9.")
-    fixed = {name: float(read_numbers(v, name, "7e9")[0]) for name, v in held.items()}
-    tokens = float(read_numbers(serve, "number of tokens to serve", "1e13")[0]) if serve else None
+    fixed = {name: float(read_numbers(v, name, "7e9", size=True)[0]) for name, v in held.items()}
+    tokens = float(read_numbers(serve, "number of tokens to serve", "1e13", size=True)[0]) if serve else None
     return Cost(quantity, target, prob, fixed, tokens)
 
 

@@ -161,6 +161,16 @@ def test_pairs_that_are_none_are_refused(text, message):
 
 def test_numbers_are_positive():
     assert read_numbers("1e22, 1e24", "budget", "1e24").tolist() == [1e22, 1e24]
-    for text, message in (("1e22,much", "'much' is not a number"), ("-1", "The budget is '?-1"), ("", "'' is not")):
+    for text, message in (
+        ("1e22,much", "'much' is not a number; write it like 1e24"),
+        ("-1", "The budget is '?-1"),
+        ("", "'' is not"),
+    ):
         with pytest.raises(bs.DecisionError, match=message):
-            read_numbers(text, "budget", "1e24")
+            read_numbers(text, "budget", "1e24 FLOPs")
+
+
+def test_sizes_are_read_in_words_and_other_numbers_are_not():
+    assert read_numbers("7B, 32.0K,1e9", "size", "7e9", size=True).tolist() == [7e9, 32e3, 1e9]
+    with pytest.raises(bs.DecisionError, match=r"'7B' is not a number; write it like 2\.1\."):
+        read_numbers("7B", "loss to reach", "2.1")

@@ -43,6 +43,7 @@ def test_each_question_is_read():
     split = asked(budget="1e22,1e24")
     assert isinstance(split, Split) and split.budgets.tolist() == [1e22, 1e24]
     assert asked(reach="loss=2.1", at="N=7e9", serve="1e13") == Cost("loss", 2.1, 0.9, {"N": 7e9}, 1e13)
+    assert asked(reach="loss=2.1", at="N=7B", serve="10T") == Cost("loss", 2.1, 0.9, {"N": 7e9}, 1e13)
     assert asked(reach="accuracy=0.6", prob=0.5) == Cost("accuracy", 0.6, 0.5, {}, None)
 
 
