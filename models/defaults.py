@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from bayes_scaling.errors import LawError, StudyError, suggest
+from bayes_scaling.errors import COMMAND_LINE, LawError, StudyError, suggest
 from bayes_scaling.models import LAWS
 from bayes_scaling.study.reading import SYMBOLS, loss_columns, remedy
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["AVERAGE", "SINGLE", "default_laws", "law_by_name"]
+__all__ = ["AVERAGE", "SINGLE", "default_laws", "law_by_name", "no_scale"]
 
 
 AVERAGE = "average"
@@ -75,10 +75,19 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     for name, symbols in (("chinchilla", "ND"), ("power_law", "C")):
         if {SYMBOLS[s] for s in symbols} <= columns:
             return name, (law_by_name(name),)
+    raise no_scale(study)
+
+
+def no_scale(study: Study) -> StudyError:
+    """Return the error of a study whose runs have neither FLOPs nor both of parameters and tokens."""
+    columns = study.frame.columns
     lacking = [SYMBOLS[s] for s in "ND" if SYMBOLS[s] not in columns]
-    raise StudyError(
+    (known,) = [SYMBOLS[s] for s in "ND" if SYMBOLS[s] in columns] or [""]
+    law = f"--law power_law:{known}" if COMMAND_LINE.get() else f"PowerLaw(column={known!r})"
+    alone = f" (a law in {known} alone is {law})" if known else ""
+    return StudyError(
         f"Study {study.name!r} has neither FLOPs nor both of n_params and tokens, of which it lacks "
-        f"{' and '.join(lacking)}; {remedy(lacking[0], study.frame.columns)}"
+        f"{' and '.join(lacking)}{alone}; {remedy(lacking[0], columns)}"
     )
 
 

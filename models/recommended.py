@@ -10,14 +10,14 @@ import numpy as np
 import numpyro.distributions as dist
 
 from bayes_scaling.decisions.inputs import scale_columns
-from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.errors import LawError
 from bayes_scaling.evaluation.averaging import AveragedFit, AveragedForecast, average_laws, fit_laws
+from bayes_scaling.models.defaults import no_scale
 from bayes_scaling.models.population import POPULATION, Population
 from bayes_scaling.models.superset import Superset
 from bayes_scaling.models.superset_in_compute import SupersetInCompute
 from bayes_scaling.models.superset_in_flops import SupersetInFlops
 from bayes_scaling.study.flops import SIX_N_D, training_flops
-from bayes_scaling.study.reading import remedy
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -90,11 +90,7 @@ def candidates(study: Study, population: Population = POPULATION) -> dict[str, L
         return laws
     if "flops" in columns:
         return {f"{name}, FLOPs": law for name, law in variants(SupersetInFlops, population, **options).items()}
-    lacking = "n_params" if "n_params" not in columns else "tokens"
-    raise StudyError(
-        f"Study {study.name!r} has neither FLOPs nor both of n_params and tokens; "
-        f"{remedy(lacking, study.frame.columns)}"
-    )
+    raise no_scale(study)
 
 
 def deciding(study: Study, population: Population = POPULATION) -> dict[str, Law]:
@@ -121,7 +117,7 @@ def deciding(study: Study, population: Population = POPULATION) -> dict[str, Law
             found[name] = law
     if not found:
         raise LawError(
-            f"The laws that are averaged for {study.name!r} make their size of FLOPs, and no decision is taken on such; "
+            f"The laws that are averaged for {study.name!r} make their size of FLOPs, and no decision rests on such; "
             "name one law, such as chinchilla."
         )
     return found

@@ -199,7 +199,7 @@ def test_the_average_is_of_laws_in_parameters_and_tokens():
     with pytest.raises(bs.LawError, match="--prior speaks of one law"):
         laws_to_average(asked(budget="1e21"), table, "chinchilla", "average", ["E=1.7"])
     compute = bs.Study.from_frame({"loss": [4.0, 3.5, 3.2], "flops": [1e18, 1e19, 1e20]})
-    with pytest.raises(bs.LawError, match="make their size of FLOPs, and no decision is taken on such; name one law"):
+    with pytest.raises(bs.LawError, match="make their size of FLOPs, and no decision rests on such; name one law"):
         laws_to_average(asked(reach="loss=2.1"), compute, "power_law", "average")
 
 

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import default_laws, law_by_name
 
@@ -70,6 +71,21 @@ def test_a_column_of_ones_own_comes_after_a_colon():
 
 def test_runs_without_size_data_or_compute_are_refused():
     with pytest.raises(
-        bs.StudyError, match="lacks tokens; say which of yours it is, as in tokens='YOURS'; known: loss, n_params"
+        bs.StudyError,
+        match=r"lacks tokens \(.*\); say which of yours it is, as in tokens='YOURS'; known: loss, n_params",
     ):
         called_for(RUNS.drop(columns="D"))
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [(True, "--law power_law:n_params"), (False, "PowerLaw(column='n_params')")]
+)
+def test_runs_of_sizes_alone_are_shown_a_law_that_takes_them(command, words):
+    study = bs.Study.from_frame({"N": [1e8, 2e8, 4e8], "loss": [3.0, 2.8, 2.6]}, name="sizes")
+    token = COMMAND_LINE.set(command)
+    try:
+        with pytest.raises(bs.StudyError, match=r"lacks tokens \(a law in n_params alone is ") as refused:
+            default_laws(study)
+    finally:
+        COMMAND_LINE.reset(token)
+    assert words in str(refused.value)
