@@ -6,7 +6,9 @@ import numpyro.distributions as dist
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.errors import LawArgumentError
 from bayes_scaling.law.fields import FieldNote, document, field_notes, is_prior
+from bayes_scaling.models import Chinchilla
 
 
 class Sloped(bs.Law):
@@ -91,6 +93,15 @@ def test_a_parameter_is_told_by_its_annotation(annotation):
     assert not is_prior(field)
     field.type = annotation
     assert is_prior(field)
+
+
+@pytest.mark.parametrize(("name", "value"), [("A", 406.0), ("e", 1.69)])  # constants of a paper, or of its notation
+def test_a_parameter_that_a_law_does_not_have_is_refused_with_those_it_has(name, value):
+    with pytest.raises(LawArgumentError) as refused:
+        Chinchilla(**{name: value})
+    assert str(refused.value) == (
+        f"Chinchilla has no parameter {name!r}; known: E, alpha_D, alpha_N, discrepancy, reducible, sigma, split."
+    )
 
 
 def test_a_law_gives_all_its_fields_by_name():
