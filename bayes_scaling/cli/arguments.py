@@ -184,7 +184,9 @@ def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = N
 
 
 def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Read one target's inputs, ``N=7B,D=4e12``, with FLOPs by the convention; the text itself becomes its name.
+    """Read one target's inputs, ``N=7B,D=4e12``, with FLOPs by the convention.
+
+    It is called what ``target=big`` (or ``run=big``) says, and otherwise as the whole text.
 
     Parameters
     ----------
@@ -197,17 +199,18 @@ def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] |
     """
     pairs = parse_pairs(text, "--target", "N=7e9,D=4e12", TargetError)
     ours = {theirs: name for name, theirs in (names or {}).items()}
-    inputs: dict[str, Any] = {"target": text}
+    inputs: dict[str, Any] = {}
     for key, value in pairs.items():
         column = ours.get(key, column_of(key))
+        column = "target" if column == "run" else column
         if column in inputs:
             raise TargetError(f"--target {text!r} gives {column} twice; give it once.")
-        inputs[column] = number_of(value, size=bool(SIZES.fullmatch(column)))
+        inputs[column] = value if column == "target" else number_of(value, size=bool(SIZES.fullmatch(column)))
         if inputs[column] != inputs[column]:
             raise TargetError(f"--target {text!r} has {key} = {value!r}, which is not a number; write it like 7e9.")
     if flops == SIX_N_D and "flops" not in inputs and {"n_params", "tokens"} <= set(inputs):
         inputs["flops"] = float(six_n_d.cost(inputs["n_params"], inputs["tokens"]))
-    return inputs
+    return {"target": text, **inputs}
 
 
 def read_chance(text: str | None) -> str | float | dict[str, float] | None:

@@ -44,7 +44,8 @@ def forecast(
         typer.Option(help="Law to fit (see 'laws'); by default what the columns call for: for one loss, an average."),
     ] = None,
     target: Annotated[
-        list[str] | None, typer.Option(help="Run to forecast: a name in the study, or N=7e9,D=4e12. Repeatable.")
+        list[str] | None,
+        typer.Option(help="Run to forecast: a name in the study, or N=7e9,D=4e12; target=NAME names it. Repeatable."),
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help="Task to forecast; by default all. Repeatable.")] = None,
     columns: Columns = None,

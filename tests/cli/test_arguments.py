@@ -150,6 +150,14 @@ def test_targets_by_own_names_and_sizes():
         parse_inputs("params=1B,N=1B", names={"n_params": "params"})
 
 
+@pytest.mark.parametrize("key", ["target", "run", "Name"])
+def test_a_target_may_be_given_a_name(key):
+    found = parse_inputs(f"{key}=big,N=7B,D=4e12", names={"run": "Name"})
+    assert found == {"target": "big", "n_params": 7e9, "tokens": 4e12}
+    with pytest.raises(bs.TargetError, match="gives target twice"):
+        parse_inputs("target=big,run=small,N=7B")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("a", "not a list of pairs"), ("a=", "not a list"), ("a=1,,", "not a list"), ("a=1,a=2", "a twice")],
