@@ -97,6 +97,17 @@ def listed(words: Iterable[str], most: int = MANY) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "run"), counted(3, "run")
+    ('1 run', '3 runs')
+    """
+    return f"{number} {noun if number == 1 else noun + 's'}"
+
+
 def option(name: str, value: str | float = True) -> str:
     """Return an option in the words of the interface in use: ``--flops 6ND``, or ``flops='6ND'``.
 

@@ -14,6 +14,7 @@ from bayes_scaling.decisions.matching import read_scale
 from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, speedup
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError
+from bayes_scaling.forecasts.display import percent
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.fit import check_size
 from bayes_scaling.inference.posterior import Posterior
@@ -98,15 +99,15 @@ class Against:
         a, b = ("A", "B") if a == b else (a, b)
         what = describe(found.a.quantity, float(np.median(found.outcome[found.error])), found.a.unit)
         where = f"what {a} reaches at {found.at[0]} ({what})"
-        chance, never = (100 * float(p[0]) for p in (found.probability(), found.never()))
+        chance, never = (float(p[0]) for p in (found.probability(), found.never()))
         said = [
             f"{b} takes {_spread(found.draws())} less compute than {a} for {where}, and less with probability "
-            f"{chance:.0f} %."
+            f"{percent(chance)}."
             if np.median(found.draws()) > 0
-            else f"{b} more likely than not never reaches {where}; it takes less with probability {chance:.0f} %."
+            else f"{b} more likely than not never reaches {where}; it takes less with probability {percent(chance)}."
         ]
         if never > 0:
-            said.append(f"{b} never gets there with probability {never:.2g} %.")
+            said.append(f"{b} never gets there with probability {percent(never)}.")
         further = [r for r in found.factors[found.error] if r != "flops"]
         if further:
             parts = (f"{_spread(found.draws(r))} for {RESOURCES[r]}" for r in further)

@@ -18,8 +18,8 @@ from bayes_scaling.decisions.next_runs import NextRuns, achieved, next_runs, rea
 from bayes_scaling.decisions.reach import reach
 from bayes_scaling.decisions.regret import regret
 from bayes_scaling.decisions.surface import Surface
-from bayes_scaling.errors import DecisionError, LawError, suggest
-from bayes_scaling.forecasts.display import scale_of, short
+from bayes_scaling.errors import DecisionError, LawError, counted, suggest
+from bayes_scaling.forecasts.display import percent, scale_of, short
 from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.posterior import Posterior
@@ -72,7 +72,7 @@ class Split:
             )
         share = float(found.edge.mean())
         if share > 0:
-            sentences.append(f"In {100 * share:.2g} % of the draws the law has no best size; its range ends there.")
+            sentences.append(f"In {percent(share)} of the draws the law has no best size; its range ends there.")
         tables = {"plan": found.table(), "regret": pd.concat([p.table() for p in prices], ignore_index=True)}
         if np.ptp(self.budgets) > 0:
             tables["exponents"] = found.exponents()
@@ -112,7 +112,7 @@ class Cost:
         budget = found.budget(self.probability)
         what = describe(self.quantity, self.target, surface.unit)
         where = "" if found.along in ("optimum", "C") else f" at {found.along}"
-        never = f"it is never reached with probability {100 * found.never:.2g} %."
+        never = f"it is never reached with probability {percent(found.never)}."
         level = f"{100 * self.probability:.3g} %"
         sentences = [
             f"{budget:.3g} FLOPs reach {what}{where} with probability {level}; {never}"
@@ -154,13 +154,13 @@ class Next:
         """Return the ranking, the batch and the baseline."""
         found = next_runs(surface, self.candidates, self.target, count=self.count, spend=self.spend)
         names, paid = ", ".join(map(str, found.batch["run"])), float(found.batch["flops"].sum())
-        ours, theirs = (100 * achieved(batch) for batch in (found.batch, found.baseline))
+        ours, theirs = (percent(achieved(batch)) for batch in (found.batch, found.baseline))
         price = float(found.baseline["flops"].sum())
         sentences = [
-            f"Run {names} ({paid:.3g} FLOPs): the forecast of {found.target} should get {ours:.2g} % narrower."
+            f"Run {names} ({paid:.3g} FLOPs): the forecast of {found.target} should get {ours} narrower."
             if len(found.batch)
             else f"None of the candidates should narrow the forecast of {found.target}.",
-            f"The largest affordable runs instead: {theirs:.2g} % for {price:.3g} FLOPs.",
+            f"The largest affordable runs instead: {theirs} for {price:.3g} FLOPs.",
         ]
         sentences.append(_parts(found))
         if "flops" in self.candidates:
@@ -199,9 +199,9 @@ class Ladder:
         found = plan_ladders(family, self.plans, self.target, seed=self.seed, families=self.families, **options)
         table = found.table()
         sentences = tuple(
-            f"{row['plan']}: {row['runs']} runs, {row['flops']:.3g} FLOPs; the 90 % interval of {found.target} will be "
-            f"{100 * row['median']:.2g} % of its {found.quantity} wide (90 %: {100 * row['q05']:.2g} to "
-            f"{100 * row['q95']:.2g} %)."
+            f"{row['plan']}: {counted(row['runs'], 'run')}, {row['flops']:.3g} FLOPs; the 90 % interval of "
+            f"{found.target} will be {percent(row['median'])} of its {found.quantity} wide (90 %: "
+            f"{percent(row['q05']).removesuffix(' %')} to {percent(row['q95'])})."
             for row in table.to_dict("records")
         )
         pictures = {"plan": partial(plot_ladder_plans, found)}
@@ -216,7 +216,7 @@ def _parts(found: NextRuns) -> str:
     if not found.sd_slope:
         return f"{said}, all of which comes of the law's parameters."
     return (
-        f"{said}.  Were the law's parameters known, it would be {100 * found.removable:.2g} % narrower; the rest is "
+        f"{said}.  Were the law's parameters known, it would be {percent(found.removable)} narrower; the rest is "
         "the error of the slope beyond the runs, which only a run further out makes smaller."
     )
 

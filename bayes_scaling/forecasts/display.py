@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bayes_scaling.study.card import AS_GIVEN
 
-__all__ = ["Scale", "scale_of", "short"]
+__all__ = ["Scale", "percent", "scale_of", "short"]
 
 
 class Scale(NamedTuple):
@@ -46,6 +46,18 @@ def scale_of(unit: str) -> Scale:
     if unit == "fraction":
         return Scale(100.0, "%", 1, "points")
     return Scale(1.0, unit, 3, "" if unit == AS_GIVEN else unit)
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent: two digits below ten, whole above.
+
+    Examples
+    --------
+    >>> percent(0.0123), percent(0.5), percent(1.0)
+    ('1.2 %', '50 %', '100 %')
+    """
+    value = 100 * share
+    return f"{value:.0f} %" if abs(value) >= 10 else f"{value:.2g} %"
 
 
 def short(value: float) -> str:

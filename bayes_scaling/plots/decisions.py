@@ -11,7 +11,7 @@ from bayes_scaling.decisions.ladder_design import LadderPlans
 from bayes_scaling.decisions.next_runs import NextRuns
 from bayes_scaling.decisions.reach import Reach
 from bayes_scaling.decisions.regret import Regret
-from bayes_scaling.forecasts.display import scale_of, short
+from bayes_scaling.forecasts.display import percent, scale_of, short
 from bayes_scaling.forecasts.quantiles import quantile, quantile_columns
 from bayes_scaling.plots.style import (
     BLUE,
@@ -165,7 +165,7 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
                         textcoords="offset points", fontsize=9, color=BLUE, va="top")  # fmt: skip
     if reach.never > 0:
         ax.axhspan(100 * (1 - reach.never), 100, color=STAR, alpha=0.15, linewidth=0)
-        ax.annotate(f"never: {100 * reach.never:.2g} %", (0.01, 100 - 50 * reach.never), fontsize=9, color=STAR,
+        ax.annotate(f"never: {percent(reach.never)}", (0.01, 100 - 50 * reach.never), fontsize=9, color=STAR,
                     xycoords=("axes fraction", "data"), va="center")  # fmt: skip
     scale = scale_of(reach.surface.unit)
     ax.set_ylim(0, 100)
@@ -220,7 +220,7 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     stars = "   ★ take these, in order" if chosen else "   none narrows it"
     words = f"dots: runs to choose from, each by itself; higher teaches more, further left costs less{stars}"
     if found.sd_slope:
-        words += f"   knowing the law: {100 * found.removable:.2g} % narrower; the rest is its slope beyond the runs"
+        words += f"   knowing the law: {percent(found.removable)} narrower; the rest is its slope beyond the runs"
     headline(ax, f"Which run to pay for next, to forecast {found.target}", words)
     return ax
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bayes_scaling.decisions.speedup import RESOURCES, Speedup
+from bayes_scaling.forecasts.display import percent
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.plots.style import (
     BLUE,
@@ -109,7 +110,7 @@ def _said(found: Speedup, resource: str, error: str) -> str:
     median = float(np.median(found.draws(resource, error)))
     never = float(found.never(resource, error)[0])
     words = f"{_times(median)}, {100 * found.probability(resource, error)[0]:.0f} %"
-    return f"{words}\nnever: {100 * never:.2g} %" if never >= 0.005 else words
+    return f"{words}\nnever: {percent(never)}" if never >= 0.005 else words
 
 
 def _times(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import option
+from bayes_scaling.errors import counted, option
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.card import AS_GIVEN, Card
 from bayes_scaling.study.chance import at_chance
@@ -138,7 +138,7 @@ def _size(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
     if len(runs) < MIN_RUNS:
         yield Problem(
             "few-runs",
-            f"There are {len(runs)} runs (at least {MIN_RUNS})",
+            f"{_there_are(len(runs), 'run')} (at least {MIN_RUNS})",
             "the prior will do much of the work, so add small runs",
             len(runs),
         )
@@ -148,11 +148,15 @@ def _size(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
         if (count := runs[column].nunique()) < MIN_SIZES:
             yield Problem(
                 "few-sizes",
-                f"There are {count} distinct values of {symbol_of(column)} (at least {MIN_SIZES})",
+                f"{_there_are(count, 'distinct value')} of {symbol_of(column)} (at least {MIN_SIZES})",
                 "an exponent needs a range, so add runs of other sizes",
                 count,
                 column,
             )
+
+
+def _there_are(number: int, noun: str) -> str:
+    return f"There {'is' if number == 1 else 'are'} {counted(number, noun)}"
 
 
 def _noise(runs: pd.DataFrame, inputs: Sequence[str], law: Any) -> Iterator[Problem]:
@@ -172,8 +176,8 @@ def _noise(runs: pd.DataFrame, inputs: Sequence[str], law: Any) -> Iterator[Prob
     how_well = f"to a factor of {np.exp((2 * freedom) ** -0.5):.2g}" if freedom > 0 else "by its prior alone"
     yield Problem(
         "guessed-noise",
-        f"How far runs scatter rests on {max(freedom, 0)} runs beyond the {parameters} parameters of the law (at least "
-        f"{MIN_FREEDOM}) and {repeats} repeated ones (at least {MIN_REPEATS}), so sigma is known {how_well}",
+        f"How far runs scatter rests on {counted(max(freedom, 0), 'run')} beyond the {parameters} parameters of the "
+        f"law (at least {MIN_FREEDOM}) and {repeats} repeated ones (at least {MIN_REPEATS}), so sigma is known {how_well}",
         "repeat some of the smallest runs with other seeds, or give the standard errors of losses as loss_se",
         float(max(freedom, 0)),
         "sigma",

@@ -100,6 +100,7 @@ def test_a_cost_is_the_budget_of_its_probability(surface):
 def test_what_is_never_reached_is_said(surface):
     found = cost(target=0.5, serve=1e12).answer(surface)
     assert found.sentences[0].startswith("No budget reaches a loss of 0.5 with probability 90 %")
+    assert found.sentences[0].endswith("it is never reached with probability 100 %.")
     assert found.sentences[1] == "More likely than not it is never reached, so no model is cheapest over its life."
     assert "lifetime" in found.tables
 
@@ -132,6 +133,14 @@ def test_a_ladder_is_answered_by_what_was_simulated(surface, monkeypatch):
     )
     assert (asked["family"], asked["flops"], asked["seed"]) == (surface.posterior, surface.rule, 3)
     assert asked["families"] == 8 and asked["allow_unconverged"] is True
+
+
+def test_a_ladder_of_one_run_is_said_in_the_singular(surface, monkeypatch):
+    rows = pd.DataFrame([{"plan": "one", "family": 0, "width90": 1.2, "error": 0.0, "in90": True}])
+    costs = pd.DataFrame([{"plan": "one", "runs": 1, "flops": 1e20, "largest": 1e20}])
+    monkeypatch.setattr(questions, "plan_ladders", lambda *_, **__: bs.LadderPlans(rows, costs, 1, "7B", "loss"))
+    (sentence,) = Ladder({"one": CANDIDATES}, FAR, 8, 3).answer(surface).sentences
+    assert sentence.startswith("one: 1 run, 1e+20 FLOPs; ") and "will be 120 % of its loss wide" in sentence
 
 
 def test_fractions_are_described_in_per_cent():

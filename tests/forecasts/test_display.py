@@ -1,6 +1,6 @@
 import pytest
 
-from bayes_scaling.forecasts.display import scale_of, short
+from bayes_scaling.forecasts.display import percent, scale_of, short
 
 
 def test_a_fraction_is_in_per_cent_and_its_differences_in_points():
@@ -20,3 +20,19 @@ def test_every_other_unit_is_kept(unit):
 )
 def test_counts_are_in_words_of_the_trade(value, text):
     assert short(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0 %"),
+        (0.00051, "0.051 %"),
+        (0.0999, "10 %"),
+        (0.123, "12 %"),
+        (0.996, "100 %"),
+        (1.0, "100 %"),
+        (1.2, "120 %"),
+    ],
+)
+def test_shares_are_in_per_cent_and_never_in_powers_of_ten(share, text):
+    assert percent(share) == text

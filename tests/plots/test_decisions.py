@@ -39,7 +39,7 @@ def test_the_regret_names_the_sizes_that_hardly_matter(surface):
 def test_the_reach_shows_never(surface):
     ax = bs.reach(surface, 1.8).plot()
     assert "never: " in words(ax)
-    assert "never: 1e+02 %" in words(bs.reach(surface, 1.0).plot())
+    assert "never: 100 %" in words(bs.reach(surface, 1.0).plot())
 
 
 def test_the_next_runs_are_numbered(surface):

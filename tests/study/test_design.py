@@ -98,6 +98,13 @@ def test_what_measures_the_noise_is_told_from_what_guesses_it():
     assert alone.value == 0 and "known by its prior alone" in alone.sentence
 
 
+def test_one_is_said_in_the_singular():
+    (alone,) = design_check(bs.Study.from_frame(GOOD.head(6))).only("guessed-noise")
+    assert "rests on 1 run beyond the 5 parameters" in alone.sentence
+    (few,) = design_check(bs.Study.from_frame(GOOD.head(1))).only("few-runs")
+    assert few.sentence == "There is 1 run (at least 10)"
+
+
 def test_checkpoints_are_told_from_runs():
     table = GOOD.assign(run=["a"] * 4 + [f"r{i}" for i in range(12)], checkpoint=[*range(4), *[0] * 12])
     (problem,) = design_check(bs.Study.from_frame(table)).only("not-annealed")
@@ -131,7 +138,7 @@ def test_a_law_is_told_of_what_it_reads():
     assert problem.value == pytest.approx(1e12 / 8e8)
     assert "1.25e+03 times the parameters of the largest run fitted" in problem.sentence
     (few,) = design_check(bs.Study.from_frame(GOOD.assign(x=1.0)), law=PowerLaw(column="x")).only("few-sizes")
-    assert few.sentence == "There are 1 distinct values of x (at least 4)"
+    assert few.sentence == "There is 1 distinct value of x (at least 4)"
 
 
 def test_a_far_target_is_told_in_plain_words():
