@@ -1,4 +1,4 @@
-"""Bayesian scaling laws: forecast large training runs from small ones, with intervals that hold.
+"""Bayesian scaling laws: forecast large training runs from small ones, with honest intervals.
 
 Importing this package starts neither JAX nor NumPyro; they load with the first law.  Fits run in 64-bit precision
 inside the package's own calls; your global JAX setting is left as it is.

@@ -71,8 +71,8 @@ class TwoStep(Law):
     )
     step2: Law = data_field(
         default=SigmoidAccuracy(),
-        about="Accuracy from loss.  Both discrepancies are those with which 90 % intervals held 90 % of the outcomes "
-        "of backtests inside the ladder, each step by its own (notebook ``ladder``).",
+        about="Accuracy from loss.  Both discrepancies come from backtests inside the ladder of Bhagia et al. 2024, "
+        "each step by its own, under earlier priors; ``benchmarks/results/ladders.md`` has what two ladders teach.",
     )
     feature: str | None = option(
         default="task_loss",

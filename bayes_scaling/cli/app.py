@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="bayes-scaling",
-    help="Forecast large training runs from small ones, with intervals that hold.",
+    help="Forecast large training runs from small ones, with honest intervals.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -100,7 +100,7 @@ def options(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Forecast large training runs from small ones, with intervals that hold."""
+    """Forecast large training runs from small ones, with honest intervals."""
 
 
 @app.command()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["PRIOR", "choose_law", "choose_laws", "learn_discrepancy"]
 
 PRIOR = dist.LogNormal(math.log(0.1), 0.7)
-"""Prior of the discrepancy: between the 0.05 that short backtests speak for and the 0.2 that held on far forecasts."""
+"""Prior of the discrepancy: between the 0.05 that short backtests speak for and the 0.2 of a fit on its own."""
 
 GRID = np.geomspace(0.003, 2.0, 40)
 SLOPE_STEP = 0.1  # error of the slope by which the outcomes that tell of it are found
@@ -228,8 +228,8 @@ def _backtests(
         found[j].append(_score(member.posterior, held_out))
     if unsound:
         warnings.warn(
-            f"{len(unsound)} of {len(parts)} backtests of {law.name} did not converge ({listed(unsound)}), and count like "
-            "the others; take more draws, or give them more patience.",
+            f"{len(unsound)} of {len(parts)} backtests of {law.name} did not converge ({listed(unsound)}), and count "
+            "like the others; take more draws, or give them more patience.",
             ConvergenceWarning,
             stacklevel=4,  # whoever chose
         )
