@@ -177,7 +177,8 @@ def _noise(runs: pd.DataFrame, inputs: Sequence[str], law: Any) -> Iterator[Prob
     yield Problem(
         "guessed-noise",
         f"How far runs scatter rests on {counted(max(freedom, 0), 'run')} beyond the {parameters} parameters of the "
-        f"law (at least {MIN_FREEDOM}) and {repeats} repeated ones (at least {MIN_REPEATS}), so sigma is known {how_well}",
+        f"law (at least {MIN_FREEDOM}) and {repeats} repeated ones (at least {MIN_REPEATS}), so sigma is known "
+        f"{how_well}",
         "repeat some of the smallest runs with other seeds, or give the standard errors of losses as loss_se",
         float(max(freedom, 0)),
         "sigma",
