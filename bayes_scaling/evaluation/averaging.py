@@ -292,7 +292,7 @@ def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
                 "left-out",
                 f"{listed(found.left_out)} {'was' if one else 'were'} left out of the average, because "
                 f"{'its' if one else 'their'} chains did not converge",
-                f"take more draws, or fit {'it' if one else 'each'} alone to see why",
+                f"take more draws, so that the forecast holds what {'it says' if one else 'they say'} too",
                 float(len(found.left_out)),
             )
         )

@@ -167,7 +167,7 @@ class Diagnostics:
                 f"the runs hardly tell {self.worst} from {self.partner} (correlation {self.correlation:.2f}), so add "
                 "runs that vary them apart, fix one of them, or tighten its prior"
             )
-        longer = "take more draws (--draws)" if COMMAND_LINE.get() else "let it run longer, as in patience=600"
+        longer = "take more draws (--draws)" if COMMAND_LINE.get() else "let it run longer (patience)"
         return f"{longer}, or tighten the priors of what the runs leave open"
 
 

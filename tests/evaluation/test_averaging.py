@@ -101,6 +101,7 @@ def test_laws_left_out_speak_against_an_average():
     (problem,) = average_problems(average_of(9, left_out=["kaplan"]))
     assert problem.code == "left-out" and problem.value == 1
     assert str(problem).startswith("kaplan was left out of the average, because its chains did not converge: take more")
+    assert problem.remedy == "take more draws, so that the forecast holds what it says too"
     (both,) = average_problems(average_of(9, left_out=["kaplan", "superset"]))
     assert both.sentence.startswith("kaplan and superset were left out")
 

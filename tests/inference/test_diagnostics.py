@@ -113,7 +113,7 @@ def test_a_remedy_names_arguments_of_fit():
     assert remedies() == [
         "the posterior has several modes, so tighten the priors that allow them, or fit with more starts, as in "
         "starts=32",
-        "let it run longer, as in patience=600, or tighten the priors of what the runs leave open",
+        "let it run longer (patience), or tighten the priors of what the runs leave open",
     ]
     assert {"starts", "patience"} <= set(inspect.signature(bs.fit).parameters)
 
