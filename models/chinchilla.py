@@ -50,8 +50,8 @@ class Chinchilla(Law):
         default=dist.LogNormal(0.0, 0.3),
         unit="multiple of E",
         reason="Reducible loss at (N0, D0), as a multiple of E.  About half of the loss at the centre of ladders of "
-        "1e7 to 1e9 parameters is reducible.  Of larger models it is less, and there this prior makes forecasts too low by "
-        "two per cent: take the average of laws, or a weaker prior such as LogNormal(-0.5, 0.6).",
+        "1e7 to 1e9 parameters is reducible.  Of larger models it is less, and there this prior makes forecasts too "
+        "low by two per cent: take the average of laws, or a weaker prior such as LogNormal(-0.5, 0.6).",
     )
     split: Prior = prior(
         default=LogitNormal(0.0, 0.8),
