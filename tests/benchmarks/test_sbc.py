@@ -19,7 +19,7 @@ def test_a_law_replaces_its_own_row_and_keeps_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "RESULTS", tmp_path)
     for name, converged in (("kaplan", 190), ("chinchilla", 180), ("kaplan", 200)):
         table = benchmark.store(
-            {"law": name, "simulations": 200, "converged": converged, "parameters": 8, "smallest p": 0.25}
+            {"law": name, "simulations": 200, "converged": converged, "quantities": 8, "smallest p": 0.25}
         )
     assert dict(zip(table["law"], table["converged"], strict=True)) == {"chinchilla": 180, "kaplan": 200}
     assert pd.read_csv(tmp_path / "sbc.csv")["law"].tolist() == ["chinchilla", "kaplan"]
