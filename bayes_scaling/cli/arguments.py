@@ -175,11 +175,12 @@ def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = N
             f"Study {study.name!r} names no runs to forecast, so {targets[0]!r} is none; give inputs, as in "
             "--target N=7e9,D=4e12."
         )
+    runs = aside["run"].astype(str)  # a name may be a number
     for name in targets:
-        if not (aside["run"] == name).any():
+        if not (runs == name).any():
             named = aside.loc[aside["role"] == "target", "run"].unique()
             raise TargetError(f"Study {study.name!r} has no target {name!r}; {suggest(name, named)}")
-    chosen = aside[aside["run"].isin(targets)]
+    chosen = aside[runs.isin(targets)]
     return dataclasses.replace(study, frame=chosen)
 
 

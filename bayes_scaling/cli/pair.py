@@ -76,6 +76,9 @@ def pair(
     chosen = with_priors(law_of_losses(law), prior)
     aim = Aim.read(value or (), run or ())
     if full:
+        if columns or drop_missing:
+            given = "--map" if columns else "--drop-missing"
+            raise StudyError(f"{given} is for tables of your own, and --full takes {study!r} as it is; leave one out.")
         table = load_study(study, full=True)
         table = table.select(where) if where else table
     else:

@@ -137,7 +137,7 @@ def plan(
             surface = surface_of(question, average or posterior, rule, task=task, exact=exact, seed=seed)
             answer = question.answer(surface)
             answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None, average=average))
-        speaking = doubts(posterior, answer, rival) if posterior is not None else Problems()
+        speaking = doubts(posterior, answer, rival, average) if posterior is not None else Problems()
         convention = "as in the study" if "C" in chosen.run_inputs else rule.name
         seconds = time.perf_counter() - started
         found = Plan(

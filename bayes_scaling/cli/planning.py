@@ -25,7 +25,7 @@ from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
 from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
-from bayes_scaling.evaluation.averaging import AveragedFit
+from bayes_scaling.evaluation.averaging import AveragedFit, average_problems
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
@@ -200,10 +200,12 @@ def surface_of(
     return Surface.of(fitted, series=task if fitted.law.by_task else None, **options)
 
 
-def doubts(posterior: Posterior, answer: Answer, rival: Posterior | None = None) -> Problems:
+def doubts(
+    posterior: Posterior, answer: Answer, rival: Posterior | None = None, average: AveragedFit | None = None
+) -> Problems:
     """Return what speaks against the fit, and against going as far as the answer does, the worst first.
 
-    Of two fits, each sentence says which it speaks of.
+    Of two fits, each sentence says which it speaks of; of an average, its backtests speak too.
     """
     if rival is not None:
         both = [(one.study.name, doubts(one, answer)) for one in (posterior, rival)]
@@ -213,7 +215,8 @@ def doubts(posterior: Posterior, answer: Answer, rival: Posterior | None = None)
     if "flops" not in study.frame and {"n_params", "tokens"} <= set(study.frame):  # answers are in FLOPs
         study = dataclasses.replace(study, frame=with_flops(study.frame, SIX_N_D))
     design = design_check(study, answer.aims, law=posterior.law)
-    return Problems((*design, *diagnose(posterior))).ranked()
+    of_laws = average_problems(average) if average is not None else ()
+    return Problems((*design, *of_laws, *diagnose(posterior))).ranked()
 
 
 def caveats(posterior: Posterior, rule: FlopRule, *, law_named: bool, average: AveragedFit | None = None) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
-from bayes_scaling.errors import LawError, option
+from bayes_scaling.errors import COMMAND_LINE, LawError, option
 from bayes_scaling.evaluation.checks import loo_pit
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, prior_ranks, supports
@@ -101,7 +101,8 @@ def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:
         found.append(Problem("tree-depth", sentence, remedy, diagnostics.saturated))
     if diagnostics.modes_reached < 1:
         sentence = f"Only {diagnostics.modes_reached:.0%} of the starts of the mode search reached the best mode"
-        remedy = "fit again with more starts, and prefer tighter priors if the answer depends on them"
+        again = "" if COMMAND_LINE.get() else "fit again with more starts, and "
+        remedy = f"{again}prefer tighter priors if the answer depends on the mode"
         found.append(Problem("modes", sentence, remedy, diagnostics.modes_reached))
     whole = with_groups(posterior, "prior", seed=seed)
     bounds_of = supports(posterior)

@@ -182,3 +182,9 @@ def test_sizes_are_read_in_words_and_other_numbers_are_not():
     assert read_numbers("7B, 32.0K,1e9", "size", "7e9", size=True).tolist() == [7e9, 32e3, 1e9]
     with pytest.raises(bs.DecisionError, match=r"'7B' is not a number; write it like 2\.1\."):
         read_numbers("7B", "loss to reach", "2.1")
+
+
+def test_a_run_named_by_a_number_is_a_target():
+    table = RUNS.assign(run=[7, 8, 126], role=["train", "train", "target"])
+    (chosen,) = choose_targets(bs.Study.from_frame(table, name="mine"), ["126"]).frame["run"]
+    assert chosen == 126

@@ -94,3 +94,9 @@ def test_a_law_that_bends_is_one_option_away(two_losses, tmp_path):
 def test_a_law_of_other_columns_is_refused(two_losses, capsys):
     said = refused(capsys, "pair", two_losses, "--from", "loss_a", "--to", "loss_b", "--target", "2", "--law", "kaplan")
     assert "give shifted_power_law or bent_power_law" in said or "give bent_power_law or shifted_power_law" in said
+
+
+@pytest.mark.parametrize("option", [["--map", "loss=val"], ["--drop-missing"]])
+def test_what_only_a_users_table_takes_is_refused_beside_full(option, capsys):
+    said = refused(capsys, "pair", "loss_to_loss", "--full", *option, "--from", "a:x_loss", "--to", "b:x_loss")
+    assert f"{option[0]} is for tables of your own, and --full takes 'loss_to_loss' as it is" in said

@@ -228,3 +228,13 @@ def test_a_plan_near_the_runs_says_nothing_of_distance():
     posterior, question = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005)), asked(budget="1e21")
     answer = question.answer(surface_of(question, posterior, six_n_d, task=None, exact=True))
     assert "far-target" not in doubts(posterior, answer).codes
+
+
+def test_a_law_left_out_of_an_average_speaks_against_its_plan():
+    posterior, question = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005)), asked(budget="1e21")
+    answer = question.answer(surface_of(question, posterior, six_n_d, task=None, exact=True))
+    average = AveragedFit(
+        pd.Series({"chinchilla": 1.0}), pd.DataFrame(), {"chinchilla": posterior}, left_out=("kaplan",)
+    )
+    (problem,) = doubts(posterior, answer, average=average).only("left-out")
+    assert "kaplan" in problem.sentence
