@@ -18,7 +18,7 @@ from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import Chinchilla, textbook
-from bayes_scaling.study.reading import as_rows
+from bayes_scaling.study.reading import as_rows, labelled
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -173,8 +173,9 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
         "learning_rate": float(references["learning_rate0"]),
         "batch_tokens": float(references["batch_tokens0"]),
     }
-    given = as_rows(runs, posterior.study.names)
-    targets = read_targets(law, posterior.study, given.assign(**{k: v for k, v in settings.items() if k not in given}))
+    given = labelled(as_rows(runs, posterior.study.names)).rename_axis("target")
+    open_settings = {name: value for name, value in settings.items() if name not in given}
+    targets = read_targets(law, posterior.study, given.assign(**open_settings).reset_index())
     inputs = targets.inputs(law)
     draws = {name: values[:, None] for name, values in posterior.draws.items()}
     p = {name: draws.get(name, value) for name, value in law.priors.items()}
@@ -183,20 +184,15 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
         "learning_rate": settings["learning_rate"] * p["rate"] * np.exp(p["rate_N"] * size + p["rate_D"] * data),
         "batch_tokens": settings["batch_tokens"] * p["batch"] * np.exp(p["batch_D"] * data),
     }
-    chosen = {name: inputs[name] if name in given else np.median(best[name], axis=0) for name in best}
+    chosen = {name: np.median(best[name], axis=0) if name in open_settings else inputs[name] for name in best}
     excess = sum(
         p[cost] * np.square(np.log2(chosen[name] / best[name]))
         for name, cost in (("learning_rate", "rate_cost"), ("batch_tokens", "batch_cost"))
     )
-    blocks = [
-        pd.DataFrame(
-            {
-                "target": targets.frame.index,
-                "quantity": name,
-                **quantile_columns(values),
-                "mean": values.mean(axis=0),
-            }
-        )
-        for name, values in {**best, "excess": excess}.items()
-    ]
+    shape = (len(posterior.draws["c"]), len(targets))
+    blocks = []
+    for name, values in {**best, "excess": excess}.items():
+        every = np.broadcast_to(values, shape)
+        place = {"target": targets.frame.index, "quantity": name}
+        blocks.append(pd.DataFrame({**place, **quantile_columns(every), "mean": every.mean(axis=0)}))
     return pd.concat(blocks).sort_index(kind="stable").reset_index(drop=True)

@@ -9,6 +9,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla, StepLaw
 from bayes_scaling.models.step_law import optimal_settings
+from tests.worlds import known
 
 CURVE = {"E": 1.8, "reducible": 0.5, "split": 0.5, "alpha_N": 0.32, "alpha_D": 0.3}
 SWEEP = {"rate": 1.4, "rate_N": -0.7, "rate_D": 0.3, "rate_cost": 0.004, "batch": 0.8, "batch_D": 0.57,
@@ -53,6 +54,7 @@ def test_the_optimum_is_a_power_law_and_its_loss_is_that_of_chinchilla():
 def test_the_optimum_of_a_larger_run_is_found_and_missing_it_costs_little(posterior):
     target = {"N": 3e9, "D": 1.2e11}
     found = optimal_settings(posterior, target).set_index("quantity")
+    assert set(found["target"]) == {"N=3e+09, D=1.2e+11"}
     runs = posterior.law.arrays(posterior.study)[0]
     size, data = target["N"] / runs["N0"], target["D"] / runs["D0"]
     truth = {
@@ -70,6 +72,15 @@ def test_settings_of_ones_own_are_priced(posterior):
     own = {"N": 3e9, "D": 1.2e11, "learning_rate": 8 * medians["learning_rate"]}
     excess = optimal_settings(posterior, own).set_index("quantity").loc["excess"]
     assert excess["q05"] < 9 * SWEEP["rate_cost"] < excess["q95"]
+
+
+def test_settings_that_are_known_are_read_off_as_they_are():
+    law = StepLaw(rate=1.0, rate_N=0.0, rate_D=0.0)
+    draws = {"E": 1.8, "c": 1e-3, "batch": 1.0, "batch_D": 0.5, "rate_cost": 0.01, "batch_cost": 0.01}
+    posterior = known(law, {name: np.full(2, value) for name, value in draws.items()}, DESIGN)
+    found = optimal_settings(posterior, [{"N": 1e9, "D": 2e10}, {"N": 2e9, "D": 2e10}])
+    (rates,) = (part for quantity, part in found.groupby("quantity") if quantity == "learning_rate")
+    assert rates["q05"].nunique() == 1 and rates["q05"].tolist() == rates["q95"].tolist()
 
 
 def test_another_law_has_no_best_learning_rate(simulated_fit):
