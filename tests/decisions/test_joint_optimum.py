@@ -61,7 +61,7 @@ def test_unique_tokens_at_hand_say_how_often_to_repeat_them():
     [
         ({"rate": (1e-2, 1e-3)}, "bounds of rate are .*give the lower and the upper one"),
         ({"rate": 1e-3}, "bounds of rate are 0.001"),
-        ({"rate": (0.0, 1.0)}, "bound of rate is '0'"),
+        ({"rate": (0.0, 1.0)}, "bound of rate is 0;"),
         ({"N": (1e8, 1e9)}, "no further input 'N' to choose; known: rate"),
         ({"steps": (1e3, 1e5)}, "no further input 'steps' to choose; known: rate"),
     ],

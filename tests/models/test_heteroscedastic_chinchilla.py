@@ -52,6 +52,7 @@ def test_what_the_law_says_of_scatter_is_no_misfit(posterior, plain):
     assert misfits(plain).only("spread") and not misfits(posterior).only("spread")
 
 
+@pytest.mark.filterwarnings("ignore::bayes_scaling.errors.ConvergenceWarning")  # few draws
 def test_backtests_weigh_runs_by_their_own_noise(study):
     laws = [Chinchilla(), HeteroscedasticChinchilla()]
     chosen = bs.choose_law(laws, study, seed=0, draws=DRAWS, patience=0, progress=False)

@@ -127,7 +127,7 @@ def any_ladder(**changes):
 def test_free_answers_at_zero_and_missing_scores_are_fitted_with_the_others():
     study = any_ladder()
     assert (study.frame["accuracy"] == 0).sum() >= 3
-    study.frame.loc[study.frame.index[[0, 4]], "accuracy"] = np.nan
+    study.frame.iloc[[0, 4], study.frame.columns.get_loc("accuracy")] = np.nan
     (law,) = routes(["pile_loss"])
     runs, observed = law.arrays(study)
     with double_precision():
