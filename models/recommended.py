@@ -94,14 +94,14 @@ def candidates(study: Study, population: Population = POPULATION) -> dict[str, L
 
 
 def deciding(study: Study, population: Population = POPULATION) -> dict[str, Law]:
-    """Return those of :func:`candidates` that read the scale of a run off its columns, so that decisions rest on them.
+    """Return those candidates that read the scale of a run off its columns, so that decisions rest on them.
 
     Raises
     ------
     LawError
         All of them make their size of FLOPs.
     StudyError
-        As :func:`candidates` says.
+        As :func:`.candidates` says.
 
     Examples
     --------

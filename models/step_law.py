@@ -35,7 +35,7 @@ class StepLaw(Chinchilla):
 
     with L_{N, D} the law of :class:`Chinchilla`, the loss at the optimum; the peak learning rate in the column
     ``learning_rate`` and the batch in tokens in ``batch_tokens``.  c and d are published with the posterior;
-    :func:`optimal_settings` reads the optimum off it.
+    :func:`.optimal_settings` reads the optimum off it.
 
     Notes
     -----
