@@ -66,7 +66,7 @@ def pair(
     from bayes_scaling.cli.pairings import Aim, law_of_losses, read_pairings
     from bayes_scaling.cli.priors import with_priors
     from bayes_scaling.data import load_study
-    from bayes_scaling.errors import StudyError
+    from bayes_scaling.errors import StudyError, counted
     from bayes_scaling.files import check_writable
     from bayes_scaling.forecasts.predict import forecast
     from bayes_scaling.inference.batch import fit_many
@@ -87,7 +87,7 @@ def pair(
     check_writable(out, json)
     print_remarks(table.remarks, quiet)
     with status(quiet) as say:
-        say(f"Fitting {len(pairings)} {'pair' if len(pairings) == 1 else 'pairs'} of losses ...")
+        say(f"Fitting {counted(len(pairings), 'pair')} of losses ...")
         studies = [pairing.study for pairing, _ in pairings]
         batch = fit_many(chosen, studies, seed=seed, draws=draws, chains=chains, adapt=adapt or None, progress=False)
         posteriors, forecasts = [], []
