@@ -32,7 +32,8 @@ def task_arrays(
     name : str
         Of the law, for messages.
     study : Study
-        A row per run and task; a task that a run lacks, or that has no accuracy, is NaN.
+        A row per run and task; a task that a run lacks, or that has no accuracy, is NaN, and so is an accuracy where
+        the loss that step 2 reads is missing.
     series : tuple of str
         Its loss columns that step 1 describes.
     feature : str or None
@@ -55,9 +56,10 @@ def task_arrays(
         found = panel.series(series)
         own = np.array([i for i, (column, _) in enumerate(found.values()) if column == feature])
         place = np.broadcast_to(own, chance.shape)
-        observed["loss"] = np.stack([values for _, values in found.values()], axis=1)
-        level = np.exp(np.log(observed["loss"]).mean(axis=0))
-        extent = np.stack([observed["loss"].min(axis=0), observed["loss"].max(axis=0)])
+        losses = observed["loss"] = np.stack([values for _, values in found.values()], axis=1)
+        observed["accuracy"] = np.where(np.isnan(losses[:, place]), np.nan, observed["accuracy"])
+        level = np.exp(np.nanmean(np.log(losses), axis=0))
+        extent = np.stack([np.nanmin(losses, axis=0), np.nanmax(losses, axis=0)])
     for column in ("accuracy", feature) if windows else ():
         steps = [panel.wide(f"{column}_window{i}") for i in range(1, windows + 1)]
         observed[f"{'accuracy' if column == 'accuracy' else 'loss'}_windows"] = np.stack(steps, axis=-1)
@@ -77,8 +79,10 @@ def _panel(name: str, study: Study, series: tuple[str, ...]) -> Panel:
             f"{', '.join(missing)} ({cure})."
         )
     panel = Panel.of(study)
-    for column in ("chance", "accuracy", *series):
+    for column in ("chance", "accuracy"):
         study.column(column)  # refuses entries that no fit can use
+    for column in series:
+        study.column(column, partial=True)
     return panel
 
 

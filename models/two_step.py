@@ -35,6 +35,9 @@ IRREDUCIBLE = dist.LogNormal(0.0, 1.0)
 SHARED_EXPONENT = dist.LogNormal(math.log(0.3), 0.15)
 """Prior of the exponent that the series of a ladder share: each may differ from it, so that it needs no heavy tails."""
 
+OUTLIERS = 5.0
+"""Degrees of freedom of the noise of a run's losses, as of single losses: one run that is odd bends no law."""
+
 WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
 
 
@@ -44,11 +47,12 @@ class TwoStep(Law):
     Step 1: every loss series s (one per task, and the shared ones) of run r follows ``step1``, with parameters pooled
     over the series and noise that a run's series share,
 
-    .. math:: \log L_{rs} = \log f_s(N_r, D_r) + u_r + e_{rs}, \;
-              u_r \sim N(0, \tau^2), \; e_{rs} \sim N(0, \sigma_s^2);
+    .. math:: \log L_{rs} = \log f_s(N_r, D_r) + (u_r + e_{rs}) / \sqrt{g_r}, \;
+              u_r \sim N(0, \tau^2), \; e_{rs} \sim N(0, \sigma_s^2), \; 5 g_r \sim \chi^2_5;
 
-    the run effects u are integrated out (rank-one covariance).  Step 2: the accuracy of task t follows ``step2`` at
-    the run's own loss: the observed one in a fitted run, the predicted one of the same draw in a forecast.
+    run effects u and weights g are integrated out (a Student t of rank-one covariance), so that one run that is odd
+    does not bend the law.  Step 2: the accuracy of task t follows ``step2`` at the run's own loss: the observed one in
+    a fitted run, the predicted one of the same draw in a forecast.
 
     References
     ----------
@@ -191,11 +195,14 @@ class TwoStep(Law):
         return self.step2.likelihood(mean, self.step2.noise_of(runs, mean, sigma))
 
     def _losses(self, mean: jax.Array, observed: Arrays | None) -> jax.Array:
-        """Observe the losses of each run, their shared effect integrated out."""
-        sigma = pooled("sigma", self.sigma, None, jnp.shape(mean)[1])
-        noise = SharedNoise(jnp.log(mean), sample_or_fix("tau", self.tau), sigma)
+        """Observe the losses of each run, their shared effect integrated out; what is missing is as expected."""
+        sigma, tau = pooled("sigma", self.sigma, None, jnp.shape(mean)[1]), sample_or_fix("tau", self.tau)
+        present = jnp.full(jnp.shape(mean), True) if observed is None else jnp.isfinite(observed["loss"])
+        noise = SharedNoise(jnp.log(mean), tau, sigma, df=OUTLIERS, present=present)
+        around = dist.TransformedDistribution(noise, dist.transforms.ExpTransform())
         with numpyro.plate("run", jnp.shape(mean)[0]):
-            return observe("loss", dist.TransformedDistribution(noise, dist.transforms.ExpTransform()), observed)
+            loss = numpyro.sample("loss", around, obs=observed and jnp.where(present, observed["loss"], 1.0))
+        return jnp.where(present, loss, mean)
 
     def _windowed(
         self,
@@ -220,8 +227,8 @@ class TwoStep(Law):
                 observe("accuracy", self._around(final, scale, runs), None)
             return
         values = jnp.concatenate([observed["accuracy"][:, :, None], observed["accuracy_windows"]], axis=-1)
-        present = jnp.isfinite(values).all(axis=-1)
         losses = jnp.concatenate([loss[:, :, None], observed["loss_windows"]], axis=-1)
+        present = (jnp.isfinite(values) & jnp.isfinite(losses)).all(axis=-1)
         shift = jnp.concatenate([jnp.zeros((len(anneal), 1)), jnp.tile(anneal[:, None] / 10, self.windows)], axis=-1)
         losses = jnp.where(present[:, :, None], losses, 1.0) * jnp.exp(shift)
         means = jax.vmap(accuracy, in_axes=-1, out_axes=-1)(losses)
@@ -257,7 +264,8 @@ class TwoStep(Law):
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed): losses of shape (run, series), accuracies of shape (run, task).
 
-        Accuracies may be missing, and so may rows of a task; losses may not.
+        Accuracies may be missing, losses of a run, and rows of a task.  An accuracy is not used where the loss that it
+        is read off is missing.
         """
         panel, runs, observed = task_arrays(self.name, study, self.series, self.feature, self.windows)
         columns = self.input_arrays(panel.runs)

@@ -8,7 +8,7 @@ import numpyro.distributions as dist
 from numpyro.distributions.distribution import ExpandedDistribution, Independent, MaskedDistribution
 
 from bayes_scaling.errors import LawError
-from bayes_scaling.law.noise import ClippedNormal
+from bayes_scaling.law.noise import ClippedNormal, SharedNoise
 
 __all__ = ["conditionals", "counted", "factorises", "places"]
 
@@ -66,8 +66,10 @@ def conditionals(fn: dist.Distribution, value: jax.Array) -> dist.Distribution:
 
 
 def counted(fn: dist.Distribution) -> jax.Array | bool:
-    """Return which entries count, broadcast against the value; False where a mask leaves an outcome out."""
-    if not isinstance(fn, WRAPPERS):
+    """Return which entries count, broadcast against the value; False where one is missing or masked."""
+    if isinstance(fn, SharedNoise):
+        return fn.present
+    if not isinstance(fn, (*WRAPPERS, dist.TransformedDistribution)):
         return True
     inner = counted(fn.base_dist)
     if not isinstance(fn, MaskedDistribution):

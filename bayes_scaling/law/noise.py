@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
-from jax.scipy.special import log_ndtr, ndtr
+from jax.scipy.special import gammaln, log_ndtr, ndtr
 from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes
 
@@ -13,10 +13,11 @@ __all__ = ["ClippedNormal", "SharedNoise"]
 
 
 class SharedNoise(dist.Distribution):
-    r"""A normal vector whose entries share one effect, with the effect integrated out.
+    r"""A vector whose entries share one effect, with the effect integrated out: normal, or Student t.
 
     ``y_s = loc_s + u + e_s`` with ``u ~ N(0, shared^2)`` and ``e_s ~ N(0, scale_s^2)``.  Sampling u explicitly, one
-    for each run, makes a posterior that NUTS cannot travel; the rank-one covariance costs a sum over the entries.
+    for each run, makes a posterior that NUTS cannot travel; the rank-one covariance costs a sum over the entries.  With
+    ``df`` the whole vector is multivariate Student t: one that is odd counts less, in all its entries.
 
     Parameters
     ----------
@@ -28,6 +29,15 @@ class SharedNoise(dist.Distribution):
         Standard deviation of each entry's own noise; of shape (..., 1) where there is a tilt.
     abscissa : array, shape (..., series), optional
         Where each entry lies on the line that the tilt turns; taken from its own mean.
+    df : float, optional
+        Degrees of freedom of the Student t; normal by default.
+    present : array of bool, shape (..., series), optional
+        False where an entry is missing, and integrated out; there may be no tilt then.
+
+    References
+    ----------
+    .. [1] Lange, Little and Taylor 1989, "Robust Statistical Modeling Using the t Distribution", Journal of the
+       American Statistical Association 84, sections 2 and 3 (vectors with missing entries).
 
     Examples
     --------
@@ -47,11 +57,15 @@ class SharedNoise(dist.Distribution):
         scale: jax.Array,
         abscissa: jax.Array | None = None,
         *,
+        df: float | None = None,
+        present: jax.Array | None = None,
         validate_args: bool | None = None,
     ) -> None:
         (self.loc,) = promote_shapes(loc, shape=jnp.shape(loc))
         self.shared = shared
         self.scale = jnp.broadcast_to(scale, jnp.broadcast_shapes(jnp.shape(scale), jnp.shape(loc)[-1:]))
+        self.df = df
+        self.present = jnp.ones(jnp.shape(loc), bool) if present is None else present
         # Centred, the tilt is orthogonal to the level, and each effect can be integrated out by itself.
         self.loadings = [jnp.ones(jnp.shape(loc)[-1])]
         if abscissa is not None:
@@ -59,46 +73,68 @@ class SharedNoise(dist.Distribution):
         super().__init__(jnp.shape(loc)[:-1], jnp.shape(loc)[-1:], validate_args=validate_args)
 
     def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
-        """Draw vectors."""
+        """Draw vectors, missing entries included."""
         own_key, *shared_keys = jax.random.split(key, 1 + len(self.loadings))
         shape = sample_shape + self.batch_shape
-        draw = self.loc + self.scale * jax.random.normal(own_key, shape + self.event_shape)
+        noise = self.scale * jax.random.normal(own_key, shape + self.event_shape)
         for loading, shared_key in zip(self.loadings, shared_keys, strict=True):
-            draw += loading * (self.shared * jax.random.normal(shared_key, shape))[..., None]
-        return draw
+            noise += loading * (self.shared * jax.random.normal(shared_key, shape))[..., None]
+        if self.df is not None:
+            gamma = jax.random.gamma(jax.random.fold_in(key, 0), self.df / 2, shape) / (self.df / 2)
+            noise /= jnp.sqrt(gamma)[..., None]
+        return self.loc + noise
 
     def log_prob(self, value: jax.Array) -> jax.Array:
-        """Return the log density, shape of the batch."""
-        precision = self.scale**-2.0
-        residual = value - self.loc
+        """Return the log density of the entries that are present, shape of the batch."""
+        precision, residual = self._weighed(value)
+        count = self.present.sum(-1)
         square = (residual**2 * precision).sum(-1)
-        log_det = 2.0 * jnp.log(self.scale).sum(-1)
+        log_det = 2.0 * jnp.where(self.present, jnp.log(self.scale), 0.0).sum(-1)
         for loading in self.loadings:
             gain = 1.0 + self.shared**2 * (loading**2 * precision).sum(-1)
             square -= self.shared**2 / gain * (loading * residual * precision).sum(-1) ** 2
             log_det += jnp.log(gain)
-        return -0.5 * (square + log_det + self.event_shape[0] * jnp.log(2 * jnp.pi))
+        if self.df is None:
+            return -0.5 * (square + log_det + count * jnp.log(2 * jnp.pi))
+        half = (self.df + count) / 2
+        constant = gammaln(half) - gammaln(self.df / 2) - 0.5 * count * jnp.log(self.df * jnp.pi)
+        return constant - 0.5 * log_det - half * jnp.log1p(square / self.df)
 
-    def conditionals(self, value: jax.Array) -> dist.Normal:
-        r"""Return each entry given the others: a normal of the shape of ``value``.
+    def conditionals(self, value: jax.Array) -> dist.Distribution:
+        r"""Return each entry given the others: a normal or a Student t of the shape of ``value``.
 
-        With Q the inverse covariance, entry i given the rest is normal with variance :math:`1 / Q_{ii}` and mean
-        :math:`y_i - [Q (y - \mu)]_i / Q_{ii}`; Q is the diagonal precision less one term of rank one per loading.
+        With Q the inverse covariance, entry i given the rest has location :math:`y_i - [Q (y - \mu)]_i / Q_{ii}` and
+        scale :math:`Q_{ii}^{-1/2}`; Q is the diagonal precision less one term of rank one per loading.  Of a Student t
+        the rest also tells how odd the vector is: the scale has the factor
+        :math:`\sqrt{(\nu + d) / (\nu + n)}`, with d the squared distance of the n others.  Of a missing entry
+        it says nothing.
 
         References
         ----------
-        .. [1] Bürkner, Gabry and Vehtari 2021, arXiv 1810.10559, equations 6 and 7.
+        .. [1] Bürkner, Gabry and Vehtari 2021, arXiv 1810.10559, equations 6 and 7, and its part on Student-t
+           models.
         """
-        precision = self.scale**-2.0
-        residual = value - self.loc
-        pull, curvature = residual * precision, jnp.broadcast_to(precision, residual.shape)
+        precision, residual = self._weighed(value)
+        pull, curvature = residual * precision, jnp.broadcast_to(self.scale**-2.0, residual.shape)
+        square = (residual * pull).sum(-1, keepdims=True)
         shared = jnp.asarray(self.shared)[..., None]
         for loading in self.loadings:
             weighted = loading * precision
             share = shared**2 / (1.0 + shared**2 * (loading * weighted).sum(-1, keepdims=True))
-            pull -= share * (weighted * residual).sum(-1, keepdims=True) * weighted
+            off = (weighted * residual).sum(-1, keepdims=True)
+            pull -= share * off * weighted
             curvature -= share * weighted**2
-        return dist.Normal(value - pull / curvature, curvature**-0.5)
+            square -= share * off**2
+        location, scale = value - pull / curvature, curvature**-0.5
+        if self.df is None:
+            return dist.Normal(location, scale)
+        others = self.df + self.present.sum(-1, keepdims=True) - self.present
+        distance = jnp.maximum(square - pull**2 / curvature, 0.0)
+        return dist.StudentT(others, location, scale * jnp.sqrt((self.df + distance) / others))
+
+    def _weighed(self, value: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return (precision, residual) of each entry, both 0 where it is missing."""
+        return jnp.where(self.present, self.scale**-2.0, 0.0), jnp.where(self.present, value - self.loc, 0.0)
 
 
 class ClippedNormal(dist.Distribution):

@@ -78,6 +78,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``error-rate``: losses all below one, of which the card says that they are in nats
         - ``wrong-way``: an outcome that gets worse with compute (rank correlation above 0.5)
         - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
+        - ``missing-loss``: runs that lack a loss which the law reads, where it can do without
         - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
         - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)
         - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), or several
@@ -105,7 +106,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
         *_plane(runs, inputs), *_reach(training, aims, inputs),
         *_bending(runs, training.frame), *_compute(runs),
-        *_outcomes(runs, training.card), *at_chance(training.frame),
+        *_outcomes(runs, training.card), *_without(training.frame, law.series if law is not None else ()),
+        *at_chance(training.frame),
     ))  # fmt: skip
 
 
@@ -291,6 +293,21 @@ def _outcomes(runs: pd.DataFrame, card: Card) -> Iterator[Problem]:
             trend,
             "loss",
         )
+
+
+def _without(rows: pd.DataFrame, series: Sequence[str]) -> Iterator[Problem]:
+    """Name the runs of a ladder that lack a loss."""
+    for column in (c for c in series if c in rows):
+        lacking = rows[rows[column].isna()].drop_duplicates("run")
+        if len(lacking):
+            yield Problem(
+                "missing-loss",
+                f"{counted(len(lacking), 'run')} of {rows['run'].nunique()} without {column}: "
+                f"{_names(lacking, np.full(len(lacking), True))}",
+                "accuracies that are read off it are not used there, so fill it in where it is known",
+                float(len(lacking)),
+                column,
+            )
 
 
 def _names(runs: pd.DataFrame, chosen: np.ndarray) -> str:

@@ -57,28 +57,31 @@ class Panel:
         return table.loc[self.runs["run"], self.tasks.index].to_numpy(dtype=float)
 
     def shared(self, column: str) -> bool:
-        """Say whether a column is a property of the run: the same for all of several tasks."""
-        return len(self.tasks) > 1 and bool((self.rows.groupby(level="run")[column].nunique() == 1).all())
+        """Say whether a column is a property of the run: the same for all of several tasks that have an entry."""
+        by_run = self.rows.groupby(level="run")[column]
+        return len(self.tasks) > 1 and bool((by_run.nunique() <= 1).all() and (by_run.count() > 1).any())
 
     def series(self, columns: tuple[str, ...]) -> dict[str, tuple[str, np.ndarray]]:
         """Return {label: (column, values of shape (run,))}: one series per task, or a single one if it is shared.
 
+        What a run lacks is NaN.
+
         Raises
         ------
         StudyError
-            A run lacks the loss of a task.
+            No run has the loss of a task.
         """
         found = {}
         for column in columns:
             if self.shared(column):
-                found[column] = (column, self.runs[column].to_numpy(dtype=float))
+                by_run = self.rows[column].groupby(level="run").first()
+                found[column] = (column, by_run.loc[self.runs["run"]].to_numpy(dtype=float))
                 continue
-            values = self.wide(column)
-            if (absent := np.argwhere(np.isnan(values))).size:
-                run, task = self.runs["run"].iloc[absent[0, 0]], self.tasks.index[absent[0, 1]]
-                raise StudyError(
-                    f"Run {shown(run)} has no {column} of task {shown(task)}; give every run the same tasks, or "
-                    "use a loss that its tasks share."
-                )
-            found |= {f"{column}:{task}": (column, values[:, i]) for i, task in enumerate(self.tasks.index)}
+            for task, values in zip(self.tasks.index, self.wide(column).T, strict=True):
+                if np.isnan(values).all():
+                    raise StudyError(
+                        f"No run has a {column} of task {shown(task)}; give that of some runs, leave the task out, or "
+                        "use a loss that the tasks of a run share."
+                    )
+                found[f"{column}:{task}"] = (column, values)
         return found

@@ -254,7 +254,7 @@ class Study:
         """The tasks, in the order of the table; empty where there is no ``task`` column."""
         return list(self.frame["task"].drop_duplicates()) if "task" in self.frame else []
 
-    def column(self, name: str, *, signed: bool = False) -> np.ndarray:
+    def column(self, name: str, *, signed: bool = False, partial: bool = False) -> np.ndarray:
         """Return one numeric column, shape (row,).
 
         Parameters
@@ -263,6 +263,8 @@ class Study:
             Name of the column.
         signed : bool
             Take numbers of any sign, also where columns of such a name are positive.
+        partial : bool
+            Some rows may have no entry, which is NaN.
 
         Raises
         ------
@@ -271,7 +273,7 @@ class Study:
         """
         if name not in self.frame:
             raise StudyError(f"Study {self.name!r} has no column {name!r}; {remedy(name, self.frame.columns)}")
-        return numeric(self.frame, name, self.names, signed=signed).to_numpy()
+        return numeric(self.frame, name, self.names, signed=signed, partial=partial).to_numpy()
 
 
 def require_study(value: Any) -> Study:

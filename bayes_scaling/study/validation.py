@@ -110,7 +110,12 @@ def floats(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def numeric(
-    table: pd.DataFrame, column: str, names: Mapping[str, str] | None = None, *, signed: bool = False
+    table: pd.DataFrame,
+    column: str,
+    names: Mapping[str, str] | None = None,
+    *,
+    signed: bool = False,
+    partial: bool = False,
 ) -> pd.Series:
     """Return one column as floats that a fit can use: finite, and positive or a fraction where its name says so.
 
@@ -124,13 +129,15 @@ def numeric(
         The user's names of our columns, for messages.
     signed : bool
         Take numbers of any sign, whatever the name says: the law that reads the column asks for them.
+    partial : bool
+        Some entries may be missing: the law that reads the column leaves them out.
 
     Raises
     ------
     StudyError
         An entry cannot be used; all such entries are named in one sentence.
     """
-    values, bad = _looked_at(table, column, signed)
+    values, bad = _looked_at(table, column, signed, partial)
     if bad:
         raise StudyError(_sentence(table, bad, names or {}))
     return values
@@ -239,14 +246,17 @@ def _may_be_missing(table: pd.DataFrame, column: str) -> bool:
     return column == LOSS_ERROR or (column == "accuracy" and "task" in table)
 
 
-def _looked_at(table: pd.DataFrame, column: str, signed: bool = False) -> tuple[pd.Series, list[_Bad]]:
-    """Return one column as floats, and what is wrong with its entries; ``signed`` ones may be negative."""
+def _looked_at(
+    table: pd.DataFrame, column: str, signed: bool = False, partial: bool = False
+) -> tuple[pd.Series, list[_Bad]]:
+    """Return one column as floats, and what is wrong with its entries; ``numeric`` says what is not."""
     if table[column].dtype == bool and NUMERIC.fullmatch(str(column)):
         raise StudyError(f"The column {column!r} holds true and false where numbers are needed; give numbers.")
     values, wrong = _read(table, column)
     bad = [_not_numbers(table, column, wrong)] if wrong.any() else []
+    complete = not (partial or _may_be_missing(table, column))
     tests = [
-        (np.isnan(values) & ~wrong & (not _may_be_missing(table, column)), "missing", "fill in what is missing"),
+        (np.isnan(values) & ~wrong & complete, "missing", "fill in what is missing"),
         (np.isinf(values), "infinite", "repair what is infinite"),
     ]
     if POSITIVE.fullmatch(str(column)):

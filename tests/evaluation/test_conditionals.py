@@ -32,6 +32,26 @@ def test_shared_noise_gives_each_entry_given_the_others():
         np.testing.assert_allclose(ours[i], given_others(y[i], loc, np.diag(scale**2) + 0.49), rtol=1e-10)
 
 
+@pytest.mark.parametrize("df", [None, 5.0])
+def test_with_entries_missing_each_is_given_the_others_there_are(df):
+    """By the definition: the density of all that is there over that of all but one."""
+    rng = np.random.default_rng(4)
+    loc, scale, y = rng.normal(size=5), rng.uniform(0.5, 2, 5), 2 * rng.normal(size=5)
+    present = np.array([True, True, False, True, True])
+
+    def noise(there):
+        return SharedNoise(jnp.asarray(loc), 0.7, scale, df=df, present=jnp.asarray(there))
+
+    with double_precision():
+        ours = np.asarray(noise(present).conditionals(jnp.asarray(y)).log_prob(y))
+        whole = float(noise(present).log_prob(y))
+        for i in np.flatnonzero(present):
+            without = float(noise(present & (np.arange(5) != i)).log_prob(y))
+            assert ours[i] == pytest.approx(whole - without), i
+        transformed = dist.TransformedDistribution(noise(present), dist.transforms.ExpTransform())
+    assert np.array_equal(counted(noise(present)), present) and np.array_equal(counted(transformed), present)
+
+
 def test_shared_noise_with_a_tilt_gives_each_entry_given_the_others():
     rng = np.random.default_rng(1)
     loc, x, y = rng.normal(size=(3, 2, 4))

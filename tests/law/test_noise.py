@@ -19,6 +19,36 @@ def test_density_is_that_of_the_full_covariance():
     assert np.allclose(ours, exact)
 
 
+def test_the_student_t_is_that_of_the_full_scale_matrix():
+    rng = np.random.default_rng(2)
+    loc, scale, y = rng.normal(size=5), rng.uniform(0.5, 2, 5), 3 * rng.normal(size=(3, 5))
+    exact = stats.multivariate_t(loc, np.diag(scale**2) + 0.7**2, df=4).logpdf(y)
+    with double_precision():
+        ours = SharedNoise(jnp.broadcast_to(loc, (3, 5)), 0.7, scale, df=4.0).log_prob(y)
+        normal, endless = (SharedNoise(loc, 0.7, scale, df=df).log_prob(y) for df in (None, 1e7))
+    np.testing.assert_allclose(ours, exact)
+    np.testing.assert_allclose(endless, normal, rtol=1e-5)
+
+
+@pytest.mark.parametrize("df", [None, 5.0])
+def test_what_is_missing_is_integrated_out(df):
+    rng = np.random.default_rng(3)
+    loc, scale, y = rng.normal(size=4), rng.uniform(0.5, 2, 4), rng.normal(size=4)
+    present = np.array([True, False, True, True])
+    with double_precision():
+        ours = SharedNoise(jnp.asarray(loc), 0.7, scale, df=df, present=present).log_prob(np.where(present, y, 1e9))
+        others = SharedNoise(jnp.asarray(loc[present]), 0.7, scale[present], df=df).log_prob(y[present])
+        nothing = SharedNoise(jnp.asarray(loc), 0.7, scale, df=df, present=np.zeros(4, bool)).log_prob(y)
+    assert float(ours) == pytest.approx(float(others)) and float(nothing) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_draws_of_a_student_t_are_odd_together():
+    draws = np.asarray(SharedNoise(jnp.zeros(2), 1e-9, jnp.ones(2), df=5.0).sample(jax.random.key(0), (50_000,)))
+    assert stats.kstest(draws[:, 0], stats.t(5).cdf).pvalue > 1e-3
+    assert np.corrcoef(np.abs(draws).T)[0, 1] > 0.1  # one scale for both, though neither leans the other's way
+    assert abs(np.corrcoef(draws.T)[0, 1]) < 0.05
+
+
 def test_draws_share_their_effect():
     draws = SharedNoise(jnp.zeros(2), 2.0, jnp.ones(2)).sample(jax.random.key(0), (20_000,))
     assert np.cov(np.asarray(draws).T) == pytest.approx(np.array([[5.0, 4.0], [4.0, 5.0]]), rel=0.05)

@@ -146,3 +146,36 @@ def test_free_answers_at_zero_and_missing_scores_are_fitted_with_the_others():
 def test_a_route_is_any_loss_and_a_text_is_one():
     assert [law.route for law in routes("val_loss")] == ["val_loss"]
     assert {law.series for law in routes(["a_loss", "b_loss"])} == {("a_loss", "b_loss")}
+
+
+def test_one_odd_run_does_not_bend_the_ladder():
+    study = any_ladder()
+    odd = any_ladder()
+    off = (odd.frame["run"] == "r11").to_numpy()
+    odd.frame.loc[off, "pile_loss"] *= 1.1
+    target = {"N": [7e9], "D": [1.4e11]}
+    (law,) = routes(["pile_loss"])
+    before, after = (
+        bs.fit(law, one, **SHORT).forecast(target, allow_unconverged=True).draws["loss_run"] for one in (study, odd)
+    )
+    moved = float(np.log(after.median("sample") / before.median("sample")).squeeze())
+    assert abs(moved) < 0.01  # normal noise: 0.028
+
+
+def test_a_loss_that_a_run_lacks_is_left_out_with_what_is_read_off_it():
+    study = any_ladder()
+    gone = study.frame["run"].isin(["r3", "r8"]).to_numpy()
+    study.frame.loc[gone, "pile_loss"] = np.nan
+    (law,) = routes(["pile_loss"])
+    (problem,) = bs.design_check(study, law=law).only("missing-loss")
+    assert problem.sentence == "2 runs of 12 without pile_loss: r3, r8" and problem.where == "pile_loss"
+    runs, observed = law.arrays(study)
+    assert np.isnan(observed["loss"]).sum() == 2 and np.isnan(observed["accuracy"]).sum() == 6
+    assert np.isfinite(runs["loss0"]).all() and np.isfinite(runs["range"]).all()
+    posterior = bs.complete(bs.fit(law, study, **SHORT), ["log_likelihood"])
+    assert posterior.diagnostics.max_rhat < 1.1
+    for name, missing in (("loss", 2), ("accuracy", 6)):
+        densities = posterior.tree["log_likelihood"][name].isel(chain=0, draw=0)
+        assert int(densities.isnull().sum()) == missing, name
+    known = posterior.forecast({"N": [7e9], "D": [1.4e11]}, allow_unconverged=True)
+    assert float(known.draws["loss_run"].median()) == pytest.approx(1.7 + 0.5 * (70 / 3) ** -0.3 * 2, rel=0.03)

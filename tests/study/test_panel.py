@@ -44,21 +44,34 @@ def test_of_one_task_nothing_is_shared():
     assert list(one.series(("task_loss", "c4_loss"))) == ["task_loss:MMLU", "c4_loss:MMLU"]
 
 
-def test_a_task_that_a_run_lacks_is_missing_and_a_loss_of_its_own_is_needed():
+def test_what_a_run_lacks_is_missing_and_each_series_needs_a_loss():
     lost = Panel.of(bs.Study(CELLS.iloc[1:]))  # run b without PIQA
     assert lost.tasks.index.tolist() == ["MMLU", "PIQA"]
     np.testing.assert_array_equal(lost.wide("accuracy"), [[np.nan, np.nan], [0.3, 0.5]])
     assert lost.series(("c4_loss",))["c4_loss"][1].tolist() == [3.0, 3.5]
+    np.testing.assert_array_equal(lost.series(("task_loss",))["task_loss:PIQA"][1], [np.nan, 1.0])
+    none = Panel.of(bs.Study(CELLS.assign(task_loss=[np.nan, 0.8, 0.9, np.nan])))
     with pytest.raises(bs.StudyError) as refused:
-        lost.series(("task_loss",))
+        none.series(("task_loss",))
     assert str(refused.value) == (
-        "Run 'b' has no task_loss of task 'PIQA'; give every run the same tasks, or use a loss that its tasks share."
+        "No run has a task_loss of task 'PIQA'; give that of some runs, leave the task out, or use a loss that the "
+        "tasks of a run share."
     )
 
 
+def test_a_loss_that_tasks_share_may_be_missing_of_a_run_or_of_some_of_its_rows():
+    patchy = Panel.of(bs.Study(CELLS.assign(c4_loss=[np.nan, 3.0, 3.5, 3.5])))
+    assert patchy.shared("c4_loss")
+    np.testing.assert_array_equal(patchy.series(("c4_loss",))["c4_loss"][1], [3.0, 3.5])
+    half = Panel.of(bs.Study(CELLS.assign(c4_loss=[3.0, 3.0, np.nan, np.nan])))
+    np.testing.assert_array_equal(half.series(("c4_loss",))["c4_loss"][1], [3.0, np.nan])
+    with pytest.raises(bs.StudyError, match=r"^No run has a c4_loss of task 'PIQA'; give that of some"):
+        Panel.of(bs.Study(CELLS.assign(c4_loss=np.nan))).series(("c4_loss",))
+
+
 def test_numbers_as_names_are_shown_as_numbers():
-    lost = Panel.of(bs.Study(CELLS.assign(run=[2, 2, 1, 1], task=[5, 6, 6, 5]).iloc[1:]))
-    with pytest.raises(bs.StudyError, match=r"^Run 2 has no task_loss of task 5; give"):
+    lost = Panel.of(bs.Study(CELLS.assign(run=[2, 2, 1, 1], task=[5, 6, 6, 5], task_loss=[np.nan, 1, 1, np.nan])))
+    with pytest.raises(bs.StudyError, match=r"^No run has a task_loss of task 5; give"):
         lost.series(("task_loss",))
 
 
