@@ -199,9 +199,10 @@ class TwoStep(Law):
         sigma, tau = pooled("sigma", self.sigma, None, jnp.shape(mean)[1]), sample_or_fix("tau", self.tau)
         present = jnp.full(jnp.shape(mean), True) if observed is None else jnp.isfinite(observed["loss"])
         noise = SharedNoise(jnp.log(mean), tau, sigma, df=OUTLIERS, present=present)
+        values = None if observed is None else jnp.where(present, observed["loss"], 1.0)
         around = dist.TransformedDistribution(noise, dist.transforms.ExpTransform())
         with numpyro.plate("run", jnp.shape(mean)[0]):
-            loss = numpyro.sample("loss", around, obs=observed and jnp.where(present, observed["loss"], 1.0))
+            loss = numpyro.sample("loss", around, obs=values)
         return jnp.where(present, loss, mean)
 
     def _windowed(
