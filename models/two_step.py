@@ -35,9 +35,6 @@ IRREDUCIBLE = dist.LogNormal(0.0, 1.0)
 SHARED_EXPONENT = dist.LogNormal(math.log(0.3), 0.15)
 """Prior of the exponent that the series of a ladder share: each may differ from it, so that it needs no heavy tails."""
 
-OUTLIERS = 5.0
-"""Degrees of freedom of the noise of a run's losses, as of single losses: one run that is odd bends no law."""
-
 WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
 
 
@@ -47,12 +44,11 @@ class TwoStep(Law):
     Step 1: every loss series s (one per task, and the shared ones) of run r follows ``step1``, with parameters pooled
     over the series and noise that a run's series share,
 
-    .. math:: \log L_{rs} = \log f_s(N_r, D_r) + (u_r + e_{rs}) / \sqrt{g_r}, \;
-              u_r \sim N(0, \tau^2), \; e_{rs} \sim N(0, \sigma_s^2), \; 5 g_r \sim \chi^2_5;
+    .. math:: \log L_{rs} = \log f_s(N_r, D_r) + u_r + e_{rs}, \;
+              u_r \sim N(0, \tau^2), \; e_{rs} \sim N(0, \sigma_s^2);
 
-    run effects u and weights g are integrated out (a Student t of rank-one covariance), so that one run that is odd
-    does not bend the law.  Step 2: the accuracy of task t follows ``step2`` at the run's own loss: the observed one in
-    a fitted run, the predicted one of the same draw in a forecast.
+    the run effects u are integrated out (rank-one covariance).  Step 2: the accuracy of task t follows ``step2`` at
+    the run's own loss: the observed one in a fitted run, the predicted one of the same draw in a forecast.
 
     References
     ----------
@@ -98,6 +94,12 @@ class TwoStep(Law):
         about="Number of window means per run (columns ``accuracy_window1`` ...) that step 2 sees beside the final "
         "values. A run's deviations from the curve are alike, so that many checkpoints of one run do not count "
         "as many runs.",
+    )
+    df: float | None = option(
+        default=None,
+        about="Degrees of freedom of the noise of a run's losses, all of them together: with 5, a Student t, one odd "
+        "run does not bend the law; None, a normal.  The normal is the default because in backtests inside two ladders "
+        "its 90 % intervals hold 89 and 99 % of the accuracies, and those of the Student t 84 and 98 %.",
     )
     tau: Prior = prior(
         default=dist.LogNormal(math.log(0.005), 0.5),
@@ -161,8 +163,9 @@ class TwoStep(Law):
 
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
         """Run the NumPyro model; losses have shape (run, series), accuracies (run, task)."""
-        loss0, chance, feature = runs["loss0"], runs["chance"], runs["feature"]
-        own = self._sample(self.step1, "", jnp.shape(loss0)[0])
+        chance, feature = runs["chance"], runs["feature"]
+        own = self._sample(self.step1, "", jnp.shape(runs["loss0"])[0])
+        loss0 = self._in_the_middle(runs, own)
         curve = self._sample(self.step2, "accuracy_", jnp.shape(chance)[0])
         columns = self._columns(runs)
         mean = self.step1.at(columns, own)
@@ -191,6 +194,17 @@ class TwoStep(Law):
         for name, value in self.step1.derived(columns, **own).items():
             numpyro.deterministic(name, value)
 
+    def _in_the_middle(self, runs: Arrays, own: Arrays) -> jax.Array:
+        """Return each series' loss at the references of the runs, from which the accuracy curve is measured.
+
+        The model says what it is, not the data, so that priors of the curve mean the same whatever the unit of a loss.
+        A ``step1`` that asks for no references is measured from the geometric mean of the fitted losses.
+        """
+        middle = {name: runs[f"{name}0"] for name in self.run_inputs if f"{name}0" in self.inputs}
+        if self.feature is None or len(middle) < len(self.run_inputs):
+            return runs["loss0"]
+        return self.step1.at({**runs, **middle}, own)
+
     def _around(self, mean: jax.Array, sigma: jax.Array, runs: Arrays) -> dist.Distribution:
         return self.step2.likelihood(mean, self.step2.noise_of(runs, mean, sigma))
 
@@ -198,7 +212,7 @@ class TwoStep(Law):
         """Observe the losses of each run, their shared effect integrated out; what is missing is as expected."""
         sigma, tau = pooled("sigma", self.sigma, None, jnp.shape(mean)[1]), sample_or_fix("tau", self.tau)
         present = jnp.full(jnp.shape(mean), True) if observed is None else jnp.isfinite(observed["loss"])
-        noise = SharedNoise(jnp.log(mean), tau, sigma, df=OUTLIERS, present=present)
+        noise = SharedNoise(jnp.log(mean), tau, sigma, df=self.df, present=present)
         values = None if observed is None else jnp.where(present, observed["loss"], 1.0)
         around = dist.TransformedDistribution(noise, dist.transforms.ExpTransform())
         with numpyro.plate("run", jnp.shape(mean)[0]):

@@ -154,7 +154,7 @@ def test_one_odd_run_does_not_bend_the_ladder():
     off = (odd.frame["run"] == "r11").to_numpy()
     odd.frame.loc[off, "pile_loss"] *= 1.1
     target = {"N": [7e9], "D": [1.4e11]}
-    (law,) = routes(["pile_loss"])
+    (law,) = routes(["pile_loss"], df=5.0)
     before, after = (
         bs.fit(law, one, **SHORT).forecast(target, allow_unconverged=True).draws["loss_run"] for one in (study, odd)
     )
