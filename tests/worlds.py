@@ -75,7 +75,7 @@ def ladder(seed: int = 0, count: int = COUNT) -> bs.Posterior:
     blocks = []
     for i, task in enumerate(("one", "two")):
         loss = losses * 1.2**i
-        level = np.exp(np.log(loss).mean())
+        level = middle["E"][i] * (1 + middle["reducible"])  # the loss in the middle of the runs
         share = 1 / (1 + np.exp(-(-1.0 - 5.0 * ((loss / level) ** 0.2 - 1) / 0.2)))
         accuracy = 0.25 + 0.7 * share
         blocks.append(GRID.assign(run=losses.index, task=task, task_loss=loss, accuracy=accuracy, chance=0.25))

@@ -148,7 +148,7 @@ def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
         draw_beyond(ax, path.fitted_x.max(), path.end_of_view)
 
     low = losses[["q05", "actual"]].min().min() * 0.96
-    high = max(loss.max(), losses["q95"].max()) * 1.02
+    high = max(np.nanmax(loss), losses["q95"].max()) * 1.02
     grid = np.linspace(low, high, 60)
     draw_band(step2, grid, 100 * path.step("loss_mean", "accuracy_mean", grid, LEVELS, task, series))
     draw_runs(step2, loss, accuracy)
@@ -157,7 +157,7 @@ def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
         draw_interval(step2, across["median"], {**up, "actual": np.nan}, upright=True)
         draw_star(step2, across["actual"], up["actual"])
     step2.set_xlim(high, low)  # better to the right, as in the other panels
-    draw_beyond(step2, loss.min(), low)
+    draw_beyond(step2, np.nanmin(loss), low)
     for ax in (step2, chain):
         ax.yaxis.set_major_locator(MaxNLocator(5))
     ends = (*step2.get_ylim(), *chain.get_ylim())

@@ -37,6 +37,20 @@ def test_both_routes_run_in_one_program(ladder):
     assert first == second > 0
 
 
+def test_every_start_of_the_search_arrives(ladder_fits):
+    """The valley of a whole ladder is long: it takes some of them more than sixty steps."""
+    assert [fit.diagnostics.modes_reached for fit in ladder_fits] == [1.0, 1.0]
+
+
+def test_the_accuracy_curve_is_centred_at_the_loss_of_the_middle_run(ladder):
+    law = routes()[1]
+    runs, _ = law.arrays(ladder.training)
+    own = {"E": np.full(9, 1.5), "reducible": 0.4, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
+    with double_precision():
+        np.testing.assert_allclose(law._in_the_middle(runs, own), 1.5 * 1.4)
+        np.testing.assert_array_equal(single_step()._in_the_middle(runs, own), runs["loss0"])
+
+
 def test_every_draw_passes_both_steps(ladder, posterior):
     forecast = posterior.forecast(ladder.targets, allow_unconverged=True)
     loss = forecast.draws["loss_run"].sel(target="7B-4T", series="task_loss:HellaSwag")

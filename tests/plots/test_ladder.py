@@ -81,3 +81,17 @@ def test_a_law_of_one_series_has_no_ladder():
     path = bs.forecast_path(posterior, posterior.forecast({"N": 7e9, "D": 4e12}))
     with pytest.raises(TargetError, match="no task 'MMLU'; known: none"):
         plots.plot_ladder(path, "MMLU")
+
+
+def test_a_run_without_its_loss_is_drawn_where_it_can_be():
+    posterior = worlds.ladder(count=50)
+    route = posterior.law.route
+    frame = posterior.study.frame
+    frame.loc[frame["run"] == frame["run"].iloc[-1], route] = np.nan
+    axes = plots.plot_ladder(bs.forecast_path(posterior, posterior.forecast({"N": 7e9, "D": 4e12})), "two")
+    for ax in axes:
+        assert np.isfinite([*ax.get_xlim(), *ax.get_ylim()]).all()
+    drawn = [
+        np.isfinite(line.get_xydata()).all(axis=1).sum() for ax in axes for line in ax.lines if line.get_marker() == "."
+    ]
+    assert drawn == [len(worlds.GRID) - 1] * 2 + [len(worlds.GRID)]
