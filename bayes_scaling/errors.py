@@ -70,11 +70,12 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> suggest("los", ["loss", "tokens"]), suggest("x", ["loss", "tokens"])
-    ("did you mean 'loss'?", 'known: loss, tokens.')
+    >>> suggest("los", ["loss", "tokens"]), suggest("x", ["loss", "tokens"]), suggest("e", ["E", "sigma"])
+    ("did you mean 'loss'?", 'known: loss, tokens.', "did you mean 'E'?")
     """
     known = sorted(map(str, known))
-    near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.6)
+    same = [word for word in known if word.lower() == str(name).lower()]
+    near = same or difflib.get_close_matches(str(name), known, n=2, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
     if len(known) <= MANY:
