@@ -282,10 +282,9 @@ def _runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, Any]
 def _evaluate(posterior: Posterior, runs: Mapping[str, Any], samples: int | None = None) -> tuple[np.ndarray, ...]:
     """Return (D_T, enough data, loss), each of shape (sample, cell)."""
     law = posterior.law
-    fixed = {n: p for n, p in law.priors.items() if isinstance(p, (int, float)) and n != "discrepancy"}
 
     def one(parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        p = {**fixed, **parameters}
+        p = {**law.fixed_parameters, **parameters}
         return law.transferred(runs, p), law.enough(runs, p), law.at(runs, p)
 
     with double_precision():

@@ -245,7 +245,7 @@ def _score(posterior: Posterior, held_out: Study) -> _Backtest:
     padded = pad({outcome: actual}, rows, (outcome,), np.nan)[outcome]
     edge = edge_of_data(law, fitted)
     count = len(next(iter(posterior.draws.values())))
-    fixed = {name: np.full(count, own) for name, own in law.priors.items() if isinstance(own, (int, float))}
+    fixed = {name: np.full(count, own) for name, own in law.fixed_parameters.items()}
     latent = {**fixed, **posterior.draws}
     slopes = norm.ppf((np.random.default_rng(posterior.seed).permutation(count) + 0.5) / count)
     with double_precision():

@@ -46,8 +46,7 @@ def _left_and_noise(posterior: Posterior) -> tuple[np.ndarray, np.ndarray] | Non
     if any(values.ndim != 1 for values in known.values()):
         return None
     chosen = np.linspace(0, draws.sizes["sample"] - 1, min(DRAWS, draws.sizes["sample"])).astype(int)
-    fixed = {name: own for name, own in law.priors.items() if isinstance(own, (int, float))}
-    parameters = {**fixed, **{name: values[chosen][:, None] for name, values in known.items()}}
+    parameters = {**law.fixed_parameters, **{name: values[chosen][:, None] for name, values in known.items()}}
     runs, _ = law.arrays(study)
     expected, noise = (
         np.median(np.broadcast_to(values, (len(chosen), len(study))), axis=0)

@@ -205,6 +205,11 @@ class Law(Hooks):
         """The parameters a fit has to learn: those with a prior, without the forecast's discrepancy."""
         return [n for n, own in self.priors.items() if n != "discrepancy" and isinstance(own, dist.Distribution)]
 
+    @property
+    def fixed_parameters(self) -> dict[str, float]:
+        """The parameters fixed at a number, by name, without the forecast's discrepancy."""
+        return {n: own for n, own in self.priors.items() if n != "discrepancy" and isinstance(own, (int, float))}
+
     # -- the model --------------------------------------------------------------------------------------------------
 
     def mean(self, *columns: Any, **parameters: Any) -> Any:

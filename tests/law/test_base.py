@@ -67,6 +67,7 @@ def test_columns_and_parameters_have_names_of_their_own():
 def test_a_number_fixes_a_parameter_and_the_discrepancy_is_never_learnt():
     law = Chinchilla(E=1.69, discrepancy=dist.LogNormal(-2.0, 0.5))
     assert law.free_parameters == ["sigma", "reducible", "split", "alpha_N", "alpha_D"]
+    assert law.fixed_parameters == {"E": 1.69}
     assert "E=1.69" in repr(law) and repr(law).endswith("discrepancy=LogNormal(loc=-2, scale=0.5))")
     assert law != Chinchilla(E=1.7, discrepancy=law.discrepancy) and law == law.replace(E=1.69)
 
