@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.models.two_step import routes
+from benchmarks.markdown import show
 
 DRAWS = 1000
 
@@ -49,24 +48,14 @@ def figures(seed: int = 0, draws: int = DRAWS) -> dict[str, float]:
         "min_ess": min(min(d.min_ess_bulk, d.min_ess_tail) for d in diagnostics),
         "divergences_pct": 100 * max(d.divergences / d.draws for d in diagnostics),
     }
-    _print(result, loss_by_target)
+    show("Mean absolute error at the targets, eight tasks", _table(result, loss_by_target))
     return {name: float(value) for name, value in result.items()}
 
 
-def _print(result: dict[str, float], loss: pd.Series) -> None:
-    table = Table(title="Ladder: mean absolute error at the targets, eight tasks")
-    for column in ("forecast", "accuracy 7B", "accuracy 13B", "loss 7B", "loss 13B", "90 % intervals hold"):
-        table.add_column(column)
-    for name, (acc7, acc13, loss7, loss13) in PUBLISHED.items():
-        table.add_row(f"published: {name}", f"{acc7:.2f}", f"{acc13:.2f}", f"{loss7:.1f} %", f"{loss13:.1f} %", "-")
-    table.add_row(
-        "ours: both routes, posterior median",
-        f"{result['acc_mae_7b']:.2f}",
-        f"{result['acc_mae_13b']:.2f}",
-        f"{loss['7B-4T']:.1f} %",
-        f"{loss['13B-5T']:.1f} %",
-        f"{result['acc_cover90']:.0f} of 16",
-    )
-    console = Console()
-    console.print(table)
-    console.print({name: round(value, 3) for name, value in result.items()})
+def _table(result: dict[str, float], loss: pd.Series) -> pd.DataFrame:
+    """Return ours below the published: errors of accuracies in points, of losses in per cent."""
+    ours = (result["acc_mae_7b"], result["acc_mae_13b"], loss["7B-4T"], loss["13B-5T"])
+    rows = {f"published: {name}": (*values, "") for name, values in PUBLISHED.items()}
+    rows["ours: both routes, posterior median"] = (*ours, f"{result['acc_cover90']:.0f} of 16")
+    columns = ["accuracy 7B", "accuracy 13B", "loss 7B", "loss 13B", "inside 90 % intervals"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("forecast").reset_index()

@@ -95,7 +95,7 @@ def plan_ladders(
 
     A family is one draw: of the law's priors, or of the posterior of an earlier family.  Its runs are drawn with noise,
     and beyond the data (of the earlier fit, or of all plans together) its slope is off by the law's discrepancy.  Every
-    plan is tried on the same families; the few whose first fit does not converge are left out, and counted.
+    plan is tried on the same families; the few whose fit does not converge are left out, and counted.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def plan_ladders(
         own = outcomes[:, begin : begin + len(frame)]
         begin += len(frame)
         studies = [_study(law, frame, f"{name} {i}", y) for i, y in enumerate(own)]
-        batch = fit_many(law, studies, seed=seed, draws=draws, chains=chains, adapt=False, progress=progress)
+        batch = fit_many(law, studies, seed=seed, draws=draws, chains=chains, progress=progress)
         for i, member in enumerate(batch):
             if member.posterior is None or member.verdict != "converged":
                 continue
