@@ -99,7 +99,7 @@ class TwoStep(Law):
         default=None,
         about="Degrees of freedom of the noise of a run's losses, all of them together: with 5, a Student t, one odd "
         "run does not bend the law; None, a normal.  The normal is the default because in backtests inside two ladders "
-        "its 90 % intervals hold 89 and 99 % of the accuracies, and those of the Student t 84 and 98 %.",
+        "its 90 % intervals hold 90 and 98 % of the accuracies, and those of the Student t 84 and 98 %.",
     )
     tau: Prior = prior(
         default=dist.LogNormal(math.log(0.005), 0.5),
