@@ -12,7 +12,7 @@ from jax import lax
 
 __all__ = ["MAX_NEWTON_STEPS", "newton", "search"]
 
-MAX_NEWTON_STEPS = 200
+MAX_NEWTON_STEPS = 200  # most laws arrive in twenty; along the valley of a whole ladder some starts need over sixty
 MAX_RIVAL_HEIGHT = 5.0  # in log density below the best mode: less than a hundredth of its density
 
 
