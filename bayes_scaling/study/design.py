@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import counted, option
+from bayes_scaling.errors import counted, listed, option
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.card import AS_GIVEN, Card
 from bayes_scaling.study.chance import at_chance
@@ -298,14 +298,16 @@ def _outcomes(runs: pd.DataFrame, card: Card) -> Iterator[Problem]:
 def _without(rows: pd.DataFrame, series: Sequence[str]) -> Iterator[Problem]:
     """Name the runs of a ladder that lack a loss."""
     for column in (c for c in series if c in rows):
-        lacking = rows[rows[column].isna()].drop_duplicates("run")
-        if len(lacking):
+        known = rows.groupby("run", sort=False)[column]
+        shared = (known.nunique() <= 1).all()  # by the tasks of a run: one entry is enough
+        lacking = known.count() == 0 if shared else known.count() < known.size()
+        if lacking.any():
+            names = listed(map(str, lacking.index[lacking]), MAX_NAMED)
             yield Problem(
                 "missing-loss",
-                f"{counted(len(lacking), 'run')} of {rows['run'].nunique()} without {column}: "
-                f"{_names(lacking, np.full(len(lacking), True))}",
+                f"{counted(int(lacking.sum()), 'run')} of {len(lacking)} without {column}: {names}",
                 "accuracies that are read off it are not used there, so fill it in where it is known",
-                float(len(lacking)),
+                float(lacking.sum()),
                 column,
             )
 

@@ -182,7 +182,7 @@ def test_a_loss_that_a_run_lacks_is_left_out_with_what_is_read_off_it():
     study.frame.loc[gone, "pile_loss"] = np.nan
     (law,) = routes(["pile_loss"])
     (problem,) = bs.design_check(study, law=law).only("missing-loss")
-    assert problem.sentence == "2 runs of 12 without pile_loss: r3, r8" and problem.where == "pile_loss"
+    assert problem.sentence == "2 runs of 12 without pile_loss: r3 and r8" and problem.where == "pile_loss"
     runs, observed = law.arrays(study)
     assert np.isnan(observed["loss"]).sum() == 2 and np.isnan(observed["accuracy"]).sum() == 6
     assert np.isfinite(runs["loss0"]).all() and np.isfinite(runs["range"]).all()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, PowerLaw
+from bayes_scaling.models import Chinchilla, PowerLaw, TwoStep
 from bayes_scaling.study.design import design_check
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
@@ -235,3 +235,16 @@ def test_the_ladder_says_how_far_its_targets_are(ladder):
 def test_the_sweep_says_what_bends_it():
     sweep = bs.load_study("loss_to_loss").select(train_data="fineweb")
     assert {"embedding-share", "few-steps"} <= set(design_check(sweep).codes)
+
+
+def test_a_run_of_a_ladder_without_its_loss_is_named_once():
+    rows = pd.DataFrame({
+        "run": np.repeat(["a", "b", "c"], 2), "task": ["one", "two"] * 3, "accuracy": 0.5, "chance": 0.25,
+        "N": np.repeat([1e8, 2e8, 4e8], 2), "D": 4e9,
+        "c4_loss": [3.0, 3.0, np.nan, np.nan, np.nan, 2.8], "task_loss": [1.0, 0.9, np.nan, 0.8, 0.7, 0.6],
+    })  # fmt: skip
+    found = bs.design_check(bs.Study.from_frame(rows), law=TwoStep()).only("missing-loss")
+    assert [(p.where, p.sentence) for p in found] == [
+        ("task_loss", "1 run of 3 without task_loss: b"),
+        ("c4_loss", "1 run of 3 without c4_loss: b"),
+    ]
