@@ -209,6 +209,8 @@ def average_laws(
     forecasts = [forecast(one, targets, allow_unconverged=allow_unconverged) for one in found.posteriors.values()]
     mixed = average(forecasts, list(found.weights), seed=seed)
     own = {f.name: getattr(mixed, f.name) for f in dataclasses.fields(Forecast)}
+    if len(forecasts) > 1:
+        own["law"] = f"the average of {listed(found.posteriors)}"
     return AveragedForecast(**own, **{f.name: getattr(found, f.name) for f in dataclasses.fields(found)})
 
 

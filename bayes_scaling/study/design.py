@@ -105,7 +105,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
         *_plane(runs, inputs), *_reach(training, aims, inputs),
-        *_bending(runs, training.frame), *_compute(runs),
+        *_bending(runs, training.frame, law), *_compute(runs),
         *_outcomes(runs, training.card), *_without(training.frame, law.series if law is not None else ()),
         *at_chance(training.frame),
     ))  # fmt: skip
@@ -323,7 +323,7 @@ def _known(runs: pd.DataFrame, column: str) -> np.ndarray:
     return np.array([number_of(value, size=True) for value in runs[column]], dtype=float)
 
 
-def _bending(runs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Problem]:
+def _bending(runs: pd.DataFrame, rows: pd.DataFrame, law: Any) -> Iterator[Problem]:
     """Look at what bends a law: embeddings in N, too few steps, learning rates that did not decay."""
     body = next((c for c in runs if WITHOUT_EMBEDDING.fullmatch(str(c))), None)
     if body is not None and "n_params" in runs:
@@ -338,11 +338,15 @@ def _bending(runs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Problem]:
                 str(body),
             )
     if "steps" in runs and (few := (steps := _known(runs, "steps")) < MIN_STEPS).any():
+        if law is not None and ("steps" in law.inputs or "steps" in law.columns.values()):
+            remedy = "the law has a penalty for that, so see whether the forecast stays when they are left out"
+        else:
+            remedy = "they have learnt less from their tokens, so leave them out or use a law with a penalty"
         yield Problem(
             "few-steps",
             f"{few.sum()} of {len(runs)} runs have fewer than {MIN_STEPS} optimiser steps "
-            f"(the fewest {np.nanmin(steps):.0f})",
-            "they have learnt less from their tokens than longer runs, so leave them out or use a law with a penalty",
+            f"(the fewest {np.nanmin(steps):.0f}): {_names(runs, few)}",
+            remedy,
             float(np.nanmin(steps)),
             "steps",
         )

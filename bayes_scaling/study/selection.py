@@ -63,6 +63,16 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_oth
     return table[kept]
 
 
+def left_by(table: pd.DataFrame, kept: pd.DataFrame, query: str) -> list[str]:
+    """Return a sentence on the rows of a table that a query does not keep."""
+    out = ~table.index.isin(kept.index)
+    if not out.any():
+        return []
+    rows = listed((row_name(table, place) for place in np.flatnonzero(out)), MOST)
+    verb = "were" if out.sum() > 1 else "was"
+    return [f"{out.sum()} of {len(table)} rows {verb} left out by {option('where', query)}: {rows}."]
+
+
 def without_gaps(table: pd.DataFrame, read: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows in which nothing that is read is missing or infinite, and a sentence on those left out.
 

@@ -25,7 +25,7 @@ from bayes_scaling.study.reading import (
     renamed,
 )
 from bayes_scaling.study.rows import shown
-from bayes_scaling.study.selection import kept_by, replicates, unfinished, without_gaps
+from bayes_scaling.study.selection import kept_by, left_by, replicates, unfinished, without_gaps
 from bayes_scaling.study.validation import LOSS_ERROR, always_read, checked, numeric, with_numbers
 from bayes_scaling.study.wide import lengthened
 
@@ -157,7 +157,8 @@ class Study:
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
         read, remarks = [*always_read(table), *given], _adopted(found)
         if where is not None:
-            table = kept_by(table, where, names)
+            whole, table = table, kept_by(table, where, names)
+            remarks += left_by(whole, table, where)
         if drop_missing:
             table, said = without_gaps(table, read)
             remarks += said

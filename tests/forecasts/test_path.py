@@ -5,6 +5,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.path import POINTS
+from bayes_scaling.models import Chinchilla, FewSteps
 from tests import worlds
 
 FAR = {"target": "7B", "N": 7e9, "D": 4e12}
@@ -70,3 +71,18 @@ def test_a_step_follows_each_draw_from_loss_to_accuracy():
     grid = np.linspace(losses.min() * 1.2, losses.max() * 0.9, 5)
     low, middle, high = path.step("loss_mean", "accuracy_mean", grid, (0.05, 0.5, 0.95), "one", series)
     assert (np.diff(middle) < 0).all() and (low <= middle).all() and (middle <= high).all()
+
+
+def test_a_law_that_reads_steps_is_expected_at_the_steps_of_its_runs():
+    chinchilla = worlds.chinchilla(count=20)
+    draws = {
+        **{n: v for n, v in chinchilla.draws.items() if n in Chinchilla().priors},
+        "penalty": np.full(20, 0.02),
+        "coupling": np.ones(20),
+    }
+    table = worlds.GRID.assign(steps=np.where(worlds.GRID["N"] < 2e8, 1e3, 1e5))
+    posterior = worlds.known(FewSteps(), draws, table)
+    path = bs.forecast_path(posterior, bs.forecast(posterior, {**FAR, "steps": 1e6}))
+    plain = bs.forecast_path(chinchilla, bs.forecast(chinchilla, FAR))
+    ratio = path.expected / plain.expected
+    assert (ratio[table["steps"] == 1e3] > 1.005).all() and ratio[table["steps"] == 1e5] == pytest.approx(1.0, abs=2e-3)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, PowerLaw, TwoStep
+from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, Superset, TwoStep
 from bayes_scaling.study.design import design_check
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
@@ -235,6 +235,15 @@ def test_the_ladder_says_how_far_its_targets_are(ladder):
 def test_the_sweep_says_what_bends_it():
     sweep = bs.load_study("loss_to_loss").select(train_data="fineweb")
     assert {"embedding-share", "few-steps"} <= set(design_check(sweep).codes)
+
+
+def test_a_law_with_a_penalty_for_few_steps_is_not_advised_to_have_one():
+    study = bs.Study.from_frame(GOOD.assign(steps=[500.0] * 3 + [9e3] * 13))
+    for law, advice in ((Chinchilla(), "or use a law with a penalty"), (FewSteps(), "see whether the forecast stays")):
+        (problem,) = design_check(study, law=law).only("few-steps")
+        assert problem.remedy.endswith(advice) or advice in problem.remedy
+    (problem,) = design_check(study, law=Superset()).only("few-steps")
+    assert "the law has a penalty" in problem.remedy and problem.sentence.count(",") == 2  # three runs by name
 
 
 def test_a_run_of_a_ladder_without_its_loss_is_named_once():

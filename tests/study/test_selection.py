@@ -26,6 +26,7 @@ def test_rows_are_left_out_on_request():
     assert "3 of 6 rows" in study.remarks[0] and "run 'b' (row 2)" in study.remarks[0]
     kept = bs.Study.from_frame(STATES, loss="val_loss", where="State == 'finished' and N > 1e8", drop_missing=True)
     assert kept.frame["run"].tolist() == ["c"]
+    assert "4 of 6 rows were left out by where=" in kept.remarks[0] and "run 'a' (row 1)" in kept.remarks[0]
     for query in ("val_loss < 3.5", "loss < 3.5", "`val_loss` < 3.5"):
         assert bs.Study.from_frame(STATES, loss="val_loss", where=query).frame["run"].tolist() == ["c", "f"]
     with pytest.raises(StudyError, match="In each of 6 rows loss is missing"):
