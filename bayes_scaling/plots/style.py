@@ -38,6 +38,7 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 BLUE, STAR, DOT, FAR, QUIET = "#0072B2", "#D55E00", "#222222", "#f4efe2", "#666666"
 
 LETTERS_PER_INCH = 18  # of the small type of explanations
+TITLE_LETTERS_PER_INCH = 13
 MAX_NAMES, LINE = 6, 9  # targets named above a picture, and the room for each in points
 
 P = ParamSpec("P")
@@ -101,13 +102,16 @@ def headline(ax: Axes, title: str, words: str, above: float = 4.0) -> None:
     ax : matplotlib.axes.Axes
         Where to write.
     title, words : str
-        Three spaces part the items of ``words``; no line breaks within an item.
+        Three spaces part the items of ``words``; no line breaks within an item that fits into one.
     above : float
         Room between the axes and the words, in points.
     """
-    items = words.strip().replace("   ", "\n").replace(" ", "\u00a0").replace("\n", "   ")
-    width = int(LETTERS_PER_INCH * ax.bbox.width / ax.figure.dpi)
-    lines = [line.replace("\u00a0", " ") for line in textwrap.wrap(items, width, break_long_words=False)]
+    inches = ax.bbox.width / ax.figure.dpi
+    width = int(LETTERS_PER_INCH * inches)
+    items = [item if len(item) > width else item.replace(" ", "\u00a0") for item in words.strip().split("   ")]
+    wrapped = textwrap.wrap("   ".join(items), width, break_long_words=False)
+    lines = [line.replace("\u00a0", " ") for line in wrapped]
+    title = "\n".join(textwrap.wrap(title, int(TITLE_LETTERS_PER_INCH * inches), break_long_words=False))
     ax.annotate(
         "\n".join(lines), (0, 1), (0, above), xycoords="axes fraction", textcoords="offset points",
         fontsize=8, color=QUIET, va="bottom",

@@ -54,7 +54,7 @@ class Panel:
     def wide(self, column: str) -> np.ndarray:
         """Return one column as an array, shape (run, task); NaN where the table has no entry, or no such row."""
         table = self.rows[column].unstack("task")
-        return table.loc[self.runs["run"], self.tasks.index].to_numpy(dtype=float)
+        return table.reindex(index=self.runs["run"], columns=self.tasks.index).to_numpy(dtype=float)
 
     def shared(self, column: str) -> bool:
         """Say whether a column is a property of the run: the same for all of several tasks that have an entry."""
@@ -77,7 +77,9 @@ class Panel:
                 by_run = self.rows[column].groupby(level="run").first()
                 found[column] = (column, by_run.loc[self.runs["run"]].to_numpy(dtype=float))
                 continue
-            for task, values in zip(self.tasks.index, self.wide(column).T, strict=True):
+            by_task = self.wide(column)
+            for place, task in enumerate(self.tasks.index):
+                values = by_task[:, place]
                 if np.isnan(values).all():
                     raise StudyError(
                         f"No run has a {column} of task {shown(task)}; give that of some runs, leave the task out, or "

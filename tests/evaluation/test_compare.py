@@ -34,7 +34,7 @@ def test_what_is_unreliable_is_said_in_words(table):
     for name, row in table.iterrows():
         assert ("p_waic of loss of run" in row["warnings"]) == (row["high_waic"] > 0), name
         assert ("LOO is unreliable: Pareto k of loss of run" in row["warnings"]) == (row["high_loo"] > 0), name
-    assert table["high_loo"].sum() > 0 and (table["refits_loo"] == 0).all() and "refits_waic" not in table
+    assert table["high_waic"].sum() > 0 and (table["refits_loo"] == 0).all() and "refits_waic" not in table
 
 
 def test_the_better_law_comes_first_by_every_criterion(table):

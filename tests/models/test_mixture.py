@@ -56,10 +56,11 @@ def test_a_fit_finds_how_domains_differ_in_their_effect(posterior):
 
 
 def test_a_share_of_zero_is_a_share_for_targets_too(posterior):
-    table = posterior.forecast({"share_web": 0.0, "share_code": 0.7, "share_books": 0.3}).intervals()
+    rare = {"share_web": 0.0, "share_code": 0.7, "share_books": 0.3}
+    table = posterior.forecast(rare, allow_unconverged=True).intervals()  # its fit is a short one
     assert list(table["task"]) == ["one", "two"] and (table["q05"] > 0).all()
     with pytest.raises(bs.TargetError, match=r"share_web = -0\.1; give a positive number or zero"):
-        posterior.forecast({"share_web": -0.1, "share_code": 0.8, "share_books": 0.3})
+        posterior.forecast({"share_web": -0.1, "share_code": 0.8, "share_books": 0.3}, allow_unconverged=True)
 
 
 def test_the_own_share_is_one_of_the_shares():

@@ -77,6 +77,16 @@ def test_the_words_below_a_title_break_between_items_alone():
     assert "\n" not in headline_of("short   words")
 
 
+def test_a_title_and_an_item_wider_than_the_axes_break_between_words():
+    narrow = plt.subplots(figsize=(2.5, 2))[1]
+    headline(narrow, "A title of a study with a long name", "dots: runs   bands: 90 % of outcomes from here to there")
+    assert "\n" in narrow.get_title()
+    (words,) = (t.get_text() for t in narrow.texts)
+    assert max(map(len, words.splitlines())) <= 35 and " ".join(words.split()) == (
+        "dots: runs bands: 90 % of outcomes from here to there"
+    )
+
+
 def headline_of(words):
     ax = plt.subplots(figsize=(8, 4))[1]
     headline(ax, "A title", words)
