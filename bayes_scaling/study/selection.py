@@ -66,11 +66,7 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_oth
 def left_by(table: pd.DataFrame, kept: pd.DataFrame, query: str) -> list[str]:
     """Return a sentence on the rows of a table that a query does not keep."""
     out = ~table.index.isin(kept.index)
-    if not out.any():
-        return []
-    rows = listed((row_name(table, place) for place in np.flatnonzero(out)), MOST)
-    verb = "were" if out.sum() > 1 else "was"
-    return [f"{out.sum()} of {len(table)} rows {verb} left out by {option('where', query)}: {rows}."]
+    return [_left_out(table, out, by=f" by {option('where', query)}")] if out.any() else []
 
 
 def without_gaps(table: pd.DataFrame, read: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -88,10 +84,13 @@ def without_gaps(table: pd.DataFrame, read: Iterable[str]) -> tuple[pd.DataFrame
     columns = " or ".join(column for column, missing in gaps.items() if missing.any())
     if out.all():
         raise StudyError(f"In each of {len(table)} rows {columns} is missing; give another column, or fill it in.")
+    return table[~out], [_left_out(table, out, which=f", in which {columns} is missing or infinite,")]
+
+
+def _left_out(table: pd.DataFrame, out: np.ndarray, which: str = "", by: str = "") -> str:
+    """Return a sentence that names the rows left out."""
     rows = listed((row_name(table, place) for place in np.flatnonzero(out)), MOST)
-    verb = "were" if out.sum() > 1 else "was"
-    said = f"{out.sum()} of {len(table)} rows, in which {columns} is missing or infinite, {verb} left out: {rows}."
-    return table[~out], [said]
+    return f"{out.sum()} of {len(table)} rows{which} {'were' if out.sum() > 1 else 'was'} left out{by}: {rows}."
 
 
 def unfinished(table: pd.DataFrame) -> list[str]:

@@ -241,7 +241,7 @@ def test_a_law_with_a_penalty_for_few_steps_is_not_advised_to_have_one():
     study = bs.Study.from_frame(GOOD.assign(steps=[500.0] * 3 + [9e3] * 13))
     for law, advice in ((Chinchilla(), "or use a law with a penalty"), (FewSteps(), "see whether the forecast stays")):
         (problem,) = design_check(study, law=law).only("few-steps")
-        assert problem.remedy.endswith(advice) or advice in problem.remedy
+        assert advice in problem.remedy
     (problem,) = design_check(study, law=Superset()).only("few-steps")
     assert "the law has a penalty" in problem.remedy and problem.sentence.count(",") == 2  # three runs by name
 
