@@ -12,6 +12,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.evaluation.refits import leave_run_out
 from bayes_scaling.models import Chinchilla
+from tests import worlds
 from tests.conftest import DRAWS
 
 
@@ -136,3 +137,11 @@ def test_fits_in_a_list_are_called_by_their_laws(simulated_fit):
     assert list(by_name([simulated_fit])) == ["Chinchilla"]
     with pytest.raises(bs.ComparisonError, match="'int' is a int and no fit; give posteriors"):
         by_name([simulated_fit, 3])
+
+
+def test_runs_that_single_draws_would_explain_make_loo_unreliable():
+    runs = worlds.on_the_curve(0.005)
+    wide = {f"seed {seed}": worlds.chinchilla(seed=seed, table=runs) for seed in (0, 1)}  # as no data would have it
+    table = bs.compare(wide, refit=False)
+    assert (table["high_loo"] > 3).all() and (table["refits_loo"] == 0).all()
+    assert table["warnings"].str.contains("LOO is unreliable: Pareto k of loss of run").all()
