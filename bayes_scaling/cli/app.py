@@ -7,6 +7,7 @@ takes long to import is imported inside the commands, so that ``--help`` is inst
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0, 2 (a mistake), 3 (not converged) or 130 (interrupted)."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the compiler's own alarms are not for our readers
     speaking = COMMAND_LINE.set(True)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(args=arguments, prog_name="bayes-scaling", standalone_mode=False)
     except ConvergenceError as error:
@@ -49,11 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if hasattr(error, "format_message"):  # what typer says of a bad option
             said = error.format_message() or "Give a command; see bayes-scaling --help."
-            words = sys.argv[1:] if arguments is None else arguments
             fail(f"{said} {of_spaces(words)}" if "extra argument" in said else said, 2)
         if sys.flags.dev_mode:
             raise
-        fail(f"Unforeseen {type(error).__name__}: {error} (python -X dev -m bayes_scaling shows where).", 1)
+        said = shlex.join(["python", "-X", "dev", "-m", "bayes_scaling", *words])
+        fail(f"Unforeseen {type(error).__name__}: {error} ({said} shows where).", 1)
     finally:
         COMMAND_LINE.reset(speaking)
     code = code if isinstance(code, int) else 0  # a command returns what it found

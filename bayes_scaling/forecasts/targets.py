@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, TargetError
+from bayes_scaling.errors import StudyError, TargetError, listed
 from bayes_scaling.study.reading import as_rows, labelled
 from bayes_scaling.study.rows import row_number, shown
 from bayes_scaling.study.study import Study
@@ -113,9 +113,9 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
 def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     for symbol, column in law.columns.items():
         if column not in frame:
-            given = ", ".join(map(str, frame.columns)) or "nothing"
+            given = f"only {listed(map(str, frame.columns))}" if len(frame.columns) else "nothing"
             own = study.names.get(column, symbol)
-            raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and {given} is given; add {own}.")
+            raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and it gives {given}; add {own}.")
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
         bad = ~law.allows(symbol, values)
         if bad.any():

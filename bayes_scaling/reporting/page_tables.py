@@ -97,13 +97,13 @@ def answers(result: Result) -> tuple[list[Answer], str]:
 
 
 def weights(forecast: AveragedForecast) -> Grid:
-    """Return the weight of each law, and the error of its slope."""
+    """Return the weight of each law, and the error of its slope as a share of it."""
     lines = [
         [name, f"{weight:.2f}", *(f"{moment:.2f}" for moment in forecast.posteriors[name].law.slope_moments)]
         for name, weight in forecast.weights.items()
     ]
     lines += [[name, "did not converge", "", ""] for name in forecast.left_out]
-    return Grid("Laws averaged", ["law", "weight", "error of the slope", "its spread"], lines)
+    return Grid("Laws averaged", ["law", "weight", "relative error of the slope", "its spread"], lines)
 
 
 def backtests(result: Result) -> Grid:

@@ -49,7 +49,8 @@ def test_what_nobody_foresaw_is_one_sentence_too(capsys, monkeypatch):
     monkeypatch.setattr(data, "available", broken)
     said = refused(capsys, "studies", code=1)
     assert said == (
-        "bayes-scaling: Unforeseen RuntimeError: one line and another (python -X dev -m bayes_scaling shows where)."
+        "bayes-scaling: Unforeseen RuntimeError: one line and another "
+        "(python -X dev -m bayes_scaling studies shows where)."
     )
 
 
