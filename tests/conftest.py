@@ -12,7 +12,7 @@ from pathlib import Path
 
 os.environ.setdefault("BAYES_SCALING_CACHE", str(Path(tempfile.gettempdir()) / "bayes-scaling-tests"))
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Most programs run once: compile them fast.  These flags halve the time to compile, and sampling is no slower.
+# The package compiles its own programs like this; here all others too, most of which run once.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",

@@ -13,7 +13,7 @@ import numpy as np
 from numpyro.primitives import Messenger
 
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
+from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision, within
 from bayes_scaling.law.trace import run_model
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class _OwnNoise(Messenger):
             msg["kwargs"]["rng_key"] = jnp.where(self.block > 0, jax.random.fold_in(key, self.block), key)
 
 
-@jax.jit
+@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
 def predict(
     law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arrays | None, block: int = 0
 ) -> dict[str, Any]:
@@ -131,8 +131,9 @@ def _bands(
     law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arrays | None, block: int
 ) -> dict[str, Any]:
     """Return the three bands of each quantity; of the law alone only the mean is wanted, so its noise costs nothing."""
-    exact = predict(law, keys, latent, runs, None, block)
-    whole = exact if fitted is None else predict(law, keys, latent, runs, fitted, block)
+    inner = within(predict)
+    exact = inner(law, keys, latent, runs, None, block)
+    whole = exact if fitted is None else inner(law, keys, latent, runs, fitted, block)
     bands: dict[str, Any] = {}
     for q in law.quantities:
         bands |= {f"{q}_run": whole[q], f"{q}_mean": whole[f"{q}_mean"], f"{q}_law": exact[f"{q}_mean"]}

@@ -19,7 +19,7 @@ from bayes_scaling.inference.attempts import Effort, brought_back, fit_until_con
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.fit import check_size
 from bayes_scaling.inference.padding import pad_study
-from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision, within
 from bayes_scaling.law.trace import latent_sites
 
 if TYPE_CHECKING:
@@ -165,9 +165,10 @@ def fit_unit(
     return results
 
 
-@partial(jax.jit, static_argnames=("plan",))
+@partial(jax.jit, static_argnames=("plan",), compiler_options=QUICK_TO_COMPILE)
 def _sample_side_by_side(law: Law, plan: nuts.Plan, keys: jax.Array, runs: Arrays, observed: Arrays) -> nuts.Sampled:
-    return jax.vmap(lambda key, runs, observed: nuts.sample(law, plan, key, runs, observed))(keys, runs, observed)
+    one = within(nuts.sample)
+    return jax.vmap(lambda key, runs, observed: one(law, plan, key, runs, observed))(keys, runs, observed)
 
 
 def _stack(parts: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:

@@ -35,8 +35,8 @@ class Assessment:
         What speaks against each fit that it is compared with, the worst first; against its own, ``result.caveats``.
     contraction : mapping of str to pandas.Series
         How much narrower than its prior each parameter is, for the fits of the forecast.
-    check : pandas.DataFrame
-        Posterior predictive check of the first fit.
+    checks : mapping of str to pandas.DataFrame
+        Posterior predictive check of the fits of the forecast.
     forecasts : mapping of str to Forecast
         The forecast of each fit by itself; empty where there is one fit.
     criteria : pandas.DataFrame or None
@@ -51,7 +51,7 @@ class Assessment:
     fits: Mapping[str, Posterior]
     problems: Mapping[str, Problems]
     contraction: Mapping[str, pd.Series]
-    check: pd.DataFrame
+    checks: Mapping[str, pd.DataFrame]
     forecasts: Mapping[str, Forecast]
     criteria: pd.DataFrame | None
     incomparable: str
@@ -74,6 +74,7 @@ class Assessment:
         own = result.fits
         fits = {**{f"{name} (this report)" if name in others else name: fit for name, fit in own.items()}, **others}
         fits = {name: with_groups(fit, "prior") for name, fit in fits.items()}
+        forecasting = dict(list(fits.items())[: len(own)])
         forecasts: dict[str, Forecast] = {}
         criteria, incomparable = None, ""
         if len(fits) > 1:
@@ -88,8 +89,8 @@ class Assessment:
             result=result,
             fits=fits,
             problems={name: examine(fit).ranked() for name, fit in others.items()},
-            contraction={name: contraction(fit) for name, fit in list(fits.items())[: len(own)]},
-            check=predictive_check(next(iter(fits.values()))),
+            contraction={name: contraction(fit) for name, fit in forecasting.items()},
+            checks={name: predictive_check(fit) for name, fit in forecasting.items()},
             forecasts=forecasts,
             criteria=criteria,
             incomparable=incomparable,

@@ -45,6 +45,10 @@ class LawCard:
     source: str
     priors: tuple[PriorCard, ...]
 
+    def with_priors_alone(self, about: str) -> LawCard:
+        """Return the card of a law whose mathematics stands elsewhere, as ``about`` says: its priors."""
+        return dataclasses.replace(self, about=about, equation=Markup(), likelihood=Markup(), relations=(), source="")
+
 
 def law_cards(law: Law, part: str = "") -> list[LawCard]:
     """Return the law and the laws it holds, the whole before its parts.

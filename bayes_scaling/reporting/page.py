@@ -7,6 +7,7 @@ scripts.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime
 import io
 import json
@@ -24,7 +25,7 @@ from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.plots import style
 from bayes_scaling.reporting import page_tables as tables
 from bayes_scaling.reporting.assessment import Assessment
-from bayes_scaling.reporting.law_card import law_cards
+from bayes_scaling.reporting.law_card import LawCard, law_cards
 from bayes_scaling.reporting.result import Result
 from bayes_scaling.reporting.screen import verdict
 from bayes_scaling.study.flops import measured
@@ -151,9 +152,9 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "backtests": tables.backtests(result) if result.averaged and len(result.averaged.backtests) else None,
         "question": tables.targets(result),
         "pictures": pictures(result),
-        "check": predictive_picture(assessment.check, head),
+        "checks": [predictive_picture(name, check, head) for name, check in assessment.checks.items()],
         "intervals": tables.intervals(result),
-        "laws": law_cards(result.posteriors[0].law),
+        "laws": cards(result),
         "learnt": [tables.learnt(name, fits[name], shares) for name, shares in assessment.contraction.items()],
         "constants": [grid for name in assessment.contraction if (grid := tables.constants(name, fits[name]))],
         "columns": tables.columns(result),
@@ -186,6 +187,21 @@ def provenance(assessment: Assessment) -> dict[str, str]:
     }
 
 
+def cards(result: Result) -> list[LawCard]:
+    """Return the cards of the law and its parts; where laws were weighed, of each under the name of its weight."""
+    if result.averaged is None:
+        return law_cards(result.posteriors[0].law)
+    found: list[LawCard] = []
+    shown: dict[type, str] = {}
+    for name, fit in result.fits.items():
+        first, *parts = law_cards(fit.law)
+        above = shown.setdefault(type(fit.law), name)
+        if above != name:
+            first, parts = first.with_priors_alone(f"The equation of {above}, under other priors."), []
+        found += [dataclasses.replace(first, title=f"{name} ({fit.law.name})"), *parts]
+    return found
+
+
 # -- pictures -------------------------------------------------------------------------------------------------------
 
 
@@ -206,10 +222,10 @@ def pictures(result: Result) -> list[Picture]:
     return found
 
 
-def predictive_picture(check: pd.DataFrame, quantity: str) -> Picture:
+def predictive_picture(fit: str, check: pd.DataFrame, quantity: str) -> Picture:
     """Return the predictive intervals of the fitted runs."""
     drawn = plots.plot_predictive_check(check, quantity, new_axes(3.6))
-    words = "Predictive intervals of the fitted runs"
+    words = f"Predictive intervals of the fitted runs by {fit}"
     return picture(drawn, "Predicted over observed for every fitted run.", words)
 
 

@@ -13,7 +13,7 @@ from bayes_scaling.evaluation.labels import entry_labels, parameters
 from bayes_scaling.forecasts.display import scale_of
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
 from bayes_scaling.reporting.result import Result
-from bayes_scaling.reporting.screen import inside
+from bayes_scaling.reporting.screen import inside, to_one_side
 from bayes_scaling.study.flops import measured
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def backtests(result: Result) -> Grid:
         for row in rows.to_dict("records")
     ]
     headings = ["FLOPs fitted (runs)", "run", "median", "90 % interval", "actual", "error", "inside"]
-    return Grid("Backtests: larger runs forecast from smaller ones", headings, lines, words=2)
+    caption = f"Backtests: larger runs forecast from smaller ones{to_one_side(rows)}"
+    return Grid(caption, headings, lines, words=2)
 
 
 def intervals(result: Result) -> list[Grid]:

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from bayes_scaling.problems import Problems
     from bayes_scaling.reporting.result import Result
 
-__all__ = ["WIDTH", "inside", "output", "print_caveats", "print_remarks", "print_result", "state", "status", "verdict"]
+__all__ = [
+    "WIDTH",
+    "inside",
+    "output",
+    "print_caveats",
+    "print_remarks",
+    "print_result",
+    "state",
+    "status",
+    "to_one_side",
+    "verdict",
+]
 
 WIDTH = 100
 
@@ -99,9 +110,18 @@ def weighed(forecast: AveragedForecast) -> str:
     tests = forecast.backtests
     if tests.empty:
         return f"Laws, with equal weights for want of runs to test them on: {laws}."
+    error = f"{100 * tests['error'].abs().median():.1f} %{to_one_side(tests)}"
     return (
         f"Laws, weighed by backtests on these runs: {laws}.  In them {int(tests['inside'].sum())} of {len(tests)} "
-        f"outcomes lay inside the 90 % interval; median error {100 * tests['error'].abs().median():.1f} %."
+        f"outcomes lay inside the 90 % interval; median error {error}."
+    )
+
+
+def to_one_side(tests: pd.DataFrame) -> str:
+    """Say of backtests that all of their forecasts err to one side; of others nothing."""
+    errors = tests["error"]
+    return (
+        ", every forecast too high" if errors.gt(0).all() else ", every forecast too low" if errors.lt(0).all() else ""
     )
 
 

@@ -9,7 +9,14 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference import precision
-from bayes_scaling.inference.precision import CACHE_VARIABLE, as_numpy, check_precision, double_precision
+from bayes_scaling.inference.precision import (
+    CACHE_VARIABLE,
+    QUICK_TO_COMPILE,
+    as_numpy,
+    check_precision,
+    double_precision,
+    within,
+)
 
 
 @pytest.fixture
@@ -73,3 +80,10 @@ def test_a_cache_that_the_user_set_stays(settings, tmp_path, monkeypatch):
     settings["jax_compilation_cache_dir"] = "theirs"
     precision.keep_compiled_programs()
     assert settings == {"jax_compilation_cache_dir": "theirs"} and not list(tmp_path.iterdir())
+
+
+def test_a_program_is_called_within_another_without_its_options():
+    doubled = jax.jit(lambda x: 2 * x, compiler_options=QUICK_TO_COMPILE)
+    assert jax.jit(lambda x: within(doubled)(x) + 1)(3.0) == 7.0
+    with pytest.raises(ValueError, match="top-level"):
+        jax.jit(lambda x: doubled(x) + 1)(3.0)

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent.parent.parent / "notebooks"
 
 def run(name, monkeypatch):
     monkeypatch.setenv("BAYES_SCALING_DRAWS", "100")
-    monkeypatch.delenv("XLA_FLAGS", raising=False)  # a notebook samples more than it compiles
+    monkeypatch.delenv("XLA_FLAGS", raising=False)  # compiled as its reader compiles
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     where = {"metadata": {"path": FOLDER}}
     NotebookClient(notebook, timeout=1800, kernel_name="python3", resources=where).execute()

@@ -19,7 +19,8 @@ def test_a_fit_alone_is_compared_with_nothing(posterior):
     assert list(found.fits) == ["Chinchilla"] and found.made_by == "by hand"
     assert found.forecasts == {} and found.criteria is None and found.incomparable == ""
     assert list(found.contraction) == ["Chinchilla"] and found.problems == {}
-    assert set(found.check["quantity"]) == {"loss"} and len(found.check) == len(worlds.GRID)
+    (check,) = found.checks.values()
+    assert set(check["quantity"]) == {"loss"} and len(check) == len(worlds.GRID)
 
 
 def test_another_fit_of_the_same_name_is_told_from_the_reports_own(posterior):

@@ -7,11 +7,13 @@ import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling import files
 from bayes_scaling.errors import ConvergenceError, FileError
+from bayes_scaling.evaluation.averaging import AveragedForecast
 from bayes_scaling.forecasts.forecast import average
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.assessment import Assessment
@@ -147,6 +149,22 @@ def test_a_mixture_says_so_and_shows_its_parts(simulated_fit, tmp_path):
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "equal mixture of 2 fits" in text and "this report Chinchilla (1) Chinchilla (2)" in text
     assert "What the runs taught Chinchilla (2)" in text and "LOO: difference" in text
+
+
+def test_an_average_shows_priors_and_check_of_every_law(simulated_fit, tmp_path):
+    fits = {name: converged(simulated_fit) for name in ("narrow", "wide")}
+    forecast = average([fit.forecast(TARGET) for fit in fits.values()])
+    own = {field.name: getattr(forecast, field.name) for field in dataclasses.fields(forecast)}
+    weights = pd.Series({"narrow": 0.6, "wide": 0.4})
+    averaged = AveragedForecast(**own, weights=weights, posteriors=fits)
+    result = Result.of(simulated_fit.study, "average", list(fits.values()), averaged, seed=0, seconds=1.0)
+    write_report(Assessment.of(result), tmp_path / "report.html")
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    _, first, second = re.split(r"(?:narrow|wide) \(Chinchilla\)", text.partition("Law and priors")[2])
+    assert "Its textbook constants follow" in first and "nine tenths between 0.23 and 0.40" in first
+    assert "The equation of narrow, under other priors." in second and "nine tenths between 0.23 and 0.40" in second
+    assert "Its textbook constants follow" not in second
+    assert all(f"Predictive intervals of the fitted runs by {name}" in text for name in fits)
 
 
 def test_fits_of_other_outcomes_are_shown_side_by_side_with_the_reason(simulated_fit, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.reporting.screen import forecast_table, inside, output, print_result, status, verdict
+from bayes_scaling.reporting.screen import forecast_table, inside, output, print_result, status, to_one_side, verdict
 from tests import worlds
 
 FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
@@ -86,3 +86,11 @@ def test_what_is_being_done_goes_to_the_error_stream_unless_quiet(capsys):
         with status(quiet) as say:
             say("Fitting ...")
         assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize(
+    ("errors", "words"),
+    [([0.01, 0.02], ", every forecast too high"), ([-0.01, -0.02], ", every forecast too low"), ([-0.01, 0.02], "")],
+)
+def test_backtests_that_all_err_to_one_side_are_said_to(errors, words):
+    assert to_one_side(pd.DataFrame({"error": errors})) == words
