@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
 from bayes_scaling.law.sites import Arrays
 
 __all__ = ["Chinchilla"]
+
+
+LOG_EXPONENT = math.log(0.3)  # where priors of exponents are centred
 
 
 class Chinchilla(Law):
@@ -86,7 +89,36 @@ class Chinchilla(Law):
         return textbook(runs, E, reducible, split, alpha_N, alpha_D)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
-        return level_for_floor(u)
+        return level_for_floor(slope_for_exponent(u))
+
+
+def slope_for_exponent(
+    u: Mapping[str, jax.Array], coupling: Any = 1.0, bottleneck: float = 0.0
+) -> dict[str, jax.Array]:
+    r"""Sample what a ladder fixes: slope and curvature of the log loss, in place of exponents and reducible loss.
+
+    Where D is proportional to N, with q the reducible share of the loss at the centre, psi the split, the log loss has
+    the slope -q a along log N, where a = psi alpha_N + (1 - psi) alpha_D, and the curvature (q a)^2 ((1 + v) / q - 1),
+    where v = psi (1 - psi) (alpha_N - alpha_D)^2 / (g a^2), for a bracket with the outer exponent g.  The sampler moves
+    in log (q a), in the ratio of the exponents, and in log reducible less log (1 + v).
+
+    Parameters
+    ----------
+    u : mapping of str to array
+        The sampler's coordinates.
+    coupling : float or array
+        The outer exponent g.
+    """
+    if not {"reducible", "split", "alpha_N", "alpha_D"} <= u.keys():
+        return dict(u)
+    ratio = u["alpha_N"] - LOG_EXPONENT
+    by_size, by_data = jax.nn.log_sigmoid(u["split"]) + ratio, jax.nn.log_sigmoid(-u["split"])
+    mean = jnp.logaddexp(by_size, by_data)
+    outer = coupling * jnp.exp(bottleneck * (u["alpha_D"] - mean))
+    spread = jnp.exp(by_size + by_data - ratio - 2 * mean) * jnp.square(jnp.expm1(ratio)) / outer
+    reducible = u["reducible"] + 2.0 * jnp.log1p(spread)
+    alpha_D = u["alpha_D"] - jax.nn.log_sigmoid(reducible) + math.log(0.5) - mean
+    return {**u, "reducible": reducible, "alpha_D": alpha_D, "alpha_N": alpha_D + ratio}
 
 
 def level_for_floor(u: Mapping[str, jax.Array]) -> dict[str, jax.Array]:

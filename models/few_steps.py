@@ -14,7 +14,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
 from bayes_scaling.law.sites import Arrays
-from bayes_scaling.models.chinchilla import level_for_floor
+from bayes_scaling.models.chinchilla import level_for_floor, slope_for_exponent
 
 __all__ = ["FewSteps"]
 
@@ -94,7 +94,7 @@ class FewSteps(Law):
         return (1 + penalty * jnp.square(1000 / steps)) * E * (1 + reducible * shortage)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
-        return level_for_floor(u)
+        return level_for_floor(slope_for_exponent(u, jnp.exp(u["coupling"]) if "coupling" in u else 1.0))
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
         endless = {"steps": jnp.inf}  # the discrepancy is one of the law; the penalty is gone beyond the data

@@ -14,7 +14,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
 from bayes_scaling.law.sites import Arrays
-from bayes_scaling.models.chinchilla import level_for_floor
+from bayes_scaling.models.chinchilla import level_for_floor, slope_for_exponent
 
 __all__ = ["Kaplan"]
 
@@ -88,4 +88,4 @@ class Kaplan(Law):
         }
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
-        return level_for_floor(u)
+        return level_for_floor(slope_for_exponent(u, bottleneck=1.0))

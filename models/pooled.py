@@ -16,7 +16,7 @@ import numpyro.distributions as dist
 from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, prior
-from bayes_scaling.law.pooling import assemble, pooled
+from bayes_scaling.law.pooling import assemble, move, pooled
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_slope_error, with_known_error
 from bayes_scaling.models.chinchilla import Chinchilla
@@ -80,7 +80,10 @@ class Pooled(Law):
         names = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
         values = {n: assemble(dict(u), n, self._spread(n)) for n in names}
         known = {n: value for n, value in values.items() if value is not None}
-        return {**u, **{n: value for n, value in self.curve.straighten(known, runs).items() if n in u}}
+        straight = dict(u)
+        for n, value in self.curve.straighten(known, runs).items():
+            straight |= move(u, n, self._spread(n), value)
+        return straight
 
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
         """Run the NumPyro model; losses have shape (run, series)."""

@@ -14,7 +14,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
 from bayes_scaling.law.sites import Arrays
-from bayes_scaling.models.chinchilla import level_for_floor, textbook
+from bayes_scaling.models.chinchilla import level_for_floor, slope_for_exponent, textbook
 
 __all__ = ["RepeatedData"]
 
@@ -108,7 +108,7 @@ class RepeatedData(Law):
         return textbook(runs, E, reducible, split, alpha_N, alpha_D)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
-        return level_for_floor(u)
+        return level_for_floor(slope_for_exponent(u))
 
 
 def saturating(times: jax.Array, most: jax.Array) -> jax.Array:

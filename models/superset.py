@@ -15,6 +15,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, extrapolate, sample_slope_error
+from bayes_scaling.models.chinchilla import slope_for_exponent
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.study.validation import numeric
 
@@ -165,6 +166,7 @@ class Superset(Law):
         """Sample what the runs fix: level, reducible part and split at their centre, not at the reference."""
         if not {"E", "reducible", "split", "alpha_N", "alpha_D", "coupling"} <= u.keys():
             return dict(u)
+        u = slope_for_exponent(u, jnp.exp(u["coupling"]), self.bottleneck)
         alpha_D = jnp.exp(u["alpha_D"])
         g = jnp.exp(u["coupling"]) * alpha_D**self.bottleneck
         n, d = jnp.exp(u["alpha_N"]) / g * jnp.log(runs["N0"] / N_REF), alpha_D / g * jnp.log(runs["D0"] / D_REF)

@@ -15,7 +15,7 @@ import numpyro.distributions as dist
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.noise import SharedNoise
-from bayes_scaling.law.pooling import assemble, pooled
+from bayes_scaling.law.pooling import assemble, move, pooled
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.models.chinchilla import Chinchilla
@@ -270,8 +270,8 @@ class TwoStep(Law):
         for law, prefix, inputs in ((self.step1, "", runs), (self.step2, "accuracy_", curve)):
             values = {n: assemble(u, prefix + n, self._spread(law, n)) for n in law.priors}
             known = {n: value for n, value in values.items() if value is not None}
-            moved = {prefix + n: value for n, value in law.straighten(known, inputs).items()}
-            straight |= {n: value for n, value in moved.items() if n in u}
+            for n, value in law.straighten(known, inputs).items():
+                straight |= move(u, prefix + n, self._spread(law, n), value)
         return straight
 
     # -- the data ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from numpyro.distributions import biject_to
 from bayes_scaling.errors import LawError
 from bayes_scaling.law.priors import Prior, RunScaled
 
-__all__ = ["assemble", "pooled"]
+__all__ = ["assemble", "move", "pooled"]
 
 
 def pooled(name: str, prior: Prior, spread: float | None, size: int) -> jax.Array:
@@ -54,3 +54,13 @@ def assemble(u: dict[str, jax.Array], name: str, spread: float | None) -> jax.Ar
     if spread is None or f"{name}_mean" not in u:
         return u.get(name)
     return u[f"{name}_mean"] + spread * u[f"{name}_offset"]
+
+
+def move(u: dict[str, jax.Array], name: str, spread: float | None, value: jax.Array) -> dict[str, jax.Array]:
+    """Return the sampler's coordinates that change where the unconstrained values of :func:`.pooled` become others.
+
+    A pooled value moves by its offset; what the series share stays.
+    """
+    if spread is None or f"{name}_mean" not in u:
+        return {name: value} if name in u else {}
+    return {f"{name}_offset": (value - u[f"{name}_mean"]) / spread}

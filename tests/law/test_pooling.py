@@ -7,7 +7,7 @@ import pytest
 from numpyro import handlers
 from scipy.special import expit, logit
 
-from bayes_scaling.law.pooling import assemble, pooled
+from bayes_scaling.law.pooling import assemble, move, pooled
 from bayes_scaling.law.priors import LogitNormal
 
 
@@ -48,3 +48,10 @@ def test_what_is_not_pooled_is_taken_as_it_is_and_what_is_fixed_is_none():
     u = {"E": jnp.arange(3.0)}
     assert assemble(u, "E", None) is u["E"] and assemble(u, "E", 0.2) is u["E"]
     assert assemble(u, "alpha", 0.2) is None
+
+
+def test_a_pooled_value_moves_by_its_offset_and_a_fixed_one_does_not():
+    u = {"E": np.array(1.0), "a_mean": np.array(0.5), "a_offset": np.array([1.0, -1.0])}
+    where = np.array([0.9, 0.1])
+    assert assemble(u | move(u, "a", 0.2, where), "a", 0.2) == pytest.approx(where)
+    assert move(u, "E", 0.2, where) == {"E": where} and move(u, "alpha", 0.2, where) == {}

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import os
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.inference import nuts
+from bayes_scaling.inference.attempts import WARMUP, judge, run
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.models import Chinchilla, FewSteps, Kaplan
+from bayes_scaling.models.chinchilla import LOG_EXPONENT
 
 # The refit of Besiroglu et al. 2024 (arXiv 2404.10102, table 1) to the 240 points, with its bootstrap errors, and the
 # estimate that Hoffmann et al. 2022 printed.
@@ -26,3 +32,39 @@ def test_the_published_refit_is_near_and_the_printed_estimate_far():
 
     centred = np.array(list(PRINTED.values())) - draws.mean(axis=0)
     assert np.sqrt(centred @ np.linalg.solve(np.cov(draws.T), centred)) > 6  # in posterior standard deviations
+
+
+@pytest.mark.parametrize("law", [Chinchilla(), Kaplan()], ids=lambda law: law.name)
+@pytest.mark.parametrize("ratio", [0.0, 0.6])
+def test_the_sampler_moves_in_the_slope_of_a_ladder(law, ratio):
+    coordinates = {"E": 1.0, "reducible": 0.2, "split": 0.3, "alpha_N": LOG_EXPONENT + ratio, "alpha_D": -1.4}
+    with double_precision():
+        moved = law.straighten({name: jnp.asarray(value) for name, value in coordinates.items()}, {})
+        values = {name: jnp.exp(value) for name, value in moved.items()} | {"split": jax.nn.sigmoid(moved["split"])}
+
+        def log_loss(x):
+            return jnp.log(law.mean(jnp.exp(x), jnp.exp(x), 1.0, 1.0, **values))
+
+        slope, curvature = (float(each(0.0)) for each in (jax.grad(log_loss), jax.grad(jax.grad(log_loss))))
+        share = float(values["reducible"] / (1 + values["reducible"]))
+        exponents = {name: float(values[name]) for name in ("alpha_N", "alpha_D")}
+        psi = float(values["split"])
+    mean = psi * exponents["alpha_N"] + (1 - psi) * exponents["alpha_D"]
+    outer = exponents["alpha_D"] if isinstance(law, Kaplan) else 1.0
+    spread = psi * (1 - psi) * (exponents["alpha_N"] - exponents["alpha_D"]) ** 2 / (outer * mean**2)
+    assert exponents["alpha_N"] / exponents["alpha_D"] == pytest.approx(np.exp(ratio))
+    assert slope == pytest.approx(-share * mean) == pytest.approx(-np.exp(coordinates["alpha_D"]) / 2)
+    assert curvature == pytest.approx(slope**2 * ((1 + spread) / share - 1))
+
+
+@pytest.mark.parametrize("law", [Chinchilla(), Kaplan(), FewSteps()], ids=lambda law: law.name)
+def test_the_commonest_design_takes_short_trajectories(law):
+    N = np.geomspace(2e7, 2e9, 8)
+    noise = np.random.default_rng(0).standard_t(5, (6, 8))
+    lengths = []
+    for seed in range(6):
+        loss = (1.7 + 400 * N**-0.34 + 410 * (20 * N) ** -0.28) * np.exp(0.005 * noise[seed])
+        runs, observed = law.arrays(bs.Study.from_frame({"N": N, "D": 20 * N, "loss": loss, "steps": N / 1e4}))
+        plan = nuts.Plan(250, WARMUP, 4, law.thinning)
+        lengths.append(judge(law, plan, run(law, plan, seed, runs, observed), runs, observed).mean_steps)
+    assert np.median(lengths) < 25  # 50 to 100 where the sampler moves in the exponents themselves

@@ -10,6 +10,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.law.sites import EDGE_QUANTILE
 from bayes_scaling.models import Chinchilla, Kaplan, Superset
+from bayes_scaling.models.chinchilla import LOG_EXPONENT
 from bayes_scaling.models.superset import STEP
 
 VALUES = {"E": 1.8, "reducible": 0.5, "split": 0.4, "alpha_N": 0.34, "alpha_D": 0.28, "penalty": 0.03}
@@ -44,8 +45,8 @@ def test_the_sampler_moves_at_the_centre_of_the_runs_with_unit_jacobian():
 
     jacobian = jax.jacobian(straight)(jnp.array([0.5, 0.1, 0.2, -1.2, -1.3, -0.4]))
     assert abs(float(jnp.linalg.det(jacobian))) == pytest.approx(1.0, rel=1e-4)
-    level, reducible = 0.7, 0.3  # coordinates: log of the level and of the reducible part at the centre
-    moved = law.straighten(dict(zip(names, [level, reducible, 0.2, -1.2, -1.3, -0.4], strict=True)), runs)
+    level, reducible = 0.7, 0.3  # coordinates: log of the level and, of equal exponents, of the reducible part there
+    moved = law.straighten(dict(zip(names, [level, reducible, 0.2, LOG_EXPONENT, -1.3, -0.4], strict=True)), runs)
     values = {n: jnp.exp(moved[n]) for n in names} | {"split": jax.nn.sigmoid(moved["split"]), "penalty": 0.0}
     at_centre = float(law.mean(1e7, 1e12, jnp.inf, 1e7, 1e12, **values))
     assert at_centre == pytest.approx(np.exp(level), rel=1e-4)
