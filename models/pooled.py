@@ -78,7 +78,7 @@ class Pooled(Law):
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         names = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
-        values = {n: assemble(dict(u), n, self._spread(n)) for n in names}
+        values = {n: assemble(u, n, self._spread(n)) for n in names}
         known = {n: value for n, value in values.items() if value is not None}
         straight = dict(u)
         for n, value in self.curve.straighten(known, runs).items():

@@ -115,5 +115,8 @@ class PowerLaw(Law):
     def derived(self, runs: Arrays, *, E, reducible, alpha_C) -> dict[str, jax.Array]:  # noqa: D102
         return {"A": E * reducible * jnp.exp(alpha_C * jnp.log(runs[self.inputs[1]]))}
 
-    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
+    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
+        """Sample level and slope of the log loss at the centre, which the data fix, in place of floor and exponent."""
+        if {"reducible", "alpha_C"} <= u.keys():
+            u = {**u, "alpha_C": u["alpha_C"] - jax.nn.log_sigmoid(u["reducible"]) + math.log(0.5)}
         return level_for_floor(u)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpyro
@@ -49,14 +51,14 @@ def pooled(name: str, prior: Prior, spread: float | None, size: int) -> jax.Arra
     return numpyro.deterministic(name, link(link.inv(shared) + spread * offset))
 
 
-def assemble(u: dict[str, jax.Array], name: str, spread: float | None) -> jax.Array | None:
+def assemble(u: Mapping[str, jax.Array], name: str, spread: float | None) -> jax.Array | None:
     """Return the unconstrained values of :func:`.pooled` from the sampler's coordinates; None where it is fixed."""
     if spread is None or f"{name}_mean" not in u:
         return u.get(name)
     return u[f"{name}_mean"] + spread * u[f"{name}_offset"]
 
 
-def move(u: dict[str, jax.Array], name: str, spread: float | None, value: jax.Array) -> dict[str, jax.Array]:
+def move(u: Mapping[str, jax.Array], name: str, spread: float | None, value: jax.Array) -> dict[str, jax.Array]:
     """Return the sampler's coordinates that change where the unconstrained values of :func:`.pooled` become others.
 
     A pooled value moves by its offset; what the series share stays.

@@ -21,11 +21,13 @@ def test_the_reference_is_the_geometric_mean_of_the_compute():
     assert runs["C0"] == pytest.approx(np.sqrt(1e18 * 1e21), rel=1e-9)
 
 
-def test_the_sampler_moves_the_level_in_place_of_the_floor():
+def test_the_sampler_moves_level_and_slope_in_place_of_floor_and_exponent():
     u = {"E": 0.3, "reducible": -0.2, "alpha_C": -1.9}
     moved = PowerLaw().straighten(u, RUNS)
     level = np.exp(float(moved["E"])) * (1 + np.exp(u["reducible"]))
     assert level == pytest.approx(np.exp(u["E"]), rel=1e-6)
+    share = 1 / (1 + np.exp(-u["reducible"]))
+    assert share * np.exp(float(moved["alpha_C"])) == pytest.approx(np.exp(u["alpha_C"]) / 2, rel=1e-5)
     assert PowerLaw(E=1.7).straighten({"reducible": -0.2}, RUNS) == {"reducible": -0.2}
 
 
