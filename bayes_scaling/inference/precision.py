@@ -83,4 +83,4 @@ def keep_compiled_programs() -> None:
     except OSError:
         return  # no writable cache folder: every process compiles for itself
     jax.config.update("jax_compilation_cache_dir", str(path))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
