@@ -100,21 +100,24 @@ def slope_for_exponent(
     Where D is proportional to N, with q the reducible share of the loss at the centre, psi the split, the log loss has
     the slope -q a along log N, where a = psi alpha_N + (1 - psi) alpha_D, and the curvature (q a)^2 ((1 + v) / q - 1),
     where v = psi (1 - psi) (alpha_N - alpha_D)^2 / (g a^2), for a bracket with the outer exponent g.  The sampler moves
-    in log (q a), in the ratio of the exponents, and in log reducible less log (1 + v).
+    in log (q a), in the ratio of the exponents, and in log reducible less 2 log (1 + v), which is what holds the
+    curvature where q is about one half.
 
     Parameters
     ----------
     u : mapping of str to array
         The sampler's coordinates.
     coupling : float or array
-        The outer exponent g.
+        The outer exponent g, or what multiplies alpha_D to make it.
+    bottleneck : float
+        Power of alpha_D in the outer exponent: 1 for the law of Kaplan.
     """
     if not {"reducible", "split", "alpha_N", "alpha_D"} <= u.keys():
         return dict(u)
     ratio = u["alpha_N"] - LOG_EXPONENT
     by_size, by_data = jax.nn.log_sigmoid(u["split"]) + ratio, jax.nn.log_sigmoid(-u["split"])
     mean = jnp.logaddexp(by_size, by_data)
-    outer = coupling * jnp.exp(bottleneck * (u["alpha_D"] - mean))
+    outer = coupling * jnp.exp(bottleneck * (u["alpha_D"] - mean))  # alpha_D where q is one half: it keeps volume
     spread = jnp.exp(by_size + by_data - ratio - 2 * mean) * jnp.square(jnp.expm1(ratio)) / outer
     reducible = u["reducible"] + 2.0 * jnp.log1p(spread)
     alpha_D = u["alpha_D"] - jax.nn.log_sigmoid(reducible) + math.log(0.5) - mean
