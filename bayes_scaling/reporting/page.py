@@ -197,7 +197,7 @@ def cards(result: Result) -> list[LawCard]:
         first, *parts = law_cards(fit.law)
         above = shown.setdefault(type(fit.law), name)
         if above != name:
-            first, parts = first.with_priors_alone(f"The equation of {above}, under other priors."), []
+            first, parts = first.with_priors_alone(f"The equation of {above}, with priors and settings of its own."), []
         found += [dataclasses.replace(first, title=f"{name} ({fit.law.name})"), *parts]
     return found
 

@@ -162,7 +162,8 @@ def test_an_average_shows_priors_and_check_of_every_law(simulated_fit, tmp_path)
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     _, first, second = re.split(r"(?:narrow|wide) \(Chinchilla\)", text.partition("Law and priors")[2])
     assert "Its textbook constants follow" in first and "nine tenths between 0.23 and 0.40" in first
-    assert "The equation of narrow, under other priors." in second and "nine tenths between 0.23 and 0.40" in second
+    assert "The equation of narrow, with priors and settings of its own." in second
+    assert "nine tenths between 0.23 and 0.40" in second
     assert "Its textbook constants follow" not in second
     assert all(f"Predictive intervals of the fitted runs by {name}" in text for name in fits)
 
