@@ -71,10 +71,11 @@ class Assessment:
             The command or call that made it, for its readers.
         """
         others = others or {}
-        own = result.fits
-        fits = {**{f"{name} (this report)" if name in others else name: fit for name, fit in own.items()}, **others}
-        fits = {name: with_groups(fit, "prior") for name, fit in fits.items()}
-        forecasting = dict(list(fits.items())[: len(own)])
+        forecasting = {
+            f"{name} (this report)" if name in others else name: with_groups(fit, "prior")
+            for name, fit in result.fits.items()
+        }
+        fits = forecasting | {name: with_groups(fit, "prior") for name, fit in others.items()}
         forecasts: dict[str, Forecast] = {}
         criteria, incomparable = None, ""
         if len(fits) > 1:

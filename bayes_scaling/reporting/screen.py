@@ -119,10 +119,9 @@ def weighed(forecast: AveragedForecast) -> str:
 
 def to_one_side(tests: pd.DataFrame) -> str:
     """Say of backtests that all of their forecasts err to one side; of others nothing."""
-    errors = tests["error"]
-    return (
-        ", every forecast too high" if errors.gt(0).all() else ", every forecast too low" if errors.lt(0).all() else ""
-    )
+    if tests["error"].gt(0).all():
+        return ", every forecast too high"
+    return ", every forecast too low" if tests["error"].lt(0).all() else ""
 
 
 def forecast_table(rows: pd.DataFrame, quantity: str) -> Table:
