@@ -15,7 +15,8 @@ from bayes_scaling.errors import DecisionError, LawError, TargetError, option, s
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.posterior import Posterior, require_posterior
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.trace import run_model
 from bayes_scaling.study.flops import FlopRule, PerToken
 
@@ -264,7 +265,7 @@ def as_surface(source: Posterior | Surface) -> Surface:
     return source if isinstance(source, Surface) else Surface.of(source)
 
 
-@partial(jax.jit, static_argnames=("quantity", "series_index"), compiler_options=QUICK_TO_COMPILE)
+@partial(jit, static_argnames=("quantity", "series_index"))
 def _expected(
     law: Law,
     keys: jax.Array,

@@ -13,7 +13,8 @@ from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.inference.padding import edge_of_data
 from bayes_scaling.inference.posterior import evenly_spaced
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.trace import run_model
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _reduction(surface: Surface, T: np.ndarray, scale: Mapping[str, np.ndarray])
     return np.maximum(1 - left.mean(axis=0) / T.var(ddof=1), 0.0)
 
 
-@partial(jax.jit, static_argnames=("quantity",), compiler_options=QUICK_TO_COMPILE)
+@partial(jit, static_argnames=("quantity",))
 def _density(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, outcomes: jax.Array, quantity: str) -> jax.Array:
     """Return the log density of outcomes, shape (outcome, run), under each draw: (sample, outcome, run)."""
 

@@ -11,7 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from bayes_scaling.errors import LawError, TargetError
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.study.flops import FlopRule, PerToken
 from bayes_scaling.study.reading import SYMBOLS
 
@@ -288,5 +289,5 @@ def _evaluate(posterior: Posterior, runs: Mapping[str, Any], samples: int | None
         return law.transferred(runs, p), law.enough(runs, p), law.at(runs, p)
 
     with double_precision():
-        found = jax.jit(jax.vmap(one), compiler_options=QUICK_TO_COMPILE)(posterior.thin(samples))
+        found = jit(jax.vmap(one))(posterior.thin(samples))
         return tuple(np.asarray(x) for x in found)

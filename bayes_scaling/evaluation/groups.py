@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -17,7 +16,8 @@ from bayes_scaling.errors import BayesScalingError, suggest
 from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises, places
 from bayes_scaling.inference.padding import bucket, pad, pad_study
 from bayes_scaling.inference.posterior import Posterior, require_posterior
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.trace import is_latent, observed_sites, run_model, values_of
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _on_padded(program: Any, law: Law, draws: Arrays, runs: Arrays, observed: Ar
     return jax.tree.map(lambda x: x[:, :count] if x.ndim > 1 else x, found)
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def _score(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> Scores:
     def one(latent: Arrays) -> Scores:
         sites = run_model(law, runs, observed, latent=latent)  # every latent site is given
@@ -190,7 +190,7 @@ def _score(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> Scores:
     return jax.vmap(one)(draws)
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def _cumulative(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> dict[str, jax.Array]:
     def one(latent: Arrays) -> dict[str, jax.Array]:
         seen = observed_sites(run_model(law, runs, observed, latent=latent))
@@ -202,7 +202,7 @@ def _cumulative(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> dict
     return jax.vmap(one)(draws)
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def _draw(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays) -> dict[str, jax.Array]:
     def one(key: jax.Array, latent: Arrays) -> dict[str, jax.Array]:
         return values_of(run_model(law, runs, latent=latent, key=key))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,7 +12,7 @@ import numpy as np
 
 from bayes_scaling.inference.importance import approximate
 from bayes_scaling.inference.padding import bucket, pad, pad_study
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.inference.side_by_side import run_side_by_side
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def window_arrays(
     return padded, known, edge, later, outcome
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def _side_by_side(laws: Law, keys: jax.Array, *data: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     return jax.vmap(_hold_out_one)(laws, keys, *data)
 

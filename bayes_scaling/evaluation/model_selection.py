@@ -6,7 +6,6 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import jax
@@ -22,7 +21,8 @@ from bayes_scaling.inference.attempts import PATIENCE
 from bayes_scaling.inference.batch import fit_many
 from bayes_scaling.inference.fit import refusal, require_law
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.base import Law
 from bayes_scaling.study.study import Study, require_studies, require_study
 
@@ -255,7 +255,7 @@ def _score(posterior: Posterior, held_out: Study) -> _Backtest:
     return _Backtest(np.asarray(median)[: len(actual)] / actual - 1, np.asarray(heights))
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def _hold_against(
     law: Law,
     latent: Arrays,

@@ -19,7 +19,8 @@ from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_p
 from bayes_scaling.inference.chunks import fit_unit
 from bayes_scaling.inference.padding import bucket, pad
 from bayes_scaling.inference.posterior import evenly_spaced
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.law.trace import run_model, values_of
 
@@ -176,7 +177,7 @@ def _draw(
         return {n: v for n, v in kept.items() if n not in hidden}, {n: kept[n] for n in names}
 
     with double_precision():
-        drawn = jax.jit(jax.vmap(one), compiler_options=QUICK_TO_COMPILE)(jax.random.split(jax.random.key(seed), count))
+        drawn = jit(jax.vmap(one))(jax.random.split(jax.random.key(seed), count))
         return jax.tree.map(np.asarray, drawn)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpyro.primitives import Messenger
 
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision, within
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit, within
 from bayes_scaling.law.trace import run_model
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class _OwnNoise(Messenger):
             msg["kwargs"]["rng_key"] = jnp.where(self.block > 0, jax.random.fold_in(key, self.block), key)
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def predict(
     law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arrays | None, block: int = 0
 ) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def predict(
     return jax.vmap(one)(keys, latent)
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def _bands(
     law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, fitted: Arrays | None, block: int
 ) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from bayes_scaling.inference.attempts import Effort, brought_back, fit_until_con
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.fit import check_size
 from bayes_scaling.inference.padding import pad_study
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision, within
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit, within
 from bayes_scaling.law.trace import latent_sites
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def fit_unit(
     return results
 
 
-@partial(jax.jit, static_argnames=("plan",), compiler_options=QUICK_TO_COMPILE)
+@partial(jit, static_argnames=("plan",))
 def _sample_side_by_side(law: Law, plan: nuts.Plan, keys: jax.Array, runs: Arrays, observed: Arrays) -> nuts.Sampled:
     one = within(nuts.sample)
     return jax.vmap(lambda key, runs, observed: one(law, plan, key, runs, observed))(keys, runs, observed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -14,7 +13,8 @@ from bayes_scaling.errors import LawError, listed
 from bayes_scaling.inference.diagnostics import IMPORTED, Diagnostics, diagnostics_of
 from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.inference.padding import pad_study
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, double_precision
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.trace import latent_priors, run_model
 from bayes_scaling.study.study import require_study
@@ -116,7 +116,7 @@ def _statistic(name: str, values: Any, shape: tuple[int, ...], default: np.ndarr
     return found
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def _published(law: Law, latent: Arrays, runs: Arrays, observed: Arrays) -> dict[str, jax.Array]:
     """Return what follows from the sampled sites: constants, and the values of pooled parameters."""
 

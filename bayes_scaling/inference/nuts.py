@@ -22,7 +22,7 @@ from numpyro.infer.hmc import hmc
 from numpyro.infer.util import constrain_fn, potential_energy
 
 from bayes_scaling.inference.mode import search
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.priors import unconstrained
 from bayes_scaling.law.trace import latent_sites
 
@@ -100,7 +100,7 @@ class Sampled(NamedTuple):
     state: Any = None
 
 
-@partial(jax.jit, static_argnames=("plan",), compiler_options=QUICK_TO_COMPILE)
+@partial(jit, static_argnames=("plan",))
 def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays) -> Sampled:
     """Fit one law to one study.
 
@@ -140,7 +140,7 @@ def sample(law: Law, plan: Plan, key: jax.Array, runs: Arrays, observed: Arrays)
     return _published(law, study, unravel, found, heights, curvatures[0])
 
 
-@partial(jax.jit, static_argnames=("plan",), compiler_options=QUICK_TO_COMPILE)
+@partial(jit, static_argnames=("plan",))
 def go_on(law: Law, plan: Plan, state: Any, runs: Arrays, observed: Arrays) -> Sampled:
     """Take the chains of a fit further: as many draws again, from where they stand, with nothing adapted any more.
 

@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import platformdirs
 
 from bayes_scaling.errors import BayesScalingError, suggest
+from bayes_scaling.inference.programs import keep_compiled_programs
 
 __all__ = [
-    "CACHE_VARIABLE",
     "PRECISIONS",
-    "QUICK_TO_COMPILE",
     "as_numpy",
     "check_precision",
     "double_precision",
-    "keep_compiled_programs",
-    "within",
 ]
-
-CACHE_VARIABLE = "BAYES_SCALING_CACHE"
-"""Environment variable that names the folder of compiled programs; empty switches the cache off."""
-
 
 PRECISIONS = ("double", "single")
 """In which a fit may compute: 64 bits or 32."""
-
-QUICK_TO_COMPILE = {
-    "xla_backend_optimization_level": 1,
-    "xla_cpu_use_fusion_emitters": False,
-    "xla_cpu_parallel_codegen_split_count": 1,
-}
-"""Options of ``jax.jit`` for every program of the package, which takes seconds to compile and often a moment to run.
-
-Programs compile in two fifths to half of the time and run up to a fifth longer; their results differ by rounding.
-"""
-
-
-def within(program: Any) -> Callable[..., Any]:
-    """Return the function of a program, to be called within another, where it may not have options of its own."""
-    return program.__wrapped__
 
 
 def check_precision(precision: str) -> None:
@@ -70,17 +45,3 @@ def double_precision(enabled: bool = True) -> Iterator[None]:
     keep_compiled_programs()
     with jax.enable_x64(enabled):
         yield
-
-
-def keep_compiled_programs() -> None:
-    """Let JAX keep compiled programs on disk, so that the next process starts warm; a cache already set stays."""
-    folder = os.environ.get(CACHE_VARIABLE, platformdirs.user_cache_dir("bayes-scaling"))
-    if not folder or jax.config.values.get("jax_compilation_cache_dir") is not None:
-        return
-    path = Path(folder) / "programs"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return  # no writable cache folder: every process compiles for itself
-    jax.config.update("jax_compilation_cache_dir", str(path))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

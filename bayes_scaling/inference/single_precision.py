@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -14,7 +13,8 @@ from numpyro.infer.util import potential_energy, unconstrain_fn
 
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.posterior import evenly_spaced
-from bayes_scaling.inference.precision import QUICK_TO_COMPILE, as_numpy, double_precision
+from bayes_scaling.inference.precision import as_numpy, double_precision
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.trace import latent_names
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ def largest_shift(law: Law, draws: Arrays, runs: Mapping[str, Any], observed: Ma
     return float(shift) if np.isfinite(shift) else np.inf
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def _coordinates(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> dict[str, jax.Array]:
     return jax.vmap(lambda values: unconstrain_fn(law, (runs, observed), {}, values))(draws)
 
 
-@partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
+@jit
 def _potentials(law: Law, places: Arrays, runs: Arrays, observed: Arrays) -> jax.Array:
     """Return the potential at each place, one after another: a study may have a million rows."""
     return lax.map(lambda place: jnp.asarray(potential_energy(law, (runs, observed), {}, place)), places)

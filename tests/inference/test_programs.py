@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import jax
+import pytest
+
+from bayes_scaling.inference import programs
+from bayes_scaling.inference.programs import CACHE_VARIABLE, jit, keep_compiled_programs, within
+
+
+@pytest.fixture
+def settings(monkeypatch):
+    """JAX's settings, without JAX."""
+    values = {"jax_compilation_cache_dir": None}
+    config = SimpleNamespace(values=values, update=values.__setitem__)
+    monkeypatch.setattr(programs, "jax", SimpleNamespace(config=config))
+    return values
+
+
+def test_compiled_programs_are_kept_where_the_variable_says(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "kept"))
+    keep_compiled_programs()
+    assert settings["jax_compilation_cache_dir"] == str(tmp_path / "kept" / "programs")
+    assert (tmp_path / "kept" / "programs").is_dir()
+
+
+def test_an_empty_variable_switches_the_cache_off(settings, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    keep_compiled_programs()
+    assert settings == {"jax_compilation_cache_dir": None}
+
+
+def test_a_folder_that_cannot_be_made_is_no_cache(settings, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    keep_compiled_programs()
+    assert settings == {"jax_compilation_cache_dir": None}
+
+
+def test_a_cache_that_the_user_set_stays(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    settings["jax_compilation_cache_dir"] = "theirs"
+    keep_compiled_programs()
+    assert settings == {"jax_compilation_cache_dir": "theirs"} and not list(tmp_path.iterdir())
+
+
+def test_a_program_is_called_within_another_without_its_options():
+    doubled = jit(lambda x: 2 * x)
+    assert jax.jit(lambda x: within(doubled)(x) + 1)(3.0) == 7.0
+    with pytest.raises(ValueError, match="top-level"):
+        jax.jit(lambda x: doubled(x) + 1)(3.0)
