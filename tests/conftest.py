@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import math
 import os
 import sys
 import tempfile
@@ -34,6 +35,7 @@ from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.models.two_step import routes
 
+ROOM = 1.5 * 2**30  # bytes for the compiled programs of a worker, beyond which it starts anew
 DRAWS = 100  # per chain, in every small fit: one compiled program per law
 
 
@@ -49,13 +51,22 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module", autouse=True)
 def few_programs_at_once():
-    """Let go of the compiled programs of a file at its end: all of them together fill the memory of a small machine."""
+    """Let go of compiled programs after a file where they fill much memory; the next one shares what is left."""
     yield
+    if memory() < ROOM:
+        return
     jax.clear_caches()
     gc.collect()
     if sys.platform == "linux":  # glibc keeps what was freed, hundreds of megabytes, unless it is asked
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def memory() -> float:
+    """Return the bytes of memory that this process holds; without end where the system does not say."""
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return math.inf
 
 
 @pytest.fixture
