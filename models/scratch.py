@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
@@ -15,6 +16,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
+from bayes_scaling.models.chinchilla import slope_for_exponent
 from bayes_scaling.study.rows import row_number
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ class Scratch(Law):
     )
 
     equation = r"L = E + ((A / N)^{\alpha_N / \alpha_D} + B / (D_F + D_G))^{\alpha_D}"
+    adapts: ClassVar[bool] = True
     pooling: ClassVar = {"floor": 0.4, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
 
     @property
@@ -107,6 +110,13 @@ class Scratch(Law):
             B = rf"{data} \left({left} (1 - \text{{split}})\right)^{{1 / \alpha_D}}"
         learnt = isinstance(self.floor, dist.Distribution)
         return {"A": A, "B": B, **({"E": r"\text{level} \cdot \text{floor}"} if learnt else {})}
+
+    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
+        """Sample slope and curvature of the loss, as in the laws with a floor E: reducible is (1 - floor) / floor."""
+        if "floor" not in u:
+            return dict(u)
+        moved = slope_for_exponent({**u, "reducible": -u["floor"]}, bottleneck=float(self.bottleneck))
+        return {**moved, "floor": -moved.pop("reducible")}
 
     def mean(self, N, D_F, N0, D_F0, *, level, floor, split, alpha_N, alpha_D, head, turn):  # noqa: D102
         p = {"level": level, "floor": floor, "split": split, "alpha_N": alpha_N, "alpha_D": alpha_D}

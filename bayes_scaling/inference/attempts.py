@@ -2,8 +2,8 @@
 
 The first try is short: most posteriors are simple.  Where its chains do not agree yet, or are too short for the
 effective draws asked for, they go on, twice as long each time, and the draws are thinned to as many as were asked for.
-Where more draws of the same kind would not help, the mass matrix is adapted in a longer warm-up; where draws diverge
-even so, with small steps.  What decides are the sampled parameters.
+Where more draws of the same kind would not help, or the law says so, the mass matrix is adapted in a longer warm-up;
+where draws diverge even so, with small steps.  What decides are the sampled parameters.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def fit_until_converged(
     for stage in _stages(plan, effort):
         sampled = first if first is not None and best is None else run(law, stage, seed, runs, observed)
         end = end or time.perf_counter() + effort.patience
-        most = 1 if effort.adapt is False else MAX_ADAPTED_LENGTH if stage.adapt else MAX_LENGTH
+        short = effort.adapt is False or (law.adapts and not stage.adapt)
+        most = 1 if short else MAX_ADAPTED_LENGTH if stage.adapt else MAX_LENGTH
         found, length = _lengthen(law, stage, sampled, runs, observed, most, end)
         tried.append(f"{length * stage.draws} draws a chain {_WAYS[stage.adapt]}")
         if best is None or found[1].converged or not found[1].max_rhat > best[1].max_rhat:

@@ -73,6 +73,23 @@ def test_adaptation_follows_where_more_draws_would_not_help(study, monkeypatch):
     assert tried == [(False, 0.85), (True, 0.9), (True, 0.9), (True, 0.99)] and diagnostics.converged
 
 
+@pytest.mark.parametrize(("adapts", "after"), [(False, [False, False]), (True, [True])])
+def test_a_law_may_ask_for_adaptation_in_place_of_more_draws(study, monkeypatch, adapts, after):
+    law, tried = type("Wide", (Chinchilla,), {"adapts": adapts})(), []
+    sampled = nuts.Sampled({}, *[None] * 6)
+
+    def judged(law, plan, *_):
+        tried.append(plan.adapt)
+        return GOOD if len(tried) > len(after) else dataclasses.replace(GOOD, max_rhat=1.05)
+
+    monkeypatch.setattr(attempts, "judge", judged)
+    monkeypatch.setattr(attempts, "run", lambda *_: sampled)
+    monkeypatch.setattr(attempts, "_continue", lambda *_: sampled)
+    monkeypatch.setattr(nuts, "joined", lambda parts: parts[0])
+    _, diagnostics = fit_until_converged(law, nuts.Plan(), 0, *law.arrays(study), Effort())
+    assert tried == [False, *after] and diagnostics.converged
+
+
 def test_constants_derived_from_the_parameters_do_not_decide(study):
     posterior = bs.fit(Chinchilla(), study, seed=0, draws=100, adapt=False)
     assert {"A", "B"} <= posterior.draws.keys()
