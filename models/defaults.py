@@ -85,9 +85,10 @@ def no_scale(study: Study) -> StudyError:
     (known,) = [SYMBOLS[s] for s in "ND" if SYMBOLS[s] in columns] or [""]
     law = f"--law power_law:{known}" if COMMAND_LINE.get() else f"PowerLaw(column={known!r})"
     alone = f" (a law in {known} alone is {law})" if known else ""
+    scored = loss_columns(study.frame) or {"accuracy", "error"} & set(columns)
     return StudyError(
         f"Study {study.name!r} has neither FLOPs nor both of n_params and tokens, of which it lacks "
-        f"{' and '.join(lacking)}{alone}; {remedy(lacking[0], columns)}"
+        f"{' and '.join(lacking)}{alone}{'' if scored else ', nor a loss'}; {remedy(lacking[0], columns)}"
     )
 
 

@@ -75,6 +75,8 @@ def test_runs_without_size_data_or_compute_are_refused():
         match=r"lacks tokens \(.*\); say which of yours it is, as in tokens='YOURS'; known: loss, n_params",
     ):
         called_for(RUNS.drop(columns="D"))
+    with pytest.raises(bs.StudyError, match=r"lacks tokens \(.*\), nor a loss; say"):
+        called_for(RUNS.drop(columns=["D", "loss"]))
 
 
 @pytest.mark.parametrize(
