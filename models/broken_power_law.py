@@ -76,6 +76,7 @@ class BrokenPowerLaw(Checkpoints):
         "break.",
     )
 
+    adapts = True
     equation = r"L = E + b D^{-\alpha} (1 + (D / D_b)^{1/f})^{-(\alpha_D - \alpha) f}"
 
     def mean(self, D, D0, *, level, reducible, early, alpha_D, place, width, memory):  # noqa: D102

@@ -127,6 +127,7 @@ class PretrainingSize(Law):
     unit: ClassVar[str] = "fraction"
     indicators: ClassVar[tuple[str, ...]] = ("D_P",)
     transfers = True
+    adapts = True
     equation = r"e = E + (G - E) [1 + ((D_F + D_T) / D_G)^t]^{-\alpha_m / t}, \quad \alpha_m = \alpha N^s e^{\tau u_m}"
     relations: ClassVar = {"k": r"\text{worth} \cdot D_0^{1 - a} \cdot N_0^{-b}"}
 

@@ -95,7 +95,7 @@ class Scratch(Law):
     )
 
     equation = r"L = E + ((A / N)^{\alpha_N / \alpha_D} + B / (D_F + D_G))^{\alpha_D}"
-    adapts: ClassVar[bool] = True
+    adapts = True
     pooling: ClassVar = {"floor": 0.4, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
 
     @property
