@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ IMPORTED = "imported"  # the method of draws that another sampler made
 MAX_RHAT = 1.01
 MIN_ESS = 400
 MAX_DIVERGING = 0.005  # share of draws
+MEASURED_NOISE = 1e-4  # losses of runs that differ in their seed alone scatter by some thousandths
 MAX_RHAT_IN_REACH = 1.1  # of chains that may come to agree with more draws
 STRONG_CORRELATION = 0.9
 MAX_SHIFT = 0.05  # posterior standard deviations: the Monte Carlo error of the effective draws asked for
@@ -59,6 +61,8 @@ class Diagnostics:
         What was tried before the fit was given up as not converged; empty where it converged or was not to be tried.
     partner, correlation : str, float
         The parameter with which the worst one is most correlated over the draws, and that correlation.
+    noise : float
+        Posterior median of ``sigma``, the relative noise of the outcomes; infinite where the law has none of that name.
     precision : str
         ``double`` or ``single``: in which the fit computed.
     shift : float
@@ -84,6 +88,7 @@ class Diagnostics:
     tried: str = ""
     partner: str = ""
     correlation: float = 0.0
+    noise: float = math.inf
 
     @property
     def required_ess(self) -> float:
@@ -159,6 +164,11 @@ class Diagnostics:
 
     def _cause(self) -> str:
         """Say what in the runs or the priors may be the cause, and what to do about it."""
+        if self.noise < MEASURED_NOISE:
+            return (
+                f"the outcomes follow the law to {self.noise:.1g} of their size, as computed ones do and measured ones "
+                "do not, so give a computed table the noise of runs, such as 0.003"
+            )
         if self.modes_reached < 1:
             more = "" if COMMAND_LINE.get() else ", or fit with more starts, as in starts=32"
             return f"the posterior has several modes, so tighten the priors that allow them{more}"
@@ -221,6 +231,7 @@ def diagnostics_of(
         chains=len(chains),
         partner=names[partner],
         correlation=correlation,
+        noise=float(np.median(sampled.posterior.get("sigma", math.inf))),
     )
 
 

@@ -118,6 +118,15 @@ def test_a_remedy_names_arguments_of_fit():
     assert {"starts", "patience"} <= set(inspect.signature(bs.fit).parameters)
 
 
+def test_outcomes_without_noise_are_named_as_the_cause():
+    bad = dataclasses.replace(GOOD, max_rhat=1.5, tried="120 s", modes_reached=0.5, noise=3e-6)
+    assert "follow the law to 3e-06 of their size" in bad.refusals()[0].remedy
+
+
+def test_the_noise_is_the_median_of_sigma(simulated_fit):
+    assert simulated_fit.diagnostics.noise == np.median(simulated_fit.draws["sigma"])
+
+
 def test_and_options_where_a_command_is_run(command):
     assert remedies() == [
         "the posterior has several modes, so tighten the priors that allow them",
