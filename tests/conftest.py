@@ -24,6 +24,9 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and sys.platform == "linux"
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
+# Programs are traced into millions of objects: to look for cycles among them took an eighth of the time.
+gc.set_threshold(100_000, 50, 100)
+
 import jax
 import numpy as np
 import pandas as pd
