@@ -24,9 +24,6 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and sys.platform == "linux"
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
-# Programs are traced into millions of objects: to look for cycles among them took an eighth of the time.
-gc.set_threshold(100_000, 50, 100)
-
 import jax
 import numpy as np
 import pandas as pd
@@ -44,6 +41,8 @@ DRAWS = 100  # per chain, in every small fit: one compiled program per law
 
 def pytest_configure(config):
     config.option.loadscopereorder = False  # workers take files in the order below
+    # Programs are traced into millions of objects: to look for cycles among them took an eighth of the time.
+    gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_collection_modifyitems(items):
