@@ -116,7 +116,8 @@ class Scratch(Law):
         if "floor" not in u:
             return dict(u)
         moved = slope_for_exponent({**u, "reducible": -u["floor"]}, bottleneck=float(self.bottleneck))
-        return {**moved, "floor": -moved.pop("reducible")}
+        floor = -moved.pop("reducible")
+        return {**moved, "floor": floor}
 
     def mean(self, N, D_F, N0, D_F0, *, level, floor, split, alpha_N, alpha_D, head, turn):  # noqa: D102
         p = {"level": level, "floor": floor, "split": split, "alpha_N": alpha_N, "alpha_D": alpha_D}
