@@ -85,7 +85,7 @@ def two_step_in_pymc(ladder: bs.Study) -> Any:
     with pm.Model() as model:
         E = pm.LogNormal("E", 0.0, 1.0, shape=count)
         logs = (pt.log, pt.exp)
-        rho = shared("reducible", pm.LogNormal("reducible_mean", 0.0, 0.3), 0.3, *logs)
+        rho = shared("reducible", pm.LogNormal("reducible_mean", -0.5, 0.6), 0.3, *logs)
         psi = shared(
             "split", pm.LogitNormal("split_mean", 0.0, 0.8), 0.4, lambda p: pt.log(p / (1 - p)), pm.math.sigmoid
         )

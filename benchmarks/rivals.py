@@ -39,7 +39,7 @@ def chinchilla_in_pymc(n: np.ndarray, d: np.ndarray, loss: np.ndarray, coordinat
         sigma = pm.LogNormal("sigma", math.log(0.01), 1.0)
         prior_E = pm.LogNormal.dist(math.log(1.7), 0.7)
         if coordinates == "anchored":
-            rho = pm.LogNormal("reducible", 0.0, 0.3)
+            rho = pm.LogNormal("reducible", -0.5, 0.6)
             psi = pm.LogitNormal("split", 0.0, 0.8)
             level = pm.Flat("level", initval=float(np.log(loss).mean()))
             E = pm.Deterministic("E", pt.exp(level) / (1 + rho))
@@ -52,7 +52,7 @@ def chinchilla_in_pymc(n: np.ndarray, d: np.ndarray, loss: np.ndarray, coordinat
             a, b = pt.exp(log_a), pt.exp(log_b)
             rho, psi = (a + b) / E, a / (a + b)
             jacobian = log_a + log_b - pt.log(E) - pt.log(a + b)
-            priors = pm.logp(pm.LogNormal.dist(0.0, 0.3), rho) + pm.logp(pm.LogitNormal.dist(0.0, 0.8), psi)
+            priors = pm.logp(pm.LogNormal.dist(-0.5, 0.6), rho) + pm.logp(pm.LogitNormal.dist(0.0, 0.8), psi)
             pm.Potential("priors", priors + jacobian)
         mean = pt.log(E + a * pt.exp(-alpha * x) + b * pt.exp(-beta * y))
         pm.StudentT("log_loss", 5.0, mu=mean, sigma=sigma, observed=np.log(loss))

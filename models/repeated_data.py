@@ -48,7 +48,7 @@ class RepeatedData(Law):
         reason="Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.",
     )
     reducible: Prior = prior(
-        default=dist.LogNormal(0.0, 0.3),
+        default=dist.LogNormal(-0.5, 0.6),
         unit="multiple of E",
         reason="Reducible loss at (N0, D0) after one pass, as a multiple of E; as in :class:`Chinchilla`.",
     )

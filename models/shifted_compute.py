@@ -50,7 +50,7 @@ class ShiftedCompute(Law):
         reason="Irreducible loss.  Wide: a factor of four either way around 1.7.",
     )
     reducible: Prior = prior(
-        default=dist.LogNormal(0.0, 0.3),
+        default=dist.LogNormal(-0.5, 0.6),
         unit="multiple of E",
         reason="Reducible loss at C0, as a multiple of E; as in :class:`Chinchilla`.",
     )

@@ -35,6 +35,12 @@ IRREDUCIBLE = dist.LogNormal(0.0, 1.0)
 SHARED_EXPONENT = dist.LogNormal(math.log(0.3), 0.15)
 """Prior of the exponent that the series of a ladder share: each may differ from it, so that it needs no heavy tails."""
 
+SHARED_REDUCIBLE = dist.LogNormal(0.0, 0.3)
+"""Prior of the reducible loss, as a multiple of the floor, that the series of a ladder share at its centre.
+
+It speaks of ladders of 1e8 to 1e9 parameters.  That of :class:`Chinchilla` makes room for larger ones, too.
+"""
+
 WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
 
 
@@ -62,7 +68,13 @@ class TwoStep(Law):
     """
 
     step1: Law = data_field(
-        default=Chinchilla(E=IRREDUCIBLE, alpha_N=SHARED_EXPONENT, alpha_D=SHARED_EXPONENT, discrepancy=0.15),
+        default=Chinchilla(
+            E=IRREDUCIBLE,
+            reducible=SHARED_REDUCIBLE,
+            alpha_N=SHARED_EXPONENT,
+            alpha_D=SHARED_EXPONENT,
+            discrepancy=0.15,
+        ),
         about="Loss from parameters and tokens (:class:`Chinchilla`), from FLOPs (:class:`PowerLaw`), or your own.  "
         "Its discrepancy is 0.15, less than single series need: run effects and pooling leave less to it.  Its "
         "floor has a wide prior around 1, because the series come in two units: bits per byte (about 0.5) and "
