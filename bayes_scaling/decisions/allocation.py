@@ -240,7 +240,8 @@ def budget_range(surface: Surface, budgets: Any, points: int = 48) -> np.ndarray
 def optimal_size(surface: Surface, C: np.ndarray) -> np.ndarray:
     """Return the compute-optimal N of each draw at each budget.
 
-    The extrapolation discrepancy stretches outcomes and keeps their order, so the law alone decides.  More than
+    The extrapolation discrepancy stretches outcomes and keeps their order, so the law alone decides, with its exponents
+    off where the surface has them so.  More than
     ``SPLINE_NODES`` budgets that are the same for all draws are read off a cubic spline of log N* over log C, whose
     error is far below what the outcome, flat at its optimum, can show.
 
@@ -267,7 +268,7 @@ def optimal_size(surface: Surface, C: np.ndarray) -> np.ndarray:
 
     def outcome(log_N: np.ndarray) -> np.ndarray:
         N = np.exp(log_N)
-        return surface.sign * surface.at(N, surface.rule.tokens(N, C), exact=True)
+        return surface.ranked(N, surface.rule.tokens(N, C))
 
     return np.exp(minimise(outcome, centre - MAX_SIZE_STEP, centre + MAX_SIZE_STEP))
 

@@ -113,8 +113,8 @@ class JointOptimum:
     def _outcome(self, place: Place) -> np.ndarray:
         """Return the expected outcome, with the sign that makes it better lower; infinite where there is no room."""
         N, inputs = np.exp(place["N"]), {name: np.exp(place[name]) for name in self.bounds}
-        found = self.surface.at(N, self.surface.rule.tokens(N, self.C), exact=True, given=inputs)
-        return np.where(self._allowed(place), self.surface.sign * found, np.inf)
+        found = self.surface.ranked(N, self.surface.rule.tokens(N, self.C), given=inputs)
+        return np.where(self._allowed(place), found, np.inf)
 
     def _largest(self, place: Place) -> np.ndarray:
         """Return the log of the largest N there is room for."""

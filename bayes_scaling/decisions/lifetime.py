@@ -122,15 +122,15 @@ def cheapest(source: Posterior | Surface, target: float, inference_tokens: Any) 
     open_to = np.isfinite(optimum.flops)[:, None]
     base_N, base_D = (np.where(open_to, x[:, None], 1e9) for x in (optimum.N, optimum.D))
     # Outcomes of equal expected value go on to be equal, so one value of the bare law stands for the target.
-    level = surface.sign * surface.at(base_N, base_D, exact=True)
+    level = surface.ranked(base_N, base_D)
 
     def data_for(N: np.ndarray) -> np.ndarray:
         """Tokens with which N parameters reach the level; infinite where none do."""
         low, high = (np.broadcast_to(np.log(base_D) + side * MAX_DATA_STEP, N.shape) for side in (-1, 1))
-        possible = surface.sign * surface.at(N, np.exp(high), exact=True) <= level
+        possible = surface.ranked(N, np.exp(high)) <= level
 
         def short(log_D: np.ndarray) -> np.ndarray:
-            return surface.sign * surface.at(N, np.exp(log_D), exact=True) > level
+            return surface.ranked(N, np.exp(log_D)) > level
 
         return np.where(possible, np.exp(bisect(short, low, high, steps=HALVINGS)), np.inf)
 

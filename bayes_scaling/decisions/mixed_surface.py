@@ -106,7 +106,8 @@ def mixed_surface(
     seed : int
         Seed of the choice of draws.
     **options
-        As for :meth:`.Surface.of`: ``flops``, ``quantity``, ``discrepancy``, ``given``, ``allow_unconverged``.
+        As for :meth:`.Surface.of`: ``flops``, ``quantity``, ``discrepancy``, ``given``, ``exponent_error``,
+        ``allow_unconverged``.
 
     Raises
     ------

@@ -120,7 +120,7 @@ def regret(source: Posterior | Surface, budget: float, sizes: Any = None) -> Reg
 
 def _waste(surface: Surface, C: np.ndarray, N: np.ndarray, D: np.ndarray) -> np.ndarray:
     """Return by how much the budget exceeds the least one with the same outcome: a column of crossings per size."""
-    values = surface.sign * surface.at(N, D, exact=True)
+    values = surface.ranked(N, D)
     low, high = np.log(C * LEAST), np.log(C * (1 + 1e-9))
     nodes = np.linspace(low[0], high[0], 28)
     # The frontier of each draw on a common grid; what lies between its nodes is found on the law itself.
@@ -128,7 +128,7 @@ def _waste(surface: Surface, C: np.ndarray, N: np.ndarray, D: np.ndarray) -> np.
 
     def frontier(log_C: np.ndarray) -> np.ndarray:
         log_N = np.stack([np.interp(x, nodes, y) for x, y in zip(log_C, path, strict=True)])
-        return surface.sign * surface.at(np.exp(log_N), surface.rule.tokens(np.exp(log_N), np.exp(log_C)), exact=True)
+        return surface.ranked(np.exp(log_N), surface.rule.tokens(np.exp(log_N), np.exp(log_C)))
 
     columns = []
     for value in values.T:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from bayes_scaling.decisions.inputs import SCALE, scale_columns
+from bayes_scaling.decisions.inputs import SCALE, positive, scale_columns
 from bayes_scaling.errors import DecisionError, LawError, TargetError, option, suggest
 from bayes_scaling.forecasts.draws import predict
+from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.inference.precision import double_precision
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["SAME_CONVENTION", "Surface", "as_surface"]
 
 CHUNK = 4_000_000  # values evaluated at once
+MIDDLE = (0.05, 0.95)  # quantiles of the fitted runs beyond which exponents may be off
 SAME_CONVENTION = 0.05  # relative difference up to which two counts of FLOPs are one convention
 
 
@@ -49,9 +51,11 @@ class Surface:
     keys : array, shape (sample,)
         Keys of the extrapolation discrepancy: one slope error per draw, the same at every point of its surface.
     discrepancy : bool
-        Whether outcomes beyond the fitted runs carry that error.
+        Whether outcomes beyond the fitted runs carry an error: that one, or ``exponent_error``.
     given : mapping of str to float
         Inputs of the law other than N, D and C, held fixed.
+    exponent_error : float, optional
+        Spread of errors of the law's exponents beyond the fitted runs, in place of one error of the slope.
     """
 
     posterior: Posterior
@@ -63,6 +67,7 @@ class Surface:
     keys: Any
     discrepancy: bool
     given: Mapping[str, float]
+    exponent_error: float | None = None
 
     @classmethod
     def of(
@@ -76,9 +81,14 @@ class Surface:
         samples: int | None = None,
         seed: int | None = None,
         given: Mapping[str, float] | None = None,
+        exponent_error: float | None = None,
         allow_unconverged: bool = False,
     ) -> Surface:
         """Return the surface of a fit.
+
+        The discrepancy is one error of the slope, which keeps the order of outcomes: it widens what a budget reaches,
+        and leaves the best size to the law.  ``exponent_error`` is one for each input of scale, so that the best size
+        is in doubt, too.
 
         Parameters
         ----------
@@ -98,6 +108,10 @@ class Surface:
             Seed of the slope errors; by default the fit's, so that they are those of its forecasts.
         given : mapping of str to float, optional
             Values of the law's other inputs, such as ``{"steps": 1e5}``.
+        exponent_error : float, optional
+            In place of the law's discrepancy: beyond the middle 90 % of the fitted runs, on either side, each draw
+            multiplies the local exponents of N and of D (or of C, in a law of FLOPs alone) by log-normal errors of
+            their own, with this standard deviation of the logarithm.  0.25 is a quarter either way.
         allow_unconverged : bool
             Go on with a fit that did not converge.
 
@@ -110,7 +124,8 @@ class Surface:
         TargetError
             The law has no such outcome or series.
         DecisionError
-            The FLOP convention is unknown, or the law also reads FLOPs that were counted by another one.
+            The FLOP convention is unknown, or the law also reads FLOPs that were counted by another one; or
+            ``exponent_error`` is no positive number.
         """
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
@@ -121,6 +136,8 @@ class Surface:
         quantity = quantity or law.outcome
         if quantity not in law.quantities:
             raise TargetError(f"{law.name} does not forecast {quantity!r}; {suggest(quantity, law.quantities)}")
+        if exponent_error is not None:
+            (exponent_error,) = map(float, positive(exponent_error, "exponent error", "0.25"))
         rule = FlopRule.of(flops, posterior.study)
         if {"N", "D", "C"} <= set(law.run_inputs) and rule.disagreement(posterior.study) > SAME_CONVENTION:
             raise DecisionError(
@@ -141,6 +158,7 @@ class Surface:
             keys=keys,
             discrepancy=discrepancy,
             given=given,
+            exponent_error=exponent_error,
         )
 
     def __len__(self) -> int:
@@ -211,7 +229,13 @@ class Surface:
         columns = {name: np.asarray(inputs[name], dtype=float) for name in law.run_inputs}
         points = np.broadcast_shapes(*(c.shape for c in columns.values()), (1,))[-1]
         whole = {n: np.broadcast_to(c, (len(self), points)) for n, c in columns.items()}
-        edge = None if exact or not self.discrepancy else self._edge(fitted)
+        edge = None
+        if self.discrepancy and not exact:
+            inside = {**self.arrays, **(fitted or {})}
+            if self.exponent_error is None:
+                edge = edge_of_data(law, inside)
+            else:
+                whole.update(self._misjudged(whole, inside))
         constants = {n: v for n, v in self.arrays.items() if n not in law.run_inputs}
         size = max(CHUNK // len(self), 16)
         parts = []
@@ -223,6 +247,13 @@ class Surface:
                 )
                 parts.append(np.asarray(found))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def ranked(self, N: Any, D: Any, *, given: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+        """Return what the best size, or one as good as another, is decided by: lower is better, shape (sample, point).
+
+        The expected outcome with its sign; without the discrepancy, which keeps the order of outcomes.
+        """
+        return self.sign * self.at(N, D, exact=self.exponent_error is None, given=given)
 
     def noise(self, **scale: np.ndarray) -> np.ndarray:
         """Return the variance of single runs around their expected outcome, averaged over draws, shape (point,).
@@ -256,8 +287,24 @@ class Surface:
         """Training FLOPs of the fitted runs, by the surface's rule, shape (run,)."""
         return self.arrays["C"] if self.by_compute else self.rule.cost(self.arrays["N"], self.arrays["D"])
 
-    def _edge(self, fitted: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
-        return edge_of_data(self.posterior.law, {**self.arrays, **(fitted or {})})
+    @cached_property
+    def _exponent_factors(self) -> dict[str, np.ndarray]:
+        """What each draw multiplies the exponents of its inputs of scale by, shape (sample, 1)."""
+        names = ("C",) if self.by_compute else ("N", "D")
+        with double_precision():
+            drawn = jax.vmap(partial(jax.random.normal, shape=(len(names),)))(self.keys)
+        factors = np.exp((self.exponent_error or 0.0) * np.asarray(drawn))
+        return {name: factors[:, [place]] for place, name in enumerate(names)}
+
+    def _misjudged(self, scale: Mapping[str, np.ndarray], fitted: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the scales at which the law, as if exact, says what it says here with its exponents off."""
+        found = {}
+        for name, factor in self._exponent_factors.items():
+            low, high = np.log(quantile(fitted[name], MIDDLE))
+            log = np.log(scale[name])
+            inside = np.clip(log, low, high)
+            found[name] = np.exp(inside + (log - inside) * factor)
+        return found
 
 
 def as_surface(source: Posterior | Surface) -> Surface:

@@ -57,6 +57,13 @@ def test_disagreement_between_laws_widens_a_decision():
     assert widths[2] > 2 * max(widths[:2])
 
 
+def test_errors_of_the_exponents_are_each_laws_own(fits):
+    mixed = bs.mixed_surface(fits, seed=0, exponent_error=0.25)
+    alone = [bs.allocate(bs.Surface.of(fit, exponent_error=0.25), 1e24).N for fit in fits.values()]
+    expected = np.array([alone[part][place] for part, place in zip(mixed.part, mixed.place, strict=True)])
+    np.testing.assert_allclose(bs.allocate(mixed, 1e24).N, expected, rtol=1e-3)
+
+
 def test_regret_and_reach_are_decided_on_it(mixed):
     assert bs.regret(mixed, 1e23, [1e9, 1e10]).table()["median"].notna().all()
     assert (bs.reach(mixed, 2.3).flops > 0).all()

@@ -61,6 +61,37 @@ def test_some_draws_keep_the_places_of_their_slope_errors(surface):
     np.testing.assert_allclose(few.at(N, D), whole.at(N, D)[:10], rtol=1e-12)
 
 
+def test_exponents_may_be_off_beyond_the_fitted_runs_only(surface):
+    off = bs.Surface.of(surface.posterior, exponent_error=0.25)
+    middle = np.exp(np.log(surface.arrays["N"]).mean()), np.exp(np.log(surface.arrays["D"]).mean())
+    np.testing.assert_allclose(off.at(*(np.array([x]) for x in middle)), surface.at(*middle), rtol=1e-12)
+    largest = np.sort(surface.arrays["N"])[int(np.ceil(0.95 * len(surface.arrays["N"]))) - 1]
+    N, D = np.array([100 * largest]), np.array([middle[1]])
+    factors = np.log(_size_with(off.at(N, D)[:, 0], Textbook(surface), middle[1]) / largest) / np.log(100)
+    assert np.log(factors).std() == pytest.approx(0.25, rel=0.3) and abs(np.log(factors).mean()) < 0.15
+    np.testing.assert_allclose(off.at(N, D, exact=True), surface.at(N, D), rtol=1e-12)
+
+
+def _size_with(loss, law, tokens):
+    """Return the size at which each draw of the law itself has this loss."""
+    return ((loss - law.E - law.B * tokens**-law.b) / law.A) ** (-1 / law.a)
+
+
+def test_errors_of_the_exponents_put_the_best_size_in_doubt():
+    certain = chinchilla(reducible=0.6, split=0.5, alpha_N=0.34, alpha_D=0.3)
+    of_outcomes, of_exponents = (
+        np.log(bs.allocate(bs.Surface.of(certain, exponent_error=error), 1e24).N[:, 0]) for error in (None, 0.25)
+    )
+    assert of_outcomes.std() < 1e-6 and of_exponents.std() > 0.1
+    assert of_exponents.mean() == pytest.approx(of_outcomes.mean(), abs=0.2)
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.2, np.nan, "wide"])
+def test_an_error_of_the_exponents_is_a_positive_number(surface, bad):
+    with pytest.raises(bs.DecisionError, match=r"exponent error.*0\.25"):
+        bs.Surface.of(surface.posterior, exponent_error=bad)
+
+
 def test_the_noise_of_runs_is_theirs_alone(surface):
     N, D = np.array([1e9, 7e9]), np.array([2e10, 4e12])
     found = surface.noise(N=N, D=D)
