@@ -21,6 +21,7 @@ from bayes_scaling.models import BrokenPowerLaw, LearningCurve
 __all__ = ["TASKS", "curve_scores", "score_task"]
 
 DRAWS = 200  # per chain
+PATIENCE = 0.0  # seconds that a curve may go on for by itself: a hundred of them share two minutes
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 TASKS = {"ic": ("IC",), "nlp": ("NMT", "LM", "BB", "Nano")}
 CANDIDATES: Mapping[str, bs.Law] = {
@@ -91,7 +92,8 @@ def batch_scores(law: bs.Law, label: str, table: pd.DataFrame, seed: int) -> tup
     groups = dict(tuple(table.groupby("curve", sort=False)))
     training = {name: points[points["role"] == "train"] for name, points in groups.items()}
     begun = time.perf_counter()
-    batch = bs.fit_many(law, [study_of(n, p) for n, p in training.items()], seed=seed, draws=DRAWS, progress=False)
+    studies = [study_of(curve, points) for curve, points in training.items()]
+    batch = bs.fit_many(law, studies, seed=seed, draws=DRAWS, patience=PATIENCE, progress=False)
     seconds = time.perf_counter() - begun
     rows = []
     for member, (name, points) in zip(batch, groups.items(), strict=True):
