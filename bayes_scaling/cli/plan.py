@@ -61,6 +61,10 @@ def plan(
     prior: Priors = None,
     flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
     exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
+    exponent_error: Annotated[
+        float | None,
+        typer.Option(help="Let the exponents of N and D be off beyond the fitted runs: 0.25, a quarter either way."),
+    ] = None,
     out: Out = None,
     json: Json = None,
     seed: Seed = 0,
@@ -75,6 +79,7 @@ def plan(
     from bayes_scaling.cli.arguments import open_study
     from bayes_scaling.cli.planning import (
         caveats,
+        check_errors,
         doubts,
         laws_to_average,
         open_planned,
@@ -106,6 +111,7 @@ def plan(
     question = with_rival(question, name, task, prior)
     rule = FlopRule.of(flops, table)
     question.check(chosen, table, rule)
+    check_errors(exact, exponent_error)
     if table is not None:
         check_size(chosen, table.training, *chosen.arrays(table.training))
     check_writable(out, json)
@@ -134,7 +140,8 @@ def plan(
                 assert rival is not None
                 rival.require_converged(allow_unconverged, override=OVERRIDE)
             say("Deciding ...")
-            surface = surface_of(question, average or posterior, rule, task=task, exact=exact, seed=seed)
+            beyond = {"discrepancy": not exact, "exponent_error": exponent_error}
+            surface = surface_of(question, average or posterior, rule, task=task, seed=seed, **beyond)
             answer = question.answer(surface)
             answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None, average=average))
         speaking = doubts(posterior, answer, rival, average) if posterior is not None else Problems()

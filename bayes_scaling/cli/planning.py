@@ -22,6 +22,7 @@ from bayes_scaling.cli.arguments import (
 )
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
+from bayes_scaling.decisions.inputs import positive
 from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
@@ -42,6 +43,7 @@ from bayes_scaling.study.validation import with_numbers
 
 __all__ = [
     "caveats",
+    "check_errors",
     "doubts",
     "laws_to_average",
     "open_planned",
@@ -185,15 +187,36 @@ def with_rival(question: Question, name: str, task: str | None, priors: Sequence
     return dataclasses.replace(question, other=other, law=law)
 
 
+def check_errors(exact: bool, exponent_error: float | None) -> None:
+    """Refuse an error beyond the fitted runs that is no error, or one of a law that is taken as exact.
+
+    Raises
+    ------
+    DecisionError
+        ``--exponent-error`` is no positive number, or ``--exact`` is given too.
+    """
+    if exponent_error is None:
+        return
+    positive(exponent_error, "--exponent-error", "0.25")
+    if exact:
+        raise DecisionError("--exact takes the law as exact and --exponent-error does not; give one of them.")
+
+
 def surface_of(
-    question: Question, fitted: Posterior | AveragedFit, rule: FlopRule, *, task: str | None, exact: bool, seed: int = 0
+    question: Question,
+    fitted: Posterior | AveragedFit,
+    rule: FlopRule,
+    *,
+    task: str | None,
+    seed: int = 0,
+    **beyond: Any,
 ) -> Surface:
-    """Return the surface the question is answered on; the fits have been checked."""
+    """Return the surface the question is answered on, with these errors beyond the runs; the fits have been checked."""
     options: dict[str, Any] = {
         "flops": rule,
         "quantity": question.quantity if isinstance(question, Cost) else None,
-        "discrepancy": not exact,
         "allow_unconverged": True,
+        **beyond,
     }
     if isinstance(fitted, AveragedFit):
         return mixed_surface(fitted.posteriors, fitted.weights, seed=seed, **options)

@@ -82,6 +82,8 @@ BAD = {
     "law without N": (["--budget", "1e21", "--law", "power_law"], "PowerLaw reads C"),
     "unknown law": (["--budget", "1e21", "--law", "chinchila"], "did you mean 'chinchilla'"),
     "task of none": (["--budget", "1e21", "--task", "MMLU"], "has no tasks"),
+    "no error": (["--budget", "1e21", "--exponent-error", "0"], "--exponent-error.*0.25"),
+    "exact and not": (["--budget", "1e21", "--exact", "--exponent-error", "0.25"], "give one of them"),
 }
 
 

@@ -174,16 +174,24 @@ def test_a_study_of_many_tasks_needs_a_choice(ladder):
 
 def test_the_surface_is_of_the_outcome_and_the_task_asked_for():
     posterior = worlds.ladder(count=20)
-    found = surface_of(asked(reach="accuracy=0.6"), posterior, six_n_d, task="two", exact=True)
+    found = surface_of(asked(reach="accuracy=0.6"), posterior, six_n_d, task="two", discrepancy=False)
     assert (found.quantity, found.series_index, found.discrepancy) == ("accuracy", (1,), False)
-    plain = surface_of(asked(budget="1e21"), worlds.chinchilla(count=20), six_n_d, task="two", exact=False)
+    plain = surface_of(asked(budget="1e21"), worlds.chinchilla(count=20), six_n_d, task="two", discrepancy=True)
     assert (plain.quantity, plain.series_index, plain.discrepancy) == ("loss", (), True)
+
+
+def test_exponents_are_off_where_that_is_asked_for():
+    fits = {"one": worlds.chinchilla(count=20), "other": worlds.chinchilla(count=20, seed=1)}
+    mixed = AveragedFit(pd.Series({"one": 0.5, "other": 0.5}), pd.DataFrame(), fits)
+    for fitted in (fits["one"], mixed):
+        found = surface_of(asked(budget="1e21"), fitted, six_n_d, task=None, exponent_error=0.25)
+        assert found.exponent_error == 0.25
 
 
 def test_several_laws_are_mixed_and_named_with_their_weights():
     fits = {"one": worlds.chinchilla(count=40), "other": worlds.chinchilla(count=40, seed=1)}
     average = AveragedFit(pd.Series({"one": 0.75, "other": 0.25}), pd.DataFrame(), fits)
-    found = surface_of(asked(reach="loss=2.1"), average, six_n_d, task=None, exact=True)
+    found = surface_of(asked(reach="loss=2.1"), average, six_n_d, task=None, discrepancy=False)
     assert np.bincount(found.part).tolist() == [30, 10] and not found.discrepancy
     (said,) = caveats(average.heaviest, six_n_d, law_named=True, average=average)
     assert said.startswith("Laws by weight: one 75 %, other 25 %;")
@@ -218,7 +226,7 @@ def test_a_reader_is_told_of_other_flops_and_of_the_route():
 @pytest.mark.parametrize("question", [asked(budget="1e21,1e26"), asked(reach="loss=1.9", prob=0.5)])
 def test_a_plan_far_beyond_the_runs_says_so(question):
     posterior = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005))
-    answer = question.answer(surface_of(question, posterior, six_n_d, task=None, exact=True))
+    answer = question.answer(surface_of(question, posterior, six_n_d, task=None, discrepancy=False))
     (problem,) = doubts(posterior, answer).only("far-target")
     assert "times the training FLOPs of the largest run fitted" in problem.sentence
     assert problem.value == pytest.approx(float(answer.aims["flops"].iloc[-1]) / (6 * 8e8 * 6.4e10))
@@ -226,13 +234,13 @@ def test_a_plan_far_beyond_the_runs_says_so(question):
 
 def test_a_plan_near_the_runs_says_nothing_of_distance():
     posterior, question = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005)), asked(budget="1e21")
-    answer = question.answer(surface_of(question, posterior, six_n_d, task=None, exact=True))
+    answer = question.answer(surface_of(question, posterior, six_n_d, task=None, discrepancy=False))
     assert "far-target" not in doubts(posterior, answer).codes
 
 
 def test_a_law_left_out_of_an_average_speaks_against_its_plan():
     posterior, question = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005)), asked(budget="1e21")
-    answer = question.answer(surface_of(question, posterior, six_n_d, task=None, exact=True))
+    answer = question.answer(surface_of(question, posterior, six_n_d, task=None, discrepancy=False))
     average = AveragedFit(
         pd.Series({"chinchilla": 1.0}), pd.DataFrame(), {"chinchilla": posterior}, left_out=("kaplan",)
     )
