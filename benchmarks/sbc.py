@@ -30,7 +30,7 @@ RUNS = 24
 SERIES = ("one", "two")
 DRAWS = 500
 CHUNK = 40  # studies side by side
-SLOW = {"scratch": 1000, "transfer": 1000, "fading_transfer": 1000, "pretraining_size": 1000}
+SLOW = dict.fromkeys(("scratch", "transfer", "fading_transfer", "pretraining_size", "superset_in_compute"), 1000)
 """Draws per chain where studies drawn from the priors are of every shape, and many mix slowly."""
 
 PREFACE = """# Simulation-based calibration
