@@ -3,7 +3,8 @@
 The first try is short: most posteriors are simple.  Where its chains do not agree yet, or are too short for the
 effective draws asked for, they go on, twice as long each time, and the draws are thinned to as many as were asked for.
 Where more draws of the same kind would not help, or the law says so, the mass matrix is adapted in a longer warm-up;
-where draws diverge even so, with small steps.  What decides are the sampled parameters.
+where draws diverge even so, with small steps.  What decides are the sampled parameters.  Outcomes without noise are no
+runs, and nothing but the first is tried on them.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def fit_until_converged(
         tried.append(f"{length * stage.draws} draws a chain {_WAYS[stage.adapt]}")
         if best is None or found[1].converged or not found[1].max_rhat > best[1].max_rhat:
             best = found
-        if found[1].converged or found[1].misled_by_rounding or time.perf_counter() > end:
+        if found[1].converged or found[1].misled_by_rounding or found[1].computed or time.perf_counter() > end:
             break
         if stage.adapt and found[1].divergences <= MAX_DIVERGING * found[1].draws:
             break  # small steps are against divergences

@@ -162,9 +162,14 @@ class Diagnostics:
         )
         return Problems(problem for passed, problem in tests if not passed)
 
+    @property
+    def computed(self) -> bool:
+        """Whether the outcomes have less noise than runs have: chains hardly move through so thin a posterior."""
+        return self.noise < MEASURED_NOISE
+
     def _cause(self) -> str:
         """Say what in the runs or the priors may be the cause, and what to do about it."""
-        if self.noise < MEASURED_NOISE:
+        if self.computed:
             return (
                 f"the outcomes follow the law to {self.noise:.1g} of their size, as computed ones do and measured ones "
                 "do not, so give a computed table the noise of runs, such as 0.003"

@@ -8,6 +8,7 @@ import bayes_scaling as bs
 from bayes_scaling.inference import attempts, nuts
 from bayes_scaling.inference.attempts import Effort, fit_until_converged, run
 from bayes_scaling.models import Chinchilla
+from tests import worlds
 from tests.worlds import GOOD
 
 
@@ -27,6 +28,13 @@ def test_a_fit_that_was_merely_short_goes_on_by_itself(study, seed):
     assert not short.diagnostics.converged
     assert whole.diagnostics.converged and whole.diagnostics.tried == ""
     assert whole.tree["posterior"].sizes["draw"] == 500  # thinned to the draws asked for
+
+
+def test_outcomes_without_noise_are_not_adapted_to():
+    study = bs.Study.from_frame(worlds.on_the_curve(0.0), name="computed")
+    found = bs.fit(Chinchilla(), study, seed=0, draws=40).diagnostics
+    assert found.computed and "adapted" not in found.tried
+    assert found.converged or "computed ones do" in str(found.refusals())
 
 
 def test_chains_go_on_from_where_they_stand(study):
