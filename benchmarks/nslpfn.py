@@ -29,6 +29,8 @@ CANDIDATES: Mapping[str, bs.Law] = {
     "errors of their own": LearningCurve(memory=1e-4),
     "with a break": BrokenPowerLaw(),
 }
+SIMPLE = LearningCurve(memory=1e-4, begun=-1.0, bend=1.0)
+"""For a curve of fewer points than a law has parameters: what it leaves out stands at the centre of its prior."""
 
 
 def curves(groups: tuple[str, ...]) -> pd.DataFrame:
@@ -92,11 +94,15 @@ def batch_scores(law: bs.Law, label: str, table: pd.DataFrame, seed: int) -> tup
     groups = dict(tuple(table.groupby("curve", sort=False)))
     training = {name: points[points["role"] == "train"] for name, points in groups.items()}
     begun = time.perf_counter()
-    studies = [study_of(curve, points) for curve, points in training.items()]
-    batch = bs.fit_many(law, studies, seed=seed, draws=DRAWS, patience=PATIENCE, progress=False)
+    fits = {}
+    for form, names in _by_form(law, training).items():
+        studies = [study_of(name, training[name]) for name in names]
+        batch = bs.fit_many(form, studies, seed=seed, draws=DRAWS, patience=PATIENCE, progress=False)
+        fits |= dict(zip(names, batch, strict=True))
     seconds = time.perf_counter() - begun
     rows = []
-    for member, (name, points) in zip(batch, groups.items(), strict=True):
+    for name, points in groups.items():
+        member = fits[name]
         if member.posterior is None:
             raise RuntimeError(f"The curve {name!r} was not fitted: {member.error}")
         target = study_of(name, points[points["role"] == "target"])
@@ -106,6 +112,16 @@ def batch_scores(law: bs.Law, label: str, table: pd.DataFrame, seed: int) -> tup
             scores = curve_scores(forecast.draws["loss_run"].to_numpy(), target.column("loss"), unit)
             rows.append({"candidate": band, "curve": name, "converged": member.verdict == "converged", **scores})
     return pd.DataFrame(rows), seconds
+
+
+def _by_form(law: bs.Law, training: Mapping[str, pd.DataFrame]) -> dict[bs.Law, list[str]]:
+    """Return the curves that have points enough for the law, and those that the simple one has to do for."""
+    short = {name for name, points in training.items() if len(points) < len(law.free_parameters)}
+    forms = {
+        law: [name for name in training if name not in short],
+        SIMPLE: [name for name in training if name in short],
+    }
+    return {form: names for form, names in forms.items() if names}
 
 
 def score_task(name: str, seed: int = 0) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:

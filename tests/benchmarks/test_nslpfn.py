@@ -34,3 +34,10 @@ def test_backtests_see_training_points_alone_and_forecast_the_further_half():
 def test_points_of_a_curve_are_a_study_in_the_order_of_its_data():
     study = nslpfn.study_of("c", pd.DataFrame({"x": [4.0, 1.0], "y": [0.5, 0.9]}))
     assert study.column("tokens").tolist() == [1, 4] and study.column("loss").tolist() == [0.9, 0.5]
+
+
+def test_curves_of_few_points_are_left_to_the_simple_law():
+    law = nslpfn.CANDIDATES["with a break"]
+    training = {name: pd.DataFrame({"x": range(count)}) for name, count in (("a", 6), ("b", 8), ("c", 4))}
+    assert nslpfn._by_form(law, training) == {law: ["b"], nslpfn.SIMPLE: ["a", "c"]}
+    assert len(nslpfn.SIMPLE.free_parameters) == 4  # as many as the fewest points of a backtest
