@@ -7,6 +7,8 @@ true, are forecast at 10 and 100 times the FLOPs of their largest run.  A prior 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from rich.progress import track
@@ -15,7 +17,7 @@ import bayes_scaling as bs
 from bayes_scaling.forecasts.scores import score_table, summarise
 from bayes_scaling.models import Chinchilla
 
-__all__ = ["figures", "worlds"]
+__all__ = ["figures", "published_loss", "worlds"]
 
 STUDIES = 40
 SIZES = (1e9, 3e9, 10e9, 30e9)
@@ -52,10 +54,15 @@ def worlds(studies: int, seed: int) -> list[tuple[bs.Study, pd.DataFrame]]:
         targets = pd.DataFrame({"target": [f"{d}x" for d in DISTANCES], "n_params": sizes, "tokens": RATIO * sizes})
         for table in (runs, targets):
             table["flops"] = 6 * table["n_params"] * table["tokens"]
-            expected = E + A / table["n_params"] ** ALPHA_N + B / table["tokens"] ** ALPHA_D
+            expected = published_loss(table["n_params"], table["tokens"])
             table["loss"] = expected * np.exp(rng.normal(0, NOISE, len(table)))
         found.append((bs.Study.from_frame(runs, name=f"large ladder {i}"), targets))
     return found
+
+
+def published_loss(N: Any, D: Any) -> Any:
+    """Return the loss that the published law expects, in nats per token."""
+    return E + A / N**ALPHA_N + B / D**ALPHA_D
 
 
 def _scores(forecast: bs.Forecast, targets: pd.DataFrame) -> dict[str, float]:
