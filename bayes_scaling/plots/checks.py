@@ -164,12 +164,12 @@ def plot_sensitivity(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_ylim(-0.6, len(names) - 0.4)
     ax.tick_params(axis="y", length=0, labelsize=9)
     ax.set_xlabel("change of the posterior per doubling of the power (distance between distributions)")
-    conflicts, alone = ((table["verdict"] == v).sum() for v in ("conflict", "prior"))
+    conflicts, agreed, alone = ((table["verdict"] == v).sum() for v in ("conflict", "both", "prior"))
     headline(
         ax,
         _title("Sensitivity", table),
         f"blue: likelihood   vermilion: priors   right of the grey line: it matters   "
-        f"of {len(table)}, {conflicts} hang on both, {alone} on priors alone",
+        f"of {len(table)}, {agreed + conflicts} hang on both, {conflicts} of them in conflict; {alone} on priors alone",
     )
     return ax
 

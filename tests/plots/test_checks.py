@@ -59,15 +59,19 @@ def test_places_that_are_not_uniform_leave_the_band():
 
 def test_sensitivity_has_a_row_per_parameter_and_counts_verdicts():
     table = pd.DataFrame(
-        {"prior": [0.2, 0.01, 0.3], "likelihood": [0.3, 0.4, 0.0], "verdict": ["conflict", "", "prior"]},
-        index=["E[one]", "E[two]", "alpha_N"],
+        {
+            "prior": [0.2, 0.01, 0.3, 0.1],
+            "likelihood": [0.3, 0.4, 0.0, 0.1],
+            "verdict": ["conflict", "", "prior", "both"],
+        },
+        index=["E[one]", "E[two]", "alpha_N", "split"],
     )
     ax = plots.plot_sensitivity(table)
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["alpha_N", "E"]
-    assert "of 3, 1 hang on both, 1 on priors alone" in words(ax)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["split", "alpha_N", "E"]
+    assert "of 4, 2 hang on both, 1 of them in conflict; 1 on priors alone" in words(ax)
     likelihood, prior = (line for line in ax.lines if line.get_marker() == "o")
-    assert likelihood.get_xdata().tolist() == [0.3, 0.4, 1e-3]  # none is shown at the edge of the logarithmic axis
-    assert prior.get_xdata().tolist() == [0.2, 0.01, 0.3]
+    assert likelihood.get_xdata().tolist() == [0.3, 0.4, 1e-3, 0.1]  # none is shown at the edge of the logarithmic axis
+    assert prior.get_xdata().tolist() == [0.2, 0.01, 0.3, 0.1]
 
 
 def test_ranks_have_a_panel_per_parameter_and_none_besides():
