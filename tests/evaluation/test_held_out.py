@@ -38,5 +38,6 @@ def test_an_outcome_is_likely_where_the_draws_lie(found, windows):
 
 def test_laws_of_several_programs_keep_their_order(found, windows):
     (alone,) = hold_out(windows[1:2], seed=0)
-    assert alone.log_density.mean() == pytest.approx(found[1].log_density.mean(), abs=0.3)
+    near = np.abs(SLOPES) < 0.4  # far from what the runs say, a density rests on few draws
+    assert alone.log_density[near].mean() == pytest.approx(found[1].log_density[near].mean(), abs=0.3)
     assert hold_out([], seed=0) == []
