@@ -290,7 +290,7 @@ class Surface:
     @cached_property
     def _exponent_factors(self) -> dict[str, np.ndarray]:
         """What each draw multiplies the exponents of its inputs of scale by, shape (sample, 1)."""
-        names = ("C",) if self.by_compute else ("N", "D")
+        names = [name for name in self.columns if name != "C"] or ["C"]
         with double_precision():
             drawn = jax.vmap(partial(jax.random.normal, shape=(len(names),)))(self.keys)
         factors = np.exp((self.exponent_error or 0.0) * np.asarray(drawn))

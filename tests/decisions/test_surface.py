@@ -6,7 +6,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.decisions import surface as surfaces
 from bayes_scaling.decisions.surface import as_surface
-from bayes_scaling.models import FewSteps
+from bayes_scaling.models import FewSteps, PowerLaw
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder
 
 
@@ -75,6 +75,15 @@ def test_exponents_may_be_off_beyond_the_fitted_runs_only(surface):
 def _size_with(loss, law, tokens):
     """Return the size at which each draw of the law itself has this loss."""
     return ((loss - law.E - law.B * tokens**-law.b) / law.A) ** (-1 / law.a)
+
+
+def test_a_law_of_one_input_has_one_error_of_its_exponent():
+    draws = {"E": np.full(200, 1.8), "reducible": np.full(200, 0.5), "alpha_C": np.full(200, 0.3)}
+    of_data = known(PowerLaw(column="tokens"), draws | {"sigma": np.full(200, 0.01)}, GRID)
+    for posterior, scale in ((by_compute(), {"C": np.array([1e18, 1e23])}), (of_data, {"D": np.array([5e9, 1e14])})):
+        plain, off = (bs.Surface.of(posterior, exponent_error=e).at(**scale, exact=e is None) for e in (None, 0.25))
+        apart = np.abs(np.log(off / plain)).max(axis=0)
+        assert apart[1] > 0.01 > apart[0]
 
 
 def test_errors_of_the_exponents_put_the_best_size_in_doubt():
