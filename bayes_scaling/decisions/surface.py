@@ -88,7 +88,8 @@ class Surface:
 
         The discrepancy is one error of the slope, which keeps the order of outcomes: it widens what a budget reaches,
         and leaves the best size to the law.  ``exponent_error`` is one for each input of scale, so that the best size
-        is in doubt, too.
+        is in doubt, too.  That doubt does not grow evenly: a larger exponent first makes size worth more, and later
+        leaves less to gain, and where a term of the loss has fallen to 1/e of its value at the edge the two cancel.
 
         Parameters
         ----------
