@@ -29,6 +29,7 @@ __all__ = ["SAME_CONVENTION", "Surface", "as_surface"]
 
 CHUNK = 4_000_000  # values evaluated at once
 MIDDLE = (0.05, 0.95)  # quantiles of the fitted runs beyond which exponents may be off
+STEP, REACH = 0.25, 16.0  # in log scale beyond them: of the path of an exponent, and its length (nine million times)
 SAME_CONVENTION = 0.05  # relative difference up to which two counts of FLOPs are one convention
 
 
@@ -88,8 +89,7 @@ class Surface:
 
         The discrepancy is one error of the slope, which keeps the order of outcomes: it widens what a budget reaches,
         and leaves the best size to the law.  ``exponent_error`` is one for each input of scale, so that the best size
-        is in doubt, too.  That doubt does not grow evenly: a larger exponent first makes size worth more, and later
-        leaves less to gain, and where a term of the loss has fallen to 1/e of its value at the edge the two cancel.
+        is in doubt, too.
 
         Parameters
         ----------
@@ -112,7 +112,8 @@ class Surface:
         exponent_error : float, optional
             In place of the law's discrepancy: beyond the middle 90 % of the fitted runs, on either side, each draw
             multiplies the local exponents of N and of D (or of C, in a law of FLOPs alone) by log-normal errors of
-            their own, with this standard deviation of the logarithm.  0.25 is a quarter either way.
+            their own.  Their logarithm is zero at the edge and wanders from there, within a factor of e or so, to this
+            standard deviation (an Ornstein-Uhlenbeck process in the log of the input).  0.25 is a quarter either way.
         allow_unconverged : bool
             Go on with a fit that did not converge.
 
@@ -290,21 +291,29 @@ class Surface:
 
     @cached_property
     def _exponent_factors(self) -> dict[str, np.ndarray]:
-        """What each draw multiplies the exponents of its inputs of scale by, shape (sample, 1)."""
+        """What each draw multiplies the exponents by on the way beyond the runs, shape (sample, step), by input."""
         names = [name for name in self.columns if name != "C"] or ["C"]
         with double_precision():
-            drawn = jax.vmap(partial(jax.random.normal, shape=(len(names),)))(self.keys)
-        factors = np.exp((self.exponent_error or 0.0) * np.asarray(drawn))
-        return {name: factors[:, [place]] for place, name in enumerate(names)}
+            drawn = jax.vmap(partial(jax.random.normal, shape=(len(names), int(REACH / STEP))))(self.keys)
+        kept = np.exp(-STEP)  # of an error over a step; the rest is new
+        errors = np.zeros((*drawn.shape[:2], drawn.shape[2] + 1))
+        for i in range(drawn.shape[2]):
+            errors[..., i + 1] = kept * errors[..., i] + np.sqrt(1 - kept**2) * np.asarray(drawn[..., i])
+        return {name: np.exp((self.exponent_error or 0.0) * errors[:, place]) for place, name in enumerate(names)}
 
     def _misjudged(self, scale: Mapping[str, np.ndarray], fitted: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the scales at which the law, as if exact, says what it says here with its exponents off."""
         found = {}
-        for name, factor in self._exponent_factors.items():
+        for name, factors in self._exponent_factors.items():
+            passed = np.cumsum(STEP * (factors[:, 1:] + factors[:, :-1]) / 2, axis=1)  # the integral of the factor
+            passed = np.pad(passed, ((0, 0), (1, 0)))
             low, high = np.log(quantile(fitted[name], MIDDLE))
             log = np.log(scale[name])
             inside = np.clip(log, low, high)
-            found[name] = np.exp(inside + (log - inside) * factor)
+            steps = np.abs(log - inside) / STEP
+            last = np.minimum(steps.astype(int), passed.shape[1] - 2)
+            before, after = (np.take_along_axis(passed, last + i, axis=1) for i in (0, 1))
+            found[name] = np.exp(inside + np.sign(log - inside) * (before + (steps - last) * (after - before)))
         return found
 
 
