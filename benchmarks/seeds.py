@@ -44,8 +44,12 @@ def cells(path: Path) -> list[str]:
     """Return what a page runs, but for scripts that start processes of their own."""
     if path.suffix == ".ipynb":
         return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    blocks = re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    return [block for block in blocks if "__main__" not in block]
+    return [block for block in blocks(path) if "__main__" not in block]
+
+
+def blocks(page: Path, language: str = "python") -> list[str]:
+    """Return the blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def run(path: Path, seed: int) -> tuple[int, int]:

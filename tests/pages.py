@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+from benchmarks.seeds import blocks
+
+__all__ = ["blocks", "run", "run_script"]
 
 RUN = """
 import json, re, sys
@@ -19,11 +22,6 @@ for blocks, seeds in json.loads(sys.stdin.read()):
             exec(re.sub(r"seed=\\d+", f"seed={seed}", block), names)
         assert names["posterior"].diagnostics.converged, f"seed {seed}"
 """
-
-
-def blocks(page: Path, language: str = "python") -> list[str]:
-    """Return the blocks of a page in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def run(*rounds: tuple[Iterable[str], Iterable[int]]) -> str:

@@ -241,9 +241,8 @@ def optimal_size(surface: Surface, C: np.ndarray) -> np.ndarray:
     """Return the compute-optimal N of each draw at each budget.
 
     The extrapolation discrepancy stretches outcomes and keeps their order, so the law alone decides, with its exponents
-    off where the surface has them so.  More than
-    ``SPLINE_NODES`` budgets that are the same for all draws are read off a cubic spline of log N* over log C, whose
-    error is far below what the outcome, flat at its optimum, can show.
+    off where the surface has them so.  More than ``SPLINE_NODES`` budgets that are the same for all draws are read off
+    a cubic spline of log N* over log C, whose error is far below what the outcome, flat at its optimum, can show.
 
     Parameters
     ----------

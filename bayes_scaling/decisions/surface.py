@@ -301,12 +301,16 @@ class Surface:
             errors[..., i + 1] = kept * errors[..., i] + np.sqrt(1 - kept**2) * np.asarray(drawn[..., i])
         return {name: np.exp((self.exponent_error or 0.0) * errors[:, place]) for place, name in enumerate(names)}
 
+    @cached_property
+    def _exponent_paths(self) -> dict[str, np.ndarray]:
+        """How far each draw's law gets over every step beyond the runs: the integral of the factor, (sample, step)."""
+        steps = {name: STEP * (f[:, 1:] + f[:, :-1]) / 2 for name, f in self._exponent_factors.items()}
+        return {name: np.pad(np.cumsum(each, axis=1), ((0, 0), (1, 0))) for name, each in steps.items()}
+
     def _misjudged(self, scale: Mapping[str, np.ndarray], fitted: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the scales at which the law, as if exact, says what it says here with its exponents off."""
         found = {}
-        for name, factors in self._exponent_factors.items():
-            passed = np.cumsum(STEP * (factors[:, 1:] + factors[:, :-1]) / 2, axis=1)  # the integral of the factor
-            passed = np.pad(passed, ((0, 0), (1, 0)))
+        for name, passed in self._exponent_paths.items():
             low, high = np.log(quantile(fitted[name], MIDDLE))
             log = np.log(scale[name])
             inside = np.clip(log, low, high)
