@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,10 +63,10 @@ class MixedSurface(Surface):
     ) -> np.ndarray:
         """Return the expected outcome of every draw by its own law, shape (sample, point); as :meth:`.Surface.at`."""
         blocks = []
-        for number, own in self._own():
+        for own, surface in self._own:
             scale = (_rows(values, own, len(self)) for values in (N, D, C))
             further = {name: _rows(values, own, len(self)) for name, values in (given or {}).items()}
-            blocks.append((own, self._of(number, own).at(*scale, exact=exact, fitted=fitted, given=further)))
+            blocks.append((own, surface.at(*scale, exact=exact, fitted=fitted, given=further)))
         found = np.empty((len(self), blocks[0][1].shape[1]))
         for own, block in blocks:
             found[own] = block
@@ -73,11 +74,13 @@ class MixedSurface(Surface):
 
     def noise(self, **scale: np.ndarray) -> np.ndarray:
         """Return the variance of single runs around their expected outcome, averaged over draws, shape (point,)."""
-        return np.sum([self._of(i, own).noise(**scale) * own.mean() for i, own in self._own()], axis=0)
+        return np.sum([surface.noise(**scale) * own.mean() for own, surface in self._own], axis=0)
 
-    def _own(self) -> list[tuple[int, np.ndarray]]:
-        """Return each part that is drawn from, with a mask of its draws."""
-        return [(number, self.part == number) for number in np.unique(self.part)]
+    @cached_property
+    def _own(self) -> list[tuple[np.ndarray, Surface]]:
+        """A mask of the draws of each part that is drawn from, and the surface of these draws."""
+        masks = {number: self.part == number for number in np.unique(self.part)}
+        return [(own, self._of(number, own)) for number, own in masks.items()]
 
     def _of(self, number: int, own: np.ndarray) -> Surface:
         part, place = self.parts[number], self.place[own]
