@@ -95,8 +95,14 @@ class BrokenPowerLaw(Checkpoints):
         return {"E": level * (1 - reducible), "D_b": place * runs["D0"]}
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
-        """Sample both slopes of the log loss at D0 in place of the exponents: where the data reach, they fix them."""
-        if "reducible" not in u:
+        """Sample the slope of the log loss at D0, which the data fix, and the ratio of the exponents, which may be free.
+
+        Where the break lies beyond an end of the run, that end decides which exponent is not fixed.
+        """
+        if not {"reducible", "early", "alpha_D", "place", "width"} <= u.keys():
             return dict(u)
+        after = jax.nn.sigmoid(-u["place"] * jnp.exp(-u["width"]))  # how far the break is over at D0
+        ratio = u["alpha_D"] - math.log(0.2)
         share = jax.nn.log_sigmoid(u["reducible"]) - math.log(0.5)
-        return {**u, **{name: u[name] - share for name in ("early", "alpha_D") if name in u}}
+        early = u["early"] - share - jnp.log(1 - after + after * jnp.exp(ratio))
+        return {**u, "early": early, "alpha_D": early + ratio}
