@@ -95,7 +95,7 @@ class BrokenPowerLaw(Checkpoints):
         return {"E": level * (1 - reducible), "D_b": place * runs["D0"]}
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
-        """Sample the slope of the log loss at D0, which the data fix, and the ratio of the exponents, which may be free.
+        """Sample the slope of the log loss at D0, which data fix, and the ratio of the exponents, which may be free.
 
         Where the break lies beyond an end of the run, that end decides which exponent is not fixed.
         """
