@@ -82,6 +82,7 @@ class Against:
             quantity=surface.quantity,
             series=names[surface.series_index[-1]] if names else None,
             discrepancy=surface.discrepancy,
+            given=surface.given,
             exponent_error=surface.exponent_error,
             allow_unconverged=True,
         )

@@ -61,6 +61,9 @@ def plan(
     prior: Priors = None,
     flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
     exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
+    given: Annotated[
+        str | None, typer.Option(help="The law's other inputs, held fixed: unique_tokens=2e11,num_experts=8.")
+    ] = None,
     exponent_error: Annotated[
         float | None,
         typer.Option(help="Let the exponents of N and D be off beyond the fitted runs: 0.25, a quarter either way."),
@@ -84,6 +87,7 @@ def plan(
         laws_to_average,
         open_planned,
         planned,
+        read_given,
         read_question,
         surface_of,
         with_rival,
@@ -111,7 +115,8 @@ def plan(
     question = with_rival(question, name, task, prior)
     rule = FlopRule.of(flops, table)
     question.check(chosen, table, rule)
-    check_errors(exact, exponent_error)
+    check_errors(question, exact, exponent_error)
+    held = read_given(given, question, [*mixed.values()] or [chosen])
     if table is not None:
         check_size(chosen, table.training, *chosen.arrays(table.training))
     check_writable(out, json)
@@ -140,7 +145,7 @@ def plan(
                 assert rival is not None
                 rival.require_converged(allow_unconverged, override=OVERRIDE)
             say("Deciding ...")
-            beyond = {"discrepancy": not exact, "exponent_error": exponent_error}
+            beyond = {"discrepancy": not exact, "exponent_error": exponent_error, "given": held}
             surface = surface_of(question, average or posterior, rule, task=task, seed=seed, **beyond)
             answer = question.answer(surface)
             answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None, average=average))

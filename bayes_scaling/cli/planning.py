@@ -22,7 +22,7 @@ from bayes_scaling.cli.arguments import (
 )
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
-from bayes_scaling.decisions.inputs import positive
+from bayes_scaling.decisions.inputs import held_by_each, positive
 from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
@@ -48,6 +48,7 @@ __all__ = [
     "laws_to_average",
     "open_planned",
     "planned",
+    "read_given",
     "read_question",
     "surface_of",
     "with_rival",
@@ -187,19 +188,42 @@ def with_rival(question: Question, name: str, task: str | None, priors: Sequence
     return dataclasses.replace(question, other=other, law=law)
 
 
-def check_errors(exact: bool, exponent_error: float | None) -> None:
+def check_errors(question: Question, exact: bool, exponent_error: float | None) -> None:
     """Refuse an error beyond the fitted runs that is no error, or one of a law that is taken as exact.
 
     Raises
     ------
     DecisionError
-        ``--exponent-error`` is no positive number, or ``--exact`` is given too.
+        ``--exponent-error`` is no positive number, or ``--exact`` is given too, or a ladder is planned: its simulated
+        forecasts have the error that forecasts have.
     """
-    if exponent_error is None:
-        return
-    positive(exponent_error, "--exponent-error", "0.25")
-    if exact:
+    if exponent_error is not None:
+        positive(exponent_error, "--exponent-error", "0.25")
+    if isinstance(question, Ladder) and (exact or exponent_error is not None):
+        said = "--exact" if exact else "--exponent-error"
+        raise DecisionError(f"--ladder simulates forecasts with the law's own error beyond the runs; leave {said} out.")
+    if exact and exponent_error is not None:
         raise DecisionError("--exact takes the law as exact and --exponent-error does not; give one of them.")
+
+
+def read_given(text: str | None, question: Question, laws: Sequence[Law]) -> dict[str, float]:
+    """Return what ``--given`` holds the laws' further inputs at, and refuse what they lack before they are fitted.
+
+    Raises
+    ------
+    DecisionError
+        The option is not a list of pairs, or a ladder is planned, whose tables have these inputs.
+    LawError
+        No law reads an input that is given, or one lacks an input.
+    """
+    pairs = parse_pairs(text, "--given", "unique_tokens=2e11", DecisionError) if text else {}
+    if isinstance(question, Ladder):
+        if pairs:
+            raise DecisionError("--ladder reads every input from its table and its --target; leave --given out.")
+        return {}
+    given = {name: float(read_numbers(value, name, "2e11", size=True)[0]) for name, value in pairs.items()}
+    held_by_each(laws, given)
+    return given
 
 
 def surface_of(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline
 
-from bayes_scaling.decisions.inputs import SCALE, positive, require_size_and_data
+from bayes_scaling.decisions.inputs import further_inputs, positive, require_size_and_data
 from bayes_scaling.decisions.joint_optimum import JointOptimum
 from bayes_scaling.decisions.solvers import bisect, minimise
 from bayes_scaling.decisions.surface import Surface
@@ -187,9 +187,9 @@ def allocate(
     posterior = source.posterior if isinstance(source, Surface) else require_posterior(source)
     require_size_and_data(posterior.law, "A compute-optimal allocation")
     for name in bounds:
-        if name not in posterior.law.run_inputs or name in SCALE:
-            further = [one for one in posterior.law.run_inputs if one not in SCALE]
-            raise LawError(f"{posterior.law.name} has no further input {name!r} to choose; {suggest(name, further)}")
+        if name not in further_inputs(posterior.law):
+            known = suggest(name, further_inputs(posterior.law))
+            raise LawError(f"{posterior.law.name} has no further input {name!r} to choose; {known}")
     middle = {name: float(np.sqrt(low * high)) for name, (low, high) in bounds.items()}
     if isinstance(source, Surface):
         surface = dataclasses.replace(source, given={**source.given, **middle})

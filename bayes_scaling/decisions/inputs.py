@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import DecisionError, LawError, listed
+from bayes_scaling.errors import COMMAND_LINE, DecisionError, LawError, listed, suggest
 from bayes_scaling.study.rows import row_name, shown
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
 
-__all__ = ["SCALE", "positive", "require_size_and_data", "scale_columns"]
+__all__ = [
+    "SCALE",
+    "further_inputs",
+    "held_by_each",
+    "held_inputs",
+    "positive",
+    "require_size_and_data",
+    "scale_columns",
+]
 
 SCALE = ("N", "D", "C")
 
@@ -34,6 +43,64 @@ def scale_columns(law: Law) -> dict[str, str]:
             "it; fit a law that reads parameters and tokens, or FLOPs."
         )
     return {name: law.columns[name] for name in read}
+
+
+def further_inputs(law: Law) -> list[str]:
+    """Return the inputs of a law other than parameters, tokens and FLOPs."""
+    return [name for name in law.run_inputs if name not in SCALE]
+
+
+def held_inputs(law: Law, given: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the value that each further input of a law is held at.
+
+    Parameters
+    ----------
+    law : Law
+        Some of its further inputs may have a value where nothing is given.
+    given : mapping of str to float, optional
+        The others.
+
+    Raises
+    ------
+    LawError
+        One is missing, is no number, or is none of this law.
+    """
+    _check_known((law,), given or {})
+    for name, value in (given or {}).items():
+        if not isinstance(value, (int, float, np.number)) or np.isnan(value):
+            raise LawError(f"The value of {name!r} is {shown(value)}; give a number, as in {_example(name)}.")
+    values = {**law.absent, **(given or {})}
+    for name in further_inputs(law):
+        if name not in values:
+            raise LawError(f"{law.name} also reads {name!r}; give its value, as in {_example(name)}.")
+    return {name: float(values[name]) for name in further_inputs(law)}
+
+
+def held_by_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list[dict[str, float]]:
+    """Return what each of several laws is held at; each takes what it reads of what is given.
+
+    Raises
+    ------
+    LawError
+        No law reads an input that is given; otherwise as for :func:`.held_inputs`.
+    """
+    _check_known(laws, given or {})
+    own = ({name: value for name, value in (given or {}).items() if name in further_inputs(law)} for law in laws)
+    return [held_inputs(law, each) for law, each in zip(laws, own, strict=True)]
+
+
+def _check_known(laws: Sequence[Law], names: Iterable[str]) -> None:
+    """Refuse an input that no law reads."""
+    known = {name for law in laws for name in further_inputs(law)}
+    for name in names:
+        if name not in known:
+            said = f"None of {listed(law.name for law in laws)} has a" if len(laws) > 1 else f"{laws[0].name} has no"
+            raise LawError(f"{said} further input {name!r}; {suggest(name, known)}")
+
+
+def _example(name: str) -> str:
+    """Return how to hold an input, in the words of the interface in use."""
+    return f"--given {name}=1e5" if COMMAND_LINE.get() else f"given={{{name!r}: 1e5}}"
 
 
 def require_size_and_data(law: Law, purpose: str) -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayes_scaling.decisions.inputs import held_by_each
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError, listed
 from bayes_scaling.forecasts.forecast import draws_of_each
+from bayes_scaling.inference.posterior import Posterior, require_posterior
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from bayes_scaling.inference.posterior import Posterior
 
 __all__ = ["MixedSurface", "mixed_surface"]
 
@@ -85,7 +85,8 @@ class MixedSurface(Surface):
     def _of(self, number: int, own: np.ndarray) -> Surface:
         part, place = self.parts[number], self.place[own]
         latent = {name: value[place] for name, value in part.latent.items()}
-        return dataclasses.replace(part, latent=latent, keys=part.keys[place], given={**part.given, **self.given})
+        given = {**part.given, **{n: v for n, v in self.given.items() if n in part.given}}
+        return dataclasses.replace(part, latent=latent, keys=part.keys[place], given=given)
 
 
 def mixed_surface(
@@ -93,6 +94,7 @@ def mixed_surface(
     weights: pd.Series | Mapping[str, float] | Sequence[float] | None = None,
     *,
     seed: int,
+    given: Mapping[str, float] | None = None,
     **options: Any,
 ) -> Surface:
     """Return one surface of several laws fitted to the same runs, to decide on: allocation, regret, reach and more.
@@ -108,8 +110,10 @@ def mixed_surface(
         Weight of each, such as ``weights`` of the same; equal by default.
     seed : int
         Seed of the choice of draws.
+    given : mapping of str to float, optional
+        Values of inputs other than scale, for the laws that read them.
     **options
-        As for :meth:`.Surface.of`: ``flops``, ``quantity``, ``discrepancy``, ``given``, ``exponent_error``,
+        As for :meth:`.Surface.of`: ``flops``, ``quantity``, ``discrepancy``, ``exponent_error``,
         ``allow_unconverged``.
 
     Raises
@@ -135,7 +139,8 @@ def mixed_surface(
     if not named:
         raise DecisionError("There is no fit to mix; give a list of what bs.fit returns.")
     share = _shares(named, weights)
-    parts = tuple(Surface.of(posterior, **options) for posterior in named.values())
+    held = held_by_each([require_posterior(fit).law for fit in named.values()], given)
+    parts = tuple(Surface.of(fit, given=each, **options) for fit, each in zip(named.values(), held, strict=True))
     if len(parts) == 1:
         return parts[0]
     heaviest = parts[int(np.argmax(share))]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from bayes_scaling.decisions.inputs import SCALE, positive, scale_columns
-from bayes_scaling.errors import DecisionError, LawError, TargetError, option, suggest
+from bayes_scaling.decisions.inputs import held_inputs, positive, scale_columns
+from bayes_scaling.errors import DecisionError, TargetError, option, suggest
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -122,7 +122,7 @@ class Surface:
         ConvergenceError
             The fit did not converge.
         LawError
-            The law needs an input that is neither N, D, C nor given.
+            The law needs an input that is neither N, D, C nor given, or has none of a name that is given.
         TargetError
             The law has no such outcome or series.
         DecisionError
@@ -131,10 +131,7 @@ class Surface:
         """
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
-        given = {**law.absent, **(given or {})}
-        for name in law.run_inputs:
-            if name not in SCALE and name not in given:
-                raise LawError(f"{law.name} also reads {name!r}; give its value, as in given={{{name!r}: 1.0}}.")
+        given = held_inputs(law, given)
         quantity = quantity or law.outcome
         if quantity not in law.quantities:
             raise TargetError(f"{law.name} does not forecast {quantity!r}; {suggest(quantity, law.quantities)}")

@@ -84,6 +84,7 @@ BAD = {
     "task of none": (["--budget", "1e21", "--task", "MMLU"], "has no tasks"),
     "no error": (["--budget", "1e21", "--exponent-error", "0"], "--exponent-error.*0.25"),
     "exact and not": (["--budget", "1e21", "--exact", "--exponent-error", "0.25"], "give one of them"),
+    "an input of none": (["--budget", "1e21", "--given", "steps=1e5"], "has no further input 'steps'"),
 }
 
 

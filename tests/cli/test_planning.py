@@ -9,17 +9,19 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.cli.planning import (
     caveats,
+    check_errors,
     doubts,
     laws_to_average,
     open_planned,
     planned,
+    read_given,
     read_question,
     surface_of,
 )
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split
 from bayes_scaling.decisions import ladder_design, next_runs
 from bayes_scaling.evaluation.averaging import AveragedFit
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.models import Chinchilla, RepeatedData
 from bayes_scaling.study.flops import FlopRule, six_n_d
 from tests import worlds
 from tests.cli.running import MAP
@@ -186,6 +188,28 @@ def test_exponents_are_off_where_that_is_asked_for():
     for fitted in (fits["one"], mixed):
         found = surface_of(asked(budget="1e21"), fitted, six_n_d, task=None, exponent_error=0.25)
         assert found.exponent_error == 0.25
+
+
+def test_an_error_beyond_the_runs_is_one_and_none_of_a_planned_ladder():
+    budget, ladder = asked(budget="1e21"), Ladder({}, {}, 8, 0)
+    assert check_errors(budget, False, 0.25) is None and check_errors(ladder, False, None) is None
+    with pytest.raises(bs.DecisionError, match="give one of them"):
+        check_errors(budget, True, 0.25)
+    for exact, error, option in ((True, None, "--exact"), (False, 0.25, "--exponent-error")):
+        with pytest.raises(bs.DecisionError, match=f"the law's own error beyond the runs; leave {option} out"):
+            check_errors(ladder, exact, error)
+
+
+def test_further_inputs_are_read_and_held_against_the_laws():
+    budget, laws = asked(budget="1e21"), [RepeatedData(), Chinchilla()]
+    assert read_given("unique_tokens=200B", budget, laws) == {"unique_tokens": 2e11}
+    assert read_given(None, Ladder({}, {}, 8, 0), laws) == {}
+    with pytest.raises(bs.DecisionError, match="'many' is not a number"):
+        read_given("unique_tokens=many", budget, laws)
+    with pytest.raises(bs.LawError, match="Chinchilla has no further input 'unique_tokens'; known: none"):
+        read_given("unique_tokens=2e11", budget, laws[1:])
+    with pytest.raises(bs.DecisionError, match="leave --given out"):
+        read_given("unique_tokens=2e11", Ladder({}, {}, 8, 0), laws)
 
 
 def test_several_laws_are_mixed_and_named_with_their_weights():

@@ -3,8 +3,16 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
-from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, ShiftedPowerLaw
+from bayes_scaling.decisions.inputs import (
+    further_inputs,
+    held_by_each,
+    held_inputs,
+    positive,
+    require_size_and_data,
+    scale_columns,
+)
+from bayes_scaling.errors import COMMAND_LINE
+from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, RepeatedData, ShiftedPowerLaw, Superset
 
 
 def test_numbers_become_an_array():
@@ -54,3 +62,40 @@ def test_a_law_without_size_or_data_is_refused():
     require_size_and_data(Chinchilla(), "A split")
     with pytest.raises(bs.LawError, match="A split weighs parameters against tokens, and PowerLaw reads C; fit"):
         require_size_and_data(PowerLaw(), "A split")
+
+
+def test_further_inputs_are_held_at_what_is_given_or_at_their_absence():
+    assert further_inputs(FewSteps()) == ["steps"] and further_inputs(Chinchilla()) == []
+    assert held_inputs(FewSteps(), {"steps": 100}) == {"steps": 100.0}
+    assert held_inputs(Superset(), None) == {name: np.inf for name in further_inputs(Superset())}
+    laws = (FewSteps(), RepeatedData(), Chinchilla())
+    given = {"steps": 1e5, "unique_tokens": 2e11}
+    assert held_by_each(laws, given) == [{"steps": 1e5}, {"unique_tokens": 2e11}, {}]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, r"FewSteps also reads 'steps'; give its value, as in given=\{'steps': 1e5\}[.]"),
+        ({"steps": np.nan}, "The value of 'steps' is nan; give a number"),
+        ({"steps": "many"}, "The value of 'steps' is 'many'; give a number"),
+        ({"step": 1e5}, "FewSteps has no further input 'step'; did you mean 'steps'"),
+        ({"N": 1e9}, "FewSteps has no further input 'N'; known: steps"),
+    ],
+)
+def test_inputs_that_cannot_be_held_are_refused(given, message):
+    with pytest.raises(bs.LawError, match=message):
+        held_inputs(FewSteps(), given)
+
+
+def test_an_input_that_no_law_reads_is_refused_and_commands_hear_of_their_option():
+    with pytest.raises(
+        bs.LawError, match="None of FewSteps and Chinchilla has a further input 'experts'; known: steps"
+    ):
+        held_by_each((FewSteps(), Chinchilla()), {"experts": 8})
+    token = COMMAND_LINE.set(True)
+    try:
+        with pytest.raises(bs.LawError, match="as in --given steps=1e5"):
+            held_inputs(FewSteps(), None)
+    finally:
+        COMMAND_LINE.reset(token)

@@ -6,7 +6,8 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import DecisionError
-from tests.worlds import by_compute, chinchilla
+from bayes_scaling.models import FewSteps
+from tests.worlds import GRID, by_compute, chinchilla, known
 
 POINTS = np.array([1e9, 7e9]), np.array([2e10, 4e12])
 
@@ -25,6 +26,20 @@ def test_each_draw_is_one_of_its_law_with_its_own_slope_error(fits, mixed):
     whole = [bs.Surface.of(fit).at(*POINTS) for fit in fits.values()]
     expected = np.array([whole[part][place] for part, place in zip(mixed.part, mixed.place, strict=True)])
     np.testing.assert_allclose(mixed.at(*POINTS), expected, rtol=1e-9)
+
+
+def test_each_law_is_held_at_what_it_reads_of_what_is_given(fits):
+    law = FewSteps()
+    draws = {name: np.full(60, 0.3) for name in law.free_parameters}
+    few = known(law, draws, GRID.assign(steps=np.geomspace(1e3, 5e4, len(GRID))))
+    found = bs.mixed_surface([few, fits["small"]], seed=0, given={"steps": 1e5})
+    assert [part.given for part in found.parts] == [{"steps": 1e5}, {}]
+    with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'"):
+        bs.mixed_surface([few, fits["small"]], seed=0)
+    with pytest.raises(
+        bs.LawError, match="None of FewSteps and Chinchilla has a further input 'step'; did you mean 'steps'"
+    ):
+        bs.mixed_surface([few, fits["small"]], seed=0, given={"step": 1e5})
 
 
 def test_laws_are_drawn_by_their_weights_and_no_draw_twice(mixed):

@@ -150,7 +150,7 @@ def test_other_inputs_are_held_where_they_are_given():
     law = FewSteps()
     draws = {name: np.full(3, 0.3) for name in law.free_parameters}
     posterior = known(law, draws, GRID.assign(steps=rng.uniform(1e3, 5e4, len(GRID))))
-    with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'; give its value, as in given="):
+    with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'; give its value"):
         bs.Surface.of(posterior)
     values = [exact(posterior, given={"steps": steps}).at(np.array([1e9]), np.array([2e10])) for steps in (1e2, 1e5)]
     assert (values[0] > values[1]).all()
