@@ -78,6 +78,9 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
     }
     if name == "pretraining_size":  # models are told apart by size, and people have a few
         columns["n_params"] = np.repeat(np.geomspace(1e7, 2e8, 6), RUNS // 6)
+    if name in ("scratch", "transfer", "fading_transfer"):  # a grid, each cell from scratch and pre-trained
+        sizes, data = np.geomspace(1e8, 2e9, 3), np.geomspace(1e4, 1e6, 4)
+        columns["n_params"], columns["finetune_data"] = (np.repeat(x.ravel(), 2) for x in np.meshgrid(sizes, data))
     law = law_by_name(name)
     needed = {column_of(n) for n in law.run_inputs} | {*law.columns.values(), *law.quantities}
     table = pd.DataFrame({c: columns[c] for c in sorted(needed & columns.keys())})

@@ -15,6 +15,14 @@ def test_every_law_has_a_design(name):
     assert set(law.run_inputs) <= runs.keys() and all(np.isfinite(values).all() for values in observed.values())
 
 
+@pytest.mark.parametrize("name", LAWS)
+def test_no_two_inputs_of_a_design_rise_together(name):
+    law, study = benchmark.design(name)
+    runs, _ = law.arrays(study)
+    inputs = np.array([runs[n] for n in law.run_inputs if n in law.columns and np.ptp(runs[n]) > 0])
+    assert (np.abs(np.corrcoef(np.log(inputs + 1)) - np.eye(len(inputs))) < 0.9).all()
+
+
 def test_a_law_replaces_its_own_row_and_keeps_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "RESULTS", tmp_path)
     for name, converged in (("kaplan", 190), ("chinchilla", 180), ("kaplan", 200)):
