@@ -42,6 +42,9 @@ model, likelihood and sampler agree.  Fits that did not converge are ranked with
 over ten bins for each parameter and for the joint likelihood of the outcomes, which alone tells of a fit that ignores
 some of them; `times quantities` is the smallest p-value times how many were tested (Bonferroni).  In the pictures 99 %
 of sound lines stay within the grey band.
+
+All laws draw their truths with one seed, so that a prior that several laws share shows the luck of its draw in each of
+them, most where the data say little: the 200 values of `memory` (learning curves) lie 3.7 standard errors low.
 """
 
 
