@@ -21,8 +21,9 @@ if chosen == 1:
 """
 
 
-def test_readme_the_guides_and_every_notebook_are_pages():
-    assert {"README", "numpyro", "own_tables", "ladder", "transfer"} <= seeds.pages().keys()
+def test_readme_the_guides_and_every_notebook_are_pages_where_they_draw():
+    assert {"README", "numpyro", "ladder", "transfer"} <= seeds.pages().keys()
+    assert "add_a_study" not in seeds.pages()
 
 
 def test_both_spellings_of_a_seed_are_replaced():
