@@ -59,8 +59,8 @@ def run(path: Path, seed: int) -> tuple[int, int]:
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
         NotebookClient(notebook, timeout=1800, kernel_name="python3", resources=where).execute()
-    (said,) = (each.text for each in notebook.cells[-1].outputs if each.get("name") == "stdout")
-    held, unconverged = said.split()
+    said = (each.text for each in notebook.cells[-1].outputs if each.get("name") == "stdout")
+    held, unconverged = "".join(said).split()
     return int(held), int(unconverged)
 
 

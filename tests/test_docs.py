@@ -101,6 +101,8 @@ def test_a_table_of_options_shows_what_each_takes():
             "own_tables",
             ["5 5", "run 'b' (row 2)", "['a (seed 0)', 'a (seed 1)', 'b']", "'PIQA', 'SQuAD'", "few-runs"],
         ),
+        ("choosing_priors", ["sensitivity"]),
+        ("honest_intervals", []),
         ("batches", ["Batch(4 studies: 4 converged)", "Batch(8 studies: 8 converged)"]),
     ],
 )
