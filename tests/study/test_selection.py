@@ -80,7 +80,7 @@ def test_rows_without_names_and_with_equal_inputs_are_repeats_and_said_so():
     (said,) = bs.Study.from_frame(table, loss="val_loss").remarks
     assert (
         said == "Rows 1, 3 and 5 have the same N and D as another row; each counts as a run of "
-        "its own, a repeat of the same."
+        "its own, a repeat to a law of N and D."
     )
     assert bs.Study.from_frame(RUNS.drop(columns="run"), loss="val_loss").remarks == ()
     assert bs.Study.from_frame(table.assign(run=list("abcdef")), loss="val_loss").remarks == ()
