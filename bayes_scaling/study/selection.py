@@ -139,9 +139,8 @@ def _equal_inputs(table: pd.DataFrame) -> list[str]:
         return []
     rows = listed((str(row_number(table, place)) for place in repeated), MOST)
     what = listed(map(symbol_of, map(str, inputs)))
-    return [
-        f"Rows {rows} have the same {what} as another row; each counts as a run of its own, a repeat to a law of {what}."
-    ]
+    own = f"each counts as a run of its own, a repeat to a law of {what}"
+    return [f"Rows {rows} have the same {what} as another row; {own}."]
 
 
 def _by_seed(table: pd.DataFrame, identity: list[str]) -> tuple[pd.DataFrame, list[str]]:
