@@ -29,9 +29,9 @@ COUNT = """
 import gc
 from bayes_scaling.inference.posterior import Posterior
 fits = [each for each in gc.get_objects() if isinstance(each, Posterior)]
-print(len(fits), sum(not fit.diagnostics.converged for fit in fits))
+print(len(fits), *(fit.law.name for fit in fits if not fit.diagnostics.converged))
 """
-"""Asks how many fits are still held where a page ends, and how many of them did not converge."""
+"""Asks how many fits are still held where a page ends, and the laws of those that did not converge."""
 
 
 def pages() -> dict[str, Path]:
@@ -52,21 +52,21 @@ def blocks(page: Path, language: str = "python") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def run(path: Path, seed: int) -> tuple[int, int]:
-    """Run a page at a seed; return how many fits it ends with, and how many of these did not converge."""
+def run(path: Path, seed: int) -> tuple[int, list[str]]:
+    """Run a page at a seed; return how many fits it ends with, and the laws of those that did not converge."""
     code = [*(SEED.sub(rf"\g<1>{seed}", each) for each in cells(path)), COUNT]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in code])
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
         NotebookClient(notebook, timeout=1800, kernel_name="python3", resources=where).execute()
     said = (each.text for each in notebook.cells[-1].outputs if each.get("name") == "stdout")
-    held, unconverged = "".join(said).split()
-    return int(held), int(unconverged)
+    held, *unconverged = "".join(said).split()
+    return int(held), unconverged
 
 
 def measure(name: str, seeds: int) -> dict[str, Any]:
     """Run a page at every seed; return its row."""
-    started, held, unconverged, failures = time.perf_counter(), 0, 0, []
+    started, held, unconverged, failures = time.perf_counter(), 0, [], []
     for seed in range(seeds):
         try:
             found = run(pages()[name], seed)
@@ -74,13 +74,14 @@ def measure(name: str, seeds: int) -> dict[str, Any]:
             failures.append(f"seed {seed}: {error.ename}: {error.evalue}")
             print(name, failures[-1], flush=True)
             continue
-        held, unconverged = held + found[0], unconverged + found[1]
+        held += found[0]
+        unconverged += [f"seed {seed}: {law}" for law in found[1]]
     return {
         "page": name,
         "seeds": seeds,
         "ran": seeds - len(failures),
         "fits held": held,
-        "not converged": unconverged,
+        "not converged": "; ".join(unconverged),
         "failures": "; ".join(failures),
         "seconds": round(time.perf_counter() - started, 1),
     }

@@ -51,7 +51,7 @@ def variants(law: type[Superset], population: Population, **options: Any) -> dic
     return {
         "superset": law(**options),
         "chinchilla": law(**options | {"coupling": ONE}),
-        "chinchilla, wide exponents": law(**options | wide | {"coupling": ONE}),
+        "chinchilla (wide exponents)": law(**options | wide | {"coupling": ONE}),
         "kaplan": law(**options | {"coupling": ONE, "bottleneck": 1.0}),
     }
 
@@ -78,7 +78,7 @@ def candidates(study: Study, population: Population = POPULATION) -> dict[str, L
     --------
     >>> import bayes_scaling as bs
     >>> list(candidates(bs.Study.from_frame({"N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [4.0, 3.5]})))
-    ['superset', 'chinchilla', 'chinchilla, wide exponents', 'kaplan']
+    ['superset', 'chinchilla', 'chinchilla (wide exponents)', 'kaplan']
     """
     columns = set(study.frame.columns)
     options = {"ceiling": True} if study.card.units.get("loss") in BOUNDED else {}
@@ -108,7 +108,7 @@ def deciding(study: Study, population: Population = POPULATION) -> dict[str, Law
     >>> import bayes_scaling as bs
     >>> uneven = {"N": [1e8, 2e8], "D": [2e9, 4e9], "flops": [1.2e18, 9.6e18], "loss": [4.0, 3.5]}
     >>> list(deciding(bs.Study.from_frame(uneven)))
-    ['superset', 'chinchilla', 'chinchilla, wide exponents', 'kaplan']
+    ['superset', 'chinchilla', 'chinchilla (wide exponents)', 'kaplan']
     """
     found = {}
     for name, law in candidates(study, population).items():

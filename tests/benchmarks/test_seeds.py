@@ -36,4 +36,5 @@ def test_a_page_that_fails_at_one_seed_is_counted(tmp_path, monkeypatch):
     page.write_text(PAGE, encoding="utf-8")
     monkeypatch.setattr(seeds, "pages", lambda: {"page": page})
     row = seeds.measure("page", 3)
-    assert (row["ran"], row["fits held"], row["failures"]) == (2, 0, "seed 1: ValueError: not at this one")
+    assert (row["ran"], row["fits held"], row["not converged"]) == (2, 0, "")
+    assert row["failures"] == "seed 1: ValueError: not at this one"
