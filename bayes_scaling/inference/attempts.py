@@ -31,7 +31,7 @@ ADAPTED_WARMUP = 600  # steps a full adaptation of the mass matrix needs
 CAREFUL_WARMUP = 1000  # the same with small steps
 PATIENCE = 120.0  # seconds that a fit may go on after its first try
 MAX_LENGTH = 8  # times the draws asked for, with the mass matrix at the mode
-MAX_ADAPTED_LENGTH = 16  # and with an adapted one
+MAX_ADAPTED_LENGTH = 32  # and with an adapted one; mostly patience ends first
 
 
 class Effort(NamedTuple):
