@@ -102,7 +102,7 @@ class BrokenPowerLaw(Checkpoints):
         if not {"reducible", "early", "alpha_D", "place", "width"} <= u.keys():
             return dict(u)
         after = jax.nn.sigmoid(-u["place"] * jnp.exp(-u["width"]))  # how far the break is over at D0
-        ratio = u["alpha_D"] - math.log(0.2)
+        ratio = u["alpha_D"] - math.log(0.2)  # of the exponents, in logs; 2 at the centre of the priors
         share = jax.nn.log_sigmoid(u["reducible"]) - math.log(0.5)
         early = u["early"] - share - jnp.log(1 - after + after * jnp.exp(ratio))
         return {**u, "early": early, "alpha_D": early + ratio}

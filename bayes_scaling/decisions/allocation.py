@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline
 
-from bayes_scaling.decisions.inputs import further_inputs, positive, require_size_and_data
+from bayes_scaling.decisions.inputs import check_inputs, positive, require_size_and_data
 from bayes_scaling.decisions.joint_optimum import JointOptimum
 from bayes_scaling.decisions.solvers import bisect, minimise
 from bayes_scaling.decisions.surface import Surface
-from bayes_scaling.errors import DecisionError, LawError, suggest
+from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.posterior import require_posterior
 from bayes_scaling.methods import AllocationMethods
@@ -186,10 +186,7 @@ def allocate(
     bounds = _bounds(over or {})
     posterior = source.posterior if isinstance(source, Surface) else require_posterior(source)
     require_size_and_data(posterior.law, "A compute-optimal allocation")
-    for name in bounds:
-        if name not in further_inputs(posterior.law):
-            known = suggest(name, further_inputs(posterior.law))
-            raise LawError(f"{posterior.law.name} has no further input {name!r} to choose; {known}")
+    check_inputs((posterior.law,), bounds, purpose=" to choose")
     middle = {name: float(np.sqrt(low * high)) for name, (low, high) in bounds.items()}
     if isinstance(source, Surface):
         surface = dataclasses.replace(source, given={**source.given, **middle})

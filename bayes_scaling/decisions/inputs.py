@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCALE",
+    "check_inputs",
     "further_inputs",
     "held_by_each",
     "held_inputs",
@@ -65,15 +66,7 @@ def held_inputs(law: Law, given: Mapping[str, float] | None) -> dict[str, float]
     LawError
         One is missing, is no number, or is none of this law.
     """
-    _check_known((law,), given or {})
-    for name, value in (given or {}).items():
-        if not isinstance(value, (int, float, np.number)) or np.isnan(value):
-            raise LawError(f"The value of {name!r} is {shown(value)}; give a number, as in {_example(name)}.")
-    values = {**law.absent, **(given or {})}
-    for name in further_inputs(law):
-        if name not in values:
-            raise LawError(f"{law.name} also reads {name!r}; give its value, as in {_example(name)}.")
-    return {name: float(values[name]) for name in further_inputs(law)}
+    return held_by_each((law,), given)[0]
 
 
 def held_by_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list[dict[str, float]]:
@@ -84,18 +77,36 @@ def held_by_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list
     LawError
         No law reads an input that is given; otherwise as for :func:`.held_inputs`.
     """
-    _check_known(laws, given or {})
-    own = ({name: value for name, value in (given or {}).items() if name in further_inputs(law)} for law in laws)
-    return [held_inputs(law, each) for law, each in zip(laws, own, strict=True)]
+    given = given or {}
+    check_inputs(laws, given)
+    for name, value in given.items():
+        if not isinstance(value, (int, float, np.number)) or np.isnan(value):
+            raise LawError(f"The value of {name!r} is {shown(value)}; give a number, as in {_example(name)}.")
+    return [_held(law, {**law.absent, **given}) for law in laws]
 
 
-def _check_known(laws: Sequence[Law], names: Iterable[str]) -> None:
-    """Refuse an input that no law reads."""
+def check_inputs(laws: Sequence[Law], names: Iterable[str], *, purpose: str = "") -> None:
+    """Refuse a name that is a further input of none of the laws; the sentence may say what it was wanted for.
+
+    Raises
+    ------
+    LawError
+        There is one.
+    """
     known = {name for law in laws for name in further_inputs(law)}
     for name in names:
         if name not in known:
             said = f"None of {listed(law.name for law in laws)} has a" if len(laws) > 1 else f"{laws[0].name} has no"
-            raise LawError(f"{said} further input {name!r}; {suggest(name, known)}")
+            raise LawError(f"{said} further input {name!r}{purpose}; {suggest(name, known)}")
+
+
+def _held(law: Law, values: Mapping[str, float]) -> dict[str, float]:
+    """Return those of the values that a law reads, and refuse it where it lacks one."""
+    further = further_inputs(law)
+    for name in further:
+        if name not in values:
+            raise LawError(f"{law.name} also reads {name!r}; give its value, as in {_example(name)}.")
+    return {name: float(values[name]) for name in further}
 
 
 def _example(name: str) -> str:
