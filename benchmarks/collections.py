@@ -26,7 +26,7 @@ from bayes_scaling.models.recommended import candidates
 from benchmarks.cases import Case, cases
 from benchmarks.markdown import show
 from benchmarks.point_fits import RESAMPLES, bootstrap_forecast
-from benchmarks.population import learn
+from benchmarks.population import GRIDS, learn
 
 OURS, FIXED, RIVAL = "average of laws", "Chinchilla, fixed discrepancy", "log-Huber, bootstrap"
 MANY = 6  # targets from which the coverage of one collection is a figure
@@ -169,4 +169,4 @@ def report(scores: pd.DataFrame, learnt: dict) -> dict[str, float]:
 
 def _learnt(name: str, population: object) -> dict[str, object]:
     values = dataclasses.asdict(population)  # type: ignore[call-overload]
-    return {"without": name, **{k: values[k] for k in ("drift", "discrepancy", "scatter", "own_cuts", "sharpness")}}
+    return {"without": name, **{k: values[k] for k in GRIDS}}

@@ -31,6 +31,8 @@ class Population:
         Noise of runs that were not fitted, as a multiple of that of fitted ones.
     own_cuts : float
         Observations of the error of the slope that a study's own backtests together count for.
+    trust : float
+        How far the priors went from those of the papers (0) to those of the collections (1).
     sharpness : float
         How strongly the mean log score of a law's backtests decides on its weight.
     collections : tuple of str
@@ -43,6 +45,7 @@ class Population:
     scatter: float
     own_cuts: float
     sharpness: float
+    trust: float
     collections: tuple[str, ...]
 
     def prior(self, name: str) -> dist.Distribution:

@@ -23,6 +23,8 @@ from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import training_flops
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
@@ -315,8 +317,10 @@ def cut_scores(densities: Sequence[np.ndarray], moments: tuple[float, float]) ->
     return [np.maximum(logsumexp(density, b=prior, axis=0), WORST) for density in densities]
 
 
-def law_weights(scores: Sequence[Sequence[np.ndarray]], sharpness: float) -> np.ndarray:
+def law_weights(scores: Sequence[Sequence[np.ndarray]], sharpness: ArrayLike) -> np.ndarray:
     """Return the weight of each law, shape (law,), from the scores of its outcomes, a list of cuts for each law.
+
+    An array of sharpness, of shape (value, 1, 1), gives weights of shape (value, law).
 
     The weights are averaged over Bayesian bootstraps of the outcomes: a difference that hangs on a few of them decides
     little (pseudo-BMA+, Yao et al. 2018, "Using stacking to average Bayesian predictive distributions", section 3).
@@ -327,7 +331,7 @@ def law_weights(scores: Sequence[Sequence[np.ndarray]], sharpness: float) -> np.
     even = np.concatenate([np.full(len(cut), 1 / len(cut)) for cut in scores[0]])
     share = np.random.default_rng(0).exponential(size=(BOOTSTRAPS, each.shape[1])) * even
     share /= share.sum(axis=1, keepdims=True)
-    return softmax(sharpness * share @ each.T, axis=1).mean(axis=0)
+    return softmax(sharpness * (share @ each.T), axis=-1).mean(axis=-2)
 
 
 def slope_weights(mean: float, spread: float) -> np.ndarray:
@@ -335,21 +339,21 @@ def slope_weights(mean: float, spread: float) -> np.ndarray:
     return softmax(norm.logpdf(SLOPES, mean, max(spread, 1e-3)))
 
 
-def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], own_cuts: float) -> np.ndarray:
+def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], own_cuts: ArrayLike) -> np.ndarray:
     """Return the weight of each error in ``SLOPES`` given the cuts of a study, shape (slope,).
 
     Parameters
     ----------
     densities, moments
         As for :func:`cut_scores`; without cuts the prior stays.
-    own_cuts : float
-        Observations that all cuts together count for.
+    own_cuts : float or array, shape (value, 1)
+        Observations that all cuts together count for; an array gives weights of shape (value, slope).
     """
     prior = slope_weights(*moments)
     if not densities:
         return prior
     evidence = np.mean([density.mean(axis=1) for density in densities], axis=0)
-    return softmax(np.log(prior) + own_cuts * evidence)
+    return softmax(np.log(prior) + own_cuts * evidence, axis=-1)
 
 
 def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, Study]]:
