@@ -12,8 +12,9 @@ The rule, stated before any target was loaded, and the same for the package (all
    combination of :data:`GRIDS` (how far to trust the learnt priors, mean and spread of the error of the slope, the
    factor on the noise of new runs, how much a study's own cuts count, how sharply their scores weigh laws) has a log
    density of each collection's targets, their mean, so that a collection counts as one observation.  The values that
-   the package uses are averages over all combinations, weighted by the product of these densities; where a value is a
-   prior's, its spread holds the doubt about the centre too.
+   the package uses are averages over all combinations, weighted by the product of these densities: of what counts
+   evidence, whose grid doubles, on the scale log(1 + x); where a value is a prior's, its spread holds the doubt about
+   the centre too.
 
 The first rule took the combination of largest density, and trusted the learnt priors in full.  Other draws of the
 same posteriors chose a neighbour on the grid (intervals of one collection held 92 or 69 %), and without the learnt
@@ -293,8 +294,8 @@ def averaged(densities: xr.DataArray, priors: Callable[[float], Pairs], collecti
         "drift": drift,
         "discrepancy": np.sqrt(mean(weight["discrepancy"] ** 2 + (weight["drift"] - drift) ** 2)),
         "scatter": np.sqrt(mean(weight["scatter"] ** 2)),
-        "own_cuts": mean(weight["own_cuts"]),
-        "sharpness": mean(weight["sharpness"]),
+        "own_cuts": np.expm1(mean(np.log1p(weight["own_cuts"]))),
+        "sharpness": np.expm1(mean(np.log1p(weight["sharpness"]))),
     }
     share = weight.sum([name for name in GRIDS if name != "trust"]).to_numpy()
     each = [priors(float(trust)) for trust in weight["trust"]]

@@ -21,7 +21,7 @@ from bayes_scaling.models import Chinchilla, Experts, Mixture, Overfitting, Pool
 __all__ = ["TASKS", "Task", "r_squared", "score_task"]
 
 DRAWS = 300  # per chain
-PATIENCE = 5.0  # seconds that a fit may go on which did not converge
+PATIENCE = 60.0  # seconds that a fit may go on which did not converge
 SHARES = ("share_own", "share_2", "share_3", "share_4", "share_5")
 Split = tuple[pd.DataFrame, pd.DataFrame]
 Found = tuple[dict[str, pd.DataFrame], dict[str, float]]
@@ -117,7 +117,7 @@ TASKS = {
     "sft": Task(
         read=read_sft,
         candidates=lambda _: {
-            f"rectified, {n} sizes": Candidate(Pooled(curve=Rectified()), last_sizes(n)) for n in (6, 8, 12)
+            f"rectified, {n} sizes": Candidate(Pooled(curve=Rectified()), last_sizes(n)) for n in (4, 5, 6, 8, 12)
         },
         splits=cut("finetune_data", 102400, 204800, by="nearest"),
     ),
