@@ -9,7 +9,10 @@ from bayes_scaling.evaluation.averaging import (
     AveragedFit,
     average_laws,
     average_problems,
+    cut_scores,
+    law_weights,
     slope_weights,
+    slopes_after,
     split_by_compute,
     weigh,
 )
@@ -55,6 +58,17 @@ def test_without_sharpness_all_weigh_alike_and_without_cuts_nothing_is_learnt():
     assert found.weights.tolist() == [0.5, 0.5]
     drift, spread = found.laws["a"].slope_moments
     assert drift == pytest.approx(law.drift, abs=0.02) and spread == pytest.approx(law.discrepancy, abs=0.03)
+
+
+def test_several_counts_of_evidence_give_what_each_gives():
+    rng = np.random.default_rng(0)
+    cuts = [rng.normal(-1, 1, (len(SLOPES), runs)) for runs in (4, 7)]
+    counts = np.array([0.0, 2.0])
+    each = [slopes_after(cuts, (0.1, 0.2), count) for count in counts]
+    assert np.allclose(slopes_after(cuts, (0.1, 0.2), counts[:, None]), each)
+    scores = [cut_scores(cuts, (mean, 0.2)) for mean in (0.0, 0.4)]
+    both = law_weights(scores, counts[:, None, None])
+    assert np.allclose(both, [law_weights(scores, count) for count in counts]) and np.allclose(both[0], 0.5)
 
 
 def test_a_study_whose_slope_bends_moves_the_error():
