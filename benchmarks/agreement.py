@@ -76,7 +76,8 @@ def two_step_in_pymc(ladder: bs.Study) -> Any:
     runs = ladder.frame.drop_duplicates("run").set_index("run").loc[wide["accuracy"].index]
     x, y = (np.log(runs[c]).to_numpy()[:, None] for c in ("n_params", "tokens"))
     x, y, count = x - x.mean(), y - y.mean(), len(TASKS)
-    chance = ladder.frame.drop_duplicates("task").set_index("task")["chance"].loc[list(TASKS)].to_numpy()
+    known = ladder.frame.drop_duplicates("task").set_index("task").loc[list(TASKS)]
+    chance, questions = known["chance"].to_numpy(), known["questions"].to_numpy()
 
     def shared(name: str, mean: Any, spread: float, inverse: Any, link: Any) -> Any:
         offset = pm.Normal(f"{name}_offset", 0.0, 1.0, shape=count)
@@ -85,27 +86,30 @@ def two_step_in_pymc(ladder: bs.Study) -> Any:
     with pm.Model() as model:
         E = pm.LogNormal("E", 0.0, 1.0, shape=count)
         logs = (pt.log, pt.exp)
-        rho = shared("reducible", pm.LogNormal("reducible_mean", -0.5, 0.6), 0.3, *logs)
+        rho = shared("reducible", pm.LogNormal("reducible_mean", 0.0, 0.3), 0.3, *logs)
         psi = shared(
             "split", pm.LogitNormal("split_mean", 0.0, 0.8), 0.4, lambda p: pt.log(p / (1 - p)), pm.math.sigmoid
         )
         alpha = shared("alpha_N", pm.LogNormal("alpha_N_mean", math.log(0.3), 0.15), 0.2, *logs)
         beta = shared("alpha_D", pm.LogNormal("alpha_D_mean", math.log(0.3), 0.15), 0.2, *logs)
+        g = shared("coupling", pm.LogNormal("coupling_mean", math.log(0.55), 0.6), 0.2, *logs)
         tau = pm.LogNormal("tau", math.log(0.005), 0.5)
         sigma = pm.LogNormal("sigma", math.log(0.01), 0.7, shape=count)
-        mean = E * (1 + rho * (psi * pt.exp(-alpha * x) + (1 - psi) * pt.exp(-beta * y)))
+        mean = E * (1 + rho * (psi * pt.exp(-alpha / g * x) + (1 - psi) * pt.exp(-beta / g * y)) ** g)
         covariance = pt.diag(sigma**2) + tau**2 * pt.ones((count, count))
         pm.MvNormal("log_loss", pt.log(mean), covariance, observed=np.log(loss))
 
         floor = pm.Normal("accuracy_floor", 0.0, 0.25, shape=count)
         ceiling = pm.LogitNormal("accuracy_ceiling", 3.5, 0.4, shape=count)
-        centre = pm.Normal("accuracy_centre", -0.5, 1.5, shape=count)
-        slope = shared("accuracy_slope", pm.LogNormal("accuracy_slope_mean", math.log(4.0), 0.5), 0.3, *logs)
+        centre = pm.Normal("accuracy_centre", -2.0, 3.0, shape=count)
+        slope = shared("accuracy_slope", pm.LogNormal("accuracy_slope_mean", math.log(5.0), 0.5), 0.3, *logs)
         same = (lambda value: value,) * 2
         bend = shared("accuracy_bend", pm.Normal("accuracy_bend_mean", 0.0, 0.25), 0.2, *same)
-        scatter = pm.LogNormal("accuracy_sigma", math.log(0.006), 0.5, shape=count)
-        relative = np.log(loss / np.exp(np.log(loss).mean(axis=0)))
+        scatter = pm.LogNormal("accuracy_sigma", math.log(0.008), 1.0, shape=count)
+        relative = pt.log(loss / (E * (1 + rho)))
         odds = centre - slope * (pt.exp(bend * relative) - 1) / bend
         low = pm.math.sigmoid(np.log(chance / (1 - chance)) + floor)
-        pm.Normal("accuracy", low + (ceiling - low) * pm.math.sigmoid(odds), scatter, observed=accuracy)
+        curve = low + (ceiling - low) * pm.math.sigmoid(odds)
+        noise = pt.sqrt(scatter**2 + 0.2 * curve * (1 - curve) / questions)  # a fifth of the binomial variance
+        pm.Normal("accuracy", curve, noise, observed=accuracy)
     return model

@@ -4,9 +4,8 @@ No target is read.  Every ladder is cut at a tenth and at a thirtieth of its lar
 cut are fitted, larger ones (to twenty times the cut) are forecast.  The rule: the error of each step's slope is the
 smallest of a grid with which 90 % intervals hold nine tenths of that step's own outcomes, losses for step 1 and
 accuracies given the actual losses for step 2, because the width of one step would hide the error of the other.  The
-law ships with 0.15 and 0.14, which other cuts of the first ladder chose by the same rule (notebook ``ladder``), so that
-the second has no part in them; what each ladder chooses here is printed.  The same cuts tell how often a task at chance
-in all fitted runs has left it.
+law ships with what both ladders choose together, each counting the same; what either chooses alone is printed too.  The
+same cuts tell how often a task at chance in all fitted runs has left it.
 """
 
 from __future__ import annotations
@@ -116,12 +115,14 @@ def figures(seed: int = 0) -> dict[str, float]:
 def chosen(scores: pd.DataFrame) -> float:
     """Return the smallest size with which 90 % intervals hold nine tenths of the outcomes; the largest where none does.
 
+    Ladders count the same, however many outcomes they have.
+
     Examples
     --------
-    >>> chosen(pd.DataFrame({"size": [0.0, 0.0, 0.3, 0.3], "in90": [True, False, True, True]}))
+    >>> chosen(pd.DataFrame({"ladder": "a", "size": [0.0, 0.0, 0.3, 0.3], "in90": [True, False, True, True]}))
     0.3
     """
-    cover = scores.groupby("size")["in90"].mean()
+    cover = scores.groupby(["size", "ladder"])["in90"].mean().groupby("size").mean()
     enough = cover[cover >= COVER]
     return float(enough.index.min() if len(enough) else cover.index.max())
 
@@ -134,7 +135,7 @@ def report(scores: pd.DataFrame, tasks: pd.DataFrame) -> dict[str, float]:
     for words, step in STEPS.items():
         own = scores[scores["step"] == words]
         show(f"{words}, by error of the slope", _percent(own.groupby(["ladder", "size"])[shown].mean()))
-        figures |= {f"{step}_{name}": chosen(rows) for name, rows in own.groupby("ladder")}
+        figures |= {step: chosen(own)} | {f"{step}_{name}": chosen(rows) for name, rows in own.groupby("ladder")}
     whole = scores[scores["step"] == BOTH]
     show(BOTH, _percent(whole.groupby(["ladder", "ratio"])[[*shown, "crps"]].mean()))
     show(f"Tasks at chance in all fitted runs (at most {100 * MAX_ABOVE_CHANCE:g} points above), beyond the cut", tasks)

@@ -15,7 +15,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, extrapolate, sample_slope_error
-from bayes_scaling.models.chinchilla import slope_for_exponent
+from bayes_scaling.models.chinchilla import Chinchilla, slope_for_exponent
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.study.validation import numeric
 
@@ -36,8 +36,9 @@ class Superset(Law):
 
     with N in parameters, D in tokens, S in optimiser steps (where the table has them), L and E in the unit of the loss.
     With g = 1 and p = 0 it is :class:`Chinchilla`, with g = alpha_D it is :class:`Kaplan`.  Its priors speak of a model
-    of 1e9 parameters and 2e10 tokens, wherever the runs lie, and are learnt from public collections of runs, so that a
-    few runs, or runs in which an input does not vary, can be forecast: the collections carry what the runs leave open.
+    of 1e9 parameters and 2e10 tokens (``reference``), wherever the runs lie, and are learnt from public collections of
+    runs, so that a few runs, or runs in which an input does not vary, can be forecast: the collections carry what the
+    runs leave open.
 
     Notes
     -----
@@ -111,6 +112,11 @@ class Superset(Law):
     scatter: float = data_field(
         default=POPULATION.scatter, about="How much more than fitted runs those scatter that nobody fitted.  Learnt."
     )
+    reference: tuple[float, float] | None = option(
+        default=(N_REF, D_REF),
+        about="Parameters and tokens of the model that the priors of ``reducible`` and ``split`` speak of; None: the "
+        "geometric means of the fitted runs, as in :class:`Chinchilla`.",
+    )
     bottleneck: float = data_field(
         default=0.0, about="Power of alpha_D in the outer exponent: 1 for the law of Kaplan."
     )
@@ -120,12 +126,14 @@ class Superset(Law):
 
     rests_on_priors = True
     absent: ClassVar = {"steps": math.inf}
+    pooling: ClassVar = {**Chinchilla.pooling, "coupling": 0.2}
     equation = r"L = (1 + p (1000 / S)^2) (E + (A N^{-\alpha_N / g} + B D^{-\alpha_D / g})^g)"
 
     def mean(self, N, D, steps, N0, D0, *, E, reducible, split, alpha_N, alpha_D, coupling, penalty):  # noqa: D102
         g = coupling * alpha_D**self.bottleneck
-        by_size = jnp.log(split) - alpha_N / g * jnp.log(N / N_REF)
-        by_data = jnp.log1p(-split) - alpha_D / g * jnp.log(D / D_REF)
+        size, data = self.reference or (N0, D0)
+        by_size = jnp.log(split) - alpha_N / g * jnp.log(N / size)
+        by_data = jnp.log1p(-split) - alpha_D / g * jnp.log(D / data)
         loss = E * (1 + reducible * jnp.exp(g * jnp.logaddexp(by_size, by_data)))
         return self._bounded((1 + penalty * jnp.square(1000 / steps)) * loss)
 
@@ -160,7 +168,8 @@ class Superset(Law):
         endless, floor = {"steps": jnp.inf}, parameters["E"]  # few steps are no error of the slope
         at, edge = (self._unbounded(self.at({**r, **endless}, parameters)) - floor for r in (runs, fitted))
         loss = floor + extrapolate(at, edge, slope_error, STEP)
-        return self._bounded((1 + parameters["penalty"] * jnp.square(1000 / runs["steps"])) * loss)
+        steps = {**self.absent, **runs}["steps"]
+        return self._bounded((1 + parameters["penalty"] * jnp.square(1000 / steps)) * loss)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Sample what the runs fix: level, reducible part and split at their centre, not at the reference."""
@@ -169,7 +178,8 @@ class Superset(Law):
         u = slope_for_exponent(u, jnp.exp(u["coupling"]), self.bottleneck)
         alpha_D = jnp.exp(u["alpha_D"])
         g = jnp.exp(u["coupling"]) * alpha_D**self.bottleneck
-        n, d = jnp.exp(u["alpha_N"]) / g * jnp.log(runs["N0"] / N_REF), alpha_D / g * jnp.log(runs["D0"] / D_REF)
+        size, data = self.reference or (runs["N0"], runs["D0"])
+        n, d = jnp.exp(u["alpha_N"]) / g * jnp.log(runs["N0"] / size), alpha_D / g * jnp.log(runs["D0"] / data)
         split = u["split"] + n - d
         bracket = g * jnp.logaddexp(jax.nn.log_sigmoid(split) - n, jax.nn.log_sigmoid(-split) - d)
         level = u["E"] - jnp.logaddexp(0.0, u["reducible"])
