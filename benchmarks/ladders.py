@@ -3,9 +3,11 @@
 No target is read.  Every ladder is cut at a tenth and at a thirtieth of its largest training compute; runs up to the
 cut are fitted, larger ones (to twenty times the cut) are forecast.  The rule: the error of each step's slope is the
 smallest of a grid with which 90 % intervals hold nine tenths of that step's own outcomes, losses for step 1 and
-accuracies given the actual losses for step 2, because the width of one step would hide the error of the other.  The
-law ships with what both ladders choose together, each counting the same; what either chooses alone is printed too.  The
-same cuts tell how often a task at chance in all fitted runs has left it.
+accuracies given the actual losses for step 2, because the width of one step would hide the error of the other.  For
+step 2 the law ships with what both ladders choose together, each counting the same; what either chooses alone is
+printed too.  For step 1 both choose none, which cuts so short cannot support at a hundred times the compute: the law
+ships with 0.15, from other cuts of the first ladder (notebook ``ladder``).  The same cuts tell how often a task at
+chance in all fitted runs has left it.
 """
 
 from __future__ import annotations

@@ -31,10 +31,10 @@ class Population:
         Noise of runs that were not fitted, as a multiple of that of fitted ones.
     own_cuts : float
         Observations of the error of the slope that a study's own backtests together count for.
-    trust : float
-        How far the priors went from those of the papers (0) to those of the collections (1).
     sharpness : float
         How strongly the mean log score of a law's backtests decides on its weight.
+    trust : float
+        How far the priors went from those of the papers (0) to those of the collections (1).
     collections : tuple of str
         Where all this was learnt.
     """

@@ -26,8 +26,10 @@ def test_a_study_without_roles_is_cut_as_it_is():
 def test_the_rule_takes_the_smallest_error_that_holds_nine_tenths():
     cover = {0.0: 8, 0.14: 9, 0.3: 10}
     rows = [(size, i < held) for size, held in cover.items() for i in range(10)]
-    table = pd.DataFrame(rows, columns=["size", "in90"])
+    table = pd.DataFrame(rows, columns=["size", "in90"]).assign(ladder="one")
     assert chosen(table) == 0.14
+    other = pd.DataFrame({"size": [0.0, 0.14, 0.3], "in90": [False, False, True], "ladder": "other"})
+    assert chosen(pd.concat([table, other])) == 0.3  # ladders count the same, however many outcomes they have
     assert chosen(table[table["size"] == 0.0]) == 0.0  # none is enough: the largest there is
 
 

@@ -28,6 +28,12 @@ def test_the_laws_of_the_papers_are_special_cases(law, bottleneck):
     np.testing.assert_allclose(superset(Superset(bottleneck=bottleneck)), expected, rtol=1e-6)
 
 
+def test_without_a_reference_the_priors_speak_of_the_centre_of_the_runs():
+    own = {name: value for name, value in VALUES.items() if name != "penalty"}
+    found = Superset(reference=None).mean(N, D, np.inf, 3e8, 1e10, **VALUES, coupling=1.0)
+    np.testing.assert_allclose(found, Chinchilla().mean(N, D, 3e8, 1e10, **own), rtol=1e-6)
+
+
 def test_few_steps_cost_and_unknown_ones_do_not():
     ratio = superset(Superset(), steps=1000.0) / superset(Superset())
     np.testing.assert_allclose(ratio, 1.03, rtol=1e-6)
@@ -35,8 +41,9 @@ def test_few_steps_cost_and_unknown_ones_do_not():
     assert np.isinf(runs["steps"]).all()
 
 
-def test_the_sampler_moves_at_the_centre_of_the_runs_with_unit_jacobian():
-    law, runs = Superset(), {"N0": 1e7, "D0": 1e12}
+@pytest.mark.parametrize("law", [Superset(), Superset(reference=None)], ids=["fixed", "centred"])
+def test_the_sampler_moves_at_the_centre_of_the_runs_with_unit_jacobian(law):
+    runs = {"N0": 1e7, "D0": 1e12}
     names = ["E", "reducible", "split", "alpha_N", "alpha_D", "coupling"]
 
     def straight(u):
