@@ -88,12 +88,16 @@ class SharedNoise(dist.Distribution):
         """Return the log density of the entries that are present, shape of the batch."""
         precision, residual = self._weighed(value)
         count = self.present.sum(-1)
-        square = (residual**2 * precision).sum(-1)
         log_det = 2.0 * jnp.where(self.present, jnp.log(self.scale), 0.0).sum(-1)
+        square = jnp.zeros(())  # squares that add up: where a scale is tiny, their difference may come out below zero
         for loading in self.loadings:
-            gain = 1.0 + self.shared**2 * (loading**2 * precision).sum(-1)
-            square -= self.shared**2 / gain * (loading * residual * precision).sum(-1) ** 2
+            weight = (loading**2 * precision).sum(-1)
+            effect = (loading * residual * precision).sum(-1) / jnp.where(weight > 0, weight, 1.0)
+            residual = residual - loading * effect[..., None]
+            gain = 1.0 + self.shared**2 * weight
+            square += effect**2 * weight / gain
             log_det += jnp.log(gain)
+        square += (residual**2 * precision).sum(-1)
         if self.df is None:
             return -0.5 * (square + log_det + count * jnp.log(2 * jnp.pi))
         half = (self.df + count) / 2

@@ -31,6 +31,14 @@ def test_the_student_t_is_that_of_the_full_scale_matrix():
 
 
 @pytest.mark.parametrize("df", [None, 5.0])
+def test_no_outcome_is_likely_because_a_scale_is_tiny(df):
+    with double_precision():
+        scale = jnp.array([0.005, 0.01, np.exp(-150.0)])
+        found = SharedNoise(jnp.zeros(3), 0.003, scale, df=df).log_prob(jnp.array([0.3, -0.2, 0.37]))
+    assert float(found) < 150.0 + 10.0  # no more than the density where the outcome is the mean
+
+
+@pytest.mark.parametrize("df", [None, 5.0])
 def test_what_is_missing_is_integrated_out(df):
     rng = np.random.default_rng(3)
     loc, scale, y = rng.normal(size=4), rng.uniform(0.5, 2, 4), rng.normal(size=4)
