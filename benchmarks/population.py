@@ -1,6 +1,6 @@
 """What is learnt across collections of runs: ``python -m benchmarks.quality population`` writes it for the package.
 
-The rule, stated before any target was loaded, and the same for the package (all collections) and for the protocol of
+The rule, written down before it was run, and the same for the package (all collections) and for the protocol of
 ``benchmarks.collections`` (all but the one that is scored):
 
 1. Priors.  The superset law is fitted to all runs of each collection, targets included.  Centre and spread of each
