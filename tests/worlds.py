@@ -71,6 +71,7 @@ def ladder(seed: int = 0, count: int = COUNT) -> bs.Posterior:
         name: rng.normal(value, 0.02 * np.maximum(np.abs(value), 0.5), (count, 2)) for name, value in middle.items()
     }
     draws |= {name: np.full((count, 2), middle[name]) for name in ("sigma", "accuracy_sigma")}
+    draws["coupling"] = np.ones((count, 2))
     losses = on_the_curve(0.005)["loss"] * 0.5 / 1.8
     blocks = []
     for i, task in enumerate(("one", "two")):
