@@ -317,8 +317,12 @@ def learn(found: tuple[Case, ...], seed: int = 0, *, papers: bool = False) -> di
         level = np.zeros(2 * DRAWS)
         pairs = maximised((f.case, {n: f.moments(n, level) for n in WEAK}) for f in fits)
 
+    @functools.cache
+    def in_full(*left_out: str) -> Pairs:
+        return WEAK if papers else without(fits, used, *left_out)
+
     def priors(trust: float, *left_out: str) -> Pairs:
-        return WEAK if papers else towards(without(fits, used, *left_out), trust)
+        return towards(in_full(*left_out), trust)
 
     trusts = GRIDS["trust"][:1] if papers else GRIDS["trust"]
     scored = {trust: score_all(found, functools.partial(priors, trust), seed) for trust in trusts}

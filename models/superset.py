@@ -165,11 +165,11 @@ class Superset(Law):
         return self.scatter * sigma
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
+        runs = {**self.absent, **runs}
         endless, floor = {"steps": jnp.inf}, parameters["E"]  # few steps are no error of the slope
         at, edge = (self._unbounded(self.at({**r, **endless}, parameters)) - floor for r in (runs, fitted))
         loss = floor + extrapolate(at, edge, slope_error, STEP)
-        steps = {**self.absent, **runs}["steps"]
-        return self._bounded((1 + parameters["penalty"] * jnp.square(1000 / steps)) * loss)
+        return self._bounded((1 + parameters["penalty"] * jnp.square(1000 / runs["steps"])) * loss)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Sample what the runs fix: level, reducible part and split at their centre, not at the reference."""

@@ -344,13 +344,13 @@ def single_step(*, by_compute: bool = False, lean: bool = False, **changes: Any)
         From FLOPs; by default from parameters and tokens.
     lean : bool
         Fix what accuracies without a loss do not tell from the slope and the place of their curve: how much of the
-        index is reducible, and the bend of the abscissa.  Few runs then converge at once.
+        index is reducible, its outer exponent, and the bend of the abscissa.  Few runs then converge at once.
     **changes
         Other fields of the law.
     """
     step1 = PowerLaw(discrepancy=0.15) if by_compute else TwoStep().step1
     if lean:
-        step1 = step1.replace(reducible=LATENT[1] - 1)
-        step1 = step1 if by_compute else step1.replace(coupling=1.0)
+        fixed = {"reducible": LATENT[1] - 1, "coupling": 1.0}
+        step1 = step1.replace(**{name: value for name, value in fixed.items() if name in step1.priors})
         changes = {"step2": SigmoidAccuracy(bend=0.0), **changes}
     return TwoStep(step1=step1.replace(E=1.0), feature=None, **changes)
