@@ -3,9 +3,10 @@
 No target is read.  Every ladder is cut at a tenth and at a thirtieth of its largest training compute; runs up to the
 cut are fitted, larger ones (to twenty times the cut) are forecast.  The rule: the error of each step's slope is the
 smallest of a grid with which 90 % intervals hold nine tenths of that step's own outcomes, losses for step 1 and
-accuracies given the actual losses for step 2, because the width of one step would hide the error of the other.  For
-step 2 the law ships with what both ladders choose together, each counting the same; what either chooses alone is
-printed too.  For step 1 both choose none, which cuts so short cannot support at a hundred times the compute: the law
+accuracies given the actual losses for step 2, because the width of one step would hide the error of the other.  Tasks
+at chance in all fitted runs choose an error of step 2 of their own: nothing in the runs tells how steep their curves
+are.  For step 2 the law ships with what both ladders choose together, each counting the same; what either chooses alone
+is printed too.  For step 1 both choose none, which cuts so short cannot support at a hundred times the compute: the law
 ships with 0.15, from other cuts of the first ladder (notebook ``ladder``).  The same cuts tell how often a task at
 chance in all fitted runs has left it.
 """
@@ -16,6 +17,7 @@ import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,9 +32,10 @@ __all__ = ["LADDERS", "backtests", "cuts", "figures", "ladder_of", "second_ladde
 
 CUTS = (10.0, 30.0)  # the largest compute over that of the largest fitted run
 SPAN = 20.0  # the largest compute of a forecast over that of the cut
-SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)  # of the errors of the slopes
+SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)  # of the errors of the slopes
 COVER = 0.9
-STEPS = {"step 1, losses": "step1", "step 2, accuracies given the losses": "step2"}
+LOSS, CURVE, EMERGING = "step 1, losses", "step 2, accuracies given the losses", "step 2, tasks at chance"
+STEPS = {LOSS: "step1", CURVE: "step2", EMERGING: "emerging"}
 BOTH = "both steps, as the law ships"
 LOSSES = {"olmo_ladder": ("task_loss", "c4_loss"), "ladder_c4": ("c4_loss",)}
 LADDERS = tuple(LOSSES)
@@ -76,21 +79,21 @@ def backtests(name: str, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame,
         fits = [bs.fit(law, fitted, seed=seed, draws=draws) for law in routes(LOSSES[name])]
         converged = all(fit.diagnostics.converged for fit in fits)
         before, after = above_chance(fitted.frame), above_chance(later.frame)
+        guessed = before[before <= MAX_ABOVE_CHANCE].index
 
-        def scored(size: float | None, step: str, given: tuple[str, ...] = ()) -> pd.DataFrame:
-            parts = [bs.forecast(_with(fit, step, size), later, given=given, allow_unconverged=True) for fit in fits]  # noqa: B023
+        def scored(quantity: str, given: tuple[str, ...] = (), **errors: Any) -> pd.DataFrame:
+            parts = [bs.forecast(_with(fit, **errors), later, given=given, allow_unconverged=True) for fit in fits]  # noqa: B023
             found = average(parts, seed=seed).score()
-            return found.assign(ladder=name, ratio=ratio, size=np.nan if size is None else size, converged=converged)  # noqa: B023
+            found = found[found["quantity"] == quantity]
+            return found.assign(ladder=name, ratio=ratio, converged=converged)  # noqa: B023
 
         for size in SIZES:
-            losses = scored(size, "step1")
-            blocks.append(losses[losses["quantity"] == "loss"].assign(step=next(iter(STEPS))))
-            accuracies = scored(size, "step2", ("loss",))
-            blocks.append(accuracies[accuracies["quantity"] == "accuracy"].assign(step=list(STEPS)[1]))
-        whole = scored(None, "step1")
-        whole = whole[whole["quantity"] == "accuracy"].assign(step=BOTH)
+            blocks.append(scored("loss", step1={"discrepancy": size}).assign(step=LOSS, size=size))
+            accuracies = scored("accuracy", ("loss",), step2={"discrepancy": size, "emergence": 1.0})
+            step = np.where(accuracies["task"].isin(guessed), EMERGING, CURVE)
+            blocks.append(accuracies.assign(step=step, size=size))
+        whole = scored("accuracy").assign(step=BOTH)
         blocks.append(whole)
-        guessed = before[before <= MAX_ABOVE_CHANCE].index
         held = whole.groupby("task")["in90"].mean()
         tasks.append(pd.DataFrame({
             "ladder": name, "cut": f"1/{ratio:g}", "task": guessed, "above_before": 100 * before[guessed].to_numpy(),
@@ -100,12 +103,10 @@ def backtests(name: str, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame,
     return pd.concat(blocks, ignore_index=True), pd.concat(tasks, ignore_index=True)
 
 
-def _with(fit: bs.Posterior, step: str, size: float | None) -> bs.Posterior:
-    """Return a fit whose law has another error of the slope of a step."""
-    if size is None:
-        return fit
-    own = fit.law.fields[step].replace(discrepancy=size)
-    return dataclasses.replace(fit, law=fit.law.replace(**{step: own}))
+def _with(fit: bs.Posterior, **errors: dict[str, float]) -> bs.Posterior:
+    """Return a fit whose law has other errors of the slope of a step."""
+    steps = {step: fit.law.fields[step].replace(**sizes) for step, sizes in errors.items()}
+    return dataclasses.replace(fit, law=fit.law.replace(**steps)) if steps else fit
 
 
 def figures(seed: int = 0) -> dict[str, float]:

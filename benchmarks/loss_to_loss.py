@@ -5,14 +5,14 @@ against the largest budget, 4.84e19, which is 23 and 11 times as far; the target
 
     Pairs of a kind are forecast by the shifted power law, by the bent one, or by both averaged with equal weights:
     whichever has the smallest mean absolute relative error of the median in these backtests (test-to-test pairs take
-    every sixth pair for them).  The
-    discrepancy of the kind is a posterior: the package's prior of it
+    every sixth pair for them).  The discrepancy of the kind is a posterior: the package's prior of it
     (:data:`bayes_scaling.evaluation.model_selection.PRIOR`), times the mean log density of the outcomes, to the power
     of the six training sets, for pairs share their runs and the two cuts are nested; its median is raised to the
     smallest value with which the 50 and 90 % intervals hold what they say in the backtests of both cuts (interpolated
-    on :data:`GRID`).  Forecasts draw from it.  The few runs of a new set take law and discrepancy of their kind.  The
-    direct laws are chosen, among forms and the two ways to count parameters, in the same backtests; their discrepancy
-    is learnt from these cuts by :func:`bayes_scaling.learn_discrepancy`.
+    on :data:`GRID`).  Forecasts draw from it.  The few runs of a new set take law and discrepancy of their kind; the
+    law in FLOPs learns its discrepancy by the same rule.  The direct laws are chosen, among forms and the two ways to
+    count parameters, in the same backtests; their discrepancy is learnt from these cuts by
+    :func:`bayes_scaling.learn_discrepancy`.
 
 This is the third rule for pairs.  By the first, the shifted power law alone had the smallest discrepancy with which
 50 and 90 % intervals of the backtest from the larger cut held what they say.  Its targets had been scored: downstream
@@ -37,7 +37,7 @@ import dataclasses
 import itertools
 import math
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpyro.distributions as dist
@@ -61,6 +61,7 @@ WAYS = {"shifted": (0,), "bent": (1,), "both": (0, 1)}
 GRID = np.geomspace(0.01, 1.0, 12)  # of the discrepancy
 LEVELS = (0.5, 0.9, 0.5, 0.9)  # of the intervals, at each cut
 CUTS = (2.2e18, 4.6e18)  # FLOPs: backtests fit the runs up to these
+NEAR = (10, 40)  # tokens per parameter of the runs that tell how wrong the law in FLOPs is
 LARGEST = 4.8e19  # FLOPs: the sweep's largest budget, the target of the choice among direct laws
 DIRECT = (Chinchilla(), Kaplan(), FewSteps())
 DIRECT_PRIOR = dist.LogNormal(math.log(0.2), 0.7)  # of their discrepancy
@@ -138,8 +139,13 @@ def forecasts(
 
 def score(batches: Sequence[bs.Batch], studies: Sequence[bs.Study], discrepancy: bs.Prior) -> pd.DataFrame:
     """Forecast the targets of every study at a given discrepancy; one row per outcome, ``density`` of its log."""
+    return scored(forecasts(batches, studies, discrepancy), studies)
+
+
+def scored(made: Iterable[tuple[bs.Forecast, str]], studies: Sequence[bs.Study]) -> pd.DataFrame:
+    """Score the forecast of each study's targets, with its verdict; one row per outcome, ``density`` of its log."""
     blocks = []
-    for study, (forecast, verdict) in zip(studies, forecasts(batches, studies, discrepancy), strict=True):
+    for study, (forecast, verdict) in zip(studies, made, strict=True):
         logs = np.log(forecast.draws["loss_run"].to_numpy())
         density = scipy.stats.norm.logpdf(np.log(study.targets.column("loss")), logs.mean(0), logs.std(0))
         blocks.append(forecast.score().assign(study=study.name, verdict=verdict, density=density))
@@ -198,8 +204,16 @@ def published_fits() -> pd.DataFrame:
     return published(fetch(origin["folder"], origin["url"], origin["files"]))
 
 
-def evaluate(table: bs.Study, kind: str, fits: pd.DataFrame, seed: int = 0, draws: int = 500) -> pd.DataFrame:
-    """Run one kind of pairs: backtest, rule, forecast of the 1e21 runs; one row per pair, the published one beside."""
+def evaluate(
+    table: bs.Study, kind: str, fits: pd.DataFrame, seed: int = 0, draws: int = 500
+) -> tuple[pd.DataFrame, dict[tuple[Axis, Axis], bs.Forecast]]:
+    """Run one kind of pairs: backtest, rule, forecast of the 1e21 runs.
+
+    Returns
+    -------
+    (pandas.DataFrame, dict)
+        Scores, one row per pair, the published forecast beside; and our forecasts by pair.
+    """
     axes = pairs_of(kind)
     tried = axes[::6] if kind.startswith("test") else axes
     tests = [paired(inside, a).study for inside in (as_backtest(table, cut) for cut in CUTS) for a in tried]
@@ -213,7 +227,8 @@ def evaluate(table: bs.Study, kind: str, fits: pd.DataFrame, seed: int = 0, draw
     missed = {way: score(*found[:2], 0.0)["relative_error"].abs().mean() for way, found in ways.items()}
     way = min(missed, key=lambda name: missed[name])
     discrepancy = learnt(*ways[way][:2])
-    scores = score(*ways[way][2:], discrepancy)
+    made = list(forecasts(*ways[way][2:], discrepancy))
+    scores = scored(made, studies)
     floors = fits[fits["form"] == "kaplan"].set_index(["train_data", "loss"])["E"]
     theirs = [published_forecast(p, a, floors) for p, a in zip(pairings, axes, strict=True)]
     scores["published"], scores["status"] = zip(*theirs, strict=True)
@@ -223,7 +238,7 @@ def evaluate(table: bs.Study, kind: str, fits: pd.DataFrame, seed: int = 0, draw
         scores[f"missed_{name}"] = error
     scores["pairs"] = [p.paired for p in pairings]
     scores["left_out"] = [len(p.left_out) for p in pairings]
-    return scores
+    return scores, {pair: forecast for pair, (forecast, _) in zip(axes, made, strict=True)}
 
 
 def direct(table: bs.Study, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -269,7 +284,9 @@ def few_runs(table: bs.Study, scores: dict[str, pd.DataFrame], seed: int = 0, dr
     """Forecast a new set's 1e21 run from 6 to 8 of its runs and the FineWeb-Edu sweep.
 
     The runs are those of the paper: between 16 and 23 tokens per parameter and not of 20 layers, one per budget.  Laws
-    and discrepancy are those of the downstream kinds in ``scores``.
+    and discrepancy of the pairs are those of the downstream kinds in ``scores``; the law in FLOPs learns its own from
+    the downstream losses of all sets, of whose runs with :data:`NEAR` tokens per parameter there are enough for both
+    cuts.
     """
     frame = table.frame
     ratio = frame["tokens"] / frame["n_params"]
@@ -284,8 +301,13 @@ def few_runs(table: bs.Study, scores: dict[str, pd.DataFrame], seed: int = 0, dr
         ("FLOPs-to-loss", "train_to_downstream"),
     ):
         first = scores[kind].iloc[0]
+        discrepancy = first["discrepancy"]
         if method == "FLOPs-to-loss":
             laws: list[bs.Law] = [ShiftedCompute()]
+            near = dataclasses.replace(table, frame=frame[ratio.between(*NEAR)].reset_index(drop=True))
+            inside = [as_backtest(near, cut) for cut in CUTS]
+            tests = [one_set(part, name).rename(loss=loss) for part in inside for name in SETS for loss in DOWNSTREAM]
+            discrepancy = learnt([bs.fit_many(laws[0], tests, seed=seed, draws=draws)], tests)
             studies = [one_set(small, name).rename(loss=loss) for name, loss in where]
         else:
             laws = [LAWS[i] for i in WAYS[first["way"]]]
@@ -293,7 +315,7 @@ def few_runs(table: bs.Study, scores: dict[str, pd.DataFrame], seed: int = 0, dr
             axes = [(Axis("fineweb_edu", source(loss)), Axis(name, loss)) for name, loss in where]
             studies = [paired(small, a).study for a in axes]
         batches = [bs.fit_many(law, studies, seed=seed, draws=draws, chunk=20) for law in laws]
-        found = score(batches, studies, first["discrepancy"])
+        found = score(batches, studies, discrepancy)
         blocks.append(
             found.assign(method=method, loss=[loss for _, loss in where], runs=[len(s.training) for s in studies])
         )
@@ -320,11 +342,15 @@ KINDS = {
 
 def figures(seed: int = 0, draws: int = 500) -> dict[str, float]:
     """Run every experiment on the full sweep, print the tables and return the figures by name (errors in per cent)."""
+    from benchmarks import loss_combined  # which takes its pairs and cuts from here
+
     table, fits = bs.load_study("loss_to_loss", full=True), published_fits()
-    scores = {kind: evaluate(table, kind, fits, seed, draws) for kind in KINDS}
+    found = {kind: evaluate(table, kind, fits, seed, draws) for kind in KINDS}
+    scores, made = ({kind: both[i] for kind, both in found.items()} for i in (0, 1))
+    several = loss_combined.combined(table, scores, made, seed, draws)
     forms, laws = direct(table, seed, draws)
     few = few_runs(table, scores, seed, draws)
-    return report(scores, forms, laws, few, embedded(scores, seed, draws))
+    return report(scores, forms, laws, few, embedded(scores, seed, draws)) | loss_combined.report(*several)
 
 
 def report(

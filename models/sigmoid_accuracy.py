@@ -18,12 +18,13 @@ from bayes_scaling.law.fields import data_field, prior
 from bayes_scaling.law.noise import ClippedNormal
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
+from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance
 from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["SigmoidAccuracy", "per_question"]
+__all__ = ["SigmoidAccuracy", "of_tasks"]
 
 
 class SigmoidAccuracy(Law):
@@ -85,7 +86,7 @@ class SigmoidAccuracy(Law):
         "of a point, where all runs guess, to the scatter of tasks that some runs answer with yes throughout.",
     )
     discrepancy: Prior = prior(
-        default=0.2,
+        default=0.15,
         unit="fraction",
         reason="How wrong the slope may be below the smallest fitted loss (a fraction, standard deviation).  The least "
         "with which 90 % intervals hold nine tenths in backtests inside two ladders, each counting the same.",
@@ -96,6 +97,14 @@ class SigmoidAccuracy(Law):
         about="Share of the binomial variance that is not noise, because all models answer the same questions; the "
         "rest is known to be noise, where a column ``questions`` says how many there are.  Runs of the first ladder "
         "scatter around their curves by at least 0.45 of the binomial standard deviation, a fifth of the variance.",
+    )
+
+    emergence: float = data_field(
+        default=3.3,
+        about="Multiplies ``discrepancy`` for a task whose fitted runs of most compute still guess (at most "
+        f"{100 * MAX_ABOVE_CHANCE:g} points above chance): nothing in them tells how steep its curve is.  The least "
+        "with which 90 % intervals hold nine tenths of such tasks in backtests inside two ladders, each counting the "
+        "same.",
     )
 
     outcome = "accuracy"
@@ -129,6 +138,7 @@ class SigmoidAccuracy(Law):
         p = parameters
         step = jnp.maximum(jnp.log(jnp.nanmin(fitted["loss"], axis=0) / runs["loss"]), 0.0)
         odds = p["centre"] - p["slope"] * box_cox(jnp.log(runs["loss"] / runs["loss0"]), p["bend"])
+        slope_error = slope_error * jnp.where(runs["guessed"], self.emergence, 1.0)
         return between(odds + slope_error * p["slope"] * step, runs["chance"], p["floor"], p["ceiling"])
 
     def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:
@@ -141,9 +151,9 @@ class SigmoidAccuracy(Law):
         return jnp.sqrt(sigma**2 + known)
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return (runs, observed) for this law from a study, with the inverse of its number of questions."""
+        """Return (runs, observed) for this law from a study, with what :func:`of_tasks` tells of its task."""
         runs, observed = super().arrays(study)
-        return {**runs, "per_question": per_question(study)[0]}, observed
+        return {**runs, **{name: values[0] for name, values in of_tasks(study).items()}}, observed
 
 
 def box_cox(log_ratio: jax.Array, bend: jax.Array) -> jax.Array:
@@ -161,23 +171,33 @@ def between(odds: jax.Array, chance: jax.Array, floor: jax.Array, ceiling: jax.A
     return low + (ceiling - low) * jax.nn.sigmoid(odds)
 
 
-def per_question(study: Study) -> np.ndarray:
-    """Return one over the number of questions of each task, in the order of the table; 0 where no column tells.
+def of_tasks(study: Study) -> dict[str, np.ndarray]:
+    """Return what the law reads of each task beside its runs, in the order of the table.
+
+    Returns
+    -------
+    dict of str to array, shape (task,)
+        ``per_question``, one over the number of questions, 0 where no column tells; and ``guessed``, whether the runs
+        of most compute are at chance.
 
     Raises
     ------
     StudyError
-        A task has different numbers, or one that is not positive.
+        A task has different numbers of questions, or one that is not positive.
     """
-    table = study.frame if "questions" in study.frame else study.frame.assign(questions=np.nan)
-    numbers = floats(table, "questions")
-    tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
+    table = study.frame if "task" in study.frame else study.frame.assign(task="accuracy")
+    guessed = above_chance(table).reindex(table["task"].unique()) <= MAX_ABOVE_CHANCE
+    return {"per_question": _per_question(table, study.name), "guessed": guessed.to_numpy()}
+
+
+def _per_question(table: pd.DataFrame, name: str) -> np.ndarray:
+    numbers = floats(table if "questions" in table else table.assign(questions=np.nan), "questions")
     found = []
-    for task, known in numbers.groupby(tasks, sort=False):
+    for task, known in numbers.groupby(table["task"], sort=False):
         given = known.dropna().unique()
         if len(given) > 1 or (given <= 0).any():
             raise StudyError(
-                f"The task {task!r} of study {study.name!r} has {', '.join(f'{n:g}' for n in given[:4])} questions; "
+                f"The task {task!r} of study {name!r} has {', '.join(f'{n:g}' for n in given[:4])} questions; "
                 "give one positive number for all its runs, or leave the column out."
             )
         found.append(float((1 / given).sum()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_scaling.errors import StudyError
-from bayes_scaling.models.sigmoid_accuracy import per_question
+from bayes_scaling.models.sigmoid_accuracy import of_tasks
 from bayes_scaling.study.panel import Panel
 from bayes_scaling.study.reading import loss_columns
 
@@ -63,7 +63,7 @@ def task_arrays(
     for column in ("accuracy", feature) if windows else ():
         steps = [panel.wide(f"{column}_window{i}") for i in range(1, windows + 1)]
         observed[f"{'accuracy' if column == 'accuracy' else 'loss'}_windows"] = np.stack(steps, axis=-1)
-    runs = {"loss0": level, "chance": chance, "per_question": per_question(study), "feature": place, "range": extent}
+    runs = {"loss0": level, "chance": chance, "feature": place, "range": extent, **of_tasks(study)}
     return panel, runs, observed
 
 

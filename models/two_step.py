@@ -197,7 +197,7 @@ class TwoStep(Law):
         loss = mean if self.feature is None else self._losses(mean, observed)
 
         def accuracy(loss: jax.Array) -> jax.Array:
-            inputs = {"loss": loss, "loss0": loss0[feature], "chance": chance}
+            inputs = {"loss": loss, "loss0": loss0[feature], "chance": chance, "guessed": runs["guessed"]}
             if fitted is None:
                 return self.step2.at(inputs, curve)
             return self.step2.extrapolated(inputs, {"loss": fitted["range"][:, feature]}, curve, curve_error)

@@ -63,7 +63,7 @@ class Grid(NamedTuple):
 
 
 GRIDS = {
-    "small": Grid(tuple(SIZES[:4]), tuple(DATA), 1.5e11, 1_500, 1_200, 300),  # about 4 hours at 50 GFLOP/s
+    "small": Grid(tuple(SIZES[:5]), tuple(DATA), 6e10, 1_200, 800, 150),  # about 3.5 hours at 50 GFLOP/s
     "full": Grid(tuple(SIZES), tuple(DATA), math.inf, 5_000, 3_600, 1_000),  # some ten minutes of one large GPU
 }
 

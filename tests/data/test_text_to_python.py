@@ -86,7 +86,7 @@ def test_a_grid_trains_both_arms_and_goes_on_where_it_stood(train, tmp_path, cap
 def test_a_size_that_a_grid_lacks_is_refused_before_anything_is_fetched(train, tmp_path, capsys):
     with pytest.raises(SystemExit):
         train.main(["--grid", "small", "--size", "5", "--out", str(tmp_path / "new")])
-    assert "--size 5 is no size of this grid; give 0 to 3." in capsys.readouterr().err
+    assert "--size 5 is no size of this grid; give 0 to 4." in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 

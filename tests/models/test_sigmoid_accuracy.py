@@ -5,7 +5,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import SigmoidAccuracy
-from bayes_scaling.models.sigmoid_accuracy import between, box_cox, per_question
+from bayes_scaling.models.sigmoid_accuracy import between, box_cox, of_tasks
 
 CURVE = {"floor": 0.0, "ceiling": 0.95, "centre": -0.5, "slope": 4.0, "bend": 0.0}
 
@@ -37,11 +37,20 @@ def test_a_bend_of_one_is_a_sigmoid_in_the_loss_and_of_none_in_its_logarithm():
 
 def test_the_discrepancy_acts_below_the_smallest_fitted_loss_alone():
     law = SigmoidAccuracy()
-    runs = {"loss": np.array([1.2, 0.8, 0.4]), "loss0": 1.0, "chance": np.full(3, 0.25)}
+    runs = {"loss": np.array([1.2, 0.8, 0.4]), "loss0": 1.0, "chance": np.full(3, 0.25), "guessed": False}
     fitted = {"loss": np.array([2.0, 0.8, np.nan])}
     plain, steeper = (np.asarray(law.extrapolated(runs, fitted, CURVE, error)) for error in (0.0, 0.3))
     assert plain == pytest.approx(np.asarray(law.at(runs, CURVE)), rel=1e-5)
     assert steeper[:2] == pytest.approx(plain[:2]) and steeper[2] > plain[2] + 0.01
+
+
+def test_where_the_fitted_runs_guess_the_slope_may_be_more_wrong():
+    law = SigmoidAccuracy(emergence=4.0)
+    runs = {"loss": np.array([0.4]), "loss0": 1.0, "chance": np.full(1, 0.25)}
+    fitted = {"loss": np.array([2.0, 0.8, np.nan])}
+    guessed = np.asarray(law.extrapolated({**runs, "guessed": True}, fitted, CURVE, 0.1))
+    known = np.asarray(law.extrapolated({**runs, "guessed": False}, fitted, CURVE, 0.4))
+    assert guessed == pytest.approx(known, rel=1e-6)
 
 
 FREE = pd.DataFrame({"loss": np.geomspace(4.5, 2.2, 14)}).assign(chance=0.0, run=[f"r{i}" for i in range(14)])
@@ -83,7 +92,19 @@ def test_the_binomial_error_of_its_questions_adds_to_the_noise():
 
 def test_questions_are_those_of_a_task_and_need_not_be_known():
     table = pd.DataFrame({"run": list("aabb"), "task": ["x", "y"] * 2, "accuracy": 0.5, "chance": 0.25})
-    assert per_question(bs.Study.from_frame(table)).tolist() == [0.0, 0.0]
-    assert per_question(bs.Study.from_frame(table.assign(questions=[100, None] * 2))).tolist() == [0.01, 0.0]
+    assert of_tasks(bs.Study.from_frame(table))["per_question"].tolist() == [0.0, 0.0]
+    known = of_tasks(bs.Study.from_frame(table.assign(questions=[100, None] * 2)))["per_question"]
+    assert known.tolist() == [0.01, 0.0]
     with pytest.raises(bs.StudyError, match="The task 'x' of study 'runs' has 100, 200 questions; give one positive"):
-        per_question(bs.Study.from_frame(table.assign(questions=[100, 50, 200, 50])))
+        of_tasks(bs.Study.from_frame(table.assign(questions=[100, 50, 200, 50])))
+
+
+def test_a_task_is_guessed_whose_runs_of_most_compute_are_at_chance():
+    runs = pd.DataFrame({"run": [f"r{i}" for i in range(8)], "N": np.geomspace(1e7, 1e9, 8), "D": 2e10, "chance": 0.25})
+    rising = runs.assign(task="rising", accuracy=np.linspace(0.25, 0.5, 8))
+    flat = runs.assign(task="flat", accuracy=0.26)
+    unknown = runs.assign(task="unknown", accuracy=np.nan)
+    study = bs.Study.from_frame(pd.concat([rising, flat, unknown]))
+    assert of_tasks(study)["guessed"].tolist() == [False, True, False]
+    one = flat.drop(columns="task").assign(loss=np.linspace(4, 3, 8))
+    assert bool(SigmoidAccuracy().arrays(bs.Study.from_frame(one))[0]["guessed"])
