@@ -107,11 +107,10 @@ class SharedNoise(dist.Distribution):
     def conditionals(self, value: jax.Array) -> dist.Distribution:
         r"""Return each entry given the others: a normal or a Student t of the shape of ``value``.
 
-        With Q the inverse covariance, entry i given the rest has location :math:`y_i - [Q (y - \mu)]_i / Q_{ii}` and
-        scale :math:`Q_{ii}^{-1/2}`; Q is the diagonal precision less one term of rank one per loading.  Of a Student t
-        the rest also tells how odd the vector is: the scale has the factor
-        :math:`\sqrt{(\nu + d) / (\nu + n)}`, with d the squared distance of the n others.  Of a missing entry
-        it says nothing.
+        The others tell the shared effects, normal with precision :math:`I / \tau^2 + \sum_{j \ne i} l_j l_j^T /
+        \sigma_j^2` for loadings l, and these tell entry i.  Of a Student t the rest also tells how odd the vector is:
+        the scale has the factor :math:`\sqrt{(\nu + d) / (\nu + n)}`, with d the squared distance of the n others.
+        All are sums over the others: what a sum over all leaves without one entry may cancel where its scale is tiny.
 
         References
         ----------
@@ -119,26 +118,33 @@ class SharedNoise(dist.Distribution):
            models.
         """
         precision, residual = self._weighed(value)
-        pull, curvature = residual * precision, jnp.broadcast_to(self.scale**-2.0, residual.shape)
-        square = (residual * pull).sum(-1, keepdims=True)
-        shared = jnp.asarray(self.shared)[..., None]
-        for loading in self.loadings:
-            weighted = loading * precision
-            share = shared**2 / (1.0 + shared**2 * (loading * weighted).sum(-1, keepdims=True))
-            off = (weighted * residual).sum(-1, keepdims=True)
-            pull -= share * off * weighted
-            curvature -= share * weighted**2
-            square -= share * off**2
-        location, scale = value - pull / curvature, curvature**-0.5
+        loads = jnp.stack([jnp.broadcast_to(loading, residual.shape) for loading in self.loadings], axis=-1)
+        weighted = loads * precision[..., None]
+        others = 1.0 - jnp.eye(residual.shape[-1])
+        variance = (jnp.asarray(self.shared) ** 2)[..., None, None]
+        pull = variance * jnp.einsum("ij,...jk,...j->...ik", others, weighted, residual)
+        weight = jnp.einsum("ij,...jk,...jl->...ikl", others, weighted, loads)
+        weight = jnp.eye(loads.shape[-1]) + variance[..., None] * weight
+        effect = _solve(weight, pull)
+        spread = (loads * _solve(weight, variance * loads)).sum(-1)
+        location, scale = self.loc + (loads * effect).sum(-1), jnp.sqrt(self.scale**2 + spread)
         if self.df is None:
             return dist.Normal(location, scale)
-        others = self.df + self.present.sum(-1, keepdims=True) - self.present
-        distance = jnp.maximum(square - pull**2 / curvature, 0.0)
-        return dist.StudentT(others, location, scale * jnp.sqrt((self.df + distance) / others))
+        left = residual[..., None, :] - jnp.einsum("...ik,...jk->...ij", effect, loads)
+        distance = (others * precision[..., None, :] * left**2).sum(-1) + (effect**2 / variance).sum(-1)
+        count = self.df + self.present.sum(-1, keepdims=True) - self.present
+        return dist.StudentT(count, location, scale * jnp.sqrt((self.df + distance) / count))
 
     def _weighed(self, value: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return (precision, residual) of each entry, both 0 where it is missing."""
         return jnp.where(self.present, self.scale**-2.0, 0.0), jnp.where(self.present, value - self.loc, 0.0)
+
+
+def _solve(matrix: jax.Array, vector: jax.Array) -> jax.Array:
+    """Solve small systems, [..., k, k] and [..., k]; one unknown is a division."""
+    if vector.shape[-1] == 1:
+        return vector / matrix[..., 0]
+    return jnp.linalg.solve(matrix, vector[..., None])[..., 0]
 
 
 class ClippedNormal(dist.Distribution):

@@ -32,6 +32,13 @@ def test_shared_noise_gives_each_entry_given_the_others():
         np.testing.assert_allclose(ours[i], given_others(y[i], loc, np.diag(scale**2) + 0.49), rtol=1e-10)
 
 
+def test_an_entry_of_tiny_scale_is_given_the_others_like_any():
+    loc, scale, y = np.zeros(3), np.array([1e-6, 0.01, 0.02]), np.array([0.004, 0.011, -0.008])
+    ours = SharedNoise(*(jnp.asarray(v, jnp.float32) for v in (loc, 0.005, scale))).conditionals(jnp.asarray(y))
+    expected = given_others(y, loc, np.diag(scale**2) + 0.005**2)
+    np.testing.assert_allclose(ours.log_prob(jnp.asarray(y, jnp.float32)), expected, rtol=1e-3)
+
+
 @pytest.mark.parametrize("df", [None, 5.0])
 def test_with_entries_missing_each_is_given_the_others_there_are(df):
     """By the definition: the density of all that is there over that of all but one."""
