@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import positive, scale_columns
+from bayes_scaling.decisions.inputs import SCALE, further_inputs, positive, scale_columns
 from bayes_scaling.decisions.surface import Surface, as_surface
 from bayes_scaling.decisions.teaching import expected_reduction
 from bayes_scaling.errors import DecisionError, suggest
@@ -18,7 +18,7 @@ from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.methods import NextRunsMethods
 from bayes_scaling.study.flops import FlopRule
 from bayes_scaling.study.reading import as_rows
-from bayes_scaling.study.rows import shown
+from bayes_scaling.study.rows import row_number, shown
 from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def next_runs(
         A converged fit; a surface to choose the FLOP convention, the outcome or the discrepancy.
     candidates : DataFrame or mapping of columns
         ``N`` and ``D`` (or ``C``) of each; ``flops`` where a run's cost is not what the surface's rule says; ``run``
-        for names.
+        for names; further inputs of the law, by default those of the surface.
     target : mapping of str to float
         Inputs of the run to forecast.
     count : int
@@ -177,12 +177,12 @@ def next_runs(
 
 
 def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Return ``run``, the law's inputs of scale and ``flops`` of each candidate, checked.
+    """Return ``run``, ``flops`` and the law's inputs of each candidate, checked; further ones where it has them.
 
     Raises
     ------
     DecisionError
-        There are none, a column is missing, a value is not a positive number, or two have one name.
+        There are none, a column is missing, a value is no number or not a positive one, or two have one name.
     """
     frame = as_rows(candidates, names)
     if frame.empty:
@@ -193,6 +193,13 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
             raise DecisionError(f"The candidates lack {symbol} ({column}); {suggest(column, frame.columns)}")
     for column in filter(frame.columns.__contains__, (*columns.values(), "flops")):
         frame[column] = positive(floats(frame, column), f"candidates' column {column}", "7e9", of=frame)
+    further = [law.columns[n] for n in further_inputs(law) if n in law.columns and law.columns[n] in frame]
+    for column in further:
+        if (missing := floats(frame, column).isna()).any():
+            row = row_number(frame, int(missing.argmax()))
+            raise DecisionError(
+                f"The candidate in row {row} has no {column}; give it, or leave the column out, and all have the same."
+            )
     if "flops" not in frame:
         frame["flops"] = rule.cost(frame["n_params"], frame["tokens"])
     if "run" not in frame:
@@ -200,7 +207,20 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
     if frame["run"].duplicated().any():
         name = frame.loc[frame["run"].duplicated(), "run"].iloc[0]
         raise DecisionError(f"Two candidates are called {shown(name)}; give each a name of its own.")
-    return frame[list(dict.fromkeys(("run", *columns.values(), "flops")))].reset_index(drop=True)
+    return frame[list(dict.fromkeys(("run", *columns.values(), *further, "flops")))].reset_index(drop=True)
+
+
+def _inputs(surface: Surface, runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return every input of the law, shape (run,): a further one that the runs do not have is the surface's."""
+    held = {name: np.full(len(runs), value) for name, value in surface.given.items()}
+    known = {s: c for s, c in surface.posterior.law.columns.items() if s in held or s in surface.columns}
+    return held | {s: runs[c].to_numpy(dtype=float) for s, c in known.items() if c in runs}
+
+
+def _at(surface: Surface, inputs: Mapping[str, np.ndarray], **options: Any) -> np.ndarray:
+    """Return the expected outcomes of a surface at runs with all their inputs, shape (sample, run)."""
+    further = {name: value for name, value in inputs.items() if name not in SCALE}
+    return surface.at(*(inputs.get(name) for name in SCALE), given=further, **options)
 
 
 class _Prospects:
@@ -208,15 +228,13 @@ class _Prospects:
 
     def __init__(self, surface: Surface, frame: pd.DataFrame, aim: pd.DataFrame) -> None:
         self.surface, self.frame = surface, frame
-        self.aim = {s: aim[c].to_numpy(dtype=float) for s, c in surface.columns.items()}
-        scale = {s: frame[c].to_numpy(dtype=float) for s, c in surface.columns.items()}
-        self.inputs = {**scale, **{n: np.full(len(frame), v) for n, v in surface.given.items()}}
-        values = np.hstack([surface.at(**self.aim, exact=True), surface.at(**scale, exact=True)])
+        self.inputs, self.aim = _inputs(surface, frame), _inputs(surface, aim)
+        values = np.hstack([_at(surface, runs, exact=True) for runs in (self.aim, self.inputs)])
         self.covariance = np.atleast_2d(np.cov(values, rowvar=False))
         self.few = surface.take(evenly_spaced(len(surface), FEW_DRAWS))
-        self.noise = self.few.noise(**scale)
-        self.exact = self.few.at(**self.aim, exact=True)
-        share = expected_reduction(surface, values[:, 0], scale)
+        self.noise = self.few.noise(**self.inputs)
+        self.exact = _at(self.few, self.aim, exact=True)
+        share = expected_reduction(surface, values[:, 0], self.inputs)
         normal = self.covariance[0, 1:] ** 2 / (np.diag(self.covariance)[1:] + self.noise)
         self.beside_normal = (
             np.ones(len(frame)) if share is None else share * self.covariance[0, 0] / np.maximum(normal, TINY)
@@ -241,7 +259,7 @@ class _Prospects:
         key = tuple(chosen)
         if key not in self.slopes:
             fitted = {n: np.append(self.surface.arrays[n], v[chosen]) for n, v in self.inputs.items()}
-            own = float(np.mean((self.few.at(**self.aim, fitted=fitted) - self.exact) ** 2))
+            own = float(np.mean((_at(self.few, self.aim, fitted=fitted) - self.exact) ** 2))
             self.slopes[key] = min(own, self.slope_variance(chosen[:-1])) if chosen else own
         return self.slopes[key]
 

@@ -260,7 +260,7 @@ class Surface:
         Parameters
         ----------
         **scale : array, shape (point,)
-            ``N``, ``D`` or ``C``, as far as the law reads them.
+            ``N``, ``D`` or ``C``, as far as the law reads them; further inputs, in place of those of the surface.
         """
         law = self.posterior.law
         points, runs = self.runs_at(scale)
@@ -273,7 +273,7 @@ class Surface:
     def runs_at(self, scale: Mapping[str, np.ndarray]) -> tuple[int, dict[str, np.ndarray]]:
         """Return how many runs there are at these scales, and their inputs as the law reads them, padded."""
         points = len(next(iter(scale.values())))
-        runs = {**self.arrays, **scale, **{name: np.full(points, value) for name, value in self.given.items()}}
+        runs = {**self.arrays, **{name: np.full(points, value) for name, value in self.given.items()}, **scale}
         return points, pad(runs, bucket(points), self.posterior.law.run_inputs)
 
     @cached_property

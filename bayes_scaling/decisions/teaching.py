@@ -43,7 +43,7 @@ def expected_reduction(surface: Surface, target: np.ndarray, scale: Mapping[str,
     target : array, shape (sample,)
         T of each draw: the expected outcome of the target by the law.
     scale : mapping of str to array, shape (run,)
-        ``N``, ``D`` or ``C`` of each run, as far as the law reads them.
+        ``N``, ``D`` or ``C`` of each run, as far as the law reads them; further inputs, in place of the surface's.
 
     Returns
     -------

@@ -6,6 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.next_runs import MIN_GAIN, achieved
+from bayes_scaling.models import RepeatedData
 from tests.worlds import GRID, chinchilla, exact, known
 
 AT = {"N": 7e9, "D": 4e12}
@@ -146,3 +147,21 @@ def test_the_parts_of_the_spread_add_up():
     alone = bs.next_runs(exact(chinchilla()), GRID_OF_CANDIDATES, AT)
     assert alone.sd_slope == 0.0 and alone.removable == 1.0
     assert found.sd_law == pytest.approx(alone.sd)
+
+
+def test_a_further_input_that_candidates_have_is_their_own_and_the_targets_is_its_own():
+    """What is seen once says nothing of what repeats are worth."""
+    law, rng, count = RepeatedData(), np.random.default_rng(3), 400
+    draws = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.34, "alpha_D": 0.3, "sigma": 0.01}
+    draws |= {name: rng.lognormal(np.log(middle), 0.5, count) for name, middle in (("repeats", 15.0), ("excess", 5.0))}
+    draws = {name: np.broadcast_to(value, count) for name, value in draws.items()}
+    surface = exact(known(law, draws, GRID.assign(unique_tokens=GRID["D"])), given={"unique_tokens": 1e10})
+    two = pd.DataFrame({"run": ["often", "once"], "N": 1e9, "D": 1e11, "unique_tokens": [2e9, 1e11]})
+    found = bs.next_runs(surface, two, AT).ranking.set_index("run")
+    assert list(found["unique_tokens"]) == [2e9, 1e11] and found.index[0] == "often"
+    assert found.at["often", "narrower"] > 0.1 > 0.01 > found.at["once", "narrower"]
+    held = exact(surface.posterior, given={"unique_tokens": 2e9})
+    alone = bs.next_runs(held, two[["run", "N", "D"]], {**AT, "unique_tokens": 1e10}).ranking.set_index("run")
+    assert alone.at["often", "narrower"] == pytest.approx(found.at["often", "narrower"], rel=1e-6)
+    with pytest.raises(bs.DecisionError, match="row 2 has no unique_tokens; give it, or leave the column out"):
+        bs.next_runs(surface, two.assign(unique_tokens=[2e9, None]), AT)
