@@ -1,14 +1,14 @@
 r"""Rival laws of accuracy on both ladders, beside the two-step law: inside the training runs, and at the targets.
 
-Rivals are point fits, as their papers make them.  *Direct*: log(-log q) is linear in log compute, with q the accuracy
-above chance over what is left above chance, :math:`a = c + (1 - c) \exp(-A C^{-\alpha})`; and with terms of parameters
-and tokens, :math:`a = c + (1 - c) \exp(-A N^{-\alpha} - B D^{-\beta})` (both Krajewski et al. 2025, arXiv 2512.08894).
-*Exponential decay*: the error averaged over the tasks is :math:`\epsilon - k e^{-\gamma L}` (Gadre et al. 2024, arXiv
-2403.08540); at runs to forecast, L is the median of our own step 1.
+*Direct*: each task by itself, by :class:`.DirectAccuracyInFlops` and, with terms of parameters and tokens, by
+:class:`.DirectAccuracy` (both Krajewski et al. 2025, arXiv 2512.08894).  *Exponential decay*: the error averaged over
+the tasks is :math:`\epsilon - k e^{-\gamma L}` (Gadre et al. 2024, arXiv 2403.08540), a point fit as in that paper; at
+runs to forecast, L is the median of our own step 1.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import numpy as np
@@ -17,41 +17,13 @@ from scipy.optimize import least_squares
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.forecast import average
+from bayes_scaling.models import DirectAccuracy, DirectAccuracyInFlops
 from bayes_scaling.models.two_step import routes
 from benchmarks.ladders import LADDERS, LOSSES, cuts, ladder_of
 from benchmarks.markdown import show
 
-DIRECT = {"direct": ["flops"], "direct, N and D": ["n_params", "tokens"]}
-STARTS = ((0.5, 0.1), (1.5, 0.1), (1.5, 0.3), (3.0, 0.3))  # -log q at the middle of the runs, exponent
-FEW, MANY = 1e-12, 30.0  # bounds of -log q, so that no power overflows
-
-
-def direct(inputs: np.ndarray, accuracy: np.ndarray, chance: float, at: np.ndarray) -> np.ndarray:
-    """Return accuracies at other runs by the direct law, fitted by least squares.
-
-    Parameters
-    ----------
-    inputs, at : array, shape (run, input)
-        Compute in FLOPs; or parameters and tokens, each with a term of its own.
-    accuracy : array, shape (run,)
-        Fractions, NaN where missing.
-    chance : float
-        Accuracy of guessing.
-    """
-    known, middle, terms = np.isfinite(accuracy), np.log(inputs).mean(axis=0), inputs.shape[1]
-
-    def law(parameters: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-        log_a, alpha = parameters[:terms], parameters[terms:]
-        power = np.clip(log_a - alpha * (np.log(inputs) - middle), np.log(FEW), np.log(MANY))
-        return chance + (1 - chance) * np.exp(-np.exp(power).sum(axis=1))
-
-    fits = [
-        least_squares(
-            lambda p: law(p, inputs[known]) - accuracy[known], [*[np.log(level / terms)] * terms, *[alpha] * terms]
-        )
-        for level, alpha in STARTS
-    ]
-    return law(min(fits, key=lambda fit: fit.cost).x, at)
+OURS = "two steps"
+DIRECT = {"direct": DirectAccuracyInFlops(), "direct, N and D": DirectAccuracy()}
 
 
 def exponential(loss: np.ndarray, error: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -68,29 +40,30 @@ def exponential(loss: np.ndarray, error: np.ndarray, at: np.ndarray) -> np.ndarr
 
 
 def compare(name: str, fitted: bs.Study, later: bs.Study, seed: int, draws: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return errors of single accuracies, a row per outcome, and of their mean over tasks, a row per run."""
+    """Return scores of single accuracies, by law, run and task, and errors of their mean over tasks, by run."""
     fits = [bs.fit(law, fitted, seed=seed, draws=draws) for law in routes(LOSSES[name])]
     parts = [bs.forecast(fit, later, allow_unconverged=True) for fit in fits]
     forecast = average(parts, seed=seed)
     scores = forecast.score()
     accuracy = scores[scores["quantity"] == "accuracy"].set_index(["target", "task"])
-    errors = {"two steps": accuracy["error"]}
-    for law, columns in DIRECT.items():
-        errors[law] = _direct(fitted, later, columns).reindex(accuracy.index) - accuracy["actual"]
-        errors[f"middle of both ({law})"] = (accuracy["error"] + errors[law]) / 2
-    single = pd.DataFrame(errors)
-    return single, _means(forecast, accuracy["actual"] + single["direct, N and D"], fitted, later)
+    found = {OURS: accuracy} | {law: direct(each, fitted, later, seed, draws) for law, each in DIRECT.items()}
+    single = pd.concat({law: rows.reindex(accuracy.index) for law, rows in found.items()}, names=["law"])
+    return single, _means(forecast, accuracy["actual"] + found["direct, N and D"]["error"], fitted, later)
 
 
-def _direct(fitted: bs.Study, later: bs.Study, columns: list[str]) -> pd.Series:
-    """Return the forecasts of a direct law by run and task."""
-    runs = later.runs.set_index("run")[columns]
-    found = {}
-    for task, own in fitted.frame.groupby("task", sort=False):
-        known = (own[columns].to_numpy(float), own["accuracy"].to_numpy(float), own["chance"].iloc[0])
-        values = direct(*known, runs.to_numpy(float))
-        found |= {(run, task): value for run, value in zip(runs.index, values, strict=True)}
-    return pd.Series(found)
+def direct(law: bs.Law, fitted: bs.Study, later: bs.Study, seed: int, draws: int) -> pd.DataFrame:
+    """Return the scores of a law of one task's accuracy, fitted to each task by itself; index target and task."""
+    known = fitted.frame[np.isfinite(fitted.frame["accuracy"])]
+    tasks = [str(task) for task in known["task"].unique()]
+    studies = [dataclasses.replace(fitted, frame=known[known["task"] == task].reset_index(drop=True)) for task in tasks]
+    batch = bs.fit_many(law, studies, seed=seed, draws=draws, progress=False)
+    blocks = []
+    for task, member in zip(tasks, batch, strict=True):
+        if member.posterior is None:
+            raise RuntimeError(f"{task}: {member.error}")
+        forecast = bs.forecast(member.posterior, later.select(task=task), allow_unconverged=True)
+        blocks.append(forecast.score().assign(task=task, converged=member.verdict == "converged"))
+    return pd.concat(blocks).set_index(["target", "task"])
 
 
 def _means(forecast: bs.Forecast, by_direct: pd.Series, fitted: bs.Study, later: bs.Study) -> pd.DataFrame:
@@ -102,12 +75,12 @@ def _means(forecast: bs.Forecast, by_direct: pd.Series, fitted: bs.Study, later:
     own_loss = fitted.runs.set_index("run")["c4_loss"].reindex(error.index)
     decay = exponential(own_loss.to_numpy(), error.to_numpy(), loss.to_numpy())
     through_direct = 1 - by_direct.groupby(level="target").mean().reindex(actual.index)
-    columns = {"two steps": ours, "direct, N and D": through_direct, "exponential decay": pd.Series(decay, loss.index)}
+    columns = {OURS: ours, "direct, N and D": through_direct, "exponential decay": pd.Series(decay, loss.index)}
     return pd.DataFrame({name: values / actual - 1 for name, values in columns.items()})
 
 
 def figures(seed: int = 0, draws: int = 500, *, targets: bool = True) -> dict[str, float]:
-    """Run the rivals on both ladders, print one table of errors and return them by name."""
+    """Run the rivals on both ladders, print tables of their errors and intervals and return backtest errors by name."""
     singles, means = {}, {}
     for name in LADDERS:
         study = ladder_of(name)
@@ -115,13 +88,19 @@ def figures(seed: int = 0, draws: int = 500, *, targets: bool = True) -> dict[st
         parts |= {"targets": (study.training, study.targets)} if targets else {}
         for part, (fitted, later) in parts.items():
             singles[name, part], means[name, part] = compare(name, fitted, later, seed, draws)
-    table = pd.DataFrame({at: 100 * errors.abs().mean() for at, errors in singles.items()}).T
-    show("Mean absolute error of accuracies, points", _named(table))
+    rows = pd.concat(singles, names=["ladder", "runs"])
+    table = 100 * rows["error"].unstack("law").pipe(_with_middles).abs().groupby(["ladder", "runs"], sort=False).mean()
+    show("Mean absolute error of accuracies, points", table.reset_index())
+    held = 100 * rows.groupby(["ladder", "runs", "law"], sort=False)[["in50", "in90", "width90", "crps"]].mean()
+    show("Intervals: per cent inside, width and CRPS in points", held.reset_index())
     of_means = pd.DataFrame({at: 100 * errors.abs().mean() for at, errors in means.items()}).T
-    show("Mean absolute relative error of the error averaged over tasks, per cent", _named(of_means))
-    inside = table[table.index.get_level_values(1) != "targets"].groupby(level=0).mean().mean()
+    of_means = of_means.rename_axis(["ladder", "runs"]).reset_index()
+    show("Mean absolute relative error of the error averaged over tasks, per cent", of_means)
+    inside = table[table.index.get_level_values("runs") != "targets"].groupby(level="ladder").mean().mean()
     return {f"backtest_mae_{'_'.join(re.findall('[a-z]+', law.lower()))}": float(v) for law, v in inside.items()}
 
 
-def _named(table: pd.DataFrame) -> pd.DataFrame:
-    return table.rename_axis(["ladder", "runs"]).reset_index()
+def _with_middles(errors: pd.DataFrame) -> pd.DataFrame:
+    """Add the errors of the middle between the two-step law's medians and those of each direct law."""
+    middles = {f"middle of both ({law})": (errors[OURS] + errors[law]) / 2 for law in DIRECT}
+    return errors[[OURS, *DIRECT]].assign(**middles)

@@ -1,6 +1,8 @@
 from .bent_power_law import BentPowerLaw as BentPowerLaw
 from .broken_power_law import BrokenPowerLaw as BrokenPowerLaw
 from .chinchilla import Chinchilla as Chinchilla
+from .direct_accuracy import DirectAccuracy as DirectAccuracy
+from .direct_accuracy_in_flops import DirectAccuracyInFlops as DirectAccuracyInFlops
 from .experts import Experts as Experts
 from .fading_transfer import FadingTransfer as FadingTransfer
 from .few_steps import FewSteps as FewSteps

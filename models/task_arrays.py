@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_scaling.errors import StudyError
-from bayes_scaling.models.sigmoid_accuracy import of_tasks
+from bayes_scaling.models.accuracy_curve import of_tasks
 from bayes_scaling.study.panel import Panel
 from bayes_scaling.study.reading import loss_columns
 

@@ -1,32 +1,32 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks.ladder_rivals import direct, exponential
+import bayes_scaling as bs
+from bayes_scaling.models import DirectAccuracyInFlops
+from benchmarks.ladder_rivals import _with_middles, direct, exponential
 
 
-def test_the_direct_law_is_found_from_its_own_points_where_scores_are_missing():
-    compute = np.geomspace(1e17, 1e20, 12)[:, None]
-    accuracy = 0.25 + 0.75 * np.exp(-1.5 * (compute[:, 0] / 1e19) ** -0.2)
-    accuracy[3] = np.nan
-    found = direct(compute, accuracy, 0.25, np.array([[1e21]]))
-    assert found == pytest.approx(0.25 + 0.75 * np.exp(-1.5 * 100**-0.2), abs=1e-6)
+def test_the_direct_law_is_fitted_to_each_task_where_scores_are_missing():
+    compute = np.geomspace(1e17, 1e20, 12)
+    runs = pd.DataFrame({"run": [f"r{i}" for i in range(13)], "flops": [*compute, 1e21], "chance": 0.25})
+    runs["n_params"], runs["tokens"] = (runs["flops"] / 120) ** 0.5, 20 * (runs["flops"] / 120) ** 0.5
+    noise, curves = np.random.default_rng(0).normal(0, 0.004, 13), {"one": -0.2, "two": -0.1}
+    accuracy = {task: 0.25 + 0.75 * np.exp(-1.5 * (runs["flops"] / 1e19) ** a) + noise for task, a in curves.items()}
+    table = pd.concat([runs.assign(task=task, accuracy=values) for task, values in accuracy.items()])
+    table.loc[table.index[3], "accuracy"] = [np.nan, 0.3]
+    study = bs.Study.from_frame(table.assign(role=np.where(table["flops"] > 5e20, "target", "train")))
+    found = direct(DirectAccuracyInFlops(), study.training, study.targets, seed=0, draws=500)
+    assert found.index.tolist() == [("r12", "one"), ("r12", "two")] and found["converged"].all()
+    assert found["error"].to_numpy() == pytest.approx([0.0, 0.0], abs=0.05)
 
 
-def test_a_direct_law_of_parameters_and_tokens_has_a_term_for_each():
-    inputs = np.array([(n, d) for n in (1e8, 3e8, 1e9) for d in (2e9, 2e10, 2e11)])
-
-    def truth(inputs):
-        return np.exp(-0.8 * (inputs[:, 0] / 3e8) ** -0.3 - 0.5 * (inputs[:, 1] / 2e10) ** -0.2)
-
-    later = np.array([[7e9, 1e12]])
-    assert direct(inputs, truth(inputs), 0.0, later) == pytest.approx(truth(later), abs=1e-5)
-
-
-def test_accuracies_of_zero_do_not_stop_the_direct_law():
-    compute = np.geomspace(1e17, 1e20, 8)[:, None]
-    assert direct(compute, np.zeros(8), 0.0, np.array([[1e21]])) == pytest.approx(0.0, abs=1e-3)
+def test_the_middle_of_two_laws_lies_between_their_errors():
+    errors = pd.DataFrame({"two steps": [2.0], "direct": [-1.0], "direct, N and D": [4.0]})
+    found = _with_middles(errors).iloc[0]
+    assert found["middle of both (direct)"] == 0.5 and found["middle of both (direct, N and D)"] == 3.0
 
 
 def test_exponential_decay_is_found_from_its_own_points():
