@@ -18,7 +18,7 @@ from bayes_scaling.study.reading import SYMBOLS
 
 STUDIES = 240
 DESIGN = pd.DataFrame([(n, r * n) for n in (5e7, 1e8, 2e8, 4e8, 8e8) for r in (5, 10, 20, 40, 80)], columns=["N", "D"])
-BUDGET = 1e22  # twenty times the largest run of the design
+BUDGET = 1e22  # 33 times the largest run of the design
 TARGET = {"N": 7e9, "D": 4e12}
 START, CHOICE = ("190M", "370M"), ("760M", "1.3B")
 ORDERS = ("ours", "by size", "largest first")
