@@ -44,7 +44,8 @@ class DirectAccuracy(DirectCurve):
     .. math:: a(N, D) = c_0 + (1 - c_0)\, e^{-A N^{-\alpha_N} - B D^{-\alpha_D}}
 
     with c0 the accuracy of guessing (column ``chance``), N in parameters and D in tokens.  It needs no loss, and
-    fits one task; in backtests inside two ladders the two-step law, which goes through losses, is closer.
+    fits one task.  In backtests inside two ladders it is as close as the two-step law, which goes through losses; at
+    their targets its intervals hold less (``benchmarks/results/ladder_rivals.md``).
 
     References
     ----------
