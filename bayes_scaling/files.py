@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,24 @@ __all__ = [
 ]
 
 
-def check_writable(folder: Path | None, *files: Path | None) -> None:
+RESULTS = ("forecast", "ladder", "pairs", "plan", "regret", "intervals", "batch", "baseline", "families")
+"""Names, without their endings, of the tables and pictures that results put into a folder."""
+
+
+def check_writable(folder: Path | None, *files: Path | None, reads: Iterable[str | Path | None] = ()) -> None:
     """Refuse an output folder or files that cannot be written, before any work is done for them.
+
+    Parameters
+    ----------
+    folder, *files : Path, optional
+        Where results go.
+    reads : iterable of str or Path, optional
+        What the work reads, files among them: no result may take the place of one.
 
     Raises
     ------
     FileError
-        One cannot be written, is a folder, is given twice, or something on the way to it is not a folder.
+        One cannot be written, is a folder, is given twice, is also read, or something on the way to it is not a folder.
     """
     given = [file for file in files if file]
     for path in (*filter(None, [folder]), *(file.parent for file in given)):
@@ -43,6 +54,13 @@ def check_writable(folder: Path | None, *files: Path | None) -> None:
             raise FileError(f"{str(file)!r} is a folder; give the name of a file.")
         if sum(file.absolute() == other.absolute() for other in given) > 1:
             raise FileError(f"{str(file)!r} is given for two outputs; give each a file of its own.")
+    for source in (Path(path) for path in reads if path is not None and Path(path).is_file()):
+        if any(file.resolve() == source.resolve() for file in given):
+            raise FileError(f"{str(source)!r} is read, so nothing is written to it; give the result a file of its own.")
+        if folder and source.resolve().parent == folder.resolve() and source.stem in RESULTS:
+            raise FileError(
+                f"{str(source)!r} is read, and a result of that name goes into {str(folder)!r}; choose another folder."
+            )
 
 
 @contextmanager

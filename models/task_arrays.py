@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,20 +11,21 @@ from bayes_scaling.errors import StudyError
 from bayes_scaling.models.accuracy_curve import of_tasks
 from bayes_scaling.study.panel import Panel
 from bayes_scaling.study.reading import loss_columns
+from bayes_scaling.study.rows import shown
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
 __all__ = ["LATENT", "labels", "task_arrays"]
 
-CHANCE = "chance: the accuracy of guessing, 0.25 for four choices, 0 where answers are written freely"
+CHANCE = "the accuracy of guessing, 0.25 for four choices, 0 where answers are written freely"
 NO_LOSS = "without a loss, single_step() goes straight to accuracy, as the commands do where no --law is given"
 
 LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
 
 
 def task_arrays(
-    name: str, study: Study, series: tuple[str, ...], feature: str | None, windows: int
+    name: str, study: Study, inputs: Iterable[str], series: tuple[str, ...], feature: str | None, windows: int
 ) -> tuple[Panel, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return (panel, runs, observed) of a study: losses of shape (run, series), accuracies of shape (run, task).
 
@@ -34,6 +36,8 @@ def task_arrays(
     study : Study
         A row per run and task; a task that a run lacks, or that has no accuracy, is NaN, and so is an accuracy where
         the loss that step 2 reads is missing.
+    inputs : iterable of str
+        Its columns that belong to a run, whatever the task.
     series : tuple of str
         Its loss columns that step 1 describes.
     feature : str or None
@@ -44,9 +48,9 @@ def task_arrays(
     Raises
     ------
     StudyError
-        A column is missing, an entry is not usable, or a task has no accuracy at all.
+        A column is missing, an entry is not usable, or a run or a task has several values in a column of its own.
     """
-    panel = _panel(name, study, series)
+    panel = _panel(name, study, inputs, series)
     chance = panel.tasks["chance"].to_numpy(dtype=float)
     observed = {"accuracy": panel.wide("accuracy")}
     if feature is None:
@@ -67,23 +71,25 @@ def task_arrays(
     return panel, runs, observed
 
 
-def _panel(name: str, study: Study, series: tuple[str, ...]) -> Panel:
+def _panel(name: str, study: Study, inputs: Iterable[str], series: tuple[str, ...]) -> Panel:
     needed = ["run", "task", "chance", "accuracy", *series]
     if missing := [column for column in needed if column not in study.frame]:
         others = loss_columns(study.frame)
-        cure = CHANCE
+        cure = f"chance: {CHANCE}"
         if set(missing) <= set(series):
             cure = f"routes({others[:1]!r}) goes through {others[0]!r}" if others else NO_LOSS
         raise StudyError(
             f"{name} needs {', '.join(needed)} in one row per run and task, and study {study.name!r} lacks "
             f"{', '.join(missing)} ({cure})."
         )
-    panel = Panel.of(study)
     for column in ("chance", "accuracy"):
         study.column(column)  # refuses entries that no fit can use
     for column in series:
         study.column(column, partial=True)
-    return panel
+    if (sure := study.frame["chance"] >= 1).any():
+        task = study.frame.loc[sure, "task"].iloc[0]
+        raise StudyError(f"The chance of task {shown(task)} is 1, and nobody guesses right always; give {CHANCE}.")
+    return Panel.of(study, of_runs=[c for c in inputs if c in study.frame], of_tasks=["chance"])
 
 
 def labels(study: Study, series: tuple[str, ...], feature: str | None) -> dict[str, Any]:

@@ -304,7 +304,9 @@ class TwoStep(Law):
         Accuracies may be missing, losses of a run, and rows of a task.  An accuracy is not used where the loss that it
         is read off is missing.
         """
-        panel, runs, observed = task_arrays(self.name, study, self.series, self.feature, self.windows)
+        panel, runs, observed = task_arrays(
+            self.name, study, self.columns.values(), self.series, self.feature, self.windows
+        )
         columns = self.input_arrays(panel.runs)
         return {**columns, **self.references(columns), **runs}, observed
 

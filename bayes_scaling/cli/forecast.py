@@ -88,7 +88,7 @@ def forecast(
     for one in laws:
         one.arrays(table.training)
         read_targets(one, table.training, targets)
-    check_writable(out, json, report)
+    check_writable(out, json, report, reads=[study])
     print_remarks(table.remarks, quiet)
 
     how: dict[str, Any] = {"seed": seed, "draws": draws, "chains": chains} | ({"adapt": True} if adapt else {})

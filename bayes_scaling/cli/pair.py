@@ -84,7 +84,7 @@ def pair(
     else:
         table = open_study(study, columns, where=where, drop_missing=drop_missing)
     pairings = read_pairings(table, source, target, sets=sets, by=by, aim=aim, unit=unit)
-    check_writable(out, json)
+    check_writable(out, json, reads=[study])
     print_remarks(table.remarks, quiet)
     with status(quiet) as say:
         say(f"Fitting {counted(len(pairings), 'pair')} of losses ...")

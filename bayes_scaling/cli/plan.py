@@ -119,7 +119,7 @@ def plan(
     held = read_given(given, question, [*mixed.values()] or [chosen])
     if table is not None:
         check_size(chosen, table.training, *chosen.arrays(table.training))
-    check_writable(out, json)
+    check_writable(out, json, reads=[study, against, candidates, ladder])
     print_remarks(table.remarks if table is not None else (), quiet)
 
     how: dict[str, Any] = {"seed": seed, "draws": draws, "chains": chains} | ({"adapt": True} if adapt else {})

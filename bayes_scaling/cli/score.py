@@ -42,7 +42,7 @@ def score(
     said, table = load_forecast(forecast), read_table(outcomes)
     found = score_against(said, table, names=parse_columns(columns or (), map(str, table.columns)), unit=unit)
     path = None if no_register else register or forecast.parent / REGISTER
-    check_writable(None, json, path)
+    check_writable(None, json, path, reads=[forecast, outcomes])
     new = append(said, found, path) if path else 0
     if json:
         write_scores(said, found, json)

@@ -13,7 +13,7 @@ from bayes_scaling.errors import StudyError, TargetError, listed
 from bayes_scaling.study.reading import as_rows, labelled
 from bayes_scaling.study.rows import row_number, shown
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import floats
+from bayes_scaling.study.validation import OUTCOME, floats
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -74,7 +74,7 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     dims, coords = law.dims(study)
     shape = {q: [len(coords[d]) for d in dims.get(q, [])] for q in law.quantities}
     if isinstance(targets, Study):
-        _, outcomes = law.arrays(targets)
+        outcomes = _outcomes(law, study, targets)
         rows = targets.runs
         numbers = pd.Index([f"row {row_number(rows, place)}" for place in range(len(rows))])
         frame = rows.set_index("run" if "run" in rows else numbers)
@@ -91,6 +91,24 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
             f"Target {shown(frame.index[frame.index.duplicated()][0])} is given twice; give it once, or name each."
         )
     return Targets(_checked(law, study, frame), actual)
+
+
+def _outcomes(law: Law, study: Study, targets: Study) -> dict[str, np.ndarray]:
+    """Return the outcomes of targets, NaN where a run has none yet.
+
+    Which losses the tasks of a run share shows in the fitted runs, where targets have none: so they are read together,
+    twice, with another number each time in the place of what is not known.
+    """
+    blank = {c: targets.frame[c].isna() for c in targets.frame if OUTCOME.fullmatch(str(c))}
+    if not law.by_task or not any(gaps.any() for gaps in blank.values()):
+        return law.arrays(targets)[1]
+    read = []
+    for number in (0.5, 0.6):
+        filled = targets.frame.assign(**{c: targets.frame[c].mask(gaps, number) for c, gaps in blank.items()})
+        whole = pd.concat([study.frame, filled], ignore_index=True)
+        read.append(law.arrays(dataclasses.replace(study, frame=whole))[1])
+    known = {q: np.where(values == read[1][q], values, np.nan) for q, values in read[0].items()}
+    return {q: values[-len(targets.runs) :] for q, values in known.items()}
 
 
 def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.law.base import Law
 from bayes_scaling.study.reading import SYMBOLS
+from bayes_scaling.study.rows import shown
 from bayes_scaling.study.study import Study, require_study
 
 __all__ = ["check_size", "fit", "member_seed", "refusal", "require_law"]
@@ -129,6 +130,13 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
             f"Study {study.name!r} has {count} runs, and {law.name} needs at least {needed} "
             f"({', '.join(free)}); add runs or fix parameters."
         )
+    for name, values in observed.items():
+        if np.ndim(values) == 2 and (empty := ~np.isfinite(values).any(axis=0)).any():
+            dims, coords = law.dims(study)
+            label = coords[dims[name][0]][int(np.argmax(empty))]
+            raise StudyError(
+                f"No run of study {study.name!r} has {name} of {shown(label)}; give that of some runs, or leave it out."
+            )
     floor = law.priors.get("E")
     outcome = np.asarray(observed.get(law.outcome, np.nan), dtype=float)
     if isinstance(floor, (int, float)) and (outcome <= floor).any():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.errors import listed
 from bayes_scaling.problems import Problem
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.validation import floats
@@ -43,19 +44,27 @@ def above_chance(rows: pd.DataFrame) -> pd.Series:
 
 
 def at_chance(rows: pd.DataFrame) -> Iterator[Problem]:
-    """Name the tasks of which even the best runs guess; nothing where there are no tasks with accuracies and chance."""
+    """Name the tasks of which the best runs guess, or do worse; nothing where no task has accuracies and chance."""
     if not {"task", "accuracy", "chance"} <= set(rows):
         return
     above = above_chance(rows)
-    guessed = above[above <= MAX_ABOVE_CHANCE]
-    if guessed.empty:
-        return
-    names = ", ".join(map(str, guessed.index[:MAX_NAMED]))
-    further = f" and {len(guessed) - MAX_NAMED} more" if len(guessed) > MAX_NAMED else ""
-    yield Problem(
-        "at-chance",
-        f"The runs of most compute are at chance in {names}{further} (at most {100 * MAX_ABOVE_CHANCE:g} points above)",
-        "nothing in them says where such a task leaves chance, so read its interval as what may be, not as a curve",
-        float(guessed.max()),
-        "accuracy",
-    )
+    guessed = above[above.abs() <= MAX_ABOVE_CHANCE]
+    if len(guessed):
+        yield Problem(
+            "at-chance",
+            f"The runs of most compute are at chance in {listed(map(str, guessed.index), MAX_NAMED)} (at most "
+            f"{100 * MAX_ABOVE_CHANCE:g} points above)",
+            "nothing in them says where such a task leaves chance, so read its interval as what may be, not as a curve",
+            float(guessed.max()),
+            "accuracy",
+        )
+    wrong = above[above < -MAX_ABOVE_CHANCE]
+    if len(wrong):
+        yield Problem(
+            "below-chance",
+            f"The runs of most compute are below chance in {listed(map(str, wrong.index), MAX_NAMED)} (by "
+            f"{-100 * wrong.min():.0f} points at most)",
+            "the law's curve does not fall below it, so see what chance is there, or leave the task out",
+            float(wrong.min()),
+            "accuracy",
+        )

@@ -78,6 +78,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``error-rate``: losses all below one, of which the card says that they are in nats
         - ``wrong-way``: an outcome that gets worse with compute (rank correlation above 0.5)
         - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
+        - ``below-chance``: tasks of which the runs of most compute are more than 3 points below chance
         - ``missing-loss``: runs that lack a loss which the law reads, where it can do without
         - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
         - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)

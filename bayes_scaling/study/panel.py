@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import StudyError, listed
 from bayes_scaling.study.rows import shown
 
 if TYPE_CHECKING:
@@ -36,18 +37,35 @@ class Panel:
     rows: pd.DataFrame
 
     @classmethod
-    def of(cls, study: Study) -> Panel:
+    def of(cls, study: Study, of_runs: Iterable[str] = (), of_tasks: Iterable[str] = ()) -> Panel:
         """Read a study as a panel.
+
+        Parameters
+        ----------
+        study : Study
+            A row per run and task.
+        of_runs, of_tasks : iterable of str
+            Columns that all rows of a run, or of a task, have one value in.
 
         Raises
         ------
         StudyError
-            The study has no column ``run`` or ``task``.
+            The study has no column ``run`` or ``task``, or a run or a task has several values in a column of its own.
         """
         frame = study.frame
         for key in ("run", "task"):
             if key not in frame:
                 raise StudyError(f"Study {study.name!r} has no column {key!r}; give one row per run and task.")
+        for key, columns in (("run", of_runs), ("task", of_tasks)):
+            for column in columns:
+                several = frame.groupby(key, sort=False)[column].nunique() > 1
+                if several.any():
+                    name = several.idxmax()
+                    values = listed(f"{v:g}" for v in frame.loc[frame[key] == name, column].unique())
+                    raise StudyError(
+                        f"The {key} {shown(name)} of study {study.name!r} has {column} {values}; give one number in "
+                        f"all its rows, or each a {key} of its own."
+                    )
         runs, tasks = frame.drop_duplicates("run"), frame.drop_duplicates("task").set_index("task")
         return cls(runs, tasks, frame.set_index(["run", "task"]))
 

@@ -44,6 +44,7 @@ SIZES = re.compile(r"n_params.*|tokens|flops|finetune_data|pretrain_data")
 # A normalised loss may be negative.
 POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|questions|(?!.*normalised_).*loss|.*_ce")
 FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
+OUTCOME = re.compile(r".*loss|.*_ce|(.*_)?accuracy|error")  # what a target may not have yet
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}|{LOSS_ERROR}")
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
@@ -157,9 +158,7 @@ def with_numbers(table: pd.DataFrame) -> pd.DataFrame:
 def unfit(table: pd.DataFrame, column: str) -> np.ndarray:
     """Say of each row whether an entry is missing, or infinite as the loss of a run that diverged."""
     found, wrong = _read(table, column)
-    if _may_be_missing(table, column):
-        return np.isinf(found)
-    return ~np.isfinite(found) & ~wrong
+    return (np.isinf(found) | (np.isnan(found) & ~_may_be_missing(table, column))) & ~wrong
 
 
 # -- the whole table ------------------------------------------------------------------------------------------------
@@ -241,9 +240,13 @@ def _not_numbers(table: pd.DataFrame, column: str, wrong: np.ndarray) -> _Bad:
     return _Bad(column, places, values, "not a number", f"give plain numbers, {like}")
 
 
-def _may_be_missing(table: pd.DataFrame, column: str) -> bool:
-    """Say whether a column need not be known of every row: errors of a loss, and scores of single runs on a task."""
-    return column == LOSS_ERROR or (column == "accuracy" and "task" in table)
+def _may_be_missing(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Say of which rows a column need not be known: errors of a loss, scores on a task, and outcomes of targets."""
+    if column == LOSS_ERROR or (column == "accuracy" and "task" in table):
+        return np.ones(len(table), dtype=bool)
+    if "role" in table and OUTCOME.fullmatch(str(column)):
+        return (table["role"] == "target").to_numpy(dtype=bool)
+    return np.zeros(len(table), dtype=bool)
 
 
 def _looked_at(
@@ -254,7 +257,7 @@ def _looked_at(
         raise StudyError(f"The column {column!r} holds true and false where numbers are needed; give numbers.")
     values, wrong = _read(table, column)
     bad = [_not_numbers(table, column, wrong)] if wrong.any() else []
-    complete = not (partial or _may_be_missing(table, column))
+    complete = ~(partial | _may_be_missing(table, column))
     tests = [
         (np.isnan(values) & ~wrong & complete, "missing", "fill in what is missing"),
         (np.isinf(values), "infinite", "repair what is infinite"),

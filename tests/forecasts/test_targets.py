@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.targets import read_targets
-from bayes_scaling.models import Chinchilla, PowerLaw, Transfer
+from bayes_scaling.models import Chinchilla, PowerLaw, Transfer, TwoStep
 from tests import worlds
 
 FAR = {"N": 7e9, "D": 4e12}
@@ -90,3 +90,27 @@ def test_a_part_knows_its_place_in_the_whole():
 def test_a_name_is_no_target_of_a_fit():
     with pytest.raises(bs.TargetError, match=r"The target '7B' is a name, .* give inputs, as in {'N': 7e9, 'D': 4e12}"):
         read("7B")
+
+
+@pytest.mark.parametrize("scored", [False, True])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_target_of_a_ladder_need_not_have_an_outcome_yet(shared, scored):
+    runs = pd.DataFrame({"run": ["a", "b", "c", "big"], "N": [1e8, 2e8, 4e8, 7e9], "D": [2e9, 8e9, 8e9, 4e12]})
+    runs["role"] = ["train"] * 3 + ["target"]
+    blocks = []
+    for task, more in (("one", 0.0), ("two", 0.0 if shared else 0.1)):
+        loss, accuracy = np.array([3.4, 3.2, 3.0, np.nan]) + more, [0.3, 0.4, 0.5, 0.8 if scored else np.nan]
+        blocks.append(runs.assign(task=task, chance=0.25, c4_loss=loss, accuracy=accuracy))
+    study = bs.Study.from_frame(pd.concat(blocks, ignore_index=True))
+    found = read_targets(TwoStep(feature="c4_loss", jointly=("c4_loss",)), study.training, study.targets)
+    assert list(found.frame.index) == ["big"] and found.actual["loss"].shape == (1, 1 if shared else 2)
+    assert np.isnan(found.actual["loss"]).all()
+    assert np.allclose(found.actual["accuracy"], [0.8, 0.8] if scored else np.nan, equal_nan=True)
+
+
+def test_a_target_of_one_loss_need_not_have_it_yet():
+    runs = pd.DataFrame({"run": ["a", "b"], "N": [1e8, 7e9], "D": [2e9, 4e12], "loss": [3.0, None]})
+    study = bs.Study.from_frame(runs.assign(role=["train", "target"]), drop_missing=True)
+    assert np.isnan(read_targets(Chinchilla(), study.training, study.targets).actual["loss"]).all()
+    with pytest.raises(bs.StudyError, match="Run 'b' .* has no loss"):
+        bs.Study.from_frame(runs)

@@ -155,3 +155,10 @@ def test_chains_that_start_in_different_modes_are_refused(seed):
     assert found.diagnostics.max_rhat > 1.5 and not found.diagnostics.converged
     with pytest.raises(bs.ConvergenceError, match="R-hat of alpha"):
         found.forecast({"N": 1e11})
+
+
+def test_a_task_without_any_accuracy_is_refused_by_name(ladder):
+    frame = ladder.training.frame
+    blank = frame.assign(accuracy=frame["accuracy"].mask(frame["task"] == "PIQA"))
+    with pytest.raises(bs.StudyError, match="No run of study 'olmo_ladder' has accuracy of 'PIQA'; give that of some"):
+        bs.fit(TwoStep(), dataclasses.replace(ladder, frame=blank))

@@ -39,3 +39,9 @@ def test_tasks_at_chance_are_named_among_what_speaks_against_a_design():
 
 def test_tables_without_tasks_have_none():
     assert list(at_chance(RUNS.assign(loss=3.0))) == []
+
+
+def test_tasks_below_chance_are_named_as_such():
+    study = bs.Study.from_frame(rows(easy=RISING, falling=np.linspace(0.25, 0.12, 16)), name="mine")
+    (problem,) = bs.design_check(study).only("below-chance")
+    assert "below chance in falling (by 1" in str(problem) and not bs.design_check(study).only("at-chance")
