@@ -245,7 +245,7 @@ def _may_be_missing(table: pd.DataFrame, column: str) -> np.ndarray:
     if column == LOSS_ERROR or (column == "accuracy" and "task" in table):
         return np.ones(len(table), dtype=bool)
     if "role" in table and OUTCOME.fullmatch(str(column)):
-        return (table["role"] == "target").to_numpy(dtype=bool)
+        return np.array([isinstance(role, str) and role == "target" for role in table["role"]], dtype=bool)
     return np.zeros(len(table), dtype=bool)
 
 

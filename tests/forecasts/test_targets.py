@@ -112,5 +112,5 @@ def test_a_target_of_one_loss_need_not_have_it_yet():
     runs = pd.DataFrame({"run": ["a", "b"], "N": [1e8, 7e9], "D": [2e9, 4e12], "loss": [3.0, None]})
     study = bs.Study.from_frame(runs.assign(role=["train", "target"]), drop_missing=True)
     assert np.isnan(read_targets(Chinchilla(), study.training, study.targets).actual["loss"]).all()
-    with pytest.raises(bs.StudyError, match="Run 'b' .* has no loss"):
+    with pytest.raises(bs.StudyError, match=r"Run 'b' .* has no loss"):
         bs.Study.from_frame(runs)

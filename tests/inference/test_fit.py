@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
@@ -8,7 +10,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import run
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.models import Chinchilla, TwoStep
 
 TRUTH = {"E": 1.8, "A": 400.0, "alpha_N": 0.34, "B": 1500.0, "alpha_D": 0.35}
 

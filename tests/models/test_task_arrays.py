@@ -51,7 +51,7 @@ def test_a_loss_that_is_not_there_is_named_with_one_that_is():
         "task_loss (routes(['pile_loss']) goes through 'pile_loss')."
     )
     with pytest.raises(bs.StudyError, match=r"lacks task_loss \(without a loss, single_step\(\) goes"):
-        task_arrays("TwoStep", study(ROWS.drop(columns=["pile_loss", "own_loss"])), ("task_loss",), "task_loss", 0)
+        task_arrays("TwoStep", study(ROWS.drop(columns=["pile_loss", "own_loss"])), (), ("task_loss",), "task_loss", 0)
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_a_loss_that_is_not_there_is_named_with_one_that_is():
     [
         (
             {"chance": [0.0, 0.25, 0.5, 0.25]},
-            r"The task 'free' of study 'rows' has chance 0 and 0.5; give one number in",
+            r"The task 'free' of study 'rows' has chance 0 and 0.5; give one",
         ),
         ({"chance": [0.0, 1.0] * 2}, "The chance of task 'choice' is 1, and nobody guesses right always"),
         (
             {"tokens": [1e9, 2e9, 1e9, 1e9]},
-            r"The run 'a' of study 'rows' has tokens 1e\+09 and 2e\+09; give one number",
+            r"The run 'a' of study 'rows' has tokens 1e\+09 and 2e\+09; give",
         ),
     ],
 )

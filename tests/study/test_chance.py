@@ -33,7 +33,7 @@ def test_a_missing_score_says_nothing():
 def test_tasks_at_chance_are_named_among_what_speaks_against_a_design():
     study = bs.Study.from_frame(rows(easy=RISING, flat=0.26, hard=0.24), name="mine")
     (problem,) = bs.design_check(study).only("at-chance")
-    assert "at chance in flat, hard (at most 3 points above)" in str(problem)
+    assert "at chance in flat and hard (at most 3 points above)" in str(problem)
     assert not bs.design_check(study.select(task="easy")).only("at-chance")
 
 
