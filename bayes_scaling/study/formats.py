@@ -77,7 +77,17 @@ def _from_text(text: str, suffix: str) -> pd.DataFrame:
 def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
     separator = separator or _separator(text)
     decimal = "," if separator == ";" and _decimal_commas(text) else "."
-    return pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, decimal=decimal)
+    table = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, decimal=decimal)
+    if isinstance(table.index, pd.RangeIndex):
+        return table
+    # Rows have more fields than the heading, and what is over was taken for their names.
+    if table.iloc[:, -1].isna().all():  # each row ends with a separator
+        return table.reset_index().iloc[:, : table.shape[1]].set_axis(table.columns, axis=1)
+    names, extra = list(table.index), table.index.nlevels
+    numbered = any(names == list(range(first, len(table) + first)) for first in (0, 1))
+    if extra == 1 and (numbered or all(isinstance(name, str) for name in names)):
+        return table
+    raise ValueError(f"its heading has {table.shape[1]} fields, and its rows have {table.shape[1] + extra}")
 
 
 def _separator(text: str) -> str:

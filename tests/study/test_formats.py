@@ -12,6 +12,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.errors import FileError
 from bayes_scaling.study.formats import read_file
+from bayes_scaling.study.reading import read_table
 
 RUNS = pd.DataFrame(
     {
@@ -88,3 +89,17 @@ def test_broken_json_is_one_sentence(text, tmp_path):
     (tmp_path / "runs.json").write_text(text)
     with pytest.raises(FileError, match="cannot be read as a table"):
         read_file(tmp_path / "runs.json")
+
+
+@pytest.mark.parametrize("rows", ["2e7,2e8,4.8,", "1,2e7,2e8,4.8", "a,2e7,2e8,4.8"], ids=["ends", "numbers", "names"])
+def test_a_field_more_than_the_heading_is_no_column(rows, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text(f"N,D,val_loss\n{rows}\n")
+    assert read_table(path)[["N", "D", "val_loss"]].to_numpy().tolist() == [[2e7, 2e8, 4.8]]
+
+
+def test_rows_of_more_columns_than_the_heading_are_refused(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("N,D,val_loss\n2e7,2e8,2.4e16,4.8\n3e7,2e8,2.4e16,4.7\n")
+    with pytest.raises(FileError, match="its heading has 3 fields, and its rows have 4"):
+        read_table(path)
