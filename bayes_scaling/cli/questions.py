@@ -160,7 +160,9 @@ class Next:
             f"Run {names} ({paid:.3g} FLOPs): the forecast of {found.target} should get {ours} narrower."
             if len(found.batch)
             else f"None of the candidates should narrow the forecast of {found.target}.",
-            f"The largest affordable runs instead: {theirs} for {price:.3g} FLOPs.",
+            "The largest affordable runs are the same."
+            if set(found.batch["run"]) == set(found.baseline["run"])
+            else f"The largest affordable runs instead: {theirs} for {price:.3g} FLOPs.",
         ]
         sentences.append(_parts(found))
         if "flops" in self.candidates:

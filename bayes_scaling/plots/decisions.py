@@ -26,6 +26,7 @@ from bayes_scaling.plots.style import (
     house_style,
     lift_apart,
     new_axes,
+    plain,
 )
 
 __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
@@ -214,7 +215,7 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
         if colour == STAR:
             draw_star(ax, *at)
         right = at[0] > middle
-        labels.append(ax.annotate(words, at, (-7 if right else 7, 6), textcoords="offset points",
+        labels.append(ax.annotate(plain(words), at, (-7 if right else 7, 6), textcoords="offset points",
                                   fontsize=8, color=colour, ha="right" if right else "left"))  # fmt: skip
     lift_apart(labels)
     ax.set_xlabel("cost of the run (FLOPs)")
@@ -259,7 +260,7 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     for row in table.to_dict("records"):
         at = {k: 100 * row[k] for k in ("q05", "q25", "median", "q75", "q95")}
         draw_interval(ax, row["flops"], {**at, "actual": np.nan}, upright=True)
-        ax.annotate(f"{row['plan']}\n{row['runs']} runs", (row["flops"], at["q95"]), (0, 5), ha="center",
+        ax.annotate(plain(f"{row['plan']}\n{row['runs']} runs"), (row["flops"], at["q95"]), (0, 5), ha="center",
                     textcoords="offset points", fontsize=8, color=BLUE)  # fmt: skip
     ax.set_xscale("log")
     ax.margins(x=0.15)

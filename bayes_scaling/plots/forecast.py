@@ -21,6 +21,7 @@ from bayes_scaling.plots.style import (
     house_style,
     name_targets,
     new_axes,
+    plain,
     plain_numbers,
 )
 
@@ -75,9 +76,9 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
         if len(targets) > 1 or len(order) == 1:
             end = factor * np.nanmax([row["q95"], row["actual"]])
             ax.annotate(
-                str(row["target"]), (end, y), (6, 0), textcoords="offset points", va="center", fontsize=7, color=QUIET
+                plain(row["target"]), (end, y), (6, 0), textcoords="offset points", va="center", fontsize=7, color=QUIET
             )
-    ax.set_yticks(range(len(order)), [str(task) for task in order])
+    ax.set_yticks(range(len(order)), [plain(task) for task in order])
     ax.set_ylim(-0.6, len(order) - 0.4)
     left, right = ax.get_xlim()
     ax.set_xlim(left, right + 0.06 * (right - left))  # room for the targets' names

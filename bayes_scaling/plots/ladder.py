@@ -25,6 +25,7 @@ from bayes_scaling.plots.style import (
     draw_star,
     house_style,
     name_targets,
+    plain,
 )
 
 __all__ = ["plot_ladder", "plot_ladder_sheet"]
@@ -68,7 +69,7 @@ def plot_ladder(path: ForecastPath, task: str, axes: Sequence[Axes] | None = Non
     _check_task(path.targets, task)
     if axes is None:
         figure, axes = plt.subplots(1, 3, figsize=(11, 3.8))
-        figure.suptitle(task, fontsize=12, fontweight="bold")
+        figure.suptitle(plain(task), fontsize=12, fontweight="bold")
         figure.supxlabel(_key(path.targets), fontsize=7.5, color=QUIET)
     panels = np.asarray(axes)
     _draw_ladder(panels, path, task)
@@ -100,13 +101,14 @@ def plot_ladder_sheet(path: ForecastPath) -> Figure:
     names = [str(t) for t in forecast.targets.index]
     figure, axes = plt.subplots(len(tasks), 3, figsize=(11, 1.4 + 2.0 * len(tasks)), squeeze=False)
     runs = path.posteriors[0].study.frame["run"].nunique()
-    figure.suptitle(f"{forecast.study}: {' and '.join(names)} from {runs} small runs", fontsize=13, fontweight="bold")
+    title = plain(f"{forecast.study}: {' and '.join(names)} from {runs} small runs")
+    figure.suptitle(title, fontsize=13, fontweight="bold")
     figure.supxlabel(_key(forecast), fontsize=8, color=QUIET)
     for row, task in zip(axes, tasks, strict=True):
         _draw_ladder(row, path, task)
         _label_ladder(row, path, top=task == tasks[0], bottom=task == tasks[-1])
         row[0].annotate(
-            task, (0, 0.5), (-46, 0), xycoords="axes fraction", textcoords="offset points",
+            plain(task), (0, 0.5), (-46, 0), xycoords="axes fraction", textcoords="offset points",
             rotation=90, va="center", ha="center", fontsize=11, fontweight="bold",
         )  # fmt: skip
     return figure

@@ -29,6 +29,7 @@ __all__ = [
     "lift_apart",
     "name_targets",
     "new_axes",
+    "plain",
     "plain_numbers",
 ]
 
@@ -94,6 +95,17 @@ def new_axes(ax: Axes | None, width: float = 7.2, height: float = 4.2) -> Axes:
     return plt.subplots(figsize=(width, height))[1] if ax is None else ax
 
 
+def plain(text: object) -> str:
+    r"""Return a name as a picture shows it: with its dollar signs, which make no formula.
+
+    Examples
+    --------
+    >>> print(plain("runs of $1M and $2M"))
+    runs of \$1M and \$2M
+    """
+    return str(text).replace("$", r"\$")
+
+
 def headline(ax: Axes, title: str, words: str, above: float = 4.0) -> None:
     """Write a title and, below it, what bands, bars and dots are, in as many lines as the width of the axes asks for.
 
@@ -113,10 +125,10 @@ def headline(ax: Axes, title: str, words: str, above: float = 4.0) -> None:
     lines = [line.replace("\u00a0", " ") for line in wrapped]
     title = "\n".join(textwrap.wrap(title, int(TITLE_LETTERS_PER_INCH * inches), break_long_words=False))
     ax.annotate(
-        "\n".join(lines), (0, 1), (0, above), xycoords="axes fraction", textcoords="offset points",
+        plain("\n".join(lines)), (0, 1), (0, above), xycoords="axes fraction", textcoords="offset points",
         fontsize=8, color=QUIET, va="bottom",
     )  # fmt: skip
-    ax.set_title(title, pad=above + 4 + 11 * len(lines))
+    ax.set_title(plain(title), pad=above + 4 + 11 * len(lines))
 
 
 def lift_apart(labels: Sequence[Annotation]) -> None:
@@ -151,8 +163,9 @@ def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
     for i, k in enumerate(order):
         right = "left" if len(order) == 2 and i == 1 else "right"
         ax.annotate(
-            names[k], (places[k], 1.0), (0, 3 + LINE * (i if lines > 1 else 0)), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE,
+            plain(names[k]), (places[k], 1.0), (0, 3 + LINE * (i if lines > 1 else 0)),
+            xycoords=("data", "axes fraction"), textcoords="offset points",
+            ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE,
         )  # fmt: skip
     return 3.0 + LINE * lines
 

@@ -165,3 +165,10 @@ def test_a_further_input_that_candidates_have_is_their_own_and_the_targets_is_it
     assert alone.at["often", "narrower"] == pytest.approx(found.at["often", "narrower"], rel=1e-6)
     with pytest.raises(bs.DecisionError, match="row 2 has no unique_tokens; give it, or leave the column out"):
         bs.next_runs(surface, two.assign(unique_tokens=[2e9, None]), AT)
+
+
+def test_the_same_runs_in_two_orders_teach_the_same():
+    three = pd.DataFrame({"run": ["wide", "even", "long"], "N": [4e9, 2e9, 1e9], "D": [2e10, 8e10, 3e11]})
+    found = bs.next_runs(chinchilla(), three, AT, count=3)
+    assert set(found.batch["run"]) == set(three["run"]) == set(found.baseline["run"])
+    assert achieved(found.batch) == achieved(found.baseline)

@@ -125,3 +125,11 @@ def test_an_error_is_drawn_in_per_cent():
     np.testing.assert_allclose(dots, 12.3)
     band = fit.collections[0].get_paths()[0].get_extents()
     assert 10 < band.y0 <= band.y1 < 20
+
+
+def test_dollar_signs_in_names_are_no_formula():
+    posterior = worlds.chinchilla(count=60)
+    forecast = posterior.forecast([{"target": name, "N": 7e9, "D": 4e12} for name in ("a$_$b{", "$1M to $2M")])
+    for ax in (plots.plot_forest(forecast), plots.plot_fit(bs.forecast_path(posterior, forecast))):
+        ax.figure.canvas.draw()
+        assert any("1M to" in text.get_text() for text in ax.texts)
