@@ -162,8 +162,8 @@ def next_runs(
         if not isinstance(count, int) or count < 1:
             raise DecisionError(f"The count is {count!r}; give the number of runs to choose, 1 or more.")
         batch, baseline = (prospects.greedy(by, count=count) for by in ("per_flop", "flops"))
-    if set(batch["run"]) == set(baseline["run"]):  # in two orders, along which the edge of the data moves differently
-        batch = baseline = max((batch, baseline), key=achieved)
+    if set(batch["run"]) == set(baseline["run"]):  # in another order, along which the edge of the data moves otherwise
+        baseline = batch
     ranking = prospects.alone.drop(columns="gain").sort_values("per_flop", ascending=False, kind="stable")
     return NextRuns(
         ranking=ranking.reset_index(drop=True),
