@@ -161,7 +161,7 @@ class Next:
             if len(found.batch)
             else f"None of the candidates should narrow the forecast of {found.target}.",
             "The largest affordable runs are the same."
-            if set(found.batch["run"]) == set(found.baseline["run"])
+            if found.batch.equals(found.baseline)
             else f"The largest affordable runs instead: {theirs} for {price:.3g} FLOPs.",
         ]
         sentences.append(_parts(found))

@@ -215,8 +215,8 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
 def _inputs(surface: Surface, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return every input of the law, shape (run,): a further one that the runs do not have is the surface's."""
     held = {name: np.full(len(runs), value) for name, value in surface.given.items()}
-    known = {s: c for s, c in surface.posterior.law.columns.items() if s in held or s in surface.columns}
-    return held | {s: runs[c].to_numpy(dtype=float) for s, c in known.items() if c in runs}
+    columns = surface.posterior.law.columns
+    return held | {symbol: runs[c].to_numpy(dtype=float) for symbol, c in columns.items() if c in runs}
 
 
 def _at(surface: Surface, inputs: Mapping[str, np.ndarray], **options: Any) -> np.ndarray:

@@ -30,8 +30,7 @@ def above_chance(rows: pd.DataFrame) -> pd.Series:
         A row per run and task, with ``task``, ``accuracy``, ``chance`` and what tells compute: FLOPs, or parameters and
         tokens; without it all runs are looked at.
     """
-    with np.errstate(over="ignore"):  # runs too large for a number are the largest all the same
-        compute = training_flops(rows)
+    compute = training_flops(rows)
     known = rows.assign(
         compute=np.ones(len(rows)) if compute is None else compute,
         above=floats(rows, "accuracy") - floats(rows, "chance"),

@@ -96,7 +96,8 @@ class FlopRule:
 
     def cost(self, N: Any, D: Any) -> np.ndarray:
         """Return the FLOPs of training N parameters on D tokens."""
-        return np.asarray(self.per_token(np.asarray(N, dtype=float)) * np.asarray(D, dtype=float))
+        with np.errstate(over="ignore"):  # runs too large for a number cost infinitely many, which is refused elsewhere
+            return np.asarray(self.per_token(np.asarray(N, dtype=float)) * np.asarray(D, dtype=float))
 
     def tokens(self, N: Any, C: Any) -> np.ndarray:
         """Return the tokens that C FLOPs pay for at N parameters."""
@@ -136,8 +137,7 @@ def with_flops(table: pd.DataFrame, convention: str) -> pd.DataFrame:
                 f"{option('flops', SIX_N_D)} needs the column {needed!r}; {suggest(needed, table.columns)}"
             )
     N, D = (floats(table, c) for c in ("n_params", "tokens"))
-    with np.errstate(over="ignore"):  # an infinite column is refused with the others
-        return table.assign(flops=six_n_d.cost(N, D))
+    return table.assign(flops=six_n_d.cost(N, D))  # an infinite column is refused with the others
 
 
 def training_flops(frame: pd.DataFrame, *, convention: str | None = None) -> np.ndarray | None:
