@@ -16,11 +16,12 @@ from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetErro
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, SINGLE, default_laws, law_by_name
 from bayes_scaling.study.flops import SIX_N_D, six_n_d
-from bayes_scaling.study.reading import column_of, read_table
+from bayes_scaling.study.reading import column_of, read_table, symbol_of
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import SIZES, number_of
 
 __all__ = [
+    "check_inputs",
     "choose_laws",
     "choose_targets",
     "choose_tasks",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 RESERVED = ("name", "card", "frame", "where", "drop_missing", "unit", "accuracy_columns")
+BY_ANY = ("target", "n_params", "tokens", "flops")  # a target's name, and what tells its compute
+WIDE = ("accuracy_columns", "chance")  # of tables with a column per task
 
 
 def open_study(name: str, columns: Sequence[str] | None = None, flops: str | None = None, **options: Any) -> Study:
@@ -57,7 +60,7 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     study = load_study(name) if carried else None
     table = study.frame if study is not None else read_table(path)
     mapping = parse_columns(columns or (), map(str, table.columns))
-    options = {**{n: v for n, v in options.items() if n != "chance" or v is not None}, **mapping}
+    options = {**{n: v for n, v in options.items() if n not in WIDE or v not in (None, [])}, **mapping}
     options |= {"flops": flops} if flops else {}
     if study is None:
         return Study.from_frame(table, name=path.stem, **options)
@@ -214,24 +217,57 @@ def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] |
     return {"target": text, **inputs}
 
 
-def read_chance(text: str | None) -> str | float | dict[str, float] | None:
+def check_inputs(targets: Any, laws: Iterable[Law], study: Study | None = None) -> None:
+    """Refuse inputs of ``--target`` that nothing reads: no law, no count of FLOPs, no column of the study.
+
+    Parameters
+    ----------
+    targets : sequence of mapping
+        What :func:`parse_inputs` returned; a study's own targets are let be.
+    laws : iterable of Law
+        Those that forecast.
+    study : Study, optional
+        The runs that are fitted.
+
+    Raises
+    ------
+    TargetError
+        There is such an input.
+    """
+    if not isinstance(targets, list):
+        return
+    columns = () if study is None else (*map(str, study.frame), *study.names.values())
+    known = {*columns, *BY_ANY, *(column for law in laws for column in law.columns.values())}
+    for target in targets:
+        if unread := [name for name in target if name not in known]:
+            named = {*known, *map(symbol_of, known)} - {"target"}
+            raise TargetError(f"--target gives {unread[0]!r}, which nothing reads; {suggest(unread[0], named)}")
+
+
+def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] | None:
     """Read ``--chance``: a number, numbers by task, or the name of a column.
 
     Examples
     --------
-    >>> read_chance("0.25"), read_chance("PIQA=0.5,ARC=0.25"), read_chance("guess")
-    (0.25, {'PIQA': 0.5, 'ARC': 0.25}, 'guess')
+    >>> read_chance(["0.25"]), read_chance(["PIQA=0.5,ARC=0.25", "Q, A=0"]), read_chance(["guess"])
+    (0.25, {'PIQA': 0.5, 'ARC': 0.25, 'Q, A': 0.0}, 'guess')
     """
-    if text is None:
+    if not given:
         return None
-    if "=" not in text:
-        number = number_of(text)
-        return text if number != number else number
-    pairs = {task: number_of(value) for task, value in parse_pairs(text, "--chance", "PIQA=0.5", StudyError).items()}
-    for task, value in pairs.items():
-        if value != value:
-            raise StudyError(f"--chance {text!r} has no number for {task}; write it like {task}=0.25.")
-    return pairs
+    if len(given) == 1 and "=" not in given[0]:
+        number = number_of(given[0])
+        return given[0] if number != number else number
+    chance: dict[str, float] = {}
+    for text in given:
+        task, _, value = text.rpartition("=")
+        whole = {task: value} if task and "=" not in task else parse_pairs(text, "--chance", "PIQA=0.5", StudyError)
+        for task, value in whole.items():
+            if task in chance:
+                raise StudyError(f"--chance gives {task} twice; give it once.")
+            chance[task] = number_of(value)
+            if chance[task] != chance[task]:
+                raise StudyError(f"--chance {text!r} has no number for {task}; write it like {task}=0.25.")
+    return chance
 
 
 def read_numbers(text: str, what: str, example: str, *, size: bool = False) -> np.ndarray:

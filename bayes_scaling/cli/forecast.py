@@ -67,7 +67,15 @@ def forecast(
     quiet: Quiet = False,
 ) -> Any:
     """Fit a law to the small runs of a study and forecast the large ones."""
-    from bayes_scaling.cli.arguments import averages, choose_laws, choose_targets, choose_tasks, open_study, read_chance
+    from bayes_scaling.cli.arguments import (
+        averages,
+        check_inputs,
+        choose_laws,
+        choose_targets,
+        choose_tasks,
+        open_study,
+        read_chance,
+    )
     from bayes_scaling.files import check_writable
     from bayes_scaling.forecasts.forecast import average
     from bayes_scaling.forecasts.predict import forecast as forecast_by
@@ -85,6 +93,7 @@ def forecast(
     table = choose_tasks(table, laws[0], tuple(task or ()))
     targets = choose_targets(table, tuple(target or ()), flops)
     averaged = candidates(table) if averages(name, law, prior) else {}
+    check_inputs(targets, (*laws, *averaged.values()), table)
     for one in laws:
         one.arrays(table.training)
         read_targets(one, table.training, targets)

@@ -46,10 +46,12 @@ Unit: TypeAlias = Annotated[
     str | None, typer.Option(help="Unit of the loss, such as 'nats per token': names it, converts nothing.")
 ]
 AccuracyColumns: TypeAlias = Annotated[
-    str | None, typer.Option(help="Columns of a wide table that hold a task's accuracy each: PIQA,ARC or TASK_acc.")
+    list[str] | None,
+    typer.Option(help="Columns of a wide table that hold a task's accuracy each: PIQA,ARC or TASK_acc. Repeatable."),
 ]
 Chance: TypeAlias = Annotated[
-    str | None, typer.Option(help="Accuracy of guessing: 0.25, or by task, PIQA=0.5,ARC=0.25; or your column of it.")
+    list[str] | None,
+    typer.Option(help="Accuracy of guessing: 0.25; by task, PIQA=0.5,ARC=0.25; or your column of it. Repeatable."),
 ]
 Priors: TypeAlias = Annotated[
     list[str] | None,

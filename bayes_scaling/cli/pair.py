@@ -99,9 +99,10 @@ def pair(
             posteriors.append(member.posterior)
             forecasts.append(forecast(member.posterior, targets, allow_unconverged=True))
         say("Looking for what speaks against it ...")
-        pairs = Pairs.of(study, law, seed, [pairing for pairing, _ in pairings], posteriors, forecasts)
+        paired = [pairing for pairing, _ in pairings]
+        pairs = Pairs.of(study, law, seed, paired, posteriors, forecasts, pictures=out is not None)
         if out or json:
-            say("Writing ...")
+            say("Drawing and writing ...")
             write_pairs(pairs, out, json)
     if not quiet:
         print_pairs(pairs)

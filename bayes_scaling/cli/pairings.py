@@ -14,6 +14,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.study.pairing import Pairing, choose, pair
+from bayes_scaling.study.selection import SETS, named_apart
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import number_of
 
@@ -77,6 +78,9 @@ class Aim:
         for text, value in zip(values, found, strict=True):
             if not (np.isfinite(value) and value > 0):
                 raise TargetError(f"--target {text!r} is not a loss on the axis of --from; give a number, such as 2.1.")
+        names = [f"{value:g}" for value in found] + list(runs)
+        if again := [name for place, name in enumerate(names) if name in names[:place]]:
+            raise TargetError(f"The target {again[0]!r} is given twice; give it once.")
         return cls(found, tuple(runs))
 
     def of(self, source: Study, loss: str, by: Sequence[str], pairing: Pairing) -> tuple[Pairing, pd.DataFrame | None]:
@@ -99,7 +103,8 @@ class Aim:
         rows = [{"target": f"{loss}={value:g}", "source_loss": value} for value in self.values]
         left, right = source.frame, pairing.study.frame
         for name in self.runs:
-            if "run" not in left or not (named := left["run"].astype(str) == name).any():
+            alike = [name, named_apart(name, source.name, SETS)]  # runs of several sets may share a name
+            if "run" not in left or not (named := left["run"].astype(str).isin(alike)).any():
                 known = left["run"] if "run" in left else ()
                 raise TargetError(f"Study {source.name!r} has no run {name!r}; {suggest(name, known)}")
             place = int(np.argmax(named))

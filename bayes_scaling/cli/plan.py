@@ -11,9 +11,11 @@ import typer
 
 from bayes_scaling.cli.options import (
     OVERRIDE,
+    AccuracyColumns,
     Adapt,
     AllowUnconverged,
     Chains,
+    Chance,
     Columns,
     Draws,
     DropMissing,
@@ -58,6 +60,8 @@ def plan(
     where: Where = None,
     drop_missing: DropMissing = False,
     unit: Unit = None,
+    accuracy_columns: AccuracyColumns = None,
+    chance: Chance = None,
     prior: Priors = None,
     flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
     exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
@@ -79,7 +83,7 @@ def plan(
 ) -> Any:
     """Decide: split a budget, cost a target, choose the next run, size a ladder, or compare two recipes."""
     from bayes_scaling.cli.against import Against
-    from bayes_scaling.cli.arguments import open_study
+    from bayes_scaling.cli.arguments import check_inputs, open_study, parse_inputs, read_chance
     from bayes_scaling.cli.planning import (
         caveats,
         check_errors,
@@ -102,7 +106,8 @@ def plan(
     from bayes_scaling.reporting.screen import output, print_remarks, status
     from bayes_scaling.study.flops import FlopRule
 
-    opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit}
+    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance)}
+    opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit, **wide}
     table, names = open_planned(study, ladder, columns, **opening)
     other = open_study(against, columns, **opening) if against else None
     question = read_question(
@@ -113,6 +118,7 @@ def plan(
     table, name, chosen = planned(table, question, law, task, prior)
     mixed = laws_to_average(question, table, name, law, prior)
     question = with_rival(question, name, task, prior)
+    check_inputs([parse_inputs(target, names=names)] if target else [], [*mixed.values()] or [chosen], table)
     rule = FlopRule.of(flops, table)
     question.check(chosen, table, rule)
     check_errors(question, exact, exponent_error)

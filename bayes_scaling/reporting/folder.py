@@ -7,9 +7,10 @@ from pathlib import Path
 
 from bayes_scaling import plots
 from bayes_scaling.files import as_json, atomic_folder, one_line_lists, write_text
+from bayes_scaling.plots.style import write_png
 from bayes_scaling.reporting.result import Result
 
-__all__ = ["save_picture", "write_file", "write_folder"]
+__all__ = ["write_file", "write_folder"]
 
 
 def write_file(result: Result, path: Path) -> None:
@@ -29,17 +30,10 @@ def write_folder(result: Result, folder: Path) -> None:
             posterior.save(stage / (f"posterior_{words}.nc" if several else "posterior.nc"))
 
 
-def save_picture(axes: object, path: Path) -> None:
-    """Save the figure that holds the axes, and close it."""
-    figure = plots.figure_of(axes)
-    figure.savefig(path, dpi=150)
-    plots.close(figure)
-
-
 def _pictures(result: Result, folder: Path) -> None:
     assert result.path is not None
     dims = result.forecast.draws.dims
     drawn = plots.plot_forest(result.forecast) if "task" in dims else plots.plot_fit(result.path)
-    save_picture(drawn, folder / "forecast.png")
+    write_png(drawn, folder / "forecast.png")
     if "series" in dims:
-        save_picture(plots.plot_ladder_sheet(result.path), folder / "ladder.png")
+        write_png(plots.plot_ladder_sheet(result.path), folder / "ladder.png")

@@ -236,7 +236,6 @@ def new_axes(height: float) -> Any:
 
 def picture(axes: Any, alt: str, caption: str, *, wide: bool = False) -> Picture:
     """Return a figure as a picture, and close it."""
-    figure, buffer = plots.figure_of(axes), io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110 if wide else 160)
-    plots.close(figure)
+    buffer = io.BytesIO()
+    style.write_png(axes, buffer, dpi=110 if wide else 160)
     return Picture(f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}", alt, caption, wide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from bayes_scaling import plots
 from bayes_scaling.errors import listed
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.files import as_json, atomic_folder, write_json
 from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.path import ForecastPath, forecast_path
 from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.plots.style import write_png
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.result import caveat_records, plain, records, worst
 from bayes_scaling.reporting.screen import output, print_caveats, state
@@ -46,6 +50,8 @@ class Pairs:
         The worst of what the fits say of themselves.
     caveats : Problems
         What speaks against each pair, which its sentence names; the worst first.
+    paths : sequence of ForecastPath
+        The forecasts along the loss that is known, for pictures; none where no picture is asked for.
     """
 
     study: str
@@ -55,6 +61,7 @@ class Pairs:
     rows: pd.DataFrame
     diagnostics: Mapping[str, Any]
     caveats: Problems
+    paths: Sequence[ForecastPath] = ()
 
     @classmethod
     def of(
@@ -65,6 +72,8 @@ class Pairs:
         pairings: Sequence[Pairing],
         posteriors: Sequence[Posterior],
         forecasts: Sequence[Forecast],
+        *,
+        pictures: bool = False,
     ) -> Pairs:
         """Gather the forecasts of pairs, and look for what speaks against each."""
         each = list(zip(pairings, posteriors, forecasts, strict=True))
@@ -77,6 +86,7 @@ class Pairs:
             rows=pd.concat([pair_rows(pairing, forecast) for pairing, _, forecast in each], ignore_index=True),
             diagnostics=worst(posteriors),
             caveats=caveats_of(found),
+            paths=[_path(*one) for one in each] if pictures else (),
         )
 
 
@@ -102,6 +112,12 @@ def _against(pairing: Pairing, posterior: Posterior, forecast: Forecast) -> Prob
     return design.only(*OF_DESIGN) + diagnose(posterior)
 
 
+def _path(pairing: Pairing, posterior: Posterior, forecast: Forecast) -> ForecastPath:
+    """Return the forecast of a pair along the loss that is known, which its name says."""
+    path = forecast_path(posterior, forecast)
+    return dataclasses.replace(path, label=pairing.study.name.partition(" -> ")[0])
+
+
 def pair_rows(pairing: Pairing, forecast: Forecast) -> pd.DataFrame:
     """Return the intervals of a pair's targets."""
     counts = {"pair": pairing.study.name, "paired": pairing.paired, "left_out": len(pairing.left_out)}
@@ -109,7 +125,7 @@ def pair_rows(pairing: Pairing, forecast: Forecast) -> pd.DataFrame:
 
 
 def write_pairs(pairs: Pairs, folder: Path | None, file: Path | None) -> None:
-    """Write ``pairs.csv`` and ``pairs.json`` to the folder, and the JSON to the file; each whole or not at all."""
+    """Write tables and a picture of each pair to the folder, and the JSON to the file; each whole or not at all."""
     document = {
         "study": pairs.study,
         "law": pairs.law,
@@ -122,6 +138,9 @@ def write_pairs(pairs: Pairs, folder: Path | None, file: Path | None) -> None:
         with atomic_folder(folder) as stage:
             pairs.rows.to_csv(stage / "pairs.csv", index=False, float_format="%.8g")
             (stage / "pairs.json").write_text(as_json(document), encoding="utf-8")
+            for number, path in enumerate(pairs.paths, start=1):
+                words = re.sub(r"\W+", "_", pairs.pairings[number - 1].study.name).strip("_")
+                write_png(plots.plot_fit(path), stage / f"{number:02d}_{words}.png")
     if file:
         write_json(document, file)
 

@@ -16,8 +16,8 @@ from rich.table import Table
 from bayes_scaling.files import as_json, atomic_folder, write_json
 from bayes_scaling.forecasts.display import short
 from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.plots.style import write_png
 from bayes_scaling.problems import Problems
-from bayes_scaling.reporting.folder import save_picture
 from bayes_scaling.reporting.result import caveat_records, number, records
 from bayes_scaling.reporting.screen import print_caveats
 
@@ -124,7 +124,7 @@ def write_plan_folder(plan: Plan, folder: Path) -> None:
         for name, table in plan.answer.tables.items():
             table.to_csv(stage / f"{name}.csv", index=False, float_format="%.8g")
         for name, draw in plan.answer.pictures.items():
-            save_picture(draw(), stage / f"{name}.png")
+            write_png(draw(), stage / f"{name}.png")
         for name, posterior in plan.fits.items():
             posterior.save(stage / f"{name}.nc")
 

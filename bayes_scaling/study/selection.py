@@ -12,9 +12,9 @@ from bayes_scaling.study.reading import SYMBOLS, symbol_of
 from bayes_scaling.study.rows import comparable, row_name, row_number, shown
 from bayes_scaling.study.validation import FINISHED, SIZES, unfit
 
-__all__ = ["kept_by", "replicates", "unfinished", "without_gaps"]
+__all__ = ["SETS", "kept_by", "named_apart", "replicates", "unfinished", "without_gaps"]
 
-SEED = "seed"
+SEED, SETS = "seed", "train_data"
 STATE = "State"
 MOST = 6  # rows or runs that a sentence names
 
@@ -107,7 +107,7 @@ def unfinished(table: pd.DataFrame) -> list[str]:
 
 
 def replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table with runs that differ in their seed under names of their own, and a sentence that says so.
+    """Return the table with runs that differ in seed or training set under own names, and sentences that say so.
 
     Raises
     ------
@@ -119,7 +119,9 @@ def replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         identity = list(table.columns)
     else:
         identity = [k for k in ("run", "task", "checkpoint") if k in table]
-        table, said = _by_seed(table, identity)
+        for column in (SEED, SETS):
+            table, remarks = _told_apart(table, identity, column)
+            said += remarks
     places: dict[tuple, list[int]] = {}
     for place, key in enumerate(zip(*(comparable(table[k]) for k in identity), strict=True)):
         places.setdefault(key, []).append(place)
@@ -143,21 +145,33 @@ def _equal_inputs(table: pd.DataFrame) -> list[str]:
     return [f"Rows {rows} have the same {what} as another row; {own}."]
 
 
-def _by_seed(table: pd.DataFrame, identity: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Put the seed into the name of each run that has several."""
-    if SEED not in table or not table.astype({k: str for k in identity}).duplicated(identity).any():
+def _told_apart(table: pd.DataFrame, identity: list[str], column: str) -> tuple[pd.DataFrame, list[str]]:
+    """Put the seed, or the training set, into the name of each run that has several."""
+    if column not in table or not table.astype({k: str for k in identity}).duplicated(identity).any():
         return table, []
-    seeds = table.groupby(table["run"].map(str), sort=False)[SEED].transform(lambda s: s.map(str).nunique())
-    several = (seeds > 1).to_numpy()
-    names = [
-        f"{run} (seed {_plain(seed)})" if many else run
-        for run, seed, many in zip(table["run"], table[SEED], several, strict=True)
-    ]
+    values = table.groupby(table["run"].map(str), sort=False)[column].transform(lambda s: s.map(str).nunique())
+    several = (values > 1).to_numpy()
     count = table.loc[several, "run"].nunique()
     if not count:
         return table, []
-    repeated = f"{count} run{'s were' if count > 1 else ' was'} repeated with several seeds"
-    return table.assign(run=names), [f"{repeated}; each repeat counts as a run of its own."]
+    names = [
+        named_apart(run, value, column) if many else run
+        for run, value, many in zip(table["run"], table[column], several, strict=True)
+    ]
+    runs = f"{count} runs were" if count > 1 else "1 run was"
+    said = {SEED: f"{runs} repeated with several seeds; each repeat", SETS: f"{runs} trained on several sets; each"}
+    return table.assign(run=names), [f"{said[column]} counts as a run of its own."]
+
+
+def named_apart(run: object, value: object, column: str) -> str:
+    """Return the name of one of the runs that a seed or a training set tells apart.
+
+    Examples
+    --------
+    >>> named_apart("7B", 1.0, "seed"), named_apart("7B", "web", "train_data")
+    ('7B (seed 1)', '7B (web)')
+    """
+    return f"{run} (seed {_plain(value)})" if column == SEED else f"{run} ({value})"
 
 
 def _plain(seed: object) -> object:
@@ -178,5 +192,5 @@ def _repeated(table: pd.DataFrame, identity: list[str], repeats: list[list[int]]
         clauses.append(f"{len(repeats) - MOST} runs more are repeated")
     text = f"{', '.join(clauses)}; keep one row of each, or tell repeats apart by a column 'seed'"
     if "task" not in table:
-        text += ", tasks by 'task', and checkpoints by 'checkpoint'"
+        text += f", training sets by {SETS!r}, tasks by 'task', and checkpoints by 'checkpoint'"
     return f"{text[0].upper()}{text[1:]}."

@@ -27,7 +27,7 @@ from bayes_scaling.study.reading import (
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.selection import kept_by, left_by, replicates, unfinished, without_gaps
 from bayes_scaling.study.validation import LOSS_ERROR, always_read, checked, numeric, with_numbers
-from bayes_scaling.study.wide import lengthened
+from bayes_scaling.study.wide import chances, lengthened
 
 __all__ = ["Study", "require_studies", "require_study"]
 
@@ -150,7 +150,8 @@ class Study:
         if accuracy_columns is not None:
             table = lengthened(table, accuracy_columns, chance)
         elif chance is not None:
-            table = table.assign(chance=table["task"].map(dict(chance)) if isinstance(chance, Mapping) else chance)
+            tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
+            table = table.assign(chance=tasks.map(chances(tasks.unique(), chance)))
         table = with_numbers(table)
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
         given |= {} if chance is None else {"chance": "chance"}

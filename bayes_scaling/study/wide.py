@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, suggest
 from bayes_scaling.study.rows import shown
 
-__all__ = ["PLACE", "lengthened"]
+__all__ = ["PLACE", "chances", "lengthened"]
 
 PLACE = "TASK"
 """Stands for the name of a task in a rule such as ``accuracy_TASK``."""
@@ -32,7 +32,7 @@ def lengthened(
         The wide table.  Columns ``chance_PIQA``, ``questions_PIQA`` and ``task_loss_PIQA`` belong to the task PIQA.
     accuracy_columns : str or sequence of str
         The columns of accuracies, called as their tasks; or a rule such as ``accuracy_TASK`` or ``TASK_acc``, by which
-        the columns are found and the tasks named.
+        the columns are found and the tasks named.  A text is split at commas unless a column is called so.
     chance : float or mapping of str to float, optional
         Accuracy of guessing, a fraction: of all tasks, or by task.
 
@@ -54,8 +54,7 @@ def lengthened(
                 "the columns of accuracies out."
             )
     tasks = _columns_by_task(table, accuracy_columns)
-    if isinstance(chance, Mapping) and (lacking := [task for task in tasks if task not in chance]):
-        raise StudyError(f"The chance of {lacking[0]!r} is not given; give it for {', '.join(map(repr, tasks))}.")
+    by_task = None if chance is None else chances(tasks, chance)
     if "run" not in table:
         table = table.assign(run=[f"row {i + 1}" for i in range(len(table))])
     beside = {task: {n: f"{n}_{task}" for n in BESIDE if f"{n}_{task}" in table} for task in tasks}
@@ -64,24 +63,56 @@ def lengthened(
     blocks = []
     for task, column in tasks.items():
         own: dict[str, Any] = {name: table[theirs] for name, theirs in beside[task].items()}
-        if chance is not None:
-            own["chance"] = chance[task] if isinstance(chance, Mapping) else chance
+        if by_task is not None:
+            own["chance"] = by_task[task]
         blocks.append(kept.assign(task=task, accuracy=table[column], **own))
     return pd.concat(blocks).sort_index(kind="stable")
+
+
+def chances(tasks: Collection[str], given: float | Mapping[str, float]) -> dict[str, float]:
+    """Return the accuracy of guessing of each task.
+
+    Raises
+    ------
+    StudyError
+        That of a task is not given, or is given for a task that is not there.
+
+    Examples
+    --------
+    >>> chances(["PIQA", "COPA"], 0.5)
+    {'PIQA': 0.5, 'COPA': 0.5}
+    """
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(tasks, given)
+    if lacking := [task for task in tasks if task not in given]:
+        raise StudyError(f"The chance of {lacking[0]!r} is not given; give it for {', '.join(map(repr, tasks))}.")
+    if unknown := [task for task in given if task not in tasks]:
+        raise StudyError(f"A chance is given for {unknown[0]!r}, which is no task here; {suggest(unknown[0], tasks)}")
+    return {task: given[task] for task in tasks}
 
 
 def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> dict[str, str]:
     """Return the column of each task."""
     names = [str(name) for name in table.columns]
-    if isinstance(given, str) and PLACE in given:
-        rule = re.compile("(.+)".join(re.escape(part) for part in given.split(PLACE, 1)))
+    found: dict[str, str] = {}
+    for text in [given] if isinstance(given, str) else given:
+        found |= _named_by(text, names)
+    return found
+
+
+def _named_by(text: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the columns of one text by their tasks: a column, a rule, or columns split at commas."""
+    if text in names:
+        return {text: text}
+    if PLACE in text:
+        rule = re.compile("(.+)".join(re.escape(part) for part in text.split(PLACE, 1)))
         found = {match[1]: name for name in names if (match := rule.fullmatch(name))}
         if not found:
             raise StudyError(
-                f"No column of the table is called like {given!r}, with a task for {PLACE}; known: {', '.join(names)}."
+                f"No column of the table is called like {text!r}, with a task for {PLACE}; known: {', '.join(names)}."
             )
         return found
-    wanted = [part.strip() for part in given.split(",")] if isinstance(given, str) else list(given)
+    wanted = [part.strip() for part in text.split(",")]
     for name in wanted:
         if name not in names:
             raise StudyError(f"The table has no column {shown(name)} of accuracies; {suggest(str(name), names)}")

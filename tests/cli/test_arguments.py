@@ -5,6 +5,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.cli.arguments import (
+    check_inputs,
     choose_laws,
     choose_targets,
     choose_tasks,
@@ -57,16 +58,30 @@ def test_a_study_that_cannot_be_opened_is_one_sentence(name, columns, message):
 def test_a_wide_table_is_read_by_a_rule(tmp_path):
     table = RUNS.assign(PIQA_acc=[0.5, 0.55, 0.6], SQuAD_acc=[0.0, 0.0, 0.1])
     table.to_csv(tmp_path / "wide.csv", index=False)
-    wide = {"accuracy_columns": "TASK_acc", "chance": read_chance("PIQA=0.5,SQuAD=0")}
+    wide = {"accuracy_columns": ["TASK_acc"], "chance": read_chance(["PIQA=0.5", "SQuAD=0"])}
     study = open_study(str(tmp_path / "wide.csv"), unit="nats per token", **wide)
     assert study.tasks == ["PIQA", "SQuAD"] and study.frame["chance"].tolist() == [0.5, 0.0] * 3
     assert study.card.units == {"loss": "nats per token"}
     assert choose_laws(study, None)[1][0].route == choose_laws(study, "two_step")[1][0].route == "loss"
 
 
+def test_a_task_whose_name_has_a_comma_has_a_chance_of_its_own():
+    assert read_chance(["Q, A=0", "PIQA=0.5,ARC=0.25"]) == {"Q, A": 0.0, "PIQA": 0.5, "ARC": 0.25}
+    with pytest.raises(bs.StudyError, match="--chance gives PIQA twice"):
+        read_chance(["PIQA=0.5", "PIQA=0.25"])
+
+
+def test_inputs_of_a_target_that_nothing_reads_are_refused(ladder):
+    laws = (Chinchilla(),)
+    check_inputs([{"target": "big", "n_params": 7e9, "tokens": 4e12, "flops": 1e23}], laws)
+    check_inputs(ladder.targets, laws)  # a study's columns are its own
+    with pytest.raises(bs.TargetError, match="--target gives 'token', which nothing reads; did you mean 'tokens'"):
+        check_inputs([{"target": "big", "n_params": 7e9, "token": 4e12}], laws)
+
+
 def test_a_chance_that_is_no_number_is_refused():
     with pytest.raises(bs.StudyError, match=r"--chance 'PIQA=half' has no number for PIQA; write it like PIQA=0.25"):
-        read_chance("PIQA=half")
+        read_chance(["PIQA=half"])
 
 
 def test_columns_of_a_map():

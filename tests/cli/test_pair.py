@@ -50,6 +50,8 @@ def test_a_pair_end_to_end(two_losses, tmp_path, capsys):
     assert "loss_a=1.9" in capsys.readouterr().out
     row = pd.read_csv(tmp_path / "out" / "pairs.csv").iloc[0]
     assert row["q05"] < row["median"] < row["q95"]
+    (picture,) = (tmp_path / "out").glob("*.png")
+    assert picture.name == "01_pairs_loss_a_pairs_loss_b.png" and picture.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

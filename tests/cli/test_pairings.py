@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
@@ -47,3 +48,17 @@ def test_values_and_runs_to_forecast(two_losses):
         read_pairings(study, "loss_a", "loss_b", **options, aim=Aim.read([], ["r10"]))
     with pytest.raises(TargetError, match="not a loss on the axis"):
         Aim.read(["low"], [])
+    with pytest.raises(TargetError, match=r"target '2\.1' is given twice"):
+        Aim.read(["2.1", "2.10"], [])
+
+
+def test_runs_of_two_sets_may_share_their_names(two_losses):
+    runs = pd.read_csv(two_losses)
+    both = pd.concat([runs.assign(train_data=name) for name in ("web", "code")], ignore_index=True)
+    study = bs.Study.from_frame(both, name="both")
+    assert study.remarks == ("10 runs were trained on several sets; each counts as a run of its own.",)
+    options = {"sets": "train_data", "by": "n_params,flops"}
+    aim = Aim.read([], ["r9"])
+    ((pairing, aims),) = read_pairings(study, "web:loss_a", "code:loss_b", **options, aim=aim)
+    assert aims["target"].tolist() == ["r9"] and pairing.paired == 9
+    assert "r9 (code)" not in set(pairing.study.frame["run"]) and "r8 (code)" in set(pairing.study.frame["run"])

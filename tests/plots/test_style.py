@@ -13,6 +13,7 @@ from bayes_scaling.plots.style import (
     name_targets,
     new_axes,
     plain_numbers,
+    write_png,
 )
 
 LEVELS = {"q05": 1.0, "q25": 2.0, "median": 3.0, "q75": 4.0, "q95": 5.0}
@@ -107,3 +108,10 @@ def test_less_than_a_decade_has_plain_numbers(ax):
     ax.figure.canvas.draw()
     words = [t.get_text() for t in ax.get_xticklabels()]
     assert len(words) > 2 and not any("10" in word or "e" in word for word in words)
+
+
+def test_a_picture_that_is_written_is_closed_and_letters_without_a_font_are_no_warning(ax, tmp_path, recwarn):
+    ax.set_title("模型")
+    write_png(ax, tmp_path / "one.png")
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert not plt.fignum_exists(ax.figure.number) and not recwarn.list

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.reporting.folder import save_picture, write_file, write_folder
+from bayes_scaling.reporting.folder import write_file, write_folder
 from tests import worlds
 
 FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
@@ -44,10 +42,3 @@ def test_a_ladder_has_its_own_picture_and_a_posterior_for_each_route(tmp_path):
     assert {"ladder.png", "posterior.nc"} <= {p.name for p in (tmp_path / "one").iterdir()}
     write_folder(worlds.result(posterior, FAR, path=path, posteriors=(posterior, posterior)), tmp_path / "two")
     assert [p.name for p in (tmp_path / "two").glob("*.nc")] == ["posterior_task_loss.nc"]
-
-
-def test_a_saved_picture_is_closed(tmp_path: Path):
-    _, ax = plt.subplots()
-    save_picture(ax, tmp_path / "one.png")
-    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
-    assert not plt.fignum_exists(ax.figure.number)

@@ -35,6 +35,11 @@ def test_columns_by_name_and_one_chance_for_all():
     by_list = bs.Study.from_frame(table, name="wide", accuracy_columns=["PIQA", "ARC"], chance=0.25)
     by_text = bs.Study.from_frame(table, name="wide", accuracy_columns="PIQA, ARC", chance={"PIQA": 0.25, "ARC": 0.25})
     pd.testing.assert_frame_equal(by_list.frame, by_text.frame)
+    odd = table.rename(columns={"ARC": "ARC, easy"})
+    by_text = bs.Study.from_frame(odd, accuracy_columns="ARC, easy", chance=0.25)
+    assert by_text.tasks == ["ARC, easy"] and "PIQA" in by_text.frame
+    by_list = bs.Study.from_frame(odd, accuracy_columns=["PIQA", "ARC, easy"], chance={"ARC, easy": 0.25, "PIQA": 0.5})
+    assert by_list.tasks == ["PIQA", "ARC, easy"] and by_list.frame["chance"].tolist() == [0.5, 0.25] * 2
     assert by_list.frame["run"].tolist() == ["row 1", "row 1", "row 2", "row 2"]
 
 
@@ -42,6 +47,11 @@ def test_a_chance_by_task_serves_long_tables_too():
     long = pd.DataFrame({"run": ["a", "a"], "task": ["x", "y"], "accuracy": [0.5, 0.1], "N": 1e8, "D": 1e9})
     assert bs.Study.from_frame(long, chance={"x": 0.5, "y": 0.0}).frame["chance"].tolist() == [0.5, 0.0]
     assert bs.Study.from_frame(long.assign(guess=0.2), chance="guess").frame["chance"].tolist() == [0.2, 0.2]
+    assert bs.Study.from_frame(long.drop(columns="task").iloc[:1], chance=0.2).frame["chance"].tolist() == [0.2]
+    with pytest.raises(bs.StudyError, match="A chance is given for 'z', which is no task here; known: x, y"):
+        bs.Study.from_frame(long, chance={"x": 0.5, "y": 0.0, "z": 0.1})
+    with pytest.raises(bs.StudyError, match="The chance of 'y' is not given; give it for 'x', 'y'"):
+        bs.Study.from_frame(long, chance={"x": 0.5})
 
 
 def test_rows_keep_the_numbers_they_have_in_the_file():
