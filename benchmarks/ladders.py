@@ -2,13 +2,19 @@
 
 No target is read.  Every ladder is cut at a tenth and at a thirtieth of its largest training compute; runs up to the
 cut are fitted, larger ones (to twenty times the cut) are forecast.  The rule: the error of each step's slope is the
-smallest of a grid with which 90 % intervals hold nine tenths of that step's own outcomes, losses for step 1 and
-accuracies given the actual losses for step 2, because the width of one step would hide the error of the other.  Tasks
-at chance in all fitted runs choose an error of step 2 of their own: nothing in the runs tells how steep their curves
-are.  For step 2 the law ships with what both ladders choose together, each counting the same; what either chooses alone
-is printed too.  For step 1 both choose none, which cuts so short cannot support at a hundred times the compute: the law
-ships with 0.15, from other cuts of the first ladder (notebook ``ladder``).  The same cuts tell how often a task at
-chance in all fitted runs has left it.
+least with which 90 % intervals hold nine tenths of that step's own outcomes, losses for step 1 and accuracies given the
+actual losses for step 2, because the width of one step would hide the error of the other.  It is interpolated on a
+grid, and five forecasts of every fit count, drawn at other seeds: the smallest of the grid, of one forecast, is a
+neighbour's at another seed.
+
+Tasks at chance in all fitted runs are their own case: nothing in the runs tells where their curves begin, nor how steep
+they are.  Where they begin is an exponential distance beyond the runs, in the log odds that a task of their slope
+gains; its mean is that which makes what became of them beyond the cuts likeliest, each task counting the same.  Given
+it, they choose an error of the slope of their own by the rule above.
+
+For step 2 the law ships with what both ladders choose together, each counting the same; what either chooses alone is
+printed too.  For step 1 both choose none, which cuts so short cannot support at a hundred times the compute: the law
+ships with 0.15, from other cuts of the first ladder (notebook ``ladder``).
 """
 
 from __future__ import annotations
@@ -21,11 +27,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.forecast import average
 from bayes_scaling.models.two_step import routes
-from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance
+from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance, best_runs
 from benchmarks.markdown import show
 
 __all__ = ["LADDERS", "backtests", "cuts", "figures", "ladder_of", "second_ladder"]
@@ -34,6 +41,7 @@ CUTS = (10.0, 30.0)  # the largest compute over that of the largest fitted run
 SPAN = 20.0  # the largest compute of a forecast over that of the cut
 SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)  # of the errors of the slopes
 COVER = 0.9
+FORECASTS = 5  # of every fit, at other seeds: with one, which size holds nine tenths is partly its seed's
 LOSS, CURVE, EMERGING = "step 1, losses", "step 2, accuracies given the losses", "step 2, tasks at chance"
 STEPS = {LOSS: "step1", CURVE: "step2", EMERGING: "emerging"}
 BOTH = "both steps, as the law ships"
@@ -82,10 +90,13 @@ def backtests(name: str, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame,
         guessed = before[before <= MAX_ABOVE_CHANCE].index
 
         def scored(quantity: str, given: tuple[str, ...] = (), **errors: Any) -> pd.DataFrame:
-            parts = [bs.forecast(_with(fit, **errors), later, given=given, allow_unconverged=True) for fit in fits]  # noqa: B023
-            found = average(parts, seed=seed).score()
-            found = found[found["quantity"] == quantity]
-            return found.assign(ladder=name, ratio=ratio, converged=converged)  # noqa: B023
+            each = [_with(fit, **errors) for fit in fits]  # noqa: B023
+            found = []
+            for own in range(seed, seed + FORECASTS):
+                parts = [bs.forecast(one, later, given=given, seed=own, allow_unconverged=True) for one in each]  # noqa: B023
+                found.append(average(parts, seed=own).score())
+            whole = pd.concat(found, ignore_index=True)
+            return whole[whole["quantity"] == quantity].assign(ladder=name, ratio=ratio, converged=converged)  # noqa: B023
 
         for size in SIZES:
             blocks.append(scored("loss", step1={"discrepancy": size}).assign(step=LOSS, size=size))
@@ -96,7 +107,9 @@ def backtests(name: str, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame,
         blocks.append(whole)
         held = whole.groupby("task")["in90"].mean()
         tasks.append(pd.DataFrame({
-            "ladder": name, "cut": f"1/{ratio:g}", "task": guessed, "above_before": 100 * before[guessed].to_numpy(),
+            "ladder": name, "cut": f"1/{ratio:g}", "task": guessed,
+            "gain": [np.mean([_gain(fit, later, task) for fit in fits]) for task in guessed],
+            "above_before": 100 * before[guessed].to_numpy(),
             "above_beyond": 100 * after[guessed].to_numpy(), "left": (after[guessed] > MAX_ABOVE_CHANCE).to_numpy(),
             "in90": held[guessed].to_numpy(),
         }))  # fmt: skip
@@ -109,6 +122,38 @@ def _with(fit: bs.Posterior, **errors: dict[str, float]) -> bs.Posterior:
     return dataclasses.replace(fit, law=fit.law.replace(**steps)) if steps else fit
 
 
+def _gain(fit: bs.Posterior, later: bs.Study, task: str) -> float:
+    """Return the log odds that a task of this slope gains from its best fitted loss to later runs of most compute."""
+    feature = str(fit.law.route)
+    loss = {
+        name: study.frame.loc[study.frame["task"] == task] for name, study in (("fitted", fit.study), ("later", later))
+    }
+    step = np.log(loss["fitted"][feature].min() / best_runs(loss["later"])[feature].median())
+    return float(np.median(fit.draws["accuracy_slope"][:, fit.law.dims(fit.study)[1]["task"].index(task)]) * step)
+
+
+def departure(tasks: pd.DataFrame) -> float:
+    """Return the mean of the exponential distance beyond the runs that makes what became of the tasks likeliest.
+
+    Parameters
+    ----------
+    tasks : pandas.DataFrame
+        A row per task at chance: how much a task of its slope gains (``gain``), and whether it has ``left``.
+
+    Examples
+    --------
+    >>> round(departure(pd.DataFrame({"gain": [1.0, 1.0], "left": [True, False]})), 3)  # half of them by 1
+    1.443
+    """
+    gain, left = tasks["gain"].to_numpy(), tasks["left"].to_numpy()
+
+    def unlikely(log_mean: float) -> float:
+        share = gain / np.exp(log_mean)
+        return -float(np.where(left, np.log(-np.expm1(-share)), -share).sum())
+
+    return float(np.exp(minimize_scalar(unlikely, bounds=(np.log(0.05), np.log(50.0)), method="bounded").x))
+
+
 def figures(seed: int = 0) -> dict[str, float]:
     """Run the backtests of both ladders, print what the rule chooses, and return it by name."""
     found = [backtests(name, seed) for name in LADDERS]
@@ -116,18 +161,18 @@ def figures(seed: int = 0) -> dict[str, float]:
 
 
 def chosen(scores: pd.DataFrame) -> float:
-    """Return the smallest size with which 90 % intervals hold nine tenths of the outcomes; the largest where none does.
+    """Return the least size with which 90 % intervals hold nine tenths of the outcomes; the largest where none does.
 
-    Ladders count the same, however many outcomes they have.
+    Ladders count the same, however many outcomes they have, and between the sizes of the grid coverage is a line.
 
     Examples
     --------
     >>> chosen(pd.DataFrame({"ladder": "a", "size": [0.0, 0.0, 0.3, 0.3], "in90": [True, False, True, True]}))
-    0.3
+    0.24
     """
     cover = scores.groupby(["size", "ladder"])["in90"].mean().groupby("size").mean()
-    enough = cover[cover >= COVER]
-    return float(enough.index.min() if len(enough) else cover.index.max())
+    sizes, reached = cover.index.to_numpy(), np.maximum.accumulate(cover.to_numpy())
+    return round(float(np.interp(COVER, reached, sizes)), 3)
 
 
 def report(scores: pd.DataFrame, tasks: pd.DataFrame) -> dict[str, float]:
@@ -144,6 +189,9 @@ def report(scores: pd.DataFrame, tasks: pd.DataFrame) -> dict[str, float]:
     show(f"Tasks at chance in all fitted runs (at most {100 * MAX_ABOVE_CHANCE:g} points above), beyond the cut", tasks)
     cover = whole.groupby("ladder")["in90"].mean()
     figures |= {f"cover90_{name}": value for name, value in cover.items()}
+    figures |= {"departure": departure(tasks)} | {
+        f"departure_{n}": departure(rows) for n, rows in tasks.groupby("ladder")
+    }
     return figures | {"at_chance": float(len(tasks)), "left": float(tasks["left"].sum()), "in90": tasks["in90"].mean()}
 
 

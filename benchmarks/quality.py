@@ -14,6 +14,7 @@ NAMES = (
     "ladder",
     "ladder_c4",
     "ladders",
+    "borrowed_curves",
     "ladder_rivals",
     "loss_to_loss",
     "transfer",

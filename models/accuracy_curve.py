@@ -36,7 +36,7 @@ class AccuracyCurve(Law):
         "tenth of a point, where all runs guess, to the scatter of tasks that some runs answer with yes throughout.",
     )
     discrepancy: Prior = prior(
-        default=0.15,
+        default=0.16,
         unit="fraction",
         reason="How wrong the slope may be beyond the best fitted run (a fraction, standard deviation).  The least "
         "with which 90 % intervals hold nine tenths of the accuracies given the losses, in backtests inside two "
@@ -49,7 +49,7 @@ class AccuracyCurve(Law):
         "scatter around their curves by at least 0.45 of the binomial standard deviation, a fifth of the variance.",
     )
     emergence: float = data_field(
-        default=3.3,
+        default=2.5,
         about="Multiplies ``discrepancy`` for a task whose fitted runs of most compute still guess (at most "
         f"{100 * MAX_ABOVE_CHANCE:g} points above chance): nothing in them tells how steep its curve is.  The least "
         "with which 90 % intervals hold nine tenths of such tasks in backtests inside two ladders, each counting the "

@@ -48,7 +48,7 @@ class Checkpoints(Law):
         parameters = self.parameters(runs)
         mean = self.at(runs, parameters)
         if fitted is not None:
-            mean = self.extrapolated(runs, fitted, parameters, self.slope_error())
+            mean = self.extrapolated(runs, fitted, {**parameters, **self.unseen()}, self.slope_error())
         x, sigma, memory = jnp.log(runs["D"]), parameters["sigma"], parameters["memory"]
         order = jnp.argsort(x)
         back = jnp.argsort(order)

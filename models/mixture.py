@@ -24,6 +24,7 @@ from bayes_scaling.law.pooling import pooled
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
 from bayes_scaling.law.trace import run_model
+from bayes_scaling.study.panel import one_value
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -177,9 +178,7 @@ class Mixture(Law):
                 )
         losses = frame.assign(loss=self.outcomes_of(study)).pivot(index="run", columns="task", values="loss")
         columns = self.columns_of(rows := frame.drop_duplicates("run"))
-        for share in self.shares:
-            if (frame.groupby("run")[share].nunique() > 1).any():
-                raise StudyError(f"A run of study {study.name!r} has several values of {share}; give each its own run.")
+        one_value(study, "run", self.shares)
         observed = {"loss": losses.loc[rows["run"], study.tasks].to_numpy(float)}
         return {**columns, "task": np.zeros(len(study.tasks))}, observed
 

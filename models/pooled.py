@@ -20,6 +20,7 @@ from bayes_scaling.law.pooling import assemble, move, pooled
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_slope_error, with_known_error
 from bayes_scaling.models.chinchilla import Chinchilla
+from bayes_scaling.study.panel import one_value
 from bayes_scaling.study.validation import LOSS_ERROR
 
 if TYPE_CHECKING:
@@ -130,9 +131,7 @@ class Pooled(Law):
                 )
         rows = frame.drop_duplicates("run")
         columns = self.curve.input_arrays(rows)
-        for name in self.run_inputs:
-            if (frame.groupby("run")[self.columns[name]].nunique() > 1).any():
-                raise StudyError(f"A run of study {study.name!r} has several values of {name}; give each its own run.")
+        one_value(study, "run", [column for column in self.columns.values() if column in frame])
         of_losses = {"loss": outcome} | ({LOSS_ERROR: LOSS_ERROR} if LOSS_ERROR in frame and outcome == "loss" else {})
         observed = {
             name: frame.pivot(index="run", columns="task", values=column).loc[rows["run"], study.tasks].to_numpy(float)

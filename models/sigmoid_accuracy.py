@@ -8,12 +8,14 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.law.fields import prior
+from bayes_scaling.law.fields import data_field, prior
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.accuracy_curve import AccuracyCurve
+from bayes_scaling.study.chance import MAX_ABOVE_CHANCE
 
 __all__ = ["SigmoidAccuracy"]
 
@@ -28,6 +30,9 @@ class SigmoidAccuracy(AccuracyCurve):
     chance c0 shifted on the logit scale, :math:`f = c_0 e^s / (1 - c_0 + c_0 e^s)`; where guessing is never right
     (chance 0: exact match, pass rates) it is 0.  Outcomes are normal around the curve, and those below 0 or above 1
     are 0 or 1: an accuracy of exactly 0 is one that noise could not lower further.
+
+    A task that the best fitted runs still guess may leave chance anywhere beyond them: in a forecast its log odds are
+    at least those of a curve of its slope that begins an exponential distance beyond the data (``departure``).
 
     References
     ----------
@@ -71,6 +76,15 @@ class SigmoidAccuracy(AccuracyCurve):
         "ladder, accuracy given loss is forecast best there, and too low with a sigmoid in L.",
     )
 
+    departure: float = data_field(
+        default=1.8,
+        about="Of a task whose fitted runs of most compute still guess, how much further the log odds of a task with "
+        "its slope rise before it leaves chance (is "
+        f"{100 * MAX_ABOVE_CHANCE:g} points above), on average: an exponential in forecasts, because no fitted run "
+        "tells the place of such a curve.  Likeliest for what became of the tasks at chance in backtests inside two "
+        "ladders.",
+    )
+
     equation = r"a = f + (c - f)\, \mathrm{sigmoid}(b - k ((L / L_0)^\lambda - 1) / \lambda)"
     pooling: ClassVar = {"slope": 0.3, "bend": 0.2}
 
@@ -91,6 +105,11 @@ class SigmoidAccuracy(AccuracyCurve):
         shift = logit(jnp.where(guessed, above, 0.5)) - logit(jnp.where(guessed, chance, 0.5))
         return {**u, "centre": centre, "floor": u["floor"] - shift}
 
+    def unseen(self, shape: tuple[int, ...] = (), prefix: str = "") -> dict[str, jax.Array]:
+        """Sample where tasks that all fitted runs guess leave chance."""
+        away = dist.Exponential(1 / self.departure).expand(shape).to_event(len(shape))
+        return {"departure": numpyro.sample(f"{prefix}departure", away)}
+
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Return the accuracy at zero loss."""
         return parameters["ceiling"]
@@ -99,7 +118,12 @@ class SigmoidAccuracy(AccuracyCurve):
         p = parameters
         step = jnp.maximum(jnp.log(jnp.nanmin(fitted["loss"], axis=0) / runs["loss"]), 0.0)
         odds = p["centre"] - p["slope"] * box_cox(jnp.log(runs["loss"] / runs["loss0"]), p["bend"])
-        odds += self.error_of(runs, slope_error) * p["slope"] * step
+        slope = p["slope"] * (1 + self.error_of(runs, slope_error))
+        odds += (slope - p["slope"]) * step
+        since = slope * step - p.get("departure", jnp.inf)
+        leaving = jnp.log(MAX_ABOVE_CHANCE) - jnp.log1p(-runs["chance"])
+        left = runs["guessed"] & (since > 0)
+        odds = jnp.where(left, jnp.maximum(odds, leaving + since), odds)
         return between(odds, runs["chance"], p["floor"], p["ceiling"])
 
 

@@ -204,6 +204,7 @@ class TwoStep(Law):
 
         if fitted is not None:
             curve_error = sample_slope_error(self.step2.discrepancy, jnp.shape(chance), "accuracy_discrepancy")
+            curve |= self.step2.unseen(jnp.shape(chance), "accuracy_")
         if observed is None:
             numpyro.deterministic("loss_mean", mean)
             numpyro.deterministic("accuracy_mean", accuracy(mean[:, feature]))

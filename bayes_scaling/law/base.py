@@ -268,7 +268,7 @@ class Law(Hooks):
         for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k not in self.noise}).items():
             numpyro.deterministic(name, value)
         if fitted is not None:
-            mean = self.extrapolated(runs, fitted, parameters, self.slope_error())
+            mean = self.extrapolated(runs, fitted, {**parameters, **self.unseen()}, self.slope_error())
         if observed is None:
             numpyro.deterministic(f"{self.outcome}_mean", mean)
         sigma = self.sigma_of(runs, parameters)

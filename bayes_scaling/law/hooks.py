@@ -172,6 +172,18 @@ class Hooks:
         """
         return parameters["sigma"]
 
+    def unseen(self, shape: tuple[int, ...] = (), prefix: str = "") -> dict[str, jax.Array]:
+        """Sample what else no fitted run tells of runs beyond them, for :meth:`extrapolated`: nothing.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of each of it, where a law describes several series.
+        prefix : str
+            Of the names of its sites.
+        """
+        return {}
+
     def beyond(self, sigma: jax.Array) -> jax.Array:
         """Return the noise of runs that were not fitted, from that of fitted ones: the same."""
         return sigma

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import listed
@@ -12,7 +11,7 @@ from bayes_scaling.problems import Problem
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.validation import floats
 
-__all__ = ["MAX_ABOVE_CHANCE", "above_chance", "at_chance"]
+__all__ = ["MAX_ABOVE_CHANCE", "above_chance", "at_chance", "best_runs"]
 
 MAX_ABOVE_CHANCE = 0.03
 """Accuracy above chance, a fraction, up to which the best runs count as guessing."""
@@ -30,17 +29,26 @@ def above_chance(rows: pd.DataFrame) -> pd.Series:
         A row per run and task, with ``task``, ``accuracy``, ``chance`` and what tells compute: FLOPs, or parameters and
         tokens; without it all runs are looked at.
     """
-    compute = training_flops(rows)
-    known = rows.assign(
-        compute=np.ones(len(rows)) if compute is None else compute,
-        above=floats(rows, "accuracy") - floats(rows, "chance"),
-    ).dropna(subset="above")
+    best = best_runs(rows)
+    above = floats(best, "accuracy") - floats(best, "chance")
+    return above.groupby(best["task"], sort=False).median()
 
-    def best(task: pd.DataFrame) -> float:
-        count = len(task) if compute is None else max(len(task) // BEST, FEWEST)
-        return float(task.nlargest(count, "compute")["above"].median())
 
-    return pd.Series({task: best(own) for task, own in known.groupby("task", sort=False)}, dtype=float)
+def best_runs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of most compute of each task, a quarter of those with an accuracy and three at least.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As for :func:`above_chance`.
+    """
+    compute, scored = training_flops(rows), floats(rows, "accuracy").notna()
+    known = rows[scored]
+    if compute is None:
+        return known
+    by_task = pd.Series(compute, rows.index)[scored].groupby(known["task"].to_numpy())
+    enough = (by_task.transform("size") // BEST).clip(lower=FEWEST)
+    return known[by_task.rank("first", ascending=False, na_option="bottom") <= enough]
 
 
 def at_chance(rows: pd.DataFrame) -> Iterator[Problem]:

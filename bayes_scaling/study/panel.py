@@ -15,7 +15,36 @@ from bayes_scaling.study.rows import shown
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["Panel"]
+__all__ = ["Panel", "one_value"]
+
+
+def one_value(study: Study, key: str, columns: Iterable[str]) -> None:
+    """Refuse runs, or tasks, that have several values in a column of their own.
+
+    Parameters
+    ----------
+    study : Study
+        A row per run and task.
+    key : {"run", "task"}
+        What the columns belong to.
+    columns : iterable of str
+        Columns of numbers.
+
+    Raises
+    ------
+    StudyError
+        There is such a run or task.
+    """
+    frame = study.frame
+    for column in columns:
+        several = frame.groupby(key, sort=False)[column].nunique() > 1
+        if several.any():
+            name = several.idxmax()
+            values = listed(f"{v:g}" for v in frame.loc[frame[key] == name, column].unique())
+            raise StudyError(
+                f"The {key} {shown(name)} of study {study.name!r} has {column} {values}; give one number in "
+                f"all its rows, or each a {key} of its own."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,16 +85,8 @@ class Panel:
         for key in ("run", "task"):
             if key not in frame:
                 raise StudyError(f"Study {study.name!r} has no column {key!r}; give one row per run and task.")
-        for key, columns in (("run", of_runs), ("task", of_tasks)):
-            for column in columns:
-                several = frame.groupby(key, sort=False)[column].nunique() > 1
-                if several.any():
-                    name = several.idxmax()
-                    values = listed(f"{v:g}" for v in frame.loc[frame[key] == name, column].unique())
-                    raise StudyError(
-                        f"The {key} {shown(name)} of study {study.name!r} has {column} {values}; give one number in "
-                        f"all its rows, or each a {key} of its own."
-                    )
+        one_value(study, "run", of_runs)
+        one_value(study, "task", of_tasks)
         runs, tasks = frame.drop_duplicates("run"), frame.drop_duplicates("task").set_index("task")
         return cls(runs, tasks, frame.set_index(["run", "task"]))
 

@@ -53,6 +53,23 @@ def test_where_the_fitted_runs_guess_the_slope_may_be_more_wrong():
     assert guessed == pytest.approx(known, rel=1e-6)
 
 
+def test_a_task_at_chance_leaves_it_beyond_the_runs_at_a_distance_that_is_drawn():
+    law = SigmoidAccuracy()
+    runs = {"loss": np.array([0.9, 0.8, 0.7, 0.5, 0.2]), "loss0": 1.0, "chance": np.full(5, 0.25)}
+    fitted, flat = {"loss": np.array([2.0, 0.8, np.nan])}, {**CURVE, "centre": -12.0}
+
+    def expected(guessed, **drawn):
+        return np.asarray(law.extrapolated({**runs, "guessed": guessed}, fitted, {**flat, **drawn}, 0.0))
+
+    assert expected(True) == pytest.approx(np.full(5, 0.25), abs=0.01)
+    assert expected(False, departure=1.0) == pytest.approx(expected(True))
+    gone = expected(True, departure=1.0)
+    gain = CURVE["slope"] * np.log(0.8 / runs["loss"])
+    assert gone[:3] == pytest.approx(expected(True)[:3]) and gain[2] < 1 < gain[3]
+    odds = np.log((gone - 0.25) / (0.95 - gone))
+    assert odds[3:] == pytest.approx(np.log(0.03 / 0.75) + gain[3:] - 1, abs=1e-3)  # three points, and then its slope
+
+
 FREE = pd.DataFrame({"loss": np.geomspace(4.5, 2.2, 14)}).assign(chance=0.0, run=[f"r{i}" for i in range(14)])
 FREE["accuracy"] = np.round(np.clip(0.9 / (1 + np.exp(-12 * np.log(2.6 / FREE["loss"]))) - 0.01, 0, 1), 3)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import numpyro
 import pandas as pd
@@ -156,6 +158,22 @@ def test_free_answers_at_zero_and_missing_scores_are_fitted_with_the_others():
     assert float(draws.min()) >= 0 and float(draws.max()) <= 1
     assert float(draws.sel(task="free").median("sample")[0]) > 0.3
     assert set(forecast.intervals().query("quantity == 'loss'")["unit"]) == {"as given"}
+
+
+def test_a_task_at_chance_may_leave_it_anywhere_beyond_the_runs():
+    (law,) = routes(["pile_loss"])
+    posterior = bs.fit(law, any_ladder(), **SHORT)
+    targets = {"N": [1e9, 7e9, 7e10], "D": [4e10, 1e12, 1e13]}
+
+    def upper(**changes):
+        own = dataclasses.replace(posterior, law=law.replace(step2=law.step2.replace(**changes)))
+        draws = own.forecast(targets, allow_unconverged=True).draws["accuracy_mean"].sel(task="guessed")
+        return draws.quantile([0.05, 0.95], "sample").to_numpy()
+
+    (low, high), (_, never) = upper(departure=1.8), upper(departure=1e9)
+    assert low == pytest.approx(0.25, abs=0.02)
+    assert high[0] == pytest.approx(never[0], abs=0.02)  # a run within the fitted ones guesses, too
+    assert (high[1:] > never[1:] + 0.02).all() and high[2] > high[1]
 
 
 def test_a_route_is_any_loss_and_a_text_is_one():
