@@ -85,7 +85,7 @@ class Chinchilla(Law):
         by_data = (1 - split) * jnp.exp(-alpha_D * jnp.log(D / D0))
         return E * (1 + reducible * (by_size + by_data))
 
-    def derived(self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D) -> dict[str, jax.Array]:  # noqa: D102
+    def derived(self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D, **others) -> dict[str, jax.Array]:  # noqa: D102
         return textbook(runs, E, reducible, split, alpha_N, alpha_D)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
-from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
-from bayes_scaling.law.sites import Arrays
-from bayes_scaling.models.chinchilla import level_for_floor, slope_for_exponent, textbook
+from bayes_scaling.law.priors import Prior
+from bayes_scaling.models.chinchilla import Chinchilla
 
 __all__ = ["Overfitting"]
 
@@ -23,7 +19,7 @@ PER_TOKEN = (
 )
 
 
-class Overfitting(Law):
+class Overfitting(Chinchilla):
     r"""Loss falls with parameters and tokens seen, and rises with passes over the same tokens, the more the larger N/U.
 
     .. math:: L(N, D, U) = E + \frac{A}{N^{\alpha_N}} + \frac{B}{D^{\alpha_D}}
@@ -51,29 +47,6 @@ class Overfitting(Law):
     2.7
     """
 
-    E: Prior = prior(
-        default=dist.LogNormal(math.log(1.7), 0.7),
-        unit="unit of the loss",
-        reason="Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.",
-    )
-    reducible: Prior = prior(
-        default=dist.LogNormal(-0.5, 0.6),
-        unit="multiple of E",
-        reason="Reducible loss at (N0, D0) after one pass, as a multiple of E; as in :class:`Chinchilla`.",
-    )
-    split: Prior = prior(
-        default=LogitNormal(0.0, 0.8),
-        unit="share",
-        reason="Share of the reducible loss at (N0, D0) that more parameters would remove.  Weak, around one half.",
-    )
-    alpha_N: Prior = prior(
-        default=LogStudentT(3.0, math.log(0.3), 0.12),
-        unit="pure number",
-        reason="Exponents, as in :class:`Chinchilla`.",
-    )
-    alpha_D: Prior = prior(
-        default=LogStudentT(3.0, math.log(0.3), 0.12), unit="pure number", reason="As ``alpha_N``, for tokens."
-    )
     penalty: Prior = prior(
         default=dist.LogNormal(math.log(0.001), 1.5),
         unit="multiple of E",
@@ -93,9 +66,7 @@ class Overfitting(Law):
     )
 
     equation = r"L = E + A / N^{\alpha_N} + B / D^{\alpha_D} + E P (\ln (D / U))^2 (N / (0.05 U))^\kappa"
-    pooling: ClassVar = {
-        "reducible": 0.3, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2, "penalty": 0.5, "crowding": 0.2
-    }  # fmt: skip
+    pooling: ClassVar = {**Chinchilla.pooling, "penalty": 0.5, "crowding": 0.2}
 
     def mean(self, N, D, unique_tokens, N0, D0, *, E, reducible, split, alpha_N, alpha_D, penalty, crowding):  # noqa: D102
         by_size = split * jnp.exp(-alpha_N * jnp.log(N / N0))
@@ -103,11 +74,3 @@ class Overfitting(Law):
         passes = jnp.log(jnp.maximum(D / unique_tokens, 1.0))
         crowded = jnp.exp(crowding * jnp.log(N / (PER_TOKEN * unique_tokens)))
         return E * (1 + reducible * (by_size + by_data) + penalty * jnp.square(passes) * crowded)
-
-    def derived(  # noqa: D102
-        self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D, penalty, crowding
-    ) -> dict[str, jax.Array]:
-        return textbook(runs, E, reducible, split, alpha_N, alpha_D)
-
-    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
-        return level_for_floor(slope_for_exponent(u))

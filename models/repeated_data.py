@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
-from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
-from bayes_scaling.law.sites import Arrays
-from bayes_scaling.models.chinchilla import level_for_floor, slope_for_exponent, textbook
+from bayes_scaling.law.priors import Prior
+from bayes_scaling.models.chinchilla import Chinchilla
 
 __all__ = ["RepeatedData"]
 
 
-class RepeatedData(Law):
+class RepeatedData(Chinchilla):
     r"""Loss falls with effective parameters and effective tokens, which saturate as tokens are repeated.
 
     .. math:: L(N, D, U) = E + \frac{A}{N_e^{\alpha_N}} + \frac{B}{D_e^{\alpha_D}}, \qquad
@@ -42,29 +39,6 @@ class RepeatedData(Law):
     2.7
     """
 
-    E: Prior = prior(
-        default=dist.LogNormal(math.log(1.7), 0.7),
-        unit="unit of the loss",
-        reason="Irreducible loss.  Wide: a factor of four either way around 1.7 nats per token.",
-    )
-    reducible: Prior = prior(
-        default=dist.LogNormal(-0.5, 0.6),
-        unit="multiple of E",
-        reason="Reducible loss at (N0, D0) after one pass, as a multiple of E; as in :class:`Chinchilla`.",
-    )
-    split: Prior = prior(
-        default=LogitNormal(0.0, 0.8),
-        unit="share",
-        reason="Share of the reducible loss at (N0, D0) that more parameters would remove.  Weak, around one half.",
-    )
-    alpha_N: Prior = prior(
-        default=LogStudentT(3.0, math.log(0.3), 0.12),
-        unit="pure number",
-        reason="Exponents, as in :class:`Chinchilla`.",
-    )
-    alpha_D: Prior = prior(
-        default=LogStudentT(3.0, math.log(0.3), 0.12), unit="pure number", reason="As ``alpha_N``, for tokens."
-    )
     repeats: Prior = prior(
         default=dist.LogNormal(math.log(15.0), 0.7),
         unit="repeats",
@@ -86,9 +60,7 @@ class RepeatedData(Law):
         r"L = E + A / N_e^{\alpha_N} + B / D_e^{\alpha_D}, D_e = U (1 + R (1 - e^{-(D / U - 1) / R})), "
         r"N_e = U_N (1 + R_N (1 - e^{-(N / U_N - 1) / R_N}))"
     )
-    pooling: ClassVar = {
-        "reducible": 0.3, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2, "repeats": 0.2, "excess": 0.2
-    }  # fmt: skip
+    pooling: ClassVar = {**Chinchilla.pooling, "repeats": 0.2, "excess": 0.2}
     published: ClassVar = {"repeats": 15.387756, "excess": 5.309743}
 
     def mean(self, N, D, unique_tokens, N0, D0, *, E, reducible, split, alpha_N, alpha_D, repeats, excess):  # noqa: D102
@@ -101,14 +73,6 @@ class RepeatedData(Law):
         size = jnp.minimum(size, taught) + saturating(beyond, excess)
         bracket = split * jnp.exp(-alpha_N * size) + (1 - split) * jnp.exp(-alpha_D * tokens)
         return E * (1 + reducible * bracket)
-
-    def derived(  # noqa: D102
-        self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D, repeats, excess
-    ) -> dict[str, jax.Array]:
-        return textbook(runs, E, reducible, split, alpha_N, alpha_D)
-
-    def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
-        return level_for_floor(slope_for_exponent(u))
 
 
 def saturating(times: jax.Array, most: jax.Array) -> jax.Array:

@@ -357,17 +357,22 @@ def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], 
 
 
 def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, Study]]:
-    """Return (largest FLOPs fitted, runs up to them, runs beyond) of each cut that leaves runs enough."""
+    """Return (largest FLOPs fitted, runs up to them, runs beyond) of each cut that leaves runs enough.
+
+    These are at least as many as the parameters of any of the laws: through fewer its curve goes whatever they are, and
+    the score of what it says of the others is one of its priors, and of luck.
+    """
     flops = training_flops(training.frame)
     if flops is None:
         raise StudyError(
             f"Study {training.name!r} has neither FLOPs nor both of n_params and tokens, so its runs cannot be ordered "
             "by compute; add one of them."
         )
+    most = max(len({*law.free_parameters} - {*law.noise}) for law in laws)
     cuts = []
     for cut in usual_cuts(flops):
         small, large = (dataclasses.replace(training, frame=training.frame[m]) for m in (flops <= cut, flops > cut))
-        if len(small) >= FEWEST and not any(refusal(law, small) for law in laws):
+        if len(small) >= max(FEWEST, most) and not any(refusal(law, small) for law in laws):
             cuts.append((cut, small, large))
     return cuts
 

@@ -24,7 +24,7 @@ __all__ = ["SLOPES", "HeldOut", "Window", "hold_out", "window_arrays"]
 
 SLOPES = np.round(np.arange(-0.75, 1.66, 0.15), 2)
 """Relative errors of the slope that are told apart."""
-DRAWS = 256  # of the posterior of each backtest
+DRAWS = 512  # of the posterior of each backtest
 SIDE_BY_SIDE = 8  # backtests in one call of the program
 
 

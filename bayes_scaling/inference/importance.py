@@ -24,7 +24,7 @@ STARTS = 3  # of the mode search
 ROUNDS = 3  # proposals, each with the mean and the covariance that the one before it found
 TAILS = 5.0  # degrees of freedom of the proposals
 WIDER = 1.1  # than the covariance found
-PROPOSED = 2  # points for each draw kept
+PROPOSED = 8  # points for each draw kept
 TRUSTED = 10.0  # effective points for each coordinate with which a covariance found counts for half
 
 
