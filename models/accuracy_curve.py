@@ -14,7 +14,6 @@ import pandas as pd
 from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, prior
-from bayes_scaling.law.noise import ClippedNormal
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance
@@ -63,10 +62,6 @@ class AccuracyCurve(Law):
     def error_of(self, runs: Arrays, slope_error: jax.Array) -> jax.Array:
         """Return the error of the slope, larger where the fitted runs guess."""
         return slope_error * jnp.where(runs["guessed"], self.emergence, 1.0)
-
-    def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:
-        """Return a normal around the curve, clipped to 0 and 1."""
-        return ClippedNormal(mean, sigma)
 
     def noise_of(self, runs: Arrays, mean: jax.Array, sigma: jax.Array) -> jax.Array:
         """Return the noise of each accuracy: what is learnt, and its part of the binomial error of its questions."""

@@ -75,7 +75,7 @@ def score(
         raise TargetError(
             f"The outcomes are in {unit}, and the forecast is in {listed(sorted(odd))}; convert them first."
         )
-    actual = _actual(said.rows, as_rows(outcomes, names))
+    actual = _actual(said.rows, as_rows(outcomes, names), np.asarray(said.quantiles).min(axis=1))
     table = said.rows[["target", "task", "quantity", "unit"]].assign(actual=actual, median=said.level(0.5))
     low, high = said.level(0.25), said.level(0.75)
     table["q05"], table["q95"] = said.level(0.05), said.level(0.95)
@@ -156,8 +156,11 @@ def read_register(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame) -> np.ndarray:
-    """Return the outcome of each row of a forecast, NaN where none is given, shape (row,)."""
+def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame, said_least: np.ndarray) -> np.ndarray:
+    """Return the outcome of each row of a forecast, NaN where none is given, shape (row,).
+
+    Where the least that a forecast says is positive (``said_least``), its outcome is, too.
+    """
     quantities = [name for name in dict.fromkeys(rows["quantity"]) if name in outcomes]
     if not quantities:
         wanted, given = listed(dict.fromkeys(rows["quantity"])), listed(map(str, outcomes.columns))
@@ -176,6 +179,12 @@ def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame) -> np.ndarray:
             value = number_of(outcomes[own["quantity"]].iloc[place])
             if np.isfinite(found[i]):
                 raise TargetError(f"The outcomes give {own['quantity']} of {target!r} twice; give it once.")
+            share = own["quantity"] == "accuracy"
+            if not 0 <= value <= 1 if share else value <= 0 < said_least[i]:
+                raise TargetError(
+                    f"The outcomes give {target!r} {own['quantity']} = {value:g}, which no run has; give "
+                    f"{'a fraction between 0 and 1' if share else 'a positive number'}."
+                )
             found[i] = value
     if not np.isfinite(found).any():
         raise TargetError(

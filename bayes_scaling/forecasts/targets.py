@@ -125,6 +125,8 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
         frame = as_rows(targets, study.names)
     except StudyError as error:
         raise TargetError(str(error).replace("The runs are", "The targets are", 1)) from error
+    if len(frame.columns) and frame.empty:
+        raise TargetError("The targets have no rows; give at least one, for example {'N': 7e9, 'D': 4e12}.")
     return labelled(frame)
 
 

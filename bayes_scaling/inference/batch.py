@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, overload
 
 import pandas as pd
 
-from bayes_scaling.inference import nuts
-from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_plan
+from bayes_scaling.inference.attempts import PATIENCE, Effort, adapted_plan
 from bayes_scaling.inference.chunks import Entry, Fitted, chunk_of, divide, fit_unit
 from bayes_scaling.inference.diagnostics import Diagnostics
-from bayes_scaling.inference.fit import member_seed, require_law
+from bayes_scaling.inference.fit import member_seed, plan_of, require_law
 from bayes_scaling.inference.posterior import Posterior
-from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.inference.store import RunStore
 from bayes_scaling.study.study import require_studies
@@ -181,15 +179,14 @@ def fit_many(
     >>> ladder = bs.load_study("olmo_ladder").rename(loss="task_loss")
     >>> batch = bs.fit_many(Chinchilla(), [ladder.select(task=t) for t in ladder.tasks], seed=0)  # doctest: +SKIP
     """
-    check_precision(precision)
     require_law(law)
+    plan = plan_of(law, draws, warmup, chains, starts, precision, seed)
     several = require_studies(studies)
     entries = [Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(several)]
     longest = max((len(e) for e in entries if e.error is None), default=0)
     for entry in entries:
         if entry.error is None:
             entry.pad(law, longest)
-    plan = nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
     first, effort = adapted_plan(plan, warmup) if adapt else plan, Effort(adapt, warmup, patience)
     kept = RunStore(store, law, first, entries) if store is not None else None
     fits: dict[int, Posterior] = {}

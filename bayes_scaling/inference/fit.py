@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.errors import BayesScalingError, LawError, StudyError
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, fit_until_converged
 from bayes_scaling.inference.posterior import Posterior
@@ -78,8 +78,10 @@ def fit(
     ------
     StudyError
         The study lacks a column of the law, has fewer outcomes than the law has parameters, or does not vary an input.
+    LawError
+        All parameters of the law are fixed.
     BayesScalingError
-        There is no such precision.
+        There is no such precision, or draws, chains, starts or the seed are no such numbers.
 
     Examples
     --------
@@ -88,18 +90,40 @@ def fit(
     >>> ladder = bs.load_study("olmo_ladder").select(task="HellaSwag").rename(loss="task_loss")
     >>> posterior = bs.fit(Chinchilla(), ladder, seed=0, draws=200, chains=2)  # doctest: +SKIP
     """
-    check_precision(precision)
-    training = require_study(study).training
     require_law(law)
+    plan = plan_of(law, draws, warmup, chains, starts, precision, seed)
+    training = require_study(study).training
     runs, observed = law.arrays(training)
     check_size(law, training, runs, observed)
     started = time.perf_counter()
-    plan = nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
         effort = Effort(adapt, warmup, patience)
         sampled, diagnostics = fit_until_converged(law, plan, seed, runs, observed, effort)
     seconds = time.perf_counter() - started
     return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
+
+
+FEWEST_DRAWS = 4  # of a chain: its halves are held against each other
+
+
+def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, precision: str, seed: int) -> nuts.Plan:
+    """Return how to sample a law, as its user asks.
+
+    Raises
+    ------
+    LawError
+        The law has nothing to learn.
+    BayesScalingError
+        A number is not whole or too small, or there is no such precision.
+    """
+    check_precision(precision)
+    asked = {"draws": (draws, FEWEST_DRAWS), "chains": (chains, 1), "starts": (starts, 1), "seed": (seed, 0)}
+    for name, (value, least) in asked.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise BayesScalingError(f"{name} is {value!r}; give a whole number of at least {least}.")
+    if not law.free_parameters:
+        raise LawError(f"All parameters of {law.name} are fixed, so there is nothing to fit; give one of them a prior.")
+    return nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
 
 
 def require_law(law: Any) -> Law:

@@ -19,7 +19,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.errors import LawError, StudyError, listed
 from bayes_scaling.law.fields import (
     FieldNote,
     by_name,
@@ -33,6 +33,7 @@ from bayes_scaling.law.fields import (
     prior,
 )
 from bayes_scaling.law.hooks import Hooks
+from bayes_scaling.law.noise import ClippedNormal
 from bayes_scaling.law.priors import Prior, describe, on_runs, pack, unpack
 from bayes_scaling.law.sites import (
     Arrays,
@@ -45,7 +46,8 @@ from bayes_scaling.law.sites import (
     with_known_error,
 )
 from bayes_scaling.study.reading import column_of, remedy
-from bayes_scaling.study.validation import LOSS_ERROR, numeric
+from bayes_scaling.study.rows import row_name
+from bayes_scaling.study.validation import LOSS_ERROR, MOST_ROWS, numeric
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -217,7 +219,12 @@ class Law(Hooks):
         raise NotImplementedError(f"{self.name} has no equation; write its mean method.")
 
     def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:
-        """Return the distribution of an outcome around ``mean``: Student t on the logarithm."""
+        """Return the distribution of an outcome around ``mean``: Student t on the logarithm.
+
+        Accuracies are fractions of which none is above one, and some are 0: they are normal, clipped to 0 and 1.
+        """
+        if self.outcome == "accuracy":
+            return ClippedNormal(mean, sigma)
         log_mean = jnp.log(jnp.maximum(mean, 1e-12))
         return dist.TransformedDistribution(dist.StudentT(5.0, log_mean, sigma), dist.transforms.ExpTransform())
 
@@ -306,10 +313,23 @@ class Law(Hooks):
                 "choose one with study.select(task=...)."
             )
         columns = self.input_arrays(study.frame)
+        self._require_allowed(study, columns)
         observed = {self.outcome: self.outcomes_of(study)}
         if self.outcome == "loss" and LOSS_ERROR in study.frame:
             observed[LOSS_ERROR] = study.column(LOSS_ERROR)
         return columns | self.references(columns), observed
+
+    def _require_allowed(self, study: Study, columns: Arrays) -> None:
+        """Refuse inputs that a forecast would refuse."""
+        for symbol in (symbol for symbol in columns if symbol not in self.absent):
+            if (wrong := np.flatnonzero(~self.allows(symbol, columns[symbol]))).size:
+                value = columns[symbol][wrong[0]]
+                where = listed((row_name(study.frame, place) for place in wrong), MOST_ROWS)
+                raise StudyError(
+                    f"{self.columns[symbol]} is not positive in {where} (first {value:g}), and {self.name} takes "
+                    f"positive numbers; give such, or let the law say otherwise (indicators = ({symbol!r},) for zero, "
+                    "signed for any)."
+                )
 
     def outcomes_of(self, study: Study) -> np.ndarray:
         """Return the outcomes of a study's rows, shape (row,); of any sign where the law says so in ``signed``."""

@@ -30,6 +30,7 @@ MIN_RATIOS = 1.5  # largest over smallest tokens per parameter
 MAX_DISTANCE = 100.0  # FLOPs of a target over the largest fitted
 MAX_SHARE, MAX_SHARE_CHANGE = 0.2, 0.1  # of embeddings in the parameters
 MIN_STEPS = 2000
+MIN_SHARE = 0.5  # of what the smallest fitted run took
 MAX_FLOPS_RATIO = 1.9  # between a column of FLOPs and 6ND, or two runs: twice is a factor that one of them forgot
 SAME_RATIO = 1.1  # up to which runs agree on it
 MAX_NATS = 15.0  # per token: the logarithm of a vocabulary of three millions
@@ -70,6 +71,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``one-ratio``: all runs within a factor of 1.5 in tokens per parameter, so that N and D cannot be told apart
         - ``collinear``: log N and log D so correlated that the variance of an exponent is inflated more than tenfold
         - ``far-target``: a target of more than 100 times the largest fitted FLOPs, or what the law reads in their place
+        - ``below-runs``: a target of less than half the smallest fitted FLOPs, or what the law reads in their place
         - ``embedding-share``: embeddings are more than 20 % of N in some run, and the share changes by more than 10
           points (columns ``n_params`` and ``n_params_body``, ``n_params_nonembedding`` or ``nonembedding_params``)
         - ``flops-6nd``: runs whose FLOPs differ from 6ND by about a factor of two or more; where the ratio itself
@@ -220,7 +222,18 @@ def _reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> Ite
     if targets.empty:
         return
     what = measured(measure_of(inputs))
+    smallest = np.nanmin(distances(training, training.frame, inputs), initial=np.inf)
     for name, distance in zip(targets.index, distances(training, targets, inputs), strict=True):
+        if distance < MIN_SHARE * smallest < np.inf:
+            yield Problem(
+                "below-runs",
+                f"Target {str(name)!r} has {distance / smallest:.2g} times the {what} of the smallest run fitted "
+                f"(at least {MIN_SHARE:g})",
+                "the law may be off below the runs as well as beyond them, and its interval is not widened there, so "
+                "trust it less",
+                float(distance / smallest),
+                str(name),
+            )
         if distance > MAX_DISTANCE:
             yield Problem(
                 "far-target",

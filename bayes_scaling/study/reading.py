@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, mapped, option, suggest
+from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.formats import read_file
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.validation import CANONICAL, NUMERIC, SIZES, number_of
@@ -98,6 +98,8 @@ def as_table(given: Any) -> pd.DataFrame:
             f"The runs are a {type(given).__name__} that does not make a table ({' '.join(str(error).split())[:300]}); "
             "give a DataFrame, or columns of equal length by name."
         ) from error
+    if any(name is not None for name in table.index.names):  # pandas keeps columns there
+        table = table.reset_index(level=[name for name in table.index.names if name not in (None, *table.columns)])
     return table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
 
 
@@ -228,6 +230,10 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
             turned = ours in table and NUMERIC.fullmatch(str(theirs)) and not NUMERIC.fullmatch(ours)
             cure = f"our name comes first, as in {mapped(theirs, ours)}." if turned else suggest(theirs, table.columns)
             raise StudyError(f"The table has no column {theirs!r} to use as {ours!r}; {cure}")
+    used = list(columns.values())
+    if again := [name for place, name in enumerate(used) if name in used[:place]]:
+        both = listed(ours for ours, name in columns.items() if name == again[0])
+        raise StudyError(f"The column {shown(again[0])} is to be both {both}; give each a column of its own.")
     table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])
     table = under_our_names(table.rename(columns={theirs: ours for ours, theirs in columns.items()}), {})
     twice = table.columns[table.columns.duplicated()]

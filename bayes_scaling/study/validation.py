@@ -32,6 +32,7 @@ __all__ = [
     "with_numbers",
 ]
 
+ROLES = ("train", "target", "extra")
 KEYS = ("run", "task", "target", "checkpoint", "role")
 LOSS_ERROR = "loss_se"
 """The column of the standard error of each loss: a part of its noise that is known, where it is."""
@@ -210,6 +211,12 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
             raise StudyError(f"{verb.format(rows)} no {key}; {cure}.")
         if key != "role":
             table[key] = _of_one_kind(table[key])
+    if "role" in table and (odd := np.flatnonzero(~table["role"].isin(ROLES) & table["role"].notna())).size:
+        who = f"{listed((row_name(table, place) for place in odd), MOST_ROWS)} {'have' if len(odd) > 1 else 'has'}"
+        raise StudyError(
+            f"{who[0].upper()}{who[1:]} the role {shown(table['role'].iloc[odd[0]])}, which is none of {listed(ROLES)} "
+            "(fitted, forecast, neither); say which, or call the column otherwise."
+        )
     return table
 
 

@@ -88,6 +88,20 @@ def test_too_few_runs_for_backtests_leave_equal_weights():
     assert found.laws["a"].slope_moments == laws["a"].slope_moments
 
 
+def test_cuts_fit_at_least_as_many_runs_as_the_laws_have_parameters():
+    study = made_by(Chinchilla(), **CONSTANTS)
+    few = bs.Study.from_frame(study.frame.iloc[:10])
+    counts = [[len(small) for _, small, _ in split_by_compute(few, (law,))] for law in (Chinchilla(), Superset())]
+    assert counts == [[6, 9], [9]]  # of five and of seven
+
+
+def test_weights_and_forecasts_do_not_hang_on_the_seed():
+    few = bs.Study.from_frame(made_by(Chinchilla(), **CONSTANTS).frame.iloc[:10])
+    laws = {"chinchilla": Superset(coupling=1.0), "superset": Superset()}
+    weights = np.array([weigh(laws, few, seed=seed, **LEARNT).weights.to_numpy() for seed in range(4)])
+    assert np.ptp(weights, axis=0).max() < 0.4
+
+
 def test_what_cannot_be_averaged_is_refused_in_a_sentence():
     study = made_by(Chinchilla(), **CONSTANTS)
     with pytest.raises(bs.LawError, match="no law to average"):

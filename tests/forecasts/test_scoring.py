@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,3 +111,15 @@ def test_another_table_is_no_register(said, tmp_path):
     (tmp_path / "runs.csv").write_text("run,loss\na,2\n")
     with pytest.raises(bs.FileError, match="is no register of forecasts: it lacks made"):
         bs.score(said, {"target": "a", "loss": 2.0}, to=tmp_path / "runs.csv")
+
+
+def test_an_outcome_that_no_run_has_is_refused(said, tmp_path):
+    with pytest.raises(bs.TargetError, match="give 'a' loss = -1, which no run has; give a positive number"):
+        bs.score(said, {"target": "a", "loss": -1.0}, to=tmp_path / "register.csv")
+    assert not (tmp_path / "register.csv").exists()
+    accuracy = dataclasses.replace(said, rows=said.rows.assign(quantity="accuracy"), quantiles=said.quantiles / 4)
+    with pytest.raises(bs.TargetError, match="accuracy = 60, which no run has; give a fraction between 0 and 1"):
+        bs.score(accuracy, {"target": "b", "accuracy": 60})
+    assert bs.score(accuracy, {"target": "b", "accuracy": 0.0})["actual"].tolist() == [0.0]
+    signed = dataclasses.replace(said, quantiles=said.quantiles - 3)
+    assert bs.score(signed, {"target": "a", "loss": -1.0})["in90"].tolist() == [True]

@@ -41,6 +41,7 @@ def test_its_name_is_the_column_target_before_run():
     [
         ({"N": 7e9}, r"A target of Chinchilla needs D \(tokens\), and it gives only n_params; add D"),
         ({}, "needs N .*, and it gives nothing"),
+        ({"N": [], "D": []}, "The targets have no rows; give at least one"),
         ({"N": 7e9, "D": 0.0}, "D = 0.0; give a positive number"),
         ({"N": float("nan"), "D": 1e12}, "N = nan; give a positive number"),
         ({"N": float("inf"), "D": 1e12}, "N = inf; give a positive number"),

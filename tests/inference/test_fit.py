@@ -164,3 +164,26 @@ def test_a_task_without_any_accuracy_is_refused_by_name(ladder):
     blank = frame.assign(accuracy=frame["accuracy"].mask(frame["task"] == "PIQA"))
     with pytest.raises(bs.StudyError, match="No run of study 'olmo_ladder' has accuracy of 'PIQA'; give that of some"):
         bs.fit(TwoStep(), dataclasses.replace(ladder, frame=blank), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"draws": 0}, "draws is 0; give a whole number of at least 4"),
+        ({"draws": 2.5}, "draws is 2.5; give a whole number"),
+        ({"chains": 0}, "chains is 0; give a whole number of at least 1"),
+        ({"seed": "x"}, "seed is 'x'; give a whole number of at least 0"),
+        ({"seed": 1.5}, "seed is 1.5; give a whole number"),
+        ({"starts": True}, "starts is True; give a whole number"),
+    ],
+)
+def test_what_is_no_number_of_draws_or_seed_is_one_sentence(study, asked, message):
+    for fit, of in ((bs.fit, study), (bs.fit_many, [study])):
+        with pytest.raises(bs.BayesScalingError, match=message):
+            fit(Chinchilla(), of, **{"seed": 0, **asked})
+
+
+def test_a_law_of_fixed_parameters_has_nothing_to_fit(study):
+    law = Chinchilla(E=1.8, reducible=0.5, split=0.5, alpha_N=0.3, alpha_D=0.3, sigma=0.01)
+    with pytest.raises(bs.LawError, match="All parameters of Chinchilla are fixed"):
+        bs.fit(law, study, seed=0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -161,3 +162,35 @@ def test_an_outcome_that_rises_without_a_ceiling_is_uncertain_in_what_it_gains()
     np.testing.assert_allclose(found, np.where(exact > edge, exact + 0.2 * (exact - edge), exact), rtol=1e-5)
     assert found[0] == exact[0] and (found[2:] > exact[2:]).all()
     assert law.irreducible(runs, {"gain": 0.3}) is None
+
+
+def test_an_input_that_a_forecast_would_refuse_is_refused_by_the_fit():
+    class Dropped(bs.Law):
+        E: bs.Prior = dist.LogNormal(0.0, 1.0)
+
+        def mean(self, dropout, *, E):
+            return E * (1 + dropout)
+
+    study = bs.Study.from_frame(pd.DataFrame({"dropout": [0.0, 0.1, -0.1], "loss": [3.0, 2.9, 2.8]}))
+    said = r"dropout is not positive in row 1 and row 3 \(first 0\), and Dropped .*indicators = \('dropout',\)"
+    with pytest.raises(bs.StudyError, match=said):
+        Dropped().arrays(study)
+
+    class Allowed(Dropped):
+        signed = ("dropout",)
+
+    assert Allowed().arrays(study)[0]["dropout"].tolist() == [0.0, 0.1, -0.1]
+
+
+def test_accuracies_of_a_law_of_ones_own_are_fractions():
+    class Solved(bs.Law):
+        outcome = "accuracy"
+        top: bs.Prior = dist.Beta(20.0, 1.0)
+
+        def mean(self, N, *, top):
+            return top + 0 * N
+
+    noise = Solved().likelihood(jnp.array([0.0, 0.99]), 0.1)
+    draws = np.asarray(noise.sample(jax.random.key(0), (500,)))
+    assert draws.min() == 0 and draws.max() == 1 and 0.3 < (draws[:, 1] == 1).mean() < 0.6
+    assert np.isfinite(noise.log_prob(jnp.array([0.0, 1.0]))).all()

@@ -130,3 +130,16 @@ def test_rows_keep_the_number_they_have_in_the_file():
 def test_mixed_names_are_text():
     study = bs.Study.from_frame(RUNS.assign(run=["a", 1, 2, 3, 4, 5]), loss="val_loss")
     assert study.frame["run"].tolist() == ["a", "1", "2", "3", "4", "5"]
+
+
+def test_columns_in_the_index_of_a_table_are_columns():
+    table = pd.DataFrame({"run": ["a", "b"], "N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [3.0, 2.8]})
+    whole = bs.Study.from_frame(table).frame
+    for names in ("run", "N", ["run", "N"]):
+        pd.testing.assert_frame_equal(bs.Study.from_frame(table.set_index(names)).frame[whole.columns], whole)
+    pd.testing.assert_frame_equal(bs.Study.from_frame(table.set_index("run", drop=False)).frame, whole)
+
+
+def test_one_column_is_not_two():
+    with pytest.raises(bs.StudyError, match="The column 'x' is to be both n_params and tokens"):
+        bs.Study.from_frame(pd.DataFrame({"x": [1e8], "loss": 3.0}), n_params="x", tokens="x")

@@ -391,3 +391,10 @@ def test_a_normalised_loss_may_be_negative_and_a_law_may_ask_for_any_sign():
     assert study.column("task_loss", signed=True).tolist() == [-1.0, 1.0]
     with pytest.raises(bs.StudyError, match="Row 2 has task_loss = inf, which is infinite"):
         bs.Study.from_frame(table.assign(task_loss=[-1.0, np.inf])).column("task_loss", signed=True)
+
+
+def test_a_role_that_nothing_reads_is_refused():
+    table = pd.DataFrame({"run": ["a", "b"], "N": [1e8, 2e8], "D": 2e9, "loss": 3.0})
+    with pytest.raises(bs.StudyError, match=r"^Run 'b' \(row 2\) has the role 'test', which is none of train, target"):
+        bs.Study.from_frame(table.assign(role=["train", "test"]))
+    assert len(bs.Study.from_frame(table.assign(role=["train", None])).training) == 1
