@@ -97,6 +97,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield the path of a file to write; when it is ready it becomes ``path``, whole or not at all."""
+    if path.is_dir():
+        raise FileError(f"{str(path)!r} is a folder; give the name of a file.")
     with atomic_folder(path.parent) as stage:
         yield stage / path.name
 

@@ -32,6 +32,7 @@ from bayes_scaling.plots.style import (
 __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
 
 MAX_NAMED = 3  # runs of a batch that get a star
+LABEL_ROOM = 3.0  # times the largest size of a picture, for the words over it
 MAX_MARKED = 6  # budgets that get an interval of their own
 MAX_WASTE_SHOWN = 4.0  # times the compute needed
 MAX_CHEAP_WASTE = 1.1  # times the compute needed, up to which a size counts as cheap
@@ -65,10 +66,11 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
     runs, C = surface.fitted_flops, path.flops
     draw_band(ax, C, np.stack(list(quantile_columns(path.N).values())))
     draw_runs(ax, runs, surface.arrays["N"])
-    thumb, near_end = path.rule_of_thumb, -(1 + len(C) // 5)
-    ax.plot(C, thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
-    ax.annotate("20 tokens per parameter", (C[near_end], thumb[near_end]), (16, -26), textcoords="offset points",
-                fontsize=8, color=QUIET, va="top", ha="center")  # fmt: skip
+    if len(C) > 1:
+        thumb, near_end = path.rule_of_thumb, -(1 + len(C) // 5)
+        ax.plot(C, thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
+        ax.annotate("20 tokens per parameter", (C[near_end], thumb[near_end]), (16, -26), textcoords="offset points",
+                    fontsize=8, color=QUIET, va="top", ha="center")  # fmt: skip
     if len(allocation.flops) <= MAX_MARKED:
         for i, budget in enumerate(allocation.flops):
             at = {k: float(v) for k, v in quantile_columns(allocation.N[:, i]).items()}
@@ -80,6 +82,8 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
             )  # fmt: skip
     ends = min(C[0], runs.min()), max(C[-1], runs.max())
     ax.set(xscale="log", yscale="log", xlim=ends)
+    if len(allocation.flops) <= MAX_MARKED:
+        ax.set_ylim(top=ax.get_ylim()[1] * LABEL_ROOM)
     draw_beyond(ax, runs.max(), ends[1])
     ax.set_xlabel(f"training FLOPs ({surface.rule.name})")
     ax.set_ylabel("best size (parameters)")
