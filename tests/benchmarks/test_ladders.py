@@ -23,13 +23,14 @@ def test_a_study_without_roles_is_cut_as_it_is():
     assert [len(fitted) for _, fitted, _ in cuts(bs.Study.from_frame(runs, flops="6ND"))] == [5, 4]
 
 
-def test_the_rule_takes_the_smallest_error_that_holds_nine_tenths():
+def test_the_rule_takes_the_least_error_that_holds_nine_tenths():
     cover = {0.0: 8, 0.14: 9, 0.3: 10}
     rows = [(size, i < held) for size, held in cover.items() for i in range(10)]
     table = pd.DataFrame(rows, columns=["size", "in90"]).assign(ladder="one")
     assert chosen(table) == 0.14
     other = pd.DataFrame({"size": [0.0, 0.14, 0.3], "in90": [False, False, True], "ladder": "other"})
-    assert chosen(pd.concat([table, other])) == 0.3  # ladders count the same, however many outcomes they have
+    between = 0.14 + 0.16 * (0.9 - 0.45) / (1.0 - 0.45)  # ladders count the same, however many outcomes they have
+    assert chosen(pd.concat([table, other])) == pytest.approx(between, abs=1e-3)
     assert chosen(table[table["size"] == 0.0]) == 0.0  # none is enough: the largest there is
 
 
@@ -41,8 +42,12 @@ def test_the_report_names_what_each_ladder_chooses_and_how_tasks_left_chance(cap
         for step in (*STEPS, BOTH)
         for size in (0.0, 0.3)
     ]
-    tasks = pd.DataFrame({"task": ["a", "b"], "left": [True, False], "in90": [0.5, 1.0]})
+    tasks = pd.DataFrame(
+        {"ladder": ["one", "two"], "task": ["a", "b"], "gain": 1.0, "left": [True, False], "in90": [0.5, 1.0]}
+    )
     found = report(pd.DataFrame(rows), tasks)
-    assert (found["step1_one"], found["step1_two"], found["step2_two"]) == (0.0, 0.3, 0.3)
+    assert (found["step1_one"], found["step1_two"], found["step2_two"]) == (0.0, 0.27, 0.27)
+    assert found["departure"] == pytest.approx(1 / np.log(2), rel=1e-3)  # half of the tasks by a gain of one
+    assert found["departure_one"] < 0.1 and found["departure_two"] > 10
     assert (found["at_chance"], found["left"], found["in90"]) == (2.0, 1.0, pytest.approx(0.75))
     assert "Tasks at chance in all fitted runs" in capsys.readouterr().out

@@ -13,7 +13,7 @@ def case(name, columns=("n_params", "tokens"), sizes=6):
     rows = [(n, r * n) for n in np.geomspace(1e7, 1e9, sizes) for r in (5, 10, 20, 40)]
     table = pd.DataFrame(rows, columns=["n_params", "tokens"])
     table["flops"] = 6 * table["n_params"] * table["tokens"]
-    table = table[[*columns]].assign(loss=3.0, role=["fit"] * (len(table) - 2) + ["target"] * 2)
+    table = table[[*columns]].assign(loss=3.0, role=["train"] * (len(table) - 2) + ["target"] * 2)
     return Case(name, name, bs.Study.from_frame(table, name=name))
 
 
