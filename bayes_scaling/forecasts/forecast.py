@@ -123,13 +123,33 @@ class Forecast(ForecastMethods):
     def score(self, actual: xr.Dataset | None = None, band: str = "run") -> pd.DataFrame:
         """Score the forecast against outcomes; one row per target, task and quantity.
 
+        Parameters
+        ----------
+        actual : xarray.Dataset, optional
+            Outcomes, as ``actual`` of the forecast has them, which is the default; :func:`bayes_scaling.score` reads
+            tables and mappings.
+        band : {"run", "mean", "law"}
+            Which band to score.
+
         Returns
         -------
         pandas.DataFrame
             ``error`` (median minus actual), ``relative_error``, ``crps``, ``pit``, ``in50``, ``in80``, ``in90``,
             ``width90`` in the quantity's unit, and the outcome itself.
+
+        Raises
+        ------
+        TargetError
+            The outcomes are no Dataset, or there is no such band.
         """
         actual = self.actual if actual is None else actual
+        if not isinstance(actual, xr.Dataset):
+            raise TargetError(
+                f"The outcomes are a {type(actual).__name__}, and this takes a Dataset, as the forecast has in actual; "
+                "bs.score(forecast, outcomes) reads tables and mappings."
+            )
+        if band not in BANDS:
+            raise TargetError(f"There is no band {band!r}; {suggest(band, BANDS)}")
         blocks = []
         for quantity in self.units:
             draws, known = self.draws[f"{quantity}_{band}"], actual[quantity]

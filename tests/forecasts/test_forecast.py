@@ -57,6 +57,14 @@ def test_known_outcomes_are_scored(posterior):
     assert (scores["error"] == scores["median"] - scores["actual"]).all()
 
 
+def test_a_score_of_what_is_no_dataset_says_what_reads_it(posterior):
+    forecast = posterior.forecast({**FAR, "loss": 2.0})
+    with pytest.raises(bs.TargetError, match=r"The outcomes are a dict, .* bs\.score\(forecast, outcomes\) reads"):
+        forecast.score({"loss": 2.0})
+    with pytest.raises(bs.TargetError, match="There is no band 'runs'; did you mean 'run'"):
+        forecast.score(band="runs")
+
+
 def test_average_takes_draws_from_each_by_weight(posterior):
     one = posterior.forecast(FAR)
     shifted = one.draws.map(lambda x: x + 10.0)
