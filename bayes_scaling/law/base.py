@@ -320,8 +320,8 @@ class Law(Hooks):
         return columns | self.references(columns), observed
 
     def _require_allowed(self, study: Study, columns: Arrays) -> None:
-        """Refuse inputs that a forecast would refuse."""
-        for symbol in (symbol for symbol in columns if symbol not in self.absent):
+        """Refuse inputs that a forecast would refuse; those with a reference are refused where that is made."""
+        for symbol in (s for s in columns if s not in self.absent and f"{s}0" not in self.inputs):
             if (wrong := np.flatnonzero(~self.allows(symbol, columns[symbol]))).size:
                 value = columns[symbol][wrong[0]]
                 where = listed((row_name(study.frame, place) for place in wrong), MOST_ROWS)

@@ -23,7 +23,7 @@ def words(ax):
 
 
 def test_the_frontier_names_size_and_data(surface):
-    found = bs.allocate(surface, [1e23])
+    found = bs.allocate(surface, [1e22, 1e23])
     _, ax = plt.subplots()
     assert found.plot(ax=ax) is ax
     assert "20 tokens per parameter" in words(ax) and "tokens" in words(ax)
