@@ -124,12 +124,10 @@ def _with(fit: bs.Posterior, **errors: dict[str, float]) -> bs.Posterior:
 
 def _gain(fit: bs.Posterior, later: bs.Study, task: str) -> float:
     """Return the log odds that a task of this slope gains from its best fitted loss to later runs of most compute."""
-    feature = str(fit.law.route)
-    loss = {
-        name: study.frame.loc[study.frame["task"] == task] for name, study in (("fitted", fit.study), ("later", later))
-    }
-    step = np.log(loss["fitted"][feature].min() / best_runs(loss["later"])[feature].median())
-    return float(np.median(fit.draws["accuracy_slope"][:, fit.law.dims(fit.study)[1]["task"].index(task)]) * step)
+    fitted, beyond = (study.frame[study.frame["task"] == task] for study in (fit.study, later))
+    step = np.log(fitted[fit.law.route].min() / best_runs(beyond)[fit.law.route].median())
+    place = fit.law.dims(fit.study)[1]["task"].index(task)
+    return float(np.median(fit.draws["accuracy_slope"][:, place]) * step)
 
 
 def departure(tasks: pd.DataFrame) -> float:

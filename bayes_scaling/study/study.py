@@ -151,7 +151,7 @@ class Study:
             table = lengthened(table, accuracy_columns, chance)
         elif chance is not None:
             tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
-            table = table.assign(chance=tasks.map(chances(tasks.unique(), chance)))
+            table = table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance)))
         table = with_numbers(table)
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
         given |= {} if chance is None else {"chance": "chance"}
