@@ -27,6 +27,7 @@ from bayes_scaling.plots.style import (
     lift_apart,
     new_axes,
     plain,
+    plain_numbers,
 )
 
 __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
@@ -212,6 +213,8 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
         named.append((largest, f"{largest} (largest)", QUIET))
     low, high = min(rows["gain"].min(), 0.0), max(rows["gain"].max(), 1.0)
     ax.set(xscale="log", ylim=(low - 0.05 * (high - low) * (low < 0), high + 0.25 * (high - low)))
+    if rows["flops"].max() < 10 * rows["flops"].min():
+        plain_numbers(ax)
     middle = np.sqrt(rows["flops"].min() * rows["flops"].max())
     labels = []
     for run, words, colour in named:

@@ -63,6 +63,9 @@ def test_names_of_next_runs_do_not_overlap(surface):
     ax = found.plot()
     boxes = [t.get_window_extent() for t in ax.texts if "a run with" in t.get_text()]
     assert len(boxes) >= 2 and not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
+    ax.figure.canvas.draw()
+    costs = [t.get_window_extent() for t in ax.get_xticklabels(which="both") if t.get_text()]
+    assert len(costs) >= 3 and not any(a.overlaps(b) for a in costs for b in costs if a is not b)
 
 
 def test_where_no_run_narrows_the_forecast_none_has_a_star():
