@@ -29,6 +29,7 @@ from bayes_scaling.law.fields import (
     field_notes,
     in_support,
     is_prior,
+    no_gradient,
     option,
     prior,
 )
@@ -139,6 +140,8 @@ class Law(Hooks):
             if isinstance(own, dist.Distribution):
                 if own.batch_shape or own.event_shape:
                     raise LawError(f"{self.name}.{name} has a prior of shape {own.shape()}; give a scalar one.")
+                if cure := no_gradient(own):
+                    raise LawError(f"{self.name}.{name} has the prior {type(own).__name__}, {cure}.")
             elif isinstance(own, bool) or not isinstance(own, (int, float, np.number)) or not math.isfinite(own):
                 raise LawError(
                     f"{self.name}.{name} is {own!r}; give a NumPyro distribution, or a finite number to fix it."
@@ -241,7 +244,9 @@ class Law(Hooks):
         """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out."""
         own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {*self.noise, "discrepancy"}}
         with told_plainly(f"{self.name}.mean"):
-            return self.mean(*(runs[name] for name in self.inputs), **own)
+            outcome = self.mean(*(runs[name] for name in self.inputs), **own)
+        constant = jnp.ndim(outcome) == 0 and self.run_inputs  # the same for all runs
+        return jnp.broadcast_to(outcome, jnp.shape(runs[self.run_inputs[0]])) if constant else outcome
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:
         """Return the outcome at ``runs``, the slope of its reducible part off by ``slope_error`` beyond ``fitted``.
@@ -272,6 +277,8 @@ class Law(Hooks):
         """
         parameters = self.parameters(runs)
         mean = self.at(runs, parameters)
+        if jnp.shape(mean) != jnp.shape(runs[self.run_inputs[0]]):
+            raise LawError(f"{self.name}.mean returns the shape {jnp.shape(mean)}; return an outcome for each run.")
         for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k not in self.noise}).items():
             numpyro.deterministic(name, value)
         if fitted is not None:

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from numpyro.distributions import Distribution
+from numpyro.distributions import Delta, Distribution, ImproperUniform
 
 from bayes_scaling.errors import LawArgumentError, LawError, suggest
 from bayes_scaling.law.priors import Prior
@@ -105,6 +105,15 @@ def in_support(value: float, default: Prior) -> bool:
         return True
     low, high = (getattr(default.support, end, None) for end in ("lower_bound", "upper_bound"))
     return (low is None or value >= low) and (high is None or value <= high)
+
+
+def no_gradient(own: Distribution) -> str:
+    """Return what to do about a prior that no sampler of this package can move along; empty for all others."""
+    if isinstance(own, Delta):
+        return f"which holds one value; fix the parameter by the number {float(own.v):g} itself"
+    if isinstance(own, ImproperUniform):
+        return "from which nothing can be drawn; give a proper one, however wide"
+    return "which is discrete; give a continuous one" if own.support.is_discrete else ""
 
 
 def by_name(law: Any) -> Callable[..., None]:

@@ -194,3 +194,35 @@ def test_accuracies_of_a_law_of_ones_own_are_fractions():
     draws = np.asarray(noise.sample(jax.random.key(0), (500,)))
     assert draws.min() == 0 and draws.max() == 1 and 0.3 < (draws[:, 1] == 1).mean() < 0.6
     assert np.isfinite(noise.log_prob(jnp.array([0.0, 1.0]))).all()
+
+
+@pytest.mark.parametrize(
+    ("prior", "cure"),
+    [
+        (dist.Delta(1.7), r"the prior Delta, which holds one value; fix the parameter by the number 1\.7 itself"),
+        (dist.ImproperUniform(dist.constraints.positive, (), ()), "ImproperUniform, from which nothing can be drawn"),
+        (dist.Poisson(3.0), "Poisson, which is discrete; give a continuous one"),
+    ],
+)
+def test_a_prior_that_no_chain_can_move_along_is_refused(prior, cure):
+    with pytest.raises(bs.LawError, match=rf"^Chinchilla\.E has .*{cure}"):
+        Chinchilla(E=prior)
+
+
+def test_one_expectation_for_all_runs_is_a_law_and_one_of_another_shape_is_none():
+    class Flat(bs.Law):
+        E: bs.Prior = dist.LogNormal(1.0, 1.0)
+
+        def mean(self, N, *, E):
+            return E
+
+    study = bs.Study.from_frame(pd.DataFrame({"N": np.geomspace(1e7, 1e9, 6), "loss": [3.0, 3.1, 2.9, 3.0, 3.1, 2.9]}))
+    posterior = bs.fit(Flat(), study, seed=0, draws=100, adapt=False)
+    assert posterior.forecast({"N": [1e10, 1e11]}, allow_unconverged=True).intervals()["median"].between(2.8, 3.2).all()
+
+    class Odd(Flat):
+        def mean(self, N, *, E):
+            return E * jnp.ones(3)
+
+    with pytest.raises(bs.LawError, match=r"Odd.mean returns the shape \(3,\); return an outcome for each run"):
+        bs.fit(Odd(), study, seed=0, draws=100, adapt=False)
