@@ -50,8 +50,7 @@ def check_writable(folder: Path | None, *files: Path | None, reads: Iterable[str
         with staged(path):
             pass
     for file in given:
-        if file.is_dir():
-            raise FileError(f"{str(file)!r} is a folder; give the name of a file.")
+        _require_no_folder(file)
         if sum(file.absolute() == other.absolute() for other in given) > 1:
             raise FileError(f"{str(file)!r} is given for two outputs; give each a file of its own.")
     for source in (Path(path) for path in reads if path is not None and Path(path).is_file()):
@@ -61,6 +60,12 @@ def check_writable(folder: Path | None, *files: Path | None, reads: Iterable[str
             raise FileError(
                 f"{str(source)!r} is read, and a result of that name goes into {str(folder)!r}; choose another folder."
             )
+
+
+def _require_no_folder(path: Path) -> None:
+    """Refuse the name of a folder where a file is to be written."""
+    if path.is_dir():
+        raise FileError(f"{str(path)!r} is a folder; give the name of a file.")
 
 
 @contextmanager
@@ -97,8 +102,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield the path of a file to write; when it is ready it becomes ``path``, whole or not at all."""
-    if path.is_dir():
-        raise FileError(f"{str(path)!r} is a folder; give the name of a file.")
+    _require_no_folder(path)
     with atomic_folder(path.parent) as stage:
         yield stage / path.name
 

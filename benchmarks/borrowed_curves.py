@@ -18,7 +18,7 @@ import pandas as pd
 import bayes_scaling as bs
 from bayes_scaling.law.priors import LogitNormal
 from bayes_scaling.models import SigmoidAccuracy
-from benchmarks.ladders import LADDERS, cuts, ladder_of
+from benchmarks.ladders import LADDERS, ladder_of, parts_of
 from benchmarks.markdown import show
 
 __all__ = ["SHARED", "figures", "narrowed"]
@@ -33,7 +33,7 @@ SHARED = {
 """Tasks of both ladders, by their names in the first."""
 LOSS = "c4_loss"
 OWN, AS_IT_IS, PRIORS = "own runs", "curve of the other family", "its shape as a prior"
-SHAPE = {"slope": 0.3, "bend": 0.2, "ceiling": 0.3}
+SHAPE = {**SigmoidAccuracy.pooling, "ceiling": 0.3}
 """Parameters that are borrowed, and the spread between tasks on the scale they are sampled on."""
 
 
@@ -56,11 +56,11 @@ def curve_of(study: bs.Study, task: str) -> bs.Study:
 
 def compare(name: str, parts: dict[str, tuple[bs.Study, bs.Study]], seed: int, draws: int) -> pd.DataFrame:
     """Return the scores of every accuracy of the shared tasks of a ladder, by part, task and way."""
-    other = next(ladder for ladder in LADDERS if ladder != name)
+    other = ladder_of(next(ladder for ladder in LADDERS if ladder != name))
     blocks = []
     for pair in SHARED.items():
         own_task, theirs = pair if name == LADDERS[0] else reversed(pair)
-        borrowed = bs.fit(SigmoidAccuracy(), curve_of(ladder_of(other), theirs), seed=seed, draws=draws, progress=False)
+        borrowed = bs.fit(SigmoidAccuracy(), curve_of(other, theirs), seed=seed, draws=draws, progress=False)
         for part, (fitted, later) in parts.items():
             runs, targets = curve_of(fitted, own_task), curve_of(later, own_task)
             fits = {OWN: SigmoidAccuracy(), PRIORS: narrowed(borrowed)}
@@ -74,12 +74,7 @@ def compare(name: str, parts: dict[str, tuple[bs.Study, bs.Study]], seed: int, d
 
 def figures(seed: int = 0, draws: int = 500, *, targets: bool = True) -> dict[str, float]:
     """Score the ways on both ladders, print the table and return backtest errors by name."""
-    rows = {}
-    for name in LADDERS:
-        study = ladder_of(name)
-        parts = {f"cut at 1/{ratio:g}": (fitted, later) for ratio, fitted, later in cuts(study)}
-        parts |= {"targets": (study.training, study.targets)} if targets else {}
-        rows[name] = compare(name, parts, seed, draws)
+    rows = {name: compare(name, parts_of(ladder_of(name), targets=targets), seed, draws) for name in LADDERS}
     every = pd.concat(rows, names=["ladder"]).reset_index("ladder").reset_index(drop=True)
     errors = 100 * every.pivot(index=["ladder", "part", "task", "target"], columns="way", values="error")
     errors = errors[[OWN, AS_IT_IS, PRIORS]].abs()

@@ -19,7 +19,7 @@ import bayes_scaling as bs
 from bayes_scaling.forecasts.forecast import average
 from bayes_scaling.models import DirectAccuracy, DirectAccuracyInFlops
 from bayes_scaling.models.two_step import routes
-from benchmarks.ladders import LADDERS, LOSSES, cuts, ladder_of
+from benchmarks.ladders import LADDERS, LOSSES, ladder_of, parts_of
 from benchmarks.markdown import show
 
 OURS = "two steps"
@@ -83,10 +83,7 @@ def figures(seed: int = 0, draws: int = 500, *, targets: bool = True) -> dict[st
     """Run the rivals on both ladders, print tables of their errors and intervals and return backtest errors by name."""
     singles, means = {}, {}
     for name in LADDERS:
-        study = ladder_of(name)
-        parts = {f"cut at 1/{ratio:g}": (fitted, later) for ratio, fitted, later in cuts(study)}
-        parts |= {"targets": (study.training, study.targets)} if targets else {}
-        for part, (fitted, later) in parts.items():
+        for part, (fitted, later) in parts_of(ladder_of(name), targets=targets).items():
             singles[name, part], means[name, part] = compare(name, fitted, later, seed, draws)
     rows = pd.concat(singles, names=["ladder", "runs"])
     table = 100 * rows["error"].unstack("law").pipe(_with_middles).abs().groupby(["ladder", "runs"], sort=False).mean()

@@ -35,7 +35,7 @@ from bayes_scaling.models.two_step import routes
 from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance, best_runs
 from benchmarks.markdown import show
 
-__all__ = ["LADDERS", "backtests", "cuts", "figures", "ladder_of", "second_ladder"]
+__all__ = ["LADDERS", "backtests", "cuts", "figures", "ladder_of", "parts_of", "second_ladder"]
 
 CUTS = (10.0, 30.0)  # the largest compute over that of the largest fitted run
 SPAN = 20.0  # the largest compute of a forecast over that of the cut
@@ -70,6 +70,12 @@ def cuts(study: bs.Study) -> Iterator[tuple[float, bs.Study, bs.Study]]:
         edge = 1.01 * largest / ratio
         later = training.select(f"flops > {edge} and flops <= {SPAN * edge}")
         yield ratio, training.select(f"flops <= {edge}"), later
+
+
+def parts_of(study: bs.Study, *, targets: bool = True) -> dict[str, tuple[bs.Study, bs.Study]]:
+    """Return (runs to fit, runs to forecast) of every cut of a ladder, and of its targets where they are asked for."""
+    parts = {f"cut at 1/{ratio:g}": (fitted, later) for ratio, fitted, later in cuts(study)}
+    return parts | ({"targets": (study.training, study.targets)} if targets else {})
 
 
 def backtests(name: str, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -14,6 +14,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.study.pairing import Pairing, choose, pair
+from bayes_scaling.study.rows import repeated
 from bayes_scaling.study.selection import SETS, named_apart
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import number_of
@@ -78,8 +79,7 @@ class Aim:
         for text, value in zip(values, found, strict=True):
             if not (np.isfinite(value) and value > 0):
                 raise TargetError(f"--target {text!r} is not a loss on the axis of --from; give a number, such as 2.1.")
-        names = [f"{value:g}" for value in found] + list(runs)
-        if again := [name for place, name in enumerate(names) if name in names[:place]]:
+        if again := repeated([*(f"{value:g}" for value in found), *runs]):
             raise TargetError(f"The target {again[0]!r} is given twice; give it once.")
         return cls(found, tuple(runs))
 

@@ -94,8 +94,7 @@ class Forecast(ForecastMethods):
         TargetError
             There is no such band.
         """
-        if band not in BANDS:
-            raise TargetError(f"There is no band {band!r}; {suggest(band, BANDS)}")
+        _require_band(band)
         blocks = []
         for quantity, unit in self.units.items():
             draws = self.draws[f"{quantity}_{band}"]
@@ -148,8 +147,7 @@ class Forecast(ForecastMethods):
                 f"The outcomes are a {type(actual).__name__}, and this takes a Dataset, as the forecast has in actual; "
                 "bs.score(forecast, outcomes) reads tables and mappings."
             )
-        if band not in BANDS:
-            raise TargetError(f"There is no band {band!r}; {suggest(band, BANDS)}")
+        _require_band(band)
         blocks = []
         for quantity in self.units:
             draws, known = self.draws[f"{quantity}_{band}"], actual[quantity]
@@ -163,6 +161,12 @@ class Forecast(ForecastMethods):
         rows = pd.concat(blocks, ignore_index=True)
         rows["distance"] = rows["target"].map(self.targets["distance"])
         return rows[np.isfinite(rows["actual"])].reset_index(drop=True)
+
+
+def _require_band(band: str) -> None:
+    """Refuse what is none of the bands."""
+    if band not in BANDS:
+        raise TargetError(f"There is no band {band!r}; {suggest(band, BANDS)}")
 
 
 def _parts(draws: xr.DataArray) -> Iterator[xr.DataArray]:

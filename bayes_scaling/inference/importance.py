@@ -90,10 +90,10 @@ def approximate(law: Law, key: jax.Array, runs: Arrays, observed: Arrays, size: 
     evenly = (jnp.arange(size) + jax.random.uniform(pick_key)) / size
     chosen = z[jnp.clip(jnp.searchsorted(jnp.cumsum(share), evenly), 0, len(share) - 1)]
 
-    fixed = {n: own for n, own in law.priors.items() if n != "discrepancy" and not isinstance(own, dist.Distribution)}
+    fixed = {name: jnp.asarray(own, float) for name, own in law.fixed_parameters.items()}
 
     def publish(z: jax.Array) -> dict[str, Any]:
         sites = constrain_fn(law, study, {}, law.straighten(unravel(z), runs), return_deterministic=True)
-        return {**{name: jnp.asarray(own, float) for name, own in fixed.items()}, **sites}
+        return {**fixed, **sites}
 
     return Approximation(jax.vmap(publish)(jax.random.permutation(order_key, chosen)), efficiency)

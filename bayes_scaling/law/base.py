@@ -213,7 +213,7 @@ class Law(Hooks):
     @property
     def fixed_parameters(self) -> dict[str, float]:
         """The parameters fixed at a number, by name, without the forecast's discrepancy."""
-        return {n: own for n, own in self.priors.items() if n != "discrepancy" and isinstance(own, (int, float))}
+        return {n: own for n, own in self.priors.items() if n != "discrepancy" and n not in self.free_parameters}
 
     # -- the model --------------------------------------------------------------------------------------------------
 

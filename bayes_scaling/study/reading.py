@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.formats import read_file
-from bayes_scaling.study.rows import shown
+from bayes_scaling.study.rows import repeated, shown
 from bayes_scaling.study.validation import CANONICAL, NUMERIC, SIZES, number_of
 
 __all__ = [
@@ -230,8 +230,7 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
             turned = ours in table and NUMERIC.fullmatch(str(theirs)) and not NUMERIC.fullmatch(ours)
             cure = f"our name comes first, as in {mapped(theirs, ours)}." if turned else suggest(theirs, table.columns)
             raise StudyError(f"The table has no column {theirs!r} to use as {ours!r}; {cure}")
-    used = list(columns.values())
-    if again := [name for place, name in enumerate(used) if name in used[:place]]:
+    if again := repeated(columns.values()):
         both = listed(ours for ours, name in columns.items() if name == again[0])
         raise StudyError(f"The column {shown(again[0])} is to be both {both}; give each a column of its own.")
     table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["absent", "comparable", "is_text", "row_name", "row_number", "shown"]
+__all__ = ["absent", "comparable", "is_text", "repeated", "row_name", "row_number", "shown"]
 
 ABSENT = ("", "nan", "na", "n/a", "none", "null")
 
@@ -61,6 +61,18 @@ def comparable(values: Iterable[Any]) -> Iterator[Any]:
             yield repr(value)
         else:
             yield None if not isinstance(value, str) and absent(value) else value
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that stand in a list before, in their order.
+
+    Examples
+    --------
+    >>> repeated(["a", "b", "a"])
+    ['a']
+    """
+    every = list(names)
+    return [name for place, name in enumerate(every) if name in every[:place]]
 
 
 def shown(value: Any, most: int = 60) -> str:
