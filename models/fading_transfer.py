@@ -33,7 +33,8 @@ class FadingTransfer(Transfer):
     Examples
     --------
     >>> law = FadingTransfer(floor=0.0)
-    >>> p = dict(level=2.0, floor=0.0, split=0.5, alpha_N=0.1, alpha_D=0.1, head=0.0, turn=1.0, worth=3.0, a=0.2, b=0.4)
+    >>> scratch = dict(level=2.0, floor=0.0, split=0.5, alpha_N=0.1, alpha_D=0.1, head=0.0, turn=1.0, sharpness=1.0)
+    >>> p = {**scratch, "worth": 3.0, "a": 0.2, "b": 0.4}
     >>> far = {"N": 1e7, "D_F": 1e14, "N0": 1e7, "D_F0": 1e8}
     >>> bool(law.transferred(far, {**p, "half": 0.5, "ossification": 0.3}) < 0)
     True
@@ -56,7 +57,7 @@ class FadingTransfer(Transfer):
 
     def mean(  # noqa: D102
         self, N, D_F, pretrained, N0, D_F0,
-        *, level, floor, split, alpha_N, alpha_D, head, turn, worth, a, b, half, ossification,
+        *, level, floor, split, alpha_N, alpha_D, head, turn, sharpness, worth, a, b, half, ossification,
     ):  # fmt: skip
         own = {
             "level": level,
@@ -66,6 +67,7 @@ class FadingTransfer(Transfer):
             "alpha_D": alpha_D,
             "head": head,
             "turn": turn,
+            "sharpness": sharpness,
         }
         fade = {"worth": worth, "a": a, "b": b, "half": half, "ossification": ossification}
         runs = {"N": N, "D_F": D_F, "pretrained": pretrained, "N0": N0, "D_F0": D_F0}

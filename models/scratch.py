@@ -30,13 +30,15 @@ NEAR_LIMIT = 0.99  # D(N) is the data at which this share of the loss is the los
 class Scratch(Law):
     r"""Loss of early-stopped training from scratch, limited by size and by data.
 
-    .. math:: L(N, D) = E + \left[ \left(\frac{A}{N}\right)^{\alpha_N / \alpha_D} + \frac{B}{D + D_G} \right]^{\alpha_D}
-              = \ell \left[ \phi + (1 - \phi) \left( \psi (N/N_0)^{-\alpha_N / \alpha_D}
-                + (1 - \psi) \frac{1 + g}{D / D_0 + g} \right)^{\alpha_D} \right]
+    .. math:: L(N, D) = E + \left[ \left(\frac{A}{N}\right)^{\alpha_N / \kappa}
+                + \left(\frac{B}{D + D_G}\right)^{\alpha_D / \kappa} \right]^{\kappa}
+              = \ell \left[ \phi + (1 - \phi) \left( \psi \left(\frac{N}{N_0}\right)^{-\alpha_N / \kappa}
+                + (1 - \psi) \left(\frac{1 + g}{D / D_0 + g}\right)^{\alpha_D / \kappa} \right)^{\kappa} \right],
+              \qquad \kappa = \frac{\alpha_D}{s}
 
     with N in parameters, D the training data in any unit (column ``finetune_data``), and N0, D0 the geometric means of
-    the fitted runs.  The equation of Kaplan et al. has no floor and no ceiling: that is ``floor=0`` and ``head=0``, the
-    form of the transfer paper.  E, A and B are published with the posterior.
+    the fitted runs.  The equation of Kaplan et al. has s = 1, no floor and no ceiling: that is ``floor=0`` and
+    ``head=0``, the form of the transfer paper.  E, A and B are published with the posterior.
 
     References
     ----------
@@ -46,7 +48,7 @@ class Scratch(Law):
     Examples
     --------
     >>> law = Scratch(floor=0.0)
-    >>> at_centre = dict(level=2.0, floor=0.0, split=0.5, alpha_N=0.1, alpha_D=0.1, head=0.0, turn=1.0)
+    >>> at_centre = dict(level=2.0, floor=0.0, split=0.5, alpha_N=0.1, alpha_D=0.1, head=0.0, turn=1.0, sharpness=1.0)
     >>> round(float(law.mean(1e7, 1e8, 1e7, 1e8, **at_centre)), 6)
     2.0
     """
@@ -88,13 +90,22 @@ class Scratch(Law):
         reason="How sharply data begin to count, as the power t in ``(D^t + D_G^t)^(1/t)``.  1 by default, a plain "
         "sum.",
     )
+    sharpness: Prior = prior(
+        default=1.0,
+        unit="pure number",
+        reason="s, how sharply the scarcer of size and data takes over from the other.  1 by default, the equation as "
+        "published; endless, the scarcer alone would count.",
+    )
     bottleneck: bool = option(
         default=True,
-        about="Whether the two shortages add inside the power (Kaplan et al.), or two powers add (Hoffmann et al.): "
-        "``psi (N/N0)^-alpha_N + (1 - psi) ((1 + g) / (D/D0 + g))^alpha_D``.",
+        about="Whether kappa is ``alpha_D / sharpness`` (Kaplan et al.) or ``1 / sharpness`` (Hoffmann et al., where "
+        "two powers add).",
     )
 
-    equation = r"L = E + ((A / N)^{\alpha_N / \alpha_D} + B / (D_F + D_G))^{\alpha_D}"
+    equation = (
+        r"L = E + ((A / N)^{\alpha_N / \kappa} + (B / (D_F + D_G))^{\alpha_D / \kappa})^{\kappa}, "
+        r"\quad \kappa = \alpha_D / \text{sharpness}"
+    )
     adapts = True
     pooling: ClassVar = {"floor": 0.4, "split": 0.4, "alpha_N": 0.2, "alpha_D": 0.2}
 
@@ -102,12 +113,9 @@ class Scratch(Law):
     def relations(self) -> dict[str, str]:  # type: ignore[override]
         """What the textbook constants are made of, in LaTeX."""
         left, data = r"\text{level} (1 - \text{floor})", r"D_0 (1 + \text{head}^{\text{turn}})^{1 / \text{turn}}"
-        if self.bottleneck:
-            A = rf"N_0 \left({left}\right)^{{1 / \alpha_N}} \text{{split}}^{{\alpha_D / \alpha_N}}"
-            B = rf"{data} \left({left}\right)^{{1 / \alpha_D}} (1 - \text{{split}})"
-        else:
-            A = rf"N_0 \left({left} \, \text{{split}}\right)^{{1 / \alpha_N}}"
-            B = rf"{data} \left({left} (1 - \text{{split}})\right)^{{1 / \alpha_D}}"
+        kappa = r"\alpha_D / \text{sharpness}" if self.bottleneck else r"1 / \text{sharpness}"
+        A = rf"N_0 \left({left} \, \text{{split}}^{{{kappa}}}\right)^{{1 / \alpha_N}}"
+        B = rf"{data} \left({left} (1 - \text{{split}})^{{{kappa}}}\right)^{{1 / \alpha_D}}"
         learnt = isinstance(self.floor, dist.Distribution)
         return {"A": A, "B": B, **({"E": r"\text{level} \cdot \text{floor}"} if learnt else {})}
 
@@ -115,35 +123,36 @@ class Scratch(Law):
         """Sample slope and curvature of the loss, as in the laws with a floor E: reducible is (1 - floor) / floor."""
         if "floor" not in u:
             return dict(u)
-        moved = slope_for_exponent({**u, "reducible": -u["floor"]}, bottleneck=float(self.bottleneck))
+        sharpness = jnp.exp(u["sharpness"]) if "sharpness" in u else self.sharpness
+        moved = slope_for_exponent({**u, "reducible": -u["floor"]}, 1 / sharpness, bottleneck=float(self.bottleneck))
         floor = -moved.pop("reducible")
         return {**moved, "floor": floor}
 
-    def mean(self, N, D_F, N0, D_F0, *, level, floor, split, alpha_N, alpha_D, head, turn):  # noqa: D102
-        p = {"level": level, "floor": floor, "split": split, "alpha_N": alpha_N, "alpha_D": alpha_D}
+    def mean(self, N, D_F, N0, D_F0, *, level, floor, split, alpha_N, alpha_D, head, turn, sharpness):  # noqa: D102
+        p = {"split": split, "alpha_N": alpha_N, "alpha_D": alpha_D, "sharpness": sharpness}
         scarcity = together_with(0.0, head, turn) / together_with(jnp.log(D_F / D_F0), head, turn)
         by_size, by_data = self.shortages(N / N0, scarcity, p)
-        return level * (floor + (1 - floor) * self.together(by_size, by_data, alpha_D))
+        return level * (floor + (1 - floor) * (by_size + by_data) ** self.outer(p))
+
+    def outer(self, p: Arrays) -> Any:
+        """Return kappa, the outer exponent: the power of what size and data leave of the loss."""
+        return (p["alpha_D"] if self.bottleneck else 1.0) / p["sharpness"]
 
     def shortages(self, size: Any, scarcity: Any, p: Arrays) -> tuple[jax.Array, jax.Array]:
         """Return what size and what data leave of the loss, as parts of 1, from N / N0 and the scarcity of data."""
-        power_N, power_D = (p["alpha_N"] / p["alpha_D"], 1.0) if self.bottleneck else (p["alpha_N"], p["alpha_D"])
-        return p["split"] * jnp.exp(-power_N * jnp.log(size)), (1 - p["split"]) * jnp.exp(power_D * jnp.log(scarcity))
-
-    def together(self, by_size: Any, by_data: Any, alpha_D: Any) -> jax.Array:
-        """Return the reducible loss, relative to the centre."""
-        return jnp.exp(alpha_D * jnp.log(by_size + by_data)) if self.bottleneck else by_size + by_data
+        kappa = self.outer(p)
+        return (
+            p["split"] * jnp.exp(-p["alpha_N"] / kappa * jnp.log(size)),
+            (1 - p["split"]) * jnp.exp(p["alpha_D"] / kappa * jnp.log(scarcity)),
+        )
 
     def enough(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Return D(N), the data at which training from scratch is within one per cent of its limit."""
-        p = parameters
+        p, kappa = parameters, self.outer(parameters)
         by_size, per_data = self.shortages(runs["N"] / runs["N0"], 1.0, p)
         floor = p["floor"] / (1 - p["floor"])
-        near = (floor + self.together(by_size, 0.0, p["alpha_D"])) / NEAR_LIMIT - floor
-        if self.bottleneck:
-            scarcity = (jnp.exp(jnp.log(near) / p["alpha_D"]) - by_size) / per_data
-        else:
-            scarcity = jnp.exp(jnp.log((near - by_size) / per_data) / p["alpha_D"])
+        near = (floor + by_size**kappa) / NEAR_LIMIT - floor
+        scarcity = ((near ** (1 / kappa) - by_size) / per_data) ** (kappa / p["alpha_D"])
         sharp = (
             jnp.exp(p["turn"] * jnp.log(together_with(0.0, p["head"], p["turn"]) / scarcity)) - p["head"] ** p["turn"]
         )
@@ -151,12 +160,9 @@ class Scratch(Law):
 
     def derived(self, runs: Arrays, **parameters: jax.Array) -> dict[str, jax.Array]:  # noqa: D102
         p = parameters
-        log_reducible = jnp.log(p["level"] * (1 - p["floor"]))
-        log_A = (log_reducible / p["alpha_D"] + jnp.log(p["split"])) * p["alpha_D"] / p["alpha_N"]
-        log_B = log_reducible / p["alpha_D"] + jnp.log1p(-p["split"])
-        if not self.bottleneck:
-            log_A = (log_reducible + jnp.log(p["split"])) / p["alpha_N"]
-            log_B = (log_reducible + jnp.log1p(-p["split"])) / p["alpha_D"]
+        kappa, log_reducible = self.outer(p), jnp.log(p["level"] * (1 - p["floor"]))
+        log_A = (log_reducible + kappa * jnp.log(p["split"])) / p["alpha_N"]
+        log_B = (log_reducible + kappa * jnp.log1p(-p["split"])) / p["alpha_D"]
         constants = {
             "A": runs["N0"] * jnp.exp(log_A),
             "B": runs["D_F0"] * together_with(0.0, p["head"], p["turn"]) * jnp.exp(log_B),
@@ -166,12 +172,11 @@ class Scratch(Law):
 
     def centred(self, runs: Arrays, *, E=0.0, A, B, alpha_N, alpha_D, **others) -> dict[str, jax.Array]:  # type: ignore[override]
         """Return the parameters of this law at the references of ``runs`` from textbook constants (no head start)."""
-        size, data = A / runs["N0"], B / runs["D_F0"]
-        by_size = size ** (alpha_N / alpha_D) if self.bottleneck else size**alpha_N
-        by_data = data if self.bottleneck else data**alpha_D
-        reducible = self.together(by_size, by_data, alpha_D)
-        own = {"level": E + reducible, "floor": E / (E + reducible), "split": by_size / (by_size + by_data)}
-        return {**own, "alpha_N": alpha_N, "alpha_D": alpha_D, "head": 0.0, "turn": 1.0, **others}
+        p = {"alpha_N": alpha_N, "alpha_D": alpha_D, "head": 0.0, "turn": 1.0, "sharpness": 1.0, **others}
+        kappa = self.outer(p)
+        by_size, by_data = (A / runs["N0"]) ** (alpha_N / kappa), (B / runs["D_F0"]) ** (alpha_D / kappa)
+        reducible = (by_size + by_data) ** kappa
+        return {**p, "level": E + reducible, "floor": E / (E + reducible), "split": by_size / (by_size + by_data)}
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed).

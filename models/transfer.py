@@ -93,7 +93,8 @@ class Transfer(Scratch):
     Examples
     --------
     >>> law = Transfer(floor=0.0)
-    >>> p = dict(level=2.0, floor=0.0, split=0.5, alpha_N=0.1, alpha_D=0.1, head=0.0, turn=1.0, worth=3.0, a=0.2, b=0.4)
+    >>> scratch = dict(level=2.0, floor=0.0, split=0.5, alpha_N=0.1, alpha_D=0.1, head=0.0, turn=1.0, sharpness=1.0)
+    >>> p = {**scratch, "worth": 3.0, "a": 0.2, "b": 0.4}
     >>> centre = {"N": 1e7, "D_F": 1e8, "N0": 1e7, "D_F0": 1e8}
     >>> round(float(law.transferred(centre, p)))
     300000000
@@ -124,7 +125,7 @@ class Transfer(Scratch):
     published: ClassVar = {**PUBLISHED["text_to_python"]._asdict(), **SCRATCH, "sigma": 0.01}
 
     def mean(  # noqa: D102
-        self, N, D_F, pretrained, N0, D_F0, *, level, floor, split, alpha_N, alpha_D, head, turn, worth, a, b
+        self, N, D_F, pretrained, N0, D_F0, *, level, floor, split, alpha_N, alpha_D, head, turn, sharpness, worth, a, b
     ):
         own = {
             "level": level,
@@ -134,6 +135,7 @@ class Transfer(Scratch):
             "alpha_D": alpha_D,
             "head": head,
             "turn": turn,
+            "sharpness": sharpness,
         }
         runs = {"N": N, "D_F": D_F, "pretrained": pretrained, "N0": N0, "D_F0": D_F0}
         effective = D_F + self.transferred(runs, {**own, "worth": worth, "a": a, "b": b})

@@ -92,7 +92,7 @@ def transfer(seed: int = 0, count: int = 100) -> bs.Posterior:
     draws |= {"a": rng.normal(0.18, 0.01, count), "b": rng.normal(0.38, 0.01, count), "sigma": np.full(count, 0.01)}
     table = pd.DataFrame(cells, columns=["N", "D_F", "pretrained"])
     law, columns = Transfer(floor=0.0), [table[name].to_numpy() for name in table]
-    loss = law.mean(*columns, 1e8, 1e7, **middle, a=0.18, b=0.38, floor=0.0, turn=1.0)
+    loss = law.mean(*columns, 1e8, 1e7, **middle, a=0.18, b=0.38, floor=0.0, turn=1.0, sharpness=1.0)
     units = {"finetune_data": "characters"}
     return known(law, draws, table.assign(loss=np.asarray(loss, dtype=float)), units=units)
 

@@ -2,7 +2,16 @@ import numpy as np
 
 from bayes_scaling.models import FadingTransfer, Scratch, Transfer
 
-CENTRE = {"level": 2.0, "floor": 0.1, "split": 0.3, "alpha_N": 0.2, "alpha_D": 0.3, "head": 0.0, "turn": 1.0}
+CENTRE = {
+    "level": 2.0,
+    "floor": 0.1,
+    "split": 0.3,
+    "alpha_N": 0.2,
+    "alpha_D": 0.3,
+    "head": 0.0,
+    "turn": 1.0,
+    "sharpness": 1.0,
+}
 WORTH = {"worth": 3.0, "a": 0.2, "b": 0.4}
 RUNS = {"N": np.array([1e6, 1e8]), "D_F": np.array([1e7, 1e9]), "N0": 1e7, "D_F0": 1e8}
 

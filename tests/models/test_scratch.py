@@ -5,35 +5,49 @@ import pytest
 
 from bayes_scaling.models import Scratch
 
-CENTRE = {"level": 2.0, "floor": 0.1, "split": 0.3, "alpha_N": 0.2, "alpha_D": 0.3, "head": 0.0, "turn": 1.0}
+CENTRE = {
+    "level": 2.0,
+    "floor": 0.1,
+    "split": 0.3,
+    "alpha_N": 0.2,
+    "alpha_D": 0.3,
+    "head": 0.0,
+    "turn": 1.0,
+    "sharpness": 1.0,
+}
 RUNS = {"N": np.array([1e6, 1e8]), "D_F": np.array([1e7, 1e9]), "N0": 1e7, "D_F0": 1e8}
 forms = pytest.mark.parametrize("bottleneck", [True, False])
+sharp = pytest.mark.parametrize("sharpness", [1.0, 2.0])
 
 
 @forms
+@sharp
 @pytest.mark.parametrize("turn", [1.0, 2.0])
-def test_enough_data_are_within_a_per_cent_of_the_limit(bottleneck, turn):
-    law, p = Scratch(bottleneck=bottleneck), {**CENTRE, "head": 0.1, "turn": turn}
+def test_enough_data_are_within_a_per_cent_of_the_limit(bottleneck, sharpness, turn):
+    law, p = Scratch(bottleneck=bottleneck), {**CENTRE, "head": 0.1, "turn": turn, "sharpness": sharpness}
     enough = law.enough(RUNS, p)
     limit = law.at({**RUNS, "D_F": RUNS["D_F"] * 1e30}, p)
     np.testing.assert_allclose(limit / law.at({**RUNS, "D_F": enough}, p), 0.99, rtol=1e-3)
 
 
 @forms
-def test_textbook_constants_give_back_the_equation(bottleneck):
+@sharp
+def test_textbook_constants_give_back_the_equation(bottleneck, sharpness):
     law, (A, B, a, d) = Scratch(bottleneck=bottleneck), (1e5, 2e5, 0.2, 0.3)
-    p = law.centred(RUNS, E=0.5, A=A, B=B, alpha_N=a, alpha_D=d)
+    p = law.centred(RUNS, E=0.5, A=A, B=B, alpha_N=a, alpha_D=d, sharpness=sharpness)
     size, data = A / RUNS["N"], B / RUNS["D_F"]
-    reducible = (size ** (a / d) + data) ** d if bottleneck else size**a + data**d
+    kappa = d / sharpness if bottleneck else 1 / sharpness
+    reducible = (size ** (a / kappa) + data ** (d / kappa)) ** kappa
     np.testing.assert_allclose(law.at(RUNS, p), 0.5 + reducible, rtol=1e-5)
     derived = law.derived(RUNS, **p)
     assert [float(derived[name]) for name in ("E", "A", "B")] == pytest.approx([0.5, A, B], rel=1e-3)
 
 
 @forms
-def test_what_a_report_says_of_the_constants_is_what_they_are(bottleneck):
+@sharp
+def test_what_a_report_says_of_the_constants_is_what_they_are(bottleneck, sharpness):
     """The LaTeX of each relation, read as Python, gives the constant that is published."""
-    law, p = Scratch(bottleneck=bottleneck), {**CENTRE, "head": 0.2, "turn": 1.5}
+    law, p = Scratch(bottleneck=bottleneck), {**CENTRE, "head": 0.2, "turn": 1.5, "sharpness": sharpness}
     names = {**p, "N0": RUNS["N0"], "D0": RUNS["D_F0"]}
     derived = law.derived(RUNS, **p)
     assert set(law.relations) == {"A", "B", "E"} == set(derived)

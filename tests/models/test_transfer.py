@@ -1,4 +1,5 @@
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
@@ -7,7 +8,16 @@ from bayes_scaling.errors import StudyError
 from bayes_scaling.models import Scratch, Transfer
 from bayes_scaling.models.transfer import PUBLISHED, data_transferred, equal_data, multiplier
 
-CENTRE = {"level": 2.0, "floor": 0.1, "split": 0.3, "alpha_N": 0.2, "alpha_D": 0.3, "head": 0.0, "turn": 1.0}
+CENTRE = {
+    "level": 2.0,
+    "floor": 0.1,
+    "split": 0.3,
+    "alpha_N": 0.2,
+    "alpha_D": 0.3,
+    "head": 0.0,
+    "turn": 1.0,
+    "sharpness": 1.0,
+}
 WORTH = {"worth": 3.0, "a": 0.2, "b": 0.4}
 RUNS = {"N": np.array([1e6, 1e8]), "D_F": np.array([1e7, 1e9]), "N0": 1e7, "D_F0": 1e8}
 
@@ -69,6 +79,16 @@ def test_a_fit_finds_the_published_constants(posterior):
         draws = posterior.draws[name]
         assert abs(np.median(draws) - true) < 4 * draws.std(), name
     assert posterior.draws["b"].mean() == pytest.approx(0.38, rel=0.2)  # one small study
+
+
+def test_a_fit_finds_how_suddenly_size_limits():
+    law = Transfer(floor=0.0, sharpness=dist.LogNormal(0.0, 0.5))
+    study = bs.simulate(law, design(), {**law.published, "sharpness": 2.0, "sigma": 0.003}, seed=0)
+    posterior = bs.fit(law, study, seed=0)
+    posterior.require_converged()
+    found = posterior.draws["sharpness"]
+    assert abs(found.mean() - 2.0) < 4 * found.std()
+    assert np.quantile(found, 0.05) > 1.0
 
 
 @pytest.mark.parametrize(
