@@ -6,9 +6,11 @@ target points of a curve, then the mean over curves.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,8 @@ from bayes_scaling.models import BrokenPowerLaw, LearningCurve
 
 __all__ = ["TASKS", "curve_scores", "score_task"]
 
-DRAWS = 200  # per chain
+DRAWS = 500  # per chain
+PROCESSES = 2
 PATIENCE = 0.0  # seconds that a curve may go on for by itself: a hundred of them share two minutes
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 TASKS = {"ic": ("IC",), "nlp": ("NMT", "LM", "BB", "Nano")}
@@ -89,15 +92,18 @@ def curve_scores(draws: np.ndarray, actual: np.ndarray, unit: float = 1.0) -> di
     }
 
 
-def batch_scores(law: bs.Law, label: str, table: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, float]:
+def batch_scores(
+    law: bs.Law, label: str, table: pd.DataFrame, seed: int, executor: Executor | None = None
+) -> tuple[pd.DataFrame, float]:
     """Fit all curves in one batch, forecast and score: (a row per curve and band, seconds of the fits)."""
+    options = {"draws": DRAWS, "patience": PATIENCE, "executor": executor, "progress": False}
     groups = dict(tuple(table.groupby("curve", sort=False)))
     training = {name: points[points["role"] == "train"] for name, points in groups.items()}
     begun = time.perf_counter()
     fits = {}
     for form, names in _by_form(law, training).items():
         studies = [study_of(name, training[name]) for name in names]
-        batch = bs.fit_many(form, studies, seed=seed, draws=DRAWS, patience=PATIENCE, progress=False)
+        batch = bs.fit_many(form, studies, seed=seed, **options)
         fits |= dict(zip(names, batch, strict=True))
     seconds = time.perf_counter() - begun
     rows = []
@@ -127,11 +133,12 @@ def _by_form(law: bs.Law, training: Mapping[str, pd.DataFrame]) -> dict[bs.Law, 
 def score_task(name: str, seed: int = 0) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
     """Choose a law for a set of curves inside their training points, score it and return (tables, figures)."""
     table = curves(TASKS[name])
-    blocks = [batch_scores(law, label, earlier(table), seed)[0] for label, law in CANDIDATES.items()]
-    backtests = pd.concat(blocks).drop(columns="curve").groupby("candidate", sort=False).mean()
-    chosen = str(backtests["logdensity"].idxmax())
-    label = chosen.removesuffix(", exact")
-    every, seconds = batch_scores(CANDIDATES[label], label, table, seed)
+    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
+        blocks = [batch_scores(law, label, earlier(table), seed, pool)[0] for label, law in CANDIDATES.items()]
+        backtests = pd.concat(blocks).drop(columns="curve").groupby("candidate", sort=False).mean()
+        chosen = str(backtests["logdensity"].idxmax())
+        label = chosen.removesuffix(", exact")
+        every, seconds = batch_scores(CANDIDATES[label], label, table, seed, pool)
     found = every[every["candidate"] == chosen].drop(columns=["candidate", "curve"]).mean()
     figures = {f"{name}_{figure}": float(value) for figure, value in found.items()}
     figures |= {f"{name}_curves": float(table["curve"].nunique()), f"{name}_seconds": seconds}

@@ -128,9 +128,10 @@ def fit_many(
 ) -> Batch:
     """Fit one law to many studies in one vectorised program, here or on many machines.
 
-    Rows are padded to one length and masked, so all studies share one compiled program, which runs a few studies at a
-    time, as many as a memory budget allows.  A study that cannot be fitted is kept with its error; one that did not
-    converge goes on by itself, as :func:`bayes_scaling.fit` does, and is flagged where that did not help.
+    Rows are padded to one length and masked, so all studies share one compiled program, which runs one study at a time
+    on a CPU, and on an accelerator as many as a memory budget allows.  A study that cannot be fitted is kept with its
+    error; one that did not converge goes on by itself, as :func:`bayes_scaling.fit` does, and is flagged where that did
+    not help.
 
     Parameters
     ----------
@@ -147,8 +148,8 @@ def fit_many(
         As for :func:`bayes_scaling.fit`.
     chunk : int, optional
         Studies fitted side by side, the unit of work.  By default as many as ``memory`` holds by the estimate of
-        :func:`bayes_scaling.inference.chunks.study_bytes`; on a CPU at most 16, because chains side by side wait for
-        the longest trajectory among them.  A batch that resumes from a store needs the chunk it began with.
+        :func:`bayes_scaling.inference.chunks.study_bytes`; on a CPU one, because chains side by side wait for the
+        longest trajectory among them.  A batch that resumes from a store needs the chunk it began with.
     memory : float
         Bytes that a unit of work may take where it is fitted; by default one GiB.
     executor : concurrent.futures.Executor, optional

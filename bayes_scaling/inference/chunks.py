@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Fitted", "chunk_of", "divide", "fit_unit", "study_bytes"]
 
-WIDEST = 16  # studies side by side on a CPU: every chain of a unit waits for its longest trajectory
+WIDEST = 1  # studies side by side on a CPU, where chains that wait for the longest trajectory cost more than they save
 ARRAYS_OF_A_GRADIENT = 12  # of one number per outcome, alive at once, as compiled programs report
 
 
@@ -112,7 +112,7 @@ def study_bytes(law: Law, plan: nuts.Plan, entry: Entry) -> int:
 
 
 def chunk_of(law: Law, plan: nuts.Plan, entries: Sequence[Entry], memory: float) -> int:
-    """Return how many studies to fit side by side: as many as ``memory`` bytes hold, and on a CPU at most 16.
+    """Return how many studies to fit side by side: as many as ``memory`` bytes hold, and on a CPU one.
 
     A power of two, so that batches share compiled programs.
     """

@@ -22,11 +22,12 @@ def entries(*studies):
     return found
 
 
-def test_the_chunk_follows_the_budget():
+def test_the_chunk_follows_the_budget(monkeypatch):
+    monkeypatch.setattr(units, "WIDEST", 16)
     several = entries(made("1"), made("2"), lone("3"))
     each = units.study_bytes(PowerLaw(), PLAN, several[0])
     chunks = [units.chunk_of(PowerLaw(), PLAN, several, memory) for memory in (0, each, 5.5 * each, 1e12)]
-    assert chunks == [1, 1, 4, units.WIDEST]
+    assert chunks == [1, 1, 4, 16]
     assert units.chunk_of(PowerLaw(), PLAN, entries(lone("3")), 2**30) >= 1  # nothing to fit
 
 
@@ -65,7 +66,8 @@ def test_a_batch_is_divided_by_its_budget(monkeypatch):
         return []
 
     monkeypatch.setattr(batch, "divide", recorded)
+    monkeypatch.setattr(units, "WIDEST", 16)
     bs.fit_many(PowerLaw(), [made("1"), made("2")], seed=0, draws=20, memory=1.0, progress=False)
     bs.fit_many(PowerLaw(), [made("1"), made("2")], seed=0, draws=20, progress=False)
     bs.fit_many(PowerLaw(), [made("1"), made("2")], seed=0, draws=20, chunk=3, progress=False)
-    assert asked == [1, units.WIDEST, 3]
+    assert asked == [1, 16, 3]
