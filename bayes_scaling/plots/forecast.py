@@ -23,6 +23,7 @@ from bayes_scaling.plots.style import (
     new_axes,
     plain,
     plain_numbers,
+    require_drawn,
 )
 
 __all__ = ["plot_fit", "plot_forest"]
@@ -52,12 +53,13 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
     Raises
     ------
     TargetError
-        The forecast has no such quantity.
+        The forecast has no such quantity, or is no forecast.
 
     Examples
     --------
     >>> ax = plot_forest(bs.forecast(posterior, study.targets), "accuracy")  # doctest: +SKIP
     """
+    require_drawn(forecast, Forecast, "forecast")
     quantity = quantity or forecast.head
     if quantity not in forecast.units:
         raise TargetError(f"The forecast has no {quantity!r}; {suggest(quantity, forecast.units)}")
@@ -114,13 +116,14 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     Raises
     ------
     TargetError
-        The law describes several series; use :func:`plot_ladder`.
+        The law describes several series (use :func:`plot_ladder`), or what is given is no path.
 
     Examples
     --------
     >>> forecast = bs.forecast(posterior, {"N": 7e9, "D": 4e12})  # doctest: +SKIP
     >>> ax = plot_fit(bs.forecast_path(posterior, forecast))  # doctest: +SKIP
     """
+    require_drawn(path, ForecastPath, "forecast_path")
     posterior, forecast = path.posteriors[0], path.targets
     quantity = posterior.law.outcome
     if quantity not in forecast.units or forecast.draws[f"{quantity}_run"].ndim != 2:

@@ -26,6 +26,7 @@ from bayes_scaling.plots.style import (
     house_style,
     name_targets,
     plain,
+    require_drawn,
 )
 
 __all__ = ["plot_ladder", "plot_ladder_sheet"]
@@ -59,13 +60,14 @@ def plot_ladder(path: ForecastPath, task: str, axes: Sequence[Axes] | None = Non
     Raises
     ------
     TargetError
-        The forecast has no such task.
+        The forecast has no such task, or what is given is no path.
 
     Examples
     --------
     >>> path = bs.forecast_path(posterior, bs.forecast(posterior, study.targets))  # doctest: +SKIP
     >>> axes = plot_ladder(path, "MMLU")  # doctest: +SKIP
     """
+    require_drawn(path, ForecastPath, "forecast_path")
     _check_task(path.targets, task)
     if axes is None:
         figure, axes = plt.subplots(1, 3, figsize=(11, 3.8))
@@ -91,11 +93,17 @@ def plot_ladder_sheet(path: ForecastPath) -> Figure:
     matplotlib.figure.Figure
         A row of three panels per task.
 
+    Raises
+    ------
+    TargetError
+        What is given is no path.
+
     Examples
     --------
     >>> path = bs.forecast_path(posterior, bs.forecast(posterior, study.targets))  # doctest: +SKIP
     >>> figure = plot_ladder_sheet(path)  # doctest: +SKIP
     """
+    require_drawn(path, ForecastPath, "forecast_path")
     forecast = path.targets
     tasks = [str(t) for t in forecast.draws["task"].to_numpy()]
     names = [str(t) for t in forecast.targets.index]

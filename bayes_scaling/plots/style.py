@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
+from bayes_scaling.errors import TargetError
+
 __all__ = [
     "STYLE",
     "close",
@@ -32,6 +34,7 @@ __all__ = [
     "new_axes",
     "plain",
     "plain_numbers",
+    "require_drawn",
     "write_png",
 ]
 
@@ -57,6 +60,21 @@ def house_style(draw: Callable[P, R]) -> Callable[P, R]:
             return draw(*args, **kwargs)
 
     return styled
+
+
+def require_drawn(given: object, kind: type, maker: str) -> None:
+    """Refuse what a picture cannot draw, such as a posterior in place of its forecast.
+
+    Raises
+    ------
+    TargetError
+        It is not of the kind that the picture draws.
+    """
+    if not isinstance(given, kind):
+        raise TargetError(
+            f"This picture draws a {kind.__name__} and was given an object of the class {type(given).__name__}; "
+            f"bayes_scaling.{maker} makes what it draws from a posterior."
+        )
 
 
 def draw_band(ax: Axes, x: np.ndarray, levels: np.ndarray) -> None:

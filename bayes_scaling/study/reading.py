@@ -223,6 +223,30 @@ def recognised(table: pd.DataFrame) -> dict[str, str]:
     return found
 
 
+def contradicted(table: pd.DataFrame) -> list[str]:
+    """Return a sentence for each symbol of the field that stands beside our own column and says otherwise.
+
+    Examples
+    --------
+    >>> contradicted(pd.DataFrame({"n_params": [1e9, 7e9], "N": [1e9, 8e9]}))
+    ["Column 'N' is not read, since 'n_params' is there too and says otherwise; read it with n_params='N'."]
+    """
+    said = []
+    for symbol, ours in SYMBOLS.items():
+        if {symbol, ours} <= set(table.columns):
+            ratio = _numbers(table[symbol]) / _numbers(table[ours])
+            if (ratio.notna() & ~np.isclose(ratio, 1.0, rtol=0.01)).any():
+                said.append(
+                    f"Column {symbol!r} is not read, since {ours!r} is there too and says otherwise; "
+                    f"read it with {mapped(ours, symbol)}."
+                )
+    return said
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    return pd.to_numeric(values.map(_size_or_self), errors="coerce")
+
+
 def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """Return the table with our names: those of the mapping (ours: theirs), then the symbols of the field."""
     for ours, theirs in columns.items():

@@ -17,6 +17,7 @@ from bayes_scaling.study.flops import with_flops
 from bayes_scaling.study.reading import (
     as_table,
     column_of,
+    contradicted,
     loss_columns,
     one_row_a_run,
     read_table,
@@ -156,7 +157,7 @@ class Study:
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
         given |= {} if chance is None else {"chance": "chance"}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
-        read, remarks = [*always_read(table), *given], _adopted(found)
+        read, remarks = [*always_read(table), *given], [*_adopted(found), *contradicted(table.drop(columns=given))]
         if where is not None:
             whole, table = table, kept_by(table, where, names)
             remarks += left_by(whole, table, where)

@@ -133,3 +133,11 @@ def test_dollar_signs_in_names_are_no_formula():
     for ax in (plots.plot_forest(forecast), plots.plot_fit(bs.forecast_path(posterior, forecast))):
         ax.figure.canvas.draw()
         assert any("1M to" in text.get_text() for text in ax.texts)
+
+
+def test_what_a_picture_cannot_draw_is_named(simulated_fit, ladder_forecast):
+    with pytest.raises(TargetError, match=r"draws a Forecast and was given .* Posterior; bayes_scaling.forecast makes"):
+        plots.plot_forest(simulated_fit)
+    for draw in (plots.plot_fit, plots.plot_ladder_sheet, lambda given: plots.plot_ladder(given, "MMLU")):
+        with pytest.raises(TargetError, match=r"draws a ForecastPath and .* Forecast; bayes_scaling.forecast_path"):
+            draw(ladder_forecast)

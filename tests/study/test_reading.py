@@ -143,3 +143,13 @@ def test_columns_in_the_index_of_a_table_are_columns():
 def test_one_column_is_not_two():
     with pytest.raises(bs.StudyError, match="The column 'x' is to be both n_params and tokens"):
         bs.Study.from_frame(pd.DataFrame({"x": [1e8], "loss": 3.0}), n_params="x", tokens="x")
+
+
+def test_symbols_that_contradict_our_names_are_said():
+    table = pd.DataFrame({"n_params": [1e8, 1e9], "N": ["100M", "1B"], "D": [2e9, 2e10], "loss": [3.0, 2.5]})
+    assert not bs.Study.from_frame(table).remarks
+    (said,) = bs.Study.from_frame(table.assign(N=[1e8, 2e9])).remarks
+    assert "'N' is not read" in said and "n_params='N'" in said
+    study = bs.Study.from_frame(table.assign(N=[1e8, 2e9]), n_params="N")
+    assert not study.remarks
+    assert study.column("n_params").tolist() == [1e8, 2e9]
