@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,7 +62,8 @@ class Diagnostics:
     partner, correlation : str, float
         The parameter with which the worst one is most correlated over the draws, and that correlation.
     noise : float
-        Posterior median of ``sigma``, the relative noise of the outcomes; infinite where the law has none of that name.
+        Posterior median of ``sigma``, the relative noise of the outcomes, or of the ``accuracy_sigma`` of the task that
+        has least, if that is smaller; infinite where the law has neither.
     precision : str
         ``double`` or ``single``: in which the fit computed.
     shift : float
@@ -236,8 +237,15 @@ def diagnostics_of(
         chains=len(chains),
         partner=names[partner],
         correlation=correlation,
-        noise=float(np.median(sampled.posterior.get("sigma", math.inf))),
+        noise=_noise(sampled.posterior),
     )
+
+
+def _noise(posterior: Mapping[str, np.ndarray]) -> float:
+    """Return the posterior median of the noise of the losses, or of the task with least, whichever is smaller."""
+    losses, tasks = (np.asarray(posterior.get(name, math.inf)) for name in ("sigma", "accuracy_sigma"))
+    by_task = np.median(tasks, axis=(0, 1)) if tasks.ndim > 1 else tasks
+    return float(min(np.median(losses), by_task.min()))
 
 
 def _closest(draws: np.ndarray, place: int) -> tuple[int, float]:

@@ -8,7 +8,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference import attempts, nuts
-from bayes_scaling.inference.diagnostics import MAX_RHAT, MIN_ESS, diagnostics_of
+from bayes_scaling.inference.diagnostics import MAX_RHAT, MIN_ESS, _noise, diagnostics_of
 from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.models import PowerLaw
 from tests.worlds import GOOD, by_compute
@@ -125,6 +125,13 @@ def test_outcomes_without_noise_are_named_as_the_cause():
 
 def test_the_noise_is_the_median_of_sigma(simulated_fit):
     assert simulated_fit.diagnostics.noise == np.median(simulated_fit.draws["sigma"])
+
+
+def test_the_task_with_the_least_noise_counts_too():
+    posterior = {"sigma": np.full((2, 5), 0.01), "accuracy_sigma": np.tile([0.02, 1e-7], (2, 5, 1))}
+    assert _noise(posterior) == 1e-7
+    assert _noise({"sigma": posterior["sigma"]}) == 0.01
+    assert _noise({}) == np.inf
 
 
 def test_and_options_where_a_command_is_run(command):
