@@ -243,9 +243,12 @@ def diagnostics_of(
 
 def _noise(posterior: Mapping[str, np.ndarray]) -> float:
     """Return the posterior median of the noise of the losses, or of the task with least, whichever is smaller."""
-    losses, tasks = (np.asarray(posterior.get(name, math.inf)) for name in ("sigma", "accuracy_sigma"))
-    by_task = np.median(tasks, axis=(0, 1)) if tasks.ndim > 1 else tasks
-    return float(min(np.median(losses), by_task.min()))
+    found = [math.inf]
+    if "sigma" in posterior:
+        found.append(np.median(posterior["sigma"]))
+    if "accuracy_sigma" in posterior:
+        found.append(np.median(posterior["accuracy_sigma"], axis=(0, 1)).min())
+    return float(min(found))
 
 
 def _closest(draws: np.ndarray, place: int) -> tuple[int, float]:

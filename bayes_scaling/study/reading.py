@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "as_rows",
     "as_table",
     "column_of",
+    "contradicted",
     "labelled",
     "loss_columns",
     "one_row_a_run",
@@ -234,17 +236,14 @@ def contradicted(table: pd.DataFrame) -> list[str]:
     said = []
     for symbol, ours in SYMBOLS.items():
         if {symbol, ours} <= set(table.columns):
-            ratio = _numbers(table[symbol]) / _numbers(table[ours])
+            given, used = (table[name].map(partial(number_of, size=True)) for name in (symbol, ours))
+            ratio = given / used
             if (ratio.notna() & ~np.isclose(ratio, 1.0, rtol=0.01)).any():
                 said.append(
                     f"Column {symbol!r} is not read, since {ours!r} is there too and says otherwise; "
                     f"read it with {mapped(ours, symbol)}."
                 )
     return said
-
-
-def _numbers(values: pd.Series) -> pd.Series:
-    return pd.to_numeric(values.map(_size_or_self), errors="coerce")
 
 
 def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

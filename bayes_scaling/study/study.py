@@ -157,10 +157,8 @@ class Study:
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
         given |= {} if chance is None else {"chance": "chance"}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
-        read, remarks = (
-            [*always_read(table), *given],
-            [*_adopted(found), *contradicted(table.drop(columns=given, errors="ignore"))],
-        )
+        read = [*always_read(table), *given]
+        remarks = [*_adopted(found), *contradicted(table.drop(columns=given, errors="ignore"))]
         if where is not None:
             whole, table = table, kept_by(table, where, names)
             remarks += left_by(whole, table, where)

@@ -1,4 +1,4 @@
-"""Runs on which every law of the package can be evaluated: what each input column looks like."""
+"""Runs on which every law of the package can be evaluated, and parameters of the laws of scarce data."""
 
 from __future__ import annotations
 
@@ -37,6 +37,20 @@ COLUMNS = {
     "unigram_normalised_loss": np.linspace(-1.5, -5.0, ROWS),
     "model": np.repeat(["a", "b", "c"], ROWS // 3),
 }
+
+# of the laws of scarce data: two runs, parameters of training from scratch, and what pre-training is worth
+RUNS = {"N": np.array([1e6, 1e8]), "D_F": np.array([1e7, 1e9]), "N0": 1e7, "D_F0": 1e8}
+CENTRE = {
+    "level": 2.0,
+    "floor": 0.1,
+    "split": 0.3,
+    "alpha_N": 0.2,
+    "alpha_D": 0.3,
+    "head": 0.0,
+    "turn": 1.0,
+    "sharpness": 1.0,
+}
+WORTH = {"worth": 3.0, "a": 0.2, "b": 0.4}
 
 
 def law_of(name: str) -> bs.Law:

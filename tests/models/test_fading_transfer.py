@@ -1,19 +1,7 @@
 import numpy as np
 
 from bayes_scaling.models import FadingTransfer, Scratch, Transfer
-
-CENTRE = {
-    "level": 2.0,
-    "floor": 0.1,
-    "split": 0.3,
-    "alpha_N": 0.2,
-    "alpha_D": 0.3,
-    "head": 0.0,
-    "turn": 1.0,
-    "sharpness": 1.0,
-}
-WORTH = {"worth": 3.0, "a": 0.2, "b": 0.4}
-RUNS = {"N": np.array([1e6, 1e8]), "D_F": np.array([1e7, 1e9]), "N0": 1e7, "D_F0": 1e8}
+from tests.models.examples import CENTRE, RUNS, WORTH
 
 
 def test_fading_keeps_the_power_law_below_a_tenth_and_ossifies_beyond():

@@ -4,18 +4,8 @@ import numpy as np
 import pytest
 
 from bayes_scaling.models import Scratch
+from tests.models.examples import CENTRE, RUNS
 
-CENTRE = {
-    "level": 2.0,
-    "floor": 0.1,
-    "split": 0.3,
-    "alpha_N": 0.2,
-    "alpha_D": 0.3,
-    "head": 0.0,
-    "turn": 1.0,
-    "sharpness": 1.0,
-}
-RUNS = {"N": np.array([1e6, 1e8]), "D_F": np.array([1e7, 1e9]), "N0": 1e7, "D_F0": 1e8}
 forms = pytest.mark.parametrize("bottleneck", [True, False])
 sharp = pytest.mark.parametrize("sharpness", [1.0, 2.0])
 
