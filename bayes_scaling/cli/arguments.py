@@ -33,9 +33,9 @@ __all__ = [
     "read_numbers",
 ]
 
-RESERVED = ("name", "card", "frame", "where", "drop_missing", "unit", "accuracy_columns")
+RESERVED = ("name", "card", "frame", "where", "drop_missing", "unit", "accuracy_columns", "percent")
 BY_ANY = ("target", "n_params", "tokens", "flops")  # a target's name, and what tells its compute
-WIDE = ("accuracy_columns", "chance")  # of tables with a column per task
+WIDE = ("accuracy_columns", "chance", "percent")  # how a table has its accuracies
 
 
 def open_study(name: str, columns: Sequence[str] | None = None, flops: str | None = None, **options: Any) -> Study:
@@ -50,7 +50,7 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     flops : str, optional
         What ``--flops`` says.
     **options
-        ``where``, ``drop_missing``, ``unit``, ``accuracy_columns`` and ``chance``, as in
+        ``where``, ``drop_missing``, ``unit``, ``accuracy_columns``, ``chance`` and ``percent``, as in
         :meth:`bayes_scaling.Study.from_frame`.
     """
     carried = name in available()
@@ -60,7 +60,7 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     study = load_study(name) if carried else None
     table = study.frame if study is not None else read_table(path)
     mapping = parse_columns(columns or (), map(str, table.columns))
-    options = {**{n: v for n, v in options.items() if n not in WIDE or v not in (None, [])}, **mapping}
+    options = {**{n: v for n, v in options.items() if n not in WIDE or v not in (None, [], False)}, **mapping}
     options |= {"flops": flops} if flops else {}
     if study is None:
         return Study.from_frame(table, name=path.stem, **options)

@@ -20,6 +20,7 @@ from bayes_scaling.cli.options import (
     DropMissing,
     Json,
     Out,
+    Percent,
     Priors,
     Quiet,
     Seed,
@@ -54,6 +55,7 @@ def forecast(
     unit: Unit = None,
     accuracy_columns: AccuracyColumns = None,
     chance: Chance = None,
+    percent: Percent = False,
     prior: Priors = None,
     flops: Annotated[str | None, typer.Option(help="6ND: compute FLOPs as 6 x parameters x tokens.")] = None,
     out: Out = None,
@@ -87,7 +89,7 @@ def forecast(
     from bayes_scaling.reporting.result import Result
     from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
-    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance)}
+    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
     table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit, **wide)
     name, laws = choose_laws(table, None if law == AVERAGE else law, prior)
     table = choose_tasks(table, laws[0], tuple(task or ()))

@@ -20,6 +20,7 @@ __all__ = [
     "DropMissing",
     "Json",
     "Out",
+    "Percent",
     "Priors",
     "Quiet",
     "Seed",
@@ -52,6 +53,9 @@ AccuracyColumns: TypeAlias = Annotated[
 Chance: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(help="Accuracy of guessing: 0.25; by task, PIQA=0.5,ARC=0.25; or your column of it. Repeatable."),
+]
+Percent: TypeAlias = Annotated[
+    bool, typer.Option("--percent", help="Accuracies, error rates and chances are in per cent: 63.5, not 0.635.")
 ]
 Priors: TypeAlias = Annotated[
     list[str] | None,

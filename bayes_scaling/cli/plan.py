@@ -21,6 +21,7 @@ from bayes_scaling.cli.options import (
     DropMissing,
     Json,
     Out,
+    Percent,
     Priors,
     Quiet,
     Seed,
@@ -62,6 +63,7 @@ def plan(
     unit: Unit = None,
     accuracy_columns: AccuracyColumns = None,
     chance: Chance = None,
+    percent: Percent = False,
     prior: Priors = None,
     flops: Annotated[str, typer.Option(help="6ND, or 'study': FLOPs per token of the study's own column.")] = "6ND",
     exact: Annotated[bool, typer.Option("--exact", help="Take the law as exact beyond the fitted runs.")] = False,
@@ -106,7 +108,7 @@ def plan(
     from bayes_scaling.reporting.screen import output, print_remarks, status
     from bayes_scaling.study.flops import FlopRule
 
-    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance)}
+    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
     opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit, **wide}
     table, names = open_planned(study, ladder, columns, **opening)
     other = open_study(against, columns, **opening) if against else None

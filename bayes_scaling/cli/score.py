@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bayes_scaling.cli.options import Columns, Json, Quiet, Unit
+from bayes_scaling.cli.options import AccuracyColumns, Columns, Json, Percent, Quiet, Unit
 
 __all__ = ["score"]
 
@@ -19,6 +19,8 @@ def score(
     outcomes: Annotated[Path, typer.Argument(metavar="OUTCOMES", help="File of runs that were made since.")],
     columns: Columns = None,
     unit: Unit = None,
+    accuracy_columns: AccuracyColumns = None,
+    percent: Percent = False,
     register: Annotated[
         Path | None, typer.Option(help="CSV file to append to; by default register.csv beside the forecast.")
     ] = None,
@@ -40,7 +42,10 @@ def score(
     if register and no_register:
         raise FileError(f"--register {register} and --no-register are given at once; give one of them.")
     said, table = load_forecast(forecast), read_table(outcomes)
-    found = score_against(said, table, names=parse_columns(columns or (), map(str, table.columns)), unit=unit)
+    names = parse_columns(columns or (), map(str, table.columns))
+    found = score_against(
+        said, table, names=names, unit=unit, accuracy_columns=accuracy_columns or None, percent=percent
+    )
     path = None if no_register else register or forecast.parent / REGISTER
     check_writable(None, json, path, reads=[forecast, outcomes])
     new = append(said, found, path) if path else 0

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import COMMAND_LINE, FileError, TargetError, listed, mapped
+from bayes_scaling.errors import COMMAND_LINE, FileError, TargetError, listed, mapped, option
 from bayes_scaling.files import write_text
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast, register
 from bayes_scaling.forecasts.scores import crps
 from bayes_scaling.study.reading import as_rows
-from bayes_scaling.study.validation import number_of
+from bayes_scaling.study.validation import as_fractions, number_of
+from bayes_scaling.study.wide import lengthened
 
 __all__ = ["IDENTITY", "append", "read_register", "score"]
 
@@ -31,6 +32,8 @@ def score(
     *,
     names: Mapping[str, str] | None = None,
     unit: str | None = None,
+    accuracy_columns: str | Sequence[str] | None = None,
+    percent: bool = False,
     to: str | Path | None = None,
 ) -> pd.DataFrame:
     r"""Score a forecast against what came, one row per target, task and quantity whose outcome is known.
@@ -46,6 +49,11 @@ def score(
         Your own names of our columns, as in ``{"loss": "val_loss"}``.
     unit : str, optional
         Unit of the outcomes; refused where the forecast has another.
+    accuracy_columns : str or sequence of str, optional
+        Of a wide table, the columns that hold the accuracy of a task each, as in
+        :meth:`bayes_scaling.Study.from_frame`.
+    percent : bool
+        Accuracies are in per cent: 63.5, not 0.635.
     to : str or Path, optional
         A register, a CSV file, to which the rows are appended; made where it is not there.
 
@@ -61,6 +69,8 @@ def score(
     ------
     TargetError
         No outcome is of a run that was forecast, one is given twice or is no number, or the units differ.
+    StudyError
+        The columns of accuracies are not there.
     FileError
         The forecast cannot be read, or the register holds another outcome of the same run.
 
@@ -75,7 +85,10 @@ def score(
         raise TargetError(
             f"The outcomes are in {unit}, and the forecast is in {listed(sorted(odd))}; convert them first."
         )
-    actual = _actual(said.rows, as_rows(outcomes, names), np.asarray(said.quantiles).min(axis=1))
+    came = as_rows(outcomes, names)
+    came = came if accuracy_columns is None else lengthened(came, accuracy_columns)
+    came = as_fractions(came) if percent else came
+    actual = _actual(said.rows, came, np.asarray(said.quantiles).min(axis=1))
     table = said.rows[["target", "task", "quantity", "unit"]].assign(actual=actual, median=said.level(0.5))
     low, high = said.level(0.25), said.level(0.75)
     table["q05"], table["q95"] = said.level(0.05), said.level(0.95)
@@ -176,14 +189,15 @@ def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame, said_least: np.ndarray) 
             own = rows.loc[i]
             if own["quantity"] not in quantities or (tasks and own["task"] != str(outcomes["task"].iloc[place])):
                 continue
-            value = number_of(outcomes[own["quantity"]].iloc[place])
+            share = own["quantity"] == "accuracy"
+            value = number_of(outcomes[own["quantity"]].iloc[place], share=share)
             if np.isfinite(found[i]):
                 raise TargetError(f"The outcomes give {own['quantity']} of {target!r} twice; give it once.")
-            share = own["quantity"] == "accuracy"
             if not 0 <= value <= 1 if share else value <= 0 < said_least[i]:
+                fraction = f"a fraction between 0 and 1, or say {option('percent')}"
                 raise TargetError(
                     f"The outcomes give {target!r} {own['quantity']} = {value:g}, which no run has; give "
-                    f"{'a fraction between 0 and 1' if share else 'a positive number'}."
+                    f"{fraction if share else 'a positive number'}."
                 )
             found[i] = value
     if not np.isfinite(found).any():

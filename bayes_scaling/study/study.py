@@ -27,7 +27,7 @@ from bayes_scaling.study.reading import (
 )
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.selection import kept_by, left_by, replicates, unfinished, without_gaps
-from bayes_scaling.study.validation import LOSS_ERROR, always_read, checked, numeric, with_numbers
+from bayes_scaling.study.validation import LOSS_ERROR, always_read, as_fractions, checked, numeric, with_numbers
 from bayes_scaling.study.wide import chances, lengthened
 
 __all__ = ["Study", "require_studies", "require_study"]
@@ -100,6 +100,7 @@ class Study:
         unit: str | None = None,
         accuracy_columns: str | Sequence[str] | None = None,
         chance: str | float | Mapping[str, float] | None = None,
+        percent: bool = False,
         **columns: str,
     ) -> Study:
         """Check a table and make it a study.
@@ -131,6 +132,8 @@ class Study:
             ``"accuracy_TASK"`` or ``"TASK_acc"``, by which tasks are named.  The study has a row per run and task.
         chance : str, float or mapping of str to float, optional
             Accuracy of guessing, a fraction: of all tasks or by task; or the name of your column of it.
+        percent : bool
+            Accuracies, error rates and chances, of the table and of ``chance``, are in per cent: 63.5, not 0.635.
         **columns : str
             Which of your columns is which of ours: ``n_params="N", tokens="train/tokens", loss="val_loss"``.
 
@@ -153,11 +156,11 @@ class Study:
         elif chance is not None:
             tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
             table = table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance)))
-        table = with_numbers(table)
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
         given |= {} if chance is None else {"chance": "chance"}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
         read = [*always_read(table), *given]
+        table = with_numbers(as_fractions(table, read) if percent else table)
         remarks = [*_adopted(found), *contradicted(table.drop(columns=given, errors="ignore"))]
         if where is not None:
             whole, table = table, kept_by(table, where, names)

@@ -6,7 +6,7 @@ import dataclasses
 import decimal
 import numbers
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "POSITIVE",
     "SIZES",
     "always_read",
+    "as_fractions",
     "checked",
     "floats",
     "number_of",
@@ -49,6 +50,7 @@ OUTCOME = re.compile(r".*loss|.*_ce|(.*_)?accuracy|error")  # what a target may 
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}|{LOSS_ERROR}")
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+PER_CENT = 100.0
 FINISHED = "State == 'finished'"
 MOST_ROWS, MOST_COMPLAINTS = 6, 4  # that a sentence names
 
@@ -56,7 +58,7 @@ MOST_ROWS, MOST_COMPLAINTS = 6, 4  # that a sentence names
 # -- numbers --------------------------------------------------------------------------------------------------------
 
 
-def number_of(value: Any, *, size: bool = False) -> float:
+def number_of(value: Any, *, size: bool = False, share: bool = False) -> float:
     """Return one entry as a float; NaN where it is none.
 
     Parameters
@@ -65,16 +67,20 @@ def number_of(value: Any, *, size: bool = False) -> float:
         A number, or text that says one.
     size : bool
         Read 32.0K, 210M, 7B and 4T as thousands, millions, billions and trillions.
+    share : bool
+        Read 63 % as a fraction.
 
     Examples
     --------
-    >>> number_of("1.3B", size=True), number_of("2.5"), number_of("7B")
-    (1300000000.0, 2.5, nan)
+    >>> number_of("1.3B", size=True), number_of("2.5"), number_of("7B"), number_of("63.5 %", share=True)
+    (1300000000.0, 2.5, nan, 0.635)
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (str, numbers.Real, decimal.Decimal)):
         return np.nan
     try:
         if isinstance(value, str):
+            if share and _has_sign(value):
+                return number_of(value.rstrip()[:-1]) / PER_CENT
             suffixed = SUFFIXED.fullmatch(value.strip()) if size else None
             factor = SUFFIXES[suffixed[2].lower()] if suffixed else 1.0
             return np.nan if "_" in value else factor * float(suffixed[1] if suffixed else value)
@@ -92,8 +98,8 @@ def _read(table: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
     if plain:
         found = values.to_numpy(dtype=float, na_value=np.nan)
     else:
-        size = bool(SIZES.fullmatch(str(column)))
-        found = np.array([number_of(value, size=size) for value in values], dtype=float)
+        kind = {"size": bool(SIZES.fullmatch(str(column))), "share": bool(FRACTION.fullmatch(str(column)))}
+        found = np.array([number_of(value, **kind) for value in values], dtype=float)
     return found, np.isnan(found) & np.array([not absent(value) for value in values], dtype=bool)
 
 
@@ -154,6 +160,45 @@ def with_numbers(table: pd.DataFrame) -> pd.DataFrame:
             if not wrong.any() and table[column].dtype != bool:
                 found[column] = values
     return table.assign(**found)
+
+
+def as_fractions(table: pd.DataFrame, read: Collection[str] = ()) -> pd.DataFrame:
+    """Return the table with accuracies, error rates and chances as fractions, from those in per cent.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Its columns ``accuracy`` and ``chance`` are in per cent,
+    read : collection of str
+        and so are those of these columns that hold fractions otherwise.
+
+    Raises
+    ------
+    StudyError
+        There is none, or a column holds nothing above 1: fractions already, or less than one per cent throughout.
+
+    Examples
+    --------
+    >>> as_fractions(pd.DataFrame({"accuracy": [63.5, 71.0], "chance": 25.0})).iloc[0].tolist()
+    [0.635, 0.25]
+    """
+    shares = [name for name in table if name in OF_TASKS or (name in read and FRACTION.fullmatch(str(name)))]
+    if not shares:
+        raise StudyError(f"{option('percent')} is about accuracies, and the table has none; leave it out.")
+    found = {}
+    for column in shares:
+        per_cent = floats(table, column) * np.where(table[column].map(_has_sign), PER_CENT, 1.0)
+        if 0 < (most := per_cent.max()) <= 1:
+            raise StudyError(
+                f"{column} is {most:g} at most, which is no percentage unless all are below one; give it in per cent "
+                f"like the others, or leave {option('percent')} out."
+            )
+        found[column] = per_cent / PER_CENT
+    return table.assign(**found)
+
+
+def _has_sign(value: Any) -> bool:
+    return isinstance(value, str) and value.rstrip().endswith("%")
 
 
 def unfit(table: pd.DataFrame, column: str) -> np.ndarray:
@@ -275,7 +320,7 @@ def _looked_at(
         tests.append((values < 0, "negative", "give standard errors"))
     elif FRACTION.fullmatch(str(column)):
         tests.append((values < 0, "negative", "give fractions between 0 and 1"))
-        tests.append((values > 1, "above 1", "give fractions between 0 and 1 (are they in percent?)"))
+        tests.append((values > 1, "above 1", f"give fractions between 0 and 1, or say {option('percent')}"))
     seen = wrong.copy()
     for failed, what, cure in tests:
         if (places := np.flatnonzero(failed & ~seen)).size:

@@ -398,3 +398,33 @@ def test_a_role_that_nothing_reads_is_refused():
     with pytest.raises(bs.StudyError, match=r"^Run 'b' \(row 2\) has the role 'test', which is none of train, target"):
         bs.Study.from_frame(table.assign(role=["train", "test"]))
     assert len(bs.Study.from_frame(table.assign(role=["train", None])).training) == 1
+
+
+def test_accuracies_in_per_cent_become_fractions_where_told():
+    long = pd.DataFrame({"run": ["a", "b"], "task": "x", "N": 1e8, "D": 1e9, "accuracy": [63.5, "71 %"], "chance": 25})
+    frame = bs.Study.from_frame(long, percent=True).frame
+    assert frame["accuracy"].tolist() == [0.635, 0.71] and frame["chance"].tolist() == [0.25, 0.25]
+    wide = pd.DataFrame({"run": ["a", "b"], "N": 1e8, "D": 1e9, "x_acc": [63.5, 71.0], "error": [0.1, 0.2]})
+    study = bs.Study.from_frame(wide, accuracy_columns="TASK_acc", chance={"x": 25}, percent=True)
+    np.testing.assert_allclose(study.frame[["accuracy", "chance", "error"]], [[0.635, 0.25, 0.1], [0.71, 0.25, 0.2]])
+    rates = pd.DataFrame({"run": ["a", "b"], "N": 1e8, "top1_error": [38.0, 31.0]})
+    assert bs.Study.from_frame(rates, error="top1_error", percent=True).frame["error"].tolist() == [0.38, 0.31]
+    signs = bs.Study.from_frame(long.assign(accuracy=["63.5%", "71 %"], chance=0.25)).frame
+    assert signs["accuracy"].tolist() == [0.635, 0.71]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"chance": 0.25}, r"^chance is 0.25 at most, which is no percentage .* or leave percent=True out\.$"),
+        ({"accuracy": [0.6, 0.7]}, r"^accuracy is 0.7 at most, which is no percentage"),
+        ({"accuracy": [63.0, 110.0]}, "accuracy = 1.1, which is above 1"),
+        ({"accuracy": [63.0, "most"]}, "accuracy = 'most', which is not a number"),
+    ],
+)
+def test_what_is_no_percentage_is_refused(changes, message):
+    long = pd.DataFrame({"run": ["a", "b"], "task": "x", "N": 1e8, "D": 1e9, "accuracy": [63.5, 71.0], "chance": 25})
+    with pytest.raises(bs.StudyError, match=message):
+        bs.Study.from_frame(long.assign(**changes), percent=True)
+    with pytest.raises(bs.StudyError, match="percent=True is about accuracies, and the table has none; leave it out"):
+        bs.Study.from_frame(long.drop(columns=["accuracy", "chance"]), percent=True)
