@@ -270,15 +270,15 @@ def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] |
     return chance
 
 
-def read_numbers(text: str, what: str, example: str, *, size: bool = False) -> np.ndarray:
-    """Read positive numbers, ``1e22,1e24``; where they are sizes also ``7B,10T``.
+def read_numbers(text: str, what: str, example: str, *, size: bool = False, share: bool = False) -> np.ndarray:
+    """Read positive numbers, ``1e22,1e24``; where they are sizes also ``7B,10T``, where they are shares also ``70%``.
 
     Examples
     --------
     >>> read_numbers("7B, 1e10", "size", "7e9", size=True).tolist()
     [7000000000.0, 10000000000.0]
     """
-    numbers = [number_of(part, size=size) for part in text.split(",")]
+    numbers = [number_of(part, size=size, share=share) for part in text.split(",")]
     for part, number in zip(text.split(","), numbers, strict=True):
         if number != number:
             raise DecisionError(f"{part.strip()!r} is not a number; write it like {example.split()[0]}.")

@@ -112,15 +112,16 @@ def plan(
     opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit, **wide}
     table, names = open_planned(study, ladder, columns, **opening)
     other = open_study(against, columns, **opening) if against else None
+    aim = parse_inputs(target, names=names) if target else None
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
-        ladder=ladder, families=families, target=target, seed=seed, names=names,
+        ladder=ladder, families=families, target=aim, seed=seed, names=names,
         where=where, of_study=table is not None, against=other,
     )  # fmt: skip
     table, name, chosen = planned(table, question, law, task, prior)
     mixed = laws_to_average(question, table, name, law, prior)
     question = with_rival(question, name, task, prior)
-    check_inputs([parse_inputs(target, names=names)] if target else [], [*mixed.values()] or [chosen], table)
+    check_inputs([aim] if aim else [], [*mixed.values()] or [chosen], table)
     rule = FlopRule.of(flops, table)
     question.check(chosen, table, rule)
     check_errors(question, exact, exponent_error)

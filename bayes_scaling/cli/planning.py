@@ -16,13 +16,12 @@ from bayes_scaling.cli.arguments import (
     choose_tasks,
     open_study,
     parse_columns,
-    parse_inputs,
     parse_pairs,
     read_numbers,
 )
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
-from bayes_scaling.decisions.inputs import held_by_each, positive
+from bayes_scaling.decisions.inputs import goal_of, held_by_each, positive
 from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
@@ -39,7 +38,7 @@ from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
 from bayes_scaling.study.reading import read_table, recognised, renamed, under_our_names
 from bayes_scaling.study.selection import kept_by
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import with_numbers
+from bayes_scaling.study.validation import FRACTION, with_numbers
 
 __all__ = [
     "caveats",
@@ -67,7 +66,7 @@ def read_question(
     count: int,
     ladder: Path | None,
     families: int,
-    target: str | None,
+    target: Mapping[str, Any] | None,
     seed: int,
     names: Mapping[str, str],
     where: str | None = None,
@@ -92,16 +91,15 @@ def read_question(
     if target is None:
         what = "a scale to compare at; give --target C=1e24 (FLOPs), or" if against else "a run to forecast; give"
         raise TargetError(f"{given[0]} needs {what} --target N=7e9,D=4e12.")
-    aim = parse_inputs(target, names=names)
     if against is not None:
-        return Against(against, {name: value for name, value in aim.items() if name != "target"}, seed)
+        return Against(against, {name: value for name, value in target.items() if name != "target"}, seed)
     if candidates is not None:
-        return Next(_runs_of(candidates, names, where, of_study), aim, count, spend)
+        return Next(_runs_of(candidates, names, where, of_study), target, count, spend)
     assert ladder is not None
     table = _runs_of(ladder, names, where, of_study)
     plans = dict(iter(table.groupby("plan", sort=False))) if "plan" in table else {ladder.stem: table}
     named = {str(name): plan.drop(columns="plan", errors="ignore") for name, plan in plans.items()}
-    return Ladder(named, aim, families, seed)
+    return Ladder(named, target, families, seed)
 
 
 def _runs_of(path: Path, names: Mapping[str, str], where: str | None, of_study: bool) -> pd.DataFrame:
@@ -117,7 +115,8 @@ def _read_cost(text: str, prob: float, at: str | None, serve: str | None) -> Cos
     if len(pairs) != 1:
         raise DecisionError(f"--reach {text!r} names {len(pairs)} outcomes; give one, such as loss=2.1.")
     ((quantity, value),) = pairs.items()
-    target = float(read_numbers(value, f"{quantity} to reach", "2.1")[0])
+    share = bool(FRACTION.fullmatch(quantity))
+    target = goal_of(read_numbers(value, f"{quantity} to reach", "0.7" if share else "2.1", share=share), quantity)
     held = parse_pairs(at, "--at", "N=7e9", DecisionError) if at else {}
     if not set(held) <= {"N", "D"} or len(held) > 1:
         raise DecisionError(f"--at {at!r} is not one of N or D; write it like N=7e9.")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, DecisionError, LawError, listed, suggest
 from bayes_scaling.study.rows import row_name, shown
+from bayes_scaling.study.validation import FRACTION
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -18,6 +19,7 @@ __all__ = [
     "SCALE",
     "check_inputs",
     "further_inputs",
+    "goal_of",
     "held_by_each",
     "held_inputs",
     "positive",
@@ -127,6 +129,21 @@ def require_size_and_data(law: Law, purpose: str) -> None:
             f"{purpose} weighs parameters against tokens, and {law.name} reads {', '.join(law.run_inputs)}; "
             "fit a law of N and D."
         )
+
+
+def goal_of(target: Any, quantity: str) -> float:
+    """Return the outcome to reach as a float: positive, and an accuracy at most 1.
+
+    Raises
+    ------
+    DecisionError
+        It is none.
+    """
+    share = FRACTION.fullmatch(quantity)
+    goal = float(positive(target, f"{quantity} to reach", "0.7" if share else "2.1")[0])
+    if share and goal > 1:
+        raise DecisionError(f"The {quantity} to reach is {goal:g}, above 1; give a fraction, such as 0.7.")
+    return goal
 
 
 def positive(values: Any, what: str, example: str, *, of: pd.DataFrame | None = None) -> np.ndarray:

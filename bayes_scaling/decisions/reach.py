@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.decisions.allocation import optimal_size
-from bayes_scaling.decisions.inputs import positive, require_size_and_data
+from bayes_scaling.decisions.inputs import goal_of, positive, require_size_and_data
 from bayes_scaling.decisions.solvers import bisect, first_crossing
 from bayes_scaling.decisions.surface import Surface, as_surface
 from bayes_scaling.errors import DecisionError
@@ -112,7 +112,7 @@ def reach(source: Posterior | Surface, target: float, *, N: float | None = None,
     Raises
     ------
     DecisionError
-        The target is not a positive number, or both N and D are given.
+        The target is not a positive number, or an accuracy above 1, or both N and D are given.
     LawError
         The law does not read N and D, and one of them is given.
 
@@ -123,7 +123,7 @@ def reach(source: Posterior | Surface, target: float, *, N: float | None = None,
     >>> answer.budget(0.9), answer.never  # doctest: +SKIP
     """
     surface = as_surface(source)
-    goal = float(positive(target, f"target {surface.quantity}", "2.1")[0])
+    goal = goal_of(target, surface.quantity)
     if N is not None and D is not None:
         raise DecisionError(f"Both N = {N!r} and D = {D!r} are given, so nothing is left to choose; give one of them.")
     fixed = {n: float(positive(v, n, "7e9")[0]) for n, v in (("N", N), ("D", D)) if v is not None}

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.cli.arguments import parse_inputs
 from bayes_scaling.cli.planning import (
     caveats,
     check_errors,
@@ -31,7 +32,7 @@ NOTHING = {
     "count": 3, "ladder": None, "families": 32, "target": None, "seed": 0, "names": {},
 }  # fmt: skip
 CANDIDATES = pd.DataFrame({"N": [1e9, 2e9], "D": [2e10, 4e10]})
-FAR = "N=7e9,D=4e12"
+FAR = parse_inputs("N=7e9,D=4e12")
 
 
 def asked(**options):
@@ -47,6 +48,7 @@ def test_each_question_is_read():
     assert asked(reach="loss=2.1", at="N=7e9", serve="1e13") == Cost("loss", 2.1, 0.9, {"N": 7e9}, 1e13)
     assert asked(reach="loss=2.1", at="N=7B", serve="10T") == Cost("loss", 2.1, 0.9, {"N": 7e9}, 1e13)
     assert asked(reach="accuracy=0.6", prob=0.5) == Cost("accuracy", 0.6, 0.5, {}, None)
+    assert asked(reach="accuracy=60%").target == 0.6
 
 
 def test_tables_of_candidates_and_ladders_are_read(tmp_path):
@@ -89,7 +91,7 @@ def test_tables_are_read_as_studies_are(content, tmp_path):
 def test_a_table_may_have_the_names_of_the_users_study(tmp_path):
     CANDIDATES.rename(columns={"N": "size", "D": "seen"}).to_csv(tmp_path / "two.csv", index=False)
     names = {"n_params": "size", "tokens": "seen"}
-    found = asked(candidates=tmp_path / "two.csv", target="size=7B,D=4T", names=names)
+    found = asked(candidates=tmp_path / "two.csv", target=parse_inputs("size=7B,D=4T", names=names), names=names)
     assert {"n_params", "tokens"} <= set(found.candidates)
     assert (found.target["n_params"], found.target["tokens"]) == (7e9, 4e12)
 
@@ -130,6 +132,8 @@ def test_a_candidate_keeps_its_row_in_the_file(tmp_path):
         ({"budget": "1e21", "reach": "loss=2"}, "--budget and --reach are asked at once"),
         ({"reach": "loss=2,accuracy=0.5"}, "names 2 outcomes; give one"),
         ({"reach": "loss=-2"}, "loss to reach is '?-2"),
+        ({"reach": "accuracy=70"}, "accuracy to reach is 70, above 1; give a fraction, such as 0.7"),
+        ({"reach": "loss=70%"}, "'70%' is not a number"),
         ({"reach": "loss=2", "at": "N=1,D=2"}, "not one of N or D"),
         ({"reach": "loss=2", "serve": "0"}, "number of tokens to serve is '?0"),
         ({"candidates": "x.csv"}, "--next needs a run to forecast; give --target"),

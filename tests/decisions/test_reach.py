@@ -72,6 +72,8 @@ def test_more_accuracy_is_better():
     )
     found = bs.reach(exact(posterior), 0.75)
     assert found.flops[0] == np.inf and np.isfinite(found.flops[1])
+    with pytest.raises(bs.DecisionError, match=r"The accuracy to reach is 75, above 1; give a fraction, such as 0.7"):
+        bs.reach(exact(posterior), 75.0)
     at = exact(posterior).at(found.N[1:, None].repeat(2, 0), found.D[1:, None].repeat(2, 0))
     assert at[1, 0] == pytest.approx(0.75, abs=1e-8)
 
@@ -85,8 +87,8 @@ def test_the_discrepancy_widens_the_answer():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"target": 0.0}, "target loss is 0.0"),
-        ({"target": "low"}, "target loss is 'low'"),
+        ({"target": 0.0}, "loss to reach is 0.0"),
+        ({"target": "low"}, "loss to reach is 'low'"),
         ({"target": 2.1, "N": -1.0}, "The N is -1.0"),
         ({"target": 2.1, "N": 7e9, "D": 1e12}, "nothing is left to choose"),
     ],

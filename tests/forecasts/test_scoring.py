@@ -52,11 +52,11 @@ def test_an_outcome_finds_its_run_by_name_or_by_inputs(outcomes, said):
 @pytest.mark.parametrize(
     ("outcomes", "options"),
     [
-        ([{"target": "a", "task": "x", "accuracy": 63.0}, {"target": "a", "task": "y", "accuracy": "4 %"}], {"percent": True}),
+        ({"target": ["a", "a"], "task": ["x", "y"], "accuracy": [63.0, "4 %"]}, {"percent": True}),
         ({"target": "a", "x_acc": 63.0, "y_acc": 4.0}, {"percent": True, "accuracy_columns": "TASK_acc"}),
         ({"target": "a", "x": "63%", "y": 0.04}, {"accuracy_columns": ["x", "y"]}),
     ],
-)  # fmt: skip
+)
 def test_accuracies_may_be_wide_and_in_per_cent(outcomes, options, said):
     rows = said.rows.assign(target="a", task=["x", "y"], quantity="accuracy", unit="fraction", mean=[0.6, 0.1])
     of_tasks = dataclasses.replace(said, rows=rows, quantiles=said.quantiles / 10)
