@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, floats, number_of
 __all__ = ["design_check"]
 
 SIZES = ("n_params", "tokens")
+SCALE = frozenset((*SIZES, "flops"))
 SMALLEST = {"n_params": 1e5, "tokens": 1e6, "flops": 1e12}  # the largest of any study is above; below, it has a unit
 MIN_RUNS = 10
 MIN_SIZES = 4
@@ -71,6 +72,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``one-ratio``: all runs within a factor of 1.5 in tokens per parameter, so that N and D cannot be told apart
         - ``collinear``: log N and log D so correlated that the variance of an exponent is inflated more than tenfold
         - ``far-target``: a target of more than 100 times the largest fitted FLOPs, or what the law reads in their place
+        - ``unknown-distance``: a target of which the columns do not tell how far it is, for a law that reads N, D or C
         - ``below-runs``: a target of less than half the smallest fitted FLOPs, or what the law reads in their place
         - ``embedding-share``: embeddings are more than 20 % of N in some run, and the share changes by more than 10
           points (columns ``n_params`` and ``n_params_body``, ``n_params_nonembedding`` or ``nonembedding_params``)
@@ -103,7 +105,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     training = require_study(study).training
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
         targets = study.targets
-    runs, aims = training.runs, _by_label(targets)
+    runs, aims = training.runs, _by_label(targets, study.names)
     inputs = list(law.columns.values()) if law is not None else list(SIZES)
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
@@ -114,11 +116,11 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     ))  # fmt: skip
 
 
-def _by_label(targets: Any) -> pd.DataFrame:
+def _by_label(targets: Any, names: Mapping[str, str]) -> pd.DataFrame:
     """Return runs to forecast as a table by their names, as forecasts call them; empty where there are none."""
     if targets is None:
         return pd.DataFrame()
-    frame = as_rows(targets)
+    frame = as_rows(targets, names)
     if isinstance(targets, Study):
         frame = one_row_a_run(frame)
         if "run" not in frame:
@@ -221,9 +223,18 @@ def _reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> Ite
     """Look at how far the targets are."""
     if targets.empty:
         return
-    what = measured(measure_of(inputs))
+    what, far = measured(measure_of(inputs)), distances(training, targets, inputs)
     smallest = np.nanmin(distances(training, training.frame, inputs), initial=np.inf)
-    for name, distance in zip(targets.index, distances(training, targets, inputs), strict=True):
+    if (unknown := np.isnan(far)).any() and not SCALE.isdisjoint(inputs):
+        names = listed((repr(str(name)) for name in targets.index[unknown]), MAX_NAMED)
+        yield Problem(
+            "unknown-distance",
+            f"The distance of {names} from the runs cannot be told, since the columns of "
+            f"{'the runs' if np.isinf(smallest) else 'the target'} do not tell {what}",
+            "give parameters and tokens, or FLOPs, of runs and target",
+            float(unknown.sum()),
+        )
+    for name, distance in zip(targets.index, far, strict=True):
         if distance < MIN_SHARE * smallest < np.inf:
             yield Problem(
                 "below-runs",

@@ -121,6 +121,26 @@ def test_a_far_target_is_measured_in_flops(target):
     assert problem.where == ("7B" if isinstance(target, list) else "N=7e+09, D=4e+12")
 
 
+def test_targets_may_have_the_names_of_the_users_study():
+    mine = bs.Study.from_frame(GOOD.rename(columns={"N": "size", "D": "seen"}), n_params="size", tokens="seen")
+    assert design_check(mine, {"size": 1e11, "seen": 4e12}).codes == ["far-target"]
+
+
+def test_where_the_distance_cannot_be_told_that_is_said():
+    study = bs.Study.from_frame(GOOD)
+    (found,) = design_check(study, [{"target": "a", "N": 1e11}, {"target": "b", "N": 1e11}])
+    assert found.code == "unknown-distance" and found.value == 2
+    assert str(found).startswith(
+        "The distance of 'a' and 'b' from the runs cannot be told, since the columns of the target"
+    )
+    assert design_check(study, {"N": 1e11}, law=PowerLaw(column="n_params")).codes == ["far-target"]
+    sizes = bs.Study.from_frame(GOOD.drop(columns="D"))
+    (found,) = design_check(sizes, {"N": 1e11, "D": 1e12}).only("unknown-distance")
+    assert "the columns of the runs do not tell training FLOPs: give parameters and tokens, or FLOPs" in str(found)
+    pairs = bs.Study.from_frame(GOOD.assign(source_loss=GOOD["loss"]).drop(columns=["N", "D"]))
+    assert not design_check(pairs, {"source_loss": 2.0}, law=PowerLaw(column="source_loss")).only("unknown-distance")
+
+
 def test_a_far_target_of_a_study_without_names_is_told_by_its_row():
     rows = pd.concat([GOOD, pd.DataFrame({"N": [7e9], "D": [4e12], "loss": [2.0]})]).drop(columns="run")
     study = bs.Study.from_frame(rows.assign(role=["train"] * 16 + ["target"]))
