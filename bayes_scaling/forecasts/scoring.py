@@ -17,7 +17,7 @@ from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_
 from bayes_scaling.forecasts.scores import crps
 from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.validation import as_fractions, number_of
-from bayes_scaling.study.wide import lengthened
+from bayes_scaling.study.wide import lengthened, rules_of
 
 __all__ = ["IDENTITY", "append", "read_register", "score"]
 
@@ -86,7 +86,8 @@ def score(
             f"The outcomes are in {unit}, and the forecast is in {listed(sorted(odd))}; convert them first."
         )
     came = as_rows(outcomes, names)
-    came = came if accuracy_columns is None else lengthened(came, accuracy_columns)
+    if accuracy_columns is not None:
+        came, _ = lengthened(came, accuracy_columns, rules=rules_of(names or {}, came))
     came = as_fractions(came) if percent else came
     actual = _actual(said.rows, came, np.asarray(said.quantiles).min(axis=1))
     table = said.rows[["target", "task", "quantity", "unit"]].assign(actual=actual, median=said.level(0.5))

@@ -28,7 +28,7 @@ from bayes_scaling.study.reading import (
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.selection import kept_by, left_by, replicates, unfinished, without_gaps
 from bayes_scaling.study.validation import LOSS_ERROR, always_read, as_fractions, checked, numeric, with_numbers
-from bayes_scaling.study.wide import chances, lengthened
+from bayes_scaling.study.wide import chances, lengthened, rules_of
 
 __all__ = ["Study", "require_studies", "require_study"]
 
@@ -130,6 +130,7 @@ class Study:
         accuracy_columns : str or sequence of str, optional
             Of a wide table, the columns that hold the accuracy of a task each: their names, or a rule such as
             ``"accuracy_TASK"`` or ``"TASK_acc"``, by which tasks are named.  The study has a row per run and task.
+            What else is of a task each may have a rule, too: ``task_loss="TASK_bpb", chance="TASK_chance"``.
         chance : str, float or mapping of str to float, optional
             Accuracy of guessing, a fraction: of all tasks or by task; or the name of your column of it.
         percent : bool
@@ -148,11 +149,12 @@ class Study:
             columns["flops"], flops = flops, None
         if isinstance(chance, str):
             columns["chance"], chance = chance, None
-        table = renamed(table, columns)
-        found = recognised(table)
+        rules = {} if accuracy_columns is None else rules_of(columns, table)
+        table = renamed(table, {ours: theirs for ours, theirs in columns.items() if ours not in rules})
+        found, of_tasks = recognised(table), list[str]()
         table = renamed(table, found)
         if accuracy_columns is not None:
-            table = lengthened(table, accuracy_columns, chance)
+            table, of_tasks = lengthened(table, accuracy_columns, chance, rules)
         elif chance is not None:
             tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
             table = table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance)))
@@ -161,7 +163,7 @@ class Study:
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
         read = [*always_read(table), *given]
         table = with_numbers(as_fractions(table, read) if percent else table)
-        remarks = [*_adopted(found), *contradicted(table.drop(columns=given, errors="ignore"))]
+        remarks = [*_adopted(found), *of_tasks, *contradicted(table.drop(columns=given, errors="ignore"))]
         if where is not None:
             whole, table = table, kept_by(table, where, names)
             remarks += left_by(whole, table, where)

@@ -8,33 +8,41 @@ from typing import Any
 
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, suggest
+from bayes_scaling.errors import StudyError, listed, mapped, suggest
 from bayes_scaling.study.rows import shown
 
-__all__ = ["PLACE", "chances", "lengthened"]
+__all__ = ["PLACE", "chances", "lengthened", "rules_of"]
 
 PLACE = "TASK"
 """Stands for the name of a task in a rule such as ``accuracy_TASK``."""
 BESIDE = ("chance", "questions", "task_loss")
 """What a wide table may hold for each task besides: ``chance_PIQA``, ``questions_PIQA``, ``task_loss_PIQA``."""
+LOSSES = tuple(rule.replace("-", mark) for rule in ("TASK-loss", "loss-TASK") for mark in "_/.-")
+"""What losses may be called by their tasks; read where each task has one."""
 
 
 def lengthened(
-    table: pd.DataFrame, accuracy_columns: str | Sequence[str], chance: float | Mapping[str, float] | None = None
-) -> pd.DataFrame:
-    """Return a table with a row per run and task, from one with a row per run and a column per task.
+    table: pd.DataFrame,
+    accuracy_columns: str | Sequence[str],
+    chance: float | Mapping[str, float] | None = None,
+    rules: Mapping[str, str] | None = None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table with a row per run and task, from one with a row per run and a column per task, and remarks.
 
     Rows of one run keep its label, and with it the number of its row in the file.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        The wide table.  Columns ``chance_PIQA``, ``questions_PIQA`` and ``task_loss_PIQA`` belong to the task PIQA.
+        The wide table.  Columns ``chance_PIQA``, ``questions_PIQA`` and ``task_loss_PIQA`` belong to the task PIQA; so
+        does ``PIQA_loss``, where each task has such a one.
     accuracy_columns : str or sequence of str
         The columns of accuracies, called as their tasks; or a rule such as ``accuracy_TASK`` or ``TASK_acc``, by which
         the columns are found and the tasks named.  A text is split at commas unless a column is called so.
     chance : float or mapping of str to float, optional
         Accuracy of guessing, a fraction: of all tasks, or by task.
+    rules : mapping of str to str, optional
+        Further columns of a task each, by what they become: ``{"task_loss": "bpb_TASK"}``.
 
     Raises
     ------
@@ -44,7 +52,7 @@ def lengthened(
     Examples
     --------
     >>> wide = pd.DataFrame({"run": ["a", "b"], "PIQA_acc": [0.6, 0.7], "ARC_acc": [0.3, None]})
-    >>> lengthened(wide, "TASK_acc", {"PIQA": 0.5, "ARC": 0.25}).to_dict("list")["task"]
+    >>> lengthened(wide, "TASK_acc", {"PIQA": 0.5, "ARC": 0.25})[0].to_dict("list")["task"]
     ['PIQA', 'ARC', 'PIQA', 'ARC']
     """
     for name in ("task", "accuracy"):
@@ -57,16 +65,63 @@ def lengthened(
     by_task = None if chance is None else chances(tasks, chance)
     if "run" not in table:
         table = table.assign(run=[f"row {i + 1}" for i in range(len(table))])
-    beside = {task: {n: f"{n}_{task}" for n in BESIDE if f"{n}_{task}" in table} for task in tasks}
+    beside, remarks = _beside(table, tasks, rules or {})
     taken = {*tasks.values(), *(column for found in beside.values() for column in found.values())}
     kept = table.drop(columns=list(taken))
     blocks = []
     for task, column in tasks.items():
-        own: dict[str, Any] = {name: table[theirs] for name, theirs in beside[task].items()}
+        own: dict[str, Any] = {name: table[found[task]] for name, found in beside.items() if task in found}
         if by_task is not None:
             own["chance"] = by_task[task]
         blocks.append(kept.assign(task=task, accuracy=table[column], **own))
-    return pd.concat(blocks).sort_index(kind="stable")
+    return pd.concat(blocks).sort_index(kind="stable"), remarks
+
+
+def rules_of(columns: Mapping[str, str], table: pd.DataFrame) -> dict[str, str]:
+    """Return what ``columns`` (ours: theirs) say by a rule, which is no column of the table.
+
+    Examples
+    --------
+    >>> rules_of({"loss": "val", "task_loss": "TASK_bpb"}, pd.DataFrame(columns=["val", "PIQA_bpb"]))
+    {'task_loss': 'TASK_bpb'}
+    """
+    return {ours: theirs for ours, theirs in columns.items() if PLACE in theirs and theirs not in table}
+
+
+def _beside(
+    table: pd.DataFrame, tasks: Collection[str], rules: Mapping[str, str]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Return the columns beside the accuracies, by what they become and by task, and what was read without being told.
+
+    Raises
+    ------
+    StudyError
+        No column is called by one of the rules.
+    """
+    found = {name: _of_tasks(table, tasks, f"{name}_{PLACE}") for name in BESIDE}
+    for name, rule in rules.items():
+        found[name] = _of_tasks(table, tasks, rule)
+        if not found[name]:
+            raise StudyError(
+                f"No column of the table is called like {rule!r}, with one of the tasks {listed(tasks)} for {PLACE}."
+            )
+    if found["task_loss"] or "task_loss" in table:
+        return found, []
+    losses = next((own for rule in LOSSES if len(own := _of_tasks(table, tasks, rule)) == len(tasks)), {})
+    first = next(iter(losses.items()), None)
+    if first is None:
+        return found, []
+    said = (
+        f"Read without being told: {first[1]!r} and its like as the losses of their tasks; say otherwise with "
+        f"{mapped('task_loss', 'YOURS')}."
+    )
+    return found | {"task_loss": losses}, [said]
+
+
+def _of_tasks(table: pd.DataFrame, tasks: Collection[str], rule: str) -> dict[str, str]:
+    """Return the columns that a rule finds for the tasks."""
+    called = {task: rule.replace(PLACE, task, 1) for task in tasks}
+    return {task: column for task, column in called.items() if column in table}
 
 
 def chances(tasks: Collection[str], given: float | Mapping[str, float]) -> dict[str, float]:

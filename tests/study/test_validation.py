@@ -127,8 +127,9 @@ def ends_well(make) -> str:
             try:
                 values = study.column(column)
             except bs.StudyError as error:  # what nothing has read yet is refused when it is
+                lacking = "task" in study.frame and study.frame[column].isna().any()  # which a law of ladders may take
                 assert (
-                    column not in always_read(study.frame)
+                    (column not in always_read(study.frame) or lacking)
                     and str(error).endswith((".", "?"))
                     and "\n" not in str(error)
                 )
@@ -263,7 +264,7 @@ def test_what_is_no_file(tmp_path):
 def test_most_of_it_is_refused_and_what_is_harmless_is_not():
     fatal = ("nan", "infinity", "negative", "word", "moment", "duration", "complex", "list", "huge integer", "true")
     for name in fatal:
-        table = good().astype({"loss": object})
+        table = good().drop(columns="task").astype({"loss": object})
         table.at[2, "loss"] = VALUES[name]
         assert ends_well(lambda table=table: bs.Study.from_frame(table)) == "refused", name
     for name in ("number as text", "decimal", "fraction"):

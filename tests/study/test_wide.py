@@ -30,6 +30,43 @@ def test_a_rule_names_the_tasks_and_what_belongs_to_them():
     assert not [c for c in study.frame if c.startswith(("PIQA", "chance_", "questions_"))]
 
 
+def test_losses_called_by_their_tasks_are_read_and_that_is_said():
+    table = WIDE.assign(**{"PIQA_loss": [1.1, 1.0], "ARC-Easy_loss": [0.9, 0.8]})
+    study = bs.Study.from_frame(table, run="model", accuracy_columns="TASK_acc")
+    assert study.frame["task_loss"].tolist() == [1.1, 0.9, 1.0, 0.8] and "PIQA_loss" not in study.frame
+    said = ("Read without being told: 'PIQA_loss' and its like as the losses of their tasks; say otherwise with "
+            "task_loss='YOURS'.")  # fmt: skip
+    assert study.remarks == (said,)
+    slashes = table.rename(columns={"PIQA_loss": "loss/PIQA", "ARC-Easy_loss": "loss/ARC-Easy"})
+    assert "task_loss" in bs.Study.from_frame(slashes, run="model", accuracy_columns="TASK_acc").frame
+    for other in (table.drop(columns="PIQA_loss"), table.assign(task_loss=1.2)):  # not of all tasks; or given
+        study = bs.Study.from_frame(other, run="model", accuracy_columns="TASK_acc")
+        assert not study.remarks and "ARC-Easy_loss" in study.frame
+
+
+def test_what_is_of_a_task_each_may_have_a_rule():
+    table = WIDE.assign(**{"PIQA-bpb": [1.1, 1.0], "ARC-Easy-bpb": [0.9, np.nan], "PIQA_loss": 3, "ARC-Easy_loss": 3})
+    rules = {"accuracy_columns": "TASK_acc", "task_loss": "TASK-bpb", "chance": "chance_TASK"}
+    study = bs.Study.from_frame(table, run="model", **rules)
+    np.testing.assert_array_equal(study.frame["task_loss"], [1.1, 0.9, 1.0, np.nan])
+    assert study.frame["chance"].tolist() == [0.5, 0.25] * 2 and study.names["task_loss"] == "TASK-bpb"
+    with pytest.raises(bs.StudyError, match="No column of the table is called like 'TASK_nats', with one of the tasks"):
+        bs.Study.from_frame(table, run="model", accuracy_columns="TASK_acc", task_loss="TASK_nats")
+    with pytest.raises(bs.StudyError, match="The table has no column 'TASK-bpb' to use as 'task_loss'"):
+        bs.Study.from_frame(table, run="model", task_loss="TASK-bpb")
+
+
+def test_a_run_of_a_ladder_may_lack_a_loss_whatever_it_is_called():
+    table = WIDE.assign(val_loss=[3.2, np.nan])
+    for name in ("loss", "c4_loss"):
+        study = bs.Study.from_frame(table, run="model", accuracy_columns="TASK_acc", **{name: "val_loss"})
+        assert study.frame[name].isna().tolist() == [False, False, True, True]
+        with pytest.raises(bs.StudyError, match=rf"Run 'b' on 'PIQA' .* have no {name} \('val_loss'\)"):
+            study.column(name)
+    with pytest.raises(bs.StudyError, match=r"Run 'b' .* has no loss"):
+        bs.Study.from_frame(table, run="model", loss="val_loss")
+
+
 def test_columns_by_name_and_one_chance_for_all():
     table = WIDE.rename(columns={"PIQA_acc": "PIQA", "ARC-Easy_acc": "ARC"})[["N", "D", "PIQA", "ARC"]]
     by_list = bs.Study.from_frame(table, name="wide", accuracy_columns=["PIQA", "ARC"], chance=0.25)
