@@ -52,11 +52,9 @@ def figures(seed: int = 0, draws: int = DRAWS) -> dict[str, float]:
 
 def mean_error(forecast: bs.Forecast) -> pd.DataFrame:
     """Return the forecast of 1 - accuracy averaged over the tasks, a row per target, with the relative error in %."""
-    draws = 1 - forecast.draws["accuracy_run"].mean("task")
-    actual = 1 - forecast.actual["accuracy"].mean("task").to_numpy()
-    low, median, high = (draws.quantile(q, "sample").to_numpy() for q in (0.05, 0.5, 0.95))
-    found = {"q05": low, "median": median, "q95": high, "actual": actual}
-    table = pd.DataFrame({"target": [str(t) for t in forecast.targets.index], **found})
+    mean = forecast.over_tasks().intervals()
+    low, median, high, actual = (1 - mean[name] for name in ("q95", "median", "q05", "actual"))
+    table = pd.DataFrame({"target": mean["target"], "q05": low, "median": median, "q95": high, "actual": actual})
     table["relative_error_pct"] = 100 * (median / actual - 1)
     return table.assign(in90=(low <= actual) & (actual <= high))
 

@@ -119,6 +119,46 @@ class Forecast(ForecastMethods):
         frame.insert(1, "task", label[2].where(label[2] != "", label[0]))
         return frame
 
+    def over_tasks(self, tasks: Sequence[str] | None = None) -> Forecast:
+        """Return the forecast of the average over tasks, each counting the same: of accuracies, their mean.
+
+        Draws are averaged, so that what errs together in the tasks of a run does not average out.
+
+        Parameters
+        ----------
+        tasks : sequence of str, optional
+            The tasks to average; by default all.
+
+        Returns
+        -------
+        Forecast
+            Of the quantities that are of a task each; its outcome is known where that of every task is.
+
+        Raises
+        ------
+        TargetError
+            The forecast has no tasks, or not these.
+
+        Examples
+        --------
+        >>> forecast.over_tasks(["PIQA", "COPA"]).intervals()  # doctest: +SKIP
+        """
+        units = {name: unit for name, unit in self.units.items() if "task" in self.draws[f"{name}_run"].dims}
+        if not units:
+            raise TargetError(f"The forecast by {self.law} has no tasks to average; it is of {', '.join(self.units)}.")
+        known = [str(task) for task in self.draws["task"].to_numpy()]
+        chosen = known if tasks is None else [tasks] if isinstance(tasks, str) else list(tasks)
+        if not chosen or (odd := [task for task in chosen if task not in known]):
+            said = f"has no task {odd[0]!r}; {suggest(odd[0], known)}" if chosen else "is asked for no task; name some."
+            raise TargetError(f"The forecast {said}")
+        names = [f"{name}_{band}" for name in units for band in BANDS]
+        return dataclasses.replace(
+            self,
+            draws=self.draws[names].sel(task=chosen).mean("task"),
+            actual=self.actual[list(units)].sel(task=chosen).mean("task", skipna=False),
+            units=units,
+        )
+
     def score(self, actual: xr.Dataset | None = None, band: str = "run") -> pd.DataFrame:
         """Score the forecast against outcomes; one row per target, task and quantity.
 

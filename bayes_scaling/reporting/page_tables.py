@@ -80,7 +80,7 @@ class Writer:
 def answers(result: Result) -> tuple[list[Answer], str]:
     """Return the forecasts of the quantity that answers first, and its unit."""
     rows = result.rows()
-    rows = rows[rows["quantity"] == result.forecast.head]
+    rows = result.with_mean(rows[rows["quantity"] == result.forecast.head])
     scale = Writer(rows["unit"].iloc[0])
     found = [
         Answer(

@@ -118,6 +118,14 @@ class Result:
         rows = rows.sort_values("task", key=lambda tasks: tasks.map(place), kind="stable").reset_index(drop=True)
         return rows[["target", "task", "quantity", "unit", *NUMBERS, "distance"]]
 
+    def with_mean(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows of accuracies with those of their mean over tasks below; of one task, or of losses, unchanged."""
+        tasks = self.forecast.draws.sizes.get("task", 1)
+        if tasks == 1 or set(rows["quantity"]) != {"accuracy"}:
+            return rows
+        mean = self.forecast.over_tasks().intervals().assign(task=f"mean of {tasks}")
+        return pd.concat([rows, mean[mean["quantity"] == "accuracy"][list(rows)]], ignore_index=True)
+
     def diagnostics(self) -> dict[str, Any]:
         """Return the worst of what the fits say of themselves."""
         return worst(self.posteriors)

@@ -81,7 +81,7 @@ def print_result(result: Result, console: Console, written: Sequence[Path] = ())
     rows = result.rows()
     for quantity in sorted(rows["quantity"].unique()):  # accuracy, then loss
         of_it = rows[rows["quantity"] == quantity]
-        console.print(forecast_table(of_it, quantity))
+        console.print(forecast_table(result.with_mean(of_it), quantity))
         known = of_it[of_it["actual"].notna()]
         if len(known):
             console.print(verdict(known), style="bold")

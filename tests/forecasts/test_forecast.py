@@ -8,6 +8,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla
+from tests import worlds
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +86,24 @@ def test_the_average_of_one_forecast_is_that_forecast(posterior):
 def test_what_is_no_forecast_is_not_averaged(none):
     with pytest.raises(bs.TargetError, match="The forecasts to average are none; give a list"):
         bs.average(none)
+
+
+def test_a_mean_over_tasks_is_that_of_the_draws():
+    both = bs.forecast(worlds.ladder(), [{**FAR, "target": "far"}, {"target": "near", "N": 2e9, "D": 4e10}])
+    actual = both.actual.assign(accuracy=both.actual["accuracy"].fillna(0.5))
+    actual["accuracy"][dict(zip(actual["accuracy"].dims, (1, 1), strict=True))] = np.nan
+    mean = dataclasses.replace(both, actual=actual).over_tasks()
+    draws = both.draws["accuracy_run"].mean("task").sel(target="far").to_numpy()
+    row = mean.intervals().set_index("target").loc["far"]
+    assert list(mean.units) == ["accuracy"] and row["q05"] == pytest.approx(np.quantile(draws, 0.05))
+    assert mean.intervals()["actual"].isna().sum() == 1  # of the target of which one task is not known
+    one = both.over_tasks("two").draws["accuracy_mean"]
+    np.testing.assert_allclose(one, both.draws["accuracy_mean"].sel(task="two").transpose(*one.dims))
+    for tasks, message in (
+        ("three", "The forecast has no task 'three'; known: one, two"),
+        ([], "is asked for no task"),
+    ):
+        with pytest.raises(bs.TargetError, match=message):
+            both.over_tasks(tasks)
+    with pytest.raises(bs.TargetError, match="by Chinchilla has no tasks to average; it is of loss"):
+        bs.forecast(worlds.chinchilla(count=20), FAR).over_tasks()

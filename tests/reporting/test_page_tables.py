@@ -34,7 +34,7 @@ def test_an_error_is_in_per_cent_on_the_page():
 
 def test_the_accuracy_answers_first_and_the_loss_keeps_its_unit(ladder):
     found, unit = page_tables.answers(ladder)
-    assert [a.task for a in found] == ["one", "two"] and unit == "%"
+    assert [a.task for a in found] == ["one", "two", "mean of 2"] and unit == "%"
     assert all(30 < float(a.median) < 100 and a.actual == "" for a in found)
     assert [grid.caption for grid in page_tables.intervals(ladder)] == ["accuracy (%)", "loss (as given)"]
     assert [grid.words for grid in page_tables.intervals(ladder)] == [2, 2]
