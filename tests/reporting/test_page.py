@@ -19,7 +19,7 @@ from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.assessment import Assessment
 from bayes_scaling.reporting.page import write_report
 from bayes_scaling.reporting.result import Result
-from tests.worlds import GOOD
+from tests import worlds
 
 TARGET = {"N": 7e9, "D": 4e12}
 EVIL = "<script>alert('x')</script>"
@@ -56,7 +56,7 @@ class Page(HTMLParser):
 
 def converged(posterior, **changes):
     return dataclasses.replace(
-        posterior, diagnostics=dataclasses.replace(GOOD, draws=posterior.diagnostics.draws), **changes
+        posterior, diagnostics=dataclasses.replace(worlds.GOOD, draws=posterior.diagnostics.draws), **changes
     )
 
 
@@ -141,6 +141,13 @@ def test_many_answers_are_a_table_and_fits_are_compared(hostile):
     assert "LOO: difference" in hostile.text and "+0.0 ± 0.0" in hostile.text
 
 
+def test_tasks_come_in_the_order_of_the_study_and_their_mean_last(tmp_path):
+    targets = [{**TARGET, "target": "7B"}, {**TARGET, "target": "13B", "N": 1.3e10}]
+    worlds.ladder(count=60).report(tmp_path / "report.html", targets)
+    first = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text.partition("Question")[0]
+    assert first.index(" one ") < first.index(" two ") < first.index(" mean of 2 ")
+
+
 def test_a_mixture_says_so_and_shows_its_parts(simulated_fit, tmp_path):
     fits = (converged(simulated_fit), converged(simulated_fit))
     forecast = average([fit.forecast(TARGET) for fit in fits])
@@ -193,7 +200,7 @@ def test_it_is_made_for_a_phone_and_for_paper(path, page):
 
 
 def test_an_unconverged_fit_is_refused_or_said_first(simulated_fit, tmp_path):
-    bad = dataclasses.replace(simulated_fit, diagnostics=dataclasses.replace(GOOD, max_rhat=1.5))
+    bad = dataclasses.replace(simulated_fit, diagnostics=dataclasses.replace(worlds.GOOD, max_rhat=1.5))
     with pytest.raises(ConvergenceError, match="R-hat"):
         bad.report(tmp_path / "report.html", TARGET)
     with pytest.raises(ConvergenceError, match="R-hat"):
