@@ -175,38 +175,77 @@ def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame, said_least: np.ndarray) 
 
     Where the least that a forecast says is positive (``said_least``), its outcome is, too.
     """
-    quantities = [name for name in dict.fromkeys(rows["quantity"]) if name in outcomes]
-    if not quantities:
+    columns = _columns(rows, outcomes)
+    if not any(columns):
         wanted, given = listed(dict.fromkeys(rows["quantity"])), listed(map(str, outcomes.columns))
         ours = str(rows["quantity"].iloc[0])
         example = mapped(ours, "mine") if COMMAND_LINE.get() else f"names={{{ours!r}: 'mine'}}"
         raise TargetError(f"The outcomes have no column {wanted}, only {given}; name it, as in {example}.")
-    places = _places(rows, outcomes)
+    _require_tasks(rows, outcomes, columns)
+    targets = np.array(_places(rows, outcomes), dtype=object)
+    tasks = outcomes["task"].astype(str).to_numpy() if "task" in outcomes else None
     found = np.full(len(rows), np.nan)
-    tasks = rows["task"].notna().any() and "task" in outcomes
-    by_row = {name: rows.index[rows["target"] == name] for name in rows["target"].unique()}
-    for place, target in enumerate(places):
-        for i in by_row.get(target, ()):
-            own = rows.loc[i]
-            if own["quantity"] not in quantities or (tasks and own["task"] != str(outcomes["task"].iloc[place])):
-                continue
-            share = own["quantity"] == "accuracy"
-            value = number_of(outcomes[own["quantity"]].iloc[place], share=share)
-            if np.isfinite(found[i]):
-                raise TargetError(f"The outcomes give {own['quantity']} of {target!r} twice; give it once.")
-            if not 0 <= value <= 1 if share else value <= 0 < said_least[i]:
+    for i, (column, own) in enumerate(zip(columns, rows.to_dict("records"), strict=True)):
+        if column is None:
+            continue
+        # A loss that the tasks of a run share has a row of its own, or is repeated in each.
+        of_run = column == own["task"] and (tasks is None or own["task"] not in tasks)
+        of_it = (targets == own["target"]) & (tasks is None or own["task"] is None or of_run or tasks == own["task"])
+        share = own["quantity"] == "accuracy"
+        values = [number_of(value, share=share) for value in outcomes.loc[of_it, column]]
+        values = list(dict.fromkeys(values)) if of_run else values
+        if np.isfinite(values).sum() > 1:
+            raise TargetError(f"The outcomes give {column} of {own['target']!r} twice; give it once.")
+        for value in values:
+            if not np.isnan(value) and (not 0 <= value <= 1 if share else value <= 0 < said_least[i]):
                 fraction = f"a fraction between 0 and 1, or say {option('percent')}"
                 raise TargetError(
-                    f"The outcomes give {target!r} {own['quantity']} = {value:g}, which no run has; give "
+                    f"The outcomes give {own['target']!r} {column} = {value:g}, which no run has; give "
                     f"{fraction if share else 'a positive number'}."
                 )
-            found[i] = value
+            found[i] = value if np.isfinite(value) else found[i]
     if not np.isfinite(found).any():
         raise TargetError(
             f"None of the {len(outcomes)} outcomes is a number of a run that was forecast; that were "
             f"{listed(map(repr, rows['target'].unique()))}, and a column target or run says which one an outcome is of."
         )
     return found
+
+
+def _columns(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str | None]:
+    """Return the column that holds the outcome of each row of a forecast, None where there is none.
+
+    The loss of a task is ``task_loss``, or ``loss`` where that is not the one loss of the run; a loss that tasks share
+    is in the forecast under its own name, as a task.
+    """
+    run_has_one = "loss" in set(rows["task"]) or (
+        {"task", "loss"} <= set(outcomes) and len(outcomes) > 1 and outcomes["loss"].nunique() == 1
+    )
+    own_loss = next((n for n in ("task_loss", *(() if run_has_one else ("loss",))) if n in outcomes), None)
+    found: list[str | None] = []
+    for quantity, task in zip(rows["quantity"], rows["task"], strict=True):
+        if quantity == "loss" and task is not None:
+            found.append(task if task in outcomes else own_loss)
+        else:
+            found.append(quantity if quantity in outcomes else None)
+    return found
+
+
+def _require_tasks(rows: pd.DataFrame, outcomes: pd.DataFrame, columns: list[str | None]) -> None:
+    """Refuse outcomes that do not say of which task they are, or name one nearly as the forecast does."""
+    read = [column is not None and column != task for column, task in zip(columns, rows["task"], strict=True)]
+    tasks = list(dict.fromkeys(rows.loc[read, "task"].dropna()))
+    if "task" not in outcomes:
+        if len(tasks) > 1:
+            raise TargetError(
+                f"The outcomes do not say of which task they are, and the forecast is of {listed(tasks)}; add a column "
+                f"'task', or say {option('accuracy_columns', 'TASK_acc')} for a column of each."
+            )
+        return
+    given = set(outcomes["task"].astype(str))
+    for task in (task for task in tasks if task not in given):
+        if near := [other for other in given - set(tasks) if other.lower() == task.lower()]:
+            raise TargetError(f"The outcomes are of task {near[0]!r}, and the forecast of {task!r}; name it alike.")
 
 
 def _places(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str | None]:

@@ -57,11 +57,8 @@ def print_scores(
     console.print(
         f"Forecast of {said.made or 'an unknown time'} by {said.law} on {said.study}, version {said.version}."
     )
-    rows = said.rows[["target", "task", "quantity"]].fillna("")
-    done = set(scores[["target", "task", "quantity"]].fillna("").itertuples(index=False, name=None))
-    left = [row[0] for row in rows.itertuples(index=False, name=None) if row not in done]
-    if left:
-        console.print(f"Not scored yet: {listed(dict.fromkeys(left))}.", markup=False)
+    if left := _not_scored(said, scores):
+        console.print(f"Not scored yet: {listed(left)}.", markup=False)
     if path is not None and register is not None:
         held = int(register["in90"].astype(str).eq("True").sum())
         rows_new = f"{new} {'row' if new == 1 else 'rows'} appended to {path}"
@@ -84,6 +81,19 @@ def score_rows(said: RegisteredForecast, scores: pd.DataFrame) -> Table:
         scored = [f"{row['z']:+.2f}", f"{row['pit']:.2f}", f"{factor * row['crps']:.{digits + 1}f}"]
         table.add_row(*cells, inside(row), *scored)
     return table
+
+
+def _not_scored(said: RegisteredForecast, scores: pd.DataFrame) -> list[str]:
+    """Return the targets of which nothing is known, and what is not known of the others."""
+    keys = ["target", "task", "quantity"]
+    done = set(scores[keys].fillna("").itertuples(index=False, name=None))
+    begun = {target for target, _, _ in done}
+    left: dict[str, list[str]] = {}
+    for target, task, quantity in said.rows[keys].fillna("").itertuples(index=False, name=None):
+        if (target, task, quantity) not in done:
+            what = task if task.endswith(quantity) else f"{quantity} in {task}" if task else quantity
+            left.setdefault(target, []).append(what)
+    return [f"{target} ({listed(what)})" if target in begun else target for target, what in left.items()]
 
 
 def _with_quartiles(said: RegisteredForecast, scores: pd.DataFrame) -> pd.DataFrame:

@@ -96,6 +96,50 @@ def test_tasks_are_told_apart_and_the_same_scores_come_of_the_forecast_itself():
     np.testing.assert_allclose(found["pit"], draws.loc[draws["quantity"] == "accuracy", "pit"], atol=0.02)
 
 
+def of_a_ladder(said, losses):
+    """A forecast of two accuracies and of some losses of one run, the labels of the losses given."""
+    tasks = ["x", "y", *losses]
+    kinds = ["accuracy"] * 2 + ["loss"] * len(losses)
+    units = ["fraction"] * 2 + ["as given"] * len(losses)
+    rows = pd.DataFrame({"target": "a", "task": tasks, "quantity": kinds, "unit": units, "mean": 0.6, "sd": 0.1})
+    quantiles = np.stack([norm.ppf(LEVELS, 0.6, 0.05)] * len(rows))
+    return dataclasses.replace(said, rows=rows.assign(distance=10.0), quantiles=quantiles)
+
+
+@pytest.mark.parametrize(
+    ("losses", "outcomes", "actual"),
+    [
+        (["x", "y", "loss"], {"task_loss": [0.5, 0.7], "loss": 2.0}, [0.3, 0.4, 0.5, 0.7, 2.0]),
+        (["x", "y"], {"task_loss": [0.5, 0.7], "loss": 2.0}, [0.3, 0.4, 0.5, 0.7]),
+        (["x", "y"], {"loss": [0.5, 0.7]}, [0.3, 0.4, 0.5, 0.7]),
+        (["x", "y"], {"loss": 2.0}, [0.3, 0.4]),  # the one loss of the run is none of its tasks
+        (["c4_loss"], {"c4_loss": 2.0, "loss": 3.0}, [0.3, 0.4, 2.0]),
+        (["loss"], {"loss": [2.0, np.nan]}, [0.3, 0.4, 2.0]),
+    ],
+)
+def test_losses_of_tasks_and_of_the_run_are_told_apart(losses, outcomes, actual, said):
+    table = pd.DataFrame({"target": "a", "task": ["x", "y"], "accuracy": [0.3, 0.4], **outcomes})
+    assert bs.score(of_a_ladder(said, losses), table)["actual"].tolist() == actual
+
+
+def test_a_loss_that_tasks_share_may_have_a_row_of_its_own(said):
+    table = pd.DataFrame({"target": "a", "task": ["x", "loss"], "accuracy": [0.3, np.nan], "loss": [np.nan, 2.0]})
+    assert bs.score(of_a_ladder(said, ["loss"]), table)["actual"].tolist() == [0.3, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "message"),
+    [
+        ({"accuracy": 0.3}, r"do not say of which task they are, and the forecast is of x and y; add a column 'task'"),
+        ({"task": "X", "accuracy": 0.3}, "are of task 'X', and the forecast of 'x'; name it alike"),
+        ({"task": ["x", "y"], "loss": [2.0, 3.0]}, "give loss of 'a' twice"),
+    ],
+)
+def test_outcomes_of_no_task_or_of_several_are_refused(outcomes, message, said):
+    with pytest.raises(bs.TargetError, match=message):
+        bs.score(of_a_ladder(said, ["loss"]), outcomes | {"target": ["a"] * np.size(next(iter(outcomes.values())))})
+
+
 def test_a_name_that_a_file_turned_into_a_number_is_found():
     forecast = bs.forecast(
         chinchilla(count=20), [{"target": "1e21", "N": 7e9, "D": 4e12}, {"target": "x", "N": 1e9, "D": 1e12}]

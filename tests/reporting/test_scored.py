@@ -16,7 +16,7 @@ def test_tasks_stand_in_rows_and_fractions_in_per_cent(tmp_path):
     print_scores(said, scores, console)
     text = console.file.getvalue()
     assert "accuracy (%)" in text and "70.0" in text and "1 of 1 inside the 90 % interval" in text
-    assert "Not scored yet: 7B." in text  # its loss, and the other task
+    assert "Not scored yet: 7B (loss in one, loss in two and accuracy in one)." in " ".join(text.split())
     assert score_rows(said, scores).row_count == 1
     write_scores(said, scores, tmp_path / "scores.json")
     document = json.loads((tmp_path / "scores.json").read_text())
