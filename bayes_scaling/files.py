@@ -51,6 +51,8 @@ def check_writable(folder: Path | None, *files: Path | None, reads: Iterable[str
             pass
     for file in given:
         _require_no_folder(file)
+        if folder and file.absolute() == folder.absolute():
+            raise FileError(f"{str(file)!r} is given for a folder and for a file; give each a name of its own.")
         if sum(file.absolute() == other.absolute() for other in given) > 1:
             raise FileError(f"{str(file)!r} is given for two outputs; give each a file of its own.")
     for source in (Path(path) for path in reads if path is not None and Path(path).is_file()):

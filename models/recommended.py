@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpyro.distributions as dist
+import pandas as pd
 
 from bayes_scaling.decisions.inputs import scale_columns
 from bayes_scaling.errors import LawError
 from bayes_scaling.evaluation.averaging import AveragedFit, AveragedForecast, average_laws, fit_laws
-from bayes_scaling.models.defaults import no_scale
+from bayes_scaling.forecasts.forecast import average
+from bayes_scaling.forecasts.predict import forecast
+from bayes_scaling.inference.fit import fit
+from bayes_scaling.models.defaults import default_laws, no_scale
 from bayes_scaling.models.population import POPULATION, Population
 from bayes_scaling.models.superset import Superset
 from bayes_scaling.models.superset_in_compute import SupersetInCompute
 from bayes_scaling.models.superset_in_flops import SupersetInFlops
 from bayes_scaling.study.flops import SIX_N_D, training_flops
+from bayes_scaling.study.study import require_study
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -141,23 +147,26 @@ def forecast_runs(
     say: Callable[[str], object] = lambda words: None,
     **options: Any,
 ) -> AveragedForecast:
-    """Forecast runs from a study of one loss: laws averaged by their backtests, with what other collections taught.
+    """Forecast runs: of one loss by laws averaged by their backtests, with what other collections taught.
 
     This is what ``bayes-scaling forecast`` does where no law is named.  Priors of the parameters, the error of the
     slope and how it grows with distance, the noise of new runs, and how much a study's own backtests count are learnt
     across public collections (:data:`bayes_scaling.models.population.POPULATION`); backtests inside the study weigh
     the laws and move the error of the slope.
 
+    A study of tasks (columns ``task`` and ``accuracy``) is forecast by the two-step law through each of its losses,
+    with equal weights and without backtests.
+
     Parameters
     ----------
     study : Study
-        Runs with ``loss``, and with ``n_params`` and ``tokens``, or ``flops``; three or more.
+        Runs with ``loss``, or with tasks; and with ``n_params`` and ``tokens``, or ``flops``; three or more.
     targets : Study, DataFrame, mapping, or sequence of mappings, optional
         Runs to forecast; by default the study's own.
     seed : int
         Seed of every random draw.
     laws : mapping of str to Law, optional
-        Laws to average, by any names; by default :func:`bayes_scaling.models.recommended.candidates`.
+        Laws of one loss to average, by any names; by default :func:`bayes_scaling.models.recommended.candidates`.
     allow_unconverged : bool
         Forecast from fits that did not converge.
     say : callable
@@ -182,10 +191,13 @@ def forecast_runs(
     >>> forecast = bs.forecast_runs(study, {"N": 7e9, "D": 4e12}, seed=0)  # doctest: +SKIP
     >>> forecast.weights  # doctest: +SKIP
     """
+    targets = study.targets if targets is None else targets
+    if laws is None and {"task", "accuracy"} <= set(require_study(study).frame):
+        return _over_routes(study, targets, seed, allow_unconverged, say, options)
     return average_laws(
         candidates(study) if laws is None else laws,
         study,
-        study.targets if targets is None else targets,
+        targets,
         seed=seed,
         own_cuts=POPULATION.own_cuts,
         sharpness=POPULATION.sharpness,
@@ -193,6 +205,20 @@ def forecast_runs(
         say=say,
         **options,
     )
+
+
+def _over_routes(
+    study: Study, targets: Any, seed: int, allow_unconverged: bool, say: Callable[[str], object], options: Any
+) -> AveragedForecast:
+    """Forecast a ladder by the two-step law through each of its losses, equally weighed."""
+    posteriors = {}
+    for law in default_laws(study)[1]:
+        say(f"Fitting {law.name}{f' through {law.route}' if law.route else ''} ...")
+        posteriors[law.route or law.name] = fit(law, study, seed=seed, **options)
+    parts = [forecast(fitted, targets, allow_unconverged=allow_unconverged) for fitted in posteriors.values()]
+    mixed = average(parts, seed=seed)
+    own = {field.name: getattr(mixed, field.name) for field in dataclasses.fields(mixed)}
+    return AveragedForecast(**own, weights=pd.Series(1 / len(posteriors), [*posteriors]), posteriors=posteriors)
 
 
 def fit_runs(

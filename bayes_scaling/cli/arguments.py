@@ -173,6 +173,12 @@ def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = N
             f"Target {name!r} is a name and others are inputs; give all of them one way, as N=7e9,D=4e12."
         )
     aside = study.frame[study.frame["role"] != "train"] if {"role", "run"} <= set(study.frame.columns) else None
+    fitted = study.frame if aside is None else study.frame.drop(aside.index)
+    if "run" in fitted and (held := [name for name in targets if (fitted["run"].astype(str) == name).any()]):
+        raise TargetError(
+            f'The run {held[0]!r} of study {study.name!r} is fitted; to hold it out, say --where "run != {held[0]!r}" '
+            "and give its inputs, or say in a column role which runs are train and which target."
+        )
     if aside is None or aside.empty:
         raise TargetError(
             f"Study {study.name!r} names no runs to forecast, so {targets[0]!r} is none; give inputs, as in "

@@ -36,7 +36,10 @@ def pair(
         str, typer.Option("--to", help="The loss to forecast: SET:LOSS; 'same' stands for the set of --from.")
     ],
     sets: Annotated[str, typer.Option(help="Column that names the training sets.")] = "train_data",
-    by: Annotated[str, typer.Option(help="Columns in which the runs of a pair agree.")] = "n_params,flops",
+    by: Annotated[
+        str | None,
+        typer.Option(help="Columns in which the runs of a pair agree; by default n_params,flops, or tokens for FLOPs."),
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Use every run of the study, downloaded if need be.")] = False,
     value: Annotated[
         list[str] | None, typer.Option("--target", help="Run to forecast: its loss on the axis of --from. Repeatable.")

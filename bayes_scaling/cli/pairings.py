@@ -13,7 +13,7 @@ from bayes_scaling.errors import LawError, StudyError, TargetError, listed, sugg
 from bayes_scaling.law.base import Law
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
-from bayes_scaling.study.pairing import Pairing, choose, pair
+from bayes_scaling.study.pairing import Pairing, agreeing, choose, pair
 from bayes_scaling.study.rows import repeated
 from bayes_scaling.study.selection import SETS, named_apart
 from bayes_scaling.study.study import Study
@@ -143,7 +143,14 @@ def _reads_a_loss(law: Law) -> bool:
 
 
 def read_pairings(
-    study: Study, source: str, target: str, *, sets: str, by: str, aim: Aim | None = None, unit: str | None = None
+    study: Study,
+    source: str,
+    target: str,
+    *,
+    sets: str,
+    by: str | None = None,
+    aim: Aim | None = None,
+    unit: str | None = None,
 ) -> list[tuple[Pairing, pd.DataFrame | None]]:
     """Return the pairings that ``--from`` and ``--to`` ask for, each with its targets where ``aim`` gives them.
 
@@ -171,7 +178,8 @@ def read_pairings(
         found += [(one, two) for two in others if (one, abscissa.loss) != (two, ordinate.loss)]
     if not found:
         raise StudyError(f"{source!r} and {target!r} are one axis; give two different ones.")
-    names, agree = dict.fromkeys(itertools.chain(*found)), [name.strip() for name in by.split(",")]
+    names = dict.fromkeys(itertools.chain(*found))
+    agree = [name.strip() for name in by.split(",")] if by else list(agreeing(study))
     chosen = {name: choose(study, sets, name) if sets in study.frame else study for name in names}
     pairings = []
     for one, two in found:

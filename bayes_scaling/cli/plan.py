@@ -90,6 +90,7 @@ def plan(
         caveats,
         check_errors,
         doubts,
+        in_terms_of,
         laws_to_average,
         open_planned,
         planned,
@@ -119,6 +120,7 @@ def plan(
         where=where, of_study=table is not None, against=other,
     )  # fmt: skip
     table, name, chosen = planned(table, question, law, task, prior)
+    question = in_terms_of(chosen, question, table)
     mixed = laws_to_average(question, table, name, law, prior)
     question = with_rival(question, name, task, prior)
     check_inputs([aim] if aim else [], [*mixed.values()] or [chosen], table)

@@ -160,6 +160,26 @@ def planned(
     return table, name, chosen
 
 
+def in_terms_of(law: Law, question: Question, study: Study | None) -> Question:
+    """Return the question in the law's own words: a two-step law calls the loss that it goes through its loss.
+
+    Raises
+    ------
+    DecisionError
+        It asks for the loss of a run, of which the law says nothing.
+    """
+    if not (isinstance(question, Cost) and law.route):
+        return question
+    if question.quantity == law.route:
+        return dataclasses.replace(question, quantity="loss")
+    if question.quantity == "loss" and study is not None and "loss" in study.frame:
+        raise DecisionError(
+            f"--reach loss={question.target:g} asks for the loss of a run, and {law.name} goes through {law.route}; "
+            f"say --reach {law.route}=..., or take a law of the loss, such as --law chinchilla."
+        )
+    return question
+
+
 def laws_to_average(
     question: Question, table: Study | None, name: str, law: str | None, priors: Sequence[str] | None = None
 ) -> dict[str, Law]:

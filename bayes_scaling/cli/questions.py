@@ -68,7 +68,7 @@ class Split:
             data, loss = (float(quantile(x[:, i], 0.5)) for x in (found.D, found.outcome))
             sentences.append(
                 f"{budget:.3g} FLOPs are best spent on {middle} parameters (90 %: {low} to {high}) and {short(data)} "
-                f"tokens, for {describe(surface.quantity, loss, surface.unit)}."
+                f"tokens, for {describe(column_of_outcome(surface), loss, surface.unit)}."
             )
         share = float(found.edge.mean())
         if share > 0:
@@ -110,7 +110,7 @@ class Cost:
         """Return the FLOPs by probability, and the cheapest model over its life where tokens are served."""
         found = reach(surface, self.target, **self.fixed)
         budget = found.budget(self.probability)
-        what = describe(self.quantity, self.target, surface.unit)
+        what = describe(column_of_outcome(surface), self.target, surface.unit)
         where = "" if found.along in ("optimum", "C") else f" at {found.along}"
         never = f"it is never reached with probability {percent(found.never)}."
         level = f"{100 * self.probability:.3g} %"
@@ -227,6 +227,11 @@ def of_budgets(budgets: Iterable[float]) -> pd.DataFrame:
     """Return budgets as runs to look at; what is never reached is none."""
     finite = [float(budget) for budget in budgets if np.isfinite(budget)]
     return pd.DataFrame({"target": [f"{budget:.3g} FLOPs" for budget in finite], "flops": finite})
+
+
+def column_of_outcome(surface: Surface) -> str:
+    """Return the user's column of what a surface is of: of a two-step law's loss, that which it goes through."""
+    return surface.posterior.law.route or surface.quantity if surface.quantity == "loss" else surface.quantity
 
 
 def describe(quantity: str, value: float, unit: str) -> str:

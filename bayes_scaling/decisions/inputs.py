@@ -113,7 +113,7 @@ def _held(law: Law, values: Mapping[str, float]) -> dict[str, float]:
 
 def _example(name: str) -> str:
     """Return how to hold an input, in the words of the interface in use."""
-    return f"--given {name}=1e5" if COMMAND_LINE.get() else f"given={{{name!r}: 1e5}}"
+    return f"--given {name}=VALUE" if COMMAND_LINE.get() else f"given={{{name!r}: ...}}"
 
 
 def require_size_and_data(law: Law, purpose: str) -> None:

@@ -100,7 +100,7 @@ class AveragedFit:
         return self.posteriors[str(self.weights.idxmax())]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class AveragedForecast(Forecast):
     """A forecast by several laws, each with its weight.
 

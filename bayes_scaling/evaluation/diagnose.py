@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
-from bayes_scaling.errors import COMMAND_LINE, LawError, option
+from bayes_scaling.errors import COMMAND_LINE, LawError, listed, option
 from bayes_scaling.evaluation.checks import loo_pit
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, prior_ranks, supports
@@ -27,6 +27,7 @@ MIN_CONTRACTION = 0.1
 TAIL = 0.005  # of the prior, on either side
 EDGE = 0.01  # of the prior's width: what counts as at a bound
 MAX_AT_EDGE = 0.05  # share of draws
+MAX_NAMED = 3  # tasks or series
 MAX_APART = 3.0  # standard deviations between chains
 MAX_CHANCE = 0.01  # that the most extreme of all outcomes lies as far out as an outlier
 OUTLIERS_NAMED = 3
@@ -158,7 +159,7 @@ def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[
     shares = _contraction(ranks)
     if (shares < MIN_CONTRACTION).any() and not whole.law.rests_on_priors:
         sentence = (
-            f"The runs say little of {_count(name, shares < MIN_CONTRACTION)} "
+            f"The runs say little of {_which(name, labels, shares < MIN_CONTRACTION)} "
             f"(contraction {shares.min():.2f}, at least {MIN_CONTRACTION})"
         )
         remedy = "its posterior is its prior, so see that the prior is meant, or add runs that tell"
@@ -167,7 +168,7 @@ def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[
     for side, share in (("lower", (ranks < TAIL).mean(axis=0)), ("upper", (ranks > 1 - TAIL).mean(axis=0))):
         if (share > 0.5).any():
             sentence = (
-                f"{np.max(share):.0%} of the draws of {_count(name, share > 0.5)} "
+                f"{np.max(share):.0%} of the draws of {_which(name, labels, share > 0.5)} "
                 f"lie in the {side} {TAIL:.1%} of the prior (at most 50%)"
             )
             remedy = "the runs contradict the prior, so check their units or widen it"
@@ -179,15 +180,19 @@ def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[
         share = (np.abs(chains - bound) < EDGE * width).mean(axis=(0, 1))
         if (share > MAX_AT_EDGE).any():
             sentence = (
-                f"{np.max(share):.0%} of the draws of {_count(name, share > MAX_AT_EDGE)} "
+                f"{np.max(share):.0%} of the draws of {_which(name, labels, share > MAX_AT_EDGE)} "
                 f"lie at its bound {bound:g} (at most {MAX_AT_EDGE:.0%})"
             )
             remedy = "the law may not need it, so fix it there or choose a law without it"
             yield Problem("boundary", sentence, remedy, float(np.max(share)), name)
 
 
-def _count(name: str, hit: np.ndarray) -> str:
-    return name if hit.size == 1 else f"{name} ({hit.sum()} of {hit.size})"
+def _which(name: str, labels: Sequence[str], hit: np.ndarray) -> str:
+    """Return a parameter, and of which tasks or series, where it has several."""
+    if hit.size == 1:
+        return name
+    places = [labels[int(at)].removeprefix(f"{name}[").removesuffix("]") for at in np.flatnonzero(hit)]
+    return f"{name} of {'each' if hit.all() else listed(places, MAX_NAMED)} ({hit.sum()} of {hit.size})"
 
 
 def _contraction(ranks: np.ndarray) -> np.ndarray:

@@ -115,8 +115,10 @@ class Forecast(ForecastMethods):
         return rows[columns]
 
     def _name_series(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Call each series by its task; a loss that tasks share, and a second one of a task, by its column."""
         label = frame.pop("series").str.partition(":")
-        frame.insert(1, "task", label[2].where(label[2] != "", label[0]))
+        again = pd.DataFrame({"target": frame["target"], "task": label[2]}).duplicated()
+        frame.insert(1, "task", label[2].where((label[2] != "") & ~again, label[0]))
         return frame
 
     def over_tasks(self, tasks: Sequence[str] | None = None) -> Forecast:

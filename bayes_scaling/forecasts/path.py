@@ -127,10 +127,14 @@ def forecast_path(
     runs, aims = study.runs, targets.targets.reset_index(drop=True)
     name, label = _abscissa(runs, aims, columns)
     ends = [frame.assign(x=_values(frame, name))[[*columns, "x"]] for frame in (runs, aims)]
-    outermost = pd.concat(ends, ignore_index=True).sort_values("x").iloc[[0, -1]]
-    extreme = np.log(outermost.to_numpy(dtype=float))
+    outermost = pd.concat(ends, ignore_index=True).sort_values("x").iloc[[0, -1]].astype(float)
+    start, end = outermost.to_numpy()
+    held = ~((start > 0) & (end > 0))  # a flag, or a share that is zero, has no logarithm: it is as at the end
+    outermost.iloc[0] = start = np.where(held, end, start)
+    logs = [np.log(np.where(held, 1.0, values)) for values in (start, end)]
     steps = np.linspace(-MARGIN, 1 + BEYOND, POINTS)[:, None]
-    line = pd.DataFrame(np.exp(extreme[0] + steps * (extreme[1] - extreme[0])), columns=[*columns, "x"])
+    between = np.where(held, end, np.exp(logs[0] + steps * (logs[1] - logs[0])))
+    line = pd.DataFrame(between, columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
     forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
     points = average(forecasts, weights)

@@ -131,6 +131,9 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
 
 
 def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return targets with all that the law reads; the chance of a task is that of its runs where none is given."""
+    if "chance" in law.columns.values() and "chance" not in frame and study.frame["chance"].nunique() == 1:
+        frame = frame.assign(chance=study.frame["chance"].iloc[0])
     for symbol, column in law.columns.items():
         if column not in frame:
             given = f"only {listed(map(str, frame.columns))}" if len(frame.columns) else "nothing"

@@ -31,6 +31,7 @@ ADAPTED_WARMUP = 600  # steps a full adaptation of the mass matrix needs
 CAREFUL_WARMUP = 1000  # the same with small steps
 PATIENCE = 120.0  # seconds that a fit may go on after its first try
 MAX_LENGTH = 8  # times the draws asked for, with the mass matrix at the mode
+CAREFUL_ACCEPT = 0.99  # of the last try
 MAX_ADAPTED_LENGTH = 32  # and with an adapted one; mostly patience ends first
 
 
@@ -86,7 +87,8 @@ def fit_until_converged(
         short = effort.adapt is False or (law.adapts and not stage.adapt)
         most = 1 if short else MAX_ADAPTED_LENGTH if stage.adapt else MAX_LENGTH
         found, length = _lengthen(law, stage, sampled, runs, observed, most, end)
-        tried.append(f"{length * stage.draws} draws a chain {_WAYS[stage.adapt]}")
+        way = _SMALLER if stage.target_accept == CAREFUL_ACCEPT else _WAYS[stage.adapt]
+        tried.append(f"{length * stage.draws} draws a chain {way}")
         if best is None or found[1].converged or not found[1].max_rhat > best[1].max_rhat:
             best = found
         if found[1].converged or found[1].misled_by_rounding or found[1].computed or time.perf_counter() > end:
@@ -100,6 +102,7 @@ def fit_until_converged(
 
 
 _WAYS = {False: "with the mass matrix of the mode", True: "with an adapted one"}
+_SMALLER = "in smaller steps"
 
 
 def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[nuts.Plan]:
@@ -108,7 +111,7 @@ def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[nuts.Plan]:
         yield plan
     if effort.adapt is not False:
         yield adapted_plan(plan, effort.warmup)
-        yield adapted_plan(plan, effort.warmup or CAREFUL_WARMUP)._replace(target_accept=0.99)
+        yield adapted_plan(plan, effort.warmup or CAREFUL_WARMUP)._replace(target_accept=CAREFUL_ACCEPT)
 
 
 def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:

@@ -146,6 +146,8 @@ class Law(Hooks):
                 raise LawError(
                     f"{self.name}.{name} is {own!r}; give a NumPyro distribution, or a finite number to fix it."
                 )
+            elif name == "sigma" and not own > 0:
+                raise LawError(f"{self.name}.sigma is {own:g}, and runs have noise; fix it at a positive number.")
             elif not in_support(float(own), defaults[name]):
                 raise LawError(
                     f"{self.name}.{name} is {own:g}, where its prior {describe(defaults[name])} has no mass; give a "

@@ -71,7 +71,7 @@ def score_rows(said: RegisteredForecast, scores: pd.DataFrame) -> Table:
     table = Table(box=SIMPLE_HEAD, title=f"{scores['quantity'].iloc[0]} ({unit})", title_justify="left")
     tasks = scores["task"].notna().any()
     for heading in (*(("task",) if tasks else ()), "target"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("median", "90 % interval", "actual", "inside", "z", "PIT", f"CRPS ({gap})" if gap else "CRPS"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in _with_quartiles(said, scores).to_dict("records"):

@@ -130,7 +130,7 @@ def forecast_table(rows: pd.DataFrame, quantity: str) -> Table:
     table = Table(box=SIMPLE_HEAD, title=f"{quantity} ({unit})", title_justify="left")
     tasks, known = rows["task"].notna().any(), rows["actual"].notna().any()
     for heading in (*(("task",) if tasks else ()), "target"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("median", "50 % interval", "90 % interval", *(("actual",) if known else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     if known:

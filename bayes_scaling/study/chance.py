@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import listed
@@ -11,12 +12,15 @@ from bayes_scaling.problems import Problem
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.validation import floats
 
-__all__ = ["MAX_ABOVE_CHANCE", "above_chance", "at_chance", "best_runs"]
+__all__ = ["MAX_ABOVE_CHANCE", "above_chance", "at_chance", "best_runs", "gone_wrong"]
 
 MAX_ABOVE_CHANCE = 0.03
 """Accuracy above chance, a fraction, up to which the best runs count as guessing."""
 BEST = 4  # one in four runs, those of most compute, are looked at
 FEWEST = 3  # runs that are looked at
+MAX_FALL, DEVIATIONS = 0.5, 2.0  # rank correlation with compute by which accuracy falls; in standard deviations
+FEW_SCORES = 5  # accuracies of a task
+MIN_REACH = 0.5  # of the compute of all runs that a task's runs have to reach
 MAX_NAMED = 6
 
 
@@ -76,3 +80,46 @@ def at_chance(rows: pd.DataFrame) -> Iterator[Problem]:
             float(wrong.min()),
             "accuracy",
         )
+
+
+def gone_wrong(rows: pd.DataFrame) -> Iterator[Problem]:
+    """Name the tasks whose accuracies fall with compute, and those of which few or only small runs have one."""
+    if not {"task", "accuracy"} <= set(rows) or (compute := training_flops(rows)) is None:
+        return
+    runs = pd.DataFrame({"task": rows["task"].to_numpy(), "accuracy": floats(rows, "accuracy").to_numpy()})
+    runs["compute"] = np.asarray(compute)
+    by_task = {str(task): own.dropna() for task, own in runs.groupby("task", sort=False)}
+    trend = {task: _trend(own["compute"], own["accuracy"]) for task, own in by_task.items()}
+    falls = [t for t, own in by_task.items() if trend[t] < -max(MAX_FALL, DEVIATIONS / max(len(own) - 1, 1) ** 0.5)]
+    if falls:
+        yield Problem(
+            "wrong-way",
+            f"The accuracy falls with compute in {listed(falls, MAX_NAMED)} (rank correlation "
+            f"{min(trend[task] for task in falls):+.2f}, at least {-MAX_FALL})",
+            "the law's curve rises with a better loss, so leave such a task out; of an error rate forecast 1 - error",
+            min(trend[task] for task in falls),
+            "accuracy",
+        )
+    largest = runs["compute"].max()
+    few = {t: own for t, own in by_task.items() if len(own) < FEW_SCORES or own["compute"].max() < MIN_REACH * largest}
+    if few and len(runs) > len(by_task) * FEW_SCORES:  # else it is the runs that are few
+        said = (
+            f"{task} ({len(own)} runs, up to {own['compute'].max() / largest:.2g} times the most compute)"
+            if len(own)
+            else f"{task} (no run)"
+            for task, own in few.items()
+        )
+        yield Problem(
+            "few-scores",
+            f"Few or only small runs have an accuracy in {listed(said, MAX_NAMED)}",
+            "the distance of a target is from the largest run of all, so trust the forecasts of these tasks less",
+            float(len(few)),
+            "accuracy",
+        )
+
+
+def _trend(compute: pd.Series, accuracy: pd.Series) -> float:
+    """Return the rank correlation of accuracy with compute, 0 where there is none to tell."""
+    if min(compute.nunique(), accuracy.nunique()) < FEWEST:
+        return 0.0
+    return float(compute.corr(accuracy, method="spearman"))

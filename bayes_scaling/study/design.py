@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import counted, listed, option
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.card import AS_GIVEN, Card
-from bayes_scaling.study.chance import at_chance
+from bayes_scaling.study.chance import at_chance, gone_wrong
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
 from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
 from bayes_scaling.study.rows import row_number
@@ -22,7 +22,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, floats, number_of
 __all__ = ["design_check"]
 
 SIZES = ("n_params", "tokens")
-SCALE = frozenset((*SIZES, "flops"))
+COUNTED = frozenset(("tokens", "flops"))  # a law that reads one of them is far in FLOPs
 SMALLEST = {"n_params": 1e5, "tokens": 1e6, "flops": 1e12}  # the largest of any study is above; below, it has a unit
 MIN_RUNS = 10
 MIN_SIZES = 4
@@ -43,6 +43,7 @@ MIN_REPEATS = 3  # runs beyond the first of equal inputs, which tell it whatever
 PARAMETERS = 5  # of the law that is not named
 MAX_NAMED = 12
 WITHOUT_EMBEDDING = re.compile(r"n_params_(body|non_?embedding|without_embeddings?)|non_?embedding_params")
+SAME_INPUT = 1e-6  # relative difference up to which inputs are the same
 FALSE = {"0", "0.0", "false", "no"}
 
 
@@ -72,7 +73,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``one-ratio``: all runs within a factor of 1.5 in tokens per parameter, so that N and D cannot be told apart
         - ``collinear``: log N and log D so correlated that the variance of an exponent is inflated more than tenfold
         - ``far-target``: a target of more than 100 times the largest fitted FLOPs, or what the law reads in their place
-        - ``unknown-distance``: a target of which the columns do not tell how far it is, for a law that reads N, D or C
+        - ``unknown-distance``: a target of which the columns do not tell how far it is, for a law that reads D or C
         - ``below-runs``: a target of less than half the smallest fitted FLOPs, or what the law reads in their place
         - ``embedding-share``: embeddings are more than 20 % of N in some run, and the share changes by more than 10
           points (columns ``n_params`` and ``n_params_body``, ``n_params_nonembedding`` or ``nonembedding_params``)
@@ -80,7 +81,9 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
           differs so much between runs, all that are off the ratio of the others
         - ``perplexity``: losses larger than any in nats per token, or of which the card says that they are perplexities
         - ``error-rate``: losses all below one, of which the card says that they are in nats
-        - ``wrong-way``: an outcome that gets worse with compute (rank correlation above 0.5)
+        - ``wrong-way``: a loss, or an accuracy, that gets worse with compute (rank correlation above 0.5)
+        - ``few-scores``: tasks with accuracies of fewer than five runs, or none of half the most compute
+        - ``fitted-target``: a target with the inputs of a fitted run
         - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
         - ``below-chance``: tasks of which the runs of most compute are more than 3 points below chance
         - ``missing-loss``: runs that lack a loss which the law reads, where it can do without
@@ -112,7 +115,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *_plane(runs, inputs), *_reach(training, aims, inputs),
         *_bending(runs, training.frame, law), *_compute(runs),
         *_outcomes(runs, training.card), *_without(training.frame, law.series if law is not None else ()),
-        *at_chance(training.frame),
+        *at_chance(training.frame), *gone_wrong(training.frame), *_fitted(runs, aims, inputs),
     ))  # fmt: skip
 
 
@@ -225,7 +228,7 @@ def _reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> Ite
         return
     what, far = measured(measure_of(inputs)), distances(training, targets, inputs)
     smallest = np.nanmin(distances(training, training.frame, inputs), initial=np.inf)
-    if (unknown := np.isnan(far)).any() and not SCALE.isdisjoint(inputs):
+    if (unknown := np.isnan(far)).any() and not COUNTED.isdisjoint(inputs):
         names = listed((repr(str(name)) for name in targets.index[unknown]), MAX_NAMED)
         yield Problem(
             "unknown-distance",
@@ -252,6 +255,26 @@ def _reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> Ite
                 f"{MAX_DISTANCE:.0f} times no run shows that the law still holds",
                 "its interval is widened for that by a rule of thumb, so trust it less, or make a larger run first",
                 float(distance),
+                str(name),
+            )
+
+
+def _fitted(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
+    """Look at whether targets are among the fitted runs."""
+    read = [column for column in inputs if column in runs]
+    if targets.empty or not read or not set(read) <= set(targets):
+        return
+    known = np.stack([_known(runs, column) for column in read], axis=1)
+    for name, values in zip(targets.index, np.stack([_known(targets, column) for column in read], axis=1), strict=True):
+        same = np.isclose(known, values, rtol=SAME_INPUT, atol=0).all(axis=1)
+        if same.any():
+            run = runs["run"][same].iloc[0] if "run" in runs else "NAME"
+            yield Problem(
+                "fitted-target",
+                f"Target {str(name)!r} has the {' and '.join(map(symbol_of, read))} of {_names(runs, same)}, which is "
+                "fitted, so this is no forecast of it",
+                f"to see what would have been said of it, hold it out, as by {option('where', f'run != {str(run)!r}')}",
+                float(same.sum()),
                 str(name),
             )
 

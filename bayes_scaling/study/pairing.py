@@ -13,7 +13,7 @@ from bayes_scaling.study.rows import row_name, row_number
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import LOSS_ERROR, floats
 
-__all__ = ["Pairing", "choose", "pair"]
+__all__ = ["Pairing", "agreeing", "choose", "pair"]
 
 FEWEST = 4  # pairs that a curve with a slope and two floors needs at the least
 
@@ -51,7 +51,7 @@ def pair(
     *,
     source_loss: str = "loss",
     loss: str = "loss",
-    by: Sequence[str] = ("n_params", "flops"),
+    by: Sequence[str] | None = None,
     name: str | None = None,
 ) -> Pairing:
     """Pair the runs of two studies and put a loss of each side by side.
@@ -65,8 +65,9 @@ def pair(
         Runs that give the abscissa and the ordinate.
     source_loss, loss : str
         Column of each.
-    by : sequence of str
-        Columns that must agree between the runs of a pair, and tell the runs of one study apart.
+    by : sequence of str, optional
+        Columns that must agree between the runs of a pair, and tell the runs of one study apart; by default parameters
+        and FLOPs, or tokens where a study has no FLOPs.
     name : str, optional
         Name of the paired study.
 
@@ -83,7 +84,7 @@ def pair(
     >>> print(pair(one, two))
     a -> b: 4 pairs to fit, 0 to forecast; left out, for want of a partner: none.
     """
-    by = list(by)
+    by = list(by or agreeing(source, target))
     _same_card(source, target, source_loss, loss)
     left = _side(source, source_loss, by, "abscissa").rename(columns={source_loss: "source_loss"})
     right = _side(target, loss, by, "ordinate")
@@ -108,6 +109,11 @@ def pair(
     )
     card = dataclasses.replace(target.card.renamed({"loss": loss}), name=label)
     return Pairing(Study.from_frame(both, card=card), int(fitted.sum()), int(is_target.sum()), left_out)
+
+
+def agreeing(*studies: Study) -> tuple[str, str]:
+    """Return the columns by which runs are paired where nobody named any."""
+    return "n_params", "flops" if all("flops" in study.frame for study in studies) else "tokens"
 
 
 def choose(study: Study, column: str, value: str) -> Study:

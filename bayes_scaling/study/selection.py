@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, option, suggest
-from bayes_scaling.study.reading import SYMBOLS, symbol_of
+from bayes_scaling.study.reading import SYMBOLS, loss_columns, symbol_of
 from bayes_scaling.study.rows import comparable, row_name, row_number, shown
-from bayes_scaling.study.validation import FINISHED, SIZES, unfit
+from bayes_scaling.study.validation import FINISHED, OUTCOME, SIZES, unfit
 
-__all__ = ["SETS", "kept_by", "named_apart", "replicates", "unfinished", "without_gaps"]
+__all__ = ["SETS", "infinite_losses", "kept_by", "named_apart", "replicates", "unfinished", "without_gaps"]
 
 SEED, SETS = "seed", "train_data"
 STATE = "State"
@@ -87,6 +87,12 @@ def without_gaps(table: pd.DataFrame, read: Iterable[str]) -> tuple[pd.DataFrame
     return table[~out], [_left_out(table, out, which=f", in which {columns} is missing or infinite,")]
 
 
+def infinite_losses(table: pd.DataFrame) -> list[str]:
+    """Return the losses of a ladder of which one is infinite, as that of a run that diverged."""
+    losses = loss_columns(table) if "task" in table else []
+    return [column for column in losses if np.isinf(pd.to_numeric(table[column], errors="coerce")).any()]
+
+
 def _left_out(table: pd.DataFrame, out: np.ndarray, which: str = "", by: str = "") -> str:
     """Return a sentence that names the rows left out."""
     rows = listed((row_name(table, place) for place in np.flatnonzero(out)), MOST)
@@ -136,13 +142,19 @@ def _equal_inputs(table: pd.DataFrame) -> list[str]:
     inputs = [column for column in table if SIZES.fullmatch(str(column))]
     if not inputs or "task" in table or "checkpoint" in table:
         return []
-    repeated = np.flatnonzero(table.duplicated(inputs, keep=False))
+    factors = [c for c in table if c not in inputs and _is_factor(str(c), table[c])]
+    repeated = np.flatnonzero(table.astype({c: str for c in factors}).duplicated([*inputs, *factors], keep=False))
     if not repeated.size:
         return []
     rows = listed((str(row_number(table, place)) for place in repeated), MOST)
     what = listed(map(symbol_of, map(str, inputs)))
     own = f"each counts as a run of its own, a repeat to a law of {what}"
     return [f"Rows {rows} have the same {what} as another row; {own}."]
+
+
+def _is_factor(name: str, values: pd.Series) -> bool:
+    """Say whether a column looks like one by which the runs were designed: no outcome, and its values come again."""
+    return not OUTCOME.fullmatch(name) and name != SEED and 1 < values.map(str).nunique() <= len(values) / 2
 
 
 def _told_apart(table: pd.DataFrame, identity: list[str], column: str) -> tuple[pd.DataFrame, list[str]]:

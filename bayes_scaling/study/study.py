@@ -26,9 +26,9 @@ from bayes_scaling.study.reading import (
     renamed,
 )
 from bayes_scaling.study.rows import shown
-from bayes_scaling.study.selection import kept_by, left_by, replicates, unfinished, without_gaps
+from bayes_scaling.study.selection import infinite_losses, kept_by, left_by, replicates, unfinished, without_gaps
 from bayes_scaling.study.validation import LOSS_ERROR, always_read, as_fractions, checked, numeric, with_numbers
-from bayes_scaling.study.wide import chances, lengthened, rules_of
+from bayes_scaling.study.wide import chances, lengthened, rules_of, unread_accuracies
 
 __all__ = ["Study", "require_studies", "require_study"]
 
@@ -153,9 +153,11 @@ class Study:
         table = renamed(table, {ours: theirs for ours, theirs in columns.items() if ours not in rules})
         found, of_tasks = recognised(table), list[str]()
         table = renamed(table, found)
-        if accuracy_columns is not None:
+        if accuracy_columns is None:
+            of_tasks = unread_accuracies(table.drop(columns=columns, errors="ignore"))
+        else:
             table, of_tasks = lengthened(table, accuracy_columns, chance, rules)
-        elif chance is not None:
+        if chance is not None and accuracy_columns is None:
             tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
             table = table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance)))
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
@@ -168,7 +170,7 @@ class Study:
             whole, table = table, kept_by(table, where, names)
             remarks += left_by(whole, table, where)
         if drop_missing:
-            table, said = without_gaps(table, read)
+            table, said = without_gaps(table, [*read, *infinite_losses(table)])
             remarks += said
         table, said = replicates(checked(table, read, names))
         remarks += said + unfinished(table)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, listed, mapped, suggest
+from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.rows import shown
 
-__all__ = ["PLACE", "chances", "lengthened", "rules_of"]
+__all__ = ["PLACE", "chances", "lengthened", "rules_of", "unread_accuracies"]
 
+ACCURACY = re.compile(r"(^|[^a-z])(acc|accuracy)([^a-z].*)?$", re.IGNORECASE)  # in the name of a column
 PLACE = "TASK"
 """Stands for the name of a task in a rule such as ``accuracy_TASK``."""
 BESIDE = ("chance", "questions", "task_loss")
@@ -75,6 +76,25 @@ def lengthened(
             own["chance"] = by_task[task]
         blocks.append(kept.assign(task=task, accuracy=table[column], **own))
     return pd.concat(blocks).sort_index(kind="stable"), remarks
+
+
+def unread_accuracies(table: pd.DataFrame) -> list[str]:
+    """Return a sentence where a table without tasks has columns called as accuracies of tasks are, which nothing reads.
+
+    Examples
+    --------
+    >>> unread_accuracies(pd.DataFrame(columns=["run", "piqa_acc"]))[0]
+    "Accuracies, as in 'piqa_acc', are not read; for tasks, say accuracy_columns='TASK_acc' and chance=0.25 (or any)."
+    """
+    found = [str(name) for name in table if ACCURACY.search(str(name)) and str(name) != "accuracy"]
+    if not found or "task" in table:
+        return []
+    end = ACCURACY.search(found[0])
+    rule = PLACE + found[0][end.start() :] if end and end.start() else found[0]
+    return [
+        f"Accuracies, as in {found[0]!r}, are not read; for tasks, say {option('accuracy_columns', rule)} and "
+        f"{option('chance', 0.25)} (or any)."
+    ]
 
 
 def rules_of(columns: Mapping[str, str], table: pd.DataFrame) -> dict[str, str]:
