@@ -22,10 +22,11 @@ def law_table(laws: Mapping[str, Law]) -> Table:
     table = Table(box=SIMPLE_HEAD, title="Laws", title_justify="left")
     table.add_column("law", min_width=max(map(len, laws)), no_wrap=True)
     for heading in ("inputs", "forecasts", "equation"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for name, law in laws.items():
         forecasts = "; ".join(f"{quantity} ({unit})" for quantity, unit in law.quantities.items())
-        table.add_row(name, ", ".join(law.run_inputs), forecasts, plain(law.equation))
+        rows = ["run", "task"] if law.by_task else []
+        table.add_row(name, ", ".join([*law.run_inputs, *rows]), forecasts, plain(law.equation))
     return table
 
 

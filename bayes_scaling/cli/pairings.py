@@ -13,7 +13,7 @@ from bayes_scaling.errors import LawError, StudyError, TargetError, listed, sugg
 from bayes_scaling.law.base import Law
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
-from bayes_scaling.study.pairing import Pairing, agreeing, choose, pair
+from bayes_scaling.study.pairing import Pairing, agreeing, choose, pair, with_partners
 from bayes_scaling.study.rows import repeated
 from bayes_scaling.study.selection import SETS, named_apart
 from bayes_scaling.study.study import Study
@@ -179,7 +179,10 @@ def read_pairings(
     if not found:
         raise StudyError(f"{source!r} and {target!r} are one axis; give two different ones.")
     names = dict.fromkeys(itertools.chain(*found))
-    agree = [name.strip() for name in by.split(",")] if by else list(agreeing(study))
+    if by is None and all(one == two for one, two in found):
+        study, agree = with_partners(study)
+    else:
+        agree = [name.strip() for name in by.split(",")] if by else list(agreeing(study))
     chosen = {name: choose(study, sets, name) if sets in study.frame else study for name in names}
     pairings = []
     for one, two in found:

@@ -83,6 +83,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``error-rate``: losses all below one, of which the card says that they are in nats
         - ``wrong-way``: a loss, or an accuracy, that gets worse with compute (rank correlation above 0.5)
         - ``few-scores``: tasks with accuracies of fewer than five runs, or none of half the most compute
+        - ``unread-size``: targets with an N, in which the runs differ, for a law that reads no scale at all
         - ``fitted-target``: a target with the inputs of a fitted run
         - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
         - ``below-chance``: tasks of which the runs of most compute are more than 3 points below chance
@@ -115,7 +116,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *_plane(runs, inputs), *_reach(training, aims, inputs),
         *_bending(runs, training.frame, law), *_compute(runs),
         *_outcomes(runs, training.card), *_without(training.frame, law.series if law is not None else ()),
-        *at_chance(training.frame), *gone_wrong(training.frame), *_fitted(runs, aims, inputs),
+        *at_chance(training.frame), *gone_wrong(training.frame),
+        *_fitted(runs, aims, inputs), *_unread(runs, aims, inputs),
     ))  # fmt: skip
 
 
@@ -276,6 +278,22 @@ def _fitted(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[str]) ->
                 f"to see what would have been said of it, hold it out, as by {option('where', f'run != {str(run)!r}')}",
                 float(same.sum()),
                 str(name),
+            )
+
+
+def _unread(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
+    """Look at whether a size is given that the law does not read, and runs differ in it."""
+    if {*SIZES, "flops"}.isdisjoint(inputs) and {"n_params"} <= set(runs) & set(targets):
+        sizes = np.unique(_known(runs, "n_params"))
+        if len(sizes) > 1:
+            yield Problem(
+                "unread-size",
+                f"The law does not read N, which the target gives and in which the runs differ ({len(sizes)} sizes), "
+                "so its forecast is of no size in particular",
+                f"keep the runs of one size, as by {option('where', f'n_params == {sizes[-1]:g}')}, or call the size "
+                "of each run its task where the law takes several",
+                float(len(sizes)),
+                "n_params",
             )
 
 

@@ -13,7 +13,7 @@ from bayes_scaling.study.rows import row_name, row_number
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import LOSS_ERROR, floats
 
-__all__ = ["Pairing", "agreeing", "choose", "pair"]
+__all__ = ["Pairing", "agreeing", "choose", "pair", "with_partners"]
 
 FEWEST = 4  # pairs that a curve with a slope and two floors needs at the least
 
@@ -67,7 +67,7 @@ def pair(
         Column of each.
     by : sequence of str, optional
         Columns that must agree between the runs of a pair, and tell the runs of one study apart; by default parameters
-        and FLOPs, or tokens where a study has no FLOPs.
+        and FLOPs, or tokens where a study has no FLOPs; runs of one study are paired with themselves without them.
     name : str, optional
         Name of the paired study.
 
@@ -84,6 +84,9 @@ def pair(
     >>> print(pair(one, two))
     a -> b: 4 pairs to fit, 0 to forecast; left out, for want of a partner: none.
     """
+    if by is None and source is target:
+        source, by = with_partners(source)
+        target = source
     by = list(by or agreeing(source, target))
     _same_card(source, target, source_loss, loss)
     left = _side(source, source_loss, by, "abscissa").rename(columns={source_loss: "source_loss"})
@@ -114,6 +117,14 @@ def pair(
 def agreeing(*studies: Study) -> tuple[str, str]:
     """Return the columns by which runs are paired where nobody named any."""
     return "n_params", "flops" if all("flops" in study.frame for study in studies) else "tokens"
+
+
+def with_partners(study: Study) -> tuple[Study, list[str]]:
+    """Return a study whose runs are paired with themselves, and by what: the number of the row, where sizes lack."""
+    by = list(agreeing(study))
+    if set(by) <= set(study.frame):
+        return study, by
+    return dataclasses.replace(study, frame=study.frame.assign(row=np.arange(1.0, len(study) + 1))), ["row"]
 
 
 def choose(study: Study, column: str, value: str) -> Study:

@@ -141,6 +141,7 @@ def test_targets_are_the_studys_own_or_some_of_them_or_inputs(ladder):
         ("mine", ("7B",), "names no runs to forecast, so '7B' is none"),
         ("olmo_ladder", ("7B",), "no target '7B'; known: 13B-5T, 7B-4T"),
         ("olmo_ladder", ("7B-4T", "N=7e9"), "'7B-4T' is a name and others are inputs"),
+        ("olmo_ladder", ("190M-1xC",), "The run '190M-1xC' of study .* is fitted; to hold it out, say --where"),
     ],
 )
 def test_targets_that_are_none_are_named(name, targets, message, study, ladder):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import numpy as np
@@ -12,6 +13,7 @@ from bayes_scaling.cli.planning import (
     caveats,
     check_errors,
     doubts,
+    in_terms_of,
     laws_to_average,
     open_planned,
     planned,
@@ -22,7 +24,7 @@ from bayes_scaling.cli.planning import (
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split
 from bayes_scaling.decisions import ladder_design, next_runs
 from bayes_scaling.evaluation.averaging import AveragedFit
-from bayes_scaling.models import Chinchilla, RepeatedData
+from bayes_scaling.models import Chinchilla, RepeatedData, TwoStep
 from bayes_scaling.study.flops import FlopRule, six_n_d
 from tests import worlds
 from tests.cli.running import MAP
@@ -274,3 +276,14 @@ def test_a_law_left_out_of_an_average_speaks_against_its_plan():
     )
     (problem,) = doubts(posterior, answer, average=average).only("left-out")
     assert "kaplan" in problem.sentence
+
+
+def test_the_loss_of_a_two_step_law_has_its_columns_name(ladder):
+    law = TwoStep()
+    assert in_terms_of(law, asked(reach="task_loss=0.5"), ladder) == Cost("loss", 0.5, 0.9, {}, None)
+    assert in_terms_of(law, asked(reach="loss=0.5"), ladder).quantity == "loss"  # the ladder has no other
+    both = dataclasses.replace(ladder, frame=ladder.frame.assign(loss=2.0))
+    with pytest.raises(bs.DecisionError, match=r"asks for the loss of a run, and TwoStep goes through task_loss; say"):
+        in_terms_of(law, asked(reach="loss=0.5"), both)
+    assert in_terms_of(law, asked(reach="accuracy=0.5"), both).quantity == "accuracy"
+    assert in_terms_of(Chinchilla(), asked(reach="loss=2"), both).quantity == "loss"

@@ -107,3 +107,12 @@ def test_a_mean_over_tasks_is_that_of_the_draws():
             both.over_tasks(tasks)
     with pytest.raises(bs.TargetError, match="by Chinchilla has no tasks to average; it is of loss"):
         bs.forecast(worlds.chinchilla(count=20), FAR).over_tasks()
+
+
+def test_a_second_loss_of_one_task_is_called_by_its_column():
+    one = bs.forecast(worlds.ladder(count=20), FAR)
+    labels = {"task": ["one"], "series": ["task_loss:one", "loss:one"]}
+    draws = one.draws.sel(task=["one"]).assign_coords(series=labels["series"])
+    actual = one.actual.sel(task=["one"]).assign_coords(series=labels["series"])
+    rows = dataclasses.replace(one, draws=draws, actual=actual).intervals()
+    assert rows.loc[rows["quantity"] == "loss", "task"].tolist() == ["one", "loss"]

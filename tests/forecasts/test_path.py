@@ -86,3 +86,10 @@ def test_a_law_that_reads_steps_is_expected_at_the_steps_of_its_runs():
     plain = bs.forecast_path(chinchilla, bs.forecast(chinchilla, FAR))
     ratio = path.expected / plain.expected
     assert (ratio[table["steps"] == 1e3] > 1.005).all() and ratio[table["steps"] == 1e5] == pytest.approx(1.0, abs=2e-3)
+
+
+def test_a_flag_is_held_where_its_zero_has_no_logarithm():
+    posterior = worlds.transfer(count=20)
+    assert set(posterior.study.column("pretrained")) == {0.0, 1.0}
+    path = bs.forecast_path(posterior, bs.forecast(posterior, {"N": 1e9, "D_F": 1e9, "pretrained": 1}))
+    assert (path.points.targets["pretrained"] == 1).all() and np.isfinite(path.x).all()

@@ -67,3 +67,12 @@ def test_it_says_what_its_weights_rest_on(forecast):
     assert len(set(tests["fitted"])) == 3 and min(tests["fitted"]) >= 8
     assert len(tests) == sum(16 - fitted for fitted in set(tests["fitted"]))
     assert tests["inside"].mean() > 0.7
+
+
+def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
+    said = []
+    how = {"draws": 25, "chains": 2, "adapt": False, "allow_unconverged": True}
+    found = bs.forecast_runs(ladder, seed=0, say=said.append, **how)
+    assert list(found.weights.index) == ["task_loss", "c4_loss"] and found.weights.tolist() == [0.5, 0.5]
+    assert said[0] == "Fitting TwoStep through task_loss ..." and found.backtests.empty
+    assert set(found.intervals()["task"]) >= set(ladder.tasks) and "\n" not in repr(found)

@@ -277,3 +277,21 @@ def test_a_run_of_a_ladder_without_its_loss_is_named_once():
         ("task_loss", "1 run of 3 without task_loss: b"),
         ("c4_loss", "1 run of 3 without c4_loss: b"),
     ]
+
+
+def test_a_target_that_is_fitted_is_no_forecast():
+    study = bs.Study.from_frame(GOOD)
+    (found,) = design_check(study, {"N": 4e8, "D": 4e9})
+    assert found.code == "fitted-target" and "has the N and D of r8, which is fitted" in found.sentence
+    assert found.remedy.endswith("""where="run != 'r8'\"""")
+    assert not design_check(study, {"N": 4e8, "D": 4.1e9}).only("fitted-target")
+    assert design_check(study, {"N": 4e8, "D": 9e9}, law=PowerLaw(column="n_params")).codes == ["fitted-target"]
+
+
+def test_a_size_that_a_law_does_not_read_is_told():
+    study = bs.Study.from_frame(GOOD.assign(share=np.linspace(0.1, 0.8, 16)))
+    law = PowerLaw(column="share")
+    (found,) = design_check(study, {"N": 4e8, "share": 0.9}, law=law).only("unread-size")
+    assert found.value == 4 and "keep the runs of one size, as by where='n_params == 8e+08'" in str(found)
+    assert not design_check(study, {"share": 0.9}, law=law).only("unread-size")
+    assert not design_check(study, {"N": 4e8, "D": 9e9, "C": 1e19}, law=PowerLaw()).only("unread-size")

@@ -93,3 +93,15 @@ def test_the_embedded_sweep_pairs_every_budget():
     paired = pair(one, two, source_loss="train_loss", loss="train_loss")
     assert (paired.paired, paired.targets) == (8, 1)
     assert paired.left_out.empty
+
+
+def test_runs_of_one_table_are_paired_with_themselves_also_without_sizes():
+    table = pd.DataFrame({"train": np.linspace(4, 3, 6), "val": np.linspace(3.5, 2.6, 6)})
+    study = bs.Study.from_frame(table, name="own")
+    paired = pair(study, study, source_loss="train", loss="val")
+    assert paired.paired == 6 and paired.study.column("source_loss").tolist() == table["train"].tolist()
+    tokens = made("a").frame.drop(columns="flops").assign(tokens=1e9)
+    by_tokens = [bs.Study.from_frame(tokens, name=name) for name in "ab"]
+    assert pair(*by_tokens).paired == 6
+    with pytest.raises(bs.StudyError, match="has no column 'n_params'"):
+        pair(study, dataclasses.replace(study), source_loss="train", loss="val")

@@ -84,3 +84,18 @@ def test_rows_without_names_and_with_equal_inputs_are_repeats_and_said_so():
     )
     assert bs.Study.from_frame(RUNS.drop(columns="run"), loss="val_loss").remarks == ()
     assert bs.Study.from_frame(table.assign(run=list("abcdef")), loss="val_loss").remarks == ()
+
+
+def test_rows_that_differ_in_a_factor_are_no_repeats():
+    rates = RUNS.drop(columns="run").assign(N=1e8, D=[2e9] * 3 + [4e9] * 3, learning_rate=[1e-3, 2e-3, 4e-3] * 2)
+    assert bs.Study.from_frame(rates, loss="val_loss").remarks == ()
+    timed = rates.drop(columns="learning_rate").assign(hours=np.linspace(1, 2, 6))  # of each row its own: no factor
+    assert "Rows 1, 2, 3, 4, 5 and 6 have the same N and D" in bs.Study.from_frame(timed, loss="val_loss").remarks[0]
+
+
+def test_a_ladder_run_that_diverged_is_left_out_where_that_is_asked_for():
+    table = pd.DataFrame({"run": list("abc"), "task": "x", "N": 1e8, "D": 1e9, "accuracy": 0.4, "chance": 0.25})
+    table = table.assign(task_loss=[0.9, np.inf, 0.8])
+    study = bs.Study.from_frame(table, drop_missing=True)
+    assert study.frame["run"].tolist() == ["a", "c"] and "run 'b' (row 2)" in study.remarks[0]
+    assert len(bs.Study.from_frame(table.assign(task_loss=[0.9, np.nan, 0.8]), drop_missing=True)) == 3

@@ -67,6 +67,19 @@ def test_a_run_of_a_ladder_may_lack_a_loss_whatever_it_is_called():
         bs.Study.from_frame(table, run="model", loss="val_loss")
 
 
+def test_accuracies_that_nothing_reads_are_told():
+    table = pd.DataFrame({"N": [2e7, 6e7], "D": 1e9, "loss": [3.2, 2.9], "hellaswag_acc_norm": 0.3, "accelerator": "x"})
+    (said,) = bs.Study.from_frame(table).remarks
+    assert said == (
+        "Accuracies, as in 'hellaswag_acc_norm', are not read; for tasks, say accuracy_columns='TASK_acc_norm' and "
+        "chance=0.25 (or any)."
+    )
+    assert bs.Study.from_frame(table.rename(columns={"hellaswag_acc_norm": "accuracy"})).remarks == ()
+    first = table.rename(columns={"hellaswag_acc_norm": "acc/hellaswag"})
+    assert "say accuracy_columns='acc/hellaswag' and" in bs.Study.from_frame(first).remarks[0]
+    assert bs.Study.from_frame(table, accuracy_columns="TASK_acc_norm", chance=0.25).remarks == ()
+
+
 def test_columns_by_name_and_one_chance_for_all():
     table = WIDE.rename(columns={"PIQA_acc": "PIQA", "ARC-Easy_acc": "ARC"})[["N", "D", "PIQA", "ARC"]]
     by_list = bs.Study.from_frame(table, name="wide", accuracy_columns=["PIQA", "ARC"], chance=0.25)
