@@ -175,14 +175,14 @@ def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame, said_least: np.ndarray) 
 
     Where the least that a forecast says is positive (``said_least``), its outcome is, too.
     """
-    columns = _columns(rows, outcomes)
+    targets = np.array(_places(rows, outcomes), dtype=object)
+    columns = _columns(rows, outcomes, targets)
     if not any(columns):
         wanted, given = listed(dict.fromkeys(rows["quantity"])), listed(map(str, outcomes.columns))
         ours = str(rows["quantity"].iloc[0])
         example = mapped(ours, "mine") if COMMAND_LINE.get() else f"names={{{ours!r}: 'mine'}}"
         raise TargetError(f"The outcomes have no column {wanted}, only {given}; name it, as in {example}.")
     _require_tasks(rows, outcomes, columns)
-    targets = np.array(_places(rows, outcomes), dtype=object)
     tasks = outcomes["task"].astype(str).to_numpy() if "task" in outcomes else None
     found = np.full(len(rows), np.nan)
     for i, (column, own) in enumerate(zip(columns, rows.to_dict("records"), strict=True)):
@@ -212,15 +212,16 @@ def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame, said_least: np.ndarray) 
     return found
 
 
-def _columns(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str | None]:
+def _columns(rows: pd.DataFrame, outcomes: pd.DataFrame, targets: np.ndarray) -> list[str | None]:
     """Return the column that holds the outcome of each row of a forecast, None where there is none.
 
     The loss of a task is ``task_loss``, or ``loss`` where that is not the one loss of the run; a loss that tasks share
     is in the forecast under its own name, as a task.
     """
-    run_has_one = "loss" in set(rows["task"]) or (
-        {"task", "loss"} <= set(outcomes) and len(outcomes) > 1 and outcomes["loss"].nunique() == 1
-    )
+    run_has_one = "loss" in set(rows["task"])
+    if {"task", "loss"} <= set(outcomes):
+        by_run = outcomes["loss"].groupby(targets).agg(["size", "nunique"])
+        run_has_one |= bool((by_run["size"] > 1).any() and (by_run["nunique"] <= 1).all())
     own_loss = next((n for n in ("task_loss", *(() if run_has_one else ("loss",))) if n in outcomes), None)
     found: list[str | None] = []
     for quantity, task in zip(rows["quantity"], rows["task"], strict=True):

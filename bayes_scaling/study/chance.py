@@ -1,4 +1,4 @@
-"""Tasks that no run has left chance at: where nothing in the runs tells when a curve begins."""
+"""What accuracies of tasks do not tell: at chance in every run, falling with compute, or known of few runs."""
 
 from __future__ import annotations
 

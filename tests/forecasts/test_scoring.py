@@ -122,6 +122,16 @@ def test_losses_of_tasks_and_of_the_run_are_told_apart(losses, outcomes, actual,
     assert bs.score(of_a_ladder(said, losses), table)["actual"].tolist() == actual
 
 
+def test_the_one_loss_of_each_of_several_runs_is_none_of_its_tasks(said):
+    one = of_a_ladder(said, ["x", "y"])
+    rows = pd.concat([one.rows, one.rows.assign(target="b")], ignore_index=True)
+    both = dataclasses.replace(one, rows=rows, quantiles=np.concatenate([one.quantiles] * 2))
+    table = pd.DataFrame(
+        {"target": list("aabb"), "task": ["x", "y"] * 2, "accuracy": 0.3, "loss": [2.0, 2.0, 3.0, 3.0]}
+    )
+    assert set(bs.score(both, table)["quantity"]) == {"accuracy"}
+
+
 def test_a_loss_that_tasks_share_may_have_a_row_of_its_own(said):
     table = pd.DataFrame({"target": "a", "task": ["x", "loss"], "accuracy": [0.3, np.nan], "loss": [np.nan, 2.0]})
     assert bs.score(of_a_ladder(said, ["loss"]), table)["actual"].tolist() == [0.3, 2.0]
