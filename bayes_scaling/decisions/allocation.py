@@ -14,6 +14,7 @@ from bayes_scaling.decisions.inputs import check_inputs, positive, require_size_
 from bayes_scaling.decisions.joint_optimum import JointOptimum
 from bayes_scaling.decisions.solvers import bisect, minimise
 from bayes_scaling.decisions.surface import Surface
+from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.posterior import require_posterior
@@ -31,8 +32,8 @@ RULE_OF_THUMB = 20.0  # tokens per parameter, Hoffmann et al. 2022
 MARGIN = 0.06  # of the range of budgets that a picture shows, on either side
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Allocation(AllocationMethods):
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Allocation(Tabled, AllocationMethods):
     """The best split of each budget, draw by draw.
 
     Attributes

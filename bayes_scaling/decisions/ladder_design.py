@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, LawError, StudyError
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.predict import forecast
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["LadderPlans", "plan_ladders", "read_plan"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class LadderPlans(LadderPlansMethods):
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class LadderPlans(Tabled, LadderPlansMethods):
     """How planned ladders would forecast a target, over simulated families of models.
 
     Attributes

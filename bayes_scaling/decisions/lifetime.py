@@ -13,6 +13,7 @@ from bayes_scaling.decisions.inputs import require_size_and_data
 from bayes_scaling.decisions.reach import Reach, reach
 from bayes_scaling.decisions.solvers import bisect, minimise
 from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 
@@ -25,8 +26,8 @@ HALVINGS = 50
 MAX_DATA_STEP = np.log(1e12)  # how far tokens are looked for on either side of the training-optimal ones
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Lifetime:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Lifetime(Tabled):
     """The cheapest model that reaches a target and then serves tokens, draw by draw.
 
     Attributes

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayes_scaling.decisions.inputs import SCALE, further_inputs, positive, scale_columns
 from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
 from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.targets import read_targets
@@ -32,8 +33,8 @@ TINY = 1e-300
 FEW_DRAWS = 500  # draws that are enough for the noise of a run, and for what moving the edge of the data does
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class NextRuns(NextRunsMethods):
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class NextRuns(Tabled, NextRunsMethods):
     """Candidates in the order in which they are worth their FLOPs.
 
     Attributes

@@ -13,6 +13,7 @@ from bayes_scaling.decisions.allocation import optimal_size
 from bayes_scaling.decisions.inputs import goal_of, positive, require_size_and_data
 from bayes_scaling.decisions.solvers import bisect, first_crossing
 from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.quantiles import quantile, quantile_columns
 from bayes_scaling.methods import ReachMethods
@@ -26,8 +27,8 @@ MIN_FLOPS, MAX_FLOPS = 1e9, 1e40  # FLOPs between which a target is looked for; 
 PROBABILITIES = (0.1, 0.5, 0.8, 0.9, 0.95)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Reach(ReachMethods):
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Reach(Tabled, ReachMethods):
     """What a target outcome costs, draw by draw.
 
     Attributes

@@ -12,6 +12,7 @@ from bayes_scaling.decisions.allocation import optimal_size
 from bayes_scaling.decisions.inputs import positive, require_size_and_data
 from bayes_scaling.decisions.solvers import first_crossing
 from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.methods import RegretMethods
@@ -26,8 +27,8 @@ SIZES = 41
 LEAST = 1e-9  # share of the budget below which a size counts as worth nothing
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Regret(RegretMethods):
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Regret(Tabled, RegretMethods):
     """The price of a size at one budget, draw by draw.
 
     Attributes

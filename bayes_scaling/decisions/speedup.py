@@ -12,6 +12,7 @@ import pandas as pd
 from bayes_scaling.decisions.matching import cost_of, inputs_of, needed_for, point_of, read_scale, routes
 from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.decisions.surface import Surface
+from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.methods import SpeedupMethods
@@ -34,8 +35,8 @@ RESOURCES = {"flops": "compute", "tokens": "data", "n_params": "parameters"}
 SYMBOLS = {"flops": "C", "tokens": "D", "n_params": "N"}
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Speedup(SpeedupMethods):
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Speedup(Tabled, SpeedupMethods):
     """How many times less B takes than A for the outcome that A reaches, draw by draw.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.forecasts.targets import read_targets
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Superiority", "pair_draws", "require_comparable", "superiority"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Superiority:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Superiority(Tabled):
     """How two expected outcomes compare, draw by draw.
 
     Attributes
