@@ -155,7 +155,7 @@ def forecast_runs(
     the laws and move the error of the slope.
 
     A study of tasks (columns ``task`` and ``accuracy``) is forecast by the two-step law through each of its losses,
-    with equal weights and without backtests.
+    with equal weights and without backtests; of one task with a ``loss``, that loss is forecast.
 
     Parameters
     ----------
@@ -192,7 +192,8 @@ def forecast_runs(
     >>> forecast.weights  # doctest: +SKIP
     """
     targets = study.targets if targets is None else targets
-    if laws is None and {"task", "accuracy"} <= set(require_study(study).frame):
+    columns = set(require_study(study).frame)
+    if laws is None and {"task", "accuracy"} <= columns and not ("loss" in columns and len(study.tasks) == 1):
         return _over_routes(study, targets, seed, allow_unconverged, say, options)
     return average_laws(
         candidates(study) if laws is None else laws,

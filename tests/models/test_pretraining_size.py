@@ -67,7 +67,7 @@ def test_forecasts_of_a_new_image_model_are_wider_and_two_of_one_size_agree():
         (lambda t: t[t["pretrain_data"] > 0], "has no from-scratch run"),
         (lambda t: t.assign(finetune_data=t["finetune_data"].where(t.index != 3, 0.0)), "Row 4 has finetune_data = 0"),
         (lambda t: t.assign(pretrain_data=-t["pretrain_data"]), "give the pre-training data, 0 for a run from scratch"),
-        (lambda t: t.assign(error=100 * t["error"]), "are they in percent"),
+        (lambda t: t.assign(error=100 * t["error"]), "or say percent=True"),
         (lambda t: t.drop(columns="error"), "has no column 'error'"),
     ],
 )

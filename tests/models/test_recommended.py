@@ -76,3 +76,6 @@ def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
     assert list(found.weights.index) == ["task_loss", "c4_loss"] and found.weights.tolist() == [0.5, 0.5]
     assert said[0] == "Fitting TwoStep through task_loss ..." and found.backtests.empty
     assert set(found.intervals()["task"]) >= set(ladder.tasks) and "\n" not in repr(found)
+    one = ladder.select(task="PIQA")
+    assert "accuracy" in bs.forecast_runs(one, seed=0, **how).units
+    assert list(bs.forecast_runs(one.rename(loss="task_loss"), seed=0, **how).units) == ["loss"]
