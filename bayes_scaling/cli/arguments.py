@@ -19,6 +19,7 @@ from bayes_scaling.study.flops import SIX_N_D, six_n_d
 from bayes_scaling.study.reading import column_of, read_table, symbol_of
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import SIZES, number_of
+from bayes_scaling.study.wide import PLACE
 
 __all__ = [
     "check_inputs",
@@ -251,12 +252,14 @@ def check_inputs(targets: Any, laws: Iterable[Law], study: Study | None = None) 
 
 
 def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] | None:
-    """Read ``--chance``: a number, numbers by task, or the name of a column.
+    """Read ``--chance``: a number, numbers by task and one for the others, or the name of a column.
 
     Examples
     --------
     >>> read_chance(["0.25"]), read_chance(["PIQA=0.5,ARC=0.25", "Q, A=0"]), read_chance(["guess"])
     (0.25, {'PIQA': 0.5, 'ARC': 0.25, 'Q, A': 0.0}, 'guess')
+    >>> read_chance(["0.25", "PIQA=0.5"])
+    {'TASK': 0.25, 'PIQA': 0.5}
     """
     if not given:
         return None
@@ -266,7 +269,9 @@ def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] |
     chance: dict[str, float] = {}
     for text in given:
         task, _, value = text.rpartition("=")
-        whole = {task: value} if task and "=" not in task else parse_pairs(text, "--chance", "PIQA=0.5", StudyError)
+        rest = not task and number_of(value) == number_of(value)  # a number, for all that are not named
+        one = {task or PLACE: value} if rest or (task and "=" not in task) else None
+        whole = one or parse_pairs(text, "--chance", "PIQA=0.5", StudyError)
         for task, value in whole.items():
             if task in chance:
                 raise StudyError(f"--chance gives {task} twice; give it once.")

@@ -52,7 +52,9 @@ AccuracyColumns: TypeAlias = Annotated[
 ]
 Chance: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(help="Accuracy of guessing: 0.25; by task, PIQA=0.5,ARC=0.25; or your column of it. Repeatable."),
+    typer.Option(
+        help="Accuracy of guessing: 0.25; by task, PIQA=0.5,ARC=0.25; both; or your column of it. Repeatable."
+    ),
 ]
 Percent: TypeAlias = Annotated[
     bool, typer.Option("--percent", help="Accuracies, error rates and chances are in per cent: 63.5, not 0.635.")

@@ -132,7 +132,8 @@ class Study:
             ``"accuracy_TASK"`` or ``"TASK_acc"``, by which tasks are named.  The study has a row per run and task.
             What else is of a task each may have a rule, too: ``task_loss="TASK_bpb", chance="TASK_chance"``.
         chance : str, float or mapping of str to float, optional
-            Accuracy of guessing, a fraction: of all tasks or by task; or the name of your column of it.
+            Accuracy of guessing, a fraction: of all tasks or by task, ``{"TASK": 0.25, "PIQA": 0.5}`` for all but one;
+            or the name of your column of it.  A column ``chance`` counts for the tasks that are not named.
         percent : bool
             Accuracies, error rates and chances, of the table and of ``chance``, are in per cent: 63.5, not 0.635.
         **columns : str
@@ -159,7 +160,8 @@ class Study:
             table, of_tasks = lengthened(table, accuracy_columns, chance, rules)
         if chance is not None and accuracy_columns is None:
             tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
-            table = table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance)))
+            known = dict(zip(tasks, table["chance"], strict=True)) if "chance" in table else None
+            table = table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance, known)))
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
         given |= {} if chance is None else {"chance": "chance"}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}

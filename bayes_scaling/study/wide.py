@@ -144,8 +144,19 @@ def _of_tasks(table: pd.DataFrame, tasks: Collection[str], rule: str) -> dict[st
     return {task: column for task, column in called.items() if column in table}
 
 
-def chances(tasks: Collection[str], given: float | Mapping[str, float]) -> dict[str, float]:
+def chances(
+    tasks: Collection[str], given: float | Mapping[str, float], known: Mapping[str, float] | None = None
+) -> dict[str, float]:
     """Return the accuracy of guessing of each task.
+
+    Parameters
+    ----------
+    tasks : collection of str
+        The tasks.
+    given : float or mapping of str to float
+        Of all tasks, or by task; ``TASK`` stands for all that are not named.
+    known : mapping of str to float, optional
+        What the table says of those that are not named.
 
     Raises
     ------
@@ -154,11 +165,14 @@ def chances(tasks: Collection[str], given: float | Mapping[str, float]) -> dict[
 
     Examples
     --------
-    >>> chances(["PIQA", "COPA"], 0.5)
-    {'PIQA': 0.5, 'COPA': 0.5}
+    >>> chances(["PIQA", "COPA"], 0.5), chances(["PIQA", "ARC"], {"TASK": 0.25, "PIQA": 0.5})
+    ({'PIQA': 0.5, 'COPA': 0.5}, {'PIQA': 0.5, 'ARC': 0.25})
     """
     if not isinstance(given, Mapping):
         return dict.fromkeys(tasks, given)
+    if PLACE in given and PLACE not in tasks:
+        known, given = dict.fromkeys(tasks, given[PLACE]), {t: value for t, value in given.items() if t != PLACE}
+    given = {**(known or {}), **given}
     if lacking := [task for task in tasks if task not in given]:
         raise StudyError(f"The chance of {lacking[0]!r} is not given; give it for {', '.join(map(repr, tasks))}.")
     if unknown := [task for task in given if task not in tasks]:

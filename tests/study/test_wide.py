@@ -98,6 +98,9 @@ def test_a_chance_by_task_serves_long_tables_too():
     assert bs.Study.from_frame(long, chance={"x": 0.5, "y": 0.0}).frame["chance"].tolist() == [0.5, 0.0]
     assert bs.Study.from_frame(long.assign(guess=0.2), chance="guess").frame["chance"].tolist() == [0.2, 0.2]
     assert bs.Study.from_frame(long.drop(columns="task").iloc[:1], chance=0.2).frame["chance"].tolist() == [0.2]
+    kept = bs.Study.from_frame(long.assign(chance=0.2), chance={"y": 0.0})
+    assert kept.frame["chance"].tolist() == [0.2, 0.0]
+    assert bs.Study.from_frame(long, chance={"TASK": 0.3, "y": 0.0}).frame["chance"].tolist() == [0.3, 0.0]
     with pytest.raises(bs.StudyError, match="A chance is given for 'z', which is no task here; known: x, y"):
         bs.Study.from_frame(long, chance={"x": 0.5, "y": 0.0, "z": 0.1})
     with pytest.raises(bs.StudyError, match="The chance of 'y' is not given; give it for 'x', 'y'"):
