@@ -12,7 +12,7 @@ from bayes_scaling.problems import Problem
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.validation import floats
 
-__all__ = ["MAX_ABOVE_CHANCE", "above_chance", "at_chance", "best_runs", "gone_wrong"]
+__all__ = ["MAX_ABOVE_CHANCE", "above_chance", "at_chance", "best_runs", "falling", "few_scores"]
 
 MAX_ABOVE_CHANCE = 0.03
 """Accuracy above chance, a fraction, up to which the best runs count as guessing."""
@@ -82,40 +82,52 @@ def at_chance(rows: pd.DataFrame) -> Iterator[Problem]:
         )
 
 
-def gone_wrong(rows: pd.DataFrame) -> Iterator[Problem]:
-    """Name the tasks whose accuracies fall with compute, and those of which few or only small runs have one."""
-    if not {"task", "accuracy"} <= set(rows) or (compute := training_flops(rows)) is None:
-        return
-    runs = pd.DataFrame({"task": rows["task"].to_numpy(), "accuracy": floats(rows, "accuracy").to_numpy()})
-    runs["compute"] = np.asarray(compute)
-    by_task = {str(task): own.dropna() for task, own in runs.groupby("task", sort=False)}
-    trend = {task: _trend(own["compute"], own["accuracy"]) for task, own in by_task.items()}
-    falls = [t for t, own in by_task.items() if trend[t] < -max(MAX_FALL, DEVIATIONS / max(len(own) - 1, 1) ** 0.5)]
+def falling(rows: pd.DataFrame) -> Iterator[Problem]:
+    """Name the tasks whose accuracies fall with compute; nothing where the columns do not tell it."""
+    runs = _by_task(rows)
+    trend = {task: _trend(own["compute"], own["accuracy"]) for task, own in runs.items()}
+    falls = [task for task, own in runs.items() if trend[task] < -max(MAX_FALL, DEVIATIONS / max(len(own), 2) ** 0.5)]
     if falls:
+        worst = min(trend[task] for task in falls)
         yield Problem(
             "wrong-way",
-            f"The accuracy falls with compute in {listed(falls, MAX_NAMED)} (rank correlation "
-            f"{min(trend[task] for task in falls):+.2f}, at least {-MAX_FALL})",
+            f"The accuracy falls with compute in {listed(falls, MAX_NAMED)} (rank correlation {worst:+.2f}, at least "
+            f"{-MAX_FALL})",
             "the law's curve rises with a better loss, so leave such a task out; of an error rate forecast 1 - error",
-            min(trend[task] for task in falls),
+            worst,
             "accuracy",
         )
-    largest = runs["compute"].max()
-    few = {t: own for t, own in by_task.items() if len(own) < FEW_SCORES or own["compute"].max() < MIN_REACH * largest}
-    if few and len(runs) > len(by_task) * FEW_SCORES:  # else it is the runs that are few
-        said = (
-            f"{task} ({len(own)} runs, up to {own['compute'].max() / largest:.2g} times the most compute)"
-            if len(own)
-            else f"{task} (no run)"
-            for task, own in few.items()
-        )
+
+
+def few_scores(rows: pd.DataFrame) -> Iterator[Problem]:
+    """Name the tasks of which few runs, or only small ones, have an accuracy where others have more."""
+    runs = _by_task(rows)
+    if len(rows) <= FEW_SCORES * len(runs):  # it is the runs that are few
+        return
+    largest = max((own["compute"].max() for own in runs.values() if len(own)), default=np.nan)
+    said = [
+        f"{task} ({len(own)} runs, up to {own['compute'].max() / largest:.2g} times the most compute)"
+        if len(own)
+        else f"{task} (no run)"
+        for task, own in runs.items()
+        if len(own) < FEW_SCORES or own["compute"].max() < MIN_REACH * largest
+    ]
+    if said:
         yield Problem(
             "few-scores",
             f"Few or only small runs have an accuracy in {listed(said, MAX_NAMED)}",
             "the distance of a target is from the largest run of all, so trust the forecasts of these tasks less",
-            float(len(few)),
+            float(len(said)),
             "accuracy",
         )
+
+
+def _by_task(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return compute and accuracy of the runs that have one, by task; none where the columns do not tell them."""
+    if not {"task", "accuracy"} <= set(rows) or (compute := training_flops(rows)) is None:
+        return {}
+    runs = pd.DataFrame({"compute": np.asarray(compute), "accuracy": floats(rows, "accuracy").to_numpy()})
+    return {str(task): own.dropna() for task, own in runs.groupby(rows["task"].to_numpy(), sort=False)}
 
 
 def _trend(compute: pd.Series, accuracy: pd.Series) -> float:

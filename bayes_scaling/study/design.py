@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import counted, listed, option
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.card import AS_GIVEN, Card
-from bayes_scaling.study.chance import at_chance, gone_wrong
+from bayes_scaling.study.chance import at_chance, falling, few_scores
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
 from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
 from bayes_scaling.study.rows import row_number
@@ -116,7 +116,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *_plane(runs, inputs), *_reach(training, aims, inputs),
         *_bending(runs, training.frame, law), *_compute(runs),
         *_outcomes(runs, training.card), *_without(training.frame, law.series if law is not None else ()),
-        *at_chance(training.frame), *gone_wrong(training.frame),
+        *at_chance(training.frame), *falling(training.frame), *few_scores(training.frame),
         *_fitted(runs, aims, inputs), *_unread(runs, aims, inputs),
     ))  # fmt: skip
 

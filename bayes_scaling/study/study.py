@@ -28,7 +28,7 @@ from bayes_scaling.study.reading import (
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.selection import infinite_losses, kept_by, left_by, replicates, unfinished, without_gaps
 from bayes_scaling.study.validation import LOSS_ERROR, always_read, as_fractions, checked, numeric, with_numbers
-from bayes_scaling.study.wide import chances, lengthened, rules_of, unread_accuracies
+from bayes_scaling.study.wide import lengthened, rules_of, unread_accuracies, with_chance
 
 __all__ = ["Study", "require_studies", "require_study"]
 
@@ -152,16 +152,13 @@ class Study:
             columns["chance"], chance = chance, None
         rules = {} if accuracy_columns is None else rules_of(columns, table)
         table = renamed(table, {ours: theirs for ours, theirs in columns.items() if ours not in rules})
-        found, of_tasks = recognised(table), list[str]()
+        found = recognised(table)
         table = renamed(table, found)
-        if accuracy_columns is None:
-            of_tasks = unread_accuracies(table.drop(columns=columns, errors="ignore"))
-        else:
+        if accuracy_columns is not None:
             table, of_tasks = lengthened(table, accuracy_columns, chance, rules)
-        if chance is not None and accuracy_columns is None:
-            tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
-            known = dict(zip(tasks, table["chance"], strict=True)) if "chance" in table else None
-            table = table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance, known)))
+        else:
+            of_tasks = unread_accuracies(table.drop(columns=columns, errors="ignore"))
+            table = table if chance is None else with_chance(table, chance)
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
         given |= {} if chance is None else {"chance": "chance"}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}

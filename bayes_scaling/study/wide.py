@@ -11,7 +11,7 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.rows import shown
 
-__all__ = ["PLACE", "chances", "lengthened", "rules_of", "unread_accuracies"]
+__all__ = ["PLACE", "chances", "lengthened", "rules_of", "unread_accuracies", "with_chance"]
 
 ACCURACY = re.compile(r"(^|[^a-z])(acc|accuracy)([^a-z].*)?$", re.IGNORECASE)  # in the name of a column
 PLACE = "TASK"
@@ -142,6 +142,13 @@ def _of_tasks(table: pd.DataFrame, tasks: Collection[str], rule: str) -> dict[st
     """Return the columns that a rule finds for the tasks."""
     called = {task: rule.replace(PLACE, task, 1) for task in tasks}
     return {task: column for task, column in called.items() if column in table}
+
+
+def with_chance(table: pd.DataFrame, chance: float | Mapping[str, float]) -> pd.DataFrame:
+    """Return a long table with the accuracy of guessing; what it says itself counts for tasks that are not named."""
+    tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
+    known = dict(zip(tasks, table["chance"], strict=True)) if "chance" in table else None
+    return table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance, known)))
 
 
 def chances(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.study.chance import above_chance, at_chance, gone_wrong
+from bayes_scaling.study.chance import above_chance, at_chance, falling, few_scores
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
 RUNS = pd.DataFrame(GRID, columns=["n_params", "tokens"]).assign(run=[f"r{i}" for i in range(16)])
@@ -58,16 +58,16 @@ UP = np.linspace(0.3, 0.6, 12)
 
 
 def test_accuracies_that_fall_with_compute_are_named():
-    (found,) = gone_wrong(tasks(up=UP, down=UP[::-1], noise=0.25 + 0.01 * np.cos(7.0 * np.arange(12))))
+    (found,) = falling(tasks(up=UP, down=UP[::-1], noise=0.25 + 0.01 * np.cos(7.0 * np.arange(12))))
     assert found.code == "wrong-way" and found.value == pytest.approx(-1.0)
     assert str(found).startswith("The accuracy falls with compute in down (rank correlation -1.00, at least -0.5): the")
 
 
 def test_few_scores_are_named():
     few, small = np.where(np.arange(12) < 9, np.nan, UP), np.where(np.arange(12) > 7, np.nan, UP)
-    (found,) = gone_wrong(tasks(up=UP, few=few, small=small, none=np.full(12, np.nan)))
+    (found,) = few_scores(tasks(up=UP, few=few, small=small, none=np.full(12, np.nan)))
     assert found.code == "few-scores" and found.value == 3
     assert "in few (3 runs, up to 1 times the most compute), small (8 runs, up to 0.0" in found.sentence
     assert "none (no run)" in found.sentence
-    assert not [*gone_wrong(tasks(up=UP).head(3))]  # it is the runs that are few
-    assert not [*gone_wrong(tasks(up=UP).drop(columns="tokens"))] and not [*gone_wrong(pd.DataFrame({"N": [1e8]}))]
+    assert not [*few_scores(tasks(up=UP).head(3))]  # it is the runs that are few
+    assert not [*few_scores(tasks(up=UP).drop(columns="tokens"))] and not [*falling(pd.DataFrame({"N": [1e8]}))]
