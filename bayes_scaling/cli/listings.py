@@ -24,10 +24,17 @@ def law_table(laws: Mapping[str, Law]) -> Table:
     for heading in ("inputs", "forecasts", "equation"):
         table.add_column(heading, overflow="fold")
     for name, law in laws.items():
-        forecasts = "; ".join(f"{quantity} ({unit})" for quantity, unit in law.quantities.items())
-        rows = ["run", "task"] if law.by_task else []
-        table.add_row(name, ", ".join([*law.run_inputs, *rows]), forecasts, plain(law.equation))
+        table.add_row(name, ", ".join([*law.run_inputs, *_keys(law)]), _outcomes(law), plain(law.equation))
     return table
+
+
+def _keys(law: Law) -> tuple[str, ...]:
+    """Return the columns that tell the rows of a joint law apart."""
+    return ("run", "task") if law.by_task else ()
+
+
+def _outcomes(law: Law) -> str:
+    return "; ".join(f"{quantity} ({unit})" for quantity, unit in law.quantities.items())
 
 
 def plain(equation: str) -> str:
@@ -55,8 +62,10 @@ def plain(equation: str) -> str:
 
 
 def prior_table(law: Law) -> Table:
-    """Return the table of the parameters of a law: prior, unit and reason."""
-    table = Table(box=SIMPLE_HEAD, title=f"{law.name}: {plain(law.equation)}", title_justify="left", show_lines=True)
+    """Return the table of the parameters of a law: prior, unit and reason, below its equation and its columns."""
+    read = [name if name == column else f"{column} ({name})" for name, column in law.columns.items()]
+    title = f"{law.name}: {plain(law.equation)}\nReads {', '.join([*read, *_keys(law)])}; forecasts {_outcomes(law)}"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", show_lines=True)
     for heading in ("parameter", "prior", "unit", "reason"):
         table.add_column(heading)
     for name, note in law.notes.items():

@@ -88,7 +88,8 @@ def print_result(result: Result, console: Console, written: Sequence[Path] = ())
     far = ", ".join(f"{t}: {d:.3g} x" for t, d in result.forecast.targets["distance"].items() if np.isfinite(d))
     if far:
         what = measured(result.forecast.measure)
-        console.print(f"{what[:1].upper()}{what[1:]} over those of the largest fitted run: {far}.")
+        first = what if "_" in what else what[:1].upper() + what[1:]  # a column keeps its name
+        console.print(f"{first} over those of the largest fitted run: {far}.")
     if result.averaged is not None:
         console.print(weighed(result.averaged))
     print_caveats(result.caveats, console)

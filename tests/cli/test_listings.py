@@ -31,6 +31,13 @@ def test_every_field_of_a_law_has_a_row():
     assert "1.69" in changed and "LogNormal" in changed
 
 
+def test_a_law_says_what_it_reads_and_forecasts():
+    assert "Reads n_params (N), tokens (D); forecasts loss (as given)" in shown(prior_table(Chinchilla()))
+    assert "Reads n_params (N), tokens (D), run, task; forecasts loss (as given); accuracy" in shown(
+        prior_table(TwoStep())
+    )
+
+
 def test_studies_say_their_rows_where_they_are_carried():
     said = shown(study_table(available()))
     assert f"olmo_ladder {len(load_study('olmo_ladder'))} " in said
