@@ -191,8 +191,8 @@ def forecast_runs(
     >>> forecast = bs.forecast_runs(study, {"N": 7e9, "D": 4e12}, seed=0)  # doctest: +SKIP
     >>> forecast.weights  # doctest: +SKIP
     """
-    targets = study.targets if targets is None else targets
     columns = set(require_study(study).frame)
+    targets = study.targets if targets is None else targets
     if laws is None and {"task", "accuracy"} <= columns and not ("loss" in columns and len(study.tasks) == 1):
         return _over_routes(study, targets, seed, allow_unconverged, say, options)
     return average_laws(

@@ -15,13 +15,12 @@ from bayes_scaling.files import write_text
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast, register
 from bayes_scaling.forecasts.scores import crps
-from bayes_scaling.study.reading import as_rows
+from bayes_scaling.study.reading import SAME_INPUT, as_rows
 from bayes_scaling.study.validation import as_fractions, number_of
 from bayes_scaling.study.wide import lengthened, rules_of
 
 __all__ = ["IDENTITY", "append", "read_register", "score"]
 
-SAME_INPUT = 1e-6  # relative difference up to which inputs are those of a target
 IDENTITY = ["made", "law", "checksum", "target", "task", "quantity"]
 """Columns that together say which row of which forecast was scored."""
 
@@ -203,7 +202,8 @@ def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame, said_least: np.ndarray) 
                     f"The outcomes give {own['target']!r} {column} = {value:g}, which no run has; give "
                     f"{fraction if share else 'a positive number'}."
                 )
-            found[i] = value if np.isfinite(value) else found[i]
+            if np.isfinite(value):
+                found[i] = value
     if not np.isfinite(found).any():
         raise TargetError(
             f"None of the {len(outcomes)} outcomes is a number of a run that was forecast; that were "

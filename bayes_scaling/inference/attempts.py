@@ -31,7 +31,6 @@ ADAPTED_WARMUP = 600  # steps a full adaptation of the mass matrix needs
 CAREFUL_WARMUP = 1000  # the same with small steps
 PATIENCE = 120.0  # seconds that a fit may go on after its first try
 MAX_LENGTH = 8  # times the draws asked for, with the mass matrix at the mode
-CAREFUL_ACCEPT = 0.99  # of the last try
 MAX_ADAPTED_LENGTH = 32  # and with an adapted one; mostly patience ends first
 
 
@@ -81,13 +80,12 @@ def fit_until_converged(
     """
     end, tried = None, []
     best: tuple[nuts.Sampled, Diagnostics] | None = None
-    for stage in _stages(plan, effort):
+    for way, stage in _stages(plan, effort):
         sampled = first if first is not None and best is None else run(law, stage, seed, runs, observed)
         end = end or time.perf_counter() + effort.patience
         short = effort.adapt is False or (law.adapts and not stage.adapt)
         most = 1 if short else MAX_ADAPTED_LENGTH if stage.adapt else MAX_LENGTH
         found, length = _lengthen(law, stage, sampled, runs, observed, most, end)
-        way = _SMALLER if stage.target_accept == CAREFUL_ACCEPT else _WAYS[stage.adapt]
         tried.append(f"{length * stage.draws} draws a chain {way}")
         if best is None or found[1].converged or not found[1].max_rhat > best[1].max_rhat:
             best = found
@@ -101,17 +99,15 @@ def fit_until_converged(
     return sampled._replace(state=None), dataclasses.replace(diagnostics, tried=said)
 
 
-_WAYS = {False: "with the mass matrix of the mode", True: "with an adapted one"}
-_SMALLER = "in smaller steps"
-
-
-def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[nuts.Plan]:
-    """Yield the plans to try, one after another."""
+def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[tuple[str, nuts.Plan]]:
+    """Yield the plans to try, one after another, with how they sample in words."""
+    adapted = "with an adapted one"
     if not effort.adapt:
-        yield plan
+        yield adapted if plan.adapt else "with the mass matrix of the mode", plan
     if effort.adapt is not False:
-        yield adapted_plan(plan, effort.warmup)
-        yield adapted_plan(plan, effort.warmup or CAREFUL_WARMUP)._replace(target_accept=CAREFUL_ACCEPT)
+        yield adapted, adapted_plan(plan, effort.warmup)
+        careful = adapted_plan(plan, effort.warmup or CAREFUL_WARMUP)
+        yield "in smaller steps", careful._replace(target_accept=0.99)
 
 
 def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:

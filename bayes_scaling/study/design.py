@@ -14,7 +14,7 @@ from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.card import AS_GIVEN, Card
 from bayes_scaling.study.chance import at_chance, falling, few_scores
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
-from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
+from bayes_scaling.study.reading import SAME_INPUT, as_rows, labelled, one_row_a_run, symbol_of
 from bayes_scaling.study.rows import row_number
 from bayes_scaling.study.study import Study, require_study
 from bayes_scaling.study.validation import LOSS_ERROR, floats, number_of
@@ -43,7 +43,6 @@ MIN_REPEATS = 3  # runs beyond the first of equal inputs, which tell it whatever
 PARAMETERS = 5  # of the law that is not named
 MAX_NAMED = 12
 WITHOUT_EMBEDDING = re.compile(r"n_params_(body|non_?embedding|without_embeddings?)|non_?embedding_params")
-SAME_INPUT = 1e-6  # relative difference up to which inputs are the same
 FALSE = {"0", "0.0", "false", "no"}
 
 

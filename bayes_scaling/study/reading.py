@@ -17,6 +17,7 @@ from bayes_scaling.study.rows import repeated, shown
 from bayes_scaling.study.validation import CANONICAL, NUMERIC, SIZES, number_of
 
 __all__ = [
+    "SAME_INPUT",
     "SYMBOLS",
     "as_rows",
     "as_table",
@@ -35,6 +36,9 @@ __all__ = [
 
 SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
 """The symbols of the field and their columns: parameters, tokens, FLOPs, data of fine-tuning and pre-training."""
+
+SAME_INPUT = 1e-6
+"""Relative difference up to which the inputs of two runs are the same."""
 
 USUAL = {
     "run": ("Name",),

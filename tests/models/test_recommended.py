@@ -79,3 +79,8 @@ def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
     one = ladder.select(task="PIQA")
     assert "accuracy" in bs.forecast_runs(one, seed=0, **how).units
     assert list(bs.forecast_runs(one.rename(loss="task_loss"), seed=0, **how).units) == ["loss"]
+
+
+def test_a_table_in_place_of_a_study_is_refused():
+    with pytest.raises(bs.StudyError, match="The study is a DataFrame; make it one with"):
+        bs.forecast_runs(pd.DataFrame({"loss": [4.0, 3.5], "N": [1e8, 2e8]}), seed=0)
