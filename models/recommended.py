@@ -13,10 +13,15 @@ import pandas as pd
 
 from bayes_scaling.decisions.inputs import scale_columns
 from bayes_scaling.errors import LawError
-from bayes_scaling.evaluation.averaging import AveragedFit, AveragedForecast, average_laws, fit_laws
+from bayes_scaling.evaluation.averaging import (
+    AveragedFit,
+    AveragedForecast,
+    average_laws,
+    fit_each,
+    fit_laws,
+)
 from bayes_scaling.forecasts.forecast import average
 from bayes_scaling.forecasts.predict import forecast
-from bayes_scaling.inference.fit import fit
 from bayes_scaling.models.defaults import default_laws, no_scale
 from bayes_scaling.models.population import POPULATION, Population
 from bayes_scaling.models.superset import Superset
@@ -212,10 +217,7 @@ def _over_routes(
     study: Study, targets: Any, seed: int, allow_unconverged: bool, say: Callable[[str], object], options: Any
 ) -> AveragedForecast:
     """Forecast a ladder by the two-step law through each of its losses, equally weighed."""
-    posteriors = {}
-    for law in default_laws(study)[1]:
-        say(f"Fitting {law.name}{f' through {law.route}' if law.route else ''} ...")
-        posteriors[law.route or law.name] = fit(law, study, seed=seed, **options)
+    posteriors = dict(fit_each(default_laws(study)[1], study, seed=seed, say=say, **options))
     parts = [forecast(fitted, targets, allow_unconverged=allow_unconverged) for fitted in posteriors.values()]
     mixed = average(parts, seed=seed)
     own = {field.name: getattr(mixed, field.name) for field in dataclasses.fields(mixed)}

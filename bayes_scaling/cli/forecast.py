@@ -78,11 +78,11 @@ def forecast(
         open_study,
         read_chance,
     )
+    from bayes_scaling.evaluation.averaging import fit_each
     from bayes_scaling.files import check_writable
     from bayes_scaling.forecasts.forecast import average
     from bayes_scaling.forecasts.predict import forecast as forecast_by
     from bayes_scaling.forecasts.targets import read_targets
-    from bayes_scaling.inference.fit import fit
     from bayes_scaling.models.defaults import AVERAGE
     from bayes_scaling.models.recommended import candidates
     from bayes_scaling.models.recommended import forecast_runs as forecast_average
@@ -112,11 +112,9 @@ def forecast(
             for posterior in posteriors:
                 posterior.require_converged(allow_unconverged, override=OVERRIDE)
         else:
-            for i, one in enumerate(laws, start=1):
-                which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
-                say(f"Fitting {one.name}{which} to {table.name!r}, {len(table.training.runs)} runs ...")
-                posteriors.append(fit(one, table, **how))
-                posteriors[-1].require_converged(allow_unconverged, override=OVERRIDE)
+            for _, posterior in fit_each(laws, table, say=say, **how):
+                posterior.require_converged(allow_unconverged, override=OVERRIDE)
+                posteriors.append(posterior)
             say("Forecasting ...")
             forecasts = [forecast_by(p, targets, allow_unconverged=True) for p in posteriors]
             mixed = average(forecasts, seed=seed)

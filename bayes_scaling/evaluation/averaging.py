@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +36,9 @@ __all__ = [
     "average_laws",
     "average_problems",
     "cut_scores",
+    "fit_each",
     "fit_laws",
+    "law_names",
     "law_weights",
     "slope_weights",
     "slopes_after",
@@ -248,15 +250,47 @@ def fit_laws(
     say(f"Weighing {len(laws)} laws by backtests on {study.name!r} ...")
     weighing = weigh(laws, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness)
     kept = weighing.weights[weighing.weights >= LEAST]
-    posteriors: dict[str, Posterior] = {}
-    for i, name in enumerate(kept.index, start=1):
-        say(f"Fitting {name} ({i} of {len(kept)}) to {study.name!r}, {len(study.training.runs)} runs ...")
-        posteriors[name] = fit(weighing.laws[name], study, seed=seed, **options)
+    chosen = {str(name): weighing.laws[str(name)] for name in kept.index}
+    posteriors = dict(fit_each(chosen, study, seed=seed, say=say, **options))
     converged = {name: one for name, one in posteriors.items() if one.diagnostics.converged}
     left_out = tuple(name for name in posteriors if name not in converged) if converged else ()
     posteriors = converged or posteriors
     kept = kept[list(posteriors)]
     return AveragedFit(kept / kept.sum(), weighing.backtests, posteriors, left_out)
+
+
+def law_names(laws: Sequence[Law]) -> list[str]:
+    """Return the name of each law, with the loss it goes through where there are several."""
+    if len(laws) == 1:
+        return [laws[0].name]
+    return [f"{law.name} ({law.route or i})" for i, law in enumerate(laws, start=1)]
+
+
+def fit_each(
+    laws: Mapping[str, Law] | Sequence[Law],
+    study: Study,
+    *,
+    seed: int,
+    say: Callable[[str], object] = lambda words: None,
+    **options: Any,
+) -> Iterator[tuple[str, Posterior]]:
+    """Fit laws to a study one after another, and yield each fit with the name of its law.
+
+    Parameters
+    ----------
+    laws : mapping of str to Law, or sequence of Law
+        By any names, or by those of :func:`law_names`.
+    study, seed, **options
+        As for :func:`bayes_scaling.fit`.
+    say : callable
+        Told what is being done, in words.
+    """
+    if not isinstance(laws, Mapping):
+        laws = dict(zip(law_names(laws), laws, strict=True))
+    for i, (name, law) in enumerate(laws.items(), start=1):
+        which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
+        say(f"Fitting {name}{which} to {study.name!r}, {len(study.training.runs)} runs ...")
+        yield name, fit(law, study, seed=seed, **options)
 
 
 def average_problems(found: AveragedFit | AveragedForecast) -> Problems:

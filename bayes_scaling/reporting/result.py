@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayes_scaling.evaluation.averaging import AveragedForecast, average_problems
+from bayes_scaling.evaluation.averaging import AveragedForecast, average_problems, law_names
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
@@ -169,9 +169,7 @@ def fits_of(forecast: Forecast, posteriors: Sequence[Posterior]) -> dict[str, Po
 
 def names_of(posteriors: Sequence[Posterior]) -> dict[str, Posterior]:
     """Return fits by the name of their law, and of the loss they go through where there are several."""
-    if len(posteriors) == 1:
-        return {posteriors[0].law.name: posteriors[0]}
-    return {f"{p.law.name} ({p.law.route or i})": p for i, p in enumerate(posteriors, start=1)}
+    return dict(zip(law_names([one.law for one in posteriors]), posteriors, strict=True))
 
 
 def worst(posteriors: Iterable[Posterior]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def no_second_try(monkeypatch):
 @pytest.fixture
 def no_fit(monkeypatch):
     """What is refused is refused before the fit."""
-    monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("it fitted first"))
+    for module in (fitting, averaging):
+        monkeypatch.setattr(module, "fit", lambda *_, **__: pytest.fail("it fitted first"))
     monkeypatch.setattr(averaging, "hold_out", lambda *_, **__: pytest.fail("it made backtests first"))
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from bayes_scaling import plots
+from bayes_scaling.evaluation import averaging
 from bayes_scaling.inference import diagnostics
-from bayes_scaling.inference import fit as fitting
 from tests.cli.running import EXPORTED, MAP, TARGET, call, refused, short
 from tests.conftest import DRAWS
 from tests.study.test_study import BAD, GOOD
@@ -210,7 +210,7 @@ def test_an_interruption_leaves_nothing_behind(where, csv, tmp_path, capsys, mon
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(*((fitting, "fit") if where == "fit" else (plots, "plot_fit")), interrupt)
+    monkeypatch.setattr(*((averaging, "fit") if where == "fit" else (plots, "plot_fit")), interrupt)
     line = ("forecast", csv, *MAP, *TARGET, "--law", "chinchilla", "--out", tmp_path / "out", "--quiet")
     refused(capsys, *short(*line), code=130)
     assert [p.name for p in tmp_path.iterdir()] == ["runs.csv"]

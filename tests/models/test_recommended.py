@@ -73,8 +73,9 @@ def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
     said = []
     how = {"draws": 25, "chains": 2, "adapt": False, "allow_unconverged": True}
     found = bs.forecast_runs(ladder, seed=0, say=said.append, **how)
-    assert list(found.weights.index) == ["task_loss", "c4_loss"] and found.weights.tolist() == [0.5, 0.5]
-    assert said[0] == "Fitting TwoStep through task_loss ..." and found.backtests.empty
+    assert list(found.weights.index) == ["TwoStep (task_loss)", "TwoStep (c4_loss)"]
+    assert found.weights.tolist() == [0.5, 0.5]
+    assert said[0].startswith("Fitting TwoStep (task_loss) (1 of 2) to ") and found.backtests.empty
     assert set(found.intervals()["task"]) >= set(ladder.tasks) and "\n" not in repr(found)
     one = ladder.select(task="PIQA")
     assert "accuracy" in bs.forecast_runs(one, seed=0, **how).units
