@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.inference.fit import fit, require_law
+from bayes_scaling.study.flops import training_flops
+from bayes_scaling.study.reading import column_of
 from bayes_scaling.study.study import require_study
 
 if TYPE_CHECKING:
@@ -62,7 +65,9 @@ def fit_and_forecast(
     return average(forecasts, seed=seed)
 
 
-def expanding_window(study: Study, by: str, cuts: Sequence[float] | None = None) -> list[tuple[float, Study, Study]]:
+def expanding_window(
+    study: Study, by: str, cuts: float | Sequence[float] | None = None
+) -> list[tuple[float, Study, Study]]:
     """Split a study at several sizes: (cut, runs up to it, runs beyond it).
 
     Parameters
@@ -70,8 +75,8 @@ def expanding_window(study: Study, by: str, cuts: Sequence[float] | None = None)
     study : Study
         Its training runs are split.
     by : str
-        Column to split on: ``flops``, ``n_params``, ``tokens`` or any other.
-    cuts : sequence of float, optional
+        Column or symbol to split on: ``flops`` (6ND, where the study has none), ``n_params``, ``tokens`` or any other.
+    cuts : float or sequence of float, optional
         Largest value to fit at each cut; by default the values below which half, two thirds and four fifths of the
         runs lie.
 
@@ -80,18 +85,19 @@ def expanding_window(study: Study, by: str, cuts: Sequence[float] | None = None)
     StudyError
         A cut leaves nothing to fit or nothing to forecast.
     """
-    training = require_study(study).training
-    values = training.column(by)
-    if cuts is None:
-        cuts = usual_cuts(values) or [float(values.max())]
+    training, by = require_study(study).training, column_of(by)
+    counted = training_flops(training.frame) if by == "flops" else None
+    values = training.column(by) if counted is None else counted
+    chosen = usual_cuts(values) or [float(values.max())] if cuts is None else np.atleast_1d(cuts).tolist()
     parts = []
-    for cut in cuts:
+    for cut in chosen:
         if not (values <= cut).any() or not (values > cut).any():
             raise StudyError(
                 f"The cut {by} <= {cut:g} leaves no run on one side of study {study.name!r}; "
                 f"choose one between {values.min():g} and {values.max():g}."
             )
-        parts.append((float(cut), training.select(f"{by} <= {cut!r}"), training.select(f"{by} > {cut!r}")))
+        small, large = (dataclasses.replace(training, frame=training.frame[m]) for m in (values <= cut, values > cut))
+        parts.append((float(cut), small, large))
     return parts
 
 
@@ -112,7 +118,7 @@ def backtest(
     study: Study,
     *,
     by: str = "flops",
-    cuts: Sequence[float] | None = None,
+    cuts: float | Sequence[float] | None = None,
     seed: int,
     **options: Any,
 ) -> pd.DataFrame:
@@ -124,7 +130,7 @@ def backtest(
         A law, or several to be averaged.
     study : Study
         Only its training runs are used.
-    by, cuts : str, sequence of float
+    by, cuts : str, float or sequence of float
         As in :func:`bayes_scaling.evaluation.backtest.expanding_window`.
     seed : int
         Seed of every random draw.
@@ -170,7 +176,7 @@ def ablation(
     Returns
     -------
     pandas.DataFrame
-        One row per design, target and quantity: ``training_flops``, and the columns of
+        One row per design, target and quantity: ``training_flops`` (NaN where they cannot be told), and the columns of
         :func:`bayes_scaling.forecasts.scores.summarise` (mean absolute error, coverage, width of the 90 % interval).
     """
     designs = laws if isinstance(laws, Mapping) else {"": laws}
@@ -180,7 +186,8 @@ def ablation(
         for ladder, training in ladders.items():
             scores = fit_and_forecast(law, training, targets, seed=seed, **options).score()
             table = summarise(scores, ["quantity", "target"]).reset_index()
-            spent = training.training.runs["flops"].sum()
+            counted = training_flops(training.training.runs)
+            spent = np.nan if counted is None else float(counted.sum())
             name = ", ".join(filter(None, (design, ladder)))
             tables.append(table.assign(design=name, training_flops=spent))
     return pd.concat(tables, ignore_index=True).set_index("design").reset_index()

@@ -25,7 +25,7 @@ MIN_BFMI = 0.3
 MAX_SATURATED = 0.01  # share of draws
 MIN_CONTRACTION = 0.1
 TAIL = 0.005  # of the prior, on either side
-EDGE = 0.01  # of the prior's width: what counts as at a bound
+EDGE = 0.01  # of the way from a bound to the middle of the prior: what counts as at the bound
 MAX_AT_EDGE = 0.05  # share of draws
 MAX_NAMED = 3  # tasks or series
 MAX_APART = 3.0  # standard deviations between chains
@@ -174,10 +174,9 @@ def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[
             remedy = "the runs contradict the prior, so check their units or widen it"
             yield Problem("prior-tail", sentence, remedy, float(np.max(share)), name)
 
-    prior = whole.tree["prior"][name].to_numpy()
-    width = np.subtract(*np.quantile(prior, [0.99, 0.01]))
+    middle = np.median(whole.tree["prior"][name].to_numpy())
     for bound in bounds if name not in whole.law.noise else ():
-        share = (np.abs(chains - bound) < EDGE * width).mean(axis=(0, 1))
+        share = (np.abs(chains - bound) < EDGE * np.abs(middle - bound)).mean(axis=(0, 1))
         if (share > MAX_AT_EDGE).any():
             sentence = (
                 f"{np.max(share):.0%} of the draws of {_which(name, labels, share > MAX_AT_EDGE)} "

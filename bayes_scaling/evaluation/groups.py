@@ -100,7 +100,7 @@ def complete(
     ('chain', 'draw', 'run')
     """
     require_posterior(posterior)
-    wanted = list(groups)
+    wanted = [groups] if isinstance(groups, str) else list(groups)
     for group in wanted:
         if group not in GROUPS:
             raise BayesScalingError(f"There is no group {group!r} to make; {suggest(group, GROUPS)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,9 @@ def _left_and_noise(posterior: Posterior) -> tuple[np.ndarray, np.ndarray] | Non
 def misfits(posterior: Posterior) -> Problems:
     """Return what the residuals of a law of one series say against it.
 
-    The ranks of the residuals (and of their sizes) are held against a parabola in the logarithm of each column.
+    The ranks of the residuals (and of their sizes) are held against a cubic in the logarithm of each column, and the
+    residuals also against a quadratic surface over two of them; one for each arm of runs, where the law reads a flag
+    such as pre-trained or not.
 
     Parameters
     ----------
@@ -73,22 +75,27 @@ def misfits(posterior: Posterior) -> Problems:
         Records with these codes, where a column explains more than a fifth of the variance and would not by accident
         (one in a thousand, over all columns):
 
-        - ``misfit``: the residuals follow compute, or tokens per parameter: the law bends where the runs do not
+        - ``misfit``: the residuals follow compute, tokens per parameter or another column that the law reads: it bends
+          where the runs do not
         - ``unread-column``: they follow a column that the law does not read
-        - ``spread``: their size, over the noise by the law, follows compute: small runs scatter unlike large ones
+        - ``spread``: their size, over the noise by the law, follows one of these: small runs scatter unlike large ones
     """
     found = _left_and_noise(posterior)
     if found is None or len(found[0]) < MIN_RUNS:
         return Problems()
     left, noise = found
-    own, others = _columns(posterior)
-    trials = 2 * len(own) + len(others)
+    arms = _arms(posterior)
+    read, others = _columns(posterior)
+    own, unread = ({name: _by_arm(_cubic(x), arms) for name, x in columns.items()} for columns in (read, others))
+    pairs = {f"{a} and {b} together": _by_arm(_surface(read[a], read[b]), arms) for a, b in combinations(read, 2)}
+    trials = 2 * len(own) + len(pairs) + len(unread)
     size = np.abs(left - np.median(left)) / noise
     name = posterior.law.name
+    bent = "the law bends where the runs do not, so prefer one whose backtests are better"
+    follows = f"What {name} leaves unexplained follows"
     return Problems((
-        *_found("misfit", left, own, trials, f"What {name} leaves unexplained follows",
-                "the law bends where the runs do not, so prefer one whose backtests are better"),
-        *_found("unread-column", left, others, trials, f"{name} does not read what its residuals follow:",
+        *(_found("misfit", left, own, trials, follows, bent) or _found("misfit", left, pairs, trials, follows, bent)),
+        *_found("unread-column", left, unread, trials, f"{name} does not read what its residuals follow:",
                 "select runs that are alike in it, or use a law that reads it"),
         *_found("spread", size, own, trials, f"The scatter around {name} follows",
                 "one sigma serves small and large runs, so compare a law whose noise depends on size, or fit the "
@@ -110,40 +117,62 @@ def _columns(posterior: Posterior) -> tuple[dict[str, np.ndarray], dict[str, np.
         if "flops" in frame and "flops" not in read:
             counted = training_flops(frame, convention=SIX_N_D)
             others[PER_TOKEN] = np.log(frame["flops"].to_numpy(dtype=float) / counted)
-    known = {*read, law.outcome, "flops", "n_params", "tokens", *BOOKKEEPING}
-    for name in frame.columns.difference(list(known)):
+    scale = ("flops", "n_params", "tokens") if own else ()  # which compute and the ratio speak for
+    for name in frame.columns.difference([law.outcome, *scale, *BOOKKEEPING]):
         values = frame[name]
         if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values) or "loss" in name:
             continue
         numbers = values.to_numpy(dtype=float)
         if np.isfinite(numbers).all() and (numbers > 0).all():
-            others[name] = np.log(numbers)
+            (own if name in read else others)[name] = np.log(numbers)
     return _varied(own), _varied(others)
+
+
+def _arms(posterior: Posterior) -> np.ndarray:
+    """Return the number of the arm of each run, by the flags that the law reads; all 0 where it reads none."""
+    law, frame = posterior.law, posterior.study.training.frame
+    flags = [column for symbol, column in law.columns.items() if symbol in law.indicators and column in frame]
+    flags = [column for column in flags if set(frame[column]) == {0, 1}]
+    return frame.groupby(flags).ngroup().to_numpy() if flags else np.zeros(len(frame), dtype=int)
 
 
 def _varied(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: values for name, values in columns.items() if len(np.unique(values.round(6))) > 2}
 
 
+def _cubic(x: np.ndarray) -> np.ndarray:
+    """Return the terms of a cubic in a column, shape (run, term)."""
+    x = x - x.mean()
+    return np.column_stack([np.ones_like(x), x, x**2, x**3])
+
+
+def _surface(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the terms of a quadratic surface over two columns, shape (run, term)."""
+    x, y = x - x.mean(), y - y.mean()
+    return np.column_stack([np.ones_like(x), x, y, x**2, x * y, y**2])
+
+
+def _by_arm(terms: np.ndarray, arms: np.ndarray) -> np.ndarray:
+    """Return terms of which each arm has its own, shape (run, arm x term)."""
+    return np.hstack([terms * (arms == arm)[:, None] for arm in np.unique(arms)])
+
+
 def _found(
-    code: str, values: np.ndarray, columns: dict[str, np.ndarray], trials: int, words: str, remedy: str
-) -> Iterator[Problem]:
-    """Yield the column that explains most, if it explains too much."""
-    shares = {name: _explained(values, column) for name, column in columns.items()}
+    code: str, values: np.ndarray, designs: dict[str, np.ndarray], trials: int, words: str, remedy: str
+) -> list[Problem]:
+    """Return the column whose terms explain most, if they explain too much."""
+    shares = {name: _explained(values, design) for name, design in designs.items()}
     if not shares:
-        return
+        return []
     name, (share, chance) = max(shares.items(), key=lambda pair: pair[1][0])
     passed = [most for most, accident in MAX_SHARES if share > most and chance * trials < accident]
-    if passed:
-        sentence = f"{words} {name} ({share:.0%} of their variance in ranks, at most {passed[0]:.0%})"
-        yield Problem(code, sentence, remedy, share, name)
+    sentence = f"{words} {name} ({share:.0%} of their variance in ranks, at most {passed[0]:.0%})" if passed else ""
+    return [Problem(code, sentence, remedy, share, name)] if passed else []
 
 
-def _explained(values: np.ndarray, column: np.ndarray) -> tuple[float, float]:
-    """Return the share of the variance of ranks that a parabola in a column explains, and its chance by accident."""
+def _explained(values: np.ndarray, design: np.ndarray) -> tuple[float, float]:
+    """Return the share of the variance of ranks that the terms of a design explain, and its chance by accident."""
     ranks = rankdata(values)
-    x = column - column.mean()
-    design = np.column_stack([np.ones_like(x), x, x**2])
     used = np.linalg.matrix_rank(design)
     fitted = design @ np.linalg.lstsq(design, ranks, rcond=None)[0]
     total = np.sum((ranks - ranks.mean()) ** 2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 import pandas as pd
 
+from bayes_scaling.errors import BayesScalingError
 from bayes_scaling.inference.attempts import PATIENCE, Effort, adapted_plan
 from bayes_scaling.inference.chunks import Entry, Fitted, chunk_of, divide, fit_unit
 from bayes_scaling.inference.diagnostics import Diagnostics
@@ -171,7 +172,7 @@ def fit_many(
     FileError
         The store cannot be written, or holds another batch.
     BayesScalingError
-        There is no such precision.
+        There is no such precision, or ``chunk`` or ``memory`` is not positive.
 
     Examples
     --------
@@ -182,6 +183,10 @@ def fit_many(
     """
     require_law(law)
     plan = plan_of(law, draws, warmup, chains, starts, precision, seed)
+    if not (chunk is None or chunk >= 1) or not memory > 0:
+        raise BayesScalingError(
+            f"chunk is {chunk} and memory {memory:g}; give at least one study side by side, and a memory above zero."
+        )
     several = require_studies(studies)
     entries = [Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(several)]
     longest = max((len(e) for e in entries if e.error is None), default=0)

@@ -21,6 +21,7 @@ __all__ = ["IMPORTED", "MAX_DIVERGING", "MAX_RHAT", "MAX_SHIFT", "MIN_ESS", "Dia
 IMPORTED = "imported"  # the method of draws that another sampler made
 MAX_RHAT = 1.01
 MIN_ESS = 400
+FEW_DRAWS = 2000  # of all chains: with fewer, R-hat and effective draws miss their limits by chance
 MAX_DIVERGING = 0.005  # share of draws
 MEASURED_NOISE = 1e-4  # losses of runs that differ in their seed alone scatter by some thousandths
 MAX_RHAT_IN_REACH = 1.1  # of chains that may come to agree with more draws
@@ -183,7 +184,8 @@ class Diagnostics:
                 f"the runs hardly tell {self.worst} from {self.partner} (correlation {self.correlation:.2f}), so add "
                 "runs that vary them apart, fix one of them, or tighten its prior"
             )
-        longer = "take more draws (--draws)" if COMMAND_LINE.get() else "let it run longer (patience)"
+        more = "--draws" if COMMAND_LINE.get() else "draws" if self.draws < FEW_DRAWS else ""
+        longer = f"take more draws ({more})" if more else "let it run longer (patience)"
         return f"{longer}, or tighten the priors of what the runs leave open"
 
 

@@ -79,7 +79,7 @@ def fit(
     StudyError
         The study lacks a column of the law, has fewer outcomes than the law has parameters, or does not vary an input.
     LawError
-        All parameters of the law are fixed.
+        All parameters of the law are fixed, or it gives the runs no probability whatever they are.
     BayesScalingError
         There is no such precision, or draws, chains, starts or the seed are no such numbers.
 
@@ -99,6 +99,11 @@ def fit(
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
         effort = Effort(adapt, warmup, patience)
         sampled, diagnostics = fit_until_converged(law, plan, seed, runs, observed, effort)
+    if not np.isfinite(sampled.mode_potential).any():
+        raise LawError(
+            f"{law.name} gives the runs of {training.name!r} no probability from any of {plan.starts} starts, because "
+            "its outcome is not a number or is infinite there; see what its equation takes the logarithm or a power of."
+        )
     seconds = time.perf_counter() - started
     return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.backtest import expanding_window
+from bayes_scaling.evaluation.backtest import ablation, expanding_window
 from bayes_scaling.forecasts.scores import summarise
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.models import Chinchilla, PowerLaw
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,21 @@ def test_scores_only_what_was_left_out(study):
     assert set(scores["target"]).isdisjoint({"190M-1xC", "370M-10xC"})
     assert (scores["distance"] > 0).all()
     assert summarise(scores, ["cut"])["mape"].max() < 0.05
+
+
+def test_runs_are_split_by_symbols_and_by_6nd_where_flops_are_unknown(study):
+    without = bs.Study.from_frame(study.frame.drop(columns="flops"))
+    for by, column in (("flops", "flops"), ("N", "n_params")):
+        parts, same = expanding_window(without, by), expanding_window(study, column)
+        assert [(len(a), len(b)) for _, a, b in parts] == [(len(a), len(b)) for _, a, b in same]
+    ((cut, small, large),) = expanding_window(study, "N", 5e8)
+    assert cut == 5e8 and small.column("n_params").max() <= 5e8 < large.column("n_params").min()
+
+
+def test_a_design_without_flops_is_compared_too(study):
+    without = bs.Study.from_frame(study.frame.drop(columns=["flops", "n_params"]))
+    ladders = {"known": study.select("n_params <= 1e9"), "unknown": without.select("tokens <= 5e10")}
+    options = {"seed": 0, "draws": 50, "adapt": False, "allow_unconverged": True}
+    table = ablation(PowerLaw(column="tokens"), ladders, study.select("n_params > 1e9"), **options)
+    spent = table.groupby("design")["training_flops"].first()
+    assert spent["known"] == ladders["known"].training.column("flops").sum() and np.isnan(spent["unknown"])

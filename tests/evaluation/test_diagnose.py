@@ -95,6 +95,8 @@ def test_a_parameter_at_its_bound_is_named(simulated_fit):
     draws = np.random.default_rng(0).exponential(1e-3, size=(4, DRAWS))
     (problem,) = with_draws(simulated_fit, split=draws).diagnose().only("boundary")
     assert problem.where == "split" and "at its bound 0" in problem.sentence
+    small = 0.02 + 0.001 * np.random.default_rng(0).normal(size=(4, DRAWS))  # of a prior around 0.6: small, not zero
+    assert not with_draws(simulated_fit, reducible=small).diagnose().only("boundary")
 
 
 def test_noise_may_be_as_small_as_it_will():

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.groups import GROUPS, cumulative, score
+from bayes_scaling.evaluation.groups import GROUPS, complete, cumulative, score
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import Chinchilla
 from tests.conftest import DRAWS
@@ -107,6 +107,10 @@ def test_prior_draws_follow_the_priors(whole):
 def test_replicates_scatter_about_the_runs(whole):
     place = (whole.tree["posterior_predictive"]["loss"] < whole.study.column("loss")).mean(["chain", "draw"])
     assert 0.3 < float(place.mean()) < 0.7 and 0.15 < float(place.std()) < 0.4
+
+
+def test_one_group_may_be_named_by_itself(simulated_fit):
+    assert "prior" in complete(simulated_fit, "prior", draws=20).tree.children
 
 
 def test_seeds_are_kept_and_groups_are_not_made_twice(simulated_fit):

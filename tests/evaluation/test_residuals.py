@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import norm
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.residuals import _explained, _found, misfits, residuals
-from bayes_scaling.models import Chinchilla, PowerLaw
+from bayes_scaling.evaluation.residuals import _cubic, _explained, _found, misfits, residuals
+from bayes_scaling.models import Chinchilla, PowerLaw, Transfer
 from tests.conftest import DRAWS
 
 CONSTANTS = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
@@ -60,6 +60,26 @@ def test_a_law_that_does_not_bend_as_the_runs_do_is_a_misfit():
     assert problem.where == "training FLOPs"
 
 
+def test_a_bend_in_a_column_of_any_name_is_a_misfit():
+    examples = np.geomspace(1e3, 1e9, 40)
+    bend = (examples / 1e3) ** -0.12 * (1 + (examples / 1e6) ** 2) ** -0.12
+    table = pd.DataFrame({"examples": examples, "loss": (1 + 3 * bend) * np.tile([0.997, 1.003], 20)})
+    (problem,) = misfits(fitted(table, PowerLaw(column="examples"))).only("misfit")
+    assert problem.where == "examples"
+
+
+def test_size_and_data_that_add_are_a_misfit_of_one_bottleneck():
+    sizes, data = [1e7, 1e8, 1e9, 1e10], np.geomspace(1e5, 1e8, 7)
+    columns = ["n_params", "finetune_data", "pretrained"]
+    table = pd.DataFrame([(n, d, arm) for n in sizes for d in data for arm in (0, 1)], columns=columns)
+    worth = 800 * table["finetune_data"] ** 0.2 * table["n_params"] ** 0.38 * table["pretrained"]
+    loss = 0.7 + 60 * table["n_params"] ** -0.25 + 30 * (table["finetune_data"] + worth) ** -0.22
+    table["loss"] = loss * np.exp(np.random.default_rng(0).normal(0, 0.01, len(table)))
+    (problem,) = misfits(fitted(table, Transfer())).only("misfit")
+    assert problem.where == "finetune_data and n_params together"
+    assert misfits(fitted(table, Transfer(bottleneck=False))).codes == []
+
+
 def test_scatter_that_falls_with_compute_is_found():
     rng, table = np.random.default_rng(1), pd.concat([grid(1), grid(2), grid(3)], ignore_index=True)
     noise = 0.02 * (table["N"] * table["D"] / 1e18) ** -0.5
@@ -81,6 +101,6 @@ def test_a_small_share_counts_among_hundreds_of_runs(runs, found):
     column = np.linspace(-1, 1, runs)
     noise = norm.ppf((np.random.default_rng(3).permutation(runs) + 0.5) / runs)
     left = 1.2 * (column**2 - 1 / 3) + noise
-    problems = list(_found("misfit", left, {"x": column}, 2, "They follow", "mend it"))
+    problems = _found("misfit", left, {"x": _cubic(column)}, 2, "They follow", "mend it")
     assert [p.code for p in problems] == found
-    assert 0.08 < _explained(left, column)[0] < 0.2
+    assert 0.08 < _explained(left, _cubic(column))[0] < 0.2

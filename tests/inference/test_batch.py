@@ -8,7 +8,7 @@ import bayes_scaling as bs
 from bayes_scaling.inference import batch as batches
 from bayes_scaling.inference import fit as fitting
 from bayes_scaling.inference.attempts import ADAPTED_WARMUP, WARMUP
-from bayes_scaling.models import PowerLaw
+from bayes_scaling.models import Chinchilla, PowerLaw
 
 
 def made(name, rows=20, floor=1.8, noise=0.002):
@@ -112,3 +112,9 @@ def test_adaptation_from_the_first(studies):
 def test_nothing_to_fit():
     assert len(bs.fit_many(PowerLaw(), [], seed=0, progress=False)) == 0
     assert bs.fit_many(PowerLaw(), [lone("x")], seed=0, progress=False)[0].verdict == "failed"
+
+
+@pytest.mark.parametrize("odd", [{"chunk": 0}, {"chunk": -1}, {"memory": -1.0}], ids=str)
+def test_a_batch_of_no_studies_side_by_side_is_refused(studies, odd):
+    with pytest.raises(bs.BayesScalingError, match="give at least one study side by side"):
+        bs.fit_many(Chinchilla(), studies, seed=0, **odd)

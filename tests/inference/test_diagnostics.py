@@ -105,8 +105,13 @@ def test_what_forbids_the_use_of_draws_is_a_sentence_with_its_limit(changes, cod
 
 def remedies():
     """Return what is said of a fit that was tried for long: of several modes, and of chains that only disagree."""
-    bad = dataclasses.replace(GOOD, max_rhat=1.5, tried="120 s")
+    bad = dataclasses.replace(GOOD, max_rhat=1.5, tried="120 s", draws=4000)
     return [one.refusals()[0].remedy for one in (dataclasses.replace(bad, modes_reached=0.5), bad)]
+
+
+def test_few_draws_are_remedied_by_more_and_not_by_patience():
+    few = dataclasses.replace(GOOD, max_rhat=1.011, tried="120 s", draws=400)
+    assert few.refusals()[0].remedy.startswith("take more draws (draws), or")
 
 
 def test_a_remedy_names_arguments_of_fit():

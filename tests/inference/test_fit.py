@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
@@ -187,3 +188,15 @@ def test_a_law_of_fixed_parameters_has_nothing_to_fit(study):
     law = Chinchilla(E=1.8, reducible=0.5, split=0.5, alpha_N=0.3, alpha_D=0.3, sigma=0.01)
     with pytest.raises(bs.LawError, match="All parameters of Chinchilla are fixed"):
         bs.fit(law, study, seed=0)
+
+
+class Undefined(bs.Law):
+    a: bs.Prior = dist.Normal(0.0, 1.0)
+
+    def mean(self, N, *, a):
+        return jnp.log(-N) * a
+
+
+def test_a_law_that_is_no_number_is_refused(study):
+    with pytest.raises(bs.LawError, match=r"gives the runs of .* no probability from any of 8 starts"):
+        bs.fit(Undefined(), study, seed=0, draws=50)
