@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_scaling.errors import TargetError
+from bayes_scaling.errors import LawError, TargetError
 from bayes_scaling.forecasts.draws import BLOCK, PredictiveDraws
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
 from bayes_scaling.forecasts.targets import Targets, read_targets
 from bayes_scaling.inference.posterior import Posterior, require_posterior
+from bayes_scaling.law.base import Law
 from bayes_scaling.study.flops import distances, measure_of
+from bayes_scaling.study.rows import shown
 
 __all__ = ["forecast", "forecast_chunks"]
 
+MOST_NEGATIVE = 0.01  # share of draws in which a law may leave the outcomes that there can be
 REMEMBERED = ("law", "study", "checksum", "bayes_scaling")  # what a forecast keeps of the making of a fit
 
 
@@ -56,6 +59,8 @@ def forecast(
     ------
     ConvergenceError
         The fit did not converge.
+    LawError
+        The law expects an outcome of zero or less, where outcomes are positive.
     TargetError
         A target lacks an input of the law, or has one that the law does not allow: mostly one that is not positive.
 
@@ -78,6 +83,7 @@ def forecast(
             if name not in data:
                 data[name] = np.empty((len(values), len(aims), *values.shape[2:]))
             data[name][:, place] = values
+    _require_positive(law, aims, data)
     return _assemble(posterior, aims, data, seed)
 
 
@@ -103,6 +109,21 @@ def forecast_chunks(posterior: Posterior, targets: Any = None, **options: Any) -
     """
     aims = read_targets(require_posterior(posterior).law, posterior.study, targets)
     return (forecast(posterior, aims.part(begin, begin + BLOCK), **options) for begin in range(0, len(aims), BLOCK))
+
+
+def _require_positive(law: Law, aims: Targets, found: Mapping[str, np.ndarray]) -> None:
+    """Refuse a law of one series that has left the outcomes that its noise can have."""
+    name, expected = law.outcome, found.get(f"{law.outcome}_law")
+    if expected is None or expected.ndim != 2 or name in (*law.signed, "accuracy"):
+        return
+    share = (expected <= 0).mean(axis=0)
+    if (share > MOST_NEGATIVE).any():
+        place = int(np.argmax(share))
+        raise LawError(
+            f"{law.name} expects a {name} of zero or less at target {shown(aims.frame.index[place])} in "
+            f"{share[place]:.0%} of its draws, which its noise, a factor, does not allow; use a law that levels off, "
+            f"or one that names {name} among its signed outcomes and has noise that adds."
+        )
 
 
 def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarray], seed: int) -> Forecast:

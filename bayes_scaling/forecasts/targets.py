@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, TargetError, listed
-from bayes_scaling.study.reading import as_rows, labelled
+from bayes_scaling.study.reading import SYMBOLS, as_rows, labelled
 from bayes_scaling.study.rows import row_number, shown
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import OUTCOME, floats
@@ -125,9 +125,22 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
         frame = as_rows(targets, study.names)
     except StudyError as error:
         raise TargetError(str(error).replace("The runs are", "The targets are", 1)) from error
+    if not isinstance(targets, pd.DataFrame):
+        _require_one_of_each(frame)
     if len(frame.columns) and frame.empty:
         raise TargetError("The targets have no rows; give at least one, for example {'N': 7e9, 'D': 4e12}.")
     return labelled(frame)
+
+
+def _require_one_of_each(frame: pd.DataFrame) -> None:
+    """Refuse an input that is given twice, by its symbol and by the name of its column, with different values."""
+    for symbol, column in SYMBOLS.items():
+        if {symbol, column} <= set(frame) and (differ := (frame[symbol] != frame[column]).to_numpy()).any():
+            one, other = (frame[name].iloc[int(np.argmax(differ))] for name in (symbol, column))
+            raise TargetError(
+                f"A target gives {symbol} = {shown(one)} and {column} = {shown(other)}, which are the same input; give "
+                "one of them."
+            )
 
 
 def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:

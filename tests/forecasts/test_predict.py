@@ -3,12 +3,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.draws import BLOCK
+from tests.conftest import DRAWS
 from tests.worlds import chinchilla
 
 COUNT = 2 * BLOCK + 9  # the last block is not full
@@ -83,3 +86,21 @@ def test_memory_does_not_grow_with_the_targets():
     few, many, grown = done.stdout.split()
     assert (few, many) == ("200", "1500")
     assert float(grown) < 48  # MiB; the three bands of all targets are 137
+
+
+class Falling(bs.Law):
+    """A straight line, which leaves the positive numbers."""
+
+    slope: bs.Prior = dist.Normal(-1.0, 0.5)
+
+    def mean(self, N, *, slope):
+        return 4 + slope * jnp.log10(N / 2e7)
+
+
+def test_a_law_that_has_left_the_positive_numbers_is_refused():
+    sizes = np.geomspace(2e7, 1e9, 12)
+    table = pd.DataFrame({"N": sizes, "loss": 4 - np.log10(sizes / 2e7) + np.tile([-0.01, 0.01], 6)})
+    fitted = bs.fit(Falling(), bs.Study.from_frame(table), seed=0, draws=DRAWS)
+    assert fitted.forecast({"N": 1e10}).intervals()["median"].iloc[0] == pytest.approx(1.3, abs=0.1)
+    with pytest.raises(bs.LawError, match=r"expects a loss of zero or less at target 'N=1e.13' in 100% of its draws"):
+        fitted.forecast([{"N": 1e10}, {"N": 1e13}])

@@ -34,6 +34,7 @@ def test_its_name_is_the_column_target_before_run():
     assert read(both).frame.index.tolist() == ["7B"]
     assert read({**FAR, "run": "seven"}).frame.index.tolist() == ["seven"]
     assert read(read(both)).frame.index.tolist() == ["7B"]  # what was read is not read again
+    assert read([{**FAR, "target": "7B"}, {**FAR, "N": 1e9}]).frame.index.tolist() == ["7B", "N=1e+09, D=4e+12"]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,7 @@ def test_its_name_is_the_column_target_before_run():
         ({"N": 7e9}, r"A target of Chinchilla needs D \(tokens\), and it gives only n_params; add D"),
         ({}, "needs N .*, and it gives nothing"),
         ({"N": [], "D": []}, "The targets have no rows; give at least one"),
+        ({**FAR, "n_params": 2e9}, "gives N = 7000000000.0 and n_params = 2000000000.0, which are the same input"),
         ({"N": 7e9, "D": 0.0}, "D = 0.0; give a positive number"),
         ({"N": float("nan"), "D": 1e12}, "N = nan; give a positive number"),
         ({"N": float("inf"), "D": 1e12}, "N = inf; give a positive number"),
