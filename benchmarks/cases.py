@@ -16,7 +16,7 @@ from benchmarks.splits import splits
 __all__ = ["Case", "cases"]
 
 ERROR_RATES = ("laion_clip_datacomp", "openclip_laion")  # whose loss is an error rate, by their cards
-READ = ["run", "n_params", "tokens", "flops", "steps", "loss", "role"]
+READ = ["run", "n_params", "tokens", "flops", "steps", "unique_tokens", "loss", "role"]
 SWEEP = [0, 7, 14, 21, 28, 35]  # of the sweep's 36 splits: each set's loss on its own kind of text
 
 
@@ -48,6 +48,7 @@ def tables() -> Iterator[Case]:
         if "role" not in table:
             continue
         table = table[table["role"] != "extra"].dropna(axis=1, how="all")
+        table = table.rename(columns={"unique_samples": "unique_tokens"})
         unit = "error rate" if path.stem in ERROR_RATES else "nats per token"
         kept = table[[name for name in READ if name in table]].reset_index(drop=True)
         yield Case(path.stem, path.stem, bs.Study.from_frame(kept, name=path.stem, unit=unit))

@@ -24,6 +24,7 @@ from bayes_scaling.forecasts.forecast import average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.models.defaults import default_laws, no_scale
 from bayes_scaling.models.population import POPULATION, Population
+from bayes_scaling.models.repeated_data import RepeatedData
 from bayes_scaling.models.superset import Superset
 from bayes_scaling.models.superset_in_compute import SupersetInCompute
 from bayes_scaling.models.superset_in_flops import SupersetInFlops
@@ -71,7 +72,8 @@ def candidates(study: Study, population: Population = POPULATION) -> dict[str, L
     """Return the laws that a study's columns allow, by name.
 
     In parameters and tokens; also in compute per sample, where the FLOPs say that runs differ in what parameters do
-    not count; along the compute-optimal path, where only FLOPs are known.
+    not count; along the compute-optimal path, where only FLOPs are known.  Where ``unique_tokens`` are known, what
+    repeats are worth is learnt.
 
     Parameters
     ----------
@@ -92,7 +94,9 @@ def candidates(study: Study, population: Population = POPULATION) -> dict[str, L
     ['superset', 'chinchilla', 'chinchilla (wide exponents)', 'kaplan']
     """
     columns = set(study.frame.columns)
-    options = {"ceiling": True} if study.card.units.get("loss") in BOUNDED else {}
+    options: dict[str, Any] = {"ceiling": True} if study.card.units.get("loss") in BOUNDED else {}
+    if "unique_tokens" in columns:
+        options["repeats"] = RepeatedData().repeats
     if {"n_params", "tokens"} <= columns:
         laws = variants(Superset, population, **options)
         if "flops" in columns and _uneven(study):

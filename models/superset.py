@@ -17,6 +17,7 @@ from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, extrapolate, sample_slope_error
 from bayes_scaling.models.chinchilla import Chinchilla, slope_for_exponent
 from bayes_scaling.models.population import POPULATION
+from bayes_scaling.models.repeated_data import saturating
 from bayes_scaling.study.validation import numeric
 
 __all__ = ["Superset"]
@@ -35,7 +36,9 @@ class Superset(Law):
               \right)^{-\alpha_D / g} \right)^{g} \right]
 
     with N in parameters, D in tokens, S in optimiser steps (where the table has them), L and E in the unit of the loss.
-    With g = 1 and p = 0 it is :class:`Chinchilla`, with g = alpha_D it is :class:`Kaplan`.  Its priors speak of a model
+    Where a column ``unique_tokens`` says how many tokens are different ones, D are the effective tokens of
+    :class:`RepeatedData`.  With g = 1 and p = 0 it is :class:`Chinchilla`, with g = alpha_D it is :class:`Kaplan`.  Its
+    priors speak of a model
     of 1e9 parameters and 2e10 tokens (``reference``), wherever the runs lie, and are learnt from public collections of
     runs, so that a few runs, or runs in which an input does not vary, can be forecast: the collections carry what the
     runs leave open.
@@ -52,11 +55,13 @@ class Superset(Law):
     .. [1] Hoffmann et al. 2022, arXiv 2203.15556, equation 2 (g = 1).
     .. [2] Kaplan et al. 2020, arXiv 2001.08361, equation 1.5 (g = alpha_D, E = 0), and section 5 for the steps.
     .. [3] Busbridge et al. 2025, "Distillation Scaling Laws", arXiv 2502.08606, equation 9 (the outer exponent).
+    .. [4] Muennighoff et al. 2023, arXiv 2305.16264, equation 5 (tokens seen more than once).
 
     Examples
     --------
-    >>> values = dict(E=1.8, reducible=0.5, split=0.5, alpha_N=0.3, alpha_D=0.3, coupling=0.8, penalty=0.0)
-    >>> round(float(Superset().mean(1e9, 2e10, 1e4, 1e9, 2e10, **values)), 6)
+    >>> values = dict(E=1.8, reducible=0.5, split=0.5, alpha_N=0.3, alpha_D=0.3, coupling=0.8)
+    >>> long, different = dict(steps=1e6, penalty=0.02), dict(unique_tokens=2e10, repeats=15.0)
+    >>> round(float(Superset().mean(1e9, 2e10, N0=1e9, D0=2e10, **long, **different, **values)), 4)
     2.7
     """
 
@@ -95,6 +100,12 @@ class Superset(Law):
         unit="fraction",
         reason="p, the relative excess of a run of 1000 optimiser steps; nothing where steps are unknown.  Learnt.",
     )
+    repeats: Prior = prior(
+        default=15.0,
+        unit="repeats",
+        reason="R, how many passes endless repeats are worth; nothing where ``unique_tokens`` are unknown.  About what "
+        "is published; :func:`bayes_scaling.forecast_runs` learns it, with the prior of :class:`RepeatedData`.",
+    )
     sigma: Prior = prior(
         default=POPULATION.prior("sigma"),
         unit="fraction",
@@ -125,15 +136,19 @@ class Superset(Law):
     )
 
     rests_on_priors = True
-    absent: ClassVar = {"steps": math.inf}
+    absent: ClassVar = {"steps": math.inf, "unique_tokens": math.inf}
     pooling: ClassVar = {**Chinchilla.pooling, "coupling": 0.2}
     equation = r"L = (1 + p (1000 / S)^2) (E + (A N^{-\alpha_N / g} + B D^{-\alpha_D / g})^g)"
 
-    def mean(self, N, D, steps, N0, D0, *, E, reducible, split, alpha_N, alpha_D, coupling, penalty):  # noqa: D102
+    def mean(  # noqa: D102
+        self, N, D, steps, unique_tokens, N0, D0, *, E, reducible, split, alpha_N, alpha_D, coupling, penalty, repeats
+    ):
+        unique = jnp.minimum(unique_tokens, D)
+        effective = unique * jnp.exp(saturating(D / unique, repeats))
         g = coupling * alpha_D**self.bottleneck
         size, data = self.reference or (N0, D0)
         by_size = jnp.log(split) - alpha_N / g * jnp.log(N / size)
-        by_data = jnp.log1p(-split) - alpha_D / g * jnp.log(D / data)
+        by_data = jnp.log1p(-split) - alpha_D / g * jnp.log(effective / data)
         loss = E * (1 + reducible * jnp.exp(g * jnp.logaddexp(by_size, by_data)))
         return self._bounded((1 + penalty * jnp.square(1000 / steps)) * loss)
 
@@ -186,17 +201,20 @@ class Superset(Law):
         return {**u, "split": split, "reducible": u["reducible"] - bracket, "E": level}
 
     def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
-        """Evaluate ``mean``; runs without steps are long ones."""
+        """Evaluate ``mean``; runs without steps are long ones, and those without different tokens see none twice."""
         return super().at({**self.absent, **runs}, parameters)
 
     columns = {"N": "n_params", "D": "tokens"}
 
     def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
-        """Return N, D and the steps of each run; infinite where the table does not tell."""
+        """Return N, D, steps and different tokens of each run; these two infinite where the table does not tell."""
         columns = self.columns_of(frame)
         N, D = self.size_and_data(**columns)
-        steps = numeric(frame, "steps").to_numpy() if "steps" in frame else np.full(len(N), np.inf)
-        return {"N": N, "D": D, "steps": steps}
+        told = {
+            name: numeric(frame, name).to_numpy() if name in frame else np.full(len(N), unknown)
+            for name, unknown in self.absent.items()
+        }
+        return {"N": N, "D": D, **told}
 
     def size_and_data(self, **columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return N and D from the columns that this law reads."""

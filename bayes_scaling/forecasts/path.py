@@ -126,6 +126,8 @@ def forecast_path(
     columns = list(dict.fromkeys(column for p in posteriors for column in p.law.columns.values()))
     runs, aims = study.runs, targets.targets.reset_index(drop=True)
     name, label = _abscissa(runs, aims, columns)
+    further = dict.fromkeys(column for p in posteriors for column in p.law.absent)
+    columns += [column for column in further if column in runs and column in aims]
     ends = [frame.assign(x=_values(frame, name))[[*columns, "x"]] for frame in (runs, aims)]
     outermost = pd.concat(ends, ignore_index=True).sort_values("x").iloc[[0, -1]].astype(float)
     start, end = outermost.to_numpy()
@@ -161,7 +163,7 @@ def _expected(posteriors: Sequence[Posterior], weights: Sequence[float] | None) 
 
 def _expected_by(posterior: Posterior) -> np.ndarray:
     law, frame = posterior.law, posterior.study.frame
-    inputs = [name for name in dict.fromkeys((*law.columns.values(), "steps")) if name in frame]
+    inputs = [name for name in (*law.columns.values(), *law.absent) if name in frame]
     runs = frame[inputs].reset_index(drop=True).assign(target=[f"run {i}" for i in range(len(frame))])
     own = forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)
     return own.draws[f"{law.outcome}_law"].median("sample").to_numpy()

@@ -31,6 +31,7 @@ MIN_RATIOS = 1.5  # largest over smallest tokens per parameter
 MAX_DISTANCE = 100.0  # FLOPs of a target over the largest fitted
 MAX_SHARE, MAX_SHARE_CHANGE = 0.2, 0.1  # of embeddings in the parameters
 MIN_STEPS = 2000
+MAX_PASSES = 4.0  # over the same tokens, up to which repeats are nearly as good (Muennighoff et al. 2023)
 MIN_SHARE = 0.5  # of what the smallest fitted run took
 MAX_FLOPS_RATIO = 1.9  # between a column of FLOPs and 6ND, or two runs: twice is a factor that one of them forgot
 SAME_RATIO = 1.1  # up to which runs agree on it
@@ -84,6 +85,9 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``few-scores``: tasks with accuracies of fewer than five runs, or none of half the most compute
         - ``unread-size``: targets with an N, in which the runs differ, for a law that reads no scale at all
         - ``fitted-target``: a target with the inputs of a fitted run
+        - ``unread-repeats``: runs that see their tokens more than four times (column ``unique_tokens``), for a law that
+          does not read it
+        - ``unknown-repeats``: targets without ``unique_tokens``, where runs see theirs more than four times
         - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
         - ``below-chance``: tasks of which the runs of most compute are more than 3 points below chance
         - ``missing-loss``: runs that lack a loss which the law reads, where it can do without
@@ -116,7 +120,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *_bending(runs, training.frame, law), *_compute(runs),
         *_outcomes(runs, training.card), *_without(training.frame, law.series if law is not None else ()),
         *at_chance(training.frame), *falling(training.frame), *few_scores(training.frame),
-        *_fitted(runs, aims, inputs), *_unread(runs, aims, inputs),
+        *_fitted(runs, aims, inputs), *_unread(runs, aims, inputs), *_repeats(runs, aims, law),
     ))  # fmt: skip
 
 
@@ -294,6 +298,34 @@ def _unread(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[str]) ->
                 float(len(sizes)),
                 "n_params",
             )
+
+
+def _repeats(runs: pd.DataFrame, targets: pd.DataFrame, law: Any) -> Iterator[Problem]:
+    """Look at whether tokens are seen so often that they are worth less, and law and targets know of it."""
+    if law is None or not {"tokens", "unique_tokens"} <= set(runs):
+        return
+    passes = _known(runs, "tokens") / _known(runs, "unique_tokens")
+    often = passes > MAX_PASSES
+    if not often.any():
+        return
+    most = float(np.nanmax(passes))
+    seen = f"see their tokens more than {MAX_PASSES:g} times (up to {most:.3g})"
+    if "unique_tokens" not in law.inputs:
+        yield Problem(
+            "unread-repeats",
+            f"{often.sum()} of {len(runs)} runs {seen}, and the law counts each time as new tokens",
+            "repeats are worth less and less, so use a law that reads unique_tokens, or leave these runs out",
+            most,
+            "unique_tokens",
+        )
+    elif len(targets) and "unique_tokens" not in targets:
+        yield Problem(
+            "unknown-repeats",
+            f"{often.sum()} of {len(runs)} runs {seen}, and the target does not say how often it does",
+            "it is forecast as if no token came twice, so give unique_tokens if some do",
+            most,
+            "unique_tokens",
+        )
 
 
 def _compute(runs: pd.DataFrame) -> Iterator[Problem]:

@@ -44,8 +44,9 @@ USUAL = {
     "run": ("Name",),
     "tokens": ("train/tokens", "train/tokens_seen", "train/total_tokens"),
     "steps": ("_step", "trainer/global_step", "train/global_step"),
+    "unique_tokens": ("unique_samples", "unique_examples"),
 }
-"""What exports of experiment trackers call our columns; read where one of them is there and ours is not."""
+"""What exports of experiment trackers, and tables of images, call our columns; read where ours is not there."""
 
 LOSS = re.compile(r"(.*[^a-z])?loss")
 USUAL_LOSSES = ("task_loss", "c4_loss", "loss")
@@ -168,11 +169,14 @@ def labelled(table: pd.DataFrame) -> pd.DataFrame:
     (['N=7e+09, D=4e+12'], ['7B'])
     """
     label = next((name for name in ("target", "run") if name in table), None)
-    return table.set_index(label) if label else table.set_axis([_in_words(row) for _, row in table.iterrows()])
+    inputs = table.drop(columns=label) if label else table
+    said = pd.Series([_in_words(row) for _, row in inputs.iterrows()], index=table.index, dtype=object)
+    return inputs.set_axis(table[label].where(table[label].notna(), said) if label else said)
 
 
 def _in_words(row: pd.Series) -> str:
-    return ", ".join(f"{symbol_of(str(k))}={v:.4g}" for k, v in row.items() if isinstance(v, (int, float)))
+    known = {k: v for k, v in row.items() if isinstance(v, (int, float)) and not np.isnan(v)}
+    return ", ".join(f"{symbol_of(str(k))}={v:.4g}" for k, v in known.items())
 
 
 def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:

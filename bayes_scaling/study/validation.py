@@ -42,9 +42,9 @@ CANONICAL = ("n_params", "tokens", "flops", "loss", LOSS_ERROR)
 OF_TASKS = ("accuracy", "chance")
 """The columns that are checked besides in a table of runs by tasks."""
 
-SIZES = re.compile(r"n_params.*|tokens|flops|finetune_data|pretrain_data")
+SIZES = re.compile(r"n_params.*|(unique_)?tokens|flops|finetune_data|pretrain_data")
 # A normalised loss may be negative.
-POSITIVE = re.compile(r"n_params.*|tokens|flops|steps|questions|(?!.*normalised_).*loss|.*_ce")
+POSITIVE = re.compile(r"n_params.*|(unique_)?tokens|flops|steps|questions|(?!.*normalised_).*loss|.*_ce")
 FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
 OUTCOME = re.compile(r".*loss|.*_ce|(.*_)?accuracy|error")  # what a target may not have yet
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}|{LOSS_ERROR}")

@@ -5,7 +5,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.path import POINTS
-from bayes_scaling.models import Chinchilla, FewSteps
+from bayes_scaling.models import Chinchilla, FewSteps, Superset
 from tests import worlds
 
 FAR = {"target": "7B", "N": 7e9, "D": 4e12}
@@ -93,3 +93,16 @@ def test_a_flag_is_held_where_its_zero_has_no_logarithm():
     assert set(posterior.study.column("pretrained")) == {0.0, 1.0}
     path = bs.forecast_path(posterior, bs.forecast(posterior, {"N": 1e9, "D_F": 1e9, "pretrained": 1}))
     assert (path.points.targets["pretrained"] == 1).all() and np.isfinite(path.x).all()
+
+
+def test_it_ends_at_the_different_tokens_of_the_target():
+    law = Superset()
+    constants = {"E": 1.8, "reducible": 0.5, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3, "coupling": 1.0}
+    draws = {name: np.full(20, value) for name, value in {**constants, "penalty": 0.02, "sigma": 0.01}.items()}
+    posterior = worlds.known(law, draws, worlds.GRID.assign(unique_tokens=worlds.GRID["D"] / 2))
+    target = bs.forecast(posterior, {**FAR, "unique_tokens": 1e11}, discrepancy=False)
+    path = bs.forecast_path(posterior, target)
+    assert path.points.targets["unique_tokens"].iloc[-1] > 1e11 > path.points.targets["unique_tokens"].iloc[0]
+    at = np.argmin(np.abs(path.x / path.target_x[0] - 1))
+    there, expected = (float(d["loss_law"].median()) for d in (path.points.draws.isel(target=at), target.draws))
+    assert there == pytest.approx(expected, rel=0.01)

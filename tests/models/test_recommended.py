@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Superset, SupersetInCompute, SupersetInFlops
+from bayes_scaling.models import RepeatedData, Superset, SupersetInCompute, SupersetInFlops
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.models.recommended import candidates
 
@@ -85,3 +85,10 @@ def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
 def test_a_table_in_place_of_a_study_is_refused():
     with pytest.raises(bs.StudyError, match="The study is a DataFrame; make it one with"):
         bs.forecast_runs(pd.DataFrame({"loss": [4.0, 3.5], "N": [1e8, 2e8]}), seed=0)
+
+
+def test_what_repeats_are_worth_is_learnt_where_different_tokens_are_known():
+    once, again = (bs.Study.from_frame({"loss": [4.0, 3.5, 3.2], **SIZES, **more})
+                   for more in ({}, {"unique_samples": [1e9, 1e9, 1e9]}))  # fmt: skip
+    assert all("repeats" not in law.free_parameters for law in candidates(once).values())
+    assert all(law.repeats is RepeatedData().repeats for law in candidates(again).values())

@@ -13,24 +13,24 @@ from bayes_scaling.models import Chinchilla, Kaplan, Superset
 from bayes_scaling.models.chinchilla import LOG_EXPONENT
 from bayes_scaling.models.superset import STEP
 
-VALUES = {"E": 1.8, "reducible": 0.5, "split": 0.4, "alpha_N": 0.34, "alpha_D": 0.28, "penalty": 0.03}
+VALUES = {"E": 1.8, "reducible": 0.5, "split": 0.4, "alpha_N": 0.34, "alpha_D": 0.28, "penalty": 0.03, "repeats": 15.0}
 N, D = np.geomspace(1e8, 1e10, 5), np.geomspace(1e12, 2e9, 5)
 
 
 def superset(law: Superset, steps: float = np.inf, coupling: float = 1.0) -> np.ndarray:
-    return np.asarray(law.mean(N, D, steps, 1e9, 2e10, **VALUES, coupling=coupling))
+    return np.asarray(law.mean(N, D, steps, np.inf, 1e9, 2e10, **VALUES, coupling=coupling))
 
 
 @pytest.mark.parametrize(("law", "bottleneck"), [(Chinchilla(), 0.0), (Kaplan(), 1.0)], ids=["Chinchilla", "Kaplan"])
 def test_the_laws_of_the_papers_are_special_cases(law, bottleneck):
-    own = {name: value for name, value in VALUES.items() if name != "penalty"}
+    own = {name: value for name, value in VALUES.items() if name not in ("penalty", "repeats")}
     expected = law.mean(N, D, 1e9, 2e10, **own)  # their references where the superset's lie
     np.testing.assert_allclose(superset(Superset(bottleneck=bottleneck)), expected, rtol=1e-6)
 
 
 def test_without_a_reference_the_priors_speak_of_the_centre_of_the_runs():
-    own = {name: value for name, value in VALUES.items() if name != "penalty"}
-    found = Superset(reference=None).mean(N, D, np.inf, 3e8, 1e10, **VALUES, coupling=1.0)
+    own = {name: value for name, value in VALUES.items() if name not in ("penalty", "repeats")}
+    found = Superset(reference=None).mean(N, D, np.inf, np.inf, 3e8, 1e10, **VALUES, coupling=1.0)
     np.testing.assert_allclose(found, Chinchilla().mean(N, D, 3e8, 1e10, **own), rtol=1e-6)
 
 
@@ -39,6 +39,26 @@ def test_few_steps_cost_and_unknown_ones_do_not():
     np.testing.assert_allclose(ratio, 1.03, rtol=1e-6)
     runs = Superset().input_arrays(pd.DataFrame({"n_params": [1e8], "tokens": [2e9]}))
     assert np.isinf(runs["steps"]).all()
+
+
+def test_repeated_tokens_are_worth_less_and_less():
+    runs = {"N": np.full(4, 1e9), "steps": np.inf, "unique_tokens": np.array([1e10, 1e10, 1e10, np.inf])}
+    centre = {"N0": 1e9, "D0": 2e10}
+    runs |= {"D": np.array([1e10, 2e10, 1e15, 1.6e11])}
+    at = np.asarray(Superset().at({**runs, **centre}, {**VALUES, "coupling": 1.0}))
+    assert at[0] > at[1] > at[2]
+    assert at[2] == pytest.approx(at[3], rel=1e-6)  # endless repeats of 1e10 tokens are worth 15 times more, in all 16
+    own = {name: value for name, value in VALUES.items() if name not in ("penalty", "repeats")}
+    effective = 1e10 * (1 + 15 * (1 - np.exp(-1 / 15)))
+    assert at[1] == pytest.approx(float(Chinchilla().mean(1e9, effective, 1e9, 2e10, **own)), rel=1e-6)
+
+
+def test_tokens_of_which_the_table_tells_nothing_are_all_different():
+    table = pd.DataFrame({"n_params": [1e8, 1e8], "tokens": [2e9, 2e9], "unique_tokens": [1e8, 4e9]})
+    assert Superset().input_arrays(table)["unique_tokens"].tolist() == [1e8, 4e9]
+    assert np.isinf(Superset().input_arrays(table.drop(columns="unique_tokens"))["unique_tokens"]).all()
+    with pytest.raises(bs.StudyError, match="unique_tokens"):
+        Superset().input_arrays(table.assign(unique_tokens=[1e8, np.nan]))
 
 
 @pytest.mark.parametrize("law", [Superset(), Superset(reference=None)], ids=["fixed", "centred"])
@@ -54,8 +74,12 @@ def test_the_sampler_moves_at_the_centre_of_the_runs_with_unit_jacobian(law):
     assert abs(float(jnp.linalg.det(jacobian))) == pytest.approx(1.0, rel=1e-4)
     level, reducible = 0.7, 0.3  # coordinates: log of the level and, of equal exponents, of the reducible part there
     moved = law.straighten(dict(zip(names, [level, reducible, 0.2, LOG_EXPONENT, -1.3, -0.4], strict=True)), runs)
-    values = {n: jnp.exp(moved[n]) for n in names} | {"split": jax.nn.sigmoid(moved["split"]), "penalty": 0.0}
-    at_centre = float(law.mean(1e7, 1e12, jnp.inf, 1e7, 1e12, **values))
+    values = {n: jnp.exp(moved[n]) for n in names} | {
+        "split": jax.nn.sigmoid(moved["split"]),
+        "penalty": 0.0,
+        "repeats": 15.0,
+    }
+    at_centre = float(law.mean(1e7, 1e12, jnp.inf, jnp.inf, 1e7, 1e12, **values))
     assert at_centre == pytest.approx(np.exp(level), rel=1e-4)
     assert at_centre / float(values["E"]) - 1 == pytest.approx(np.exp(reducible), rel=1e-4)
 

@@ -295,3 +295,15 @@ def test_a_size_that_a_law_does_not_read_is_told():
     assert found.value == 4 and "keep the runs of one size, as by where='n_params == 8e+08'" in str(found)
     assert not design_check(study, {"share": 0.9}, law=law).only("unread-size")
     assert not design_check(study, {"N": 4e8, "D": 9e9, "C": 1e19}, law=PowerLaw()).only("unread-size")
+
+
+def test_tokens_that_are_seen_often_are_told_where_law_or_target_does_not_know():
+    study = bs.Study.from_frame(GOOD.assign(unique_tokens=GOOD["D"] / np.linspace(1, 9, 16)))
+    target = {"N": 4e9, "D": 9e11}
+    (found,) = design_check(study, target, law=Chinchilla()).only("unread-repeats")
+    assert found.value == 9 and "10 of 16 runs see their tokens more than 4 times (up to 9)" in found.sentence
+    (found,) = design_check(study, target, law=Superset()).only("unknown-repeats")
+    assert "the target does not say how often it does" in found.sentence
+    told = design_check(study, {**target, "unique_tokens": 1e11}, law=Superset()).codes
+    once = design_check(bs.Study.from_frame(GOOD.assign(unique_tokens=GOOD["D"])), target, law=Chinchilla()).codes
+    assert not {"unread-repeats", "unknown-repeats"} & {*told, *once}
