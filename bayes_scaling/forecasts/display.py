@@ -61,13 +61,15 @@ def percent(share: float) -> str:
 
 
 def short(value: float) -> str:
-    """Return a count in words of the trade.
+    """Return a count in words of the trade; FLOPs, which have none, by their power of ten.
 
     Examples
     --------
-    >>> short(7.05e10), short(1.4e12), short(2.5e4)
-    ('70.5B', '1.4T', '25k')
+    >>> short(7.05e10), short(1.4e12), short(2.5e4), short(1.09e20)
+    ('70.5B', '1.4T', '25k', '1.09e+20')
     """
+    if value >= 1e15:
+        return f"{value:.3g}"
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{letter}"

@@ -339,7 +339,9 @@ def _compute(runs: pd.DataFrame) -> Iterator[Problem]:
     if np.ptp(np.log(ratio)) > np.log(MAX_FLOPS_RATIO):  # a contradiction, whatever the runs count
         odd |= np.abs(np.log(ratio / usual)) > np.log(MAX_FLOPS_RATIO) / 2
     if odd.any():
-        low, high = (f"{bound:.2g}" for bound in (ratio[odd].min(), ratio[odd].max()))
+        low, high = (
+            f"{bound:.2g}" if bound < 100 else f"{bound:.0f}" for bound in (ratio[odd].min(), ratio[odd].max())
+        )
         others = f", those of most runs {usual:.2g} times" if f"{usual:.1f}" != "1.0" and not odd.all() else ""
         yield Problem(
             "flops-6nd",
