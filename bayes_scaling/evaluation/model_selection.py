@@ -194,14 +194,19 @@ Window: TypeAlias = tuple[float, Study, Study]
 
 def _windows(laws: Sequence[Law], study: Study, by: str, cuts: Sequence[float] | None) -> list[Window]:
     """Return the cuts of a study that leave runs enough for each of the laws, so that all are held against the same."""
-    kept = []
-    if not (refusals := [error for law in laws if (error := refusal(law, study))]):
-        for part in expanding_window(study, by, cuts):
-            missed = [error for law in laws if (error := refusal(law, part[1]))]
-            refusals += missed
-            kept += [] if missed else [part]
+    for law in laws:
+        if error := refusal(law, study):
+            raise error
+    kept, refusals = [], []
+    for part in expanding_window(study, by, cuts):
+        missed = [error for law in laws if (error := refusal(law, part[1]))]
+        refusals += missed
+        kept += [] if missed else [part]
     if not kept:
-        raise refusals[0]
+        raise StudyError(
+            f"Backtests fit a part of the {len(study.training)} runs of {study.name!r}, and no part is enough: "
+            f"{refusals[0]}"
+        )
     return kept
 
 
