@@ -24,6 +24,7 @@ from bayes_scaling.plots.style import (
     plain,
     plain_numbers,
     require_drawn,
+    side_by_side,
 )
 
 __all__ = ["plot_fit", "plot_forest"]
@@ -142,27 +143,27 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     expected = factor * path.expected if path.expected is not None else np.array([])
     rows = forecast.intervals()
     rows = rows[rows["quantity"] == quantity]
-    for where, row in zip(path.target_x, rows.to_dict("records"), strict=True):
+    end = path.end_of_view
+    view = (end, path.x[0]) if falls else (path.x[0], end)
+    places = side_by_side(ax, path.target_x, view)
+    for where, row in zip(places, rows.to_dict("records"), strict=True):
         draw_interval(ax, float(where), {k: factor * row[k] for k in (*QUANTILES, "actual")}, upright=True)
     shown = [outer, inner, expected, factor * rows[["q05", "q95", "actual"]].to_numpy()]
     far = _draw_outcomes(ax, path.fitted_x, outcomes, np.concatenate([np.ravel(values) for values in shown]))
     ax.plot(path.fitted_x[: len(expected)], expected, "_", color=BLUE, markersize=6, markeredgewidth=1.2, zorder=6)
     ax.set_xscale("log")
-    end = path.end_of_view
-    ax.set_xlim(*((end, path.x[0]) if falls else (path.x[0], end)))
+    ax.set_xlim(*view)
     if end < 10 * path.x[0]:
         plain_numbers(ax)
     draw_beyond(ax, *((path.x[0], path.fitted_x.min()) if falls else (path.fitted_x.max(), end)))
-    room = name_targets(ax, path.target_x, [str(t) for t in forecast.targets.index])
+    room = name_targets(ax, places, [str(t) for t in forecast.targets.index])
     several = len(path.posteriors) > 1
     subject = "laws" if several else "law"
     # Each band is named where it lies alone: the outer one where it reaches furthest beyond the inner.
     above = outer[2, edge] - inner[2, edge] >= inner[0, edge] - outer[0, edge]
-    places = (outer[2, edge], inner[0, edge]) if above else (outer[0, edge], inner[2, edge])
+    ends = (outer[2, edge], inner[0, edge]) if above else (outer[0, edge], inner[2, edge])
     apart = 2 if above else -2  # points: bands that end together are still named one over the other
-    for words, y, dy in zip(
-        (f"{subject} plus discrepancy", f"{subject} only"), places, (apart, -4 * apart), strict=True
-    ):
+    for words, y, dy in zip((f"{subject} plus discrepancy", f"{subject} only"), ends, (apart, -4 * apart), strict=True):
         ax.annotate(
             words, (1.0, y), (6, dy), xycoords=("axes fraction", "data"), textcoords="offset points",
             fontsize=8, color=BLUE, va="center", annotation_clip=False,
@@ -172,7 +173,8 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     known = "   ★ actual" if rows["actual"].notna().any() else ""
     where = f"bands: 90 % of expected outcomes {path.line}".rstrip()
     ticks = f"   blue ticks: what the {subject} expect{'' if several else 's'} of each" if len(expected) else ""
-    words = f"{where}   bars: 50 and 90 % of new runs   dots: fitted runs{ticks}{far}{known}"
+    moved = "" if np.allclose(places, path.target_x) else ", moved apart where they share a place"
+    words = f"{where}   bars: 50 and 90 % of new runs{moved}   dots: fitted runs{ticks}{far}{known}"
     title = f"{len(path.posteriors)} laws averaged" if several else posterior.law.name
     headline(ax, f"{title} on {posterior.study.name}", words, above=4 + room)
     return ax

@@ -1,6 +1,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 import bayes_scaling as bs
 from bayes_scaling import plots
@@ -62,6 +63,21 @@ def test_a_fit_names_the_path_its_curve_follows_and_what_the_law_expects_of_each
     np.testing.assert_allclose(ticks, posterior.study.column("loss"), rtol=0.03)
 
 
+def test_targets_that_differ_in_a_switch_stand_side_by_side_and_the_band_says_which_it_is_of():
+    posterior = worlds.transfer()
+    both = [{"target": word, "N": 1e9, "D_F": 1e8, "pretrained": arm} for word, arm in (("tuned", 1), ("scratch", 0))]
+    ax = plots.plot_fit(bs.forecast_path(posterior, posterior.forecast(both)))
+    first, second = (
+        line.get_xdata()[0] for line in ax.lines if line.get_marker() == "_" and len(line.get_xdata()) == 1
+    )
+    assert first < 1e9 < second
+    said = " ".join(" ".join(t.get_text() for t in ax.texts).split())
+    assert "outcomes at pretrained = 1, from N = " in said and "new runs, moved apart where they share a place" in said
+    ax.figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(t) for t in ax.texts if t.get_text() in ("tuned", "scratch")]
+    assert len(boxes) == 2 and not boxes[0].overlaps(boxes[1])
+
+
 def test_a_law_of_one_input_is_its_own_path():
     posterior = worlds.by_compute()
     ax = plots.plot_fit(bs.forecast_path(posterior, posterior.forecast({"C": 1e23})))
@@ -92,7 +108,7 @@ def test_names_of_many_targets_do_not_overlap(simulated_fit):
     forecast = simulated_fit.forecast([{"N": n, "D": 4e12} for n in (6e9, 7e9, 8e9)], allow_unconverged=True)
     ax = plots.plot_fit(bs.forecast_path(simulated_fit, forecast))
     ax.figure.draw_without_rendering()
-    boxes = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("N=")]
+    boxes = [Text.get_window_extent(t) for t in ax.texts if t.get_text().startswith("N=")]
     assert len(boxes) == 3 and not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
 
 
