@@ -16,6 +16,7 @@ from bayes_scaling.errors import TargetError, suggest
 from bayes_scaling.evaluation.checks import SENSITIVE
 from bayes_scaling.evaluation.sbc import Calibration
 from bayes_scaling.forecasts.display import scale_of
+from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.plots.style import BLUE, QUIET, STAR, headline, house_style, new_axes
 
 __all__ = ["plot_loo_pit", "plot_predictive_check", "plot_ranks", "plot_sensitivity"]
@@ -40,7 +41,8 @@ def plot_predictive_check(check: pd.DataFrame, quantity: str | None = None, ax: 
     Returns
     -------
     matplotlib.axes.Axes
-        Predicted over observed against observed, an interval per outcome; on a logarithmic axis for the prior.
+        Predicted over observed against observed, an interval per outcome, on a logarithmic axis for the prior; of
+        fractions, which may be 0, predicted less observed in points.
 
     Raises
     ------
@@ -57,21 +59,22 @@ def plot_predictive_check(check: pd.DataFrame, quantity: str | None = None, ax: 
         raise TargetError(f"The check has no {quantity!r}; {suggest(quantity, known)}")
     rows = check[check["quantity"] == quantity]
     source = check.attrs.get("source", "posterior")
-    factor, unit, *_ = scale_of(check.attrs.get("units", {}).get(quantity, "as given"))
+    factor, unit, _, gap = scale_of(check.attrs.get("units", {}).get(quantity, "as given"))
+    shares = unit == "%"
     ax = new_axes(ax)
     x, thick = factor * rows["observed"], float(np.clip(300 / len(rows), 1.4, 5.0))
-    at = {name: rows[name] / rows["observed"] for name in ("q05", "q25", "median", "q75", "q95")}
+    at = {name: factor * rows[name] - x if shares else rows[name] / rows["observed"] for name in QUANTILES}
     ax.vlines(x, at["q05"], at["q95"], color=BLUE, linewidth=thick / 3, alpha=0.8, zorder=4)
     ax.vlines(x, at["q25"], at["q75"], color=BLUE, linewidth=thick, alpha=0.8, zorder=5)
     ax.plot(x, at["median"], linestyle="", marker=".", color="white", markersize=thick, markeredgewidth=0, zorder=6)
-    ax.axhline(1, color=STAR, linewidth=1.0, zorder=7)
-    if source == "prior":
+    ax.axhline(0 if shares else 1, color=STAR, linewidth=1.0, zorder=7)
+    if source == "prior" and not shares:
         ax.set_yscale("log")
         _plain_numbers(ax.yaxis)
     inside = [((rows[low] <= rows["observed"]) & (rows["observed"] <= rows[high])).mean()
               for low, high in (("q25", "q75"), ("q05", "q95"))]  # fmt: skip
     ax.set_xlabel(f"observed {quantity} ({unit})")
-    ax.set_ylabel("predicted / observed (ratio)")
+    ax.set_ylabel(f"predicted less observed ({gap})" if shares else "predicted / observed (ratio)")
     headline(
         ax,
         _title(f"{source.capitalize()} predictive check", check),
