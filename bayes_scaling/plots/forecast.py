@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -13,6 +15,7 @@ from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.plots.style import (
     BLUE,
     DOT,
+    LINE,
     QUIET,
     draw_beyond,
     draw_interval,
@@ -29,6 +32,8 @@ from bayes_scaling.plots.style import (
 
 __all__ = ["plot_fit", "plot_forest"]
 
+MIN_SHARE = 0.7  # of the height of a task that its targets take
+FRAME, MAX_INCHES = 1.3, 40.0  # height of what stands above and below a forest's rows, and of the most rows
 REACH = 1.0  # how far beyond bands and bars a run may lie and still have the axis reach it, as a share of their extent
 
 
@@ -71,18 +76,24 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
     factor, unit, *_ = scale_of(rows["unit"].iloc[0])
     order = list(rows["task"].drop_duplicates())[::-1]  # from the top, as on screen and page
     targets = list(rows["target"].drop_duplicates())
-    gap = 0.7 / max(len(targets), 1)
-    ax = new_axes(ax, height=1.3 + 0.36 * len(order) * max(len(targets), 1) ** 0.7)
+    count = len(targets)
+    gap = max(MIN_SHARE, 1 - 1 / count) / count  # between targets, where tasks are 1 apart
+    edge = min(0.6, gap * (count / 2 + 1))  # from the middle of the first and the last task to the ends of the axis
+    extent = len(order) - 1 + 2 * edge
+    inches = min(max(0.36 * len(order) * count**0.7, LINE / 72 * extent / gap), MAX_INCHES)
+    room = 72 * (inches if ax is None else ax.bbox.height / ax.figure.dpi) * gap / extent
+    every = math.ceil(0.99 * LINE / room)
+    ax = new_axes(ax, height=FRAME + inches)
     for row in rows.to_dict("records"):
-        y = order.index(row["task"]) - gap * (targets.index(row["target"]) - (len(targets) - 1) / 2)
+        y = order.index(row["task"]) - gap * (targets.index(row["target"]) - (count - 1) / 2)
         draw_interval(ax, y, {k: factor * row[k] for k in ("q05", "q25", "median", "q75", "q95", "actual")})
-        if len(targets) > 1 or len(order) == 1:
+        if (count > 1 or len(order) == 1) and targets.index(row["target"]) % every == 0:
             end = factor * np.nanmax([row["q95"], row["actual"]])
             ax.annotate(
                 plain(row["target"]), (end, y), (6, 0), textcoords="offset points", va="center", fontsize=7, color=QUIET
             )
     ax.set_yticks(range(len(order)), [plain(task) for task in order])
-    ax.set_ylim(-0.6, len(order) - 0.4)
+    ax.set_ylim(-edge, len(order) - 1 + edge)
     left, right = ax.get_xlim()
     ax.set_xlim(left, right + 0.06 * (right - left))  # room for the targets' names
     ax.tick_params(axis="y", length=0, labelsize=9, labelcolor="#222222")
@@ -90,7 +101,8 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
     ax.set_xlabel(f"{quantity} ({unit})")
     known = "   ★ actual" if rows["actual"].notna().any() else ""
     title = f"{quantity.capitalize()} forecast from {forecast.study}"
-    headline(ax, title, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median{known}")
+    left_out = f"   named: one target in {every}, in their order" if every > 1 else ""
+    headline(ax, title, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median{known}{left_out}")
     return ax
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -33,6 +35,20 @@ def test_the_forest_keeps_to_one_unit(ladder_forecast):
     ax = plots.plot_forest(ladder_forecast, "loss")
     assert ax.get_xlabel() == "loss (bits per byte)"
     assert "c4_loss" not in {t.get_text() for t in ax.get_yticklabels()}
+
+
+def test_names_of_forty_targets_do_not_overlap_and_their_rows_fill_the_forest():
+    posterior = worlds.chinchilla(count=60)
+    targets = [{"target": f"run {i}", "N": n, "D": 20 * n} for i, n in enumerate(np.geomspace(3e9, 7e10, 40))]
+    forecast = posterior.forecast(targets)
+    for given, named in ((None, 40), (plt.subplots(figsize=(6, 3))[1], 10)):
+        ax = plots.plot_forest(forecast, ax=given)
+        ax.figure.draw_without_rendering()
+        boxes = sorted((t.get_window_extent() for t in ax.texts if t.get_text().startswith("run ")), key=lambda b: b.y0)
+        assert named <= len(boxes) <= 2 * named
+        assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
+        assert boxes[-1].y1 - boxes[0].y0 > 0.8 * ax.bbox.height
+        assert ("named: one target in" in " ".join(t.get_text() for t in ax.texts)) == (len(boxes) < 40)
 
 
 def test_the_forest_draws_where_it_is_told(ladder_forecast):
