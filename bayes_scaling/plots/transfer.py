@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from bayes_scaling.errors import TargetError
 from bayes_scaling.forecasts.display import short
-from bayes_scaling.plots.style import BLUE, QUIET, STAR, draw_runs, headline, house_style, lift_apart, new_axes
+from bayes_scaling.plots.style import BLUE, DOT, QUIET, STAR, headline, house_style, lift_apart, new_axes
 
 __all__ = ["plot_data_efficiency", "plot_transfer_map"]
 
@@ -62,17 +62,30 @@ def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
         ax.contour(data, size, helps, levels=[HELPS], colors=STAR)
         red = "   red line: beyond it pre-training helps with less than 90 % probability"
     ax.plot(edge, size, color="white", linestyle="--", linewidth=2)
-    inside = np.flatnonzero((edge > data.min()) & (edge < data.max()))
-    if len(inside):
-        place = inside[len(inside) // 2]
-        ax.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-9, 0), color="white",
-                    textcoords="offset points", ha="right", va="center", fontsize=9, zorder=9,
-                    bbox=BEHIND)  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel=_data_label(draws), ylabel="N (parameters)")
     ax.set(xlim=(data.min(), data.max()), ylim=(size.min(), size.max()))
-    words = f"colour: median of all data in effect over the fine-tuning data{red}"
+    found = _name_edge(ax, edge, size)
+    words = f"colour: median of all data in effect over the fine-tuning data{found}{red}"
     headline(ax, "By how much pre-training multiplies the data", words)
     return ax
+
+
+def _name_edge(ax: Axes, edge: np.ndarray, size: np.ndarray) -> str:
+    """Name the dashed line on the map; where the line leaves no room for that, return what is said above the map."""
+    left, right = ax.get_xlim()
+    inside = np.flatnonzero((edge > left) & (edge < right))
+    if not len(inside):
+        return ""
+    place = inside[len(inside) // 2]
+    label = ax.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-9, 0), color="white",
+                        textcoords="offset points", ha="right", va="center", fontsize=9, zorder=9,
+                        bbox=BEHIND)  # fmt: skip
+    ax.figure.canvas.figure.draw_without_rendering()  # puts the axes where they will be
+    box = label.get_window_extent()
+    if ax.bbox.contains(box.x0, box.y0) and ax.bbox.contains(box.x1, box.y1):
+        return ""
+    label.remove()
+    return "   white dashes: left of them the power law was found"
 
 
 @house_style
@@ -104,7 +117,9 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
         names[arm] = ax.annotate(words, (1.0, middle[arm][-1]), (6, 0), xycoords=("axes fraction", "data"),
                                  textcoords="offset points", color=colour, fontsize=9, va="center",
                                  annotation_clip=False)  # fmt: skip
-    draw_runs(ax, curves["run_data"].to_numpy(), curves["run_outcome"].to_numpy())
+    x, y, tuned = (curves[name].to_numpy() for name in ("run_data", "run_outcome", "run_pretrained"))
+    for own, fill in ((~tuned, "white"), (tuned, DOT)):
+        ax.plot(x[own], y[own], "o", color=fill, markersize=4, markeredgecolor=DOT, markeredgewidth=1.0, zorder=7)
     place = len(D) // 3
     level = middle["pretrained"][place]
     if middle["scratch"].min() < level < middle["scratch"].max():
@@ -116,7 +131,7 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     ax.set(xscale="log", xlabel=_data_label(curves), xlim=(D[0], D[-1]))
     lift_apart(list(names.values()))
     ax.set(ylabel=f"{curves.attrs['outcome']} ({curves.attrs['unit']})")
-    dots = "   dots: fitted runs of this size" if curves.sizes["run"] else ""
+    dots = "   dots: fitted runs of this size, hollow where from scratch" if curves.sizes["run"] else ""
     words = f"bands: 90 % of expected outcomes{dots}"
     headline(ax, f"What pre-training saves at {short(curves.attrs['n_params'])} parameters", words)
     return ax
