@@ -35,6 +35,7 @@ __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach",
 MAX_NAMED = 3  # runs of a batch that get a star
 LABEL_ROOM = 3.0  # times the largest size of a picture, for the words over it
 MAX_MARKED = 6  # budgets that get an interval of their own
+EDGE = 0.02  # of the axis, beyond a budget at its end, so that its interval is whole
 MAX_WASTE_SHOWN = 4.0  # times the compute needed
 MAX_CHEAP_WASTE = 1.1  # times the compute needed, up to which a size counts as cheap
 TOP_LABEL = 96.0  # per cent: a label that sits higher runs into the headline
@@ -67,11 +68,10 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
     runs, C = surface.fitted_flops, path.flops
     draw_band(ax, C, np.stack(list(quantile_columns(path.N).values())))
     draw_runs(ax, runs, surface.arrays["N"])
+    thumb = ""
     if len(C) > 1:
-        thumb, near_end = path.rule_of_thumb, -(1 + len(C) // 5)
-        ax.plot(C, thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
-        ax.annotate("20 tokens per parameter", (C[near_end], thumb[near_end]), (16, -26), textcoords="offset points",
-                    fontsize=8, color=QUIET, va="top", ha="center")  # fmt: skip
+        ax.plot(C, path.rule_of_thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
+        thumb = "   dashed: 20 tokens per parameter"
     if len(allocation.flops) <= MAX_MARKED:
         for i, budget in enumerate(allocation.flops):
             at = {k: float(v) for k, v in quantile_columns(allocation.N[:, i]).items()}
@@ -81,16 +81,21 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
                 f"{short(at['median'])} parameters\n{short(tokens_there)} tokens", (budget, at["q95"]), (-6, 2),
                 textcoords="offset points", fontsize=8, color=BLUE, ha="right", va="bottom",
             )  # fmt: skip
-    ends = min(C[0], runs.min()), max(C[-1], runs.max())
-    ax.set(xscale="log", yscale="log", xlim=ends)
+    start, end = min(C[0], runs.min()), max(C[-1], runs.max())
+    if allocation.flops.max() >= end:
+        end *= (end / start) ** EDGE
+    ax.set(xscale="log", yscale="log", xlim=(start, end))
     if len(allocation.flops) <= MAX_MARKED:
         ax.set_ylim(top=ax.get_ylim()[1] * LABEL_ROOM)
-    draw_beyond(ax, runs.max(), ends[1])
+    draw_beyond(ax, runs.max(), end)
     ax.set_xlabel(f"training FLOPs ({surface.rule.name})")
     ax.set_ylabel("best size (parameters)")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     title = f"How large a model each budget calls for: {surface.posterior.study.name}"
-    headline(ax, title, "bands: where the best size lies, 50 and 90 %   dots: fitted runs   shaded: beyond them")
+    where = (
+        "bands: where the best size lies, 50 and 90 %" if len(C) > 1 else "bar: where the best size lies, 50 and 90 %"
+    )
+    headline(ax, title, f"{where}{thumb}   dots: fitted runs   shaded: beyond them")
     return ax
 
 

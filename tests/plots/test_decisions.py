@@ -30,6 +30,16 @@ def test_the_frontier_names_size_and_data(surface):
     assert ax.get_xlabel() == "training FLOPs (6ND)"
 
 
+@pytest.mark.parametrize("budgets", [[1e22, 1e24], [1e23]])
+def test_the_words_of_a_frontier_of_few_budgets_stay_within_its_axes(surface, budgets):
+    ax = bs.allocate(surface, budgets).plot()
+    ax.figure.draw_without_rendering()
+    assert ("20 tokens per parameter" in words(ax)) == (len(budgets) > 1)
+    assert ax.get_xlim()[1] > budgets[-1]  # the last interval is drawn whole
+    labels = [t.get_window_extent() for t in ax.texts if t.get_text().endswith("tokens")]
+    assert len(labels) == len(budgets) and all(box.x1 <= ax.bbox.x1 and box.y1 <= ax.bbox.y1 for box in labels)
+
+
 def test_the_regret_names_the_sizes_that_hardly_matter(surface):
     ax = bs.regret(surface, 1e23).plot()
     assert "at most 10 % wasted" in words(ax)
