@@ -17,7 +17,7 @@ from bayes_scaling.evaluation.checks import SENSITIVE
 from bayes_scaling.evaluation.sbc import Calibration
 from bayes_scaling.forecasts.display import scale_of
 from bayes_scaling.forecasts.quantiles import QUANTILES
-from bayes_scaling.plots.style import BLUE, QUIET, STAR, headline, house_style, new_axes
+from bayes_scaling.plots.style import BLUE, QUIET, STAR, headline, house_style, new_axes, require_drawn, require_named
 
 __all__ = ["plot_loo_pit", "plot_predictive_check", "plot_ranks", "plot_sensitivity"]
 
@@ -47,12 +47,13 @@ def plot_predictive_check(check: pd.DataFrame, quantity: str | None = None, ax: 
     Raises
     ------
     TargetError
-        The check has no such quantity.
+        The check has no such quantity, or is none.
 
     Examples
     --------
     >>> ax = plot_predictive_check(bs.predictive_check(posterior, "prior"))  # doctest: +SKIP
     """
+    require_named(check, pd.DataFrame, ("quantity", "observed", *QUANTILES), "predictive_check")
     known = list(check["quantity"].drop_duplicates())
     quantity = quantity or known[0]
     if quantity not in known:
@@ -101,10 +102,16 @@ def plot_loo_pit(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         Their distribution function less that of the uniform, a line per quantity, and the band that 95 % of such lines
         stay in where outcomes are independent (Kolmogorov's).
 
+    Raises
+    ------
+    TargetError
+        The table is not what :func:`bayes_scaling.loo_pit` returns.
+
     Examples
     --------
     >>> ax = plot_loo_pit(bs.loo_pit(posterior))  # doctest: +SKIP
     """
+    require_named(table, pd.DataFrame, ("quantity", "pit"), "loo_pit")
     ax = new_axes(ax)
     ax.axhline(0, color=QUIET, linewidth=0.8)
     widest = 0.0
@@ -150,10 +157,16 @@ def plot_sensitivity(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         A row per parameter, a dot per series or task: priors in vermilion, likelihood in blue.
 
+    Raises
+    ------
+    TargetError
+        The table is not what :func:`bayes_scaling.sensitivity` returns.
+
     Examples
     --------
     >>> ax = plot_sensitivity(bs.sensitivity(posterior))  # doctest: +SKIP
     """
+    require_named(table, pd.DataFrame, ("prior", "likelihood", "verdict"), "sensitivity")
     sites = table.index.str.partition("[").get_level_values(0)
     names = list(dict.fromkeys(sites))[::-1]
     ax = new_axes(ax, height=1.3 + 0.3 * len(names))
@@ -192,6 +205,7 @@ def plot_ranks(calibration: Calibration) -> Figure:
     ['E, p = 1', 'sigma, p = 0.00051']
     >>> plt.close(figure)
     """
+    require_drawn(calibration, Calibration, "evaluation.sbc.simulation_based_calibration")
     values, departures = calibration.p_values(), calibration.departures()
     columns = min(4, len(values))
     lines = -(-len(values) // columns)

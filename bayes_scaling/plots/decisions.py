@@ -28,6 +28,7 @@ from bayes_scaling.plots.style import (
     new_axes,
     plain,
     plain_numbers,
+    require_drawn,
 )
 
 __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
@@ -59,10 +60,17 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``Allocation``.
+
     Examples
     --------
     >>> ax = plot_frontier(bs.allocate(posterior, np.geomspace(1e20, 1e24, 40)))  # doctest: +SKIP
     """
+    for given in (allocation, path or allocation):
+        require_drawn(given, Allocation, "allocate")
     ax = new_axes(ax)
     surface, path = allocation.surface, path or allocation
     runs, C = surface.fitted_flops, path.flops
@@ -114,10 +122,16 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``Regret``.
+
     Examples
     --------
     >>> ax = plot_regret(bs.regret(posterior, 1e23))  # doctest: +SKIP
     """
+    require_drawn(regret, Regret, "regret")
     ax = new_axes(ax, 7.2, 3.8)
     levels = np.stack(list(quantile_columns(regret.waste).values()))
     draw_band(ax, regret.N, levels)
@@ -158,10 +172,16 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``Reach``.
+
     Examples
     --------
     >>> ax = plot_reach(bs.reach(posterior, 2.1))  # doctest: +SKIP
     """
+    require_drawn(reach, Reach, "reach")
     ax = new_axes(ax, 7.2, 3.8)
     paid = np.sort(reach.flops[np.isfinite(reach.flops)])
     if len(paid):
@@ -205,10 +225,16 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``NextRuns``.
+
     Examples
     --------
     >>> ax = plot_next_runs(bs.next_runs(posterior, candidates, {"N": 7e9, "D": 4e12}))  # doctest: +SKIP
     """
+    require_drawn(found, NextRuns, "next_runs")
     ax = new_axes(ax)
     rows = found.ranking.assign(gain=100 * found.ranking["narrower"]).set_index("run")
     ax.plot(rows["flops"], rows["gain"], ".", color=BLUE, markersize=8, markeredgecolor="white", zorder=4)
@@ -255,6 +281,11 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``LadderPlans``.
+
     Examples
     --------
     >>> import pandas as pd
@@ -267,6 +298,7 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     'width of the 90 % interval (% of the outcome)'
     >>> close(ax.figure)
     """
+    require_drawn(plans, LadderPlans, "plan_ladders")
     ax = new_axes(ax)
     table = plans.table().dropna(subset=["median"])
     for row in table.to_dict("records"):

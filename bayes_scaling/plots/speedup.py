@@ -19,6 +19,7 @@ from bayes_scaling.plots.style import (
     house_style,
     new_axes,
     plain,
+    require_drawn,
 )
 
 __all__ = ["plot_speedup"]
@@ -46,10 +47,16 @@ def plot_speedup(found: Speedup, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``Speedup``.
+
     Examples
     --------
     >>> ax = plot_speedup(bs.speedup(baseline, candidate, at=1e24))  # doctest: +SKIP
     """
+    require_drawn(found, Speedup, "speedup")
     return _over_scale(found, ax) if len(found.flops) > 1 else _bars(found, ax)
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "plain",
     "plain_numbers",
     "require_drawn",
+    "require_named",
     "side_by_side",
     "write_png",
 ]
@@ -77,8 +78,27 @@ def require_drawn(given: object, kind: type, maker: str) -> None:
     if not isinstance(given, kind):
         raise TargetError(
             f"This picture draws a {kind.__name__} and was given an object of the class {type(given).__name__}; "
-            f"bayes_scaling.{maker} makes what it draws from a posterior."
+            f"bayes_scaling.{maker} makes what it draws."
         )
+
+
+def require_named(given: object, kind: type, names: Sequence[str], maker: str) -> None:
+    """Refuse a table or a dataset that lacks what a picture draws, such as one that another function returned.
+
+    Raises
+    ------
+    TargetError
+        It is of another kind, or has not all of these names.
+    """
+    lacking = [name for name in names if name not in given] if isinstance(given, kind) else []  # type: ignore[operator]
+    if isinstance(given, kind) and not lacking:
+        return
+    what = (
+        f"a {kind.__name__} without {', '.join(lacking)}"
+        if lacking
+        else f"an object of the class {type(given).__name__}"
+    )
+    raise TargetError(f"This picture was given {what}; give it the {kind.__name__} that bayes_scaling.{maker} returns.")
 
 
 def draw_band(ax: Axes, x: np.ndarray, levels: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from bayes_scaling.errors import TargetError
 from bayes_scaling.forecasts.display import short
-from bayes_scaling.plots.style import BLUE, DOT, QUIET, STAR, headline, house_style, lift_apart, new_axes
+from bayes_scaling.plots.style import BLUE, DOT, QUIET, STAR, headline, house_style, lift_apart, new_axes, require_named
 
 __all__ = ["plot_data_efficiency", "plot_transfer_map"]
 
@@ -38,17 +38,23 @@ def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
     Raises
     ------
     TargetError
-        The cells are no grid.
+        The cells are no grid of two sizes or more and as much data, or what is given has none.
 
     Examples
     --------
     >>> grid = transfer_grid(np.geomspace(1e6, 1e9, 20), np.geomspace(1e5, 1e9, 20))  # doctest: +SKIP
     >>> ax = plot_transfer_map(transferred(posterior, grid))  # doctest: +SKIP
     """
+    require_named(draws, xr.Dataset, ("N", "D_F", "D_T", "multiplier", "low_data"), "decisions.transfer.transferred")
     size, data = (np.unique(draws[name].to_numpy()) for name in ("N", "D_F"))
     shape = (len(size), len(data))
     if size.size * data.size != draws.sizes["cell"]:
         raise TargetError(f"The {draws.sizes['cell']} cells are no grid of N and D_F; make them with transfer_grid.")
+    if min(shape) < 2:
+        raise TargetError(
+            f"A map needs two sizes or more and two amounts of data or more, and was given {shape[0]} and {shape[1]}; "
+            "give transfer_grid more, or read transfer_table."
+        )
     middle = np.log10(np.maximum(draws["multiplier"].median("sample").to_numpy(), 1e-2)).reshape(shape)
     helps = (draws["D_T"] > 0).mean("sample").to_numpy().reshape(shape)
     edge = draws["low_data"].median("sample").to_numpy().reshape(shape)[:, 0]
@@ -103,10 +109,16 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not what :func:`bayes_scaling.decisions.transfer.curves` returned.
+
     Examples
     --------
     >>> ax = plot_data_efficiency(curves(posterior, 1e8, np.geomspace(1e5, 1e9, 40)))  # doctest: +SKIP
     """
+    require_named(curves, xr.Dataset, ("scratch", "pretrained", "run_pretrained"), "decisions.transfer.curves")
     D = curves["D_F"].to_numpy()
     ax = new_axes(ax)
     middle, names = {}, {}

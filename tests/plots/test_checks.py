@@ -111,3 +111,19 @@ def test_the_pit_picture_has_a_line_per_quantity(ladder):
     for line in ax.lines[1:]:
         x, y = line.get_xdata(), line.get_ydata()
         assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 0)
+
+
+def test_what_a_check_cannot_draw_is_named(posterior):
+    moved = pd.DataFrame({"target": ["7B"], "quantity": ["loss"], "prior": ["E"], "sensitivity": [0.1], "shift": [0.2]})
+    said = "given a DataFrame without likelihood, verdict; give it the DataFrame that bayes_scaling.sensitivity returns"
+    with pytest.raises(TargetError, match=said):
+        plots.plot_sensitivity(moved)
+    for draw, maker in ((plots.plot_loo_pit, "loo_pit"), (plots.plot_predictive_check, "predictive_check")):
+        with pytest.raises(TargetError, match=rf"given a DataFrame without .*bayes_scaling.{maker} returns"):
+            draw(moved)
+        with pytest.raises(
+            TargetError, match=rf"given an object of the class Posterior; .*bayes_scaling.{maker} returns"
+        ):
+            draw(posterior)
+    with pytest.raises(TargetError, match=r"draws a Calibration and was given an object of the class DataFrame"):
+        plots.plot_ranks(moved)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling import plots
+from bayes_scaling.errors import TargetError
 from tests.worlds import chinchilla
 
 
@@ -68,3 +70,8 @@ def test_recipes_have_the_names_of_their_studies_and_long_ones_are_spelled_out_o
 def test_one_scale_has_one_probability_alone_and_among_others(recipes):
     one, several = (bs.speedup(*recipes, at=at) for at in (1e23, [1e21, 1e23]))
     assert one.probability()[0] == several.probability()[-1]
+
+
+def test_what_is_no_speedup_is_named(recipes):
+    with pytest.raises(TargetError, match=r"draws a Speedup .* Posterior; bayes_scaling.speedup makes what it draws"):
+        plots.plot_speedup(recipes[0])

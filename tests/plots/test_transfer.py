@@ -5,6 +5,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.transfer import curves, transfer_grid, transferred
+from bayes_scaling.errors import TargetError
 from bayes_scaling.models import Transfer
 from bayes_scaling.plots.transfer import plot_data_efficiency, plot_transfer_map
 from tests import worlds
@@ -84,3 +85,18 @@ def test_the_arrow_is_as_long_as_the_data_saved(posterior):
     place = len(DATA) // 3
     end = np.exp(np.interp(-middle["pretrained"][place], -middle["scratch"], np.log(DATA)))
     assert f"worth {float(end) / DATA[place]:.3g}x the data" in words
+
+
+def test_what_a_picture_of_transfer_cannot_draw_is_named():
+    posterior = worlds.transfer()
+    arms, cells = curves(posterior, 1e8, DATA), transferred(posterior, transfer_grid(SIZES, DATA))
+    with pytest.raises(
+        TargetError, match=r"without N, D_T, multiplier, low_data; give it .*transfer.transferred returns"
+    ):
+        plot_transfer_map(arms)
+    with pytest.raises(TargetError, match=r"without scratch, run_pretrained; give it .*transfer.curves returns"):
+        plot_data_efficiency(cells)
+    with pytest.raises(TargetError, match="two sizes or more and two amounts of data or more, and was given 1 and 6"):
+        plot_transfer_map(transferred(posterior, transfer_grid(SIZES[:1], DATA)))
+    with pytest.raises(TargetError, match="given an object of the class Posterior"):
+        plot_transfer_map(posterior)
