@@ -26,7 +26,7 @@ from bayes_scaling.study.study import Study
 
 __all__ = ["Against"]
 
-POINTS, SAMPLES = 24, 400  # of the picture over the budget
+POINTS = 16  # of the picture over the budget
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,18 +87,16 @@ class Against:
             allow_unconverged=True,
         )
         found = speedup(surface, other, self.at, seed=self.seed)
-        pictures = {"plan": partial(plot_speedup, found)}
+        pictures: dict[str, Callable[[], Any]] = {"plan": partial(plot_speedup, found)}
         if "flops" in self.at:
             ends = np.median(surface.fitted_flops), max(self.at["flops"], 2 * surface.fitted_flops.max())
-            thin = (surface.take(np.arange(min(len(surface), SAMPLES))), other)
-            over = speedup(*thin, np.geomspace(*ends, POINTS), seed=self.seed)
-            pictures["scale"] = partial(plot_speedup, over)
+            scales = np.geomspace(*ends, POINTS)
+            pictures["scale"] = partial(_draw_over, surface, other, scales, self.seed)
         aims = of_budgets(found.flops)
         return Answer(self._sentences(found), {"plan": found.table()}, pictures, aims)
 
     def _sentences(self, found: Speedup) -> tuple[str, ...]:
-        a, b = found.a.posterior.study.name, self.other.name
-        a, b = ("A", "B") if a == b else (a, b)
+        a, b = found.names
         what = describe(found.a.quantity, float(np.median(found.outcome[found.error])), found.a.unit)
         where = f"what {a} reaches at {found.at[0]} ({what})"
         chance, never = (float(p[0]) for p in (found.probability(), found.never()))
@@ -124,6 +122,11 @@ class Against:
                 "to be too wide."
             )
         return tuple(said)
+
+
+def _draw_over(a: Surface, b: Surface, scales: np.ndarray, seed: int) -> Any:
+    """Draw the factor over the budget, of all draws, so that it says the same of a scale as the answer does."""
+    return plot_speedup(speedup(a, b, scales, seed=seed))
 
 
 def _spread(draws: Any) -> str:

@@ -23,6 +23,7 @@ from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
 from bayes_scaling.decisions.inputs import goal_of, held_by_each, positive
 from bayes_scaling.decisions.mixed_surface import mixed_surface
+from bayes_scaling.decisions.speedup import recipe_names
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
 from bayes_scaling.evaluation.averaging import AveragedFit, average_problems
@@ -271,12 +272,16 @@ def doubts(
 ) -> Problems:
     """Return what speaks against the fit, and against going as far as the answer does, the worst first.
 
-    Of two fits, each sentence says which it speaks of; of an average, its backtests speak too.
+    Of two fits, each sentence says which it speaks of, and stands once where it speaks of both; of an average, its
+    backtests speak too.
     """
     if rival is not None:
-        both = [(one.study.name, doubts(one, answer)) for one in (posterior, rival)]
-        named = (dataclasses.replace(p, sentence=f"{name}: {p.sentence}") for name, found in both for p in found)
-        return Problems(named).ranked()
+        ours, theirs = doubts(posterior, answer), doubts(rival, answer)
+        a, b = recipe_names(posterior, rival)
+        said = [{str(problem) for problem in found} for found in (ours, theirs)]
+        named = [(f"{a} and {b}" if str(p) in said[1] else a, p) for p in ours]
+        named += [(b, p) for p in theirs if str(p) not in said[0]]
+        return Problems(dataclasses.replace(p, sentence=f"{name}: {p.sentence}") for name, p in named).ranked()
     study = posterior.study
     if "flops" not in study.frame and {"n_params", "tokens"} <= set(study.frame):  # answers are in FLOPs
         study = dataclasses.replace(study, frame=with_flops(study.frame, SIX_N_D))

@@ -20,7 +20,7 @@ from bayes_scaling.methods import SpeedupMethods
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
-__all__ = ["ERRORS", "RESOURCES", "Speedup", "speedup"]
+__all__ = ["ERRORS", "RESOURCES", "Speedup", "recipe_names", "speedup"]
 
 ERRORS = {
     "shared": "both laws err alike beyond their runs",
@@ -72,6 +72,11 @@ class Speedup(Tabled, SpeedupMethods):
         """The assumption that answers first: a shared error, or none where the discrepancy is switched off."""
         return next(iter(self.factors))
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the two recipes are called: their studies' names, or A and B where these are one."""
+        return recipe_names(self.a.posterior, self.b.posterior)
+
     def draws(self, resource: str = "flops", error: str | None = None) -> np.ndarray:
         """Return the draws of one resource under one assumption, shape (sample, scale).
 
@@ -112,6 +117,12 @@ class Speedup(Tabled, SpeedupMethods):
                 chances = {"probability": self.probability(resource, error), "never": self.never(resource, error)}
                 rows.append(pd.DataFrame({**own, **quantile_columns(self.draws(resource, error)), **chances}))
         return pd.concat(rows).sort_index(kind="stable").reset_index(drop=True)
+
+
+def recipe_names(a: Posterior, b: Posterior) -> tuple[str, str]:
+    """Return the names of two fits' studies, or A and B where these are one."""
+    names = a.study.name, b.study.name
+    return names if names[0] != names[1] else ("A", "B")
 
 
 def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: int = 0) -> Speedup:

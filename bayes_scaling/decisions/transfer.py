@@ -232,7 +232,8 @@ def curves(posterior: Posterior, N: float, D_F: Sequence[float] | np.ndarray, **
     -------
     xarray.Dataset
         ``scratch`` and ``pretrained``, dims (sample, D_F); ``run_outcome`` over ``run_data``, the fitted runs of this
-        size; units and names in its attributes, for :func:`bayes_scaling.plots.plot_data_efficiency`.
+        size, and ``run_pretrained``, which of them are; units and names in its attributes, for
+        :func:`bayes_scaling.plots.plot_data_efficiency`.
     """
     grid = transfer_grid([N], D_F)
     found: dict[str, Any] = {}
@@ -241,6 +242,8 @@ def curves(posterior: Posterior, N: float, D_F: Sequence[float] | np.ndarray, **
         found[arm] = (("sample", "D_F"), _evaluate(posterior, runs)[2])
     fitted = posterior.study.training.frame
     near = fitted[np.isclose(fitted["n_params"], N, rtol=SAME_SIZE)]
+    switches = near[[posterior.law.columns[name] for name in posterior.law.indicators]]
+    found["run_pretrained"] = ("run", (switches > 0).any(axis=1).to_numpy())
     found["run_outcome"] = ("run", near[posterior.law.outcome].to_numpy(dtype=float))
     coords = {"D_F": grid["D_F"].to_numpy(), "run_data": ("run", near[SYMBOLS["D_F"]].to_numpy(dtype=float))}
     return xr.Dataset(found, coords, _attributes(posterior) | {"n_params": float(N)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ from bayes_scaling.forecasts.display import short
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior
-from bayes_scaling.law.base import Law
 from bayes_scaling.methods import ForecastPathMethods
 from bayes_scaling.study.flops import SIX_N_D, training_flops
 
@@ -129,7 +128,7 @@ def forecast_path(
     further = dict.fromkeys(column for p in posteriors for column in p.law.absent)
     columns += [column for column in further if column in runs and column in aims]
     ends = [frame.assign(x=_values(frame, name))[[*columns, "x"]] for frame in (runs, aims)]
-    outermost = pd.concat(ends, ignore_index=True).sort_values("x").iloc[[0, -1]].astype(float)
+    outermost = pd.concat(ends, ignore_index=True).sort_values(["x", *columns]).iloc[[0, -1]].astype(float)
     start, end = outermost.to_numpy()
     held = ~((start > 0) & (end > 0))  # a flag, or a share that is zero, has no logarithm: it is as at the end
     outermost.iloc[0] = start = np.where(held, end, start)
@@ -142,15 +141,27 @@ def forecast_path(
     points = average(forecasts, weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
-    return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, _in_words(law, outermost), expected)
+    return ForecastPath(
+        posteriors, targets, points, x, own_x, aim_x, label, _in_words(law.columns, outermost), expected
+    )
 
 
-def _in_words(law: Law, ends: pd.DataFrame) -> str:
-    """Return from where to where a line goes; nothing for a law of one input."""
-    if len(law.columns) == 1:
+def _in_words(columns: Mapping[str, str], ends: pd.DataFrame) -> str:
+    """Return what a line holds, and from where to where it goes; nothing for a law of one input.
+
+    Examples
+    --------
+    >>> ends = pd.DataFrame({"n_params": [1e6, 1e9], "pretrained": [1.0, 1.0]})
+    >>> _in_words({"N": "n_params", "pretrained": "pretrained"}, ends)
+    'at pretrained = 1, from N = 1M to N = 1B'
+    """
+    if len(columns) == 1:
         return ""
-    start, end = (", ".join(f"{s} = {short(row[c])}" for s, c in law.columns.items()) for _, row in ends.iterrows())
-    return f"from {start} to {end}"
+    held = [symbol for symbol, column in columns.items() if ends[column].nunique() == 1]
+    start, end = ({s: f"{s} = {short(row[c])}" for s, c in columns.items()} for _, row in ends.iterrows())
+    first, last = (", ".join(words for s, words in one.items() if s not in held) for one in (start, end))
+    parts = [f"at {', '.join(end[s] for s in held)}" if held else "", f"from {first} to {last}" if first else ""]
+    return ", ".join(filter(None, parts))
 
 
 def _expected(posteriors: Sequence[Posterior], weights: Sequence[float] | None) -> np.ndarray | None:

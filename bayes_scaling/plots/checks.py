@@ -16,7 +16,8 @@ from bayes_scaling.errors import TargetError, suggest
 from bayes_scaling.evaluation.checks import SENSITIVE
 from bayes_scaling.evaluation.sbc import Calibration
 from bayes_scaling.forecasts.display import scale_of
-from bayes_scaling.plots.style import BLUE, QUIET, STAR, headline, house_style, new_axes
+from bayes_scaling.forecasts.quantiles import QUANTILES
+from bayes_scaling.plots.style import BLUE, QUIET, STAR, headline, house_style, new_axes, require_drawn, require_named
 
 __all__ = ["plot_loo_pit", "plot_predictive_check", "plot_ranks", "plot_sensitivity"]
 
@@ -40,38 +41,41 @@ def plot_predictive_check(check: pd.DataFrame, quantity: str | None = None, ax: 
     Returns
     -------
     matplotlib.axes.Axes
-        Predicted over observed against observed, an interval per outcome; on a logarithmic axis for the prior.
+        Predicted over observed against observed, an interval per outcome, on a logarithmic axis for the prior; of
+        fractions, which may be 0, predicted less observed in points.
 
     Raises
     ------
     TargetError
-        The check has no such quantity.
+        The check has no such quantity, or is none.
 
     Examples
     --------
     >>> ax = plot_predictive_check(bs.predictive_check(posterior, "prior"))  # doctest: +SKIP
     """
+    require_named(check, pd.DataFrame, ("quantity", "observed", *QUANTILES), "predictive_check")
     known = list(check["quantity"].drop_duplicates())
     quantity = quantity or known[0]
     if quantity not in known:
         raise TargetError(f"The check has no {quantity!r}; {suggest(quantity, known)}")
     rows = check[check["quantity"] == quantity]
     source = check.attrs.get("source", "posterior")
-    factor, unit, *_ = scale_of(check.attrs.get("units", {}).get(quantity, "as given"))
+    factor, unit, _, gap = scale_of(check.attrs.get("units", {}).get(quantity, "as given"))
+    shares = unit == "%"
     ax = new_axes(ax)
     x, thick = factor * rows["observed"], float(np.clip(300 / len(rows), 1.4, 5.0))
-    at = {name: rows[name] / rows["observed"] for name in ("q05", "q25", "median", "q75", "q95")}
+    at = {name: factor * rows[name] - x if shares else rows[name] / rows["observed"] for name in QUANTILES}
     ax.vlines(x, at["q05"], at["q95"], color=BLUE, linewidth=thick / 3, alpha=0.8, zorder=4)
     ax.vlines(x, at["q25"], at["q75"], color=BLUE, linewidth=thick, alpha=0.8, zorder=5)
     ax.plot(x, at["median"], linestyle="", marker=".", color="white", markersize=thick, markeredgewidth=0, zorder=6)
-    ax.axhline(1, color=STAR, linewidth=1.0, zorder=7)
-    if source == "prior":
+    ax.axhline(0 if shares else 1, color=STAR, linewidth=1.0, zorder=7)
+    if source == "prior" and not shares:
         ax.set_yscale("log")
         _plain_numbers(ax.yaxis)
     inside = [((rows[low] <= rows["observed"]) & (rows["observed"] <= rows[high])).mean()
               for low, high in (("q25", "q75"), ("q05", "q95"))]  # fmt: skip
     ax.set_xlabel(f"observed {quantity} ({unit})")
-    ax.set_ylabel("predicted / observed (ratio)")
+    ax.set_ylabel(f"predicted less observed ({gap})" if shares else "predicted / observed (ratio)")
     headline(
         ax,
         _title(f"{source.capitalize()} predictive check", check),
@@ -98,10 +102,16 @@ def plot_loo_pit(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         Their distribution function less that of the uniform, a line per quantity, and the band that 95 % of such lines
         stay in where outcomes are independent (Kolmogorov's).
 
+    Raises
+    ------
+    TargetError
+        The table is not what :func:`bayes_scaling.loo_pit` returns.
+
     Examples
     --------
     >>> ax = plot_loo_pit(bs.loo_pit(posterior))  # doctest: +SKIP
     """
+    require_named(table, pd.DataFrame, ("quantity", "pit"), "loo_pit")
     ax = new_axes(ax)
     ax.axhline(0, color=QUIET, linewidth=0.8)
     widest = 0.0
@@ -147,10 +157,16 @@ def plot_sensitivity(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         A row per parameter, a dot per series or task: priors in vermilion, likelihood in blue.
 
+    Raises
+    ------
+    TargetError
+        The table is not what :func:`bayes_scaling.sensitivity` returns.
+
     Examples
     --------
     >>> ax = plot_sensitivity(bs.sensitivity(posterior))  # doctest: +SKIP
     """
+    require_named(table, pd.DataFrame, ("prior", "likelihood", "verdict"), "sensitivity")
     sites = table.index.str.partition("[").get_level_values(0)
     names = list(dict.fromkeys(sites))[::-1]
     ax = new_axes(ax, height=1.3 + 0.3 * len(names))
@@ -189,6 +205,7 @@ def plot_ranks(calibration: Calibration) -> Figure:
     ['E, p = 1', 'sigma, p = 0.00051']
     >>> plt.close(figure)
     """
+    require_drawn(calibration, Calibration, "evaluation.sbc.simulation_based_calibration")
     values, departures = calibration.p_values(), calibration.departures()
     columns = min(4, len(values))
     lines = -(-len(values) // columns)

@@ -28,6 +28,7 @@ from bayes_scaling.plots.style import (
     new_axes,
     plain,
     plain_numbers,
+    require_drawn,
 )
 
 __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
@@ -35,6 +36,7 @@ __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach",
 MAX_NAMED = 3  # runs of a batch that get a star
 LABEL_ROOM = 3.0  # times the largest size of a picture, for the words over it
 MAX_MARKED = 6  # budgets that get an interval of their own
+EDGE = 0.02  # of the axis, beyond a budget at its end, so that its interval is whole
 MAX_WASTE_SHOWN = 4.0  # times the compute needed
 MAX_CHEAP_WASTE = 1.1  # times the compute needed, up to which a size counts as cheap
 TOP_LABEL = 96.0  # per cent: a label that sits higher runs into the headline
@@ -58,20 +60,26 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``Allocation``.
+
     Examples
     --------
     >>> ax = plot_frontier(bs.allocate(posterior, np.geomspace(1e20, 1e24, 40)))  # doctest: +SKIP
     """
+    for given in (allocation, path or allocation):
+        require_drawn(given, Allocation, "allocate")
     ax = new_axes(ax)
     surface, path = allocation.surface, path or allocation
     runs, C = surface.fitted_flops, path.flops
     draw_band(ax, C, np.stack(list(quantile_columns(path.N).values())))
     draw_runs(ax, runs, surface.arrays["N"])
+    thumb = ""
     if len(C) > 1:
-        thumb, near_end = path.rule_of_thumb, -(1 + len(C) // 5)
-        ax.plot(C, thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
-        ax.annotate("20 tokens per parameter", (C[near_end], thumb[near_end]), (16, -26), textcoords="offset points",
-                    fontsize=8, color=QUIET, va="top", ha="center")  # fmt: skip
+        ax.plot(C, path.rule_of_thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
+        thumb = "   dashed: 20 tokens per parameter"
     if len(allocation.flops) <= MAX_MARKED:
         for i, budget in enumerate(allocation.flops):
             at = {k: float(v) for k, v in quantile_columns(allocation.N[:, i]).items()}
@@ -81,16 +89,21 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
                 f"{short(at['median'])} parameters\n{short(tokens_there)} tokens", (budget, at["q95"]), (-6, 2),
                 textcoords="offset points", fontsize=8, color=BLUE, ha="right", va="bottom",
             )  # fmt: skip
-    ends = min(C[0], runs.min()), max(C[-1], runs.max())
-    ax.set(xscale="log", yscale="log", xlim=ends)
+    start, end = min(C[0], runs.min()), max(C[-1], runs.max())
+    if allocation.flops.max() >= end:
+        end *= (end / start) ** EDGE
+    ax.set(xscale="log", yscale="log", xlim=(start, end))
     if len(allocation.flops) <= MAX_MARKED:
         ax.set_ylim(top=ax.get_ylim()[1] * LABEL_ROOM)
-    draw_beyond(ax, runs.max(), ends[1])
+    draw_beyond(ax, runs.max(), end)
     ax.set_xlabel(f"training FLOPs ({surface.rule.name})")
     ax.set_ylabel("best size (parameters)")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     title = f"How large a model each budget calls for: {surface.posterior.study.name}"
-    headline(ax, title, "bands: where the best size lies, 50 and 90 %   dots: fitted runs   shaded: beyond them")
+    where = (
+        "bands: where the best size lies, 50 and 90 %" if len(C) > 1 else "bar: where the best size lies, 50 and 90 %"
+    )
+    headline(ax, title, f"{where}{thumb}   dots: fitted runs   shaded: beyond them")
     return ax
 
 
@@ -109,10 +122,16 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``Regret``.
+
     Examples
     --------
     >>> ax = plot_regret(bs.regret(posterior, 1e23))  # doctest: +SKIP
     """
+    require_drawn(regret, Regret, "regret")
     ax = new_axes(ax, 7.2, 3.8)
     levels = np.stack(list(quantile_columns(regret.waste).values()))
     draw_band(ax, regret.N, levels)
@@ -153,10 +172,16 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``Reach``.
+
     Examples
     --------
     >>> ax = plot_reach(bs.reach(posterior, 2.1))  # doctest: +SKIP
     """
+    require_drawn(reach, Reach, "reach")
     ax = new_axes(ax, 7.2, 3.8)
     paid = np.sort(reach.flops[np.isfinite(reach.flops)])
     if len(paid):
@@ -200,10 +225,16 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``NextRuns``.
+
     Examples
     --------
     >>> ax = plot_next_runs(bs.next_runs(posterior, candidates, {"N": 7e9, "D": 4e12}))  # doctest: +SKIP
     """
+    require_drawn(found, NextRuns, "next_runs")
     ax = new_axes(ax)
     rows = found.ranking.assign(gain=100 * found.ranking["narrower"]).set_index("run")
     ax.plot(rows["flops"], rows["gain"], ".", color=BLUE, markersize=8, markeredgecolor="white", zorder=4)
@@ -250,6 +281,11 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``LadderPlans``.
+
     Examples
     --------
     >>> import pandas as pd
@@ -262,6 +298,7 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     'width of the 90 % interval (% of the outcome)'
     >>> close(ax.figure)
     """
+    require_drawn(plans, LadderPlans, "plan_ladders")
     ax = new_axes(ax)
     table = plans.table().dropna(subset=["median"])
     for row in table.to_dict("records"):

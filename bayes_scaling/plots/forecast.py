@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -13,6 +15,7 @@ from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.plots.style import (
     BLUE,
     DOT,
+    LINE,
     QUIET,
     draw_beyond,
     draw_interval,
@@ -24,10 +27,13 @@ from bayes_scaling.plots.style import (
     plain,
     plain_numbers,
     require_drawn,
+    side_by_side,
 )
 
 __all__ = ["plot_fit", "plot_forest"]
 
+MIN_SHARE = 0.7  # of the height of a task that its targets take
+FRAME, MAX_INCHES = 1.3, 40.0  # height of what stands above and below a forest's rows, and of the most rows
 REACH = 1.0  # how far beyond bands and bars a run may lie and still have the axis reach it, as a share of their extent
 
 
@@ -70,18 +76,24 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
     factor, unit, *_ = scale_of(rows["unit"].iloc[0])
     order = list(rows["task"].drop_duplicates())[::-1]  # from the top, as on screen and page
     targets = list(rows["target"].drop_duplicates())
-    gap = 0.7 / max(len(targets), 1)
-    ax = new_axes(ax, height=1.3 + 0.36 * len(order) * max(len(targets), 1) ** 0.7)
+    count = len(targets)
+    gap = max(MIN_SHARE, 1 - 1 / count) / count  # between targets, where tasks are 1 apart
+    edge = min(0.6, gap * (count / 2 + 1))  # from the middle of the first and the last task to the ends of the axis
+    extent = len(order) - 1 + 2 * edge
+    inches = min(max(0.36 * len(order) * count**0.7, LINE / 72 * extent / gap), MAX_INCHES)
+    room = 72 * (inches if ax is None else ax.bbox.height / ax.figure.dpi) * gap / extent
+    every = math.ceil(0.99 * LINE / room)
+    ax = new_axes(ax, height=FRAME + inches)
     for row in rows.to_dict("records"):
-        y = order.index(row["task"]) - gap * (targets.index(row["target"]) - (len(targets) - 1) / 2)
+        y = order.index(row["task"]) - gap * (targets.index(row["target"]) - (count - 1) / 2)
         draw_interval(ax, y, {k: factor * row[k] for k in ("q05", "q25", "median", "q75", "q95", "actual")})
-        if len(targets) > 1 or len(order) == 1:
+        if (count > 1 or len(order) == 1) and targets.index(row["target"]) % every == 0:
             end = factor * np.nanmax([row["q95"], row["actual"]])
             ax.annotate(
                 plain(row["target"]), (end, y), (6, 0), textcoords="offset points", va="center", fontsize=7, color=QUIET
             )
     ax.set_yticks(range(len(order)), [plain(task) for task in order])
-    ax.set_ylim(-0.6, len(order) - 0.4)
+    ax.set_ylim(-edge, len(order) - 1 + edge)
     left, right = ax.get_xlim()
     ax.set_xlim(left, right + 0.06 * (right - left))  # room for the targets' names
     ax.tick_params(axis="y", length=0, labelsize=9, labelcolor="#222222")
@@ -89,7 +101,8 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
     ax.set_xlabel(f"{quantity} ({unit})")
     known = "   ★ actual" if rows["actual"].notna().any() else ""
     title = f"{quantity.capitalize()} forecast from {forecast.study}"
-    headline(ax, title, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median{known}")
+    left_out = f"   named: one target in {every}, in their order" if every > 1 else ""
+    headline(ax, title, f"thin line: 90 % of new runs   thick line: 50 %   white tick: median{known}{left_out}")
     return ax
 
 
@@ -142,27 +155,27 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     expected = factor * path.expected if path.expected is not None else np.array([])
     rows = forecast.intervals()
     rows = rows[rows["quantity"] == quantity]
-    for where, row in zip(path.target_x, rows.to_dict("records"), strict=True):
+    end = path.end_of_view
+    view = (end, path.x[0]) if falls else (path.x[0], end)
+    places = side_by_side(ax, path.target_x, view)
+    for where, row in zip(places, rows.to_dict("records"), strict=True):
         draw_interval(ax, float(where), {k: factor * row[k] for k in (*QUANTILES, "actual")}, upright=True)
     shown = [outer, inner, expected, factor * rows[["q05", "q95", "actual"]].to_numpy()]
     far = _draw_outcomes(ax, path.fitted_x, outcomes, np.concatenate([np.ravel(values) for values in shown]))
     ax.plot(path.fitted_x[: len(expected)], expected, "_", color=BLUE, markersize=6, markeredgewidth=1.2, zorder=6)
     ax.set_xscale("log")
-    end = path.end_of_view
-    ax.set_xlim(*((end, path.x[0]) if falls else (path.x[0], end)))
+    ax.set_xlim(*view)
     if end < 10 * path.x[0]:
         plain_numbers(ax)
     draw_beyond(ax, *((path.x[0], path.fitted_x.min()) if falls else (path.fitted_x.max(), end)))
-    room = name_targets(ax, path.target_x, [str(t) for t in forecast.targets.index])
+    room = name_targets(ax, places, [str(t) for t in forecast.targets.index])
     several = len(path.posteriors) > 1
     subject = "laws" if several else "law"
     # Each band is named where it lies alone: the outer one where it reaches furthest beyond the inner.
     above = outer[2, edge] - inner[2, edge] >= inner[0, edge] - outer[0, edge]
-    places = (outer[2, edge], inner[0, edge]) if above else (outer[0, edge], inner[2, edge])
+    ends = (outer[2, edge], inner[0, edge]) if above else (outer[0, edge], inner[2, edge])
     apart = 2 if above else -2  # points: bands that end together are still named one over the other
-    for words, y, dy in zip(
-        (f"{subject} plus discrepancy", f"{subject} only"), places, (apart, -4 * apart), strict=True
-    ):
+    for words, y, dy in zip((f"{subject} plus discrepancy", f"{subject} only"), ends, (apart, -4 * apart), strict=True):
         ax.annotate(
             words, (1.0, y), (6, dy), xycoords=("axes fraction", "data"), textcoords="offset points",
             fontsize=8, color=BLUE, va="center", annotation_clip=False,
@@ -172,7 +185,8 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     known = "   ★ actual" if rows["actual"].notna().any() else ""
     where = f"bands: 90 % of expected outcomes {path.line}".rstrip()
     ticks = f"   blue ticks: what the {subject} expect{'' if several else 's'} of each" if len(expected) else ""
-    words = f"{where}   bars: 50 and 90 % of new runs   dots: fitted runs{ticks}{far}{known}"
+    moved = "" if np.allclose(places, path.target_x) else ", moved apart where they share a place"
+    words = f"{where}   bars: 50 and 90 % of new runs{moved}   dots: fitted runs{ticks}{far}{known}"
     title = f"{len(path.posteriors)} laws averaged" if several else posterior.law.name
     headline(ax, f"{title} on {posterior.study.name}", words, above=4 + room)
     return ax

@@ -27,6 +27,7 @@ from bayes_scaling.plots.style import (
     name_targets,
     plain,
     require_drawn,
+    side_by_side,
 )
 
 __all__ = ["plot_ladder", "plot_ladder_sheet"]
@@ -151,7 +152,7 @@ def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
     ):
         draw_band(ax, path.x[path.in_view], band[:, path.in_view])
         draw_runs(ax, path.fitted_x, runs)
-        for x, levels in zip(path.target_x, at.to_dict("records"), strict=True):
+        for x, levels in zip(_places(ax, path), at.to_dict("records"), strict=True):
             draw_interval(ax, float(x), levels, upright=True)
         ax.set_xscale("log")
         ax.set_xlim(path.x[0], path.end_of_view)
@@ -173,6 +174,11 @@ def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
     ends = (*step2.get_ylim(), *chain.get_ylim())
     for ax in (step2, chain):
         ax.set_ylim(min(ends), max(ends))
+
+
+def _places(ax: Axes, path: ForecastPath) -> np.ndarray:
+    """Return where on the abscissa of a panel the targets are drawn."""
+    return side_by_side(ax, path.target_x, (path.x[0], path.end_of_view))
 
 
 def _levels(forecast: Forecast, quantity: str, **where: str) -> pd.DataFrame:
@@ -198,7 +204,7 @@ def _label_ladder(panels: np.ndarray, path: ForecastPath, *, top: bool = True, b
     if not top:
         return
     names = list(map(str, path.targets.targets.index))
-    room = max(name_targets(ax, path.target_x, names) for ax in (step1, chain))
+    room = max(name_targets(ax, _places(ax, path), names) for ax in (step1, chain))
     for ax, title in zip(
         panels, ("Step 1: compute to loss", "Step 2: loss to accuracy", "Both: compute to accuracy"), strict=True
     ):

@@ -18,6 +18,8 @@ from bayes_scaling.plots.style import (
     headline,
     house_style,
     new_axes,
+    plain,
+    require_drawn,
 )
 
 __all__ = ["plot_speedup"]
@@ -25,11 +27,14 @@ __all__ = ["plot_speedup"]
 SHORT = {"shared": "laws err alike", "apart": "laws err apart", "none": "laws exact"}
 SMALLEST, LARGEST = 0.01, 100.0  # factors that a picture shows
 MARGIN = 1.3
+LONGEST = 20  # letters of a recipe's name; longer ones are spelled out once, above the picture
 
 
 @house_style
 def plot_speedup(found: Speedup, ax: Axes | None = None) -> Axes:
     """Draw how many times less B takes than A: bars at one scale, or the factor of compute over several.
+
+    The two are called by the names of their studies; long names stand once above the picture, as A and B.
 
     Parameters
     ----------
@@ -42,15 +47,22 @@ def plot_speedup(found: Speedup, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not of the class ``Speedup``.
+
     Examples
     --------
     >>> ax = plot_speedup(bs.speedup(baseline, candidate, at=1e24))  # doctest: +SKIP
     """
+    require_drawn(found, Speedup, "speedup")
     return _over_scale(found, ax) if len(found.flops) > 1 else _bars(found, ax)
 
 
 def _bars(found: Speedup, ax: Axes | None) -> Axes:
     """Draw one bar for each assumption of the factor of compute, and one for each other resource."""
+    a, b, key = _names(found)
     rows = [("flops", error) for error in found.factors]
     rows += [(resource, found.error) for resource in found.factors[found.error] if resource != "flops"]
     ax = new_axes(ax, 7.2, 1.4 + 0.5 * len(rows))
@@ -65,13 +77,14 @@ def _bars(found: Speedup, ax: Axes | None) -> Axes:
     ax.axvline(1, color=QUIET, linewidth=1.0, zorder=1)
     ax.set(xscale="log", xlim=(low, high), ylim=(0.6 - len(rows), 0.6))
     _factors(ax.xaxis, low, high)
-    ax.set_xlabel(f"how many times less B takes than A (times, {found.a.convention})")
-    words = "bars: 50 and 90 %   shaded: B takes more   at the right: median, and the probability that B takes less"
-    headline(ax, _answer(found, levels["flops", found.error]), f"for what A reaches at {found.at[0]}   {words}")
+    ax.set_xlabel(plain(f"how many times less {b} takes than {a} (times, {found.a.convention})"))
+    words = f"bars: 50 and 90 %   shaded: {b} takes more   at the right: median, and the chance that {b} takes less"
+    headline(ax, _answer(a, b, levels["flops", found.error]), f"{key}for what {a} reaches at {found.at[0]}   {words}")
     return ax
 
 
 def _over_scale(found: Speedup, ax: Axes | None) -> Axes:
+    a, b, key = _names(found)
     ax = new_axes(ax)
     levels = np.stack(list(quantile_columns(found.draws()).values()))
     low, high = _range(levels)
@@ -86,30 +99,38 @@ def _over_scale(found: Speedup, ax: Axes | None) -> Axes:
         ax.annotate("largest fitted run", (largest, 0.02), (4, 0), xycoords=("data", "axes fraction"),
                     textcoords="offset points", fontsize=8, color=QUIET)  # fmt: skip
     last = order[-1]
-    chance = f"{100 * found.probability()[last]:.0f} % that B takes less at {found.flops[last]:.2g} FLOPs"
+    chance = f"{percent(found.probability()[last])} that {b} takes less at {found.flops[last]:.2g} FLOPs"
     ax.annotate(
-        chance, (0.985, 0.965), xycoords="axes fraction", fontsize=9, color=BLUE, ha="right", va="top", zorder=9
+        plain(chance), (0.985, 0.965), xycoords="axes fraction", fontsize=9, color=BLUE, ha="right", va="top", zorder=9
     )
     _factors(ax.yaxis, low, high)
-    ax.set_xlabel(f"training FLOPs of A ({found.a.convention})")
-    ax.set_ylabel("how many times less compute B takes (times)")
-    words = f"bands: 50 and 90 %, where {SHORT[found.error]}   shaded: B takes more than A"
-    headline(ax, "How much compute recipe B saves over A", words)
+    ax.set_xlabel(plain(f"training FLOPs of {a} ({found.a.convention})"))
+    ax.set_ylabel(plain(f"how many times less compute {b} takes (times)"))
+    words = f"{key}bands: 50 and 90 %, where {SHORT[found.error]}   shaded: {b} takes more than {a}"
+    headline(ax, f"How much compute {b} saves over {a}", words)
     return ax
 
 
-def _answer(found: Speedup, at: dict[str, float]) -> str:
+def _names(found: Speedup) -> tuple[str, str, str]:
+    """Return what A and B are called, and who they are where these are letters for long names."""
+    a, b = found.names
+    if max(len(a), len(b)) <= LONGEST:
+        return a, b, ""
+    return "A", "B", f"A: {a}   B: {b}   "
+
+
+def _answer(a: str, b: str, at: dict[str, float]) -> str:
     """Say in a title how many times less compute B takes."""
     if at["median"] == 0:
-        return "B more likely than not never reaches what A reaches"
-    return f"B takes {_times(at['median'])} less compute than A (90 %: {_times(at['q05'])} to {_times(at['q95'])})"
+        return f"{b} more likely than not never reaches what {a} reaches"
+    return f"{b} takes {_times(at['median'])} less compute than {a} (90 %: {_times(at['q05'])} to {_times(at['q95'])})"
 
 
 def _said(found: Speedup, resource: str, error: str) -> str:
     """Say the median, how likely it is that B takes less, and how likely it never gets there."""
     median = float(np.median(found.draws(resource, error)))
     never = float(found.never(resource, error)[0])
-    words = f"{_times(median)}, {100 * found.probability(resource, error)[0]:.0f} %"
+    words = f"{_times(median)}, {percent(found.probability(resource, error)[0])}"
     return f"{words}\nnever: {percent(never)}" if never >= 0.005 else words
 
 

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
+from scipy.optimize import isotonic_regression
 
 from bayes_scaling.errors import TargetError
 
@@ -35,6 +36,8 @@ __all__ = [
     "plain",
     "plain_numbers",
     "require_drawn",
+    "require_named",
+    "side_by_side",
     "write_png",
 ]
 
@@ -46,6 +49,8 @@ BLUE, STAR, DOT, FAR, QUIET = "#0072B2", "#D55E00", "#222222", "#f4efe2", "#6666
 LETTERS_PER_INCH = 18  # of the small type of explanations
 TITLE_LETTERS_PER_INCH = 13
 MAX_NAMES, LINE = 6, 9  # targets named above a picture, and the room for each in points
+APART = 10.0  # points between bars that share an abscissa, at most,
+SPREAD = 0.08  # and the share of the axis that all of them may take
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,8 +78,27 @@ def require_drawn(given: object, kind: type, maker: str) -> None:
     if not isinstance(given, kind):
         raise TargetError(
             f"This picture draws a {kind.__name__} and was given an object of the class {type(given).__name__}; "
-            f"bayes_scaling.{maker} makes what it draws from a posterior."
+            f"bayes_scaling.{maker} makes what it draws."
         )
+
+
+def require_named(given: object, kind: type, names: Sequence[str], maker: str) -> None:
+    """Refuse a table or a dataset that lacks what a picture draws, such as one that another function returned.
+
+    Raises
+    ------
+    TargetError
+        It is of another kind, or has not all of these names.
+    """
+    lacking = [name for name in names if name not in given] if isinstance(given, kind) else []  # type: ignore[operator]
+    if isinstance(given, kind) and not lacking:
+        return
+    what = (
+        f"a {kind.__name__} without {', '.join(lacking)}"
+        if lacking
+        else f"an object of the class {type(given).__name__}"
+    )
+    raise TargetError(f"This picture was given {what}; give it the {kind.__name__} that bayes_scaling.{maker} returns.")
 
 
 def draw_band(ax: Axes, x: np.ndarray, levels: np.ndarray) -> None:
@@ -170,24 +194,55 @@ def plain_numbers(ax: Axes) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
+def side_by_side(ax: Axes, places: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
+    """Return where on a logarithmic abscissa to draw targets, so that those of (nearly) one place stand side by side.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The axes, whose width says how far apart that is.
+    places : array, shape (target,)
+        The abscissa of each target; of those at one, the first given stands furthest to the left.
+    ends : tuple of float
+        Where the axis ends.
+
+    Returns
+    -------
+    array, shape (target,)
+        The places, as near as may be to those given.
+    """
+    width = 72 * ax.bbox.width / ax.figure.dpi
+    gap = min(APART / width, SPREAD / max(len(places) - 1, 1))
+    low, high = np.log(ends[0]), np.log(ends[1])
+    at = (np.log(places) - low) / (high - low)
+    order = np.argsort(at, kind="stable")
+    steps = gap * np.arange(len(at))
+    at[order] = isotonic_regression(at[order] - steps).x + steps
+    return np.exp(low + at * (high - low))
+
+
 def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
     """Write the targets' names above the axes and return the room they take, in points.
 
-    Two names stand to the left and to the right of their places; more stand one above the other, because targets are
-    close to each other; too many are left to the tables.
+    Two names stand to the left and to the right of their places; more, and two of places that are close to each other,
+    stand one above the other, each with a line down to its place; too many are left to the tables.
     """
-    order = np.argsort(places)
-    if len(order) > MAX_NAMES:
+    if len(places) > MAX_NAMES:
         return 0.0
-    lines = 1 if len(order) <= 2 else len(order)
+    at = ax.transData.transform(np.column_stack([places, np.ones(len(places))]))[:, 0] * 72 / ax.figure.dpi
+    order = np.argsort(at, kind="stable")
+    stacked = len(order) > 2 or (len(order) == 2 and np.ptp(at) < 2 * APART)
     for i, k in enumerate(order):
-        right = "left" if len(order) == 2 and i == 1 else "right"
+        right = "left" if not stacked and i == 1 else "right"
+        line = {"arrowstyle": "-", "color": BLUE, "linewidth": 0.6, "relpos": (1, 0), "shrinkA": 0, "shrinkB": 0}
         ax.annotate(
-            plain(names[k]), (places[k], 1.0), (0, 3 + LINE * (i if lines > 1 else 0)),
+            plain(names[k]), (places[k], 1.0), (0, 3 + (LINE * i if stacked else 0)),
             xycoords=("data", "axes fraction"), textcoords="offset points",
-            ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE,
+            ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE, arrowprops=line if stacked else None,
         )  # fmt: skip
-    return 3.0 + LINE * lines
+        if stacked:
+            ax.axvline(places[k], color=BLUE, linewidth=0.6, alpha=0.5, zorder=1)
+    return 3.0 + LINE * (len(order) if stacked else 1)
 
 
 def figure_of(axes: Any) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from bayes_scaling.errors import TargetError
 from bayes_scaling.forecasts.display import short
-from bayes_scaling.plots.style import BLUE, QUIET, STAR, draw_runs, headline, house_style, lift_apart, new_axes
+from bayes_scaling.plots.style import BLUE, DOT, QUIET, STAR, headline, house_style, lift_apart, new_axes, require_named
 
 __all__ = ["plot_data_efficiency", "plot_transfer_map"]
 
@@ -38,17 +38,23 @@ def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
     Raises
     ------
     TargetError
-        The cells are no grid.
+        The cells are no grid of two sizes or more and as much data, or what is given has none.
 
     Examples
     --------
     >>> grid = transfer_grid(np.geomspace(1e6, 1e9, 20), np.geomspace(1e5, 1e9, 20))  # doctest: +SKIP
     >>> ax = plot_transfer_map(transferred(posterior, grid))  # doctest: +SKIP
     """
+    require_named(draws, xr.Dataset, ("N", "D_F", "D_T", "multiplier", "low_data"), "decisions.transfer.transferred")
     size, data = (np.unique(draws[name].to_numpy()) for name in ("N", "D_F"))
     shape = (len(size), len(data))
     if size.size * data.size != draws.sizes["cell"]:
         raise TargetError(f"The {draws.sizes['cell']} cells are no grid of N and D_F; make them with transfer_grid.")
+    if min(shape) < 2:
+        raise TargetError(
+            f"A map needs two sizes or more and two amounts of data or more, and was given {shape[0]} and {shape[1]}; "
+            "give transfer_grid more, or read transfer_table."
+        )
     middle = np.log10(np.maximum(draws["multiplier"].median("sample").to_numpy(), 1e-2)).reshape(shape)
     helps = (draws["D_T"] > 0).mean("sample").to_numpy().reshape(shape)
     edge = draws["low_data"].median("sample").to_numpy().reshape(shape)[:, 0]
@@ -62,17 +68,30 @@ def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
         ax.contour(data, size, helps, levels=[HELPS], colors=STAR)
         red = "   red line: beyond it pre-training helps with less than 90 % probability"
     ax.plot(edge, size, color="white", linestyle="--", linewidth=2)
-    inside = np.flatnonzero((edge > data.min()) & (edge < data.max()))
-    if len(inside):
-        place = inside[len(inside) // 2]
-        ax.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-9, 0), color="white",
-                    textcoords="offset points", ha="right", va="center", fontsize=9, zorder=9,
-                    bbox=BEHIND)  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel=_data_label(draws), ylabel="N (parameters)")
     ax.set(xlim=(data.min(), data.max()), ylim=(size.min(), size.max()))
-    words = f"colour: median of all data in effect over the fine-tuning data{red}"
+    found = _name_edge(ax, edge, size)
+    words = f"colour: median of all data in effect over the fine-tuning data{found}{red}"
     headline(ax, "By how much pre-training multiplies the data", words)
     return ax
+
+
+def _name_edge(ax: Axes, edge: np.ndarray, size: np.ndarray) -> str:
+    """Name the dashed line on the map; where the line leaves no room for that, return what is said above the map."""
+    left, right = ax.get_xlim()
+    inside = np.flatnonzero((edge > left) & (edge < right))
+    if not len(inside):
+        return ""
+    place = inside[len(inside) // 2]
+    label = ax.annotate("power law found\nleft of this line", (edge[place], size[place]), xytext=(-9, 0), color="white",
+                        textcoords="offset points", ha="right", va="center", fontsize=9, zorder=9,
+                        bbox=BEHIND)  # fmt: skip
+    ax.figure.canvas.figure.draw_without_rendering()  # puts the axes where they will be
+    box = label.get_window_extent()
+    if ax.bbox.contains(box.x0, box.y0) and ax.bbox.contains(box.x1, box.y1):
+        return ""
+    label.remove()
+    return "   white dashes: left of them the power law was found"
 
 
 @house_style
@@ -90,10 +109,16 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    TargetError
+        What is given is not what :func:`bayes_scaling.decisions.transfer.curves` returned.
+
     Examples
     --------
     >>> ax = plot_data_efficiency(curves(posterior, 1e8, np.geomspace(1e5, 1e9, 40)))  # doctest: +SKIP
     """
+    require_named(curves, xr.Dataset, ("scratch", "pretrained", "run_pretrained"), "decisions.transfer.curves")
     D = curves["D_F"].to_numpy()
     ax = new_axes(ax)
     middle, names = {}, {}
@@ -104,7 +129,9 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
         names[arm] = ax.annotate(words, (1.0, middle[arm][-1]), (6, 0), xycoords=("axes fraction", "data"),
                                  textcoords="offset points", color=colour, fontsize=9, va="center",
                                  annotation_clip=False)  # fmt: skip
-    draw_runs(ax, curves["run_data"].to_numpy(), curves["run_outcome"].to_numpy())
+    x, y, tuned = (curves[name].to_numpy() for name in ("run_data", "run_outcome", "run_pretrained"))
+    for own, fill in ((~tuned, "white"), (tuned, DOT)):
+        ax.plot(x[own], y[own], "o", color=fill, markersize=4, markeredgecolor=DOT, markeredgewidth=1.0, zorder=7)
     place = len(D) // 3
     level = middle["pretrained"][place]
     if middle["scratch"].min() < level < middle["scratch"].max():
@@ -116,7 +143,7 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     ax.set(xscale="log", xlabel=_data_label(curves), xlim=(D[0], D[-1]))
     lift_apart(list(names.values()))
     ax.set(ylabel=f"{curves.attrs['outcome']} ({curves.attrs['unit']})")
-    dots = "   dots: fitted runs of this size" if curves.sizes["run"] else ""
+    dots = "   dots: fitted runs of this size, hollow where from scratch" if curves.sizes["run"] else ""
     words = f"bands: 90 % of expected outcomes{dots}"
     headline(ax, f"What pre-training saves at {short(curves.attrs['n_params'])} parameters", words)
     return ax

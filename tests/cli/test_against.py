@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.cli.against import Against
+from bayes_scaling.cli.planning import doubts
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.study.flops import six_n_d
 from tests.cli.running import MAP, call, refused, short
@@ -42,6 +45,28 @@ def test_never_is_said():
     answer = against({"flops": 1e24}, worse).answer(exact(chinchilla(count=60, E=1.4)))
     assert answer.sentences[0].startswith("B more likely than not never reaches what A reaches at 1e+24 FLOPs")
     assert "never times" not in " ".join(answer.sentences)
+
+
+def test_the_picture_over_the_budget_says_the_chance_that_the_answer_says():
+    answer = against({"flops": 1e24}, chinchilla(seed=2, count=900, reducible=0.5)).answer(
+        bs.Surface.of(chinchilla(seed=1, count=900))
+    )
+    chance = answer.sentences[0].rpartition("probability ")[2].rstrip(".")
+    assert any(f"{chance} that B takes less at 1e+24" in t.get_text() for t in answer.pictures["scale"]().texts)
+    plt.close("all")
+
+
+def test_what_speaks_against_both_fits_is_said_once():
+    a, b = chinchilla(seed=1, count=60), chinchilla(seed=2, count=60, reducible=0.5)
+    answer = against({"flops": 1e24}, b).answer(bs.Surface.of(a))
+    named = dataclasses.replace(b, study=bs.Study.from_frame(b.study.frame, card=bs.Card("new")))
+    for rival, both in ((b, "A and B: "), (named, "known and new: ")):
+        found = doubts(a, answer, rival)
+        (far,) = found.only("far-target")
+        assert far.sentence.startswith(f"{both}Target '1e+24 FLOPs'")
+    worse = dataclasses.replace(named, diagnostics=dataclasses.replace(b.diagnostics, max_rhat=1.2))
+    (severe,) = doubts(a, answer, worse).only("rhat")
+    assert severe.sentence.startswith("new: ")
 
 
 def test_runs_of_both_are_pointed_out():

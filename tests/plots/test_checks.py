@@ -49,6 +49,19 @@ def test_a_prior_check_has_a_logarithmic_axis_and_fractions_are_in_per_cent(post
     assert ax.lines[0].get_xdata() == pytest.approx(np.full(len(worlds.GRID), 12.3))
 
 
+@pytest.mark.parametrize("source", ["posterior", "prior"])
+def test_fractions_are_drawn_as_differences_because_they_may_be_zero(source):
+    levels = {"q05": [0.0, 0.5], "q25": [0.01, 0.55], "median": [0.02, 0.6], "q75": [0.03, 0.62], "q95": [0.05, 0.65]}
+    check = pd.DataFrame({"quantity": "accuracy", "observed": [0.0, 0.58]} | levels)
+    check.attrs = {"source": source, "units": {"accuracy": "fraction"}}
+    ax = plots.plot_predictive_check(check)
+    assert (ax.get_ylabel(), ax.get_yscale()) == ("predicted less observed (points)", "linear")
+    ends = [segment[:, 1] for segment in ax.collections[0].get_segments()]
+    np.testing.assert_allclose(ends, [[0, 5], [-8, 7]], atol=1e-9)
+    medians = next(line for line in ax.lines if line.get_marker() == ".")
+    np.testing.assert_allclose(medians.get_ydata(), [2, 2])
+
+
 def test_places_that_are_not_uniform_leave_the_band():
     table = pd.DataFrame({"quantity": "loss", "pit": np.linspace(0.4, 0.6, 40)})
     ax = plots.plot_loo_pit(table)
@@ -98,3 +111,19 @@ def test_the_pit_picture_has_a_line_per_quantity(ladder):
     for line in ax.lines[1:]:
         x, y = line.get_xdata(), line.get_ydata()
         assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 0)
+
+
+def test_what_a_check_cannot_draw_is_named(posterior):
+    moved = pd.DataFrame({"target": ["7B"], "quantity": ["loss"], "prior": ["E"], "sensitivity": [0.1], "shift": [0.2]})
+    said = "given a DataFrame without likelihood, verdict; give it the DataFrame that bayes_scaling.sensitivity returns"
+    with pytest.raises(TargetError, match=said):
+        plots.plot_sensitivity(moved)
+    for draw, maker in ((plots.plot_loo_pit, "loo_pit"), (plots.plot_predictive_check, "predictive_check")):
+        with pytest.raises(TargetError, match=rf"given a DataFrame without .*bayes_scaling.{maker} returns"):
+            draw(moved)
+        with pytest.raises(
+            TargetError, match=rf"given an object of the class Posterior; .*bayes_scaling.{maker} returns"
+        ):
+            draw(posterior)
+    with pytest.raises(TargetError, match=r"draws a Calibration and was given an object of the class DataFrame"):
+        plots.plot_ranks(moved)

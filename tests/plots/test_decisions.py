@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling import plots
+from bayes_scaling.errors import TargetError
 from tests.worlds import chinchilla, exact
 
 
@@ -28,6 +30,16 @@ def test_the_frontier_names_size_and_data(surface):
     assert found.plot(ax=ax) is ax
     assert "20 tokens per parameter" in words(ax) and "tokens" in words(ax)
     assert ax.get_xlabel() == "training FLOPs (6ND)"
+
+
+@pytest.mark.parametrize("budgets", [[1e22, 1e24], [1e23]])
+def test_the_words_of_a_frontier_of_few_budgets_stay_within_its_axes(surface, budgets):
+    ax = bs.allocate(surface, budgets).plot()
+    ax.figure.draw_without_rendering()
+    assert ("20 tokens per parameter" in words(ax)) == (len(budgets) > 1)
+    assert ax.get_xlim()[1] > budgets[-1]  # the last interval is drawn whole
+    labels = [t.get_window_extent() for t in ax.texts if t.get_text().endswith("tokens")]
+    assert len(labels) == len(budgets) and all(box.x1 <= ax.bbox.x1 and box.y1 <= ax.bbox.y1 for box in labels)
 
 
 def test_the_regret_names_the_sizes_that_hardly_matter(surface):
@@ -81,3 +93,20 @@ def test_the_ladder_plans_are_named():
     found = bs.LadderPlans(pd.DataFrame(rows), costs, 9, "7B", "loss")
     ax = found.plot()
     assert "one\n8 runs" in words(ax) and np.isfinite(ax.get_ylim()).all()
+
+
+def test_what_a_picture_cannot_draw_is_named(surface):
+    allocation, reach = bs.allocate(surface, [1e22, 1e23]), bs.reach(surface, 1.9)
+    for draw, wanted, maker in (
+        (plots.plot_frontier, "Allocation", "allocate"),
+        (lambda given: plots.plot_frontier(allocation, given), "Allocation", "allocate"),
+        (plots.plot_regret, "Regret", "regret"),
+        (plots.plot_next_runs, "NextRuns", "next_runs"),
+        (plots.plot_ladder_plans, "LadderPlans", "plan_ladders"),
+    ):
+        said = f"draws a {wanted} and was given an object of the class Reach; bayes_scaling.{maker} makes"
+        with pytest.raises(TargetError, match=said):
+            draw(reach)
+        assert hasattr(bs, maker)
+    with pytest.raises(TargetError, match="draws a Reach and was given an object of the class Allocation"):
+        plots.plot_reach(allocation)

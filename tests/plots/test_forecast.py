@@ -1,6 +1,9 @@
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 import bayes_scaling as bs
 from bayes_scaling import plots
@@ -34,6 +37,20 @@ def test_the_forest_keeps_to_one_unit(ladder_forecast):
     assert "c4_loss" not in {t.get_text() for t in ax.get_yticklabels()}
 
 
+def test_names_of_forty_targets_do_not_overlap_and_their_rows_fill_the_forest():
+    posterior = worlds.chinchilla(count=60)
+    targets = [{"target": f"run {i}", "N": n, "D": 20 * n} for i, n in enumerate(np.geomspace(3e9, 7e10, 40))]
+    forecast = posterior.forecast(targets)
+    for given, named in ((None, 40), (plt.subplots(figsize=(6, 3))[1], 10)):
+        ax = plots.plot_forest(forecast, ax=given)
+        ax.figure.draw_without_rendering()
+        boxes = sorted((t.get_window_extent() for t in ax.texts if t.get_text().startswith("run ")), key=lambda b: b.y0)
+        assert named <= len(boxes) <= 2 * named
+        assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
+        assert boxes[-1].y1 - boxes[0].y0 > 0.8 * ax.bbox.height
+        assert ("named: one target in" in " ".join(t.get_text() for t in ax.texts)) == (len(boxes) < 40)
+
+
 def test_the_forest_draws_where_it_is_told(ladder_forecast):
     _, ax = plt.subplots()
     assert ladder_forecast.plot(ax=ax) is ax
@@ -60,6 +77,21 @@ def test_a_fit_names_the_path_its_curve_follows_and_what_the_law_expects_of_each
     assert "outcomes from N = 100M, D = 1B to N = 7B, D = 4T" in said and "what the law expects of each" in said
     (ticks,) = (line.get_ydata() for line in ax.lines if line.get_marker() == "_" and len(line.get_ydata()) > 1)
     np.testing.assert_allclose(ticks, posterior.study.column("loss"), rtol=0.03)
+
+
+def test_targets_that_differ_in_a_switch_stand_side_by_side_and_the_band_says_which_it_is_of():
+    posterior = worlds.transfer()
+    both = [{"target": word, "N": 1e9, "D_F": 1e8, "pretrained": arm} for word, arm in (("tuned", 1), ("scratch", 0))]
+    ax = plots.plot_fit(bs.forecast_path(posterior, posterior.forecast(both)))
+    first, second = (
+        line.get_xdata()[0] for line in ax.lines if line.get_marker() == "_" and len(line.get_xdata()) == 1
+    )
+    assert first < 1e9 < second
+    said = " ".join(" ".join(t.get_text() for t in ax.texts).split())
+    assert "outcomes at pretrained = 1, from N = " in said and "new runs, moved apart where they share a place" in said
+    ax.figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(t) for t in ax.texts if t.get_text() in ("tuned", "scratch")]
+    assert len(boxes) == 2 and not boxes[0].overlaps(boxes[1])
 
 
 def test_a_law_of_one_input_is_its_own_path():
@@ -92,7 +124,7 @@ def test_names_of_many_targets_do_not_overlap(simulated_fit):
     forecast = simulated_fit.forecast([{"N": n, "D": 4e12} for n in (6e9, 7e9, 8e9)], allow_unconverged=True)
     ax = plots.plot_fit(bs.forecast_path(simulated_fit, forecast))
     ax.figure.draw_without_rendering()
-    boxes = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("N=")]
+    boxes = [Text.get_window_extent(t) for t in ax.texts if t.get_text().startswith("N=")]
     assert len(boxes) == 3 and not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
 
 

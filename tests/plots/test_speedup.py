@@ -1,8 +1,13 @@
+import dataclasses
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling import plots
+from bayes_scaling.errors import TargetError
 from tests.worlds import chinchilla
 
 
@@ -45,3 +50,28 @@ def test_several_scales_make_a_band(recipes):
     assert ax.get_xlabel() == "training FLOPs of A (6ND)" and "that B takes less" in words(ax)
     assert "largest fitted run" in words(ax)
     np.testing.assert_allclose(ax.get_xlim(), (1e20, 1e24))
+
+
+def test_recipes_have_the_names_of_their_studies_and_long_ones_are_spelled_out_once(recipes):
+    def called(name):
+        a, b = recipes
+        return a, dataclasses.replace(b, study=bs.Study.from_frame(b.study.frame, card=bs.Card(name)))
+
+    for at in (1e23, np.geomspace(1e20, 1e24, 5)):
+        ax = bs.speedup(*called("$new"), at=at).plot()
+        said = " ".join([ax.get_title(loc="left"), words(ax), ax.get_xlabel(), ax.get_ylabel()])
+        assert r"\$new" in said and "known" in said and not re.search(r"\b[AB]\b", said)
+        long = bs.speedup(*called("a mixture of many sources"), at=at).plot()
+        assert "A: known   B: a mixture of many sources" in words(long) and re.search(
+            r"\bB\b", long.get_title(loc="left")
+        )
+
+
+def test_one_scale_has_one_probability_alone_and_among_others(recipes):
+    one, several = (bs.speedup(*recipes, at=at) for at in (1e23, [1e21, 1e23]))
+    assert one.probability()[0] == several.probability()[-1]
+
+
+def test_what_is_no_speedup_is_named(recipes):
+    with pytest.raises(TargetError, match=r"draws a Speedup .* Posterior; bayes_scaling.speedup makes what it draws"):
+        plots.plot_speedup(recipes[0])

@@ -2,9 +2,11 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from bayes_scaling import plots
 from bayes_scaling.plots.style import (
+    APART,
     STYLE,
     draw_interval,
     figure_of,
@@ -13,6 +15,7 @@ from bayes_scaling.plots.style import (
     name_targets,
     new_axes,
     plain_numbers,
+    side_by_side,
     write_png,
 )
 
@@ -99,6 +102,29 @@ def test_names_of_targets_take_room_and_too_many_are_left_out(count, room, writt
     names = [f"run {i}" for i in range(count)]
     assert name_targets(ax, np.arange(1.0, count + 1), names) == room
     assert [t.get_text() for t in ax.texts] == names[:written]
+
+
+def test_targets_of_one_place_stand_side_by_side_and_others_stay(ax):
+    ax.set(xscale="log", xlim=(1, 1e4))
+    places = np.array([1000.0, 10.0, 1000.0, 1000.0])
+    moved = side_by_side(ax, places, (1, 1e4))
+    assert moved[1] == pytest.approx(10) and moved[0] < moved[2] < moved[3]  # in the order given
+    assert moved[2] == pytest.approx(1000)
+    points = np.diff(ax.transData.transform([(x, 0.5) for x in moved[[0, 2, 3]]])[:, 0]) * 72 / ax.figure.dpi
+    np.testing.assert_allclose(points, points[0])
+    assert 5 < points[0] <= APART
+    assert side_by_side(ax, places[:2], (1e4, 1)) == pytest.approx(places[:2])
+
+
+def test_names_of_two_targets_that_are_close_stand_one_above_the_other_each_over_its_bar(ax):
+    ax.set(xscale="log", xlim=(1, 1e4))
+    places = side_by_side(ax, np.array([1000.0, 1000.0]), (1, 1e4))
+    assert name_targets(ax, places, ["a first run", "a second run"]) == 21
+    ax.figure.draw_without_rendering()
+    first, second = map(Text.get_window_extent, ax.texts)
+    assert not first.overlaps(second)
+    lines = [line.get_xdata()[0] for line in ax.lines]
+    assert lines == pytest.approx(places.tolist())
 
 
 def test_less_than_a_decade_has_plain_numbers(ax):

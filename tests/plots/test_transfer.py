@@ -5,6 +5,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.transfer import curves, transfer_grid, transferred
+from bayes_scaling.errors import TargetError
 from bayes_scaling.models import Transfer
 from bayes_scaling.plots.transfer import plot_data_efficiency, plot_transfer_map
 from tests import worlds
@@ -34,6 +35,31 @@ def test_the_map_says_what_its_colour_means_and_where_the_law_was_found(posterio
     assert any("effective data" in other.get_ylabel() for other in ax.figure.axes)
 
 
+def test_the_edge_of_the_power_law_is_named_on_the_map_or_above_it_where_it_lies_in_a_corner():
+    posterior = worlds.transfer()
+    cells = transferred(posterior, transfer_grid(SIZES, DATA))
+    for share, on_map in ((0.5, True), (0.98, False)):
+        edge = DATA[0] ** (1 - share) * DATA[-1] ** share
+        corner = np.where(cells["N"] == SIZES[0], edge, 10 * DATA[-1])  # within the map for the smallest size alone
+        low_data = np.full_like(corner, edge) if on_map else corner
+        ax = plot_transfer_map(cells.assign(low_data=0 * cells["low_data"] + low_data))
+        labels = [t for t in ax.texts if "power law found" in t.get_text()]
+        above = "white dashes: left of them" in " ".join(" ".join(t.get_text() for t in ax.texts).split())
+        assert (len(labels) == 1, above) == (on_map, not on_map)
+
+
+def test_runs_from_scratch_are_hollow_dots():
+    found = curves(worlds.transfer(), 1e8, DATA)
+    ax = plot_data_efficiency(found)
+    tuned = found["run_pretrained"].to_numpy()
+    assert 0 < tuned.sum() < len(tuned)
+    drawn = [line for line in ax.lines if line.get_marker() == "o"]
+    for dots, own in zip(drawn, (~tuned, tuned), strict=True):
+        assert (dots.get_markerfacecolor() == "white") == (own == ~tuned).all()
+        np.testing.assert_allclose(dots.get_ydata(), found["run_outcome"].to_numpy()[own])
+    assert "hollow where from scratch" in " ".join(" ".join(t.get_text() for t in ax.texts).split())
+
+
 def test_words_name_no_unit_twice_and_no_dots_where_there_are_none():
     posterior = worlds.transfer()
     for N, dots in ((1e8, True), (3e8, False)):
@@ -41,7 +67,7 @@ def test_words_name_no_unit_twice_and_no_dots_where_there_are_none():
         ax = plot_data_efficiency(found.assign_attrs(data_unit=""))
         assert ax.get_xlabel() == "fine-tuning data D_F (as given)"
         assert ("dots" in " ".join(t.get_text() for t in ax.texts)) == dots
-        drawn = [line for line in ax.lines if line.get_marker() == "." and len(line.get_xdata())]
+        drawn = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata())]
         assert bool(drawn) == dots
         ends = {t.get_text(): t.get_window_extent() for t in ax.texts}
         assert not ends["from scratch"].overlaps(ends["pre-trained"])
@@ -59,3 +85,18 @@ def test_the_arrow_is_as_long_as_the_data_saved(posterior):
     place = len(DATA) // 3
     end = np.exp(np.interp(-middle["pretrained"][place], -middle["scratch"], np.log(DATA)))
     assert f"worth {float(end) / DATA[place]:.3g}x the data" in words
+
+
+def test_what_a_picture_of_transfer_cannot_draw_is_named():
+    posterior = worlds.transfer()
+    arms, cells = curves(posterior, 1e8, DATA), transferred(posterior, transfer_grid(SIZES, DATA))
+    with pytest.raises(
+        TargetError, match=r"without N, D_T, multiplier, low_data; give it .*transfer.transferred returns"
+    ):
+        plot_transfer_map(arms)
+    with pytest.raises(TargetError, match=r"without scratch, run_pretrained; give it .*transfer.curves returns"):
+        plot_data_efficiency(cells)
+    with pytest.raises(TargetError, match="two sizes or more and two amounts of data or more, and was given 1 and 6"):
+        plot_transfer_map(transferred(posterior, transfer_grid(SIZES[:1], DATA)))
+    with pytest.raises(TargetError, match="given an object of the class Posterior"):
+        plot_transfer_map(posterior)
