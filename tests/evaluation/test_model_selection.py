@@ -121,7 +121,7 @@ def test_cuts_that_leave_too_few_runs_are_left_out(compute):
     few = made(compute[:7], 0.0, "few")  # half of them are too few for the law, two thirds are not
     chosen = choose_law([PowerLaw()], few, seed=0, draws=DRAWS, patience=0, progress=False)
     assert isinstance(chosen.discrepancy, dist.LogNormal)
-    with pytest.raises(bs.StudyError, match="a part of the 4 runs of 'fewer', .* needs at least 4"):
+    with pytest.raises(bs.StudyError, match=r"a part of the 4 runs of 'fewer', .* needs at least 4"):
         choose_law([PowerLaw()], made(compute[:4], 0.0, "fewer"), seed=0, progress=False)
 
 

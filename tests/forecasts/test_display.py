@@ -16,7 +16,16 @@ def test_every_other_unit_is_kept(unit):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(999.0, "999"), (1e3, "1k"), (1e6, "1M"), (1e9, "1B"), (1e12, "1T"), (0.5, "0.5"), (9.99e14, "999T"), (1e20, "1e+20")],
+    [
+        (999.0, "999"),
+        (1e3, "1k"),
+        (1e6, "1M"),
+        (1e9, "1B"),
+        (1e12, "1T"),
+        (0.5, "0.5"),
+        (9.99e14, "999T"),
+        (1e20, "1e+20"),
+    ],
 )
 def test_counts_are_in_words_of_the_trade(value, text):
     assert short(value) == text
