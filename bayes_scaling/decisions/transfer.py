@@ -25,6 +25,8 @@ __all__ = ["curves", "data_unit", "frontier", "read_off", "trade_off", "transfer
 LOW_DATA = 0.1  # share of the data that are enough, up to which power laws of transfer were found to hold
 ARMS = ("scratch", "pretrained")
 SAME_SIZE = 0.05  # relative difference of sizes up to which runs are shown together
+LEAST, MOST = 1e-6, 1e6  # fine-tuning data to look among, over the smallest and the largest fitted
+STEPS_PER_DECADE = 20  # of that search
 LEVELS = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
@@ -162,6 +164,9 @@ def frontier(
 ) -> pd.DataFrame:
     """Return the least training compute for each target loss, from scratch and from a pre-trained model.
 
+    The law is read far below the fitted data, too, where nothing was seen: down to a millionth of the smallest.  Where
+    that suffices, no fine-tuning data are needed to speak of, and none are counted.
+
     Parameters
     ----------
     posterior : Posterior
@@ -185,11 +190,13 @@ def frontier(
     -------
     pandas.DataFrame
         One row per loss and arm: median and 90 % interval of ``flops`` and ``data`` (unit of D_F), the median best
-        ``n_params``, and ``reached``, the share of draws in which some size reaches the loss; NaN where none does.
+        ``n_params``, ``reached``, the share of draws in which some size reaches the loss, and ``no_data``, the share in
+        which the best one reaches it without fine-tuning data, so that these are 0; NaN where none does.
     """
     rule = FlopRule.of(flops, posterior.study)
     data = posterior.study.column(SYMBOLS["D_F"])
-    D = np.geomspace(data.min() / 1e2, data.max() * 1e6, 241)
+    ends = LEAST * data.min(), MOST * data.max()
+    D = np.geomspace(*ends, 1 + int(np.ceil(STEPS_PER_DECADE * np.log10(ends[1] / ends[0]))))
     N = np.asarray(sizes, dtype=float)
     cells = transfer_grid(N, D)
     rows = []
@@ -204,7 +211,11 @@ def frontier(
             paid = rule.cost(N, (before + needed) / unit_per_token)
             best = paid.argmin(1)
             cost, amount = (np.take_along_axis(x, best[:, None], 1)[:, 0] for x in (paid, needed))
+            none = amount == D[0]
+            amount = np.where(none, 0.0, amount)
+            cost = np.where(none, rule.cost(N[best], np.full(len(best), before / unit_per_token)), cost)
             row: dict[str, Any] = {"loss": loss, "arm": arm, "reached": float(np.isfinite(cost).mean())}
+            row["no_data"] = float(none.mean())
             row["n_params"] = float(np.median(N[best])) if np.isfinite(cost).any() else np.nan
             for name, values in (("flops", cost), ("data", amount)):
                 for label, level in LEVELS.items():

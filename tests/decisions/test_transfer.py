@@ -64,6 +64,25 @@ def test_a_lower_loss_costs_more_and_pretraining_saves(posterior):
     assert (never["reached"] == 0).all() and never["flops_median"].isna().all() and never["n_params"].isna().all()
 
 
+def test_a_loss_that_needs_no_fine_tuning_data_says_so(posterior):
+    """An easy loss costs nothing but its pre-training, by the smallest model."""
+    easy = frontier(posterior, [20.0], SIZES, samples=50).set_index("arm").loc["pretrained"]
+    assert easy["no_data"] == easy["reached"] == 1 and easy["n_params"] == SIZES[0]
+    assert easy["data_q95"] == easy["flops_q95"] == 0
+    paid = frontier(posterior, [20.0], SIZES, samples=50, pretraining=1e9).set_index("arm").loc["pretrained"]
+    assert paid["flops_median"] == pytest.approx(6 * SIZES[0] * 1e9) and paid["data_median"] == 0
+    hard = frontier(posterior, [1.9], SIZES, samples=50).set_index("arm").loc["scratch"]
+    assert hard["no_data"] == 0 and hard["reached"] == 1 and hard["data_q05"] > 0
+
+
+def test_what_little_data_a_loss_needs_is_found(posterior):
+    """Far below the fitted data the answer is the law's own, and none of where the search ends."""
+    little = posterior.study.column("finetune_data").min() / 1e4
+    loss = float(transferred(posterior, transfer_grid([1e7], [little]))["loss"].median())
+    found = frontier(posterior, [loss], [1e7]).set_index("arm").loc["pretrained"]
+    assert found["data_q05"] < found["data_median"] == pytest.approx(little, rel=0.2)
+
+
 def test_flops_are_counted_by_the_rule(posterior):
     """Under a rule of twice the FLOPs the same runs cost twice as much; under a rule without size, data alone count."""
     usual, twice = (
