@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bayes_scaling.decisions.transfer import curves, frontier, trade_off, transfer_grid, transfer_table, transferred
-from bayes_scaling.errors import LawError, TargetError
+from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
 from bayes_scaling.models import PretrainingSize
 from bayes_scaling.models.transfer import equal_data
 from tests.worlds import chinchilla, known, transfer
@@ -132,3 +132,32 @@ def test_questions_that_cannot_be_answered(posterior):
         transfer_table(chinchilla(count=3), {"N": [1e7], "D_F": [1e6]})
     with pytest.raises(LawError, match="no exponents a and b"):
         trade_off(chinchilla(count=3))
+
+
+def test_an_input_of_no_such_name_is_refused(posterior, images):
+    with pytest.raises(LawError, match="Transfer has no further input 'pre_training'; did you mean 'pretraining'"):
+        frontier(posterior, [2.0], SIZES, pre_training=1e9)
+    with pytest.raises(LawError, match="PretrainingSize has no further input 'foo'; known: D_P"):
+        curves(images, 1e7, [1e6], foo=3)
+    with pytest.raises(LawError, match="says nothing of transfer"):
+        curves(chinchilla(count=3), 1e7, [1e6])
+
+
+def test_one_number_and_sizes_in_letters_are_read(posterior):
+    one = transfer_table(posterior, {"N": 1e7, "D_F": 1e6})
+    pd.testing.assert_frame_equal(one, transfer_table(posterior, {"N": ["10M"], "D_F": ["1M"]}))
+    assert transfer_grid("7B", ["1M", 2e6]).to_numpy().tolist() == [[7e9, 1e6], [7e9, 2e6]]
+    pd.testing.assert_frame_equal(frontier(posterior, 1.9, "1B"), frontier(posterior, [1.9], [1e9]))
+    assert curves(posterior, "100M", "1M").attrs["n_params"] == 1e8
+    with pytest.raises(StudyError, match=r"n_params = 'many', which is not a number; .* such as 7e9 or 7B"):
+        transfer_grid("many", [1e6])
+    with pytest.raises(TargetError, match="Curves are of one size, and N gives 2"):
+        curves(posterior, [1e7, 1e8], [1e6])
+
+
+@pytest.mark.parametrize("wrong", [-2.0, 0.0, np.nan, "ten"])
+def test_numbers_that_are_not_positive_are_refused(posterior, wrong):
+    with pytest.raises(DecisionError, match=r"factor by which a model is larger is .*; give positive numbers"):
+        trade_off(posterior, wrong)
+    with pytest.raises(DecisionError, match=r"loss to reach is .*; give positive numbers, such as 2\.1"):
+        frontier(posterior, wrong, SIZES)
