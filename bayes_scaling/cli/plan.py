@@ -73,7 +73,7 @@ def plan(
     ] = None,
     exponent_error: Annotated[
         float | None,
-        typer.Option(help="Let the exponents of N and D be off beyond the fitted runs: 0.25, a quarter either way."),
+        typer.Option(help="Let the exponents of N and D be off beyond the fitted runs: 0.25, a quarter; at most 1."),
     ] = None,
     out: Out = None,
     json: Json = None,

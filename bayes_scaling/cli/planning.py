@@ -22,7 +22,7 @@ from bayes_scaling.cli.arguments import (
 )
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
-from bayes_scaling.decisions.inputs import goal_of, held_by_each, positive
+from bayes_scaling.decisions.inputs import exponent_spread, goal_of, held_by_each
 from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, listed
@@ -255,11 +255,11 @@ def check_errors(question: Question, exact: bool, exponent_error: float | None) 
     Raises
     ------
     DecisionError
-        ``--exponent-error`` is no positive number, or ``--exact`` is given too, or a ladder is planned: its simulated
-        forecasts have the error that forecasts have.
+        ``--exponent-error`` is no positive number or above 1, or ``--exact`` is given too, or a ladder is planned: its
+        simulated forecasts have the error that forecasts have.
     """
     if exponent_error is not None:
-        positive(exponent_error, "--exponent-error", "0.25")
+        exponent_spread(exponent_error)
     if isinstance(question, Ladder) and (exact or exponent_error is not None):
         said = "--exact" if exact else "--exponent-error"
         raise DecisionError(f"--ladder simulates forecasts with the law's own error beyond the runs; leave {said} out.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SCALE",
     "check_inputs",
+    "exponent_spread",
     "further_inputs",
     "goal_of",
     "held_by_each",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 SCALE = ("N", "D", "C")
+MOST_SPREAD = 1.0  # of an exponent's error: a factor of e either way, beyond which the fit says next to nothing of it
 
 
 def scale_columns(law: Law) -> dict[str, str]:
@@ -144,6 +146,24 @@ def goal_of(target: Any, quantity: str) -> float:
     if share and goal > 1:
         raise DecisionError(f"The {quantity} to reach is {goal:g}, above 1; give a fraction, such as 0.7.")
     return goal
+
+
+def exponent_spread(error: Any) -> float:
+    """Return the spread of errors of the exponents beyond the fitted runs: a positive number, at most 1.
+
+    Raises
+    ------
+    DecisionError
+        It is none.
+    """
+    said = "--exponent-error" if COMMAND_LINE.get() else "exponent_error"
+    spread = float(positive(error, said, "0.25")[0])
+    if spread > MOST_SPREAD:
+        raise DecisionError(
+            f"The {said} is {spread:g}, by which an exponent may well be {np.exp(spread):.3g} times as large or as "
+            f"small as the fit says, so that the answer rests on chance; give at most {MOST_SPREAD:g}, such as 0.25."
+        )
+    return spread
 
 
 def positive(values: Any, what: str, example: str, *, of: pd.DataFrame | None = None) -> np.ndarray:

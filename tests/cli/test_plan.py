@@ -83,6 +83,10 @@ BAD = {
     "unknown law": (["--budget", "1e21", "--law", "chinchila"], "did you mean 'chinchilla'"),
     "task of none": (["--budget", "1e21", "--task", "MMLU"], "has no tasks"),
     "no error": (["--budget", "1e21", "--exponent-error", "0"], "--exponent-error.*0.25"),
+    "an error too large": (
+        ["--budget", "1e21", "--exponent-error", "2"],
+        "--exponent-error is 2, .* 7.39 times .* at most 1",
+    ),
     "exact and not": (["--budget", "1e21", "--exact", "--exponent-error", "0.25"], "give one of them"),
     "an option of another question": (
         ["--budget", "1e22", "--at", "N=7e9"],

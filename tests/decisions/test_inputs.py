@@ -4,6 +4,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.inputs import (
+    exponent_spread,
     further_inputs,
     held_by_each,
     held_inputs,
@@ -51,6 +52,14 @@ def test_entries_of_a_table_are_named_by_their_rows():
         "The candidates' column tokens in run 'b' (row 2) and run 'c' (row 3) is -3e+11 and nan; "
         "give positive numbers, such as 7e9."
     )
+
+
+def test_the_spread_of_an_exponent_is_at_most_one():
+    assert exponent_spread(0.25) == 0.25 and exponent_spread(1) == 1.0
+    with pytest.raises(bs.DecisionError, match=r"The exponent_error is 2, .* 7\.39 times .*; give at most 1, such as"):
+        exponent_spread(2)
+    with pytest.raises(bs.DecisionError, match="The exponent_error is -1; give positive numbers, such as"):
+        exponent_spread(-1)
 
 
 def test_inputs_of_scale_have_their_columns():
