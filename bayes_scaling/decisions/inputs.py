@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, DecisionError, LawError, listed, suggest
+from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.rows import row_name, shown
 from bayes_scaling.study.validation import FRACTION
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
 
 __all__ = [
     "SCALE",
@@ -23,6 +26,7 @@ __all__ = [
     "goal_of",
     "held_by_each",
     "held_inputs",
+    "one_target",
     "positive",
     "require_size_and_data",
     "scale_columns",
@@ -131,6 +135,36 @@ def require_size_and_data(law: Law, purpose: str) -> None:
             f"{purpose} weighs parameters against tokens, and {law.name} reads {', '.join(law.run_inputs)}; "
             "fit a law of N and D."
         )
+
+
+def one_target(law: Law, study: Study, target: Any, held: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """Return the one run that a decision is about as a table of one row, its label the index, checked.
+
+    Parameters
+    ----------
+    law, study
+        What forecasts it, and the fitted runs.
+    target : mapping of str to float, or table of one row
+        Its inputs.
+    held : mapping of str to float, optional
+        Those that it need not give.
+
+    Raises
+    ------
+    DecisionError
+        Several are given.
+    TargetError
+        None is, or it lacks an input of the law.
+    """
+    if held and target is not None and not isinstance(target, str):
+        rows, values = as_rows(target, study.names), {law.columns.get(name, name): held[name] for name in held}
+        target = rows.assign(**{column: value for column, value in values.items() if column not in rows})
+    frame = read_targets(law, study, target).frame
+    if len(frame) > 1:
+        raise DecisionError(
+            f"{len(frame)} targets are given, and this is decided for one run at a time; give one of them."
+        )
+    return frame
 
 
 def goal_of(target: Any, quantity: str) -> float:

@@ -8,6 +8,7 @@ from bayes_scaling.decisions.inputs import (
     further_inputs,
     held_by_each,
     held_inputs,
+    one_target,
     positive,
     require_size_and_data,
     scale_columns,
@@ -60,6 +61,24 @@ def test_the_spread_of_an_exponent_is_at_most_one():
         exponent_spread(2)
     with pytest.raises(bs.DecisionError, match="The exponent_error is -1; give positive numbers, such as"):
         exponent_spread(-1)
+
+
+def test_a_decision_is_about_one_target():
+    law, study = (
+        FewSteps(),
+        bs.Study.from_frame({"N": [1e8, 2e8], "D": [2e9, 4e9], "steps": [1e4, 2e4], "loss": [4, 3]}),
+    )
+    one = {"N": "7B", "D": 4e12}
+    for target in (one, [one], pd.DataFrame([one])):
+        frame = one_target(law, study, target, {"steps": 1e5})
+        assert frame[["n_params", "tokens", "steps"]].to_numpy().tolist() == [[7e9, 4e12, 1e5]]
+    assert one_target(law, study, {**one, "steps": 1e6}, {"steps": 1e5})["steps"].tolist() == [1e6]
+    for two in ([one, {"N": 8e9, "D": 4e12}], {"N": [7e9, 8e9], "D": [4e12, 4e12]}):
+        with pytest.raises(bs.DecisionError, match="2 targets are given, and this is decided for one run at a time"):
+            one_target(law, study, two, {"steps": 1e5})
+    for none in ("7B", None):
+        with pytest.raises(bs.TargetError, match=r"give .*'N': 7e9"):
+            one_target(law, study, none, {"steps": 1e5})
 
 
 def test_inputs_of_scale_have_their_columns():
