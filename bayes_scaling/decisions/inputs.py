@@ -118,8 +118,8 @@ def _held(law: Law, values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _example(name: str) -> str:
-    """Return how to hold an input, in the words of the interface in use."""
-    return f"--given {name}=VALUE" if COMMAND_LINE.get() else f"given={{{name!r}: ...}}"
+    """Return how to hold an input, in the words of the interface in use: in Python the surface does."""
+    return f"--given {name}=VALUE" if COMMAND_LINE.get() else f"bs.Surface.of(posterior, given={{{name!r}: ...}})"
 
 
 def require_size_and_data(law: Law, purpose: str) -> None:

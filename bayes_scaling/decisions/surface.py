@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from bayes_scaling.decisions.inputs import exponent_spread, held_inputs, scale_columns
-from bayes_scaling.errors import DecisionError, TargetError, option, suggest
+from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -355,6 +355,16 @@ def _series_index(posterior: Posterior, quantity: str, series: str | None) -> tu
     labels = [str(label) for label in coords[names[-1]]]
     series = None if series is None else posterior.law.series_of(series, labels)
     if series is None or series not in labels:
-        asked = f"give one of {', '.join(labels)}." if series is None else suggest(series, labels)
+        asked = _how_to_choose(posterior.law, quantity, labels) if series is None else suggest(series, labels)
         raise TargetError(f"{posterior.law.name} describes {len(labels)} series of {quantity}; {asked}")
     return (labels.index(series),)
+
+
+def _how_to_choose(law: Law, quantity: str, labels: list[str]) -> str:
+    """Return the end of a sentence: how to say which series is decided by, in the words of the interface in use."""
+    if COMMAND_LINE.get():
+        return f"give one with --task: {listed(labels)}."
+    named = "" if quantity == law.outcome else f"quantity={quantity!r}, "
+    others = [f"quantity={other!r}" for other in law.quantities if other != quantity]
+    more = f"; with {' or '.join(others)} another outcome is decided by" if others else ""
+    return f"give one of {listed(labels)}, as in bs.Surface.of(posterior, {named}series={labels[0]!r}){more}."

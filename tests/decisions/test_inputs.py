@@ -104,7 +104,10 @@ def test_further_inputs_are_held_at_what_is_given_or_at_their_absence():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, r"FewSteps also reads 'steps'; give its value, as in given=\{'steps': [.]{3}\}[.]"),
+        (
+            {},
+            r"FewSteps also reads 'steps'; give its value, as in bs[.]Surface[.]of\(posterior, given=\{'steps': ",
+        ),
         ({"steps": np.nan}, "The value of 'steps' is nan; give a number"),
         ({"steps": "many"}, "The value of 'steps' is 'many'; give a number"),
         ({"step": 1e5}, "FewSteps has no further input 'step'; did you mean 'steps'"),

@@ -148,8 +148,12 @@ def test_accuracy_is_better_higher_and_a_series_is_chosen_by_its_task():
     assert (found.sign, found.series_index, found.unit) == (-1.0, (1,), "fraction")
     loss = bs.Surface.of(posterior, quantity="loss", series="two")
     assert (loss.sign, loss.series_index) == (1.0, (1,))
-    with pytest.raises(bs.TargetError, match="2 series of accuracy; give one of one, two"):
+    with pytest.raises(
+        bs.TargetError, match=r"2 series of accuracy; give one of one and two, .*'accuracy', series='one'\)"
+    ):
         bs.Surface.of(posterior, quantity="accuracy")
+    with pytest.raises(bs.TargetError, match=r"posterior, series='task_loss:one'\); with quantity='accuracy' another"):
+        bs.reach(posterior, 0.6)
     with pytest.raises(bs.TargetError, match="2 series of accuracy; did you mean 'two'"):
         bs.Surface.of(posterior, quantity="accuracy", series="twoo")
 
