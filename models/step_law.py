@@ -14,7 +14,7 @@ import pandas as pd
 from bayes_scaling.errors import LawError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.forecasts.targets import read_targets
-from bayes_scaling.law.fields import prior
+from bayes_scaling.law.fields import option, prior
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import Chinchilla, textbook
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
 __all__ = ["StepLaw", "optimal_settings"]
+
+ALIKE = {"batch": 1.0, "batch_D": 0.0, "batch_cost": 0.0}  # what the batch does where all runs have the same
 
 
 class StepLaw(Chinchilla):
@@ -39,6 +41,9 @@ class StepLaw(Chinchilla):
 
     Notes
     -----
+    A sweep of the learning rate at one batch size says nothing of the batch, and needs no column of it:
+    ``StepLaw(batches=False)`` leaves its term out, and its optimum is that of this batch size alone.
+
     Far from the optimum losses rise more slowly than a square of the logarithm, or a run diverges: fit the runs within
     a factor of eight or so.
 
@@ -96,6 +101,12 @@ class StepLaw(Chinchilla):
         reason="kappa_B, what half or twice the best batch size adds to the loss.  As ``rate_cost``, and flatter.",
     )
 
+    batches: bool = option(
+        default=True,
+        about="Whether runs differ in their batch size.  Where all have the same, its term is left out: "
+        "``batch``, ``batch_D`` and ``batch_cost`` are held at 1, 0 and 0.",
+    )
+
     pooling: ClassVar = {
         **Chinchilla.pooling,
         "rate": 0.5, "rate_N": 0.2, "rate_D": 0.2, "rate_cost": 0.5, "batch": 0.5, "batch_D": 0.2, "batch_cost": 0.5,
@@ -109,6 +120,25 @@ class StepLaw(Chinchilla):
         "c": r"\text{rate} \cdot \eta_0 N_0^{-\alpha} D_0^{-\beta}",
         "d": r"\text{batch} \cdot B_0 D_0^{-\gamma}",
     }
+
+    def __post_init__(self) -> None:
+        """Hold what only runs of several batch sizes tell, where there are none."""
+        if not self.batches:
+            for name, value in ALIKE.items():
+                object.__setattr__(self, name, value)
+        super().__post_init__()
+
+    @property
+    def run_inputs(self) -> tuple[str, ...]:
+        """The inputs that differ between runs; the batch size is none where all have the same."""
+        return tuple(name for name in super().run_inputs if self.batches or name != "batch_tokens")
+
+    def references(self, columns: Arrays) -> dict[str, np.ndarray]:
+        """Return the geometric means of the columns over the runs; where there is one batch size, it is the unit."""
+        if self.batches:
+            return super().references(columns)
+        one = {"batch_tokens": np.asarray(1.0)}
+        return super().references({**columns, **one}) | one
 
     def mean(  # noqa: D102
         self, N, D, learning_rate, batch_tokens, N0, D0, learning_rate0, batch_tokens0,
@@ -125,11 +155,13 @@ class StepLaw(Chinchilla):
         *, E, reducible, split, alpha_N, alpha_D, rate, rate_N, rate_D, rate_cost, batch, batch_D, batch_cost,
     ) -> dict[str, jax.Array]:  # fmt: skip
         size, data = jnp.log(runs["N0"]), jnp.log(runs["D0"])
-        return {
+        found = {
             **textbook(runs, E, reducible, split, alpha_N, alpha_D),
             "c": rate * runs["learning_rate0"] * jnp.exp(-rate_N * size - rate_D * data),
-            "d": batch * runs["batch_tokens0"] * jnp.exp(-batch_D * data),
         }
+        if self.batches:
+            found["d"] = batch * runs["batch_tokens0"] * jnp.exp(-batch_D * data)
+        return found
 
 
 def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool = False) -> pd.DataFrame:
@@ -148,8 +180,9 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
     Returns
     -------
     pandas.DataFrame
-        A row per run and ``quantity``: ``learning_rate``, ``batch_tokens``, and ``excess``, the loss over that at the
-        optimum, less one (fraction); with ``q05``, ``q25``, ``median``, ``q75``, ``q95`` and ``mean``.
+        A row per run and ``quantity``: ``learning_rate``, ``batch_tokens`` (where the law reads it), and ``excess``,
+        the loss over that at the optimum, less one (fraction); with ``q05``, ``q25``, ``median``, ``q75``, ``q95`` and
+        ``mean``.
 
     Raises
     ------
@@ -169,10 +202,8 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
         raise LawError(f"The best learning rate is read off a fit of StepLaw, and this is one of {law.name}.")
     posterior.require_converged(allow_unconverged)
     references = law.arrays(posterior.study)[0]
-    settings = {
-        "learning_rate": float(references["learning_rate0"]),
-        "batch_tokens": float(references["batch_tokens0"]),
-    }
+    read = [name for name in ("learning_rate", "batch_tokens") if name in law.run_inputs]
+    settings = {name: float(references[f"{name}0"]) for name in read}
     given = labelled(as_rows(runs, posterior.study.names)).rename_axis("target")
     open_settings = {name: value for name, value in settings.items() if name not in given}
     targets = read_targets(law, posterior.study, given.assign(**open_settings).reset_index())
@@ -180,14 +211,16 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
     draws = {name: values[:, None] for name, values in posterior.draws.items()}
     p = {name: draws.get(name, value) for name, value in law.priors.items()}
     size, data = np.log(inputs["N"] / references["N0"]), np.log(inputs["D"] / references["D0"])
-    best = {
-        "learning_rate": settings["learning_rate"] * p["rate"] * np.exp(p["rate_N"] * size + p["rate_D"] * data),
-        "batch_tokens": settings["batch_tokens"] * p["batch"] * np.exp(p["batch_D"] * data),
+    moved = {
+        "learning_rate": p["rate"] * np.exp(p["rate_N"] * size + p["rate_D"] * data),
+        "batch_tokens": p["batch"] * np.exp(p["batch_D"] * data),
     }
+    best: dict[str, Any] = {name: settings[name] * moved[name] for name in read}
     chosen = {name: np.median(best[name], axis=0) if name in open_settings else inputs[name] for name in best}
     excess = sum(
         p[cost] * np.square(np.log2(chosen[name] / best[name]))
         for name, cost in (("learning_rate", "rate_cost"), ("batch_tokens", "batch_cost"))
+        if name in read
     )
     shape = (len(posterior.draws["c"]), len(targets))
     blocks = []

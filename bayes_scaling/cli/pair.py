@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any
 
 import typer
@@ -66,14 +67,14 @@ def pair(
 ) -> Any:
     """Predict a loss from another: train to train, train to test, test to test."""
     from bayes_scaling.cli.arguments import open_study
-    from bayes_scaling.cli.pairings import Aim, law_of_losses, read_pairings
+    from bayes_scaling.cli.pairings import Aim, far_losses, law_of_losses, read_pairings
     from bayes_scaling.cli.priors import with_priors
     from bayes_scaling.data import load_study
     from bayes_scaling.errors import StudyError, counted
     from bayes_scaling.files import check_writable
     from bayes_scaling.forecasts.predict import forecast
     from bayes_scaling.inference.batch import fit_many
-    from bayes_scaling.reporting.pairs import Pairs, print_pairs, write_pairs
+    from bayes_scaling.reporting.pairs import Pairs, caveats_of, print_pairs, write_pairs
     from bayes_scaling.reporting.screen import print_remarks, status
 
     chosen = with_priors(law_of_losses(law), prior)
@@ -104,6 +105,8 @@ def pair(
         say("Looking for what speaks against it ...")
         paired = [pairing for pairing, _ in pairings]
         pairs = Pairs.of(study, law, seed, paired, posteriors, forecasts, pictures=out is not None)
+        far = {one.study.name: far_losses(one, its) for one, its in zip(posteriors, forecasts, strict=True)}
+        pairs = dataclasses.replace(pairs, caveats=(pairs.caveats + caveats_of(far)).ranked())
         if out or json:
             say("Drawing and writing ...")
             write_pairs(pairs, out, json)

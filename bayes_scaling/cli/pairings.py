@@ -10,18 +10,23 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import LawError, StudyError, TargetError, listed, suggest
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
+from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.pairing import Pairing, agreeing, choose, pair, with_partners
 from bayes_scaling.study.rows import repeated
 from bayes_scaling.study.selection import SETS, named_apart
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import number_of
 
-__all__ = ["Aim", "law_of_losses", "read_pairings"]
+__all__ = ["Aim", "far_losses", "law_of_losses", "read_pairings"]
 
 ALL, SAME = "all", "same"  # sets of a pair
+MAX_GAP = 1.0  # of a target's loss beyond the fitted ones, in their whole range; both in logarithms
+MAX_BELOW = 0.05  # share of draws in which a target's loss lies below the floor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,3 +201,52 @@ def read_pairings(
         )
         pairings.append(aim.of(chosen[one], abscissa.loss, agree, pairing) if aim else (pairing, None))
     return pairings
+
+
+def far_losses(posterior: Posterior, forecast: Forecast) -> Problems:
+    """Look at whether the losses that are known of the runs to forecast lie among those of the fitted ones.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fit of a law that reads ``source_loss``.
+    forecast : Forecast
+        Its forecast of the runs.
+
+    Returns
+    -------
+    Problems
+        - ``below-floor``: in more than 5 % of the draws the loss lies below the irreducible one of its axis
+        - ``far-loss``: it lies further beyond the fitted ones than these are apart, in logarithms
+    """
+    fitted = posterior.study.training.column("source_loss")
+    least, most = float(fitted.min()), float(fitted.max())
+    floor, span = np.asarray(posterior.draws["E0"]), most / least
+    found = []
+    for name, value in forecast.targets["source_loss"].astype(float).items():
+        below = float((floor >= value).mean())
+        side, end, gap = ("smallest", least, least / value) if value < least else ("largest", most, value / most)
+        if below > MAX_BELOW:
+            found.append(
+                Problem(
+                    "below-floor",
+                    f"Target {str(name)!r} lies below the irreducible loss of its axis, about {np.median(floor):.4g}, "
+                    f"in {below:.0%} of the draws (at most {MAX_BELOW:.0%})",
+                    "its forecast there is the floor of the other loss, whatever the value, so see whether a run can "
+                    "have this loss, and in which unit it is",
+                    below,
+                    str(name),
+                )
+            )
+        if np.log(gap) > MAX_GAP * np.log(span):
+            found.append(
+                Problem(
+                    "far-loss",
+                    f"Target {str(name)!r} is a factor of {gap:.3g} beyond the {side} loss fitted, {end:.4g}, and all "
+                    f"of these lie within a factor of {span:.3g} (at most as much again)",
+                    "no pair shows that the law still holds there, so trust it less, or pair a run in between first",
+                    gap,
+                    str(name),
+                )
+            )
+    return Problems(found)

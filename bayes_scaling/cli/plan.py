@@ -33,6 +33,7 @@ __all__ = ["plan"]
 
 
 def plan(
+    context: typer.Context,
     study: Annotated[
         str | None, typer.Argument(metavar="STUDY_OR_FILE", help="Study or file; with --ladder, an earlier family.")
     ] = None,
@@ -43,7 +44,7 @@ def plan(
     serve: Annotated[str | None, typer.Option(help="With --reach: tokens to be served later, 1e13.")] = None,
     candidates: Annotated[Path | None, typer.Option("--next", help="Rank the runs of a table (N, D, flops).")] = None,
     spend: Annotated[float | None, typer.Option(help="With --next: FLOPs for all runs together.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="With --next: how many runs to choose.")] = 3,
+    count: Annotated[int, typer.Option(min=1, help="With --next and no --spend: how many runs to choose.")] = 3,
     ladder: Annotated[Path | None, typer.Option(help="Simulate planned ladders (N, D, plan).")] = None,
     against: Annotated[
         str | None, typer.Option(metavar="STUDY_OR_FILE", help="How many times less a second recipe's runs take.")
@@ -72,7 +73,7 @@ def plan(
     ] = None,
     exponent_error: Annotated[
         float | None,
-        typer.Option(help="Let the exponents of N and D be off beyond the fitted runs: 0.25, a quarter either way."),
+        typer.Option(help="Let the exponents of N and D be off beyond the fitted runs: 0.25, a quarter; at most 1."),
     ] = None,
     out: Out = None,
     json: Json = None,
@@ -89,7 +90,9 @@ def plan(
     from bayes_scaling.cli.planning import (
         caveats,
         check_errors,
+        check_options,
         doubts,
+        given_options,
         in_terms_of,
         laws_to_average,
         open_planned,
@@ -119,6 +122,7 @@ def plan(
         ladder=ladder, families=families, target=aim, seed=seed, names=names,
         where=where, of_study=table is not None, against=other,
     )  # fmt: skip
+    check_options(question, given_options(context), of_study=table is not None)
     table, name, chosen = planned(table, question, law, task, prior)
     question = in_terms_of(chosen, question, table)
     mixed = laws_to_average(question, table, name, law, prior)

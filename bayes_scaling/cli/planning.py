@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import typer
 
 from bayes_scaling.cli.against import Against
 from bayes_scaling.cli.arguments import (
@@ -21,11 +22,11 @@ from bayes_scaling.cli.arguments import (
 )
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
-from bayes_scaling.decisions.inputs import goal_of, held_by_each, positive
+from bayes_scaling.decisions.inputs import exponent_spread, goal_of, held_by_each
 from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.speedup import recipe_names
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
-from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
+from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, listed
 from bayes_scaling.evaluation.averaging import AveragedFit, average_problems
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.inference.posterior import Posterior
@@ -44,7 +45,9 @@ from bayes_scaling.study.validation import FRACTION, with_numbers
 __all__ = [
     "caveats",
     "check_errors",
+    "check_options",
     "doubts",
+    "given_options",
     "laws_to_average",
     "open_planned",
     "planned",
@@ -53,6 +56,18 @@ __all__ = [
     "surface_of",
     "with_rival",
 ]
+
+READ_BY = {
+    "prob": ("reach",), "at": ("reach",), "serve": ("reach",), "spend": ("next",), "count": ("next",),
+    "families": ("ladder",), "target": ("next", "ladder", "against"),
+}  # fmt: skip
+"""The questions that read an option; all others are read by every question, or refused where they are read."""
+
+OF_A_STUDY = (
+    "task", "drop_missing", "unit", "accuracy_columns", "chance", "percent", "draws", "chains", "adapt",
+    "allow_unconverged",
+)  # fmt: skip
+"""Options about runs that are fitted, which a ladder without a study has none of."""
 
 
 def read_question(
@@ -101,6 +116,33 @@ def read_question(
     plans = dict(iter(table.groupby("plan", sort=False))) if "plan" in table else {ladder.stem: table}
     named = {str(name): plan.drop(columns="plan", errors="ignore") for name, plan in plans.items()}
     return Ladder(named, target, families, seed)
+
+
+def given_options(context: typer.Context) -> list[str]:
+    """Return the arguments that the user gave a command, also those given as they are by default."""
+    sources = ((name, context.get_parameter_source(name)) for name in context.params)
+    return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
+
+
+def check_options(question: Question, given: Collection[str], of_study: bool) -> None:
+    """Refuse an option that the question does not read; ``of_study`` says whether runs are fitted.
+
+    Raises
+    ------
+    DecisionError
+        There is one.
+    """
+    for name in given:
+        said = f"--{name.replace('_', '-')}"
+        if question.name not in (readers := READ_BY.get(name, (question.name,))):
+            goes = listed(f"--{reader}" for reader in readers)
+            raise DecisionError(f"{said} goes with {goes}, and --{question.name} does not read it; leave it out.")
+        if name in OF_A_STUDY and not of_study:
+            raise DecisionError(
+                f"{said} is about runs that are fitted, and no study is given; leave it out, or give a study."
+            )
+    if {"spend", "count"} <= set(given):
+        raise DecisionError("--spend chooses as many runs as it pays for, whatever --count says; give one of them.")
 
 
 def _runs_of(path: Path, names: Mapping[str, str], where: str | None, of_study: bool) -> pd.DataFrame:
@@ -214,11 +256,11 @@ def check_errors(question: Question, exact: bool, exponent_error: float | None) 
     Raises
     ------
     DecisionError
-        ``--exponent-error`` is no positive number, or ``--exact`` is given too, or a ladder is planned: its simulated
-        forecasts have the error that forecasts have.
+        ``--exponent-error`` is no positive number or above 1, or ``--exact`` is given too, or a ladder is planned: its
+        simulated forecasts have the error that forecasts have.
     """
     if exponent_error is not None:
-        positive(exponent_error, "--exponent-error", "0.25")
+        exponent_spread(exponent_error)
     if isinstance(question, Ladder) and (exact or exponent_error is not None):
         said = "--exact" if exact else "--exponent-error"
         raise DecisionError(f"--ladder simulates forecasts with the law's own error beyond the runs; leave {said} out.")

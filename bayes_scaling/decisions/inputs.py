@@ -9,25 +9,31 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, DecisionError, LawError, listed, suggest
+from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.rows import row_name, shown
 from bayes_scaling.study.validation import FRACTION
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
 
 __all__ = [
     "SCALE",
     "check_inputs",
+    "exponent_spread",
     "further_inputs",
     "goal_of",
     "held_by_each",
     "held_inputs",
+    "one_target",
     "positive",
     "require_size_and_data",
     "scale_columns",
 ]
 
 SCALE = ("N", "D", "C")
+MOST_SPREAD = 1.0  # of an exponent's error: a factor of e either way, beyond which the fit says next to nothing of it
 
 
 def scale_columns(law: Law) -> dict[str, str]:
@@ -112,8 +118,8 @@ def _held(law: Law, values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _example(name: str) -> str:
-    """Return how to hold an input, in the words of the interface in use."""
-    return f"--given {name}=VALUE" if COMMAND_LINE.get() else f"given={{{name!r}: ...}}"
+    """Return how to hold an input, in the words of the interface in use: in Python the surface does."""
+    return f"--given {name}=VALUE" if COMMAND_LINE.get() else f"bs.Surface.of(posterior, given={{{name!r}: ...}})"
 
 
 def require_size_and_data(law: Law, purpose: str) -> None:
@@ -131,6 +137,36 @@ def require_size_and_data(law: Law, purpose: str) -> None:
         )
 
 
+def one_target(law: Law, study: Study, target: Any, held: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """Return the one run that a decision is about as a table of one row, its label the index, checked.
+
+    Parameters
+    ----------
+    law, study
+        What forecasts it, and the fitted runs.
+    target : mapping of str to float, or table of one row
+        Its inputs.
+    held : mapping of str to float, optional
+        Those that it need not give.
+
+    Raises
+    ------
+    DecisionError
+        Several are given.
+    TargetError
+        None is, or it lacks an input of the law.
+    """
+    if held and target is not None and not isinstance(target, str):
+        rows, values = as_rows(target, study.names), {law.columns.get(name, name): held[name] for name in held}
+        target = rows.assign(**{column: value for column, value in values.items() if column not in rows})
+    frame = read_targets(law, study, target).frame
+    if len(frame) > 1:
+        raise DecisionError(
+            f"{len(frame)} targets are given, and this is decided for one run at a time; give one of them."
+        )
+    return frame
+
+
 def goal_of(target: Any, quantity: str) -> float:
     """Return the outcome to reach as a float: positive, and an accuracy at most 1.
 
@@ -144,6 +180,24 @@ def goal_of(target: Any, quantity: str) -> float:
     if share and goal > 1:
         raise DecisionError(f"The {quantity} to reach is {goal:g}, above 1; give a fraction, such as 0.7.")
     return goal
+
+
+def exponent_spread(error: Any) -> float:
+    """Return the spread of errors of the exponents beyond the fitted runs: a positive number, at most 1.
+
+    Raises
+    ------
+    DecisionError
+        It is none.
+    """
+    said = "--exponent-error" if COMMAND_LINE.get() else "exponent_error"
+    spread = float(positive(error, said, "0.25")[0])
+    if spread > MOST_SPREAD:
+        raise DecisionError(
+            f"The {said} is {spread:g}, by which an exponent may well be {np.exp(spread):.3g} times as large or as "
+            f"small as the fit says, so that the answer rests on chance; give at most {MOST_SPREAD:g}, such as 0.25."
+        )
+    return spread
 
 
 def positive(values: Any, what: str, example: str, *, of: pd.DataFrame | None = None) -> np.ndarray:

@@ -10,12 +10,12 @@ import jax
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.decisions.inputs import one_target
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, LawError, StudyError
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
-from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.batch import fit_many
 from bayes_scaling.inference.fit import check_size, require_law
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -126,7 +126,7 @@ def plan_ladders(
     Raises
     ------
     DecisionError
-        There are no plans, or no families.
+        There are no plans, or they have no names; there are no families, or several targets.
     LawError
         The law describes several series.
     StudyError
@@ -139,6 +139,12 @@ def plan_ladders(
     .. [1] Bhagia et al. 2024, "Establishing Task Scaling Laws via Compute-Efficient Model Ladders", arXiv 2412.04403,
        section 5: less ladder compute, larger errors.
     """
+    if not isinstance(plans, Mapping):
+        raise DecisionError(
+            f"The plans are a {type(plans).__name__}; give each a name, as in {{'small': table, 'large': other}}."
+        )
+    if not isinstance(families, (int, np.integer)):
+        raise DecisionError(f"The number of families is {families!r}; give a whole number, such as 32.")
     if not plans or families < 1:
         raise DecisionError(f"{len(plans)} plans for {families} families are nothing to simulate; give one or more.")
     law = family.law if isinstance(family, Posterior) else require_law(family)
@@ -149,7 +155,7 @@ def plan_ladders(
     everything = pd.concat(frames.values(), ignore_index=True)
     if law.dims(_study(law, everything, "plan"))[0]:
         raise LawError(f"{law.name} describes several series; plan its ladder for one of them, with the law of a loss.")
-    aim = read_targets(law, _study(law, everything, "plan"), target).frame
+    aim = one_target(law, _study(law, everything, "plan"), target)
     rows = pd.concat([everything, aim[list(law.columns.values())]], ignore_index=True)
     for name, frame in frames.items():
         planned = _study(law, frame, name)

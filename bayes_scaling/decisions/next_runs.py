@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import SCALE, further_inputs, positive, scale_columns
+from bayes_scaling.decisions.inputs import SCALE, further_inputs, one_target, positive, scale_columns
 from bayes_scaling.decisions.surface import Surface, as_surface
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
 from bayes_scaling.errors import DecisionError, suggest
-from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.methods import NextRunsMethods
 from bayes_scaling.study.flops import FlopRule
@@ -135,7 +134,8 @@ def next_runs(
     Raises
     ------
     DecisionError
-        There are no candidates, a column is missing or not positive, none is affordable, or several laws are mixed.
+        There are no candidates, a column is missing or not positive, none is affordable, several targets are given, or
+        several laws are mixed.
     TargetError
         The target lacks an input of the law.
 
@@ -148,7 +148,7 @@ def next_runs(
     if surface.several:
         raise DecisionError("What a run teaches is asked of one law, and several are mixed; give the posterior of one.")
     frame = read_candidates(surface.posterior.law, surface.rule, candidates, surface.posterior.study.names)
-    aim = read_targets(surface.posterior.law, surface.posterior.study, {**surface.given, **target}).frame
+    aim = one_target(surface.posterior.law, surface.posterior.study, target, surface.given)
     prospects = _Prospects(surface, frame, aim)
     if spend is not None:
         limit = float(positive(spend, "spend", "1e21 FLOPs")[0])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from bayes_scaling.decisions.inputs import held_inputs, positive, scale_columns
-from bayes_scaling.errors import DecisionError, TargetError, option, suggest
+from bayes_scaling.decisions.inputs import exponent_spread, held_inputs, scale_columns
+from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -30,6 +30,7 @@ __all__ = ["SAME_CONVENTION", "Surface", "as_surface"]
 CHUNK = 4_000_000  # values evaluated at once
 MIDDLE = (0.05, 0.95)  # quantiles of the fitted runs beyond which exponents may be off
 STEP, REACH = 0.25, 16.0  # in log scale beyond them: of the path of an exponent, and its length (nine million times)
+FARTHEST = 300.0  # log scale at which a law is read at the most, where products of two such are still numbers
 SAME_CONVENTION = 0.05  # relative difference up to which two counts of FLOPs are one convention
 
 
@@ -113,7 +114,8 @@ class Surface:
             In place of the law's discrepancy: beyond the middle 90 % of the fitted runs, on either side, each draw
             multiplies the local exponents of N and of D (or of C, in a law of FLOPs alone) by log-normal errors of
             their own.  Their logarithm is zero at the edge and wanders from there, within a factor of e or so, to this
-            standard deviation (an Ornstein-Uhlenbeck process in the log of the input).  0.25 is a quarter either way.
+            standard deviation (an Ornstein-Uhlenbeck process in the log of the input).  0.25 is a quarter either way;
+            at most 1, a factor of e.
         allow_unconverged : bool
             Go on with a fit that did not converge.
 
@@ -127,7 +129,7 @@ class Surface:
             The law has no such outcome or series.
         DecisionError
             The FLOP convention is unknown, or the law also reads FLOPs that were counted by another one; or
-            ``exponent_error`` is no positive number.
+            ``exponent_error`` is no positive number, or above 1.
         """
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
@@ -136,7 +138,7 @@ class Surface:
         if quantity not in law.quantities:
             raise TargetError(f"{law.name} does not forecast {quantity!r}; {suggest(quantity, law.quantities)}")
         if exponent_error is not None:
-            (exponent_error,) = map(float, positive(exponent_error, "exponent error", "0.25"))
+            exponent_error = exponent_spread(exponent_error)
         rule = FlopRule.of(flops, posterior.study)
         if {"N", "D", "C"} <= set(law.run_inputs) and rule.disagreement(posterior.study) > SAME_CONVENTION:
             raise DecisionError(
@@ -314,7 +316,8 @@ class Surface:
             steps = np.abs(log - inside) / STEP
             last = np.minimum(steps.astype(int), passed.shape[1] - 2)
             before, after = (np.take_along_axis(passed, last + i, axis=1) for i in (0, 1))
-            found[name] = np.exp(inside + np.sign(log - inside) * (before + (steps - last) * (after - before)))
+            read = inside + np.sign(log - inside) * (before + (steps - last) * (after - before))
+            found[name] = np.exp(np.clip(read, -FARTHEST, FARTHEST))
         return found
 
 
@@ -352,6 +355,16 @@ def _series_index(posterior: Posterior, quantity: str, series: str | None) -> tu
     labels = [str(label) for label in coords[names[-1]]]
     series = None if series is None else posterior.law.series_of(series, labels)
     if series is None or series not in labels:
-        asked = f"give one of {', '.join(labels)}." if series is None else suggest(series, labels)
+        asked = _how_to_choose(posterior.law, quantity, labels) if series is None else suggest(series, labels)
         raise TargetError(f"{posterior.law.name} describes {len(labels)} series of {quantity}; {asked}")
     return (labels.index(series),)
+
+
+def _how_to_choose(law: Law, quantity: str, labels: list[str]) -> str:
+    """Return the end of a sentence: how to say which series is decided by, in the words of the interface in use."""
+    if COMMAND_LINE.get():
+        return f"give one with --task: {listed(labels)}."
+    named = "" if quantity == law.outcome else f"quantity={quantity!r}, "
+    others = [f"quantity={other!r}" for other in law.quantities if other != quantity]
+    more = f"; with {' or '.join(others)} another outcome is decided by" if others else ""
+    return f"give one of {listed(labels)}, as in bs.Surface.of(posterior, {named}series={labels[0]!r}){more}."

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_scaling.errors import LawError, TargetError
+from bayes_scaling.decisions.inputs import positive
+from bayes_scaling.errors import LawError, TargetError, suggest
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.study.flops import FlopRule, PerToken
-from bayes_scaling.study.reading import SYMBOLS
+from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of
+from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -22,28 +24,38 @@ if TYPE_CHECKING:
 
 __all__ = ["curves", "data_unit", "frontier", "read_off", "trade_off", "transfer_grid", "transfer_table", "transferred"]
 
+Amounts: TypeAlias = float | str | Sequence[float | str] | np.ndarray
+"""Sizes, or data, as a user may write them: one or several, 7e9 or 7B."""
+
 LOW_DATA = 0.1  # share of the data that are enough, up to which power laws of transfer were found to hold
 ARMS = ("scratch", "pretrained")
 SAME_SIZE = 0.05  # relative difference of sizes up to which runs are shown together
+LEAST, MOST = 1e-6, 1e6  # fine-tuning data to look among, over the smallest and the largest fitted
+STEPS_PER_DECADE = 20  # of that search
 LEVELS = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
-def transfer_grid(N: Sequence[float] | np.ndarray, D_F: Sequence[float] | np.ndarray, **inputs: float) -> pd.DataFrame:
+def transfer_grid(N: Amounts, D_F: Amounts, **inputs: float) -> pd.DataFrame:
     """Return every combination of sizes and fine-tuning data, a row per cell, for :func:`.transferred`.
 
     Parameters
     ----------
-    N, D_F : sequence of float
-        Parameters, and fine-tuning data in the unit of the study.
+    N, D_F : float or sequence of float
+        Parameters, and fine-tuning data in the unit of the study; also written as 7B.
     **inputs : float
         Further inputs of the law, the same in every cell, such as ``D_P``.
+
+    Raises
+    ------
+    StudyError
+        One is not a number.
 
     Examples
     --------
     >>> transfer_grid([1e7, 1e8], [1e5, 1e6, 1e7]).shape
     (6, 2)
     """
-    cells = pd.MultiIndex.from_product([np.asarray(N, dtype=float), np.asarray(D_F, dtype=float)], names=["N", "D_F"])
+    cells = pd.MultiIndex.from_product([_amounts(N, "N"), _amounts(D_F, "D_F")], names=["N", "D_F"])
     return cells.to_frame(index=False).assign(**inputs)
 
 
@@ -54,9 +66,9 @@ def transferred(posterior: Posterior, grid: Any) -> xr.Dataset:
     ----------
     posterior : Posterior
         Fit of a law of transfer.
-    grid : DataFrame or mapping of columns
+    grid : DataFrame, mapping, or sequence of mappings
         ``N`` (parameters) and ``D_F`` (fine-tuning data, in the unit of the study), and the law's other inputs
-        (``D_P``, pre-training data) where it has them; ``pretrained`` is taken as 1.
+        (``D_P``, pre-training data) where it has them; ``pretrained`` is taken as 1.  A mapping of numbers is one cell.
 
     Returns
     -------
@@ -68,6 +80,8 @@ def transferred(posterior: Posterior, grid: Any) -> xr.Dataset:
     ------
     LawError
         The law says nothing of transfer.
+    StudyError
+        The grid is no table, or has an entry that is not a number.
     TargetError
         An input is missing or not positive.
     """
@@ -139,7 +153,15 @@ def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
     -------
     dict of str to float
         Median and 90 % interval of ``larger ** (b / a)``; infinite where more fine-tuning data transfer nothing more.
+
+    Raises
+    ------
+    DecisionError
+        ``larger`` is not a positive number.
+    LawError
+        The law has no such exponents.
     """
+    (larger,) = positive(larger, "factor by which a model is larger", "10")
     draws = posterior.draws
     if not {"a", "b"} <= draws.keys():
         raise LawError(f"{posterior.law.name} has no exponents a and b; fit a law of transfer.")
@@ -151,8 +173,8 @@ def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
 
 def frontier(
     posterior: Posterior,
-    losses: Sequence[float],
-    sizes: Sequence[float],
+    losses: float | Sequence[float],
+    sizes: Amounts,
     *,
     unit_per_token: float = 1.0,
     pretraining: float = 0.0,
@@ -162,14 +184,17 @@ def frontier(
 ) -> pd.DataFrame:
     """Return the least training compute for each target loss, from scratch and from a pre-trained model.
 
+    The law is read far below the fitted data, too, where nothing was seen: down to a millionth of the smallest.  Where
+    that suffices, no fine-tuning data are needed to speak of, and none are counted.
+
     Parameters
     ----------
     posterior : Posterior
         Fit of a law of transfer.
-    losses : sequence of float
+    losses : float or sequence of float
         Target losses.
-    sizes : sequence of float
-        Model sizes to choose from, in parameters.
+    sizes : float or sequence of float
+        Model sizes to choose from, in parameters; also written as 7B.
     unit_per_token : float
         Units of D_F per token (characters per token, say).
     pretraining : float, default 0.0
@@ -185,18 +210,30 @@ def frontier(
     -------
     pandas.DataFrame
         One row per loss and arm: median and 90 % interval of ``flops`` and ``data`` (unit of D_F), the median best
-        ``n_params``, and ``reached``, the share of draws in which some size reaches the loss; NaN where none does.
+        ``n_params``, ``reached``, the share of draws in which some size reaches the loss, and ``no_data``, the share in
+        which the best one reaches it without fine-tuning data, so that these are 0; NaN where none does.
+
+    Raises
+    ------
+    DecisionError
+        A loss is not a positive number.
+    LawError
+        The law says nothing of transfer, or has no input of a name that is given.
+    StudyError, TargetError
+        A size or an input is not a positive number.
     """
     rule = FlopRule.of(flops, posterior.study)
+    _check(posterior, inputs, "unit_per_token", "pretraining", "flops", "samples")
+    goals, N = positive(losses, "loss to reach", "2.1").tolist(), _amounts(sizes, "N")
     data = posterior.study.column(SYMBOLS["D_F"])
-    D = np.geomspace(data.min() / 1e2, data.max() * 1e6, 241)
-    N = np.asarray(sizes, dtype=float)
+    ends = LEAST * data.min(), MOST * data.max()
+    D = np.geomspace(*ends, 1 + int(np.ceil(STEPS_PER_DECADE * np.log10(ends[1] / ends[0]))))
     cells = transfer_grid(N, D)
     rows = []
     for arm in ARMS:
         runs = _runs(posterior, cells.assign(**_arm(posterior, arm, inputs)), zero=True)
         curves = _evaluate(posterior, runs, samples)[2].reshape(-1, len(N), len(D))
-        for loss in losses:
+        for loss in goals:
             below = curves <= loss
             first = np.where(below.any(-1), below.argmax(-1), len(D) - 1)
             needed = np.where(below.any(-1), D[first], np.inf)
@@ -204,7 +241,11 @@ def frontier(
             paid = rule.cost(N, (before + needed) / unit_per_token)
             best = paid.argmin(1)
             cost, amount = (np.take_along_axis(x, best[:, None], 1)[:, 0] for x in (paid, needed))
+            none = amount == D[0]
+            amount = np.where(none, 0.0, amount)
+            cost = np.where(none, rule.cost(N[best], np.full(len(best), before / unit_per_token)), cost)
             row: dict[str, Any] = {"loss": loss, "arm": arm, "reached": float(np.isfinite(cost).mean())}
+            row["no_data"] = float(none.mean())
             row["n_params"] = float(np.median(N[best])) if np.isfinite(cost).any() else np.nan
             for name, values in (("flops", cost), ("data", amount)):
                 for label, level in LEVELS.items():
@@ -214,7 +255,7 @@ def frontier(
     return pd.DataFrame(rows)
 
 
-def curves(posterior: Posterior, N: float, D_F: Sequence[float] | np.ndarray, **inputs: float) -> xr.Dataset:
+def curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) -> xr.Dataset:
     """Return the expected outcome from scratch and pre-trained over fine-tuning data, at one size.
 
     Parameters
@@ -222,8 +263,8 @@ def curves(posterior: Posterior, N: float, D_F: Sequence[float] | np.ndarray, **
     posterior : Posterior
         Fit of a law of transfer.
     N : float
-        Parameters.
-    D_F : sequence of float
+        Parameters; also written as 7B.
+    D_F : float or sequence of float
         Fine-tuning data, in the unit of the study.
     **inputs
         Further inputs of the law for the pre-trained arm, such as ``D_P``; 1 otherwise.
@@ -234,19 +275,30 @@ def curves(posterior: Posterior, N: float, D_F: Sequence[float] | np.ndarray, **
         ``scratch`` and ``pretrained``, dims (sample, D_F); ``run_outcome`` over ``run_data``, the fitted runs of this
         size, and ``run_pretrained``, which of them are; units and names in its attributes, for
         :func:`bayes_scaling.plots.plot_data_efficiency`.
+
+    Raises
+    ------
+    LawError
+        The law says nothing of transfer, or has no input of a name that is given.
+    StudyError, TargetError
+        A size or an input is not a positive number, or several sizes are given.
     """
-    grid = transfer_grid([N], D_F)
+    _check(posterior, inputs)
+    sizes = _amounts(N, "N")
+    if len(sizes) != 1:
+        raise TargetError(f"Curves are of one size, and N gives {len(sizes)}; give one, such as 1e8.")
+    grid = transfer_grid(sizes, D_F)
     found: dict[str, Any] = {}
     for arm in ARMS:
         runs = _runs(posterior, grid.assign(**_arm(posterior, arm, inputs)), zero=True)
         found[arm] = (("sample", "D_F"), _evaluate(posterior, runs)[2])
     fitted = posterior.study.training.frame
-    near = fitted[np.isclose(fitted["n_params"], N, rtol=SAME_SIZE)]
+    near = fitted[np.isclose(fitted["n_params"], sizes[0], rtol=SAME_SIZE)]
     switches = near[[posterior.law.columns[name] for name in posterior.law.indicators]]
     found["run_pretrained"] = ("run", (switches > 0).any(axis=1).to_numpy())
     found["run_outcome"] = ("run", near[posterior.law.outcome].to_numpy(dtype=float))
     coords = {"D_F": grid["D_F"].to_numpy(), "run_data": ("run", near[SYMBOLS["D_F"]].to_numpy(dtype=float))}
-    return xr.Dataset(found, coords, _attributes(posterior) | {"n_params": float(N)})
+    return xr.Dataset(found, coords, _attributes(posterior) | {"n_params": float(sizes[0])})
 
 
 def data_unit(posterior: Posterior) -> str:
@@ -260,6 +312,27 @@ def _attributes(posterior: Posterior) -> dict[str, str]:
     return {"data_unit": data_unit(posterior), "outcome": outcome, "unit": posterior.units[outcome]}
 
 
+def _amounts(values: Any, symbol: str) -> np.ndarray:
+    """Return sizes, or data, as a user may write them, as an array of shape (value,)."""
+    column = SYMBOLS[symbol]
+    return floats(pd.DataFrame({column: np.ravel(values)}), column).to_numpy()
+
+
+def _check(posterior: Posterior, inputs: Mapping[str, float], *arguments: str) -> None:
+    """Refuse a name that is no input which tells the arms apart; it may be an argument misspelt."""
+    law = posterior.law
+    _require_transfer(posterior)
+    for name in inputs:
+        if name not in law.indicators:
+            raise LawError(f"{law.name} has no further input {name!r}; {suggest(name, (*law.indicators, *arguments))}")
+
+
+def _require_transfer(posterior: Posterior) -> None:
+    """Refuse a law that says nothing of what pre-training is worth."""
+    if not posterior.law.transfers:
+        raise LawError(f"{posterior.law.name} says nothing of transfer; fit one of the laws of transfer.")
+
+
 def _arm(posterior: Posterior, arm: str, inputs: Mapping[str, float]) -> dict[str, float]:
     """Return the inputs that tell the arms apart: 0 from scratch, otherwise as given, or 1."""
     return {name: 0.0 if arm == "scratch" else inputs.get(name, 1.0) for name in posterior.law.indicators}
@@ -268,19 +341,19 @@ def _arm(posterior: Posterior, arm: str, inputs: Mapping[str, float]) -> dict[st
 def _runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, Any]:
     """Return the columns of the grid and the references of the fit."""
     law = posterior.law
-    if not law.transfers:
-        raise LawError(f"{law.name} says nothing of transfer; fit one of the laws of transfer.")
-    frame = pd.DataFrame(grid).rename(columns={full: symbol for symbol, full in SYMBOLS.items()})
+    _require_transfer(posterior)
+    frame = as_rows(grid, posterior.study.names)
     if "pretrained" in law.run_inputs and "pretrained" not in frame:
         frame["pretrained"] = 1.0
-    fitted, _ = law.arrays(posterior.study)
+    found, _ = law.arrays(posterior.study)
     for name in law.run_inputs:
-        if name not in frame:
+        if column_of(name) not in frame:
             raise TargetError(f"The grid lacks {name}, which {law.name} needs; give {', '.join(law.run_inputs)}.")
-        values = frame[name].to_numpy(dtype=float)
+        values = floats(frame, column_of(name)).to_numpy()
         if not ((values > 0) | ((values == 0) & (zero and name in law.indicators))).all():
             raise TargetError(f"The grid has {name} = {values.min():g}; give positive numbers.")
-    return {**fitted, **{name: frame[name].to_numpy(dtype=float) for name in law.run_inputs}}
+        found = {**found, name: values}
+    return found
 
 
 def _evaluate(posterior: Posterior, runs: Mapping[str, Any], samples: int | None = None) -> tuple[np.ndarray, ...]:

@@ -29,6 +29,25 @@ def test_writes_a_table_and_json(tmp_path, capsys):
     assert "few-runs" in [caveat["code"] for caveat in document["caveats"]]
 
 
+def test_a_loss_that_no_run_can_have_is_told_of(two_losses, tmp_path, capsys):
+    command = [
+        "pair",
+        two_losses,
+        "--from",
+        "loss_a",
+        "--to",
+        "loss_b",
+        "--target",
+        "0.5",
+        "--json",
+        tmp_path / "a.json",
+    ]
+    assert call(*command, "--draws", DRAWS, "--allow-unconverged") == 0
+    assert "is a factor of 4.44 beyond the smallest loss fitted, 2.218" in " ".join(capsys.readouterr().out.split())
+    codes = [caveat["code"] for caveat in json.loads((tmp_path / "a.json").read_text())["caveats"]]
+    assert codes[:2] == ["below-floor", "far-loss"]
+
+
 def test_a_mistake_leaves_nothing_behind(tmp_path, capsys):
     out = tmp_path / "out"
     said = refused(capsys, "pair", "loss_to_loss", "--from", "x:y", "--to", "smollm:train_loss", "--out", out)

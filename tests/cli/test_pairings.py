@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.cli.pairings import Aim, read_pairings
+from bayes_scaling.cli.pairings import Aim, far_losses, read_pairings
 from bayes_scaling.errors import TargetError
+from bayes_scaling.models import ShiftedPowerLaw
+from tests.worlds import known
 
 
 def names(source="fineweb_edu:train_loss", target="smollm:train_loss", sets="train_data"):
@@ -62,3 +65,27 @@ def test_runs_of_two_sets_may_share_their_names(two_losses):
     ((pairing, aims),) = read_pairings(study, "web:loss_a", "code:loss_b", **options, aim=aim)
     assert aims["target"].tolist() == ["r9"] and pairing.paired == 9
     assert "r9 (code)" not in set(pairing.study.frame["run"]) and "r8 (code)" in set(pairing.study.frame["run"])
+
+
+def test_a_loss_far_from_the_fitted_ones_or_below_its_floor_is_told():
+    """Fitted losses between 2.6 and 5.2, twice as large, above a floor of 1.9."""
+    table = pd.DataFrame({"source_loss": np.geomspace(2.6, 5.2, 10), "loss": np.geomspace(1.9, 3.6, 10)})
+    share = np.repeat([1.9 / (0.98 * 2.6), 2.3 / (0.98 * 2.6)], [90, 10])
+    draws = {"floor0": share, "floor1": np.full(100, 0.7), "kappa": np.ones(100), "level": np.ones(100)}
+    draws |= {"E0": 0.98 * 2.6 * share, "sigma": np.full(100, 0.003)}
+    posterior = known(ShiftedPowerLaw(), draws, table)
+
+    def told(*values):
+        aims = [{"target": f"at {value:g}", "source_loss": value} for value in values]
+        return far_losses(posterior, posterior.forecast(aims))
+
+    assert not told(2.35, 2.6, 4.0, 5.2, 10.0)
+    below, far = told(0.5)
+    assert (below.code, below.where, below.value) == ("below-floor", "at 0.5", 1.0)
+    assert "irreducible loss of its axis, about 1.9, in 100% of the draws" in below.sentence
+    assert (far.code, far.value) == ("far-loss", pytest.approx(5.2))
+    assert "a factor of 5.2 beyond the smallest loss fitted, 2.6, and all of these lie within a factor of 2" in str(far)
+    (below,) = told(2.2)
+    assert (below.code, below.value) == ("below-floor", pytest.approx(0.1))
+    (far,) = told(11.0)
+    assert far.code == "far-loss" and "beyond the largest loss fitted, 5.2" in far.sentence

@@ -83,7 +83,21 @@ BAD = {
     "unknown law": (["--budget", "1e21", "--law", "chinchila"], "did you mean 'chinchilla'"),
     "task of none": (["--budget", "1e21", "--task", "MMLU"], "has no tasks"),
     "no error": (["--budget", "1e21", "--exponent-error", "0"], "--exponent-error.*0.25"),
+    "an error too large": (
+        ["--budget", "1e21", "--exponent-error", "2"],
+        "--exponent-error is 2, .* 7.39 times .* at most 1",
+    ),
     "exact and not": (["--budget", "1e21", "--exact", "--exponent-error", "0.25"], "give one of them"),
+    "an option of another question": (
+        ["--budget", "1e22", "--at", "N=7e9"],
+        "--at goes with --reach, and --budget does",
+    ),
+    "another at its default": (["--budget", "1e22", "--count", "3"], "--count goes with --next, and --budget does"),
+    "a budget and a target": (["--budget", "1e22", *TARGET], "--target goes with --next, --ladder and --against"),
+    "two ways to end a batch": (
+        ["--next", "CANDIDATES", *TARGET, "--spend", "1e21", "--count", "2"],
+        "give one of them",
+    ),
     "an input of none": (["--budget", "1e21", "--given", "steps=1e5"], "has no further input 'steps'"),
 }
 
@@ -115,6 +129,11 @@ def test_a_ladder_that_cannot_be_simulated(table, target, message, tmp_path, cap
     pd.DataFrame(table).to_csv(tmp_path / "ladder.csv", index=False)
     said = refused(capsys, "plan", "--ladder", tmp_path / "ladder.csv", "--target", target, "--out", tmp_path / "out")
     assert message in said and not (tmp_path / "out").exists()
+
+
+def test_what_is_fitted_is_not_asked_of_a_ladder_alone(candidates, capsys):
+    said = refused(capsys, "plan", "--ladder", candidates, *TARGET, "--draws", 200)
+    assert "--draws is about runs that are fitted, and no study is given" in said
 
 
 def test_many_tasks_need_a_choice(capsys):

@@ -12,6 +12,7 @@ from bayes_scaling.cli.arguments import parse_inputs
 from bayes_scaling.cli.planning import (
     caveats,
     check_errors,
+    check_options,
     doubts,
     in_terms_of,
     laws_to_average,
@@ -145,6 +146,33 @@ def test_a_candidate_keeps_its_row_in_the_file(tmp_path):
 def test_a_question_that_is_none_is_one_sentence(options, message):
     with pytest.raises(bs.BayesScalingError, match=message):
         asked(**options)
+
+
+QUESTIONS = {
+    "budget": asked(budget="1e21"), "reach": asked(reach="loss=2"), "next": Next(CANDIDATES, {}, 1, None),
+    "ladder": Ladder({}, {}, 8, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("option", "readers"),
+    [("prob", ["reach"]), ("at", ["reach"]), ("serve", ["reach"]), ("spend", ["next"]), ("count", ["next"]),
+     ("families", ["ladder"]), ("target", ["next", "ladder"]), ("flops", list(QUESTIONS))],
+)  # fmt: skip
+def test_an_option_goes_with_the_questions_that_read_it(option, readers):
+    for name, question in QUESTIONS.items():
+        if name in readers:
+            check_options(question, [option], of_study=True)
+            continue
+        with pytest.raises(bs.DecisionError, match=f"--{option} goes with --.*, and --{name} does not read it"):
+            check_options(question, [option], of_study=True)
+
+
+def test_options_of_a_fit_need_a_study():
+    check_options(QUESTIONS["ladder"], ["seed", "prior", "where", "columns"], of_study=False)
+    check_options(QUESTIONS["ladder"], ["draws", "drop_missing"], of_study=True)
+    with pytest.raises(bs.DecisionError, match="--drop-missing is about runs that are fitted, and no study is given"):
+        check_options(QUESTIONS["ladder"], ["drop_missing"], of_study=False)
 
 
 # -- studies and surfaces -------------------------------------------------------------------------------------------

@@ -4,9 +4,11 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.inputs import (
+    exponent_spread,
     further_inputs,
     held_by_each,
     held_inputs,
+    one_target,
     positive,
     require_size_and_data,
     scale_columns,
@@ -53,6 +55,32 @@ def test_entries_of_a_table_are_named_by_their_rows():
     )
 
 
+def test_the_spread_of_an_exponent_is_at_most_one():
+    assert exponent_spread(0.25) == 0.25 and exponent_spread(1) == 1.0
+    with pytest.raises(bs.DecisionError, match=r"The exponent_error is 2, .* 7\.39 times .*; give at most 1, such as"):
+        exponent_spread(2)
+    with pytest.raises(bs.DecisionError, match="The exponent_error is -1; give positive numbers, such as"):
+        exponent_spread(-1)
+
+
+def test_a_decision_is_about_one_target():
+    law, study = (
+        FewSteps(),
+        bs.Study.from_frame({"N": [1e8, 2e8], "D": [2e9, 4e9], "steps": [1e4, 2e4], "loss": [4, 3]}),
+    )
+    one = {"N": "7B", "D": 4e12}
+    for target in (one, [one], pd.DataFrame([one])):
+        frame = one_target(law, study, target, {"steps": 1e5})
+        assert frame[["n_params", "tokens", "steps"]].to_numpy().tolist() == [[7e9, 4e12, 1e5]]
+    assert one_target(law, study, {**one, "steps": 1e6}, {"steps": 1e5})["steps"].tolist() == [1e6]
+    for two in ([one, {"N": 8e9, "D": 4e12}], {"N": [7e9, 8e9], "D": [4e12, 4e12]}):
+        with pytest.raises(bs.DecisionError, match="2 targets are given, and this is decided for one run at a time"):
+            one_target(law, study, two, {"steps": 1e5})
+    for none in ("7B", None):
+        with pytest.raises(bs.TargetError, match=r"give .*'N': 7e9"):
+            one_target(law, study, none, {"steps": 1e5})
+
+
 def test_inputs_of_scale_have_their_columns():
     assert scale_columns(FewSteps()) == {"N": "n_params", "D": "tokens"}
     assert scale_columns(PowerLaw()) == {"C": "flops"} and scale_columns(ShiftedPowerLaw()) == {}
@@ -76,7 +104,10 @@ def test_further_inputs_are_held_at_what_is_given_or_at_their_absence():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, r"FewSteps also reads 'steps'; give its value, as in given=\{'steps': [.]{3}\}[.]"),
+        (
+            {},
+            r"FewSteps also reads 'steps'; give its value, as in bs[.]Surface[.]of\(posterior, given=\{'steps': ",
+        ),
         ({"steps": np.nan}, "The value of 'steps' is nan; give a number"),
         ({"steps": "many"}, "The value of 'steps' is 'many'; give a number"),
         ({"step": 1e5}, "FewSteps has no further input 'step'; did you mean 'steps'"),

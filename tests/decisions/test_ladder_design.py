@@ -41,6 +41,13 @@ def test_what_cannot_be_planned_is_refused():
         bs.plan_ladders(PowerLaw(), {"one": {"N": [1e8]}}, AT, seed=0)
     with pytest.raises(bs.StudyError, match="'one' has 2 runs, and PowerLaw needs at least 4"):
         bs.plan_ladders(PowerLaw(), {"one": {"C": [1e18, 1e19]}}, AT, seed=0)
+    for unnamed in ([PLANS["small"]], PLANS["small"], None):
+        with pytest.raises(bs.DecisionError, match=r"The plans are a \w+; give each a name, as in \{'small': table"):
+            bs.plan_ladders(PowerLaw(), unnamed, AT, seed=0)
+    with pytest.raises(bs.DecisionError, match=r"The number of families is 2\.5; give a whole number"):
+        bs.plan_ladders(PowerLaw(), PLANS, AT, seed=0, families=2.5)
+    with pytest.raises(bs.DecisionError, match="2 targets are given, and this is decided for one run at a time"):
+        bs.plan_ladders(PowerLaw(), PLANS, [AT, {"C": 1e23}], seed=0)
     with pytest.raises(bs.TargetError, match="needs C"):
         bs.plan_ladders(PowerLaw(), PLANS, {"N": 7e9}, seed=0)
     with pytest.raises(bs.BayesScalingError):

@@ -107,6 +107,12 @@ def test_what_cannot_be_ranked_is_refused(candidates, options, message):
         bs.next_runs(chinchilla(), candidates, AT, **options)
 
 
+def test_one_target_is_ranked_for():
+    two = [AT, {**AT, "N": 8e9}]
+    with pytest.raises(bs.DecisionError, match="2 targets are given, and this is decided for one run at a time"):
+        bs.next_runs(chinchilla(count=20), GRID, two)
+
+
 def test_one_unit_throughout():
     found = bs.next_runs(exact(chinchilla()), GRID_OF_CANDIDATES, AT, count=3)
     for rows in (found.ranking, found.batch, found.baseline):

@@ -100,8 +100,17 @@ def test_errors_of_the_exponents_put_the_best_size_in_doubt():
 
 @pytest.mark.parametrize("bad", [0.0, -0.2, np.nan, "wide"])
 def test_an_error_of_the_exponents_is_a_positive_number(surface, bad):
-    with pytest.raises(bs.DecisionError, match=r"exponent error.*0\.25"):
+    with pytest.raises(bs.DecisionError, match=r"exponent_error.*0\.25"):
         bs.Surface.of(surface.posterior, exponent_error=bad)
+
+
+def test_the_largest_error_of_the_exponents_stays_among_numbers():
+    """Read beyond any scale there is, a law says its floor; no number overflows on the way (warnings are errors)."""
+    off = bs.Surface.of(chinchilla(count=1000), exponent_error=1.0)
+    far = off.at(np.array([1e3, 1e9, 1e60]), np.array([1e3, 1e60, 1e60]))
+    assert np.isfinite(far).all() and (far[:, 2] >= off.latent["E"]).all()
+    with pytest.raises(bs.DecisionError, match=r"exponent_error is 1\.5, .* 4\.48 times as large .*; give at most 1"):
+        bs.Surface.of(off.posterior, exponent_error=1.5)
 
 
 def test_the_noise_of_runs_is_theirs_alone(surface):
@@ -139,8 +148,12 @@ def test_accuracy_is_better_higher_and_a_series_is_chosen_by_its_task():
     assert (found.sign, found.series_index, found.unit) == (-1.0, (1,), "fraction")
     loss = bs.Surface.of(posterior, quantity="loss", series="two")
     assert (loss.sign, loss.series_index) == (1.0, (1,))
-    with pytest.raises(bs.TargetError, match="2 series of accuracy; give one of one, two"):
+    with pytest.raises(
+        bs.TargetError, match=r"2 series of accuracy; give one of one and two, .*'accuracy', series='one'\)"
+    ):
         bs.Surface.of(posterior, quantity="accuracy")
+    with pytest.raises(bs.TargetError, match=r"posterior, series='task_loss:one'\); with quantity='accuracy' another"):
+        bs.reach(posterior, 0.6)
     with pytest.raises(bs.TargetError, match="2 series of accuracy; did you mean 'two'"):
         bs.Surface.of(posterior, quantity="accuracy", series="twoo")
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bayes_scaling.decisions.transfer import curves, frontier, trade_off, transfer_grid, transfer_table, transferred
-from bayes_scaling.errors import LawError, TargetError
+from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
 from bayes_scaling.models import PretrainingSize
 from bayes_scaling.models.transfer import equal_data
 from tests.worlds import chinchilla, known, transfer
@@ -64,6 +64,25 @@ def test_a_lower_loss_costs_more_and_pretraining_saves(posterior):
     assert (never["reached"] == 0).all() and never["flops_median"].isna().all() and never["n_params"].isna().all()
 
 
+def test_a_loss_that_needs_no_fine_tuning_data_says_so(posterior):
+    """An easy loss costs nothing but its pre-training, by the smallest model."""
+    easy = frontier(posterior, [20.0], SIZES, samples=50).set_index("arm").loc["pretrained"]
+    assert easy["no_data"] == easy["reached"] == 1 and easy["n_params"] == SIZES[0]
+    assert easy["data_q95"] == easy["flops_q95"] == 0
+    paid = frontier(posterior, [20.0], SIZES, samples=50, pretraining=1e9).set_index("arm").loc["pretrained"]
+    assert paid["flops_median"] == pytest.approx(6 * SIZES[0] * 1e9) and paid["data_median"] == 0
+    hard = frontier(posterior, [1.9], SIZES, samples=50).set_index("arm").loc["scratch"]
+    assert hard["no_data"] == 0 and hard["reached"] == 1 and hard["data_q05"] > 0
+
+
+def test_what_little_data_a_loss_needs_is_found(posterior):
+    """Far below the fitted data the answer is the law's own, and none of where the search ends."""
+    little = posterior.study.column("finetune_data").min() / 1e4
+    loss = float(transferred(posterior, transfer_grid([1e7], [little]))["loss"].median())
+    found = frontier(posterior, [loss], [1e7]).set_index("arm").loc["pretrained"]
+    assert found["data_q05"] < found["data_median"] == pytest.approx(little, rel=0.2)
+
+
 def test_flops_are_counted_by_the_rule(posterior):
     """Under a rule of twice the FLOPs the same runs cost twice as much; under a rule without size, data alone count."""
     usual, twice = (
@@ -113,3 +132,32 @@ def test_questions_that_cannot_be_answered(posterior):
         transfer_table(chinchilla(count=3), {"N": [1e7], "D_F": [1e6]})
     with pytest.raises(LawError, match="no exponents a and b"):
         trade_off(chinchilla(count=3))
+
+
+def test_an_input_of_no_such_name_is_refused(posterior, images):
+    with pytest.raises(LawError, match="Transfer has no further input 'pre_training'; did you mean 'pretraining'"):
+        frontier(posterior, [2.0], SIZES, pre_training=1e9)
+    with pytest.raises(LawError, match="PretrainingSize has no further input 'foo'; known: D_P"):
+        curves(images, 1e7, [1e6], foo=3)
+    with pytest.raises(LawError, match="says nothing of transfer"):
+        curves(chinchilla(count=3), 1e7, [1e6])
+
+
+def test_one_number_and_sizes_in_letters_are_read(posterior):
+    one = transfer_table(posterior, {"N": 1e7, "D_F": 1e6})
+    pd.testing.assert_frame_equal(one, transfer_table(posterior, {"N": ["10M"], "D_F": ["1M"]}))
+    assert transfer_grid("7B", ["1M", 2e6]).to_numpy().tolist() == [[7e9, 1e6], [7e9, 2e6]]
+    pd.testing.assert_frame_equal(frontier(posterior, 1.9, "1B"), frontier(posterior, [1.9], [1e9]))
+    assert curves(posterior, "100M", "1M").attrs["n_params"] == 1e8
+    with pytest.raises(StudyError, match=r"n_params = 'many', which is not a number; .* such as 7e9 or 7B"):
+        transfer_grid("many", [1e6])
+    with pytest.raises(TargetError, match="Curves are of one size, and N gives 2"):
+        curves(posterior, [1e7, 1e8], [1e6])
+
+
+@pytest.mark.parametrize("wrong", [-2.0, 0.0, np.nan, "ten"])
+def test_numbers_that_are_not_positive_are_refused(posterior, wrong):
+    with pytest.raises(DecisionError, match=r"factor by which a model is larger is .*; give positive numbers"):
+        trade_off(posterior, wrong)
+    with pytest.raises(DecisionError, match=r"loss to reach is .*; give positive numbers, such as 2\.1"):
+        frontier(posterior, wrong, SIZES)

@@ -86,3 +86,37 @@ def test_settings_that_are_known_are_read_off_as_they_are():
 def test_another_law_has_no_best_learning_rate(simulated_fit):
     with pytest.raises(bs.LawError, match="fit of StepLaw, and this is one of Chinchilla"):
         optimal_settings(simulated_fit, {"N": 1e9, "D": 2e10})
+
+
+def test_a_sweep_at_one_batch_size_needs_no_batch():
+    """Such runs are refused by the whole law, and fitted without the batch's term, or its column."""
+    sweep = DESIGN[["n_params", "tokens", "learning_rate"]]
+    law = StepLaw(batches=False)
+    assert law.run_inputs == ("N", "D", "learning_rate")
+    assert [name for name in LAW.free_parameters if name not in law.free_parameters] == [
+        "batch",
+        "batch_D",
+        "batch_cost",
+    ]
+    with pytest.raises(bs.StudyError, match="has batch_tokens = 500000, so StepLaw cannot learn its effect"):
+        bs.fit(LAW, bs.Study.from_frame(sweep.assign(batch_tokens=5e5, loss=np.linspace(3, 2, len(sweep)))), seed=0)
+    truth = {**CURVE, **{name: value for name, value in SWEEP.items() if name.startswith("rate")}, "sigma": 0.002}
+    study = bs.simulate(law, sweep, truth, seed=0)
+    posterior = bs.fit(law, study, seed=0, draws=400)
+    assert "d" not in posterior.draws
+    low, high = np.quantile(posterior.draws["rate_N"], [0.01, 0.99])
+    assert low < SWEEP["rate_N"] < high
+    target = {"N": 3e9, "D": 1.2e11}
+    found = optimal_settings(posterior, target).set_index("quantity")
+    assert found.index.tolist() == ["learning_rate", "excess"]
+    rows = posterior.forecast({**target, "learning_rate": found.loc["learning_rate", "median"]}).intervals()
+    plain = bs.fit(Chinchilla(), study, seed=0, draws=400).forecast(target).intervals()
+    assert rows["median"][0] == pytest.approx(plain["median"][0], rel=0.05)
+
+
+def test_without_batches_the_law_is_that_of_a_batch_that_costs_nothing():
+    law, runs = StepLaw(batches=False), LAW.columns_of(DESIGN)
+    columns = {name: runs[name] for name in law.run_inputs}
+    values = {**CURVE, **SWEEP, "batch": 1.0, "batch_D": 0.0, "batch_cost": 0.0}
+    found = law.at({**columns, **law.references(columns)}, values)
+    np.testing.assert_allclose(found, at(DESIGN, batch_cost=0.0), rtol=1e-6)
