@@ -234,9 +234,7 @@ def frontier(
         runs = _runs(posterior, cells.assign(**_arm(posterior, arm, inputs)), zero=True)
         curves = _evaluate(posterior, runs, samples)[2].reshape(-1, len(N), len(D))
         for loss in goals:
-            below = curves <= loss
-            first = np.where(below.any(-1), below.argmax(-1), len(D) - 1)
-            needed = np.where(below.any(-1), D[first], np.inf)
+            needed = _needed(curves, D, loss)
             before = pretraining if arm == "pretrained" else 0.0
             paid = rule.cost(N, (before + needed) / unit_per_token)
             best = paid.argmin(1)
@@ -253,6 +251,30 @@ def frontier(
                     row[f"{name}_{label}"] = value if np.isfinite(value) else np.nan
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _needed(curves: np.ndarray, D: np.ndarray, loss: float) -> np.ndarray:
+    """Return the least data with which curves reach a loss, between points straight in log D; infinite where none do.
+
+    Parameters
+    ----------
+    curves : array, shape (..., data)
+        Losses, which fall with data.
+    D : array, shape (data,)
+        The data, evenly spaced in logarithms; where the first suffices, it is returned.
+    loss : float
+        The loss to reach.
+
+    Examples
+    --------
+    >>> _needed(np.array([[3.0, 2.0, 1.0], [1.0, 0.5, 0.2], [4.0, 3.0, 2.5]]), np.array([1.0, 10.0, 100.0]), 2.0)
+    array([10.,  1., inf])
+    """
+    below = curves <= loss
+    after = np.maximum(below.argmax(-1), 1)
+    high, low = (np.take_along_axis(curves, (after - i)[..., None], -1)[..., 0] for i in (1, 0))
+    part = np.clip((high - loss) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
+    return np.where(below.any(-1), D[after - 1] * (D[1] / D[0]) ** part, np.inf)
 
 
 def curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) -> xr.Dataset:
