@@ -48,7 +48,7 @@ def test_the_accuracy_curve_is_centred_at_the_loss_of_the_middle_run(ladder):
     law = routes()[1]
     runs, _ = law.arrays(ladder.training)
     own = {"E": np.full(9, 1.5), "reducible": 0.4, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
-    own |= {"coupling": 0.6, "penalty": 0.0}
+    own |= {"coupling": 0.6, "penalty": 0.0, "repeats": 15.0}
     with double_precision():
         np.testing.assert_allclose(law._in_the_middle(runs, own), 1.5 * 1.4)
         np.testing.assert_array_equal(single_step()._in_the_middle(runs, own), runs["loss0"])
