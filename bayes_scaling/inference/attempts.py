@@ -2,8 +2,9 @@
 
 The first try is short: most posteriors are simple.  Where its chains do not agree yet, or are too short for the
 effective draws asked for, they go on, twice as long each time, and the draws are thinned to as many as were asked for.
-Where more draws of the same kind would not help, or the law says so, the mass matrix is adapted in a longer warm-up;
-where draws diverge even so, with small steps.  What decides are the sampled parameters.  Outcomes without noise are no
+Where they agree and a few draws too many diverge, they are made again in smaller steps.  Where more draws of the same
+kind would not help, or the law says so, the mass matrix is adapted in a longer warm-up; where draws diverge even so,
+with small steps.  What decides are the sampled parameters.  Outcomes without noise are no
 runs, and nothing but the first is tried on them.
 """
 
@@ -30,6 +31,7 @@ WARMUP = 200  # steps the step size needs
 ADAPTED_WARMUP = 600  # steps a full adaptation of the mass matrix needs
 CAREFUL_WARMUP = 1000  # the same with small steps
 PATIENCE = 120.0  # seconds that a fit may go on after its first try
+GENTLE_ACCEPT = 0.95  # acceptance of a try in smaller steps, with the mass matrix at the mode
 MAX_LENGTH = 8  # times the draws asked for, with the mass matrix at the mode
 MAX_ADAPTED_LENGTH = 32  # and with an adapted one; mostly patience ends first
 
@@ -81,6 +83,9 @@ def fit_until_converged(
     end, tried = None, []
     best: tuple[nuts.Sampled, Diagnostics] | None = None
     for way, stage in _stages(plan, effort):
+        gentle = not stage.adapt and stage.target_accept > plan.target_accept
+        if gentle and (law.adapts or best is None or not best[1].few_diverged):
+            continue
         sampled = first if first is not None and best is None else run(law, stage, seed, runs, observed)
         end = end or time.perf_counter() + effort.patience
         short = effort.adapt is False or (law.adapts and not stage.adapt)
@@ -104,6 +109,8 @@ def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[tuple[str, nuts.Plan]]:
     adapted = "with an adapted one"
     if not effort.adapt:
         yield adapted if plan.adapt else "with the mass matrix of the mode", plan
+    if effort.adapt is None and not plan.adapt:
+        yield "with that in smaller steps", plan._replace(target_accept=GENTLE_ACCEPT)
     if effort.adapt is not False:
         yield adapted, adapted_plan(plan, effort.warmup)
         careful = adapted_plan(plan, effort.warmup or CAREFUL_WARMUP)

@@ -25,6 +25,7 @@ FEW_DRAWS = 2000  # of all chains: with fewer, R-hat and effective draws miss th
 MAX_DIVERGING = 0.005  # share of draws
 MEASURED_NOISE = 1e-4  # losses of runs that differ in their seed alone scatter by some thousandths
 MAX_RHAT_IN_REACH = 1.1  # of chains that may come to agree with more draws
+MAX_DIVERGING_IN_REACH = 0.02  # share of draws that smaller steps may spare
 STRONG_CORRELATION = 0.9
 MAX_SHIFT = 0.05  # posterior standard deviations: the Monte Carlo error of the effective draws asked for
 
@@ -106,6 +107,12 @@ class Diagnostics:
     def in_reach(self) -> bool:
         """Whether more draws of the same chains may do: they differ by little, and few diverge."""
         return self.max_rhat < MAX_RHAT_IN_REACH and self.divergences <= MAX_DIVERGING * self.draws
+
+    @property
+    def few_diverged(self) -> bool:
+        """Whether smaller steps may do: chains differ by little, and somewhat too many draws diverge."""
+        share = self.divergences / self.draws
+        return self.max_rhat < MAX_RHAT_IN_REACH and MAX_DIVERGING < share <= MAX_DIVERGING_IN_REACH
 
     @property
     def misled_by_rounding(self) -> bool:

@@ -39,8 +39,9 @@ def fit(
     """Fit a law to the training runs of a study with NUTS.
 
     Mode search, Laplace mass matrix, warm-up and sampling are one compiled program per law and shape.  A fit that was
-    merely short goes on by itself: its chains are taken further and thinned to the draws asked for; where that does not
-    do, the mass matrix is adapted during a longer warm-up (``bayes_scaling/inference/attempts.py``).
+    merely short goes on by itself: its chains are taken further and thinned to the draws asked for, or made again in
+    smaller steps; where that does not do, the mass matrix is adapted during a longer warm-up
+    (``bayes_scaling/inference/attempts.py``).
 
     Parameters
     ----------

@@ -81,6 +81,23 @@ def test_adaptation_follows_where_more_draws_would_not_help(study, monkeypatch):
     assert tried == [(False, 0.85), (True, 0.9), (True, 0.9), (True, 0.99)] and diagnostics.converged
 
 
+@pytest.mark.parametrize(
+    ("diverged", "adapts", "after"), [(2, False, [(False, 0.95)]), (2, True, [(True, 0.9)]), (9, False, [(True, 0.9)])]
+)
+def test_smaller_steps_come_first_where_few_draws_diverge(study, monkeypatch, diverged, adapts, after):
+    law, tried = type("Wide", (Chinchilla,), {"adapts": adapts})(), []
+    sampled = nuts.Sampled({}, *[None] * 6)
+
+    def judged(law, plan, *_):
+        tried.append((plan.adapt, plan.target_accept))
+        return GOOD if len(tried) > 1 else dataclasses.replace(GOOD, draws=100, divergences=diverged)
+
+    monkeypatch.setattr(attempts, "judge", judged)
+    monkeypatch.setattr(attempts, "run", lambda *_: sampled)
+    _, diagnostics = fit_until_converged(law, nuts.Plan(), 0, *law.arrays(study), Effort())
+    assert tried == [(False, 0.85), *after] and diagnostics.converged
+
+
 @pytest.mark.parametrize(("adapts", "after"), [(False, [False, False]), (True, [True])])
 def test_a_law_may_ask_for_adaptation_in_place_of_more_draws(study, monkeypatch, adapts, after):
     law, tried = type("Wide", (Chinchilla,), {"adapts": adapts})(), []

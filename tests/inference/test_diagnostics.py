@@ -155,4 +155,7 @@ def test_more_draws_may_help_chains_that_nearly_agree_and_not_those_that_roundin
     near, far = (dataclasses.replace(GOOD, max_rhat=rhat) for rhat in (1.05, 1.5))
     assert near.in_reach and not far.in_reach
     assert not dataclasses.replace(near, divergences=20).in_reach
+    counts = [(near, 0), (near, near.draws // 100), (near, near.draws // 20), (far, near.draws // 100)]
+    found = [dataclasses.replace(one, divergences=count).few_diverged for one, count in counts]
+    assert found == [False, True, False, False]
     assert [dataclasses.replace(GOOD, shift=s).misled_by_rounding for s in (0.0, 0.06, np.nan)] == [False, True, True]
