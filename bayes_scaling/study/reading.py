@@ -169,6 +169,8 @@ def labelled(table: pd.DataFrame) -> pd.DataFrame:
     (['N=7e+09, D=4e+12'], ['7B'])
     """
     label = next((name for name in ("target", "run") if name in table), None)
+    if label and table[label].notna().all():
+        return table.set_index(label)
     inputs = table.drop(columns=label) if label else table
     said = pd.Series([_in_words(row) for _, row in inputs.iterrows()], index=table.index, dtype=object)
     return inputs.set_axis(table[label].where(table[label].notna(), said) if label else said)
