@@ -10,6 +10,8 @@ import pytest
 from tests.cli.running import call, refused
 from tests.conftest import DRAWS
 
+A_TO_B = ("--from", "loss_a", "--to", "loss_b")
+
 
 def test_writes_a_table_and_json(tmp_path, capsys):
     code = call(
@@ -33,10 +35,7 @@ def test_a_loss_that_no_run_can_have_is_told_of(two_losses, tmp_path, capsys):
     command = [
         "pair",
         two_losses,
-        "--from",
-        "loss_a",
-        "--to",
-        "loss_b",
+        *A_TO_B,
         "--target",
         "0.5",
         "--json",
@@ -56,7 +55,7 @@ def test_a_mistake_leaves_nothing_behind(tmp_path, capsys):
 
 
 def test_a_pair_without_targets_says_how_to_give_them(two_losses, capsys):
-    said = refused(capsys, "pair", two_losses, "--from", "loss_a", "--to", "loss_b")
+    said = refused(capsys, "pair", two_losses, *A_TO_B)
     assert "names no run to forecast; give --target with a value of loss_a, --target-run" in said
     said = refused(capsys, "pair", two_losses, "--from", "loss_c", "--to", "loss_b")
     assert "did you mean 'loss_a' or 'loss_b'" in said or "did you mean 'loss_b' or 'loss_a'" in said
@@ -64,7 +63,7 @@ def test_a_pair_without_targets_says_how_to_give_them(two_losses, capsys):
 
 @pytest.mark.slow
 def test_a_pair_end_to_end(two_losses, tmp_path, capsys):
-    command = ["pair", two_losses, "--from", "loss_a", "--to", "loss_b", "--target", "1.9", "--out", tmp_path / "out"]
+    command = ["pair", two_losses, *A_TO_B, "--target", "1.9", "--out", tmp_path / "out"]
     assert call(*command, "--draws", DRAWS, "--allow-unconverged") == 0
     assert "loss_a=1.9" in capsys.readouterr().out
     row = pd.read_csv(tmp_path / "out" / "pairs.csv").iloc[0]
@@ -79,10 +78,7 @@ def test_a_run_is_forecast_by_its_name_and_not_fitted(two_losses, tmp_path, caps
     command = [
         "pair",
         two_losses,
-        "--from",
-        "loss_a",
-        "--to",
-        "loss_b",
+        *A_TO_B,
         "--target-run",
         "r9",
         "--unit",
@@ -98,12 +94,12 @@ def test_a_run_is_forecast_by_its_name_and_not_fitted(two_losses, tmp_path, caps
 
 
 def test_a_prior_of_no_parameter_is_refused_before_the_fit(two_losses, capsys):
-    said = refused(capsys, "pair", two_losses, "--from", "loss_a", "--to", "loss_b", "--target", "2", "--prior", "x=1")
+    said = refused(capsys, "pair", two_losses, *A_TO_B, "--target", "2", "--prior", "x=1")
     assert "--prior 'x=1' is of no parameter of ShiftedPowerLaw" in said
 
 
 def test_a_law_that_bends_is_one_option_away(two_losses, tmp_path):
-    options = ["--from", "loss_a", "--to", "loss_b", "--target-run", "r9", "--draws", DRAWS, "--allow-unconverged"]
+    options = [*A_TO_B, "--target-run", "r9", "--draws", DRAWS, "--allow-unconverged"]
     medians = []
     for law in ("shifted_power_law", "bent_power_law"):
         assert call("pair", two_losses, *options, "--law", law, "--json", tmp_path / "one.json", "--quiet") == 0
@@ -113,7 +109,7 @@ def test_a_law_that_bends_is_one_option_away(two_losses, tmp_path):
 
 
 def test_a_law_of_other_columns_is_refused(two_losses, capsys):
-    said = refused(capsys, "pair", two_losses, "--from", "loss_a", "--to", "loss_b", "--target", "2", "--law", "kaplan")
+    said = refused(capsys, "pair", two_losses, *A_TO_B, "--target", "2", "--law", "kaplan")
     assert "give shifted_power_law or bent_power_law" in said or "give bent_power_law or shifted_power_law" in said
 
 
