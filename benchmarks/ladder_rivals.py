@@ -1,9 +1,10 @@
 r"""Rival laws of accuracy on both ladders, beside the two-step law: inside the training runs, and at the targets.
 
 *Direct*: each task by itself, by :class:`.DirectAccuracyInFlops` and, with terms of parameters and tokens, by
-:class:`.DirectAccuracy` (both Krajewski et al. 2025, arXiv 2512.08894).  *Exponential decay*: the error averaged over
-the tasks is :math:`\epsilon - k e^{-\gamma L}` (Gadre et al. 2024, arXiv 2403.08540), a point fit as in that paper; at
-runs to forecast, L is the median of our own step 1.
+:class:`.DirectLadder` (both Krajewski et al. 2025, arXiv 2512.08894).  *Average*: the default forecast, the two-step law
+through each loss of the ladder and the direct law of parameters and tokens, each counting the same.  *Exponential
+decay*: the error averaged over the tasks is :math:`\epsilon - k e^{-\gamma L}` (Gadre et al. 2024, arXiv 2403.08540), a
+point fit as in that paper; at runs to forecast, L is the median of our own step 1.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ from scipy.optimize import least_squares
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.forecast import average
-from bayes_scaling.models import DirectAccuracy, DirectAccuracyInFlops
-from bayes_scaling.models.two_step import routes
-from benchmarks.ladders import LADDERS, LOSSES, ladder_of, parts_of
+from bayes_scaling.models import DirectAccuracyInFlops
+from bayes_scaling.models.defaults import default_laws
+from benchmarks.ladders import LADDERS, ladder_of, parts_of
 from benchmarks.markdown import show
 
-OURS = "two steps"
-DIRECT = {"direct": DirectAccuracyInFlops(), "direct, N and D": DirectAccuracy()}
+STEPS, BY_COMPUTE, DIRECT, AVERAGE = "two steps", "direct", "direct, N and D", "average"
 
 
 def exponential(loss: np.ndarray, error: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -39,16 +39,16 @@ def exponential(loss: np.ndarray, error: np.ndarray, at: np.ndarray) -> np.ndarr
     return law(min(fits, key=lambda fit: fit.cost).x, at)
 
 
-def compare(name: str, fitted: bs.Study, later: bs.Study, seed: int, draws: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def compare(fitted: bs.Study, later: bs.Study, seed: int, draws: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return scores of single accuracies, by law, run and task, and errors of their mean over tasks, by run."""
-    fits = [bs.fit(law, fitted, seed=seed, draws=draws) for law in routes(LOSSES[name])]
-    parts = [bs.forecast(fit, later, allow_unconverged=True) for fit in fits]
-    forecast = average(parts, seed=seed)
-    scores = forecast.score()
-    accuracy = scores[scores["quantity"] == "accuracy"].set_index(["target", "task"])
-    found = {OURS: accuracy} | {law: direct(each, fitted, later, seed, draws) for law, each in DIRECT.items()}
-    single = pd.concat({law: rows.reindex(accuracy.index) for law, rows in found.items()}, names=["law"])
-    return single, _means(forecast, accuracy["actual"] + found["direct, N and D"]["error"], fitted, later)
+    fits = [bs.fit(law, fitted, seed=seed, draws=draws) for law in default_laws(fitted)[1]]
+    *steps, straight = (bs.forecast(fit, later, allow_unconverged=True) for fit in fits)
+    forecasts = {STEPS: average(steps, seed=seed), DIRECT: straight, AVERAGE: average([*steps, straight], seed=seed)}
+    scores = {law: forecast.score() for law, forecast in forecasts.items()}
+    found = {law: rows[rows["quantity"] == "accuracy"].set_index(["target", "task"]) for law, rows in scores.items()}
+    found[BY_COMPUTE] = direct(DirectAccuracyInFlops(), fitted, later, seed, draws)
+    single = pd.concat({law: rows.reindex(found[STEPS].index) for law, rows in found.items()}, names=["law"])
+    return single, _means(forecasts, fitted)
 
 
 def direct(law: bs.Law, fitted: bs.Study, later: bs.Study, seed: int, draws: int) -> pd.DataFrame:
@@ -66,16 +66,18 @@ def direct(law: bs.Law, fitted: bs.Study, later: bs.Study, seed: int, draws: int
     return pd.concat(blocks).set_index(["target", "task"])
 
 
-def _means(forecast: bs.Forecast, by_direct: pd.Series, fitted: bs.Study, later: bs.Study) -> pd.DataFrame:
-    """Return relative errors of the mean error over tasks, through the loss that the tasks of a run share."""
-    actual = 1 - forecast.actual["accuracy"].mean("task").to_series()
-    ours = 1 - forecast.draws["accuracy_run"].mean("task").median("sample").to_series()
-    loss = forecast.draws["loss_mean"].sel(series="c4_loss").median("sample").to_series()
+def _means(forecasts: dict[str, bs.Forecast], fitted: bs.Study) -> pd.DataFrame:
+    """Return relative errors of the mean error over tasks; exponential decay takes the loss that tasks share."""
+    through_loss = forecasts[STEPS]
+    actual = 1 - through_loss.actual["accuracy"].mean("task").to_series()
+    loss = through_loss.draws["loss_mean"].sel(series="c4_loss").median("sample").to_series()
     error = 1 - fitted.frame.groupby("run", sort=False)["accuracy"].mean()
     own_loss = fitted.runs.set_index("run")["c4_loss"].reindex(error.index)
     decay = exponential(own_loss.to_numpy(), error.to_numpy(), loss.to_numpy())
-    through_direct = 1 - by_direct.groupby(level="target").mean().reindex(actual.index)
-    columns = {OURS: ours, "direct, N and D": through_direct, "exponential decay": pd.Series(decay, loss.index)}
+    columns = {
+        law: 1 - one.draws["accuracy_run"].mean("task").median("sample").to_series() for law, one in forecasts.items()
+    }
+    columns["exponential decay"] = pd.Series(decay, loss.index)
     return pd.DataFrame({name: values / actual - 1 for name, values in columns.items()})
 
 
@@ -84,9 +86,10 @@ def figures(seed: int = 0, draws: int = 500, *, targets: bool = True) -> dict[st
     singles, means = {}, {}
     for name in LADDERS:
         for part, (fitted, later) in parts_of(ladder_of(name), targets=targets).items():
-            singles[name, part], means[name, part] = compare(name, fitted, later, seed, draws)
+            singles[name, part], means[name, part] = compare(fitted, later, seed, draws)
     rows = pd.concat(singles, names=["ladder", "runs"])
-    table = 100 * rows["error"].unstack("law").pipe(_with_middles).abs().groupby(["ladder", "runs"], sort=False).mean()
+    errors = rows["error"].unstack("law")[[STEPS, BY_COMPUTE, DIRECT, AVERAGE]]
+    table = 100 * errors.abs().groupby(["ladder", "runs"], sort=False).mean()
     show("Mean absolute error of accuracies, points", table.reset_index())
     held = 100 * rows.groupby(["ladder", "runs", "law"], sort=False)[["in50", "in90", "width90", "crps"]].mean()
     show("Intervals: per cent inside, width and CRPS in points", held.reset_index())
@@ -95,9 +98,3 @@ def figures(seed: int = 0, draws: int = 500, *, targets: bool = True) -> dict[st
     show("Mean absolute relative error of the error averaged over tasks, per cent", of_means)
     inside = table[table.index.get_level_values("runs") != "targets"].groupby(level="ladder").mean().mean()
     return {f"backtest_mae_{'_'.join(re.findall('[a-z]+', law.lower()))}": float(v) for law, v in inside.items()}
-
-
-def _with_middles(errors: pd.DataFrame) -> pd.DataFrame:
-    """Add the errors of the middle between the two-step law's medians and those of each direct law."""
-    middles = {f"middle of both ({law})": (errors[OURS] + errors[law]) / 2 for law in DIRECT}
-    return errors[[OURS, *DIRECT]].assign(**middles)

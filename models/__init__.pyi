@@ -3,6 +3,7 @@ from .broken_power_law import BrokenPowerLaw as BrokenPowerLaw
 from .chinchilla import Chinchilla as Chinchilla
 from .direct_accuracy import DirectAccuracy as DirectAccuracy
 from .direct_accuracy_in_flops import DirectAccuracyInFlops as DirectAccuracyInFlops
+from .direct_ladder import DirectLadder as DirectLadder
 from .experts import Experts as Experts
 from .fading_transfer import FadingTransfer as FadingTransfer
 from .few_steps import FewSteps as FewSteps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -233,6 +233,9 @@ def average(
 ) -> Forecast:
     """Mix forecasts of the same targets: each draw comes from one of them.  One alone is returned as it is.
 
+    Of a quantity that some of them lack, as a law that goes straight to accuracy has no loss, their draws come from the
+    others.
+
     Parameters
     ----------
     forecasts : sequence of Forecast, or mapping of str to Forecast
@@ -246,7 +249,8 @@ def average(
     Raises
     ------
     TargetError
-        The forecasts are not of the same targets, or a weight is missing or negative.
+        The forecasts are not of the same targets and tasks, or have no quantity in common; or a weight is missing or
+        negative.
     """
     forecasts, weights = _in_order(forecasts, weights)
     if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
@@ -255,31 +259,81 @@ def average(
     share = np.full(len(forecasts), 1.0) if weights is None else np.asarray(weights, dtype=float)
     if len(share) != len(forecasts) or not (share >= 0).all() or share.sum() <= 0:
         raise TargetError(f"Weights {list(share)} do not fit {len(forecasts)} forecasts; give each one weight >= 0.")
-    units = {q: u for q, u in first.units.items() if all(q in f.units for f in forecasts)}
-    if any(list(f.targets.index) != list(first.targets.index) for f in forecasts) or not units:
-        raise TargetError("The forecasts to average are of different targets or quantities; forecast the same ones.")
+    _require_alike(forecasts)
     if len(forecasts) == 1:
         return first
     rng = np.random.default_rng(seed)
+    share = share / share.sum()
     size = min(f.draws.sizes["sample"] for f in forecasts)
-    counts = draws_of_each(share / share.sum(), size)
-    names = [f"{q}_{band}" for q in units for band in BANDS]
-    parts = []
-    for one, count in zip(forecasts, counts, strict=True):
-        draws = one.draws[names].isel(sample=rng.choice(one.draws.sizes["sample"], count, replace=False))
-        if "series" in draws.dims:
-            draws = draws.sel(series=first.draws["series"])
-        parts.append(draws)
-    shares = zip(forecasts, share / share.sum(), strict=True)
+    taken = [
+        rng.choice(one.draws.sizes["sample"], count, replace=False)
+        for one, count in zip(forecasts, draws_of_each(share, size), strict=True)
+    ]
+    weighed = [one for one, part in zip(forecasts, share, strict=True) if part > 0]
+    units, series_units = (_first_of(getattr(one, name) for one in weighed) for name in ("units", "series_units"))
+    draws = xr.merge([_mixed(q, forecasts, share, taken, rng) for q in units], join="exact")
+    known = _first_of(one.actual for one in forecasts)
+    shares = zip(forecasts, share, strict=True)
     fits = tuple({**fit, "weight": fit.get("weight", 1.0) * part} for one, part in shares for fit in one.fits)
     return dataclasses.replace(
         first,
-        draws=xr.concat(parts, "sample"),
+        draws=draws,
+        actual=xr.Dataset({q: known[q] for q in units}),
         units=units,
+        series_units=series_units,
         law=" + ".join(dict.fromkeys(f.law for f in forecasts)),
         made=max(f.made for f in forecasts),
         fits=fits,
     )
+
+
+def _first_of(parts: Iterable[Mapping[Any, Any]]) -> dict[Any, Any]:
+    """Return everything that some mappings hold, by the first that holds it."""
+    found: dict[Any, Any] = {}
+    for part in parts:
+        found |= {name: part[name] for name in part if name not in found}
+    return found
+
+
+def _require_alike(forecasts: Sequence[Forecast]) -> None:
+    """Refuse forecasts of different targets, of no quantity in common, or of other tasks."""
+    first = forecasts[0]
+    for one in forecasts[1:]:
+        shared = [q for q in first.units if q in one.units]
+        if list(one.targets.index) != list(first.targets.index) or not shared:
+            raise TargetError(
+                "The forecasts to average are of different targets or quantities; forecast the same ones."
+            )
+        for quantity in shared:
+            its, ours = (f.actual[quantity] for f in (one, first))
+            if its.dims != ours.dims or any(set(its[dim].values) != set(ours[dim].values) for dim in ours.dims):
+                raise TargetError(
+                    f"The forecasts by {first.law} and {one.law} are of {quantity} in different tasks or series; "
+                    "forecast the same ones."
+                )
+
+
+def _mixed(
+    quantity: str, forecasts: Sequence[Forecast], share: np.ndarray, taken: list[np.ndarray], rng: np.random.Generator
+) -> xr.Dataset:
+    """Return the bands of one quantity, as many draws of each forecast; for one that lacks it, draws of the others."""
+    names = [f"{quantity}_{band}" for band in BANDS]
+    having = [i for i, one in enumerate(forecasts) if quantity in one.units]
+    like = forecasts[having[0]].draws[names]
+    others = share[having] / share[having].sum()
+
+    def drawn(i: int, samples: np.ndarray) -> xr.Dataset:
+        draws = forecasts[i].draws[names].isel(sample=samples)
+        return draws.sel({dim: like[dim] for dim in like.dims if dim not in ("sample", "target")})
+
+    parts = []
+    for i, samples in enumerate(taken):
+        if i in having:
+            parts.append(drawn(i, samples))
+            continue
+        for j, count in zip(having, draws_of_each(others, len(samples)), strict=True):
+            parts.append(drawn(j, rng.choice(forecasts[j].draws.sizes["sample"], count, replace=False)))
+    return xr.concat(parts, "sample")
 
 
 def draws_of_each(share: np.ndarray, size: int) -> np.ndarray:

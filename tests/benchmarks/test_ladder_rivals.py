@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.models import DirectAccuracyInFlops
-from benchmarks.ladder_rivals import _with_middles, direct, exponential
+from benchmarks.ladder_rivals import direct, exponential
 
 
 def test_the_direct_law_is_fitted_to_each_task_where_scores_are_missing():
@@ -21,12 +21,6 @@ def test_the_direct_law_is_fitted_to_each_task_where_scores_are_missing():
     found = direct(DirectAccuracyInFlops(), study.training, study.targets, seed=0, draws=500)
     assert found.index.tolist() == [("r12", "one"), ("r12", "two")] and found["converged"].all()
     assert found["error"].to_numpy() == pytest.approx([0.0, 0.0], abs=0.05)
-
-
-def test_the_middle_of_two_laws_lies_between_their_errors():
-    errors = pd.DataFrame({"two steps": [2.0], "direct": [-1.0], "direct, N and D": [4.0]})
-    found = _with_middles(errors).iloc[0]
-    assert found["middle of both (direct)"] == 0.5 and found["middle of both (direct, N and D)"] == 3.0
 
 
 def test_exponential_decay_is_found_from_its_own_points():

@@ -1,0 +1,85 @@
+"""Accuracies of several tasks, each straight from size and data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+
+from bayes_scaling.law.pooling import pooled
+from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
+from bayes_scaling.models.direct_accuracy import DirectAccuracy
+from bayes_scaling.models.task_arrays import labels, task_arrays
+
+if TYPE_CHECKING:
+    from bayes_scaling.study.study import Study
+
+__all__ = ["DirectLadder"]
+
+OF_TASKS = ("chance", "guessed", "per_question")
+
+
+class DirectLadder(DirectAccuracy):
+    r"""Accuracies of several tasks, each straight from size and data by :class:`DirectAccuracy`.
+
+    .. math:: a_t(N, D) = c_t + (1 - c_t)\, e^{-A_t N^{-\alpha_{N,t}} - B_t D^{-\alpha_{D,t}}}
+
+    with N in parameters, D in tokens, and c the accuracy of guessing (column ``chance``) of task t.  Tasks share
+    nothing: each has parameters, noise and an error of its slope of its own.  It needs no loss.  A ladder's forecast
+    averages it with the two-step law, which errs differently.
+
+    References
+    ----------
+    .. [1] Krajewski et al. 2025, "Revisiting the Scaling Properties of Downstream Metrics in Large Language Model
+       Training", arXiv 2512.08894.
+
+    Examples
+    --------
+    >>> DirectLadder().run_inputs
+    ('N', 'D')
+    """
+
+    by_task = True
+    equation = r"a_t = c_t + (1 - c_t) e^{-A_t N^{-\alpha_{N,t}} - B_t D^{-\alpha_{D,t}}}"
+
+    @property
+    def run_inputs(self) -> tuple[str, ...]:
+        """Parameters and tokens; chance belongs to a task."""
+        return tuple(name for name in super().run_inputs if name not in OF_TASKS)
+
+    def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
+        """Run the NumPyro model; accuracies have shape (run, task)."""
+        count = jnp.shape(runs["chance"])[0]
+        priors = {name: own for name, own in self.priors.items() if name != "discrepancy"}
+        own = {name: pooled(name, prior, None, count) for name, prior in priors.items()}
+        mean = self.at(self._columns(runs), own)
+        for name, value in self.derived(runs, **{n: v for n, v in own.items() if n not in self.noise}).items():
+            numpyro.deterministic(name, value)
+        if fitted is not None:
+            error = sample_slope_error(self.discrepancy, (count,))
+            mean = self.extrapolated(self._columns(runs), self._columns(fitted), own, error)
+        if observed is None:
+            numpyro.deterministic("accuracy_mean", mean)
+        with numpyro.plate("run", jnp.shape(mean)[0], dim=-2):
+            observe("accuracy", self.likelihood(mean, self.noise_of(runs, mean, own["sigma"])), observed)
+
+    def _columns(self, runs: Arrays) -> dict[str, Any]:
+        return {name: value[:, None] if name in self.run_inputs else value for name, value in runs.items()}
+
+    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return (runs, observed): inputs of shape (run,), what is of a task (task,), accuracies (run, task).
+
+        Raises
+        ------
+        StudyError
+            A column is missing, or a run or a task has several values in a column of its own.
+        """
+        panel, found, observed = task_arrays(self.name, study, self.columns.values(), (), None, 0)
+        columns = self.input_arrays(panel.runs)
+        return {**columns, **self.references(columns), **{name: found[name] for name in OF_TASKS}}, observed
+
+    def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
+        sites = [*self.priors, *self.relations, "accuracy", "accuracy_mean"]
+        return {name: ["task"] for name in sites}, {"task": labels(study, (), None)["task"]}

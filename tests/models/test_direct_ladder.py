@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.models import DirectAccuracy, DirectLadder
+
+GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8, 1.6e9) for d in (10, 20, 40, 80)]
+LEVELS, CHANCE = {"easy": 0.4, "hard": 1.5}, {"easy": 0.5, "hard": 0.0}
+SHAPE = {"split": 0.4, "alpha_N": 0.5, "alpha_D": 0.3}
+TARGET = {"N": 7e9, "D": 1.4e11}
+
+
+def curve(task, n, d):
+    """Return the accuracy by the equation as it is printed, from the references of the grid."""
+    size, data = (np.exp(np.mean(np.log(column))) for column in zip(*GRID, strict=True))
+    lacking = LEVELS[task] * (0.4 * (n / size) ** -0.5 + 0.6 * (d / data) ** -0.3)
+    return CHANCE[task] + (1 - CHANCE[task]) * np.exp(-lacking)
+
+
+@pytest.fixture(scope="module")
+def study():
+    rng, runs = np.random.default_rng(1), pd.DataFrame(GRID, columns=["N", "D"]).assign(run=range(len(GRID)))
+    blocks = []
+    for task in LEVELS:
+        scores = curve(task, runs["N"], runs["D"]) + rng.normal(0, 0.004, len(runs))
+        blocks.append(runs.assign(task=task, chance=CHANCE[task], accuracy=scores))
+    table = pd.concat(blocks, ignore_index=True)
+    table.loc[3, "accuracy"] = np.nan
+    return bs.Study.from_frame(table, name="two tasks")
+
+
+@pytest.fixture(scope="module")
+def posterior(study):
+    return bs.fit(DirectLadder(), study, seed=0, draws=500)
+
+
+def test_every_task_is_recovered_and_forecast(posterior):
+    posterior.require_converged()
+    assert posterior.tree["derived"]["A"].dims == ("chain", "draw", "task")
+    low, high = np.quantile(posterior.draws["level"], [0.005, 0.995], axis=0)
+    assert (low < list(LEVELS.values())).all() and (list(LEVELS.values()) < high).all()
+    rows = posterior.forecast(TARGET).intervals().set_index("task")
+    for task in LEVELS:
+        assert rows.loc[task, "q05"] < curve(task, TARGET["N"], TARGET["D"]) < rows.loc[task, "q95"]
+    assert rows["quantity"].unique().tolist() == ["accuracy"]
+
+
+def test_tasks_are_fitted_as_each_by_itself(study, posterior):
+    hard = study.select(task="hard")
+    alone = bs.fit(DirectAccuracy(), hard, seed=0, draws=500).forecast({**TARGET, "chance": 0.0}).intervals().iloc[0]
+    together = posterior.forecast(TARGET).intervals().set_index("task").loc["hard"]
+    width = alone["q95"] - alone["q05"]
+    assert together["median"] == pytest.approx(alone["median"], abs=0.15 * width)
+    assert together["q95"] - together["q05"] == pytest.approx(width, rel=0.25)
+
+
+def test_the_slope_of_each_task_errs_by_itself_beyond_the_runs(study):
+    law = DirectLadder()
+    runs, _ = law.arrays(study)
+    far = {**runs, "N": np.array([7e10]), "D": np.array([4e12])}
+    with double_precision():
+        own = {"level": np.array(list(LEVELS.values()))} | {name: np.full(2, value) for name, value in SHAPE.items()}
+        exact, off = law.at(law._columns(far), own), np.array([0.0, 0.3])
+        found = law.extrapolated(law._columns(far), law._columns(runs), own, off)
+    assert found[0, 0] == pytest.approx(float(exact[0, 0])) and found[0, 1] > exact[0, 1] + 0.005
+
+
+def test_what_a_run_or_a_task_lacks_is_said(study):
+    frame = study.frame
+    with pytest.raises(bs.StudyError, match=r"DirectLadder needs run, task, chance, accuracy .* lacks chance"):
+        bs.fit(DirectLadder(), dataclasses.replace(study, frame=frame.drop(columns="chance")), seed=0)
+    two_sizes = frame.assign(n_params=frame["n_params"].where(frame.index > 0, 5e8))
+    with pytest.raises(bs.StudyError, match=r"has n_params 5e\+08, 1e\+08; give one number"):
+        bs.fit(DirectLadder(), dataclasses.replace(study, frame=two_sizes), seed=0)
