@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -42,6 +42,7 @@ class DirectLadder(DirectAccuracy):
     """
 
     by_task = True
+    indicators: ClassVar = ()  # chance is no input of a run
     equation = r"a_t = c_t + (1 - c_t) e^{-A_t N^{-\alpha_{N,t}} - B_t D^{-\alpha_{D,t}}}"
 
     @property

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.forecasts.forecast import BANDS
 from bayes_scaling.models import Chinchilla
 from tests import worlds
 
@@ -74,6 +75,32 @@ def test_average_takes_draws_from_each_by_weight(posterior):
     assert (mixed > 5).mean() == pytest.approx(0.25, abs=0.01)
     with pytest.raises(bs.TargetError, match="do not fit 2 forecasts"):
         bs.average([one, other], [1.0])
+
+
+def test_what_one_law_of_an_average_lacks_the_others_give():
+    """Losses of a law that has none are drawn from those that have, and no draw of them is spread over other tasks."""
+    both = worlds.ladder().forecast(FAR)
+    accuracies = [f"accuracy_{band}" for band in BANDS]
+    raised = both.draws[accuracies].map(lambda x: x + 10.0).isel(task=[1, 0])
+    straight = dataclasses.replace(
+        both, draws=raised, units={"accuracy": "fraction"}, actual=both.actual[["accuracy"]].isel(task=[1, 0])
+    )
+    for order in ([both, straight], [straight, both]):
+        mixed = bs.average(order, seed=0)
+        assert set(mixed.units) == {"loss", "accuracy"} and mixed.draws.sizes == both.draws.sizes
+        assert ((mixed.draws["accuracy_run"] > 5).mean("sample") == 0.5).all()
+        own, found = (one.draws["loss_mean"].quantile([0.05, 0.95], "sample") for one in (both, mixed))
+        np.testing.assert_allclose(found.transpose(*own.dims), own, rtol=0.02)
+        for name in accuracies:
+            np.testing.assert_allclose(
+                mixed.draws[name].where(mixed.draws[name] < 5).median("sample"),
+                both.draws[name].median("sample").sel(task=mixed.draws["task"]),
+                atol=0.01,
+            )
+    alone = bs.average([both, straight], [0, 1])
+    assert set(alone.units) == {"accuracy"}
+    with pytest.raises(bs.TargetError, match="of accuracy in different tasks or series; forecast the same ones"):
+        bs.average([both, dataclasses.replace(straight, actual=straight.actual.isel(task=[0]))])
 
 
 def test_the_average_of_one_forecast_is_that_forecast(posterior):

@@ -68,7 +68,7 @@ def mixtures(shares: tuple[str, ...], series: tuple[tuple[str, float], ...] = SE
 
 def study_for(law: bs.Law) -> bs.Study:
     """Return a study with the columns a law needs."""
-    if law.name == "TwoStep":
+    if law.name in ("TwoStep", "DirectLadder"):
         return bs.load_study("olmo_ladder").training
     if law.name == "Pooled":
         runs = pd.DataFrame({name: COLUMNS[name] for name in ("n_params", "tokens", "loss")}).assign(run=range(ROWS))
