@@ -28,6 +28,12 @@ class DirectCurve(AccuracyCurve):
         reason="Minus the logarithm of accuracy above chance, as a share of what is left above it, at the references.  "
         "Wide: from tasks that are nearly solved there (0.1) to tasks that are guessed (8).",
     )
+    discrepancy: Prior = prior(
+        default=0.22,
+        unit="fraction",
+        reason="How wrong the slope may be beyond the best fitted run (a fraction, standard deviation).  That of both "
+        "steps of :class:`TwoStep` together (0.15 and 0.16, independent), because it goes the way of both at once.",
+    )
 
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:
         """Return the accuracy with endless size and data: all questions."""
