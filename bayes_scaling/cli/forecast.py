@@ -96,7 +96,7 @@ def forecast(
     targets = choose_targets(table, tuple(target or ()), flops)
     averaged = candidates(table) if averages(name, law, prior) else {}
     check_inputs(targets, (*laws, *averaged.values()), table)
-    for one in laws:
+    for one in averaged.values() or laws:
         one.arrays(table.training)
         read_targets(one, table.training, targets)
     check_writable(out, json, report, reads=[study])

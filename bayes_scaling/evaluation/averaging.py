@@ -230,8 +230,8 @@ def fit_laws(
 ) -> AveragedFit:
     """Weigh laws by their backtests and fit those of weight.
 
-    A law whose chains did not converge leaves its weight to those whose did; where none did, all are returned as they
-    are.
+    A law whose chains did not converge leaves its weight to those whose did; where none did, or where the outcomes are
+    computed ones, all are returned as they are.
 
     Parameters
     ----------
@@ -253,6 +253,8 @@ def fit_laws(
     chosen = {str(name): weighing.laws[str(name)] for name in kept.index}
     posteriors = dict(fit_each(chosen, study, seed=seed, say=say, **options))
     converged = {name: one for name, one in posteriors.items() if one.diagnostics.converged}
+    if any(one.diagnostics.computed for one in posteriors.values()):
+        converged = {}  # no law is to be left out for what is wrong with the runs
     left_out = tuple(name for name in posteriors if name not in converged) if converged else ()
     posteriors = converged or posteriors
     kept = kept[list(posteriors)]

@@ -151,6 +151,8 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
         if column not in frame:
             given = f"only {listed(map(str, frame.columns))}" if len(frame.columns) else "nothing"
             own = study.names.get(column, symbol)
+            if symbol == "C" and {SYMBOLS["N"], SYMBOLS["D"]} <= set(frame):
+                own += ", such as 6 x N x D"
             raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and it gives {given}; add {own}.")
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
         bad = ~law.allows(symbol, values)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from bayes_scaling.errors import listed
 from bayes_scaling.evaluation.averaging import AveragedForecast, average_problems, law_names
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
 from bayes_scaling.forecasts.registered import register
 from bayes_scaling.inference.posterior import Posterior
-from bayes_scaling.problems import Problems
+from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.study import Study
 
@@ -99,11 +101,13 @@ class Result:
 
     @property
     def caveats(self) -> Problems:
-        """Everything that speaks against the forecast, the worst first; what several fits say is said once."""
-        of_fits = (problem for found in self.problems.values() for problem in found)
+        """Everything that speaks against the forecast, the worst first.
+
+        What several fits say is said once; what some of them do not say is said with the names of those that do.
+        """
         of_laws = average_problems(self.averaged) if self.averaged is not None else ()
-        said = {(p.code, p.where) if p.where else p: p for p in reversed((*self.design, *of_laws, *of_fits))}
-        return Problems(reversed(said.values())).ranked()
+        of_runs = {(p.code, p.where) if p.where else p: p for p in reversed(self.design)}
+        return Problems((*reversed(of_runs.values()), *of_laws, *_once(self.problems))).ranked()
 
     def rows(self) -> pd.DataFrame:
         """Return one row per task, target and quantity: intervals of a new run, and the outcome where it is known.
@@ -160,6 +164,21 @@ class Result:
             "left_out": list(self.averaged.left_out),
             "backtests": records(self.averaged.backtests),
         }
+
+
+def _once(problems: Mapping[str, Problems]) -> Iterator[Problem]:
+    """Yield what the fits say, the first of each kind and place, named where not all of them say it."""
+    said: dict[tuple[str, str, int], dict[str, Problem]] = {}
+    for name, found in problems.items():
+        times: Counter[tuple[str, str]] = Counter()
+        for problem in found:
+            kind = (problem.code, problem.where)
+            said.setdefault((*kind, times[kind]), {})[name] = problem
+            times[kind] += 1
+    for by_fit in said.values():
+        first = next(iter(by_fit.values()))
+        every = len(by_fit) == len(problems)
+        yield first if every else dataclasses.replace(first, sentence=f"{listed(by_fit)}: {first.sentence}")
 
 
 def fits_of(forecast: Forecast, posteriors: Sequence[Posterior]) -> dict[str, Posterior]:

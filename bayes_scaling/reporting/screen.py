@@ -107,13 +107,21 @@ def state(found: Mapping[str, Any]) -> str:
 
 def weighed(forecast: AveragedForecast) -> str:
     """Say in sentences which laws were averaged, and how their backtests went."""
-    laws = ", ".join(f"{name} {weight:.2f}" for name, weight in forecast.weights.items())
-    tests = forecast.backtests
+    tests, alone = forecast.backtests, len(forecast.weights) == 1 and forecast.left_out
+    if alone:
+        laws = f"Law: {forecast.weights.index[0]}, the only one of {1 + len(forecast.left_out)} that converged."
+    else:
+        how = (
+            "with equal weights for want of runs to test them on"
+            if tests.empty
+            else "weighed by backtests on these runs"
+        )
+        laws = f"Laws, {how}: {', '.join(f'{name} {weight:.2f}' for name, weight in forecast.weights.items())}."
     if tests.empty:
-        return f"Laws, with equal weights for want of runs to test them on: {laws}."
+        return laws
     error = f"{100 * tests['error'].abs().median():.1f} %{to_one_side(tests)}"
     return (
-        f"Laws, weighed by backtests on these runs: {laws}.  In them {int(tests['inside'].sum())} of {len(tests)} "
+        f"{laws}  In {'backtests on these runs' if alone else 'them'} {int(tests['inside'].sum())} of {len(tests)} "
         f"outcomes lay inside the 90 % interval; median error {error}."
     )
 

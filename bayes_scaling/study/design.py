@@ -83,10 +83,11 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``error-rate``: losses all below one, of which the card says that they are in nats
         - ``wrong-way``: a loss, or an accuracy, that gets worse with compute (rank correlation above 0.5)
         - ``few-scores``: tasks with accuracies of fewer than five runs, or none of half the most compute
-        - ``unread-size``: targets with an N, in which the runs differ, for a law that reads no scale at all
+        - ``unread-size``: targets with an N, in which the runs differ, for a law that reads no scale at all, or with an
+          N or a D for one that reads FLOPs alone because the other is missing
         - ``fitted-target``: a target with the inputs of a fitted run
         - ``unread-repeats``: runs that see their tokens more than four times (column ``unique_tokens``), for a law that
-          does not read it
+          does not read it; or by a column ``epochs``, which no law reads
         - ``unknown-repeats``: targets without ``unique_tokens``, where runs see theirs more than four times
         - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
         - ``below-chance``: tasks of which the runs of most compute are more than 3 points below chance
@@ -298,11 +299,25 @@ def _unread(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[str]) ->
                 float(len(sizes)),
                 "n_params",
             )
+    if list(inputs) == ["flops"] and len(given := [name for name in SIZES if name in runs]) == 1:
+        (one,), (other,) = given, set(SIZES) - {*given}
+        if one in targets and (count := len(np.unique(_known(runs, one)))) > 1:
+            yield Problem(
+                "unread-size",
+                f"The law reads FLOPs alone, because the runs have no {other}; that targets and runs differ in {one} "
+                f"({count} values) does not count",
+                f"give {other} too, which is flops / (6 x {one}) where FLOPs are counted as 6ND",
+                float(count),
+                one,
+            )
 
 
 def _repeats(runs: pd.DataFrame, targets: pd.DataFrame, law: Any) -> Iterator[Problem]:
     """Look at whether tokens are seen so often that they are worth less, and law and targets know of it."""
-    if law is None or not {"tokens", "unique_tokens"} <= set(runs):
+    if law is None or "tokens" not in runs:
+        return
+    if "unique_tokens" not in runs:
+        yield from _epochs(runs)
         return
     passes = _known(runs, "tokens") / _known(runs, "unique_tokens")
     often = passes > MAX_PASSES
@@ -325,6 +340,20 @@ def _repeats(runs: pd.DataFrame, targets: pd.DataFrame, law: Any) -> Iterator[Pr
             "it is forecast as if no token came twice, so give unique_tokens if some do",
             most,
             "unique_tokens",
+        )
+
+
+def _epochs(runs: pd.DataFrame) -> Iterator[Problem]:
+    """Look at whether a column tells that tokens are seen often, where none tells how many there are."""
+    passes = pd.to_numeric(runs.get("epochs", pd.Series(dtype=float)), errors="coerce")
+    if (often := passes > MAX_PASSES).any():
+        yield Problem(
+            "unread-repeats",
+            f"{often.sum()} of {len(runs)} runs see their tokens more than {MAX_PASSES:g} times (up to "
+            f"{passes.max():.3g}, by the column epochs), and no law reads epochs",
+            "give a column unique_tokens, which is tokens / epochs",
+            float(passes.max()),
+            "epochs",
         )
 
 

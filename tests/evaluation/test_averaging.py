@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.evaluation import averaging
 from bayes_scaling.evaluation.averaging import (
     AveragedFit,
     average_laws,
@@ -18,6 +21,7 @@ from bayes_scaling.evaluation.averaging import (
 )
 from bayes_scaling.evaluation.held_out import SLOPES
 from bayes_scaling.models import Chinchilla, Kaplan, Superset
+from tests import worlds
 
 LEARNT = {"own_cuts": 4.0, "sharpness": 16.0}
 
@@ -123,6 +127,20 @@ def test_backtests_that_miss_speak_against_an_average():
     assert str(problem).startswith("Of the 9 outcomes of the backtests on these runs 4 lay inside the 90 % interval")
     assert "make a larger run first" in problem.remedy
     assert not average_problems(average_of(0)) and not average_problems(average_of(7, 2))
+
+
+@pytest.mark.parametrize(("noise", "left_out"), [(1e-3, ("kaplan",)), (1e-7, ())])
+def test_no_law_is_left_out_for_what_is_wrong_with_the_runs(monkeypatch, noise, left_out):
+    fits = {}
+    for name, rhat in (("chinchilla", 1.0), ("kaplan", 3.0)):
+        fit = worlds.chinchilla()
+        diagnostics = dataclasses.replace(fit.diagnostics, max_rhat=rhat, noise=noise)
+        fits[name] = dataclasses.replace(fit, diagnostics=diagnostics)
+    monkeypatch.setattr(averaging, "fit_each", lambda *_, **__: fits.items())
+    laws = {"chinchilla": Chinchilla(), "kaplan": Chinchilla()}
+    found = averaging.fit_laws(laws, made_by(Chinchilla(), **CONSTANTS), seed=0, **LEARNT)
+    assert found.left_out == left_out and found.weights.sum() == pytest.approx(1)
+    assert list(found.posteriors) == [name for name in fits if name not in left_out]
 
 
 def test_laws_left_out_speak_against_an_average():

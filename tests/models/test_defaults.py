@@ -3,8 +3,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import COMMAND_LINE
-from bayes_scaling.models import LAWS
-from bayes_scaling.models import DirectLadder
+from bayes_scaling.models import LAWS, DirectLadder
 from bayes_scaling.models.defaults import default_laws, law_by_name
 
 RUNS = pd.DataFrame({"N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [3.0, 2.9]})

@@ -104,6 +104,24 @@ def test_what_speaks_against_an_average_is_ranked_with_the_rest():
     said = [line for line in console.file.getvalue().splitlines() if line.startswith("Caveat: ")]
     assert said == [f"Caveat: {problem}" for problem in result.caveats]
     assert "kaplan was left out" in said[2] and "4 lay inside" in said[1]
+    assert (
+        "Law: chinchilla, the only one of 2 that converged.  In backtests on these runs 4 of 9 outcomes"
+        in console.file.getvalue()
+    )
+
+
+def test_a_caveat_of_some_fits_names_them_and_one_of_all_is_said_once():
+    def modes(share):
+        return Problem("modes", f"{share:.0%} of the starts", "prefer tighter priors", share)
+
+    tails = [Problem("prior-tail", f"E lies in the {side} tail", "widen it", 0.6, "E") for side in ("lower", "upper")]
+    said = {"a": Problems([modes(0.1), *tails]), "b": Problems([modes(0.2)]), "c": Problems([modes(0.3), tails[0]])}
+    found = dataclasses.replace(worlds.result(worlds.chinchilla(), FAR), design=Problems([]), problems=said).caveats
+    assert [problem.sentence for problem in found.only("modes")] == ["10% of the starts"]
+    assert [problem.sentence for problem in found.only("prior-tail")] == [
+        "a and c: E lies in the lower tail",
+        "a: E lies in the upper tail",
+    ]
 
 
 def test_records_are_plain_values():

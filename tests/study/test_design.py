@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, Superset, TwoStep
+from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, Superset, SupersetInFlops, TwoStep
 from bayes_scaling.study.design import design_check
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
@@ -297,6 +299,17 @@ def test_a_size_that_a_law_does_not_read_is_told():
     assert not design_check(study, {"N": 4e8, "D": 9e9, "C": 1e19}, law=PowerLaw()).only("unread-size")
 
 
+@pytest.mark.parametrize(("left", "other", "symbol"), [("n_params", "tokens", "N"), ("tokens", "n_params", "D")])
+def test_a_size_that_is_not_read_for_want_of_the_other_is_told(left, other, symbol):
+    study = bs.Study.from_frame(GOOD, flops="6ND")
+    alone = dataclasses.replace(study, frame=study.frame.drop(columns=other))
+    (found,) = design_check(alone, {symbol: 4e9, "C": 1e22}, law=SupersetInFlops()).only("unread-size")
+    assert found.where == left and f"the runs have no {other}" in found.sentence
+    assert f"give {other} too, which is flops / (6 x {left})" in found.remedy
+    assert not design_check(alone, {"C": 1e22}, law=SupersetInFlops()).only("unread-size")
+    assert not design_check(study, {symbol: 4e9, "C": 1e22}, law=SupersetInFlops()).only("unread-size")
+
+
 def test_tokens_that_are_seen_often_are_told_where_law_or_target_does_not_know():
     study = bs.Study.from_frame(GOOD.assign(unique_tokens=GOOD["D"] / np.linspace(1, 9, 16)))
     target = {"N": 4e9, "D": 9e11}
@@ -307,3 +320,11 @@ def test_tokens_that_are_seen_often_are_told_where_law_or_target_does_not_know()
     told = design_check(study, {**target, "unique_tokens": 1e11}, law=Superset()).codes
     once = design_check(bs.Study.from_frame(GOOD.assign(unique_tokens=GOOD["D"])), target, law=Chinchilla()).codes
     assert not {"unread-repeats", "unknown-repeats"} & {*told, *once}
+
+
+def test_a_column_of_epochs_is_told_where_no_column_says_the_same():
+    study = bs.Study.from_frame(GOOD.assign(epochs=np.linspace(1, 9, 16)))
+    (found,) = design_check(study, {"N": 4e9, "D": 9e11}, law=Superset()).only("unread-repeats")
+    assert found.value == 9 and "10 of 16 runs" in found.sentence and "unique_tokens" in found.remedy
+    few = bs.Study.from_frame(GOOD.assign(epochs=["1", "two"] * 8))
+    assert not design_check(few, {"N": 4e9, "D": 9e11}, law=Superset()).only("unread-repeats")
