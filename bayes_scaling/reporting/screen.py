@@ -111,11 +111,8 @@ def weighed(forecast: AveragedForecast) -> str:
     if alone:
         laws = f"Law: {forecast.weights.index[0]}, the only one of {1 + len(forecast.left_out)} that converged."
     else:
-        how = (
-            "with equal weights for want of runs to test them on"
-            if tests.empty
-            else "weighed by backtests on these runs"
-        )
+        untested = "with equal weights for want of runs to test them on"
+        how = untested if tests.empty else "weighed by backtests on these runs"
         laws = f"Laws, {how}: {', '.join(f'{name} {weight:.2f}' for name, weight in forecast.weights.items())}."
     if tests.empty:
         return laws
