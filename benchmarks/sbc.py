@@ -89,6 +89,8 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
     table = pd.DataFrame({c: columns[c] for c in sorted(needed & columns.keys())})
     if name == "sigmoid_accuracy":
         table["loss"] = columns["loss"]
+    if name == "direct_ladder":
+        table["chance"] = columns["chance"]
     if law.by_task:
         table = pd.concat([table.assign(run=range(RUNS), task=task) for task in SERIES])
     return law, bs.Study.from_frame(table, name=name)
