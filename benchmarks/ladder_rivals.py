@@ -1,8 +1,8 @@
 r"""Rival laws of accuracy on both ladders, beside the two-step law: inside the training runs, and at the targets.
 
 *Direct*: each task by itself, by :class:`.DirectAccuracyInFlops` and, with terms of parameters and tokens, by
-:class:`.DirectLadder` (both Krajewski et al. 2025, arXiv 2512.08894).  *Average*: the default forecast, the two-step
-law through each loss of the ladder and the direct law of parameters and tokens, each counting the same.  *Exponential
+:class:`.DirectLadder` (both Krajewski et al. 2025, arXiv 2512.08894).  *Average*: the two-step law through
+each loss of the ladder (the default forecast) and the direct law of parameters and tokens, each counting the same.  *Exponential
 decay*: the error averaged over the tasks is :math:`\epsilon - k e^{-\gamma L}` (Gadre et al. 2024, arXiv 2403.08540),
 a point fit as in that paper; at runs to forecast, L is the median of our own step 1.
 """
@@ -18,7 +18,7 @@ from scipy.optimize import least_squares
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.forecast import average
-from bayes_scaling.models import DirectAccuracyInFlops
+from bayes_scaling.models import DirectAccuracyInFlops, DirectLadder
 from bayes_scaling.models.defaults import default_laws
 from benchmarks.ladders import LADDERS, ladder_of, parts_of
 from benchmarks.markdown import show
@@ -41,7 +41,7 @@ def exponential(loss: np.ndarray, error: np.ndarray, at: np.ndarray) -> np.ndarr
 
 def compare(fitted: bs.Study, later: bs.Study, seed: int, draws: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return scores of single accuracies, by law, run and task, and errors of their mean over tasks, by run."""
-    fits = [bs.fit(law, fitted, seed=seed, draws=draws) for law in default_laws(fitted)[1]]
+    fits = [bs.fit(law, fitted, seed=seed, draws=draws) for law in (*default_laws(fitted)[1], DirectLadder())]
     *steps, straight = (bs.forecast(fit, later, allow_unconverged=True) for fit in fits)
     forecasts = {STEPS: average(steps, seed=seed), DIRECT: straight, AVERAGE: average([*steps, straight], seed=seed)}
     scores = {law: forecast.score() for law, forecast in forecasts.items()}

@@ -59,9 +59,8 @@ def law_by_name(name: str, study: Study | None = None) -> Law:
 def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     """Return the law a study calls for: its name, and the one or more variants whose forecasts are averaged.
 
-    Tasks call for the two-step law through each loss that is there, and for a law that goes straight to accuracy; where
-    no loss is there, or FLOPs alone are known, for the two-step law in a single step.  Parameters and tokens call for
-    Chinchilla, FLOPs alone for a power law.
+    Tasks call for the two-step law (through each loss that is there, and in a single step where none is, or where only
+    FLOPs are known), parameters and tokens for Chinchilla, FLOPs alone for a power law.
 
     Raises
     ------
@@ -71,7 +70,7 @@ def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     columns = set(study.frame.columns)
     sized = {SYMBOLS["N"], SYMBOLS["D"]} <= columns
     if {"task", "accuracy"} <= columns and (sized or SYMBOLS["C"] in columns):
-        laws = ladder_laws(study)
+        laws = two_step_routes(study)
         return ("two_step" if laws[0].route else "two_step in a single step"), laws
     for name, symbols in (("chinchilla", "ND"), ("power_law", "C")):
         if {SYMBOLS[s] for s in symbols} <= columns:
@@ -93,15 +92,10 @@ def no_scale(study: Study) -> StudyError:
     )
 
 
-def ladder_laws(study: Study) -> tuple[Law, ...]:
-    """Return the two-step law through each loss of a ladder and the direct law; a single step without loss or size.
-
-    In backtests inside two ladders the average of both kinds is closer than either
-    (``benchmarks/results/ladder_rivals.md``).
-    """
-    from bayes_scaling.models.direct_ladder import DirectLadder
+def two_step_routes(study: Study) -> tuple[Law, ...]:
+    """Return the two-step law through each loss of a study; in a single step where there is none, or FLOPs alone."""
     from bayes_scaling.models.two_step import routes, single_step
 
     losses = loss_columns(study.frame)
     sized = {SYMBOLS["N"], SYMBOLS["D"]} <= set(study.frame.columns)
-    return (*routes(losses), DirectLadder()) if losses and sized else (single_step(lean=True, by_compute=not sized),)
+    return routes(losses) if losses and sized else (single_step(lean=True, by_compute=not sized),)

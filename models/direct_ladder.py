@@ -27,8 +27,9 @@ class DirectLadder(DirectAccuracy):
     .. math:: a_t(N, D) = c_t + (1 - c_t)\, e^{-A_t N^{-\alpha_{N,t}} - B_t D^{-\alpha_{D,t}}}
 
     with N in parameters, D in tokens, and c the accuracy of guessing (column ``chance``) of task t.  Tasks share
-    nothing: each has parameters, noise and an error of its slope of its own.  It needs no loss.  A ladder's forecast
-    averages it with the two-step law, which errs differently.
+    nothing: each has parameters, noise and an error of its slope of its own.  It needs no loss.  In backtests inside
+    two ladders it is as close as the two-step law, and the average of both (:func:`bayes_scaling.average`) closer; at
+    their targets its intervals hold less (``benchmarks/results/ladder_rivals.md``).
 
     References
     ----------

@@ -163,9 +163,8 @@ def forecast_runs(
     across public collections (:data:`bayes_scaling.models.population.POPULATION`); backtests inside the study weigh
     the laws and move the error of the slope.
 
-    A study of tasks (columns ``task`` and ``accuracy``) is forecast by the two-step law through each of its losses and
-    by the law that goes straight to accuracy, with equal weights and without backtests; of one task with a ``loss``,
-    that loss is forecast.
+    A study of tasks (columns ``task`` and ``accuracy``) is forecast by the two-step law through each of its losses,
+    with equal weights and without backtests; of one task with a ``loss``, that loss is forecast.
 
     Parameters
     ----------
@@ -204,7 +203,7 @@ def forecast_runs(
     columns = set(require_study(study).frame)
     targets = study.targets if targets is None else targets
     if laws is None and {"task", "accuracy"} <= columns and not ("loss" in columns and len(study.tasks) == 1):
-        return _of_a_ladder(study, targets, seed, allow_unconverged, say, options)
+        return _over_routes(study, targets, seed, allow_unconverged, say, options)
     return average_laws(
         candidates(study) if laws is None else laws,
         study,
@@ -218,10 +217,10 @@ def forecast_runs(
     )
 
 
-def _of_a_ladder(
+def _over_routes(
     study: Study, targets: Any, seed: int, allow_unconverged: bool, say: Callable[[str], object], options: Any
 ) -> AveragedForecast:
-    """Forecast a ladder by the laws that its columns call for, equally weighed."""
+    """Forecast a ladder by the two-step law through each of its losses, equally weighed."""
     posteriors = dict(fit_each(default_laws(study)[1], study, seed=seed, say=say, **options))
     parts = [forecast(fitted, targets, allow_unconverged=allow_unconverged) for fitted in posteriors.values()]
     mixed = average(parts, seed=seed)

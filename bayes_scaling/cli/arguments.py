@@ -98,13 +98,9 @@ def parse_columns(given: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
 
 def choose_laws(study: Study, law: str | None, priors: Sequence[str] | None = None) -> tuple[str, tuple[Law, ...]]:
-    """Return the law of ``--law``, or those that the study's columns call for, with ``--prior``, and their name.
-
-    Priors speak of one law: that which comes first, through each of its losses.
-    """
+    """Return the law of ``--law``, or those that the study's columns call for, with ``--prior``, and their name."""
     name, laws = (law, (law_by_name(law, study),)) if law else default_laws(study)
-    chosen = [one for one in laws if type(one) is type(laws[0])] if priors else laws
-    return name, tuple(with_priors(one, priors) for one in chosen)
+    return name, tuple(with_priors(one, priors) for one in laws)
 
 
 def averages(name: str, law: str | None, priors: Sequence[str] | None = None) -> bool:

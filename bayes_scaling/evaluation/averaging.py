@@ -262,11 +262,10 @@ def fit_laws(
 
 
 def law_names(laws: Sequence[Law]) -> list[str]:
-    """Return the name of each law; where there are several, with the loss it goes through, or its number."""
+    """Return the name of each law, with the loss it goes through where there are several."""
     if len(laws) == 1:
         return [laws[0].name]
-    names = [f"{law.name} ({law.route})" if law.route else law.name for law in laws]
-    return names if len({*names}) == len(names) else [f"{law.name} ({law.route or i})" for i, law in enumerate(laws, 1)]
+    return [f"{law.name} ({law.route or i})" for i, law in enumerate(laws, start=1)]
 
 
 def fit_each(

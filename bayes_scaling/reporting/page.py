@@ -188,10 +188,9 @@ def provenance(assessment: Assessment) -> dict[str, str]:
 
 
 def cards(result: Result) -> list[LawCard]:
-    """Return the cards of each kind of law and its parts; where laws were weighed, of each under its weight's name."""
+    """Return the cards of the law and its parts; where laws were weighed, of each under the name of its weight."""
     if result.averaged is None:
-        kinds = {type(fit.law): fit.law for fit in reversed(result.posteriors)}
-        return [card for law in reversed(kinds.values()) for card in law_cards(law)]
+        return law_cards(result.posteriors[0].law)
     found: list[LawCard] = []
     shown: dict[type, str] = {}
     for name, fit in result.fits.items():

@@ -107,13 +107,6 @@ def test_the_law_is_that_asked_for_or_what_the_columns_call_for(study):
     assert [law.name for law in choose_laws(study, None)[1]] == ["Chinchilla"]
 
 
-def test_priors_speak_of_the_first_law_of_a_ladder():
-    table = {"run": ["a"] * 2, "task": ["x", "y"], "N": 1e8, "D": 2e9, "accuracy": 0.4, "chance": 0.25, "loss": 3.0}
-    study = bs.Study.from_frame(table)
-    assert [law.name for law in choose_laws(study, None)[1]] == ["TwoStep", "DirectLadder"]
-    assert [law.tau for law in choose_laws(study, None, ["tau=0.01"])[1]] == [0.01]
-
-
 # -- tasks ----------------------------------------------------------------------------------------------------------
 
 

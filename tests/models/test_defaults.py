@@ -3,7 +3,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import COMMAND_LINE
-from bayes_scaling.models import LAWS, DirectLadder
+from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import default_laws, law_by_name
 
 RUNS = pd.DataFrame({"N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [3.0, 2.9]})
@@ -31,20 +31,17 @@ def test_columns_call_for_a_law():
     assert called_for(pd.DataFrame({"C": [1e18, 1e19], "loss": [3.0, 2.9]})) == ("power_law", [("PowerLaw", None)])
 
 
-def test_tasks_call_for_each_route_that_their_losses_allow_and_for_none():
+def test_tasks_call_for_each_route_that_their_losses_allow():
     both = TASKS.assign(task_loss=0.9, c4_loss=[3.0, 2.9], chance=0.25)
-    assert called_for(both) == (
-        "two_step",
-        [("TwoStep", "task_loss"), ("TwoStep", "c4_loss"), ("DirectLadder", None)],
-    )
+    assert called_for(both) == ("two_step", [("TwoStep", "task_loss"), ("TwoStep", "c4_loss")])
     for left, lacking in (("c4_loss", "task_loss"), ("task_loss", "c4_loss")):
-        name, (law, straight) = default_laws(bs.Study.from_frame(both.drop(columns=lacking)))
-        assert (name, law.route, law.series, straight) == ("two_step", left, (left,), DirectLadder())
+        name, (law,) = default_laws(bs.Study.from_frame(both.drop(columns=lacking)))
+        assert (name, law.route, law.series) == ("two_step", left, (left,))
 
 
 def test_losses_of_any_name_are_routes():
     study = bs.Study.from_frame(TASKS.assign(pile_loss=0.9, wiki_loss=[3.0, 2.9], chance=0.0, loss_sd=0.1))
-    name, (*laws, _) = default_laws(study)
+    name, laws = default_laws(study)
     assert (name, [law.route for law in laws]) == ("two_step", ["pile_loss", "wiki_loss"])
     assert {law.series for law in laws} == {("pile_loss", "wiki_loss")} and len({law.program for law in laws}) == 1
     assert law_by_name("two_step", study) == laws[0]

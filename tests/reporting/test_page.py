@@ -15,7 +15,6 @@ from bayes_scaling import files
 from bayes_scaling.errors import ConvergenceError, FileError
 from bayes_scaling.evaluation.averaging import AveragedForecast
 from bayes_scaling.forecasts.forecast import average
-from bayes_scaling.models import DirectLadder
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.assessment import Assessment
 from bayes_scaling.reporting.page import write_report
@@ -157,21 +156,6 @@ def test_a_mixture_says_so_and_shows_its_parts(simulated_fit, tmp_path):
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "equal mixture of 2 fits" in text and "this report Chinchilla (1) Chinchilla (2)" in text
     assert "What the runs taught Chinchilla (2)" in text and "LOO: difference" in text
-
-
-def test_a_mixture_of_different_laws_shows_the_equation_of_each(tmp_path):
-    through = worlds.ladder(count=60)
-    middle, rng = {"level": 0.8, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3, "sigma": 0.03}, np.random.default_rng(0)
-    draws = {name: rng.normal(value, 0.05 * value, (60, 2)) for name, value in middle.items()}
-    straight = worlds.known(DirectLadder(), draws, through.study.frame)
-    fits = (through, straight)
-    forecast = average([fit.forecast(TARGET) for fit in fits])
-    result = Result.of(through.study, "two_step", fits, forecast, seed=0, seconds=1.0)
-    write_report(Assessment.of(result), tmp_path / "report.html")
-    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
-    assert "Forecast by TwoStep + DirectLadder" in text and "this report TwoStep (task_loss) DirectLadder" in text
-    cards = text.partition("Law and priors")[2]
-    assert cards.index("TwoStep") < cards.index("SigmoidAccuracy") < cards.index("DirectLadder")
 
 
 def test_an_average_shows_priors_and_check_of_every_law(simulated_fit, tmp_path):
