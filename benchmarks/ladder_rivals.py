@@ -1,8 +1,8 @@
 r"""Rival laws of accuracy on both ladders, beside the two-step law: inside the training runs, and at the targets.
 
 *Direct*: each task by itself, by :class:`.DirectAccuracyInFlops` and, with terms of parameters and tokens, by
-:class:`.DirectLadder` (both Krajewski et al. 2025, arXiv 2512.08894).  *Average*: the two-step law through
-each loss of the ladder (the default forecast) and the direct law of parameters and tokens, each counting the same.  *Exponential
+:class:`.DirectLadder` (both Krajewski et al. 2025, arXiv 2512.08894).  *Average*: the two-step law through each loss of
+the ladder (the default forecast) and the direct law of parameters and tokens, each counting the same.  *Exponential
 decay*: the error averaged over the tasks is :math:`\epsilon - k e^{-\gamma L}` (Gadre et al. 2024, arXiv 2403.08540),
 a point fit as in that paper; at runs to forecast, L is the median of our own step 1.
 """
