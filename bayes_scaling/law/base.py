@@ -263,6 +263,20 @@ class Law(Hooks):
             return sign * stretch(sign * there, sign * here, slope_error)
         return limit + sign * extrapolate(sign * (there - limit), sign * (here - edge), slope_error)
 
+    def new_noise(self, runs: Arrays, mean: jax.Array, parameters: Arrays) -> jax.Array:
+        """Return the noise of runs that were not fitted: what is learnt, how far it grows, and what is known of it.
+
+        Parameters
+        ----------
+        runs : mapping of str to array
+            Columns and references, as for :meth:`at`.
+        mean : array, shape (run,)
+            Expected outcomes.
+        parameters : mapping of str to array
+            One draw of the parameters; what is fixed is in it too.
+        """
+        return self.noise_of(runs, mean, self.beyond(self.sigma_of(runs, parameters)))
+
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
         """Run the NumPyro model.
 
@@ -287,10 +301,12 @@ class Law(Hooks):
             mean = self.extrapolated(runs, fitted, {**parameters, **self.unseen()}, self.slope_error())
         if observed is None:
             numpyro.deterministic(f"{self.outcome}_mean", mean)
-        sigma = self.sigma_of(runs, parameters)
-        sigma = sigma if fitted is None else self.beyond(sigma)
         with numpyro.plate("run", jnp.shape(mean)[0]):
-            sigma = self.noise_of(runs, mean, with_known_error(sigma, mean, observed))
+            if fitted is None:
+                learnt = self.sigma_of(runs, parameters)
+                sigma = self.noise_of(runs, mean, with_known_error(learnt, mean, observed))
+            else:
+                sigma = self.new_noise(runs, mean, parameters)
             observe(self.outcome, self.likelihood(mean, sigma), observed)
 
     # -- the data ---------------------------------------------------------------------------------------------------
