@@ -8,6 +8,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.cli import questions
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split, describe
+from bayes_scaling.files import RESULTS
 from bayes_scaling.models import Chinchilla, PowerLaw
 from bayes_scaling.study.flops import six_n_d
 from tests.worlds import Textbook, chinchilla, exact
@@ -103,6 +104,11 @@ def test_what_is_never_reached_is_said(surface):
     assert found.sentences[0].endswith("it is never reached with probability 100 %.")
     assert found.sentences[1] == "More likely than not it is never reached, so no model is cheapest over its life."
     assert "lifetime" in found.tables
+
+
+def test_no_table_of_an_answer_takes_the_place_of_what_is_read(surface):
+    answers = [Split(np.array([1e20, 1e21])), cost(serve=1e12), Next(CANDIDATES, FAR, 1, None)]
+    assert {name for answer in answers for name in answer.answer(surface).tables} <= set(RESULTS)
 
 
 def test_a_model_to_be_served_is_smaller(surface):
