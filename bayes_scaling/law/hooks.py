@@ -117,11 +117,6 @@ class Hooks:
         """Return which of the labels of a quantity's series stands for a task: the task's own."""
         return task
 
-    @property
-    def series_units(self) -> dict[str, str]:
-        """Units that the priors of single series were stated for, where they differ from the quantity's."""
-        return {}
-
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:
         """Return (dims, coords) of the posterior's sites, for ArviZ; scalars need none."""
         return {}, {}
@@ -154,7 +149,9 @@ class Hooks:
     def slope_moments(self) -> tuple[float, float]:
         """Mean and standard deviation of the relative error of the slope beyond the data, as the law states them."""
         scale = self.discrepancy
-        return 0.0, float(scale if isinstance(scale, (int, float)) else scale.mean)
+        if isinstance(scale, (int, float)):
+            return 0.0, float(scale)
+        return 0.0, math.sqrt(scale.mean**2 + scale.variance)  # the error is a standard normal times the scale
 
     def with_slope(self, mean: float, spread: float) -> Any:
         """Return the law with another error of the slope; one that knows no mean widens by it."""
