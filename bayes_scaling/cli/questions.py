@@ -1,4 +1,7 @@
-"""The four questions of the plan command: each is read, checked before anything is fitted, and then answered."""
+"""Questions of the plan command: each is read, checked before anything is fitted, and then answered.
+
+The one that compares two recipes is in ``against.py``.
+"""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, 
     study : Study
         Its training runs are split.
     seed : int
-        Seed of every random draw.
+        Seed of every random draw but the bootstraps, which are the same in every call.
     own_cuts, sharpness : float
         Omega and tau.
 
