@@ -136,6 +136,8 @@ def next_runs(
     DecisionError
         There are no candidates, a column is missing or not positive, none is affordable, several targets are given, or
         several laws are mixed.
+    ConvergenceError
+        The fit did not converge.
     TargetError
         The target lacks an input of the law.
 

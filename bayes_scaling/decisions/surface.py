@@ -171,7 +171,13 @@ class Surface:
         return False
 
     def take(self, order: np.ndarray) -> Surface:
-        """Return the surface of some draws, or of all in another order; the slope errors keep their places."""
+        """Return the surface of some draws, or of all in another order; the slope errors keep their places.
+
+        Parameters
+        ----------
+        order : array of int, shape (sample,)
+            Places of the draws.
+        """
         latent = {name: value[order] for name, value in self.latent.items()}
         return dataclasses.replace(self, latent=latent, keys=self.keys[: len(order)])
 
@@ -273,7 +279,13 @@ class Surface:
         return np.mean((run - mean)[:, :points][one] ** 2, axis=0)
 
     def runs_at(self, scale: Mapping[str, np.ndarray]) -> tuple[int, dict[str, np.ndarray]]:
-        """Return how many runs there are at these scales, and their inputs as the law reads them, padded."""
+        """Return how many runs there are at these scales, and their inputs as the law reads them, padded.
+
+        Parameters
+        ----------
+        scale : mapping of str to array, shape (run,)
+            ``N``, ``D`` or ``C``, as far as the law reads them; further inputs, in place of those of the surface.
+        """
         points = len(next(iter(scale.values())))
         runs = {**self.arrays, **{name: np.full(points, value) for name, value in self.given.items()}, **scale}
         return points, pad(runs, bucket(points), self.posterior.law.run_inputs)

@@ -67,6 +67,11 @@ class Member:
 class Batch(Sequence[Member]):
     """The members of a batch, in the order of the studies.
 
+    Attributes
+    ----------
+    members : tuple of Member
+        One for each study.
+
     Examples
     --------
     >>> Batch((Member("one", error="Every run has N = 1e9."),)).table()[["study", "verdict", "problem"]].values.tolist()

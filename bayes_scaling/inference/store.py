@@ -94,13 +94,40 @@ class RunStore:
             )
 
     def path(self, place: int) -> Path:
-        """Return the file of the study at ``place``."""
+        """Return the file of the study at ``place``.
+
+        Parameters
+        ----------
+        place : int
+            Of the study in the batch, from 0.
+        """
         return self.folder / f"{place:06d}.nc"
 
     def load(self, place: int, study: Study) -> Posterior | None:
-        """Return the fit of the study at ``place``; None where it is not done."""
+        """Return the fit of the study at ``place``; None where it is not done.
+
+        Parameters
+        ----------
+        place : int
+            Of the study in the batch, from 0.
+        study : Study
+            That study.
+
+        Raises
+        ------
+        FileError
+            The file is damaged, or holds another fit.
+        """
         return Posterior.load(self.path(place), self.law, study) if self.path(place).exists() else None
 
     def save(self, place: int, posterior: Posterior) -> None:
-        """Keep the fit of the study at ``place``."""
+        """Keep the fit of the study at ``place``.
+
+        Parameters
+        ----------
+        place : int
+            Of the study in the batch, from 0.
+        posterior : Posterior
+            Its fit.
+        """
         posterior.save(self.path(place))

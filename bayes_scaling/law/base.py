@@ -361,7 +361,13 @@ class Law(Hooks):
         return study.column(self.outcome, signed=self.outcome in self.signed)
 
     def references(self, columns: Arrays) -> dict[str, np.ndarray]:
-        """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs."""
+        """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs.
+
+        Raises
+        ------
+        StudyError
+            Such a column is not positive in a run.
+        """
         wanted = [name for name in self.inputs if self._is_reference(name)]
         for symbol in (name[:-1] for name in wanted):
             if not (np.asarray(columns[symbol]) > 0).all():
@@ -376,7 +382,13 @@ class Law(Hooks):
         return self.columns_of(frame)
 
     def columns_of(self, frame: Any) -> dict[str, np.ndarray]:
-        """Return the columns that the law reads from a table as float arrays, by symbol."""
+        """Return the columns that the law reads from a table as float arrays, by symbol.
+
+        Raises
+        ------
+        StudyError
+            A column is missing, or has an entry that is not a number that a fit can use.
+        """
         for symbol, column in self.columns.items():
             if column not in frame:
                 raise StudyError(
