@@ -69,7 +69,7 @@ class Hooks:
         return {self.outcome: self.unit}
 
     def lower_is_better(self, quantity: str) -> bool:
-        """Say which way a quantity is better, by ``better``.
+        """Say whether less of a quantity is better, as ``better`` has it.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class Hooks:
         return sigma
 
     def noise_of(self, runs: Arrays, mean: jax.Array, sigma: jax.Array) -> jax.Array:
-        """Return the noise of each outcome: what is learnt, and what is known of it beforehand; the learnt one alone.
+        """Return the noise of each outcome, from what is learnt and what is known of it; by default the former alone.
 
         Parameters
         ----------
