@@ -188,8 +188,7 @@ class Ladder:
         """Refuse plans without an input of the law."""
         for plan in self.plans.values():
             read_plan(law, plan)
-        for name in law.run_inputs:
-            column = law.columns[name]
+        for name, column in law.columns.items():
             if column not in self.target:
                 raise LawError(f"{law.name} needs {name} of the run to forecast; give it with --target.")
             positive(self.target[column], f"target's {name}", "7e9")
