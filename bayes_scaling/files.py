@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-RESULTS = ("forecast", "ladder", "pairs", "plan", "regret", "intervals", "batch", "baseline", "families")
+RESULTS = tuple("forecast ladder pairs plan regret exponents intervals lifetime batch baseline families".split())
 """Names, without their endings, of the tables and pictures that results put into a folder."""
 
 

@@ -16,7 +16,7 @@ import numpyro.distributions as dist
 from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, prior
-from bayes_scaling.law.pooling import assemble, move, pooled
+from bayes_scaling.law.pooling import assemble, by_series, move, pooled, spread_of
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_slope_error, with_known_error
 from bayes_scaling.models.chinchilla import Chinchilla
@@ -73,39 +73,32 @@ class Pooled(Law):
         """The columns of the curve."""
         return self.curve.inputs
 
-    def _spread(self, name: str) -> float | None:
-        spread = self.curve.pooling.get(name)
-        return None if spread is None or self.pool is None else spread * self.pool
-
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         names = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
-        values = {n: assemble(u, n, self._spread(n)) for n in names}
+        values = {n: assemble(u, n, spread_of(self.curve, n, self.pool)) for n in names}
         known = {n: value for n, value in values.items() if value is not None}
         straight = dict(u)
         for n, value in self.curve.straighten(known, runs).items():
-            straight |= move(u, n, self._spread(n), value)
+            straight |= move(u, n, spread_of(self.curve, n, self.pool), value)
         return straight
 
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
         """Run the NumPyro model; losses have shape (run, series)."""
         count = jnp.shape(runs["task"])[0]
         names = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
-        own = {n: pooled(n, self.curve.priors[n], self._spread(n), count) for n in names}
+        own = {n: pooled(n, self.curve.priors[n], spread_of(self.curve, n, self.pool), count) for n in names}
         sigma = pooled("sigma", self.sigma, None, count)
-        columns = self._columns(runs)
+        columns = by_series(self, runs)
         for name, value in self.curve.derived(runs, **own).items():
             numpyro.deterministic(name, value)
         mean = self.curve.at(columns, own)
         if fitted is not None:
             error = sample_slope_error(self.discrepancy, (count,))
-            mean = self.curve.extrapolated(columns, self._columns(fitted), own, error)
+            mean = self.curve.extrapolated(columns, by_series(self, fitted), own, error)
         if observed is None:
             numpyro.deterministic("loss_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2), numpyro.plate("each", count, dim=-1):
             observe("loss", self.curve.likelihood(mean, with_known_error(sigma, mean, observed)), observed)
-
-    def _columns(self, runs: Arrays) -> dict[str, Any]:
-        return {name: runs[name][:, None] if name in self.run_inputs else runs[name] for name in self.inputs}
 
     # -- the data ---------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.scratch import NEAR_LIMIT, check_sizes
-from bayes_scaling.models.transfer import check_arms
+from bayes_scaling.models.transfer import check_arms, factor_of
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -168,8 +168,7 @@ class PretrainingSize(Law):
 
     def derived(self, runs: Arrays, **parameters: jax.Array) -> dict[str, jax.Array]:  # noqa: D102
         p = parameters
-        log_k = jnp.log(p["worth"]) + (1 - p["a"]) * jnp.log(runs["D_F0"]) - p["b"] * jnp.log(runs["N0"])
-        return {"E": p["floor"] * p["level"] * p["guess"], "k": jnp.exp(log_k)}
+        return {"E": p["floor"] * p["level"] * p["guess"], "k": factor_of(runs, p)}
 
     def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Sample the slope of the error where it is smallest, which the data fix, in place of alpha_D.

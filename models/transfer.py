@@ -23,7 +23,15 @@ __all__ = ["PUBLISHED", "Constants", "Transfer", "data_transferred", "equal_data
 
 
 class Constants(NamedTuple):
-    """Constants of D_T = k D_F^a N^b: characters^(1 - a) per parameter^b, characters, non-embedding parameters."""
+    """Constants of D_T = k D_F^a N^b, with D in characters and N in non-embedding parameters.
+
+    Attributes
+    ----------
+    k : float
+        In characters^(1 - a) per parameter^b.
+    a, b : float
+        Exponents of fine-tuning data and of model size.
+    """
 
     k: float
     a: float
@@ -149,9 +157,7 @@ class Transfer(Scratch):
         return runs.get("pretrained", 1.0) * p["worth"] * runs["D_F0"] * by_data * by_size
 
     def derived(self, runs: Arrays, **parameters: jax.Array) -> dict[str, jax.Array]:  # noqa: D102
-        p = parameters
-        log_k = jnp.log(p["worth"]) + (1 - p["a"]) * jnp.log(runs["D_F0"]) - p["b"] * jnp.log(runs["N0"])
-        return {**super().derived(runs, **parameters), "k": jnp.exp(log_k)}
+        return {**super().derived(runs, **parameters), "k": factor_of(runs, parameters)}
 
     def centred(self, runs: Arrays, *, k, a, b, **others) -> dict[str, jax.Array]:  # noqa: D102
         worth = data_transferred(runs["D_F0"], runs["N0"], Constants(k, a, b)) / runs["D_F0"]
@@ -167,6 +173,13 @@ class Transfer(Scratch):
         """
         check_arms(self.name, study)
         return super().arrays(study)
+
+
+def factor_of(runs: Arrays, parameters: Arrays) -> jax.Array:
+    """Return k of ``D_T = k D_F^a N^b`` from what pre-training is worth at the references."""
+    p = parameters
+    log_k = jnp.log(p["worth"]) + (1 - p["a"]) * jnp.log(runs["D_F0"]) - p["b"] * jnp.log(runs["N0"])
+    return jnp.exp(log_k)
 
 
 def check_arms(name: str, study: Study) -> None:

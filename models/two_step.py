@@ -15,7 +15,7 @@ import numpyro.distributions as dist
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.noise import SharedNoise
-from bayes_scaling.law.pooling import assemble, move, pooled
+from bayes_scaling.law.pooling import assemble, by_series, move, pooled, spread_of
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.models.power_law import PowerLaw
@@ -189,11 +189,11 @@ class TwoStep(Law):
         own = self._sample(self.step1, "", jnp.shape(runs["loss0"])[0])
         loss0 = self._in_the_middle(runs, own)
         curve = self._sample(self.step2, "accuracy_", jnp.shape(chance)[0])
-        columns = self._columns(runs)
+        columns = by_series(self, runs)
         mean = self.step1.at(columns, own)
         if fitted is not None:
             slope_error = sample_slope_error(self.step1.discrepancy)
-            mean = self.step1.extrapolated(columns, self._columns(fitted), own, slope_error)
+            mean = self.step1.extrapolated(columns, by_series(self, fitted), own, slope_error)
         loss = mean if self.feature is None else self._losses(mean, observed)
 
         def accuracy(loss: jax.Array) -> jax.Array:
@@ -277,24 +277,18 @@ class TwoStep(Law):
     def _sample(self, law: Law, prefix: str, size: int) -> dict[str, jax.Array]:
         left_out = {"discrepancy"} | ({"sigma"} if law is self.step1 else set())
         priors = {name: prior for name, prior in law.priors.items() if name not in left_out}
-        return {name: pooled(prefix + name, prior, self._spread(law, name), size) for name, prior in priors.items()}
-
-    def _spread(self, law: Law, name: str) -> float | None:
-        spread = law.pooling.get(name)
-        return None if spread is None or self.pool is None else spread * self.pool
-
-    def _columns(self, runs: Arrays) -> dict[str, Any]:
-        return {name: runs[name][:, None] if name in self.run_inputs else runs[name] for name in self.inputs}
+        spreads = {name: spread_of(law, name, self.pool) for name in priors}
+        return {name: pooled(prefix + name, prior, spreads[name], size) for name, prior in priors.items()}
 
     def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         feature = runs["feature"]
         curve = {"loss": runs["range"][:, feature], "loss0": runs["loss0"][feature], "chance": runs["chance"]}
         straight = dict(u)
         for law, prefix, inputs in ((self.step1, "", runs), (self.step2, "accuracy_", curve)):
-            values = {n: assemble(u, prefix + n, self._spread(law, n)) for n in law.priors}
+            values = {n: assemble(u, prefix + n, spread_of(law, n, self.pool)) for n in law.priors}
             known = {n: value for n, value in values.items() if value is not None}
             for n, value in law.straighten(known, inputs).items():
-                straight |= move(u, prefix + n, self._spread(law, n), value)
+                straight |= move(u, prefix + n, spread_of(law, n, self.pool), value)
         return straight
 
     # -- the data ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pandas as pd
 import bayes_scaling as bs
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.nuts import Sampled
-from bayes_scaling.models import Chinchilla, PowerLaw, Transfer, TwoStep
+from bayes_scaling.models import Chinchilla, PowerLaw, Superset, Transfer, TwoStep
 from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.result import Result, names_of
 
@@ -95,6 +95,14 @@ def transfer(seed: int = 0, count: int = 100) -> bs.Posterior:
     loss = law.mean(*columns, 1e8, 1e7, **middle, a=0.18, b=0.38, floor=0.0, turn=1.0, sharpness=1.0)
     units = {"finetune_data": "characters"}
     return known(law, draws, table.assign(loss=np.asarray(loss, dtype=float)), units=units)
+
+
+def superset(seed: int = 0, count: int = COUNT) -> bs.Posterior:
+    """Return a posterior of the superset law, which reads steps and different tokens only where they are told."""
+    rng = np.random.default_rng(seed)
+    middle = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.34, "alpha_D": 0.3, "coupling": 1.0}
+    draws = {name: rng.normal(value, 0.02 * value, count) for name, value in middle.items()}
+    return known(Superset(), draws | {"penalty": np.full(count, 0.02), "sigma": np.full(count, 0.01)})
 
 
 def by_compute(seed: int = 0, count: int = COUNT) -> bs.Posterior:

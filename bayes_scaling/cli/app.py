@@ -36,7 +36,10 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code: 0, 2 (a mistake), 3 (not converged) or 130 (interrupted)."""
+    """Run the command line and leave with its exit code.
+
+    It is 0, 1 (an error that nobody foresaw), 2 (a mistake), 3 (not converged) or 130 (interrupted).
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the compiler's own alarms are not for our readers
     speaking = COMMAND_LINE.set(True)
     words = sys.argv[1:] if arguments is None else arguments

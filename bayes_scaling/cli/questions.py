@@ -1,4 +1,7 @@
-"""The four questions of the plan command: each is read, checked before anything is fitted, and then answered."""
+"""Questions of the plan command: each is read, checked before anything is fitted, and then answered.
+
+The one that compares two recipes is in ``against.py``.
+"""
 
 from __future__ import annotations
 
@@ -185,8 +188,7 @@ class Ladder:
         """Refuse plans without an input of the law."""
         for plan in self.plans.values():
             read_plan(law, plan)
-        for name in law.run_inputs:
-            column = law.columns[name]
+        for name, column in law.columns.items():
             if column not in self.target:
                 raise LawError(f"{law.name} needs {name} of the run to forecast; give it with --target.")
             positive(self.target[column], f"target's {name}", "7e9")

@@ -77,7 +77,7 @@ class Allocation(Tabled, AllocationMethods):
         units = self.surface.posterior.study.card.units
         blocks = [
             ("n_params", units.get("n_params", "parameters"), self.N),
-            ("tokens", "tokens", self.D),
+            ("tokens", units.get("tokens", "tokens"), self.D),
             ("tokens_per_parameter", "tokens per parameter", self.tokens_per_parameter),
             *((name, self.surface.posterior.study.card.unit(name), draws) for name, draws in self.inputs.items()),
             (self.surface.quantity, self.surface.unit, self.outcome),

@@ -28,6 +28,7 @@ __all__ = [
     "held_inputs",
     "one_target",
     "positive",
+    "readable",
     "require_size_and_data",
     "scale_columns",
 ]
@@ -57,6 +58,11 @@ def scale_columns(law: Law) -> dict[str, str]:
 def further_inputs(law: Law) -> list[str]:
     """Return the inputs of a law other than parameters, tokens and FLOPs."""
     return [name for name in law.run_inputs if name not in SCALE]
+
+
+def readable(law: Law) -> dict[str, str]:
+    """Return the columns that a law can read, by symbol: those that it needs, and those that runs may lack."""
+    return {**law.columns, **{name: name for name in law.absent}}
 
 
 def held_inputs(law: Law, given: Mapping[str, float] | None) -> dict[str, float]:
@@ -157,7 +163,8 @@ def one_target(law: Law, study: Study, target: Any, held: Mapping[str, float] | 
         None is, or it lacks an input of the law.
     """
     if held and target is not None and not isinstance(target, str):
-        rows, values = as_rows(target, study.names), {law.columns.get(name, name): held[name] for name in held}
+        told = {name: value for name, value in held.items() if value != law.absent.get(name)}
+        rows, values = as_rows(target, study.names), {law.columns.get(name, name): told[name] for name in told}
         target = rows.assign(**{column: value for column, value in values.items() if column not in rows})
     frame = read_targets(law, study, target).frame
     if len(frame) > 1:

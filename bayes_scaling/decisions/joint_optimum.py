@@ -36,7 +36,7 @@ class JointOptimum:
     bounds : mapping of str to (float, float)
         Of each further input.
     within : callable or None
-        Which models there is room for; of two sizes the smaller, wherever the larger one is allowed.
+        Says for which models there is room; where there is for a model, there is for every smaller one.
     reach : float
         How far log N may be from the size with as many parameters as tokens, either way.
     """

@@ -103,6 +103,8 @@ def cheapest(source: Posterior | Surface, target: float, inference_tokens: Any) 
     ------
     DecisionError
         The target is not positive, or a number of tokens is negative.
+    ConvergenceError
+        The fit did not converge.
     LawError
         The law does not read both N and D.
 

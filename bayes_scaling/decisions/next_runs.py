@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import SCALE, further_inputs, one_target, positive, scale_columns
-from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.decisions.inputs import further_inputs, one_target, positive, readable, scale_columns
+from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
 from bayes_scaling.errors import DecisionError, suggest
@@ -136,6 +136,8 @@ def next_runs(
     DecisionError
         There are no candidates, a column is missing or not positive, none is affordable, several targets are given, or
         several laws are mixed.
+    ConvergenceError
+        The fit did not converge.
     TargetError
         The target lacks an input of the law.
 
@@ -196,12 +198,20 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
             raise DecisionError(f"The candidates lack {symbol} ({column}); {suggest(column, frame.columns)}")
     for column in filter(frame.columns.__contains__, (*columns.values(), "flops")):
         frame[column] = positive(floats(frame, column), f"candidates' column {column}", "7e9", of=frame)
-    further = [law.columns[n] for n in further_inputs(law) if n in law.columns and law.columns[n] in frame]
-    for column in further:
-        if (missing := floats(frame, column).isna()).any():
-            row = row_number(frame, int(missing.argmax()))
+    known = readable(law)
+    further = {name: known[name] for name in further_inputs(law) if name in known and known[name] in frame}
+    for name, column in further.items():
+        frame[column] = values = floats(frame, column)
+        if values.isna().any():
+            row = row_number(frame, int(values.isna().argmax()))
             raise DecisionError(
                 f"The candidate in row {row} has no {column}; give it, or leave the column out, and all have the same."
+            )
+        if (wrong := ~law.allows(name, values.to_numpy()) & (values != law.absent.get(name)).to_numpy()).any():
+            place = int(wrong.argmax())
+            raise DecisionError(
+                f"The candidate in row {row_number(frame, place)} has {column} = {values.iloc[place]:g}, which "
+                f"{law.name} does not take; give one that it takes, such as a positive number."
             )
     if "flops" not in frame:
         frame["flops"] = rule.cost(frame["n_params"], frame["tokens"])
@@ -210,20 +220,14 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
     if frame["run"].duplicated().any():
         name = frame.loc[frame["run"].duplicated(), "run"].iloc[0]
         raise DecisionError(f"Two candidates are called {shown(name)}; give each a name of its own.")
-    return frame[list(dict.fromkeys(("run", *columns.values(), *further, "flops")))].reset_index(drop=True)
+    return frame[list(dict.fromkeys(("run", *columns.values(), *further.values(), "flops")))].reset_index(drop=True)
 
 
 def _inputs(surface: Surface, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return every input of the law, shape (run,): a further one that the runs do not have is the surface's."""
     held = {name: np.full(len(runs), value) for name, value in surface.given.items()}
-    columns = surface.posterior.law.columns
-    return held | {symbol: runs[c].to_numpy(dtype=float) for symbol, c in columns.items() if c in runs}
-
-
-def _at(surface: Surface, inputs: Mapping[str, np.ndarray], **options: Any) -> np.ndarray:
-    """Return the expected outcomes of a surface at runs with all their inputs, shape (sample, run)."""
-    further = {name: value for name, value in inputs.items() if name not in SCALE}
-    return surface.at(*(inputs.get(name) for name in SCALE), given=further, **options)
+    columns = readable(surface.posterior.law)
+    return held | {symbol: floats(runs, c).to_numpy() for symbol, c in columns.items() if c in runs}
 
 
 class _Prospects:
@@ -232,11 +236,11 @@ class _Prospects:
     def __init__(self, surface: Surface, frame: pd.DataFrame, aim: pd.DataFrame) -> None:
         self.surface, self.frame = surface, frame
         self.inputs, self.aim = _inputs(surface, frame), _inputs(surface, aim)
-        values = np.hstack([_at(surface, runs, exact=True) for runs in (self.aim, self.inputs)])
+        values = np.hstack([outcomes_at(surface, runs, exact=True) for runs in (self.aim, self.inputs)])
         self.covariance = np.atleast_2d(np.cov(values, rowvar=False))
         self.few = surface.take(evenly_spaced(len(surface), FEW_DRAWS))
         self.noise = self.few.noise(**self.inputs)
-        self.exact = _at(self.few, self.aim, exact=True)
+        self.exact = outcomes_at(self.few, self.aim, exact=True)
         share = expected_reduction(surface, values[:, 0], self.inputs)
         normal = self.covariance[0, 1:] ** 2 / (np.diag(self.covariance)[1:] + self.noise)
         self.beside_normal = (
@@ -262,7 +266,7 @@ class _Prospects:
         key = tuple(chosen)
         if key not in self.slopes:
             fitted = {n: np.append(self.surface.arrays[n], v[chosen]) for n, v in self.inputs.items()}
-            own = float(np.mean((_at(self.few, self.aim, fitted=fitted) - self.exact) ** 2))
+            own = float(np.mean((outcomes_at(self.few, self.aim, fitted=fitted) - self.exact) ** 2))
             self.slopes[key] = min(own, self.slope_variance(chosen[:-1])) if chosen else own
         return self.slopes[key]
 

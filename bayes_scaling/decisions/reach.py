@@ -114,6 +114,8 @@ def reach(source: Posterior | Surface, target: float, *, N: float | None = None,
     ------
     DecisionError
         The target is not a positive number, or an accuracy above 1, or both N and D are given.
+    ConvergenceError
+        The fit did not converge.
     LawError
         The law does not read N and D, and one of them is given.
 

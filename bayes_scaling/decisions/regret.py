@@ -97,6 +97,8 @@ def regret(source: Posterior | Surface, budget: float, sizes: Any = None) -> Reg
     ------
     DecisionError
         The budget, or a size, is not one positive number.
+    ConvergenceError
+        The fit did not converge.
     LawError
         The law does not read both N and D.
 

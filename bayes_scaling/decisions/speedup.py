@@ -16,6 +16,7 @@ from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.methods import SpeedupMethods
+from bayes_scaling.study.reading import symbol_of
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -31,8 +32,6 @@ ERRORS = {
 
 RESOURCES = {"flops": "compute", "tokens": "data", "n_params": "parameters"}
 """What a recipe may take less of, by the name of its column."""
-
-SYMBOLS = {"flops": "C", "tokens": "D", "n_params": "N"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -207,7 +206,7 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
 
 def _ratio(a: Surface, start: Mapping[str, np.ndarray], needed: Mapping[str, np.ndarray], resource: str) -> np.ndarray:
     """Return A's amount of a resource over B's, shape (sample, 1); 0 where B never gets there."""
-    symbol = SYMBOLS[resource]
+    symbol = symbol_of(resource)
     have = cost_of(a, start) if symbol == "C" else start[symbol]
     return have / needed[symbol]
 
@@ -221,7 +220,7 @@ def _in_words(scale: Mapping[str, float]) -> str:
 
 
 def _shared_runs(a: Surface, b: Surface) -> int:
-    """Return how many rows of outcomes both fits saw: equal in outcome and in every input of scale that both read."""
+    """Return how many rows of outcomes both fits saw: equal in outcome and in training FLOPs."""
     frames = []
     for surface in (a, b):
         outcomes = surface.posterior.study.frame.get(surface.posterior.law.outcome)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.surface import Surface, as_surface
+from bayes_scaling.decisions.inputs import one_target
+from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.quantiles import quantile_columns
-from bayes_scaling.forecasts.targets import read_targets
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -80,7 +80,8 @@ def superiority(
     a, b : Posterior or Surface
         The contenders; surfaces to choose series, outcome or discrepancy.
     target, target_b : mapping of str to float
-        Inputs at which to compare, such as ``{"N": 7e9, "D": 4e12}``; B's own where they differ.
+        Inputs at which to compare, such as ``{"N": 7e9, "D": 4e12}``; B's own where they differ.  A further input that
+        it does not give is that of the surface.
     seed : int
         Seed of the pairing of independent draws, and of B's slope errors.
     shared_error : bool
@@ -93,14 +94,17 @@ def superiority(
     Raises
     ------
     DecisionError
-        The two have different outcomes, units or tokenisers, so that they cannot be compared.
+        The two have different outcomes, units or tokenisers, so that they cannot be compared; or several targets are
+        given.
+    ConvergenceError
+        A fit did not converge.
     TargetError
         A target lacks an input of its law.
     """
     first, second, paired = pair_draws(a, b, seed=seed, shared_error=shared_error)
     return Superiority(
-        a=first.at(**_scale(first, target))[:, 0],
-        b=second.at(**_scale(second, target_b or target))[:, 0],
+        a=_expected(first, target),
+        b=_expected(second, target_b or target),
         sign=first.sign,
         quantity=first.quantity,
         unit=first.unit,
@@ -146,10 +150,11 @@ def pair_draws(
     )
 
 
-def _scale(surface: Surface, target: Mapping[str, Any]) -> dict[str, Any]:
-    law, study = surface.posterior.law, surface.posterior.study
-    aims = read_targets(law, study, {**surface.given, **target})
-    return {name: values for name, values in aims.inputs(law).items() if name in surface.columns}
+def _expected(surface: Surface, target: Mapping[str, float]) -> np.ndarray:
+    """Return the expected outcome of each draw at a target; a further input that it does not give is the surface's."""
+    law, read = surface.posterior.law, {*surface.columns, *surface.given}
+    inputs = law.input_arrays(one_target(law, surface.posterior.study, target, surface.given))
+    return outcomes_at(surface, {name: values for name, values in inputs.items() if name in read})[:, 0]
 
 
 def require_comparable(a: Surface, b: Surface) -> None:

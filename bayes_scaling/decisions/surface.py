@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from bayes_scaling.decisions.inputs import exponent_spread, held_inputs, scale_columns
+from bayes_scaling.decisions.inputs import SCALE, exponent_spread, held_inputs, scale_columns
 from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.quantiles import quantile
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["SAME_CONVENTION", "Surface", "as_surface"]
+__all__ = ["SAME_CONVENTION", "Surface", "as_surface", "outcomes_at"]
 
 CHUNK = 4_000_000  # values evaluated at once
 MIDDLE = (0.05, 0.95)  # quantiles of the fitted runs beyond which exponents may be off
@@ -171,7 +171,13 @@ class Surface:
         return False
 
     def take(self, order: np.ndarray) -> Surface:
-        """Return the surface of some draws, or of all in another order; the slope errors keep their places."""
+        """Return the surface of some draws, or of all in another order; the slope errors keep their places.
+
+        Parameters
+        ----------
+        order : array of int, shape (sample,)
+            Places of the draws.
+        """
         latent = {name: value[order] for name, value in self.latent.items()}
         return dataclasses.replace(self, latent=latent, keys=self.keys[: len(order)])
 
@@ -273,7 +279,13 @@ class Surface:
         return np.mean((run - mean)[:, :points][one] ** 2, axis=0)
 
     def runs_at(self, scale: Mapping[str, np.ndarray]) -> tuple[int, dict[str, np.ndarray]]:
-        """Return how many runs there are at these scales, and their inputs as the law reads them, padded."""
+        """Return how many runs there are at these scales, and their inputs as the law reads them, padded.
+
+        Parameters
+        ----------
+        scale : mapping of str to array, shape (run,)
+            ``N``, ``D`` or ``C``, as far as the law reads them; further inputs, in place of those of the surface.
+        """
         points = len(next(iter(scale.values())))
         runs = {**self.arrays, **{name: np.full(points, value) for name, value in self.given.items()}, **scale}
         return points, pad(runs, bucket(points), self.posterior.law.run_inputs)
@@ -324,6 +336,12 @@ class Surface:
 def as_surface(source: Posterior | Surface) -> Surface:
     """Return a surface: the one given, or that of a posterior with every default."""
     return source if isinstance(source, Surface) else Surface.of(source)
+
+
+def outcomes_at(surface: Surface, inputs: Mapping[str, np.ndarray], **options: Any) -> np.ndarray:
+    """Return the expected outcomes of a surface at runs with all their inputs, shape (sample, run)."""
+    further = {name: value for name, value in inputs.items() if name not in SCALE}
+    return surface.at(*(inputs.get(name) for name in SCALE), given=further, **options)
 
 
 @partial(jit, static_argnames=("quantity", "series_index"))

@@ -96,9 +96,24 @@ def transferred(posterior: Posterior, grid: Any) -> xr.Dataset:
 
 
 def transfer_table(posterior: Posterior, grid: Any) -> pd.DataFrame:
-    """Return one row per cell: 90 % intervals of D_T, D_E and the multiplier, and the probability that D_T > 0.
+    """Return 90 % intervals of what pre-training is worth in each cell of a grid.
 
-    ``in_low_data`` says whether the cell lies in the regime in which the power law was found.
+    Parameters
+    ----------
+    posterior, grid
+        As for :func:`transferred`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per cell: its inputs; median and interval of ``D_T``, ``D_E`` and ``multiplier``; ``p_helps``, the
+        probability that D_T > 0; and ``in_low_data``, whether the cell lies in the regime in which the power law was
+        found.
+
+    Raises
+    ------
+    LawError, StudyError, TargetError
+        As for :func:`transferred`.
     """
     draws = transferred(posterior, grid)
     table = pd.DataFrame({name: draws[name].to_numpy() for name in draws.coords})
@@ -148,6 +163,13 @@ def read_off(study: Study, outcome: str = "loss") -> pd.DataFrame:
 
 def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
     """Return how many times more fine-tuning data transfer as much as a ``larger`` times larger model does.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fit of a law of transfer.
+    larger : float
+        How many times larger the model is.
 
     Returns
     -------

@@ -17,6 +17,7 @@ from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.fit import FEWEST, check_size, fit, refusal
 from bayes_scaling.problems import Problem, Problems
@@ -141,7 +142,7 @@ def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, 
     study : Study
         Its training runs are split.
     seed : int
-        Seed of every random draw.
+        Seed of every random draw but the bootstraps, which are the same in every call.
     own_cuts, sharpness : float
         Omega and tau.
 
@@ -457,5 +458,5 @@ def _table(
         names = large.frame["run"] if "run" in large.frame else large.frame.index
         table = pd.DataFrame({"cut": cut, "fitted": len(small), "run": list(names), "actual": actual, **levels})
         inside = (table["q05"] <= actual) & (actual <= table["q95"])
-        blocks.append(table.assign(error=table["median"] / actual - 1, inside=inside))
+        blocks.append(table.assign(error=of_outcome(table["median"].to_numpy(), actual) - 1, inside=inside))
     return pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame()

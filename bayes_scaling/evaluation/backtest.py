@@ -140,8 +140,16 @@ def backtest(
     Returns
     -------
     pandas.DataFrame
-        One row per cut, held-out run and outcome, with the columns of :meth:`Forecast.score` (``distance`` is the
-        extrapolation distance as a ratio of FLOPs); :func:`bayes_scaling.forecasts.scores.summarise` averages it.
+        One row per cut, held-out run and outcome, with the columns of :meth:`Forecast.score` (``distance`` is how
+        many times the FLOPs of the largest fitted run the held-out one took, or what else the law is measured by);
+        :func:`bayes_scaling.forecasts.scores.summarise` averages it.
+
+    Raises
+    ------
+    ConvergenceError
+        A fit did not converge, and ``allow_unconverged`` is not among the options.
+    StudyError
+        A cut leaves nothing to fit or nothing to forecast.
     """
     tables = []
     for cut, training, held_out in expanding_window(study, by, cuts):
@@ -178,6 +186,11 @@ def ablation(
     pandas.DataFrame
         One row per design, target and quantity: ``training_flops`` (NaN where they cannot be told), and the columns of
         :func:`bayes_scaling.forecasts.scores.summarise` (mean absolute error, coverage, width of the 90 % interval).
+
+    Raises
+    ------
+    ConvergenceError
+        A fit did not converge, and ``allow_unconverged`` is not among the options.
     """
     designs = laws if isinstance(laws, Mapping) else {"": laws}
     ladders = trainings if isinstance(trainings, Mapping) else {"": trainings}

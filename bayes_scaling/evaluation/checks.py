@@ -166,8 +166,9 @@ def forecast_sensitivity(posterior: Posterior, targets: Any = None, *, allow_unc
     ----------
     posterior : Posterior
         A fit.
-    targets : Study, DataFrame, mapping, or sequence of mappings, optional
-        Runs to forecast, as for :func:`bayes_scaling.forecast`; by default the study's own.
+    targets : Study, DataFrame, mapping, or sequence of mappings
+        Runs to forecast, as for :func:`bayes_scaling.forecast`; a fit keeps none, so give ``study.targets`` for those
+        of its study.
     allow_unconverged : bool
         Go on with a fit that did not converge.
 

@@ -132,6 +132,13 @@ def stacking_weights(
     posteriors, ic, refit, allow_unconverged
         As in :func:`compare`.
 
+    Raises
+    ------
+    ComparisonError
+        The fits saw different outcomes, or describe them on different scales or in different units.
+    ConvergenceError
+        A fit did not converge.
+
     Examples
     --------
     >>> forecasts = [p.forecast(targets) for p in posteriors.values()]  # doctest: +SKIP

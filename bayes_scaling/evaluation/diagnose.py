@@ -72,8 +72,8 @@ def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:
     Problems
         Records with these codes:
 
-        - ``rhat``, ``ess-bulk``, ``ess-tail``, ``divergences``, ``precision``: those for which forecasts and
-          comparisons refuse the fit (:class:`bayes_scaling.inference.diagnostics.Diagnostics`)
+        - ``one-chain``, ``rhat``, ``ess-bulk``, ``ess-tail``, ``divergences``, ``precision``: those for which forecasts
+          and comparisons refuse the fit (:class:`bayes_scaling.inference.diagnostics.Diagnostics`)
         - ``bfmi``: energy fraction of missing information below 0.3
         - ``tree-depth``: more than 1 % of the trajectories reached their largest length
         - ``modes``: starts of the mode search that ended in another mode

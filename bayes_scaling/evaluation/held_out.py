@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 
 from bayes_scaling.inference.importance import approximate
 from bayes_scaling.inference.padding import bucket, pad, pad_study
@@ -105,11 +106,14 @@ def _hold_out_one(
     draws, efficiency = approximate(law, fit_key, runs, observed, DRAWS)
     keys = jax.random.split(noise_key, KEPT)
 
+    def around(draw: Arrays, mean: jax.Array) -> dist.Distribution:
+        return law.likelihood(mean, law.new_noise(later, mean, draw))
+
     def one(slope: jax.Array) -> tuple[jax.Array, jax.Array]:
         mean = jax.vmap(lambda draw: law.extrapolated(later, fitted, draw, slope))(draws)
-        noise = law.likelihood(mean, law.beyond(draws["sigma"])[:, None])
-        density = jax.nn.logsumexp(noise.log_prob(actual), axis=0) - jnp.log(DRAWS)
-        sample = jax.vmap(lambda k, m, s: law.likelihood(m, law.beyond(s)).sample(k))
-        return density, sample(keys, mean[:KEPT], draws["sigma"][:KEPT])
+        density = jax.vmap(lambda draw, m: around(draw, m).log_prob(actual))(draws, mean)
+        sample = jax.vmap(lambda k, draw, m: around(draw, m).sample(k))
+        few = {name: values[:KEPT] for name, values in draws.items()}
+        return jax.nn.logsumexp(density, axis=0) - jnp.log(DRAWS), sample(keys, few, mean[:KEPT])
 
     return *jax.lax.map(one, jnp.asarray(SLOPES)), efficiency

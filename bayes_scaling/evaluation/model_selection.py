@@ -17,6 +17,7 @@ from scipy.stats import norm
 
 from bayes_scaling.errors import ConvergenceWarning, LawError, StudyError, listed
 from bayes_scaling.evaluation.backtest import expanding_window
+from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.attempts import PATIENCE
 from bayes_scaling.inference.batch import fit_many
 from bayes_scaling.inference.fit import refusal, require_law
@@ -76,8 +77,9 @@ def choose_laws(
     r"""Return, for each study, the law that forecasts best inside it, with the discrepancy its backtests speak for.
 
     A cut c of study j gives a fit to the runs up to it and outcomes y beyond it.  The law is the one whose median has
-    the smallest mean absolute relative error over the outcomes of all cuts.  Laws that cannot be fitted to the study,
-    for want of a column, are left out, and so are cuts that leave too few runs for any of the others.
+    the smallest mean absolute relative error over the outcomes of all cuts, those of exactly 0 left out.  Laws that
+    cannot be fitted to the study, for want of a column, are left out, and so are cuts that leave too few runs for any
+    of the others.
 
     Outcomes beyond one cut share one error of the slope, so each cut tells of it by one number: the sum T of its
     outcomes, weighted by how much an error of the slope moves each.  And runs beyond a later cut lie beyond the earlier
@@ -114,7 +116,8 @@ def choose_laws(
     LawError
         No law is given.
     StudyError
-        No law has the columns it needs, or a study is too small to be split into runs to fit and runs to forecast.
+        No law has the columns it needs, or a study is too small to be split into runs to fit and runs to forecast; or
+        the errors of all laws are no numbers.
 
     Warns
     -----
@@ -146,10 +149,18 @@ def choose_laws(
         chosen = [j for j, own in enumerate(able) if law in own]
         found = _backtests(law, [windows[j] for j in chosen], seed, progress, draws=draws, patience=patience)
         for j, backtests in zip(chosen, found, strict=True):
-            error = float(np.abs(np.concatenate([b.error for b in backtests])).mean())
+            errors = np.abs(np.concatenate([b.error for b in backtests]))
+            told = errors[~np.isnan(errors)]  # an outcome of 0 has no relative error
+            error = float(told.mean()) if told.size else math.inf
             if error < best[j][0]:
                 heights = start + np.mean([b.log_likelihood for b in backtests], axis=0)
                 best[j] = error, law.replace(discrepancy=_matched(heights))
+    for (error, _), study in zip(best, studies, strict=True):
+        if not math.isfinite(error):
+            raise StudyError(
+                f"In the backtests of {study.name!r} no law has a finite relative error, because every outcome beyond "
+                "the cuts is 0, or forecasts there are no numbers; give other cuts, or fit one law by itself."
+            )
     return [law for _, law in best]
 
 
@@ -212,7 +223,10 @@ def _windows(laws: Sequence[Law], study: Study, by: str, cuts: Sequence[float] |
 
 @dataclasses.dataclass(frozen=True)
 class _Backtest:
-    """What one backtest says: relative errors of the median, shape (run,), log likelihood of s, shape (grid,)."""
+    """What one backtest says: relative errors of the median, shape (run,), log likelihood of s, shape (grid,).
+
+    An error is NaN where the outcome is 0, and infinite where the median is no number.
+    """
 
     error: np.ndarray
     log_likelihood: np.ndarray
@@ -257,7 +271,9 @@ def _score(posterior: Posterior, held_out: Study) -> _Backtest:
     with double_precision():
         key = jax.random.key(posterior.seed)
         median, heights = _hold_against(law.program, latent, slopes, key, runs, edge, padded, GRID)
-    return _Backtest(np.asarray(median)[: len(actual)] / actual - 1, np.asarray(heights))
+    said = np.asarray(median)[: len(actual)]
+    error = of_outcome(np.where(np.isfinite(said), said, math.inf), actual) - 1
+    return _Backtest(error, np.asarray(heights))
 
 
 @jit
@@ -282,7 +298,7 @@ def _hold_against(
         return jax.vmap(lambda draw, e: law.extrapolated(runs, fitted, draw, e))(latent, error)
 
     def noisy(mean: jax.Array, draw: Arrays, own: jax.Array) -> jax.Array:
-        return law.likelihood(mean, law.sigma_of(runs, draw)).sample(own)
+        return law.likelihood(mean, law.new_noise(runs, mean, draw)).sample(own)
 
     moved = jnp.full_like(slopes, SLOPE_STEP)
     weight = jnp.where(known, (forecasts(moved) - forecasts(-moved)).mean(axis=0), 0.0)

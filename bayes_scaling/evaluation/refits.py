@@ -146,7 +146,10 @@ def _without(posterior: Posterior, name: str, allow_unconverged: bool) -> float:
 def _fit_without(
     posterior: Posterior, kept: Mapping[str, np.ndarray], what: str, seed: int, allow_unconverged: bool
 ) -> dict[str, np.ndarray]:
-    """Return the draws of a fit to what is kept of the outcomes, shape (sample, ...), by the program of the fit."""
+    """Return the draws of a new fit to what is kept of the outcomes, shape (sample, ...).
+
+    It has as many draws and chains as the fit, and adapts from the first where that one was adapted.
+    """
     law, (runs, _) = posterior.law, posterior.law.arrays(posterior.study)
     sizes = posterior.tree["posterior"].sizes
     plan = nuts.Plan(sizes["draw"], WARMUP, sizes["chain"], law.thinning)

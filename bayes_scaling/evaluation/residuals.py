@@ -72,8 +72,8 @@ def misfits(posterior: Posterior) -> Problems:
     Returns
     -------
     Problems
-        Records with these codes, where a column explains more than a fifth of the variance and would not by accident
-        (one in a thousand, over all columns):
+        Records with these codes, where a column explains more of the variance than it would by accident: a fifth with
+        a chance below one in a thousand, or 8 % with one below one in a hundred thousand, over all columns:
 
         - ``misfit``: the residuals follow compute, tokens per parameter or another column that the law reads: it bends
           where the runs do not

@@ -65,9 +65,10 @@ def short(value: float) -> str:
 
     Examples
     --------
-    >>> short(7.05e10), short(1.4e12), short(2.5e4), short(1.09e20)
-    ('70.5B', '1.4T', '25k', '1.09e+20')
+    >>> short(7.05e10), short(1.4e12), short(2.5e4), short(1.09e20), short(9.996e8)
+    ('70.5B', '1.4T', '25k', '1.09e+20', '1B')
     """
+    value = float(f"{value:.3g}")  # so that what is shown, not what was given, has the unit
     if value >= 1e15:
         return f"{value:.3g}"
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):

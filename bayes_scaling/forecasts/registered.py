@@ -164,6 +164,11 @@ def save(forecast: Forecast, path: str | Path) -> Path:
 def load_forecast(path: str | Path) -> RegisteredForecast:
     """Read a registered forecast: what ``forecast.save`` wrote, or ``forecast.json`` of the command ``forecast``.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
     Raises
     ------
     FileError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-__all__ = ["crps", "score_table", "summarise"]
+__all__ = ["crps", "of_outcome", "score_table", "summarise"]
 
 
 def crps(draws: np.ndarray, actual: np.ndarray) -> np.ndarray:
@@ -34,11 +34,31 @@ def crps(draws: np.ndarray, actual: np.ndarray) -> np.ndarray:
     return np.abs(ordered - actual).mean(axis=0) - spread
 
 
+def of_outcome(values: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """Return values as multiples of outcomes; NaN where an outcome is 0, of which nothing is a multiple.
+
+    Examples
+    --------
+    >>> of_outcome(np.array([1.0, 2.0]), np.array([4.0, 0.0])).tolist()
+    [0.25, nan]
+    """
+    outcome = np.asarray(outcome, dtype=float)
+    return np.divide(values, outcome, out=np.full(np.shape(outcome), np.nan), where=outcome != 0)
+
+
 def score_table(draws: np.ndarray, actual: np.ndarray) -> pd.DataFrame:
-    """Return one row of scores per outcome, for draws of shape (sample, outcome)."""
+    """Return one row of scores per outcome.
+
+    Parameters
+    ----------
+    draws : array, shape (sample, outcome)
+        Predictive draws.
+    actual : array, shape (outcome,)
+        Outcomes; ``relative_error`` is NaN where one is 0.
+    """
     median = np.median(draws, axis=0)
     table = pd.DataFrame({"actual": actual, "median": median, "error": median - actual})
-    table["relative_error"] = table["error"] / table["actual"]
+    table["relative_error"] = of_outcome(table["error"].to_numpy(), actual)
     table["crps"] = crps(draws, actual)
     table["pit"] = (draws < actual).mean(axis=0)
     for level in (50, 80, 90):
@@ -51,6 +71,15 @@ def score_table(draws: np.ndarray, actual: np.ndarray) -> pd.DataFrame:
 def summarise(scores: pd.DataFrame, by: list[str] | None = None) -> pd.DataFrame:
     """Average a table of scores: MAE, MAPE, signed bias, CRPS, coverage and width, over all or by group.
 
+    Relative errors and widths of outcomes of exactly 0 are not defined, and are left out of their means.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        What :func:`score_table` returned, or :meth:`bayes_scaling.forecasts.forecast.Forecast.score`.
+    by : list of str, optional
+        Columns whose values make a group each; by default all are one.
+
     Returns
     -------
     pandas.DataFrame
@@ -60,7 +89,7 @@ def summarise(scores: pd.DataFrame, by: list[str] | None = None) -> pd.DataFrame
     rows = scores.assign(
         abs_error=scores["error"].abs(),
         abs_relative=scores["relative_error"].abs(),
-        relative_width=scores["width90"] / scores["actual"],
+        relative_width=of_outcome(scores["width90"].to_numpy(), scores["actual"].to_numpy()),
         everything="all",
     )
     grouped = rows.groupby(by or ["everything"], sort=False)

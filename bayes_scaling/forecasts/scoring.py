@@ -61,8 +61,9 @@ def score(
     pandas.DataFrame
         ``target``, ``task``, ``quantity``, ``unit``, ``actual``, ``median``, ``q05``, ``q95``, ``in50``, ``in90``,
         ``error`` (median less outcome), ``z`` (outcome less mean, over the standard deviation), ``pit`` (share of the
-        forecast below the outcome: 0.5 is its median), ``crps`` (in the unit of the outcome, smaller is better), and
-        ``distance``.  What is not among the outcomes is left out.
+        forecast below the outcome: 0.5 is its median; at least 0.005 and at most 0.995, the ends of what is kept),
+        ``crps`` (in the unit of the outcome, smaller is better), and ``distance``.  What is not among the outcomes is
+        left out.
 
     Raises
     ------

@@ -11,6 +11,7 @@ runs, and nothing but the first is tried on them.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -92,7 +93,7 @@ def fit_until_converged(
         most = 1 if short else MAX_ADAPTED_LENGTH if stage.adapt else MAX_LENGTH
         found, length = _lengthen(law, stage, sampled, runs, observed, most, end)
         tried.append(f"{length * stage.draws} draws a chain {way}")
-        if best is None or found[1].converged or not found[1].max_rhat > best[1].max_rhat:
+        if best is None or found[1].converged or not _apart(found[1]) > _apart(best[1]):
             best = found
         if found[1].converged or found[1].misled_by_rounding or found[1].computed or time.perf_counter() > end:
             break
@@ -102,6 +103,11 @@ def fit_until_converged(
     sampled, diagnostics = best
     said = "" if diagnostics.converged or effort.adapt is False else " and ".join(tried)
     return sampled._replace(state=None), dataclasses.replace(diagnostics, tried=said)
+
+
+def _apart(diagnostics: Diagnostics) -> float:
+    """Return the largest R-hat; infinite where chains that do not move have none."""
+    return math.inf if math.isnan(diagnostics.max_rhat) else diagnostics.max_rhat
 
 
 def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[tuple[str, nuts.Plan]]:

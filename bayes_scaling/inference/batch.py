@@ -67,6 +67,11 @@ class Member:
 class Batch(Sequence[Member]):
     """The members of a batch, in the order of the studies.
 
+    Attributes
+    ----------
+    members : tuple of Member
+        One for each study.
+
     Examples
     --------
     >>> Batch((Member("one", error="Every run has N = 1e9."),)).table()[["study", "verdict", "problem"]].values.tolist()
@@ -150,7 +155,8 @@ def fit_many(
     chunk : int, optional
         Studies fitted side by side, the unit of work.  By default as many as ``memory`` holds by the estimate of
         :func:`bayes_scaling.inference.chunks.study_bytes`; on a CPU one, because chains side by side wait for the
-        longest trajectory among them.  A batch that resumes from a store needs the chunk it began with.
+        longest trajectory among them.  A batch that resumes from a store needs the chunk it began with, and is refused
+        with another.
     memory : float
         Bytes that a unit of work may take where it is fitted; by default one GiB.
     executor : concurrent.futures.Executor, optional
@@ -170,7 +176,7 @@ def fit_many(
     Raises
     ------
     FileError
-        The store cannot be written, or holds another batch.
+        The store cannot be written, or holds another batch, or one of other versions of the package.
     BayesScalingError
         There is no such precision, or ``chunk`` or ``memory`` is not positive.
 
@@ -194,9 +200,9 @@ def fit_many(
         if entry.error is None:
             entry.pad(law, longest)
     first, effort = adapted_plan(plan, warmup) if adapt else plan, Effort(adapt, warmup, patience)
-    kept = RunStore(store, law, first, entries) if store is not None else None
-    fits: dict[int, Posterior] = {}
     chunk = chunk or chunk_of(law, first, entries, memory)
+    kept = RunStore(store, law, first, effort, chunk, entries) if store is not None else None
+    fits: dict[int, Posterior] = {}
     units, waiting = divide(entries, chunk), []
     size = min(chunk, 1 << (max(map(len, units), default=1) - 1).bit_length())  # powers of two: few programs
     for unit in units:

@@ -124,7 +124,10 @@ class Diagnostics:
         return [str(problem) for problem in self.refusals()]
 
     def refusals(self) -> Problems:
-        """Return the same as records: ``rhat``, ``ess-bulk``, ``ess-tail``, ``divergences`` and ``precision``."""
+        """Return the same as records.
+
+        Their codes are ``one-chain``, ``rhat``, ``ess-bulk``, ``ess-tail``, ``divergences`` and ``precision``.
+        """
         tests: list[tuple[bool, Problem]] = []
 
         def test(passed: bool, code: str, sentence: str, remedy: str, value: float, where: str = "") -> None:

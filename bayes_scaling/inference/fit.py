@@ -82,7 +82,7 @@ def fit(
     LawError
         All parameters of the law are fixed, or it gives the runs no probability whatever they are.
     BayesScalingError
-        There is no such precision, or draws, chains, starts or the seed are no such numbers.
+        There is no such precision, or draws, chains, warm-up, starts or the seed are no such numbers.
 
     Examples
     --------
@@ -124,6 +124,8 @@ def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, 
     """
     check_precision(precision)
     asked = {"draws": (draws, FEWEST_DRAWS), "chains": (chains, 1), "starts": (starts, 1), "seed": (seed, 0)}
+    if warmup is not None:
+        asked["warmup"] = warmup, 1
     for name, (value, least) in asked.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise BayesScalingError(f"{name} is {value!r}; give a whole number of at least {least}.")

@@ -182,16 +182,26 @@ class Posterior(PosteriorMethods):
         return int(self.tree.attrs["seed"])
 
     def summary(self, **options: Any) -> pd.DataFrame:
-        """Return ArviZ's summary table of the parameters; ``options`` go to :func:`arviz_stats.summary`.
+        """Return ArviZ's summary table of the parameters.
 
-        With ``group="derived"`` it is of the constants that follow from them.
+        Parameters
+        ----------
+        **options
+            As for :func:`arviz_stats.summary`; with ``group="derived"`` it is of the constants that follow from the
+            parameters.
         """
         from arviz_stats import summary
 
         return summary(self.tree, **options)
 
     def thin(self, count: int | None) -> dict[str, np.ndarray]:
-        """Return ``count`` posterior draws by site, evenly spaced over all; every draw where it is None."""
+        """Return some posterior draws by site, evenly spaced over all.
+
+        Parameters
+        ----------
+        count : int or None
+            How many; None for every draw.
+        """
         draws = self.draws
         chosen = evenly_spaced(len(next(iter(draws.values()))), count)
         return {name: values[chosen] for name, values in draws.items()}
@@ -222,6 +232,11 @@ class Posterior(PosteriorMethods):
 
     def save(self, path: str | Path) -> Path:
         """Write the tree to a netCDF file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
 
         Raises
         ------

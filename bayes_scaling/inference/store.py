@@ -12,6 +12,7 @@ from bayes_scaling.files import write_json
 from bayes_scaling.inference.posterior import Posterior, provenance
 
 if TYPE_CHECKING:
+    from bayes_scaling.inference.attempts import Effort
     from bayes_scaling.inference.chunks import Entry
     from bayes_scaling.inference.nuts import Plan
     from bayes_scaling.law.base import Law
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["RunStore"]
 
 MANIFEST = "manifest.json"
+VERSIONS = ("bayes_scaling", "versions")
 
 
 class RunStore:
@@ -34,20 +36,24 @@ class RunStore:
         Made where it does not exist.
     law : Law
         The law of the batch.
-    plan : Plan
-        How the batch is sampled.
+    plan, effort : Plan, Effort
+        How the batch is sampled, and how hard is tried.
+    chunk : int
+        Studies fitted side by side.
     entries : sequence of Entry
         The studies of the batch, with their seeds, in their order.
 
     Raises
     ------
     FileError
-        The folder cannot be written, or holds another batch.
+        The folder cannot be written, or holds another batch, or one of other versions of the package.
     """
 
-    def __init__(self, folder: str | Path, law: Law, plan: Plan, entries: Sequence[Entry]) -> None:
+    def __init__(
+        self, folder: str | Path, law: Law, plan: Plan, effort: Effort, chunk: int, entries: Sequence[Entry]
+    ) -> None:
         self.folder, self.law = Path(folder), law
-        wanted = self._manifest(plan, entries)
+        wanted = self._manifest(plan, effort, chunk, entries)
         path = self.folder / MANIFEST
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -62,32 +68,66 @@ class RunStore:
         except json.JSONDecodeError as error:
             raise FileError(f"{str(path)!r} is damaged; remove the folder, or choose another one.") from error
 
-    def _manifest(self, plan: Plan, entries: Sequence[Entry]) -> dict[str, Any]:
-        names = ("bayes_scaling", "versions")
+    def _manifest(self, plan: Plan, effort: Effort, chunk: int, entries: Sequence[Entry]) -> dict[str, Any]:
         known = provenance(self.law, entries[0].study) if entries else {}
         return {
             "law": repr(self.law),
             "plan": plan._asdict(),
-            **{name: known[name] for name in names if name in known},
+            "effort": effort._asdict(),
+            "chunk": chunk,
+            **{name: known[name] for name in VERSIONS if name in known},
             "studies": [{"name": e.study.name, "checksum": e.study.checksum, "seed": e.seed} for e in entries],
         }
 
     def _compare(self, found: Any, wanted: dict[str, Any]) -> None:
-        for part in ("law", "plan", "studies"):
+        for part in ("law", "plan", "studies", "effort", "chunk"):
             if not isinstance(found, dict) or found.get(part) != wanted[part]:
                 raise FileError(
                     f"{str(self.folder)!r} holds fits of another batch (another {part}); resume it with the same "
-                    "law, studies, seed and draws, or choose another folder."
+                    "law, studies, seed, draws, chunk, adapt and patience, or choose another folder."
                 )
+        if any(found.get(part) != wanted.get(part) for part in VERSIONS):
+            made, ours = (", ".join(str(one.get(part)) for part in VERSIONS) for one in (found, wanted))
+            raise FileError(
+                f"{str(self.folder)!r} holds fits of other versions of bayes_scaling or of what it rests on ({made}; "
+                f"these are {ours}), which may draw other numbers; begin anew in another folder, or resume with those."
+            )
 
     def path(self, place: int) -> Path:
-        """Return the file of the study at ``place``."""
+        """Return the file of the study at ``place``.
+
+        Parameters
+        ----------
+        place : int
+            Of the study in the batch, from 0.
+        """
         return self.folder / f"{place:06d}.nc"
 
     def load(self, place: int, study: Study) -> Posterior | None:
-        """Return the fit of the study at ``place``; None where it is not done."""
+        """Return the fit of the study at ``place``; None where it is not done.
+
+        Parameters
+        ----------
+        place : int
+            Of the study in the batch, from 0.
+        study : Study
+            That study.
+
+        Raises
+        ------
+        FileError
+            The file is damaged, or holds another fit.
+        """
         return Posterior.load(self.path(place), self.law, study) if self.path(place).exists() else None
 
     def save(self, place: int, posterior: Posterior) -> None:
-        """Keep the fit of the study at ``place``."""
+        """Keep the fit of the study at ``place``.
+
+        Parameters
+        ----------
+        place : int
+            Of the study in the batch, from 0.
+        posterior : Posterior
+            Its fit.
+        """
         posterior.save(self.path(place))

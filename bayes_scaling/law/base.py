@@ -263,6 +263,20 @@ class Law(Hooks):
             return sign * stretch(sign * there, sign * here, slope_error)
         return limit + sign * extrapolate(sign * (there - limit), sign * (here - edge), slope_error)
 
+    def new_noise(self, runs: Arrays, mean: jax.Array, parameters: Arrays) -> jax.Array:
+        """Return the noise of runs that were not fitted: what is learnt, how far it grows, and what is known of it.
+
+        Parameters
+        ----------
+        runs : mapping of str to array
+            Columns and references, as for :meth:`at`.
+        mean : array, shape (run,)
+            Expected outcomes.
+        parameters : mapping of str to array
+            One draw of the parameters; what is fixed is in it too.
+        """
+        return self.noise_of(runs, mean, self.beyond(self.sigma_of(runs, parameters)))
+
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
         """Run the NumPyro model.
 
@@ -287,10 +301,12 @@ class Law(Hooks):
             mean = self.extrapolated(runs, fitted, {**parameters, **self.unseen()}, self.slope_error())
         if observed is None:
             numpyro.deterministic(f"{self.outcome}_mean", mean)
-        sigma = self.sigma_of(runs, parameters)
-        sigma = sigma if fitted is None else self.beyond(sigma)
         with numpyro.plate("run", jnp.shape(mean)[0]):
-            sigma = self.noise_of(runs, mean, with_known_error(sigma, mean, observed))
+            if fitted is None:
+                learnt = self.sigma_of(runs, parameters)
+                sigma = self.noise_of(runs, mean, with_known_error(learnt, mean, observed))
+            else:
+                sigma = self.new_noise(runs, mean, parameters)
             observe(self.outcome, self.likelihood(mean, sigma), observed)
 
     # -- the data ---------------------------------------------------------------------------------------------------
@@ -345,7 +361,13 @@ class Law(Hooks):
         return study.column(self.outcome, signed=self.outcome in self.signed)
 
     def references(self, columns: Arrays) -> dict[str, np.ndarray]:
-        """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs."""
+        """Return the reference of each column that ``mean`` asks one for: its geometric mean over the runs.
+
+        Raises
+        ------
+        StudyError
+            Such a column is not positive in a run.
+        """
         wanted = [name for name in self.inputs if self._is_reference(name)]
         for symbol in (name[:-1] for name in wanted):
             if not (np.asarray(columns[symbol]) > 0).all():
@@ -360,7 +382,13 @@ class Law(Hooks):
         return self.columns_of(frame)
 
     def columns_of(self, frame: Any) -> dict[str, np.ndarray]:
-        """Return the columns that the law reads from a table as float arrays, by symbol."""
+        """Return the columns that the law reads from a table as float arrays, by symbol.
+
+        Raises
+        ------
+        StudyError
+            A column is missing, or has an entry that is not a number that a fit can use.
+        """
         for symbol, column in self.columns.items():
             if column not in frame:
                 raise StudyError(

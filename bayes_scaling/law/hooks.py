@@ -69,7 +69,7 @@ class Hooks:
         return {self.outcome: self.unit}
 
     def lower_is_better(self, quantity: str) -> bool:
-        """Say which way a quantity is better, by ``better``.
+        """Say whether less of a quantity is better, as ``better`` has it.
 
         Raises
         ------
@@ -117,11 +117,6 @@ class Hooks:
         """Return which of the labels of a quantity's series stands for a task: the task's own."""
         return task
 
-    @property
-    def series_units(self) -> dict[str, str]:
-        """Units that the priors of single series were stated for, where they differ from the quantity's."""
-        return {}
-
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:
         """Return (dims, coords) of the posterior's sites, for ArviZ; scalars need none."""
         return {}, {}
@@ -154,7 +149,9 @@ class Hooks:
     def slope_moments(self) -> tuple[float, float]:
         """Mean and standard deviation of the relative error of the slope beyond the data, as the law states them."""
         scale = self.discrepancy
-        return 0.0, float(scale if isinstance(scale, (int, float)) else scale.mean)
+        if isinstance(scale, (int, float)):
+            return 0.0, float(scale)
+        return 0.0, math.sqrt(scale.mean**2 + scale.variance)  # the error is a standard normal times the scale
 
     def with_slope(self, mean: float, spread: float) -> Any:
         """Return the law with another error of the slope; one that knows no mean widens by it."""
@@ -189,7 +186,7 @@ class Hooks:
         return sigma
 
     def noise_of(self, runs: Arrays, mean: jax.Array, sigma: jax.Array) -> jax.Array:
-        """Return the noise of each outcome: what is learnt, and what is known of it beforehand; the learnt one alone.
+        """Return the noise of each outcome, from what is learnt and what is known of it; by default the former alone.
 
         Parameters
         ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,11 @@ from numpyro.distributions import biject_to
 from bayes_scaling.errors import LawError
 from bayes_scaling.law.priors import Prior, RunScaled
 
-__all__ = ["assemble", "move", "pooled"]
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.law.sites import Arrays
+
+__all__ = ["assemble", "by_series", "move", "pooled", "spread_of"]
 
 
 def pooled(name: str, prior: Prior, spread: float | None, size: int) -> jax.Array:
@@ -49,6 +54,17 @@ def pooled(name: str, prior: Prior, spread: float | None, size: int) -> jax.Arra
     shared = numpyro.sample(f"{name}_mean", prior)
     offset = numpyro.sample(f"{name}_offset", dist.Normal(0.0, 1.0).expand([size]).to_event(1))
     return numpyro.deterministic(name, link(link.inv(shared) + spread * offset))
+
+
+def spread_of(law: Law, name: str, pool: float | None) -> float | None:
+    """Return the spread between series that a law states for a parameter, times ``pool``; None where none is pooled."""
+    spread = law.pooling.get(name)
+    return None if spread is None or pool is None else spread * pool
+
+
+def by_series(law: Law, runs: Arrays) -> Arrays:
+    """Return the inputs of a law of several series: columns of shape (run, 1), and references as they are."""
+    return {name: runs[name][:, None] if name in law.run_inputs else runs[name] for name in law.inputs}
 
 
 def assemble(u: Mapping[str, jax.Array], name: str, spread: float | None) -> jax.Array | None:

@@ -53,7 +53,7 @@ class LogitNormal(dist.TransformedDistribution):
 
 
 class LogStudentT(dist.Distribution):
-    """A Student t on the logarithm: a positive number that most studies agree on, and some do not.
+    """A Student t on the logarithm, for a positive number on which most studies agree, and from which some differ.
 
     Near its centre it is as informative as a log-normal; far from it, runs that say otherwise are believed.
 

@@ -197,6 +197,21 @@ def plot_ranks(calibration: Calibration) -> Figure:
     Their distribution function less that of the uniform, and the band in which all of a uniform one stays with
     probability 0.99.
 
+    Parameters
+    ----------
+    calibration : Calibration
+        What :func:`bayes_scaling.evaluation.sbc.simulation_based_calibration` returned.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One Axes for each parameter, with its p-value.
+
+    Raises
+    ------
+    TargetError
+        Something else is given.
+
     Examples
     --------
     >>> ranks = pd.DataFrame({"E": np.linspace(0.01, 0.99, 50), "sigma": np.linspace(0.01, 0.99, 50) ** 2})

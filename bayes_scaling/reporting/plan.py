@@ -18,8 +18,8 @@ from bayes_scaling.forecasts.display import short
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.plots.style import write_png
 from bayes_scaling.problems import Problems
-from bayes_scaling.reporting.result import caveat_records, number, records
-from bayes_scaling.reporting.screen import print_caveats
+from bayes_scaling.reporting.result import caveat_records, number, records, worst
+from bayes_scaling.reporting.screen import convergence, print_caveats
 
 __all__ = ["Answer", "Plan", "print_plan", "write_plan_file", "write_plan_folder"]
 
@@ -138,11 +138,7 @@ def print_plan(plan: Plan, console: Console, written: Sequence[Path] = ()) -> No
     if len(table) > MAX_ROWS_SHOWN:
         console.print(f"... and {len(table) - MAX_ROWS_SHOWN} more rows; --out writes them all.")
     print_caveats(plan.caveats, console)
-    state = "Priors alone"
-    found = [one.diagnostics for one in plan.fits.values()]
-    if found:
-        word = "Converged" if all(d.converged for d in found) else "NOT CONVERGED, do not rely on this"
-        state = f"{word}: R-hat {max(d.max_rhat for d in found):.3f}"
+    state = convergence(worst(tuple(plan.fits.values()))) if plan.fits else "Priors alone"
     console.print(f"{state}; {plan.law}, FLOPs: {plan.flops}, seed {plan.seed}, {plan.seconds:.0f} s.")
     if written:
         console.print("Written to " + " and ".join(map(str, written)) + ".")

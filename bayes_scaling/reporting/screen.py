@@ -99,10 +99,15 @@ def print_result(result: Result, console: Console, written: Sequence[Path] = ())
 
 
 def state(found: Mapping[str, Any]) -> str:
+    """Say whether fits converged, by the worst of what they say of themselves, with their effective draws."""
+    ess = min(found["min_ess_bulk"], found["min_ess_tail"])
+    return f"{convergence(found)}, effective draws {ess:.0f}, {found['divergences']} divergences"
+
+
+def convergence(found: Mapping[str, Any]) -> str:
     """Say whether fits converged, by the worst of what they say of themselves."""
     word = "Converged" if found["converged"] else "NOT CONVERGED, do not rely on this"
-    ess = min(found["min_ess_bulk"], found["min_ess_tail"])
-    return f"{word}: R-hat {found['max_rhat']:.3f}, effective draws {ess:.0f}, {found['divergences']} divergences"
+    return f"{word}: R-hat {found['max_rhat']:.3f}"
 
 
 def weighed(forecast: AveragedForecast) -> str:

@@ -22,8 +22,8 @@ from bayes_scaling.study.validation import LOSS_ERROR, floats, number_of
 __all__ = ["design_check"]
 
 SIZES = ("n_params", "tokens")
-COUNTED = frozenset(("tokens", "flops"))  # a law that reads one of them is far in FLOPs
-SMALLEST = {"n_params": 1e5, "tokens": 1e6, "flops": 1e12}  # the largest of any study is above; below, it has a unit
+COUNTED = frozenset(("tokens", "flops"))  # a law that reads one of them is far from a target in FLOPs
+SMALLEST = {"n_params": 1e5, "tokens": 1e6, "flops": 1e12}  # the largest is above; else it is in millions, say
 MIN_RUNS = 10
 MIN_SIZES = 4
 MAX_INFLATION = 10.0  # of the variance of one exponent by the other input

@@ -95,20 +95,44 @@ class FlopRule:
         raise DecisionError(f"The FLOP convention {flops!r} is unknown; use {known}.")
 
     def cost(self, N: Any, D: Any) -> np.ndarray:
-        """Return the FLOPs of training N parameters on D tokens."""
+        """Return the FLOPs of training N parameters on D tokens.
+
+        Parameters
+        ----------
+        N, D : array or float
+            Parameters and tokens, broadcast against each other.
+        """
         with np.errstate(over="ignore"):  # runs too large for a number cost infinitely many, which is refused elsewhere
             return np.asarray(self.per_token(np.asarray(N, dtype=float)) * np.asarray(D, dtype=float))
 
     def tokens(self, N: Any, C: Any) -> np.ndarray:
-        """Return the tokens that C FLOPs pay for at N parameters."""
+        """Return the tokens that C FLOPs pay for at N parameters.
+
+        Parameters
+        ----------
+        N, C : array or float
+            Parameters and training FLOPs, broadcast against each other.
+        """
         return np.asarray(np.asarray(C, dtype=float) / self.per_token(np.asarray(N, dtype=float)))
 
     def serving(self, N: Any, D: Any) -> np.ndarray:
-        """Return the FLOPs of running N parameters over D tokens: forward passes alone, 2 of the 6 in 6ND."""
+        """Return the FLOPs of running N parameters over D tokens: forward passes alone, 2 of the 6 in 6ND.
+
+        Parameters
+        ----------
+        N, D : array or float
+            Parameters and tokens served, broadcast against each other.
+        """
         return FORWARD * self.cost(N, D)
 
     def disagreement(self, study: Runs) -> float:
-        """Return the largest relative difference between this rule and the study's own FLOPs; NaN where it has none."""
+        """Return the largest relative difference between this rule and the study's own FLOPs; NaN where it has none.
+
+        Parameters
+        ----------
+        study : Study
+            With FLOPs, parameters and tokens of each run.
+        """
         if not {"flops", "n_params", "tokens"} <= set(study.frame.columns):
             return float("nan")
         N, D, flops = (floats(study.frame, column).to_numpy() for column in ("n_params", "tokens", "flops"))
@@ -124,7 +148,20 @@ six_n_d = FlopRule(SIX_N_D, _six_n)
 
 
 def with_flops(table: pd.DataFrame, convention: str) -> pd.DataFrame:
-    """Return the table with FLOPs by a convention, which is never done silently."""
+    """Return the table with FLOPs by a convention, which is never done silently.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Runs with ``n_params`` and ``tokens``, and without ``flops``.
+    convention : {"6ND"}
+        How to count them.
+
+    Raises
+    ------
+    StudyError
+        There is no such convention, the table has FLOPs already, or it lacks parameters or tokens.
+    """
     if convention != SIX_N_D:
         raise StudyError(f"The FLOP convention {convention!r} is unknown; use '6ND', or give a column 'flops'.")
     if "flops" in table:

@@ -181,10 +181,17 @@ class Study:
 
     @classmethod
     def from_file(cls, path: str | Path, **options: Any) -> Study:
-        """Read a study from a file; ``options`` as in :meth:`from_frame`.
+        """Read a study from a file.
 
         Suffix and content say how: CSV, TSV, text between semicolons or bars (also compressed), JSON records or lines,
         Excel (its first sheet), parquet.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; its name without the suffix is the name of the study, unless ``options`` has one.
+        **options
+            As in :meth:`from_frame`.
 
         Raises
         ------
@@ -202,6 +209,13 @@ class Study:
 
     def select(self, query: str | None = None, **equals: Any) -> Study:
         """Keep rows: a pandas query, and columns equal to a value or one of a list.
+
+        Parameters
+        ----------
+        query : str, optional
+            What holds of the rows to keep, as in ``"n_params < 1e9"``.
+        **equals
+            By the name of a column: the value that it has there, or several of which it has one.
 
         Raises
         ------
@@ -227,7 +241,18 @@ class Study:
         return dataclasses.replace(self, frame=frame)
 
     def rename(self, **columns: str) -> Study:
-        """Use other columns under our names, with their units: ``study.rename(loss="c4_loss")``."""
+        """Use other columns under our names, with their units: ``study.rename(loss="c4_loss")``.
+
+        Parameters
+        ----------
+        **columns : str
+            By our name: the column of the study that it is to stand for.
+
+        Raises
+        ------
+        StudyError
+            There is no such column, or it does not hold what a column of our name does.
+        """
         gone = {*columns, *([LOSS_ERROR] if "loss" in columns else [])} - set(columns.values())  # of another loss
         keep = self.frame.drop(columns=[column for column in self.frame if column in gone])
         frame = checked(renamed(keep, columns), columns, columns)
@@ -235,7 +260,18 @@ class Study:
         return dataclasses.replace(self, frame=frame, card=self.card.renamed(columns), names=names)
 
     def in_units(self, **units: str) -> Study:
-        """State the units of columns, in place of the card's: ``study.in_units(loss="bits per byte")``."""
+        """State the units of columns, in place of the card's: ``study.in_units(loss="bits per byte")``.
+
+        Parameters
+        ----------
+        **units : str
+            By the name of a column: its unit.
+
+        Raises
+        ------
+        StudyError
+            There is no such column.
+        """
         for column in units:
             if column not in self.frame:
                 known = suggest(column, self.frame.columns)

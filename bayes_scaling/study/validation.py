@@ -168,9 +168,9 @@ def as_fractions(table: pd.DataFrame, read: Collection[str] = ()) -> pd.DataFram
     Parameters
     ----------
     table : pandas.DataFrame
-        Its columns ``accuracy`` and ``chance`` are in per cent,
+        With columns ``accuracy`` or ``chance`` in per cent.
     read : collection of str
-        and so are those of these columns that hold fractions otherwise.
+        Further columns that may be in per cent; those are meant whose names say that they hold fractions.
 
     Raises
     ------

@@ -8,7 +8,8 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.cli import questions
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split, describe
-from bayes_scaling.models import Chinchilla, PowerLaw
+from bayes_scaling.files import RESULTS
+from bayes_scaling.models import Chinchilla, PowerLaw, Superset
 from bayes_scaling.study.flops import six_n_d
 from tests.worlds import Textbook, chinchilla, exact
 
@@ -105,6 +106,11 @@ def test_what_is_never_reached_is_said(surface):
     assert "lifetime" in found.tables
 
 
+def test_no_table_of_an_answer_takes_the_place_of_what_is_read(surface):
+    answers = [Split(np.array([1e20, 1e21])), cost(serve=1e12), Next(CANDIDATES, FAR, 1, None)]
+    assert {name for answer in answers for name in answer.answer(surface).tables} <= set(RESULTS)
+
+
 def test_a_model_to_be_served_is_smaller(surface):
     (sentence,) = [s for s in cost(serve=1e13).answer(surface).sentences if s.startswith("With 10T tokens to serve")]
     assert sentence.endswith("are cheapest.")
@@ -133,6 +139,10 @@ def test_a_ladder_is_answered_by_what_was_simulated(surface, monkeypatch):
     )
     assert (asked["family"], asked["flops"], asked["seed"]) == (surface.posterior, surface.rule, 3)
     assert asked["families"] == 8 and asked["allow_unconverged"] is True
+
+
+def test_a_ladder_of_a_law_whose_runs_may_lack_an_input_needs_the_others_alone():
+    Ladder({"one": CANDIDATES}, FAR, 8, 0).check(Superset(), None, six_n_d)
 
 
 def test_a_ladder_of_one_run_is_said_in_the_singular(surface, monkeypatch):

@@ -147,6 +147,13 @@ def test_what_cannot_be_decided_is_refused(surface):
 
 
 @pytest.mark.skipif("BAYES_SCALING_DATA" not in os.environ, reason="the 240 points are not embedded: no data folder")
+def test_units_are_those_of_the_card():
+    units = {"n_params": "parameters without embeddings", "tokens": "characters"}
+    draws = {name: values for name, values in chinchilla().draws.items() if name in Chinchilla().priors}
+    table = bs.allocate(known(Chinchilla(), draws, units=units), 1e22).table().set_index("quantity")
+    assert table.at["n_params", "unit"] == units["n_params"] and table.at["tokens", "unit"] == units["tokens"]
+
+
 def test_the_chinchilla_points_call_for_twenty_tokens_per_parameter():
     posterior = bs.fit(Chinchilla(), bs.load_study("chinchilla", progress=False), seed=0)
     found = bs.allocate(posterior, [1e20, 5.76e23])

@@ -7,7 +7,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.decisions.next_runs import MIN_GAIN, achieved
 from bayes_scaling.models import RepeatedData
-from tests.worlds import GRID, chinchilla, exact, known
+from tests.worlds import GRID, chinchilla, exact, known, superset
 
 AT = {"N": 7e9, "D": 4e12}
 GRID_OF_CANDIDATES = pd.DataFrame([(n, r * n) for n in (5e8, 1e9, 2e9, 4e9) for r in (10, 40, 160)], columns=["N", "D"])
@@ -171,6 +171,21 @@ def test_a_further_input_that_candidates_have_is_their_own_and_the_targets_is_it
     assert alone.at["often", "narrower"] == pytest.approx(found.at["often", "narrower"], rel=1e-6)
     with pytest.raises(bs.DecisionError, match="row 2 has no unique_tokens; give it, or leave the column out"):
         bs.next_runs(surface, two.assign(unique_tokens=[2e9, None]), AT)
+
+
+def test_an_input_that_runs_may_lack_is_read_where_candidates_or_the_target_have_it():
+    surface = exact(superset())
+    two = pd.DataFrame({"run": ["long", "short"], "N": 1e9, "D": 1e11, "steps": [1e6, 1e3]})
+    found = bs.next_runs(surface, two, AT)
+    ranking = found.ranking.set_index("run")
+    assert ranking.at["long", "steps"] == 1e6 and ranking.at["short", "steps"] == 1e3
+    assert ranking.at["long", "narrower"] != ranking.at["short", "narrower"]
+    short = bs.next_runs(surface, two, AT | {"steps": 1000})
+    assert short.sd == pytest.approx(1.02 * found.sd)
+    held = bs.next_runs(exact(superset(), given={"steps": 1000}), two, AT)
+    assert held.sd == pytest.approx(short.sd)
+    with pytest.raises(bs.DecisionError, match="row 2 has steps = -5, which Superset does not take"):
+        bs.next_runs(surface, two.assign(steps=[1e3, -5]), AT)
 
 
 def test_the_same_runs_in_two_orders_teach_the_same():

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla
-from tests.worlds import by_compute, chinchilla, exact, known
+from bayes_scaling.models import Chinchilla, RepeatedData
+from tests.worlds import COUNT, GRID, by_compute, chinchilla, exact, known, superset
 
 AT = {"N": 7e9, "D": 4e12}
 
@@ -51,6 +51,30 @@ def test_what_cannot_be_compared_is_refused():
         bs.superiority(chinchilla(), other, AT)
     with pytest.raises(bs.TargetError, match="needs D"):
         bs.superiority(chinchilla(), chinchilla(), {"N": 7e9})
+
+
+def test_a_further_input_of_a_target_counts_and_is_the_surfaces_where_the_target_has_none():
+    values = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.34, "alpha_D": 0.3, "sigma": 0.01}
+    draws = {name: np.full(COUNT, value) for name, value in (values | {"repeats": 15.0, "excess": 5.0}).items()}
+    posterior = known(RepeatedData(), draws, GRID.assign(unique_tokens=GRID["D"]))
+    surface = exact(posterior, given={"unique_tokens": 4e12})
+    few = bs.superiority(surface, surface, AT, AT | {"unique_tokens": 1e10})
+    assert few.probability == 1.0
+    held = bs.superiority(surface, exact(posterior, given={"unique_tokens": 1e10}), AT)
+    np.testing.assert_allclose(held.b, few.b)
+
+
+def test_a_law_whose_runs_may_lack_an_input_is_compared_with_it_and_without():
+    posterior = superset()
+    found = bs.superiority(exact(posterior), exact(posterior, given={"steps": 2000}), AT)
+    np.testing.assert_allclose(found.b, found.a * 1.005)
+    told = bs.superiority(exact(posterior), exact(posterior), AT, AT | {"steps": 2000})
+    np.testing.assert_allclose(told.b, found.b)
+
+
+def test_one_target_is_compared_at_a_time():
+    with pytest.raises(bs.DecisionError, match="2 targets are given"):
+        bs.superiority(chinchilla(), chinchilla(), {"N": [7e9, 8e9], "D": [4e12, 4e12]})
 
 
 def _point(target):

@@ -36,6 +36,20 @@ def test_an_outcome_is_likely_where_the_draws_lie(found, windows):
     assert np.corrcoef(ranks)[0, 1] < -0.8
 
 
+class Loud(Chinchilla):
+    """Part of the noise of each run is known, and more than all else."""
+
+    def noise_of(self, runs, mean, sigma):
+        return 0.2 + sigma
+
+
+def test_known_noise_is_part_of_what_is_forecast(found, windows):
+    (loud,) = hold_out([Window(Loud(), windows[0].training, windows[0].held_out)], seed=0)
+    middle = len(SLOPES) // 3
+    assert (loud.outcomes[middle].std(axis=0) > 5 * found[0].outcomes[middle].std(axis=0)).all()
+    assert (loud.log_density[middle] < found[0].log_density[middle]).all()
+
+
 def test_laws_of_several_programs_keep_their_order(found, windows):
     (alone,) = hold_out(windows[1:2], seed=0)
     near = np.abs(SLOPES) < 0.4  # far from what the runs say, a density rests on few draws

@@ -51,9 +51,17 @@ def test_a_law_that_bends_beyond_each_cut_gets_a_wider_discrepancy(compute):
     assert typical(straight) < 0.2  # the prior's
 
 
-def test_the_likelihood_is_that_of_what_outcomes_together_say_of_the_slope(compute):
+class Scattered(PowerLaw):
+    """Runs that were not fitted scatter more."""
+
+    def beyond(self, sigma):
+        return 30 * sigma
+
+
+@pytest.mark.parametrize("kind", [PowerLaw, Scattered])
+def test_the_likelihood_is_that_of_what_outcomes_together_say_of_the_slope(compute, kind):
     study = made(compute, 0.3, "runs", noise=0.003)
-    law = PowerLaw(discrepancy=float(GRID[30]))
+    law = kind(discrepancy=float(GRID[30]))
     posterior = bs.fit(law, study.select("flops < 5e18"), seed=0, draws=DRAWS, adapt=False)
     held_out = study.select("flops >= 5e18")
     found = calibrating._score(posterior, held_out)
@@ -71,7 +79,8 @@ def test_the_likelihood_is_that_of_what_outcomes_together_say_of_the_slope(compu
     together = forecast.draws["loss_run"].to_numpy() @ weight
     direct = norm(together.mean(), together.std()).logpdf(held_out.column("loss") @ weight)
     assert found.log_likelihood[30] == pytest.approx(direct, abs=0.2)
-    assert abs(found.log_likelihood[10] - direct) > 1  # another discrepancy gives another likelihood
+    if kind is PowerLaw:
+        assert abs(found.log_likelihood[10] - direct) > 1  # another discrepancy gives another likelihood
     medians = forecast.draws["loss_law"].median("sample").to_numpy()
     assert found.error == pytest.approx(medians / held_out.column("loss") - 1, abs=2e-3)
 
@@ -128,6 +137,22 @@ def test_cuts_that_leave_too_few_runs_are_left_out(compute):
 def test_a_fixed_parameter_is_one_of_the_laws(compute):
     chosen = choose_law([PowerLaw(E=1.5)], made(compute, 0.0, "runs"), seed=0, draws=DRAWS, patience=0, progress=False)
     assert chosen.E == 1.5 and isinstance(chosen.discrepancy, dist.LogNormal)
+
+
+@pytest.mark.parametrize(
+    ("errors", "chosen"),
+    [([[np.nan, 0.2], [np.nan, 0.1]], "Kaplan"), ([[np.inf, 0.1], [0.3, 0.3]], "Kaplan"), ([[np.nan], [np.inf]], None)],
+)
+def test_outcomes_of_zero_do_not_choose(grid, monkeypatch, errors, chosen):
+    each = iter(errors)
+    found = lambda *_, **__: [[calibrating._Backtest(np.array(next(each)), np.zeros(len(GRID)))]]  # noqa: E731
+    monkeypatch.setattr(calibrating, "_backtests", found)
+    study = bs.Study.from_frame(grid.assign(loss=np.linspace(3.0, 2.5, len(grid))), flops="6ND", name="some")
+    if chosen:
+        assert choose_law([Chinchilla(), Kaplan()], study, seed=0).name == chosen
+    else:
+        with pytest.raises(bs.StudyError, match="backtests of 'some' no law has a finite relative error"):
+            choose_law([Chinchilla(), Kaplan()], study, seed=0)
 
 
 def test_backtests_that_did_not_converge_are_named(compute):

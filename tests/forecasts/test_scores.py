@@ -23,6 +23,14 @@ def test_coverage_of_exact_forecasts_is_nominal_and_pit_uniform():
     assert stats.kstest(table["pit"], "uniform").pvalue > 0.001
 
 
+def test_an_outcome_of_zero_has_no_relative_error_and_is_left_out_of_the_mean():
+    table = score_table(np.full((10, 2), 1.1) + np.linspace(-0.1, 0.1, 10)[:, None], np.array([0.0, 1.0]))
+    assert np.isnan(table["relative_error"].iloc[0]) and table["error"].notna().all()
+    (row,) = summarise(table).to_dict("records")
+    assert row["mape"] == pytest.approx(0.1) and row["bias"] == pytest.approx(0.1) and row["n"] == 2
+    assert row["relative_width90"] == pytest.approx(row["width90"])
+
+
 def test_coverage_of_narrow_forecasts_is_too_small():
     rng = np.random.default_rng(1)
     table = score_table(0.3 * rng.normal(size=(2000, 500)), rng.normal(size=500))

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,17 @@ def test_smaller_steps_come_first_where_few_draws_diverge(study, monkeypatch, di
     monkeypatch.setattr(attempts, "run", lambda *_: sampled)
     _, diagnostics = fit_until_converged(law, nuts.Plan(), 0, *law.arrays(study), Effort())
     assert tried == [(False, 0.85), *after] and diagnostics.converged
+
+
+def test_chains_that_do_not_move_are_no_better_than_those_that_do(study, monkeypatch):
+    found = iter([1.5, math.nan, math.nan])
+    monkeypatch.setattr(
+        attempts, "judge", lambda *_: dataclasses.replace(GOOD, draws=100, divergences=50, max_rhat=next(found))
+    )
+    monkeypatch.setattr(attempts, "run", lambda *_: nuts.Sampled({}, *[None] * 6))
+    monkeypatch.setattr(attempts, "MAX_ADAPTED_LENGTH", 1)
+    _, diagnostics = fit_until_converged(Chinchilla(), nuts.Plan(), 0, *Chinchilla().arrays(study), Effort())
+    assert diagnostics.max_rhat == 1.5
 
 
 @pytest.mark.parametrize(("adapts", "after"), [(False, [False, False]), (True, [True])])

@@ -176,6 +176,8 @@ def test_a_task_without_any_accuracy_is_refused_by_name(ladder):
         ({"seed": "x"}, "seed is 'x'; give a whole number of at least 0"),
         ({"seed": 1.5}, "seed is 1.5; give a whole number"),
         ({"starts": True}, "starts is True; give a whole number"),
+        ({"warmup": 0}, "warmup is 0; give a whole number of at least 1"),
+        ({"warmup": -5}, "warmup is -5; give a whole number"),
     ],
 )
 def test_what_is_no_number_of_draws_or_seed_is_one_sentence(study, asked, message):

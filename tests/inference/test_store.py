@@ -86,7 +86,15 @@ def test_a_store_of_another_batch_is_refused(tmp_path):
         bs.fit_many(PowerLaw(), make_studies(3), store=tmp_path, **SHORT)
     with pytest.raises(FileError, match="another plan"):
         bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **{**SHORT, "draws": 60})
+    for other in ({"chunk": 1}, {"adapt": None}, {"patience": 1.0}):
+        with pytest.raises(FileError, match=r"another batch \(another (chunk|effort)\)"):
+            bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **{**SHORT, **other})
     manifest = tmp_path / "manifest.json"
+    kept = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(kept | {"bayes_scaling": "0.0.1"}))
+    with pytest.raises(FileError, match=r"other versions .*\(0\.0\.1, .*begin anew in another folder"):
+        bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **SHORT)
+    manifest.write_text(json.dumps(kept))
     assert json.loads(manifest.read_text())["law"].startswith("PowerLaw(")
     manifest.write_text("{")
     with pytest.raises(FileError, match="damaged"):

@@ -116,6 +116,30 @@ def test_a_known_error_adds_to_the_noise_of_fitted_losses_alone():
     assert set(Chinchilla().arrays(plain)[1]) == {"loss"}  # the same program as without a word of errors
 
 
+class Noisy(Chinchilla):
+    """A law all of whose ways to say what noise is are its own."""
+
+    def sigma_of(self, runs, parameters):
+        return parameters["sigma"] * runs["N"] / runs["N0"]
+
+    def beyond(self, sigma):
+        return 2 * sigma
+
+    def noise_of(self, runs, mean, sigma):
+        return sigma + 0.1 * mean
+
+
+def test_the_noise_of_new_runs_is_all_that_a_law_says_of_it():
+    runs = {"N": np.array([1e9, 4e9]), "D": np.array([2e10, 2e10]), "N0": 1e9, "D0": 2e10}
+    values = {"E": 1.8, "reducible": 0.5, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3, "sigma": 0.01}
+    law = Noisy(discrepancy=0.0)
+    latent = {**values, "discrepancy_slope": 0.0}
+    sites = run_model(law, runs, None, {"N": runs["N"][:1], "D": runs["D"][:1], "N0": 1e9, "D0": 2e10}, latent=latent)
+    mean, new = law.at(runs, values), sites["loss"]["fn"].base_dist.scale
+    np.testing.assert_allclose(new, np.array([0.02, 0.08]) + 0.1 * np.asarray(mean), rtol=1e-6)
+    np.testing.assert_allclose(new, law.new_noise(runs, mean, values))
+
+
 class Rising(bs.Law):
     """A reward that rises to a ceiling, as one less a falling loss."""
 

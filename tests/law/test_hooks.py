@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import numpyro.distributions as dist
 import pytest
@@ -55,11 +56,18 @@ def test_losses_errors_and_accuracies_need_not_be_told():
 def test_a_law_of_one_outcome_overrides_nothing():
     law = Rewarded()
     assert law.quantities == {"reward": "points"} and law.name == "Rewarded"
-    assert (law.series, law.route, law.series_units, law.by_task, law.transfers) == ((), None, {}, False, False)
+    assert (law.series, law.route, law.by_task, law.transfers) == ((), None, False, False)
     assert law.series_of("MMLU", ["MMLU", "PIQA"]) == "MMLU" and law.program is law
     assert law.dims(None) == ({}, {}) and law.derived({}) == {} and law.centred({}, level=2.0) == {"level": 2.0}
     assert law.irreducible({}, {"E": 1.7}) == 1.7 and law.irreducible({}, {"level": 0.3}) == 0.0
     assert law.noise_of({}, 1.0, 0.02) == 0.02
+
+
+def test_the_spread_of_the_slope_counts_that_its_scale_is_not_known():
+    scale = dist.LogNormal(-2.0, 0.7)
+    error = scale.sample(jax.random.key(0), (100_000,)) * jax.random.normal(jax.random.key(1), (100_000,))
+    mean, spread = bs.models.PowerLaw(discrepancy=scale).slope_moments
+    assert mean == 0.0 and spread == pytest.approx(float(error.std()), rel=0.02)
 
 
 def test_every_hook_has_words():

@@ -129,3 +129,4 @@ def test_new_runs_scatter_more_than_fitted_ones():
     assert Superset(drift=0.1).with_slope(0.3, 0.05).slope_moments == (0.3, 0.05)
     assert Chinchilla().with_slope(0.3, 0.4).slope_moments == (0.0, pytest.approx(0.5))
     assert Chinchilla(discrepancy=dist.LogNormal(0.0, 1e-3)).slope_moments[1] == pytest.approx(1.0, rel=1e-3)
+    assert Chinchilla(discrepancy=dist.HalfNormal(0.3)).slope_moments[1] == pytest.approx(0.3)
