@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 
-from bayes_scaling.law.pooling import pooled
+from bayes_scaling.law.pooling import by_series, pooled
 from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
 from bayes_scaling.models.direct_accuracy import DirectAccuracy
 from bayes_scaling.models.task_arrays import labels, task_arrays
@@ -56,19 +56,17 @@ class DirectLadder(DirectAccuracy):
         count = jnp.shape(runs["chance"])[0]
         priors = {name: own for name, own in self.priors.items() if name != "discrepancy"}
         own = {name: pooled(name, prior, None, count) for name, prior in priors.items()}
-        mean = self.at(self._columns(runs), own)
+        columns = {**runs, **by_series(self, runs)}
+        mean = self.at(columns, own)
         for name, value in self.derived(runs, **{n: v for n, v in own.items() if n not in self.noise}).items():
             numpyro.deterministic(name, value)
         if fitted is not None:
             error = sample_slope_error(self.discrepancy, (count,))
-            mean = self.extrapolated(self._columns(runs), self._columns(fitted), own, error)
+            mean = self.extrapolated(columns, {**fitted, **by_series(self, fitted)}, own, error)
         if observed is None:
             numpyro.deterministic("accuracy_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2):
             observe("accuracy", self.likelihood(mean, self.noise_of(runs, mean, own["sigma"])), observed)
-
-    def _columns(self, runs: Arrays) -> dict[str, Any]:
-        return {name: value[:, None] if name in self.run_inputs else value for name, value in runs.items()}
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed): inputs of shape (run,), what is of a task (task,), accuracies (run, task).

@@ -8,6 +8,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.pooling import by_series
 from bayes_scaling.models import DirectAccuracy, DirectLadder
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8, 1.6e9) for d in (10, 20, 40, 80)]
@@ -63,11 +64,12 @@ def test_tasks_are_fitted_as_each_by_itself(study, posterior):
 def test_the_slope_of_each_task_errs_by_itself_beyond_the_runs(study):
     law = DirectLadder()
     runs, _ = law.arrays(study)
-    far = {**runs, "N": np.array([7e10]), "D": np.array([4e12])}
+    fitted = {**runs, **by_series(law, runs)}
+    far = {**runs, "N": np.array([[7e10]]), "D": np.array([[4e12]])}
     with double_precision():
         own = {"level": np.array(list(LEVELS.values()))} | {name: np.full(2, value) for name, value in SHAPE.items()}
-        exact = np.asarray(law.at(law._columns(far), own))[0]
-        found = np.asarray(law.extrapolated(law._columns(far), law._columns(runs), own, np.array([0.0, 0.3])))[0]
+        exact = np.asarray(law.at(far, own))[0]
+        found = np.asarray(law.extrapolated(far, fitted, own, np.array([0.0, 0.3])))[0]
     assert found[0] == pytest.approx(exact[0]) and found[1] > exact[1] + 0.005
 
 
