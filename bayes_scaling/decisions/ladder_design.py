@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import one_target
+from bayes_scaling.decisions.inputs import one_target, readable
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, LawError, StudyError
 from bayes_scaling.forecasts.draws import predict
@@ -103,7 +103,9 @@ def plan_ladders(
     family : Law or Posterior
         What families are like: the priors of a law, or an earlier fit.
     plans : mapping of str to DataFrame
-        The inputs of each plan's runs (``N`` and ``D``, or ``C``); ``flops`` where runs do not cost what the rule says.
+        The inputs of each plan's runs (``N`` and ``D``, or ``C``), and what else the law reads; ``flops`` where runs do
+        not cost what the rule says.  What a plan or the target lacks of inputs that runs may lack, such as
+        ``unique_tokens``, is as the law has it then.
     target : mapping of str to float
         Inputs of the run to forecast.
     seed : int
@@ -156,11 +158,10 @@ def plan_ladders(
     if law.dims(_study(law, everything, "plan"))[0]:
         raise LawError(f"{law.name} describes several series; plan its ladder for one of them, with the law of a loss.")
     aim = one_target(law, _study(law, everything, "plan"), target)
-    rows = pd.concat([everything, aim[list(law.columns.values())]], ignore_index=True)
     for name, frame in frames.items():
         planned = _study(law, frame, name)
         check_size(law, planned, *law.arrays(planned))
-    outcomes = _simulate(family, law, rows, len(everything), families, seed)
+    outcomes = _simulate(family, law, [*frames.values(), _read(law, aim)], families, seed)
     table, begin = [], 0
     for name, frame in frames.items():
         own = outcomes[:, begin : begin + len(frame)]
@@ -179,9 +180,11 @@ def plan_ladders(
     return LadderPlans(pd.DataFrame(table, columns=columns), costs, families, str(aim.index[0]), law.outcome)
 
 
-def _simulate(family: Law | Posterior, law: Law, rows: pd.DataFrame, fitted: int, count: int, seed: int) -> np.ndarray:
-    """Return the outcomes of all rows in each family, shape (family, row)."""
-    columns = law.input_arrays(rows)
+def _simulate(family: Law | Posterior, law: Law, tables: Sequence[pd.DataFrame], count: int, seed: int) -> np.ndarray:
+    """Return the outcomes of all rows of the plans and of the target, the last, in each family; (family, row)."""
+    parts = [law.input_arrays(table) for table in tables]  # each by itself: some may lack what others have
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    rows, fitted = sum(map(len, tables)), sum(map(len, tables[:-1]))
     latent: Arrays = {}
     if isinstance(family, Posterior):
         edge, _ = law.arrays(family.study)
@@ -191,12 +194,12 @@ def _simulate(family: Law | Posterior, law: Law, rows: pd.DataFrame, fitted: int
     else:
         planned = {name: values[:fitted] for name, values in columns.items()}
         edge = planned | law.references(planned)
-    runs = pad({**edge, **columns}, bucket(len(rows)), law.run_inputs)
+    runs = pad({**edge, **columns}, bucket(rows), law.run_inputs)
     edge = edge_of_data(law, edge)
     with double_precision():
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2), count)
         drawn = predict(law.program, keys, latent, runs, edge)
-        return np.asarray(drawn[law.outcome])[:, : len(rows)]
+        return np.asarray(drawn[law.outcome])[:, :rows]
 
 
 def read_plan(law: Law, plan: Any) -> pd.DataFrame:
@@ -208,7 +211,7 @@ def read_plan(law: Law, plan: Any) -> pd.DataFrame:
         It has no runs, lacks an input of the law, or has one that is not a positive number.
     """
     frame = as_rows(plan).reset_index(drop=True)
-    read = {*SYMBOLS.values(), *law.columns.values()}  # a plan has no outcomes yet, and a table of old runs may be one
+    read = {*SYMBOLS.values(), *readable(law).values()}  # no outcomes yet, though a table of old runs may be a plan
     frame = frame[[column for column in frame if column in read]]
     frame = Study.from_frame(frame.assign(run=[f"run {i}" for i in range(len(frame))])).frame
     law.input_arrays(frame)
@@ -217,9 +220,13 @@ def read_plan(law: Law, plan: Any) -> pd.DataFrame:
 
 def _study(law: Law, frame: pd.DataFrame, name: str, outcome: Any = 1.0) -> Study:
     """Return a plan as a study; runs with equal inputs are repeats, told apart by their place."""
-    inputs = frame[list(law.columns.values())]
     runs = [f"run {i}" for i in range(len(frame))]
-    return Study.from_frame(inputs.assign(run=runs, **{law.outcome: outcome}), name=name)
+    return Study.from_frame(_read(law, frame).assign(run=runs, **{law.outcome: outcome}), name=name)
+
+
+def _read(law: Law, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of a table that the law reads."""
+    return frame[[column for column in readable(law).values() if column in frame]]
 
 
 def _cost(name: str, frame: pd.DataFrame, rule: FlopRule) -> dict[str, Any]:

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import PowerLaw, TwoStep
+from bayes_scaling.decisions.ladder_design import _simulate, read_plan
+from bayes_scaling.models import PowerLaw, Superset, TwoStep
 from tests.worlds import by_compute
 
 PLANS = {
@@ -52,3 +53,16 @@ def test_what_cannot_be_planned_is_refused():
         bs.plan_ladders(PowerLaw(), PLANS, {"N": 7e9}, seed=0)
     with pytest.raises(bs.BayesScalingError):
         bs.plan_ladders(TwoStep(), {"one": {"N": [1e8], "D": [2e9]}}, {"N": 7e9, "D": 4e12}, seed=0)
+
+
+def test_what_runs_may_lack_is_read_where_a_plan_has_it():
+    """The same tokens seen sixteen times teach less of larger runs; a target that says nothing has only new ones."""
+    grid = pd.DataFrame([(n, d) for n in (1e8, 2e8, 4e8, 8e8) for d in (4e9, 1.6e10, 6.4e10)], columns=["N", "D"])
+    law = Superset(repeats=15.0)
+    plans = {"new": grid, "seen": grid.assign(unique_tokens=2.5e8)}
+    parts = [*(read_plan(law, plan) for plan in plans.values()), pd.DataFrame({"n_params": [8e8], "tokens": [6.4e10]})]
+    outcomes = _simulate(law, law, parts, 40, seed=0)
+    assert outcomes.shape == (40, 25)
+    new, seen = outcomes[:, :12].mean(axis=0), outcomes[:, 12:24].mean(axis=0)
+    assert (seen > new * 1.005).all() and seen[-1] / new[-1] > seen[0] / new[0]
+    assert np.median(outcomes[:, -1] / outcomes[:, 11]) == pytest.approx(1, abs=0.01)
