@@ -13,6 +13,7 @@ import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, FileError, StudyError, TargetError, listed, mapped, option
 from bayes_scaling.files import write_text
+from bayes_scaling.forecasts.display import percent as in_per_cent
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast, register
 from bayes_scaling.forecasts.scores import crps
@@ -404,7 +405,7 @@ def _near(
             row = row_name(outcomes, i)
             remarks.append(
                 f"{row[0].upper()}{row[1:]} is scored as {known[place]!r}: its {symbol_of(inputs[far])} is "
-                f"{off[i, place, far]:.2%} off that of the forecast."
+                f"{in_per_cent(off[i, place, far])} off that of the forecast."
             )
     return found, remarks
 
@@ -431,7 +432,7 @@ def _strays(rows: pd.DataFrame, outcomes: pd.DataFrame, places: np.ndarray) -> s
             apart = furthest[place]
             called += (
                 f", where {known[place]!r} is nearest and {symbol_of(inputs[far])} = {value:.6g} is "
-                f"{f'{apart:.0%}' if apart < 1 else 'far'} off its {its:.6g}"
+                f"{in_per_cent(apart) if apart < 1 else 'far'} off its {its:.6g}"
             )
         said.append(called)
     return listed(said, MOST_ROWS)

@@ -70,12 +70,12 @@ def print_scores(
 def score_rows(said: RegisteredForecast, scores: pd.DataFrame) -> Table:
     """Return the table of one quantity: median, 90 % interval, outcome, where it fell, z, PIT and CRPS."""
     factor, unit, digits, gap = scale_of(scores["unit"].iloc[0])
-    units = unit if gap in ("", unit) else f"{unit}; CRPS in {gap}"
-    table = Table(box=SIMPLE_HEAD, title=f"{scores['quantity'].iloc[0]} ({units})", title_justify="left")
+    table = Table(box=SIMPLE_HEAD, title=f"{scores['quantity'].iloc[0]} ({unit})", title_justify="left")
     tasks = scores["task"].notna().any()
     for heading in (*(("task",) if tasks else ()), "target"):
         table.add_column(heading, overflow="fold", min_width=len(heading))
-    for heading in ("median", "90 % interval", "actual", "inside", "z", "PIT", "CRPS"):
+    own = "CRPS" if gap in ("", unit) else f"CRPS ({gap})"  # what the title says is not said again
+    for heading in ("median", "90 % interval", "actual", "inside", "z", "PIT", own):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in _with_quartiles(said, scores).to_dict("records"):
         show = {k: f"{factor * row[k]:.{digits}f}" for k in ("median", "q05", "q95", "actual")}
