@@ -353,7 +353,7 @@ def _inputs(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
     name = next((column for column in ("target", "run") if column in outcomes), None)
     if "task" in outcomes and name is not None:  # a run has one input for all of its tasks
         both = [c for c in both if (outcomes.groupby(name)[c].nunique() <= 1).all()]
-    return [c for c in both if not OUTCOME.fullmatch(c)] or both
+    return [c for c in both if not OUTCOME.match(c)] or both
 
 
 def _off(rows: pd.DataFrame, outcomes: pd.DataFrame, inputs: list[str]) -> np.ndarray:
@@ -376,7 +376,7 @@ def _require_own(
     others = [other for other, its in zip(known, off, strict=True) if (its <= SAME_INPUT).all()]
     of_another = bool(others) and name not in others  # its very inputs
     wrong = np.flatnonzero(off[place] > (SAME_INPUT if of_another else NEAR_INPUT))
-    if not wrong.size or (OUTCOME.fullmatch(inputs[0]) and not of_another):
+    if not wrong.size or (OUTCOME.match(inputs[0]) and not of_another):
         return
     columns = [inputs[k] for k in wrong]
     given = listed(f"{symbol_of(c)} = {number_of(outcome[c]):.6g}" for c in columns)
@@ -392,7 +392,7 @@ def _near(
     known: list[str], named: list[str | None], outcomes: pd.DataFrame, off: np.ndarray, inputs: list[str]
 ) -> tuple[list[str | None], list[str]]:
     """Return the target of each outcome, also of one whose inputs are near those of one target alone, and remarks."""
-    if OUTCOME.fullmatch(inputs[0]):
+    if OUTCOME.match(inputs[0]):
         return named, []
     taken, remarks = set(named), []
     close = (off <= NEAR_INPUT).all(axis=2) & np.array([name not in taken for name in known])

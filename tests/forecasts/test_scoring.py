@@ -129,11 +129,12 @@ def test_a_run_with_the_name_of_one_target_and_other_inputs_is_refused(outcomes,
     [
         {"run": "a", "N": 7.1e9, "D": 3.9e12, "loss": 2.0},  # a run differs a little from plan
         {"run": "a", "N": 7e9, "D": np.nan, "loss": 2.0},
-        {"run": "a", "N": 7e9, "D": 4e12, "seed": 3, "sd": 9.0, "loss": 2.0},
+        {"run": "a", "N": 7e9, "D": 4e12, "seed": 3, "sd": 9.0, "loss_sd": 0.2, "loss": 2.0},
     ],
 )
 def test_a_run_with_the_name_and_about_the_inputs_of_its_target_is_scored(outcomes, said):
-    found = bs.score(said, outcomes)
+    told = dataclasses.replace(said, rows=said.rows.assign(seed=0.0, loss_sd=0.1))
+    found = bs.score(told, outcomes)
     assert list(found["target"]) == ["a"] and found.attrs["remarks"] == []
 
 
