@@ -82,7 +82,8 @@ def test_default_cuts_that_leave_too_few_runs_are_left_out(ten):
             10,
             {"cuts": [3e18, 1e20]},
             r"The cut flops <= 3e\+18 leaves 5 of the 10 runs of study 'my' to fit, which are too few "
-            r"\(these are 5 runs, and Chinchilla needs at least 6 \(.*\)\); give a larger one, as in cuts=\[1.68e\+19\], or fix parameters",
+            r"\(these are 5 runs, and Chinchilla needs at least 6 \(.*\)\); "
+            r"give a larger one, as in cuts=\[1.68e\+19\], or fix parameters",
         ),
         (10, {"by": "N", "cuts": 2e7}, r"leaves 2 of the 10 runs .*; give a larger one, as in cuts=\[4e\+08\]"),
         (7, {}, r"The cut flops <= 1.08e\+18 leaves 4 of the 7 runs .*; give a larger one, as in cuts=\[1.68e\+19\]"),
