@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayes_scaling.errors import FileError
+from bayes_scaling.errors import FileError, listed
 from bayes_scaling.files import write_json
 from bayes_scaling.inference.posterior import Posterior, provenance
 
@@ -75,8 +75,9 @@ class RunStore:
     def _compare(self, found: Any, wanted: dict[str, Any]) -> None:
         for part in ("law", "plan", "studies"):
             if not isinstance(found, dict) or found.get(part) != wanted[part]:
+                other = _differing(part, found.get(part) if isinstance(found, dict) else None, wanted[part])
                 raise FileError(
-                    f"{str(self.folder)!r} holds fits of another batch (another {part}); resume it with the same "
+                    f"{str(self.folder)!r} holds fits of another batch ({other}); resume it with the same "
                     "law, studies, seed and draws, or choose another folder."
                 )
 
@@ -91,3 +92,14 @@ class RunStore:
     def save(self, place: int, posterior: Posterior) -> None:
         """Keep the fit of the study at ``place``."""
         posterior.save(self.path(place))
+
+
+def _differing(part: str, found: Any, wanted: Any) -> str:
+    """Return in words what differs between a part of two manifests."""
+    if part == "plan" and isinstance(found, dict):
+        differ = [name for name in wanted if found.get(name) != wanted[name]]
+        return listed(f"{name} = {found.get(name)} there and {wanted[name]} here" for name in differ) or "another plan"
+    if part == "studies" and isinstance(found, list) and len(found) == len(wanted):
+        if [{**one, "seed": None} for one in found] == [{**one, "seed": None} for one in wanted]:
+            return "the same studies with another seed"
+    return "other studies" if part == "studies" else f"another {part}"
