@@ -235,7 +235,7 @@ def _actual(
     known = ~outcomes[[*dict.fromkeys(c for c in columns if c)]].map(absent).all(axis=1).to_numpy()
     strays = _strays(rows, outcomes, np.flatnonzero(known & [place is None for place in places]))
     if not np.isfinite(found).any():
-        told = f"; of none of them is {strays}" if strays else ""
+        told = f"; given: {strays}" if strays else ""
         raise TargetError(
             f"None of the {len(outcomes)} outcomes is a number of a run that was forecast; that were "
             f"{listed(map(repr, rows['target'].unique()))}, and a column target or run says which one an outcome is of"
@@ -394,7 +394,7 @@ def _near(
     """Return the target of each outcome, also of one whose inputs are near those of one target alone, and remarks."""
     if OUTCOME.match(inputs[0]):
         return named, []
-    taken, remarks = set(named), []
+    taken, told = set(named), dict[str, list[str]]()
     close = (off <= NEAR_INPUT).all(axis=2) & np.array([name not in taken for name in known])
     found = list(named)
     for i in np.flatnonzero([name is None for name in named]):
@@ -402,12 +402,12 @@ def _near(
             place = int(np.argmax(close[i]))
             found[i] = known[place]
             far = int(np.argmax(off[i, place]))
-            row = row_name(outcomes, i)
-            remarks.append(
-                f"{row[0].upper()}{row[1:]} is scored as {known[place]!r}: its {symbol_of(inputs[far])} is "
-                f"{in_per_cent(off[i, place, far])} off that of the forecast."
-            )
-    return found, remarks
+            apart = f"{symbol_of(inputs[far])} is {in_per_cent(off[i, place, far])} off that of the forecast"
+            told.setdefault(f"scored as {known[place]!r}: {apart}.", []).append(row_name(outcomes, i))
+    return found, [
+        f"By inputs alone {listed(whose, MOST_ROWS)} {'are' if whose[1:] else 'is'} {what}"
+        for what, whose in told.items()
+    ]
 
 
 def _strays(rows: pd.DataFrame, outcomes: pd.DataFrame, places: np.ndarray) -> str:
@@ -435,4 +435,4 @@ def _strays(rows: pd.DataFrame, outcomes: pd.DataFrame, places: np.ndarray) -> s
                 f"{in_per_cent(apart) if apart < 1 else 'far'} off its {its:.6g}"
             )
         said.append(called)
-    return listed(said, MOST_ROWS)
+    return listed(dict.fromkeys(said), MOST_ROWS)

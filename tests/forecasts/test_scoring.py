@@ -156,9 +156,18 @@ def test_inputs_of_one_task_alone_do_not_speak_against_a_name(said):
 def test_inputs_near_those_of_one_target_find_it_and_a_remark_says_so(said):
     found = bs.score(said, {"N": 7.001e9, "D": 4e12, "loss": 2.0})
     assert list(found["target"]) == ["a"]
-    assert found.attrs["remarks"] == ["Row 1 is scored as 'a': its N is 0.014 % off that of the forecast."]
+    assert found.attrs["remarks"] == ["By inputs alone row 1 is scored as 'a': N is 0.014 % off that of the forecast."]
     table = pd.DataFrame({"run": ["a", "c"], "N": [7e9, 7.001e9], "D": 4e12, "loss": [2.0, 2.3]})
     assert bs.score(said, table)["actual"].tolist() == [2.0]  # a run of another name is none where its target is there
+
+
+def test_rows_of_one_run_are_told_together(said):
+    rows = said.rows.assign(target="a", task=["x", "y"], n_params=7e9, tokens=4e12)
+    outcomes = {"task": ["x", "y"], "N": 7.07e9, "D": 4e12, "task_loss": [2.0, 2.1]}
+    found = bs.score(dataclasses.replace(said, rows=rows), pd.DataFrame(outcomes))
+    assert found.attrs["remarks"] == [
+        "By inputs alone row 1 and row 2 are scored as 'a': N is 1 % off that of the forecast."
+    ]
 
 
 def test_outcomes_of_no_target_are_told(said):
@@ -174,9 +183,7 @@ def test_outcomes_of_no_target_are_told(said):
         "Not scored, because it is of no run that was forecast: 'bb' (row 2), where 'b' is nearest and 'small' "
         "(row 3), where 'b' is nearest and N = 9e+08 is 10 % off its 1e+09."
     ]
-    with pytest.raises(
-        bs.TargetError, match=r"of none of them is row 1, where 'a' is nearest and N = 9e\+09 is 29 % off"
-    ):
+    with pytest.raises(bs.TargetError, match=r"; given: row 1, where 'a' is nearest and N = 9e\+09 is 29 % off"):
         bs.score(said, {"N": 9e9, "D": 4e12, "loss": 2.0})
 
 
