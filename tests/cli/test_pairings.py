@@ -33,7 +33,10 @@ def test_all_pairs_of_sets_and_the_losses_of_one_model():
         ({"target": "fineweb_edu:train_loss"}, "one axis"),
         ({"target": "smollm:train_los"}, "train_loss"),
         ({"sets": "corpus"}, "no column 'corpus' .*; say --sets train_data, where 'fineweb_edu' and 'smollm' stand"),
-        ({"sets": "corpus", "source": "web:train_loss"}, "no column 'corpus' .* with --sets YOURS; known: cell, role, run, train_data"),
+        (
+            {"sets": "corpus", "source": "web:train_loss"},
+            "no column 'corpus' .* with --sets YOURS; known: cell, role, run, train_data",
+        ),
     ],
 )
 def test_axes_that_are_not_there_are_one_sentence(changes, message):
