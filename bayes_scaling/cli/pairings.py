@@ -174,7 +174,7 @@ def read_pairings(
     if sets not in study.frame and {abscissa.name, ordinate.name} - {study.name, ALL, SAME}:
         raise StudyError(
             f"Study {study.name!r} has no column {sets!r} to tell training sets apart; "
-            f"{suggest(sets, study.frame.columns)}"
+            f"{_column_of_sets(study.frame, sets, {abscissa.name, ordinate.name} - {ALL, SAME})}"
         )
     study = study if unit is None else study.in_units(**{ordinate.loss: unit})
     found = []
@@ -201,6 +201,15 @@ def read_pairings(
         )
         pairings.append(aim.of(chosen[one], abscissa.loss, agree, pairing) if aim else (pairing, None))
     return pairings
+
+
+def _column_of_sets(table: pd.DataFrame, sets: str, names: set[str]) -> str:
+    """Return what to do where the column that names the training sets is not there."""
+    words = [str(column) for column in table if not pd.api.types.is_numeric_dtype(table[column])]
+    holds = [column for column in words if names <= set(table[column].astype(str))]
+    if holds:
+        return f"say --sets {holds[0]}, where {listed(map(repr, sorted(names)))} stand."
+    return f"say which of yours does with --sets YOURS; {suggest(sets, words)}"
 
 
 def far_losses(posterior: Posterior, forecast: Forecast) -> Problems:

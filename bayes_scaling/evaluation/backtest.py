@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.scores import summarise
-from bayes_scaling.inference.fit import fit, require_law
+from bayes_scaling.inference.fit import fit, refusal, require_law
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.reading import column_of
 from bayes_scaling.study.study import require_study
@@ -86,8 +87,7 @@ def expanding_window(
         A cut leaves nothing to fit or nothing to forecast.
     """
     training, by = require_study(study).training, column_of(by)
-    counted = training_flops(training.frame) if by == "flops" else None
-    values = training.column(by) if counted is None else counted
+    values = _sizes(training, by)
     chosen = usual_cuts(values) or [float(values.max())] if cuts is None else np.atleast_1d(cuts).tolist()
     parts = []
     for cut in chosen:
@@ -99,6 +99,12 @@ def expanding_window(
         small, large = (dataclasses.replace(training, frame=training.frame[m]) for m in (values <= cut, values > cut))
         parts.append((float(cut), small, large))
     return parts
+
+
+def _sizes(training: Study, by: str) -> np.ndarray:
+    """Return what a study is split on, by row."""
+    counted = training_flops(training.frame) if by == "flops" else None
+    return training.column(by) if counted is None else counted
 
 
 def usual_cuts(values: np.ndarray) -> list[float]:
@@ -131,7 +137,8 @@ def backtest(
     study : Study
         Only its training runs are used.
     by, cuts : str, float or sequence of float
-        As in :func:`bayes_scaling.evaluation.backtest.expanding_window`.
+        As in :func:`bayes_scaling.evaluation.backtest.expanding_window`; of the default cuts those count which leave
+        runs enough to fit.
     seed : int
         Seed of every random draw.
     **options
@@ -149,13 +156,51 @@ def backtest(
     ConvergenceError
         A fit did not converge, and ``allow_unconverged`` is not among the options.
     StudyError
-        A cut leaves nothing to fit or nothing to forecast.
+        A cut leaves too little to fit, or nothing to forecast.
     """
+    several = [require_law(law) for law in (laws if isinstance(laws, Sequence) else [laws])]
     tables = []
-    for cut, training, held_out in expanding_window(study, by, cuts):
+    for cut, training, held_out in _fitting(several, study, column_of(by), cuts):
         scores = fit_and_forecast(laws, training, held_out, seed=seed, **options).score()
         tables.append(scores.assign(by=by, cut=cut))
     return pd.concat(tables, ignore_index=True)
+
+
+def _fitting(
+    laws: Sequence[Law], study: Study, by: str, cuts: float | Sequence[float] | None
+) -> list[tuple[float, Study, Study]]:
+    """Return the parts of a study at its cuts, of the default ones those to which all laws can be fitted.
+
+    Raises
+    ------
+    StudyError
+        There is none, or one of the user's own leaves too little to fit.
+    """
+    parts = expanding_window(study, by, cuts)
+    refused = [next((e for law in laws if (e := refusal(law, part))), None) for _, part, _ in parts]
+    kept = [part for part, error in zip(parts, refused, strict=True) if error is None]
+    if len(kept) == len(parts) or (cuts is None and kept):
+        return kept
+    for law in laws:
+        if error := refusal(law, study):  # it is not for the cut
+            raise error
+    (cut, small, _), error = next((p, e) for p, e in zip(parts, refused, strict=True) if e is not None)
+    why = str(error).partition(";")[0].replace(f"Study {study.name!r} has", "these are")
+    raise StudyError(
+        f"The cut {by} <= {cut:g} leaves {len(small.runs)} of the {len(study.training.runs)} runs of study "
+        f"{study.name!r} to fit, which are too few ({why.replace(f'of study {study.name!r}', 'of these')}); "
+        f"{_larger(laws, study, by, cut)}."
+    )
+
+
+def _larger(laws: Sequence[Law], study: Study, by: str, cut: float) -> str:
+    """Return what to do about a cut that leaves too little to fit: the next that leaves enough, where there is one."""
+    sizes = np.unique(_sizes(study.training, by))
+    for least, beyond in itertools.pairwise(sizes.tolist()):
+        between = (least + beyond) / 2
+        if least > cut and not any(refusal(law, expanding_window(study, by, between)[0][1]) for law in laws):
+            return f"give a larger one, as in cuts=[{between:.4g}], or fix parameters"
+    return "no larger one leaves enough and something to forecast, so add runs or fix parameters"
 
 
 def ablation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import COMMAND_LINE, FileError, TargetError, listed, mapped, option
+from bayes_scaling.errors import COMMAND_LINE, FileError, StudyError, TargetError, listed, mapped, option
 from bayes_scaling.files import write_text
+from bayes_scaling.forecasts.display import percent as in_per_cent
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast, register
 from bayes_scaling.forecasts.scores import crps
-from bayes_scaling.study.reading import SAME_INPUT, as_rows
-from bayes_scaling.study.validation import as_fractions, number_of
-from bayes_scaling.study.wide import lengthened, rules_of
+from bayes_scaling.study.reading import SAME_INPUT, as_rows, symbol_of
+from bayes_scaling.study.rows import absent, row_name, row_number, shown
+from bayes_scaling.study.validation import (
+    LOSS_ERROR,
+    MOST_ROWS,
+    OUTCOME,
+    as_fractions,
+    floats,
+    number_of,
+)
+from bayes_scaling.study.wide import BESIDE, PLACE, lengthened, rules_of
 
 __all__ = ["IDENTITY", "append", "read_register", "score"]
 
 IDENTITY = ["made", "law", "checksum", "target", "task", "quantity"]
 """Columns that together say which row of which forecast was scored."""
+
+NEAR_INPUT = 0.05
+"""Relative difference up to which the inputs of a run are still those of its target: runs differ a little from plan."""
+
+NO_INPUTS = ("target", "run", "task", "quantity", "unit", "distance", "mean", "sd", "seed", LOSS_ERROR, *BESIDE)
+"""Columns that may be in a forecast and among outcomes, and are no inputs of a run."""
 
 
 def score(
@@ -42,8 +58,9 @@ def score(
     forecast : str, Path, Forecast or RegisteredForecast
         A file that ``forecast.save`` or the command ``forecast`` wrote, or the forecast itself.
     outcomes : Study, DataFrame, mapping, or sequence of mappings
-        A column ``target`` (or ``run``) says which run, as the forecast calls it; without one, the inputs do.  A column
-        for each quantity, such as ``loss``; ``task``, where the forecast has tasks.
+        A column ``target`` (or ``run``) says which run, as the forecast calls it; without one, the inputs do, up to
+        5 %, as a run differs a little from plan.  A column for each quantity, such as ``loss``; ``task``, where the
+        forecast has tasks.
     names : mapping of str to str, optional
         Your own names of our columns, as in ``{"loss": "val_loss"}``.
     unit : str, optional
@@ -63,12 +80,14 @@ def score(
         ``error`` (median less outcome), ``z`` (outcome less mean, over the standard deviation), ``pit`` (share of the
         forecast below the outcome: 0.5 is its median; at least 0.005 and at most 0.995, the ends of what is kept),
         ``crps`` (in the unit of the outcome, smaller is better), and ``distance``.  What is not among the outcomes is
-        left out.
+        left out.  ``attrs["remarks"]`` holds a sentence for each thing that a reader should know: outcomes of no
+        target, and runs found by inputs that are near alone.
 
     Raises
     ------
     TargetError
-        No outcome is of a run that was forecast, one is given twice or is no number, or the units differ.
+        No outcome is of a run that was forecast, one is given twice or is no number, a run has the name of one target
+        and other inputs, or the units differ.
     StudyError
         The columns of accuracies are not there.
     FileError
@@ -89,7 +108,7 @@ def score(
     if accuracy_columns is not None:
         came, _ = lengthened(came, accuracy_columns, rules=rules_of(names or {}, came))
     came = as_fractions(came) if percent else came
-    actual = _actual(said.rows, came, np.asarray(said.quantiles).min(axis=1))
+    actual, remarks = _actual(said.rows, came, np.asarray(said.quantiles).min(axis=1), names or {})
     table = said.rows[["target", "task", "quantity", "unit"]].assign(actual=actual, median=said.level(0.5))
     low, high = said.level(0.25), said.level(0.75)
     table["q05"], table["q95"] = said.level(0.05), said.level(0.95)
@@ -101,6 +120,7 @@ def score(
     table["crps"] = crps(said.quantiles.T, actual)
     table["distance"] = said.rows["distance"]
     table = table[np.isfinite(actual)].reset_index(drop=True)
+    table.attrs["remarks"] = remarks
     if to is not None:
         append(said, table, to)
     return table
@@ -170,32 +190,40 @@ def read_register(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame, said_least: np.ndarray) -> np.ndarray:
-    """Return the outcome of each row of a forecast, NaN where none is given, shape (row,).
+def _actual(
+    rows: pd.DataFrame, outcomes: pd.DataFrame, said_least: np.ndarray, names: Mapping[str, str]
+) -> tuple[np.ndarray, list[str]]:
+    """Return the outcome of each row of a forecast, NaN where none is given, shape (row,), and remarks.
 
     Where the least that a forecast says is positive (``said_least``), its outcome is, too.
     """
-    targets = np.array(_places(rows, outcomes), dtype=object)
+    places, remarks = _places(rows, outcomes)
+    targets = np.array(places, dtype=object)
     columns = _columns(rows, outcomes, targets)
     if not any(columns):
-        wanted, given = listed(dict.fromkeys(rows["quantity"])), listed(map(str, outcomes.columns))
-        ours = str(rows["quantity"].iloc[0])
-        example = mapped(ours, "mine") if COMMAND_LINE.get() else f"names={{{ours!r}: 'mine'}}"
-        raise TargetError(f"The outcomes have no column {wanted}, only {given}; name it, as in {example}.")
+        raise TargetError(_no_column(rows, outcomes))
     _require_tasks(rows, outcomes, columns)
     tasks = outcomes["task"].astype(str).to_numpy() if "task" in outcomes else None
-    found = np.full(len(rows), np.nan)
-    for i, (column, own) in enumerate(zip(columns, rows.to_dict("records"), strict=True)):
-        if column is None:
-            continue
+    read: list[np.ndarray] = []
+    for column, own in zip(columns, rows.to_dict("records"), strict=True):
         # A loss that the tasks of a run share has a row of its own, or is repeated in each.
         of_run = column == own["task"] and (tasks is None or own["task"] not in tasks)
         of_it = (targets == own["target"]) & (tasks is None or own["task"] is None or of_run or tasks == own["task"])
-        share = own["quantity"] == "accuracy"
-        values = [number_of(value, share=share) for value in outcomes.loc[of_it, column]]
-        values = list(dict.fromkeys(values)) if of_run else values
+        read.append(of_it & (column is not None))
+    _require_numbers(outcomes, columns, read, names)
+    found = np.full(len(rows), np.nan)
+    for i, (column, of_it, own) in enumerate(zip(columns, read, rows.to_dict("records"), strict=True)):
+        if column is None:
+            continue
+        share, of_run = own["quantity"] == "accuracy", column == own["task"] and (tasks is None or column not in tasks)
+        each = np.array([number_of(value, share=share) for value in outcomes[column]])
+        values = list(dict.fromkeys(each[of_it])) if of_run else list(each[of_it])
         if np.isfinite(values).sum() > 1:
-            raise TargetError(f"The outcomes give {column} of {own['target']!r} twice; give it once.")
+            again = listed((str(row_number(outcomes, k)) for k in np.flatnonzero(of_it & np.isfinite(each))), MOST_ROWS)
+            raise TargetError(
+                f"The outcomes give {column} of {own['target']!r} twice, in rows {again}, and the forecast is of one "
+                "run; give it once: keep the row of one run, or give the mean of several, which is less noisy than one."
+            )
         for value in values:
             if not np.isnan(value) and (not 0 <= value <= 1 if share else value <= 0 < said_least[i]):
                 fraction = f"a fraction between 0 and 1, or say {option('percent')}"
@@ -205,12 +233,47 @@ def _actual(rows: pd.DataFrame, outcomes: pd.DataFrame, said_least: np.ndarray) 
                 )
             if np.isfinite(value):
                 found[i] = value
+    known = ~outcomes[[*dict.fromkeys(c for c in columns if c)]].map(absent).all(axis=1).to_numpy()
+    strays = _strays(rows, outcomes, np.flatnonzero(known & [place is None for place in places]))
     if not np.isfinite(found).any():
+        told = f"; given: {strays}" if strays else ""
         raise TargetError(
             f"None of the {len(outcomes)} outcomes is a number of a run that was forecast; that were "
-            f"{listed(map(repr, rows['target'].unique()))}, and a column target or run says which one an outcome is of."
+            f"{listed(map(repr, rows['target'].unique()))}, and a column target or run says which one an outcome is of"
+            f"{told}."
         )
-    return found
+    return found, [*remarks, *([f"Not scored, because it is of no run that was forecast: {strays}."] if strays else [])]
+
+
+def _no_column(rows: pd.DataFrame, outcomes: pd.DataFrame) -> str:
+    """Say that no column holds an outcome, and how to give one."""
+    wanted, given = listed(dict.fromkeys(rows["quantity"])), [str(name) for name in outcomes.columns]
+    wide = [(task, name) for task in rows["task"].dropna().unique() for name in given if str(task) in name]
+    if "accuracy" in set(rows["quantity"]) and wide:
+        rules = dict.fromkeys(name.replace(str(task), PLACE, 1) for task, name in wide)
+        rule = ",".join(name for _, name in wide) if PLACE in rules else next(iter(rules))
+        cure = f"say {option('accuracy_columns', rule)}, since a column is called as a task"
+    else:
+        ours = str(rows["quantity"].iloc[0])
+        example = mapped(ours, "mine") if COMMAND_LINE.get() else f"names={{{ours!r}: 'mine'}}"
+        cure = f"name it, as in {example}"
+    return f"The outcomes have no column {wanted}, only {listed(given)}; {cure}."
+
+
+def _require_numbers(
+    outcomes: pd.DataFrame, columns: Sequence[str | None], read: Sequence[np.ndarray], names: Mapping[str, str]
+) -> None:
+    """Refuse entries that are to be scored and are neither numbers nor empty, by row and column."""
+    for column in dict.fromkeys(c for c in columns if c is not None):
+        of_it = np.any([mask for mask, own in zip(read, columns, strict=True) if own == column], axis=0)
+        entries = outcomes[column].astype(object).where(of_it, None)
+        try:
+            values = floats(outcomes.drop(columns="State", errors="ignore").assign(**{column: entries}), column, names)
+        except StudyError as error:
+            raise TargetError(f"{str(error)[:-1]}, or leave empty what did not come.") from None
+        if (endless := np.flatnonzero(np.isinf(values))).size:
+            where = listed((row_name(outcomes, place) for place in endless), MOST_ROWS)
+            raise TargetError(f"The outcomes have an infinite {column} in {where}; leave empty what did not come.")
 
 
 def _columns(rows: pd.DataFrame, outcomes: pd.DataFrame, targets: np.ndarray) -> list[str | None]:
@@ -250,8 +313,16 @@ def _require_tasks(rows: pd.DataFrame, outcomes: pd.DataFrame, columns: list[str
             raise TargetError(f"The outcomes are of task {near[0]!r}, and the forecast of {task!r}; name it alike.")
 
 
-def _places(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str | None]:
-    """Return the target of each outcome: the one it names, or whose inputs it has; None where it is of no target."""
+def _places(rows: pd.DataFrame, outcomes: pd.DataFrame) -> tuple[list[str | None], list[str]]:
+    """Return the target of each outcome: the one it names, or whose inputs it has, None where it is of no target.
+
+    A remark tells of each that was found by inputs which are near and not the same.
+
+    Raises
+    ------
+    TargetError
+        An outcome names one target, and its inputs are not those of it.
+    """
     known = list(rows["target"].unique())
     named: list[str | None] = [None] * len(outcomes)
     for column in ("target", "run"):
@@ -261,14 +332,108 @@ def _places(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str | None]:
             }  # a file may turn the name 1e21 into a number
             own = [name if name in known else read.get(number_of(name)) for name in map(str, outcomes[column])]
             named = [one or name for one, name in zip(named, own, strict=True)]
-    inputs = [c for c in rows if c in outcomes and c not in ("target", "task", "quantity", "unit", *rows["quantity"])]
-    if inputs:
-        each = rows.drop_duplicates("target").set_index("target")[inputs].astype(float)
-        for i, values in enumerate(outcomes[inputs].to_numpy()):
-            asked = np.array([number_of(value) for value in values])
-            near = np.isclose(each, asked, rtol=SAME_INPUT, atol=0).all(axis=1)
-            if named[i] is None and near.sum() == 1:
-                named[i] = str(each.index[np.argmax(near)])
-    elif len(known) == len(outcomes) == 1 and not {"target", "run"} & set(outcomes):
-        named = [known[0]]
-    return named
+    inputs = _inputs(rows, outcomes)
+    if not inputs:
+        alone = len(known) == len(outcomes) == 1 and not {"target", "run"} & set(outcomes)
+        return ([known[0]] if alone else named), []
+    off = _off(rows, outcomes, inputs)
+    same = np.asarray((off <= SAME_INPUT).all(axis=2))
+    for i, name in enumerate(named):
+        if name is not None:
+            _require_own(
+                rows.drop_duplicates("target"), outcomes.iloc[i], row_number(outcomes, i), name, off[i], inputs
+            )
+        elif same[i].sum() == 1:
+            named[i] = known[int(np.argmax(same[i]))]
+    return _near(known, named, outcomes, off, inputs)
+
+
+def _inputs(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
+    """Return the inputs by which outcomes can be told; a loss is one only where nothing else is."""
+    both = [c for c in rows if c in outcomes and c not in NO_INPUTS and c not in set(rows["quantity"])]
+    name = next((column for column in ("target", "run") if column in outcomes), None)
+    if "task" in outcomes and name is not None:  # a run has one input for all of its tasks
+        both = [c for c in both if (outcomes.groupby(name)[c].nunique() <= 1).all()]
+    return [c for c in both if not OUTCOME.match(c)] or both
+
+
+def _off(rows: pd.DataFrame, outcomes: pd.DataFrame, inputs: list[str]) -> np.ndarray:
+    """Return how far each input of each outcome is off that of each target, relative, shape (outcome, target, input).
+
+    NaN where one of them is not known.
+    """
+    theirs = rows.drop_duplicates("target")[inputs].to_numpy(dtype=float)
+    given = np.array([number_of(value) for column in inputs for value in outcomes[column]]).reshape(len(inputs), -1).T
+    apart = np.abs(given[:, None] - theirs)
+    return np.where(apart == 0, 0.0, apart / np.maximum(np.abs(theirs), np.finfo(float).tiny))
+
+
+def _require_own(
+    targets: pd.DataFrame, outcome: pd.Series, number: int, name: str, off: np.ndarray, inputs: list[str]
+) -> None:
+    """Refuse an outcome that names a target and has inputs of another run; ``off`` has shape (target, input)."""
+    known = list(targets["target"])
+    place = known.index(name)
+    others = [other for other, its in zip(known, off, strict=True) if (its <= SAME_INPUT).all()]
+    of_another = bool(others) and name not in others  # its very inputs
+    wrong = np.flatnonzero(off[place] > (SAME_INPUT if of_another else NEAR_INPUT))
+    if not wrong.size or (OUTCOME.match(inputs[0]) and not of_another):
+        return
+    columns = [inputs[k] for k in wrong]
+    given = listed(f"{symbol_of(c)} = {number_of(outcome[c]):.6g}" for c in columns)
+    wanted = listed(f"{symbol_of(c)} = {float(targets[c].iloc[place]):.6g}" for c in columns)
+    whose = f" (its inputs are those of {listed(map(repr, others))})" if of_another else ""
+    raise TargetError(
+        f"Row {number} of the outcomes is called {name!r} and has {given}, where the forecast of {name!r} is at "
+        f"{wanted}{whose}; mend the name or the inputs."
+    )
+
+
+def _near(
+    known: list[str], named: list[str | None], outcomes: pd.DataFrame, off: np.ndarray, inputs: list[str]
+) -> tuple[list[str | None], list[str]]:
+    """Return the target of each outcome, also of one whose inputs are near those of one target alone, and remarks."""
+    if OUTCOME.match(inputs[0]):
+        return named, []
+    taken, told = set(named), dict[str, list[str]]()
+    close = (off <= NEAR_INPUT).all(axis=2) & np.array([name not in taken for name in known])
+    found = list(named)
+    for i in np.flatnonzero([name is None for name in named]):
+        if close[i].sum() == 1:
+            place = int(np.argmax(close[i]))
+            found[i] = known[place]
+            far = int(np.argmax(off[i, place]))
+            apart = f"{symbol_of(inputs[far])} is {in_per_cent(off[i, place, far])} off that of the forecast"
+            told.setdefault(f"scored as {known[place]!r}: {apart}.", []).append(row_name(outcomes, i))
+    return found, [
+        f"By inputs alone {listed(whose, MOST_ROWS)} {'are' if whose[1:] else 'is'} {what}"
+        for what, whose in told.items()
+    ]
+
+
+def _strays(rows: pd.DataFrame, outcomes: pd.DataFrame, places: np.ndarray) -> str:
+    """Return the outcomes of no target in words, each with the target that is nearest by name or by inputs."""
+    known, inputs = list(rows["target"].unique()), _inputs(rows, outcomes)
+    each = rows.drop_duplicates("target")
+    off = _off(rows, outcomes, inputs) if inputs else np.empty((len(outcomes), len(known), 0))
+    said = []
+    for i in places:
+        names = [str(outcomes[c].iloc[i]) for c in ("target", "run") if c in outcomes]
+        names = [name for name in names if not absent(name)]
+        called = f"{shown(names[0], 40)} (row {row_number(outcomes, i)})" if names else row_name(outcomes, i)
+        alike = difflib.get_close_matches(names[0], known, n=1) if names else []
+        told = np.isfinite(off[i]).all(axis=1) if inputs else np.zeros(len(known), dtype=bool)
+        if alike:
+            called += f", where {alike[0]!r} is nearest"
+        elif told.any():
+            furthest = np.where(told, off[i].max(axis=1), np.inf)
+            place = int(np.argmin(furthest))
+            far = int(np.argmax(off[i, place]))
+            value, its = number_of(outcomes[inputs[far]].iloc[i]), float(each[inputs[far]].iloc[place])
+            apart = furthest[place]
+            called += (
+                f", where {known[place]!r} is nearest and {symbol_of(inputs[far])} = {value:.6g} is "
+                f"{in_per_cent(apart) if apart < 1 else 'far'} off its {its:.6g}"
+            )
+        said.append(called)
+    return listed(dict.fromkeys(said), MOST_ROWS)

@@ -150,7 +150,7 @@ class Posterior(PosteriorMethods):
         ------
         LawError
             A site of the law is missing, or its draws have another shape, are not finite, or lie where its prior has
-            no mass.
+            no mass; or the tree says that its draws are of another law, or of other runs.
 
         Examples
         --------
@@ -161,6 +161,7 @@ class Posterior(PosteriorMethods):
         """
         training = getattr(study, "training", study)
         sampled, diagnostics = imported(law, training, draws, diverging=diverging, energy=energy)
+        _require_own(draws, provenance(law, training))
         return cls.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
 
     # -- draws ------------------------------------------------------------------------------------------------------
@@ -311,6 +312,17 @@ def evenly_spaced(count: int, wanted: int | None) -> np.ndarray:
     ([0, 4, 8], [0, 1, 2])
     """
     return np.linspace(0, count - 1, min(wanted or count, count)).round().astype(int)
+
+
+def _require_own(draws: Any, expected: Mapping[str, str]) -> None:
+    """Refuse a tree that says of itself that it is of another law, or of other runs, than ``expected``."""
+    held_by_tree = draws.attrs if isinstance(draws, xr.DataTree) else {}
+    for key, what in (("law", "law"), ("checksum", "runs")):
+        if (held := held_by_tree.get(key, expected[key])) != expected[key]:
+            raise LawError(
+                f"The draws do not match the {what}: their tree says {held}, and you gave {expected[key]}; give what "
+                "they were made with, or the group posterior of the tree alone to take them as they are."
+            )
 
 
 def run_labels(study: Study, rows: int) -> np.ndarray:

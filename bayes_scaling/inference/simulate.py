@@ -13,6 +13,8 @@ import pandas as pd
 from bayes_scaling.errors import LawError, suggest
 from bayes_scaling.inference.fit import require_law
 from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.fields import in_support
+from bayes_scaling.law.priors import describe
 from bayes_scaling.law.trace import latent_names, run_model
 from bayes_scaling.study.card import Card
 from bayes_scaling.study.reading import as_rows
@@ -52,7 +54,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     Raises
     ------
     LawError
-        A parameter is none of the law's.
+        A parameter is none of the law's, or has a value where its prior has no mass.
     StudyError
         The design lacks an input of the law.
 
@@ -87,9 +89,17 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
 
 
 def _check_given(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> None:
-    """Refuse parameters that the law does not have, and other values of those it fixes."""
+    """Refuse parameters that the law does not have, values that a prior rules out, and others of those it fixes."""
     for name, value in given.items():
         if name in sites:
+            for one in np.ravel(np.asarray(value, dtype=float)).tolist():
+                if not np.isfinite(one):
+                    raise LawError(f"{law.name}.{name} is {one:g}; give a finite number.")
+                if name in law.priors and not in_support(one, own := law.priors[name]):
+                    raise LawError(
+                        f"{law.name}.{name} is {one:g}, where its prior {describe(own)} has no mass; give a number "
+                        "that it allows, or the law a prior of your own."
+                    )
             continue
         if name not in law.priors:
             raise LawError(f"{law.name} has no parameter {name!r}; {suggest(name, sites)}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayes_scaling.errors import FileError
+from bayes_scaling.errors import FileError, listed
 from bayes_scaling.files import write_json
 from bayes_scaling.inference.posterior import Posterior, provenance
 
@@ -82,8 +82,9 @@ class RunStore:
     def _compare(self, found: Any, wanted: dict[str, Any]) -> None:
         for part in ("law", "plan", "studies", "effort", "chunk"):
             if not isinstance(found, dict) or found.get(part) != wanted[part]:
+                other = _differing(part, found.get(part) if isinstance(found, dict) else None, wanted[part])
                 raise FileError(
-                    f"{str(self.folder)!r} holds fits of another batch (another {part}); resume it with the same "
+                    f"{str(self.folder)!r} holds fits of another batch ({other}); resume it with the same "
                     "law, studies, seed, draws, chunk, adapt and patience, or choose another folder."
                 )
         if any(found.get(part) != wanted.get(part) for part in VERSIONS):
@@ -131,3 +132,17 @@ class RunStore:
             Its fit.
         """
         posterior.save(self.path(place))
+
+
+def _differing(part: str, found: Any, wanted: Any) -> str:
+    """Return in words what differs between a part of two manifests."""
+    if part in ("plan", "effort") and isinstance(found, dict):
+        differ = (name for name in wanted if found.get(name) != wanted[name])
+        said = listed(f"{name} = {found.get(name)} there and {wanted[name]} here" for name in differ)
+        return said or f"another {part}"
+    if part == "chunk":
+        return f"chunk = {found} there and {wanted} here"
+    if part == "studies" and isinstance(found, list) and len(found) == len(wanted):
+        if [{**one, "seed": None} for one in found] == [{**one, "seed": None} for one in wanted]:
+            return "the same studies with another seed"
+    return "other studies" if part == "studies" else f"another {part}"

@@ -247,6 +247,8 @@ class Law(Hooks):
         own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {*self.noise, "discrepancy"}}
         with told_plainly(f"{self.name}.mean"):
             outcome = self.mean(*(runs[name] for name in self.inputs), **own)
+        if outcome is None:
+            raise LawError(f"{self.name}.mean returns nothing; return the outcome of each run.")
         constant = jnp.ndim(outcome) == 0 and self.run_inputs  # the same for all runs
         return jnp.broadcast_to(outcome, jnp.shape(runs[self.run_inputs[0]])) if constant else outcome
 

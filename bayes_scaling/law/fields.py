@@ -12,8 +12,8 @@ from typing import Any
 
 from numpyro.distributions import Delta, Distribution, ImproperUniform
 
-from bayes_scaling.errors import LawArgumentError, LawError, suggest
-from bayes_scaling.law.priors import Prior
+from bayes_scaling.errors import LawArgumentError, LawError, listed, suggest
+from bayes_scaling.law.priors import Prior, describe
 
 __all__ = ["FieldNote", "data_field", "document", "field_notes", "is_prior", "option", "prior"]
 
@@ -144,11 +144,18 @@ def field_notes(law: type) -> dict[str, FieldNote]:
     Raises
     ------
     LawError
-        A field is neither a parameter nor made by :func:`.option` or :func:`.data_field`.
+        A field is neither a parameter nor made by :func:`.option` or :func:`.data_field`, or a prior lacks the
+        annotation that makes it one.
     """
     found: dict[str, FieldNote] = {}
     for base in reversed(law.__mro__):
         own = inspect.get_annotations(base)
+        for name, value in vars(base).items():
+            if name not in own and (isinstance(value, Distribution) or (name in found and _is_number(value))):
+                raise LawError(
+                    f"{law.__name__}.{name} = {_said(value)} is no field without an annotation; write "
+                    f"{name}: bs.Prior = {_said(value)}."
+                )
         for field in dataclasses.fields(base) if dataclasses.is_dataclass(base) else ():
             name = field.name
             if name not in own:
@@ -171,19 +178,41 @@ def equation_inputs(law: Any, parameters: set[str]) -> tuple[str, ...]:
     LawError
         Its keyword-only arguments are not its parameters.
     """
+    name = law.__name__
     arguments = [p for p in inspect.signature(law.mean).parameters.values() if p.name != "self"]
     if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
-        raise LawError(f"{law.__name__}.mean takes *args or **kwargs; name each column and each parameter instead.")
+        raise LawError(f"{name}.mean takes *args or **kwargs; name each column and each parameter instead.")
+    columns = [p.name for p in arguments if p.kind is not p.KEYWORD_ONLY]
+    if before := [column for column in columns if column in parameters]:
+        rest = [p.name for p in arguments if p.name not in before and p.kind is p.KEYWORD_ONLY]
+        right = ", ".join(["self", *(c for c in columns if c not in before), "*", *before, *rest])
+        raise LawError(
+            f"{name}: {listed(before)} of mean {'are parameters' if len(before) > 1 else 'is a parameter'} and "
+            f"stand{'' if len(before) > 1 else 's'} where columns do; put * before the parameters, as in mean({right})."
+        )
     wanted = {p.name for p in arguments if p.kind is p.KEYWORD_ONLY}
     missing, unused = sorted(wanted - parameters), sorted(parameters - wanted)
+    if plain := [one for one in missing if _is_number(getattr(law, one, None))]:
+        value = getattr(law, plain[0])
+        raise LawError(
+            f"{name}.{plain[0]} = {value!r} is no field without an annotation; write {plain[0]}: bs.Prior = {value!r}."
+        )
     if missing or unused:
         found = [f"{', '.join(missing)} has no prior"] if missing else []
         found += [f"{', '.join(unused)} is not used by mean"] if unused else []
         raise LawError(
-            f"{law.__name__}: every prior is a keyword-only argument of mean and the other way round, but "
+            f"{name}: every prior is a keyword-only argument of mean and the other way round, but "
             f"{' and '.join(found)}."
         )
-    return tuple(p.name for p in arguments if p.kind is not p.KEYWORD_ONLY)
+    return tuple(columns)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _said(value: Any) -> str:
+    return f"dist.{describe(value)}" if isinstance(value, Distribution) else repr(value)
 
 
 def document(text: str, law: type, notes: Mapping[str, FieldNote]) -> str:

@@ -22,7 +22,7 @@ __all__ = ["print_scores", "score_rows", "write_scores"]
 def write_scores(said: RegisteredForecast, scores: pd.DataFrame, path: Path) -> None:
     """Write scores as JSON to one file."""
     head = {name: getattr(said, name) for name in ("made", "version", "law", "study", "checksum", "seed")}
-    write_json({**head, "rows": records(scores)}, path)
+    write_json({**head, "rows": records(scores), "remarks": scores.attrs.get("remarks", [])}, path)
 
 
 def print_scores(
@@ -33,7 +33,7 @@ def print_scores(
     new: int = 0,
     register: pd.DataFrame | None = None,
 ) -> None:
-    """Print one table per quantity, then what was forecast and when, what is still open, and the register so far.
+    """Print one table per quantity, then what was forecast and when, remarks, what is open, and the register so far.
 
     Parameters
     ----------
@@ -57,6 +57,8 @@ def print_scores(
     console.print(
         f"Forecast of {said.made or 'an unknown time'} by {said.law} on {said.study}, version {said.version}."
     )
+    for remark in scores.attrs.get("remarks", []):
+        console.print(remark, style="yellow", markup=False)
     if left := _not_scored(said, scores):
         console.print(f"Not scored yet: {listed(left)}.", markup=False)
     if path is not None and register is not None:
@@ -71,8 +73,9 @@ def score_rows(said: RegisteredForecast, scores: pd.DataFrame) -> Table:
     table = Table(box=SIMPLE_HEAD, title=f"{scores['quantity'].iloc[0]} ({unit})", title_justify="left")
     tasks = scores["task"].notna().any()
     for heading in (*(("task",) if tasks else ()), "target"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("median", "90 % interval", "actual", "inside", "z", "PIT", f"CRPS ({gap})" if gap else "CRPS"):
+        table.add_column(heading, overflow="fold", min_width=len(heading))
+    own = "CRPS" if gap in ("", unit) else f"CRPS ({gap})"  # what the title says is not said again
+    for heading in ("median", "90 % interval", "actual", "inside", "z", "PIT", own):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in _with_quartiles(said, scores).to_dict("records"):
         show = {k: f"{factor * row[k]:.{digits}f}" for k in ("median", "q05", "q95", "actual")}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, listed, suggest
+from bayes_scaling.errors import COMMAND_LINE, StudyError, listed, suggest
 from bayes_scaling.study.rows import row_name, row_number
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import LOSS_ERROR, floats
@@ -99,9 +99,11 @@ def pair(
     is_target = both["role"] == "target" if "role" in both else pd.Series(False, index=both.index)
     fitted = both["role"] == "train" if "role" in both else ~is_target
     if fitted.sum() < FEWEST:
+        other = "--by SIZE" if COMMAND_LINE.get() else "by=['size']"
         raise StudyError(
-            f"Only {fitted.sum()} runs of {source.name!r} and {target.name!r} agree in {' and '.join(by)}; "
-            f"a pair of losses needs at least {FEWEST}."
+            f"Only {fitted.sum()} runs of {source.name!r} and {target.name!r} agree in {' and '.join(by)}, to the last "
+            f"digit, and a pair of losses needs at least {FEWEST}; where runs are nearly of one size, say with {other} "
+            "in which columns of numbers they agree, such as one of nominal sizes."
         )
     alone = [] if source is target else [_alone(source, left, both, by), _alone(target, right, both, by)]
     left_out = pd.concat(alone, ignore_index=True) if alone else pd.DataFrame(columns=["study", "run", *by])

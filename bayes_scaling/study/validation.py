@@ -103,8 +103,10 @@ def _read(table: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
     return found, np.isnan(found) & np.array([not absent(value) for value in values], dtype=bool)
 
 
-def floats(table: pd.DataFrame, column: str) -> pd.Series:
+def floats(table: pd.DataFrame, column: str, names: Mapping[str, str] | None = None) -> pd.Series:
     """Return one column as floats, NaN where it is empty; sizes may be written as 7B.
+
+    ``names`` are the user's of our columns, for messages.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def floats(table: pd.DataFrame, column: str) -> pd.Series:
     """
     found, wrong = _read(table, column)
     if wrong.any():
-        raise StudyError(_sentence(table, [_not_numbers(table, column, wrong)], {}))
+        raise StudyError(_sentence(table, [_not_numbers(table, column, wrong)], names or {}))
     return pd.Series(found, table.index)
 
 

@@ -32,7 +32,11 @@ def test_all_pairs_of_sets_and_the_losses_of_one_model():
         ({"source": "fineweb_edo:train_loss"}, "fineweb_edu"),
         ({"target": "fineweb_edu:train_loss"}, "one axis"),
         ({"target": "smollm:train_los"}, "train_loss"),
-        ({"sets": "corpus"}, "no column 'corpus'"),
+        ({"sets": "corpus"}, "no column 'corpus' .*; say --sets train_data, where 'fineweb_edu' and 'smollm' stand"),
+        (
+            {"sets": "corpus", "source": "web:train_loss"},
+            "no column 'corpus' .* with --sets YOURS; known: cell, role, run, train_data",
+        ),
     ],
 )
 def test_axes_that_are_not_there_are_one_sentence(changes, message):

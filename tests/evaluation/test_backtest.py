@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,42 @@ def test_a_design_without_flops_is_compared_too(study):
     table = ablation(PowerLaw(column="tokens"), ladders, study.select("n_params > 1e9"), **options)
     spent = table.groupby("design")["training_flops"].first()
     assert spent["known"] == ladders["known"].training.column("flops").sum() and np.isnan(spent["unknown"])
+
+
+TEN = {
+    "N": [2e7, 2e7, 6e7, 6e7, 2e8, 2e8, 6e8, 6e8, 1.5e9, 1.5e9],
+    "D": [2e8, 1e9, 6e8, 3e9, 2e9, 1e10, 6e9, 3e10, 1.5e10, 7.5e10],
+    "loss": [5.15, 4.30, 4.07, 3.47, 3.29, 2.91, 2.80, 2.56, 2.53, 2.35],
+}
+
+
+@pytest.fixture(scope="module")
+def ten():
+    return bs.Study.from_frame(TEN, name="my")
+
+
+def test_default_cuts_that_leave_too_few_runs_are_left_out(ten):
+    assert [len(training) for _, training, _ in expanding_window(ten, "flops")] == [5, 7, 8]
+    scores = bs.backtest(Chinchilla(), ten, seed=0, draws=50, adapt=False, allow_unconverged=True)
+    assert scores.groupby("cut").size().tolist() == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (
+            10,
+            {"cuts": [3e18, 1e20]},
+            r"The cut flops <= 3e\+18 leaves 5 of the 10 runs of study 'my' to fit, which are too few "
+            r"\(these are 5 runs, and Chinchilla needs at least 6 \(.*\)\); "
+            r"give a larger one, as in cuts=\[1.68e\+19\], or fix parameters",
+        ),
+        (10, {"by": "N", "cuts": 2e7}, r"leaves 2 of the 10 runs .*; give a larger one, as in cuts=\[4e\+08\]"),
+        (7, {}, r"The cut flops <= 1.08e\+18 leaves 4 of the 7 runs .*; give a larger one, as in cuts=\[1.68e\+19\]"),
+        (6, {}, "no larger one leaves enough and something to forecast, so add runs or fix parameters"),
+        (5, {}, "Study 'my' has 5 runs, and Chinchilla needs at least 6"),
+    ],
+)
+def test_cuts_that_leave_too_few_runs_are_refused(ten, rows, options, message):
+    with pytest.raises(bs.StudyError, match=message):
+        bs.backtest(Chinchilla(), dataclasses.replace(ten, frame=ten.frame.iloc[:rows]), seed=0, **options)

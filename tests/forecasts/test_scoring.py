@@ -75,14 +75,129 @@ def test_your_own_names_are_read(said):
         ({"target": "a", "los": 2.0}, {}, "have no column loss, only target and los; name it, as in names="),
         ({"target": "z", "loss": 2.0}, {}, "None of the 1 outcomes is a number of a run that was forecast"),
         ({"loss": 2.0}, {}, "column target or run says which one"),
-        ({"target": "a", "loss": "many"}, {}, "None of the 1 outcomes is a number"),
-        ([{"target": "a", "loss": 2.0}] * 2, {}, "loss of 'a' twice"),
+        (
+            {"target": "a", "loss": "many"},
+            {},
+            "Row 1 has loss = 'many', which is not a number; .*, or leave empty what",
+        ),
+        ({"target": "a", "loss": np.inf}, {}, "an infinite loss in row 1; leave empty what did not come"),
+        (
+            {"run": list("ab"), "loss": ["2", "diverged"]},
+            {},
+            r"Run 'b' \(row 2\) has loss = 'diverged', which is not a n",
+        ),
+        (
+            {"run": list("ba"), "v": ["2.2.9", "2"]},
+            {"names": {"loss": "v"}},
+            r"Run 'b' \(row 1\) has loss \('v'\) = '2.2",
+        ),
+        (
+            [{"target": "a", "loss": 2.0}] * 2,
+            {},
+            "loss of 'a' twice, in rows 1 and 2, and .*; give it once: keep the row",
+        ),
         ({"target": "a", "loss": 2.0}, {"unit": "bits per byte"}, "in bits per byte, and the forecast is in nats per"),
     ],
 )
 def test_outcomes_of_nothing_are_refused(outcomes, options, message, said):
     with pytest.raises(bs.TargetError, match=message):
         bs.score(said, outcomes, **options)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "message"),
+    [
+        (
+            {"run": "b", "N": 7e9, "D": 4e12, "loss": 2.0},
+            r"Row 1 of the outcomes is called 'b' and has N = 7e\+09 and D = 4e\+12, where the forecast of 'b' is at "
+            r"N = 1e\+09 and D = 2e\+10 \(its inputs are those of 'a'\); mend the name or the inputs",
+        ),
+        (
+            {"target": "b", "N": 1e9, "D": "3e10", "loss": 2.0},
+            r"'b' and has D = 3e\+10, where .* 'b' is at D = 2e\+10;",
+        ),
+        ({"target": "b", "D": "3e10", "loss": 2.0}, r"'b' and has D = 3e\+10, where"),
+    ],
+)
+def test_a_run_with_the_name_of_one_target_and_other_inputs_is_refused(outcomes, message, said):
+    with pytest.raises(bs.TargetError, match=message):
+        bs.score(said, outcomes)
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        {"run": "a", "N": 7.1e9, "D": 3.9e12, "loss": 2.0},  # a run differs a little from plan
+        {"run": "a", "N": 7e9, "D": np.nan, "loss": 2.0},
+        {"run": "a", "N": 7e9, "D": 4e12, "seed": 3, "sd": 9.0, "loss_sd": 0.2, "loss": 2.0},
+    ],
+)
+def test_a_run_with_the_name_and_about_the_inputs_of_its_target_is_scored(outcomes, said):
+    told = dataclasses.replace(said, rows=said.rows.assign(seed=0.0, loss_sd=0.1))
+    found = bs.score(told, outcomes)
+    assert list(found["target"]) == ["a"] and found.attrs["remarks"] == []
+
+
+def test_the_name_decides_between_targets_that_lie_near_each_other_but_not_against_their_very_inputs(said):
+    close = dataclasses.replace(said, rows=said.rows.assign(n_params=[7e9, 7.1e9], tokens=4e12))
+    assert list(bs.score(close, {"run": "a", "N": 7.05e9, "D": 4e12, "loss": 2.0})["target"]) == ["a"]
+    with pytest.raises(bs.TargetError, match="those of 'b'"):
+        bs.score(close, {"run": "a", "N": 7.1e9, "D": 4e12, "loss": 2.0})
+    with pytest.raises(bs.TargetError, match="None of the 1 outcomes"):  # near both
+        bs.score(close, {"N": 7.05e9, "D": 4e12, "loss": 2.0})
+
+
+def test_inputs_of_one_task_alone_do_not_speak_against_a_name(said):
+    rows = said.rows.assign(target="a", task=["x", "y"], shots=[5.0, 0.0], n_params=7e9, tokens=4e12)
+    outcomes = {"run": ["a", "a"], "task": ["x", "y"], "N": 7e9, "shots": [5, 0], "task_loss": [2.0, 2.1]}
+    assert len(bs.score(dataclasses.replace(said, rows=rows), outcomes)) == 2
+
+
+def test_inputs_near_those_of_one_target_find_it_and_a_remark_says_so(said):
+    found = bs.score(said, {"N": 7.001e9, "D": 4e12, "loss": 2.0})
+    assert list(found["target"]) == ["a"]
+    assert found.attrs["remarks"] == ["By inputs alone row 1 is scored as 'a': N is 0.014 % off that of the forecast."]
+    table = pd.DataFrame({"run": ["a", "c"], "N": [7e9, 7.001e9], "D": 4e12, "loss": [2.0, 2.3]})
+    assert bs.score(said, table)["actual"].tolist() == [2.0]  # a run of another name is none where its target is there
+
+
+def test_rows_of_one_run_are_told_together(said):
+    rows = said.rows.assign(target="a", task=["x", "y"], n_params=7e9, tokens=4e12)
+    outcomes = {"task": ["x", "y"], "N": 7.07e9, "D": 4e12, "task_loss": [2.0, 2.1]}
+    found = bs.score(dataclasses.replace(said, rows=rows), pd.DataFrame(outcomes))
+    assert found.attrs["remarks"] == [
+        "By inputs alone row 1 and row 2 are scored as 'a': N is 1 % off that of the forecast."
+    ]
+
+
+def test_outcomes_of_no_target_are_told(said):
+    table = pd.DataFrame(
+        {
+            "run": ["a", "bb", "small", "open"],
+            "N": [7e9, np.nan, 9e8, 3e9],
+            "D": [4e12, np.nan, 2e10, 1e10],
+            "loss": [2.0, 3.0, 3.1, np.nan],
+        }
+    )
+    assert bs.score(said, table).attrs["remarks"] == [
+        "Not scored, because it is of no run that was forecast: 'bb' (row 2), where 'b' is nearest and 'small' "
+        "(row 3), where 'b' is nearest and N = 9e+08 is 10 % off its 1e+09."
+    ]
+    with pytest.raises(bs.TargetError, match=r"; given: row 1, where 'a' is nearest and N = 9e\+09 is 29 % off"):
+        bs.score(said, {"N": 9e9, "D": 4e12, "loss": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "message"),
+    [
+        ({"run": "a", "ARC_acc": 0.5, "PIQA_acc": 0.6}, "no column accuracy, .*; say accuracy_columns='TASK_acc'"),
+        ({"run": "a", "ARC": 0.5, "PIQA": 0.6}, "no column accuracy, .*; say accuracy_columns='ARC,PIQA'"),
+    ],
+)
+def test_accuracies_of_a_wide_table_that_are_not_named_are_explained(outcomes, message, said):
+    rows = said.rows.assign(target="a", task=["ARC", "PIQA"], quantity="accuracy", unit="fraction")
+    with pytest.raises(bs.TargetError, match=message):
+        bs.score(dataclasses.replace(said, rows=rows), outcomes)
 
 
 def test_tasks_are_told_apart_and_the_same_scores_come_of_the_forecast_itself():

@@ -80,6 +80,20 @@ def test_targets_among_the_runs_are_left_out(ladder):
     np.testing.assert_allclose(again.draws["B"], fit.draws["B"], rtol=1e-12)
 
 
+def test_a_tree_of_another_law_or_of_other_runs_is_refused(simulated, simulated_fit):
+    tree, other = simulated_fit.tree, Chinchilla(discrepancy=0.4)
+    with pytest.raises(
+        bs.LawError, match=r"do not match the law: their tree says .*discrepancy=0.2\), and you gave .*0.4"
+    ):
+        bs.Posterior.from_draws(other, simulated, tree)
+    fewer = bs.Study.from_frame(simulated.training.frame.iloc[1:])
+    with pytest.raises(
+        bs.LawError, match=r"do not match the runs: their tree says .*; give what they were made with, or"
+    ):
+        bs.Posterior.from_draws(Chinchilla(), fewer, tree)
+    assert bs.Posterior.from_draws(other, fewer, tree["posterior"]).law == other
+
+
 def test_it_survives_a_file(taken_over, simulated, tmp_path):
     again = bs.Posterior.load(taken_over.save(tmp_path / "fit.nc"), Chinchilla(), simulated)
     assert np.array_equal(again.draws["A"], taken_over.draws["A"])

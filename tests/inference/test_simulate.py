@@ -48,6 +48,25 @@ def test_unknown_parameter_and_missing_input():
         bs.simulate(Chinchilla(), PLAN.drop(columns="D"), seed=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "split",
+            1.5,
+            r"^Chinchilla\.split is 1\.5, where its prior LogitNormal\(.*\) has no mass; give a number that it",
+        ),
+        ("alpha_N", -0.3, r"^Chinchilla\.alpha_N is -0\.3, where its prior .* has no mass"),
+        ("sigma", np.nan, r"^Chinchilla\.sigma is nan; give a finite number\.$"),
+    ],
+)
+def test_a_value_that_its_prior_rules_out_is_refused(name, value, said):
+    with pytest.raises(LawError, match=said):
+        bs.simulate(Chinchilla(), PLAN, {**TRUTH, name: value}, seed=0)
+    allowed = {"split": 1.0}  # the bound, as where a law fixes it
+    assert len(bs.simulate(Chinchilla(), PLAN, {**TRUTH, **allowed}, seed=0)) == len(PLAN)
+
+
 def test_a_parameter_that_the_law_fixes_keeps_its_value():
     law = Transfer(floor=0.0, head=0.1)
     grid = {"N": [1e6, 1e6, 1e8, 1e8], "D_F": [1e6, 1e7, 1e6, 1e7], "pretrained": [0.0, 1.0, 1.0, 0.0]}

@@ -82,13 +82,18 @@ def test_another_process_draws_the_same(uninterrupted):
 
 def test_a_store_of_another_batch_is_refused(tmp_path):
     bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **SHORT)
-    with pytest.raises(FileError, match=r"another batch \(another studies\)"):
+    with pytest.raises(FileError, match=r"another batch \(other studies\)"):
         bs.fit_many(PowerLaw(), make_studies(3), store=tmp_path, **SHORT)
-    with pytest.raises(FileError, match="another plan"):
-        bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **{**SHORT, "draws": 60})
-    for other in ({"chunk": 1}, {"adapt": None}, {"patience": 1.0}):
-        with pytest.raises(FileError, match=r"another batch \(another (chunk|effort)\)"):
-            bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **{**SHORT, **other})
+    with pytest.raises(FileError, match=r"another batch \(another law\)"):
+        bs.fit_many(PowerLaw(E=1.0), make_studies(2), store=tmp_path, **SHORT)
+    for changed, said in (
+        ({"draws": 60, "chains": 3}, "draws = 50 there and 60 here and chains = 2 there and 3 here"),
+        ({"seed": 1}, "the same studies with another seed"),
+        ({"adapt": None}, "adapt = False there and None here"),
+        ({"chunk": 1}, r"chunk = \d+ there and 1 here"),
+    ):
+        with pytest.raises(FileError, match=rf"another batch \({said}\); resume it with the same"):
+            bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **{**SHORT, **changed})
     manifest = tmp_path / "manifest.json"
     kept = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(kept | {"bayes_scaling": "0.0.1"}))

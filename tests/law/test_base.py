@@ -252,3 +252,10 @@ def test_one_expectation_for_all_runs_is_a_law_and_one_of_another_shape_is_none(
 
     with pytest.raises(bs.LawError, match=r"Odd.mean returns the shape \(3,\); return an outcome for each run"):
         bs.fit(Odd(), study, seed=0, draws=100, adapt=False)
+
+    class Silent(Flat):
+        def mean(self, N, *, E):
+            E * N
+
+    with pytest.raises(bs.LawError, match=r"^Silent.mean returns nothing; return the outcome of each run"):
+        bs.fit(Silent(), study, seed=0, draws=100, adapt=False)

@@ -58,6 +58,37 @@ def test_a_field_that_is_nothing_known_is_refused_when_the_class_is_made():
                 return E + 0 * N
 
 
+@pytest.mark.parametrize(("base", "value"), [(bs.Law, dist.LogNormal(0.5, 0.5)), (bs.Law, 1.7), (Sloped, 1.7)])
+def test_a_prior_without_its_annotation_is_refused_with_it(base, value):
+    said = "1.7" if value == 1.7 else r"dist.LogNormal\(loc=0.5, scale=0.5\)"
+    with pytest.raises(
+        bs.LawError, match=rf"Bare.E = {said} is no field without an annotation; write E: bs.Prior = {said}"
+    ):
+
+        class Bare(base):
+            E = value
+            slope: bs.Prior = dist.Normal(0.0, 1.0)
+
+            def mean(self, N, *, E, slope):
+                return E + slope * N
+
+
+def test_parameters_where_columns_stand_are_refused_with_the_star_that_is_missing():
+    with pytest.raises(bs.LawError) as refused:
+
+        class Positional(bs.Law):
+            E: bs.Prior = dist.LogNormal(0.5, 0.5)
+            alpha: bs.Prior = dist.Normal(0.0, 1.0)
+
+            def mean(self, N, E, alpha):
+                return E + N**-alpha
+
+    assert str(refused.value) == (
+        "Positional: E and alpha of mean are parameters and stand where columns do; put * before the parameters, as in "
+        "mean(self, N, *, E, alpha)."
+    )
+
+
 def test_the_docstring_has_a_section_of_parameters_before_the_notes():
     text = Sloped.__doc__
     assert text.index("Loss falls along a line.") < text.index("Parameters\n---") < text.index("Notes\n-----")

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 
@@ -6,7 +7,7 @@ from rich.console import Console
 import bayes_scaling as bs
 from bayes_scaling.forecasts.registered import register
 from bayes_scaling.reporting.scored import print_scores, score_rows, write_scores
-from tests.worlds import ladder
+from tests.worlds import chinchilla, ladder
 
 
 def test_tasks_stand_in_rows_and_fractions_in_per_cent(tmp_path):
@@ -21,3 +22,16 @@ def test_tasks_stand_in_rows_and_fractions_in_per_cent(tmp_path):
     write_scores(said, scores, tmp_path / "scores.json")
     document = json.loads((tmp_path / "scores.json").read_text())
     assert document["rows"][0]["actual"] == 0.7 and document["checksum"] == said.checksum
+
+
+def test_headings_stay_short_where_the_unit_is_long_and_remarks_are_told(tmp_path):
+    said = register(bs.forecast(chinchilla(count=60), {"target": "7B", "N": 7e9, "D": 4e12}))
+    long = dataclasses.replace(said, rows=said.rows.assign(unit="nats per token of the validation text"))
+    scores = bs.score(long, [{"target": "7B", "loss": 2.0}, {"target": "8B", "loss": 2.0}])
+    console = Console(file=io.StringIO(), width=80)
+    print_scores(long, scores, console)
+    heading = next(line for line in console.file.getvalue().splitlines() if "median" in line)
+    assert heading.split() == ["target", "median", "90", "%", "interval", "actual", "inside", "z", "PIT", "CRPS"]
+    assert "Not scored, because it is of no run that was forecast: '8B' (row 2)" in console.file.getvalue()
+    write_scores(long, scores, tmp_path / "scores.json")
+    assert len(json.loads((tmp_path / "scores.json").read_text())["remarks"]) == 1

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.study.pairing import pair
 
 
@@ -52,6 +53,24 @@ def test_targets_count_apart_and_bound_the_abscissa():
 def test_too_few_pairs():
     with pytest.raises(bs.StudyError, match="Only 3 runs of 'a' and 'b' agree"):
         pair(made("a"), made("b").select("n_params < 1e8"))
+
+
+def test_runs_of_nearly_one_size_are_told_how_they_may_be_paired():
+    near = made("b", N=made("b").frame["n_params"] * 1.01)
+    message = (
+        "Only 0 runs of 'a' and 'b' agree in n_params and flops, to the last digit, .*; where runs are nearly of one"
+    )
+    with pytest.raises(bs.StudyError, match=rf"{message} size, say with by=\['size'\] in which columns"):
+        pair(made("a"), near)
+    token = COMMAND_LINE.set(True)
+    try:
+        with pytest.raises(bs.StudyError, match="say with --by SIZE in which columns of numbers they agree"):
+            pair(made("a"), near)
+    finally:
+        COMMAND_LINE.reset(token)
+    nominal = np.arange(6.0)
+    sized = [dataclasses.replace(one, frame=one.frame.assign(size=nominal)) for one in (made("a"), near)]
+    assert pair(*sized, by=["size"]).paired == 6
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, -1.0, np.inf])
