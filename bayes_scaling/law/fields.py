@@ -192,8 +192,8 @@ def equation_inputs(law: Any, parameters: set[str]) -> tuple[str, ...]:
         )
     wanted = {p.name for p in arguments if p.kind is p.KEYWORD_ONLY}
     missing, unused = sorted(wanted - parameters), sorted(parameters - wanted)
-    if plain := [one for one in missing if _is_number(getattr(law, one, None))]:
-        value = getattr(law, plain[0])
+    if plain := [one for one in missing if _is_number(vars(law).get(one))]:
+        value = vars(law)[plain[0]]
         raise LawError(
             f"{name}.{plain[0]} = {value!r} is no field without an annotation; write {plain[0]}: bs.Prior = {value!r}."
         )
