@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
+import numpyro.distributions as dist
 
+from bayes_scaling.law.fields import data_field
 from bayes_scaling.law.pooling import by_series, pooled
-from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
+from bayes_scaling.law.sites import Arrays, observe, sample_or_fix
 from bayes_scaling.models.direct_accuracy import DirectAccuracy
 from bayes_scaling.models.task_arrays import labels, task_arrays
 
@@ -26,8 +29,8 @@ class DirectLadder(DirectAccuracy):
 
     .. math:: a_t(N, D) = c_t + (1 - c_t)\, e^{-A_t N^{-\alpha_{N,t}} - B_t D^{-\alpha_{D,t}}}
 
-    with N in parameters, D in tokens, and c the accuracy of guessing (column ``chance``) of task t.  Tasks share
-    nothing: each has parameters, noise and an error of its slope of its own.  It needs no loss.  In backtests inside
+    with N in parameters, D in tokens, and c the accuracy of guessing (column ``chance``) of task t.  Tasks share no
+    parameter; beyond the runs their slopes err partly together (``together``).  It needs no loss.  In backtests inside
     two ladders it is as close as the two-step law, and the average of both (:func:`bayes_scaling.average`) closer; at
     their targets its intervals hold less (``benchmarks/results/ladder_rivals.md``).
 
@@ -41,6 +44,13 @@ class DirectLadder(DirectAccuracy):
     >>> DirectLadder().run_inputs
     ('N', 'D')
     """
+
+    together: float = data_field(
+        default=0.47,
+        about="Share of the variance of the error of the slope that the tasks have in common, without which their mean "
+        "would be forecast too surely: that of the first step of :class:`TwoStep`, which is one for all tasks, in both "
+        "(0.15² of 0.22²).",
+    )
 
     by_task = True
     indicators: ClassVar = ()  # chance is no input of a run
@@ -61,12 +71,18 @@ class DirectLadder(DirectAccuracy):
         for name, value in self.derived(runs, **{n: v for n, v in own.items() if n not in self.noise}).items():
             numpyro.deterministic(name, value)
         if fitted is not None:
-            error = sample_slope_error(self.discrepancy, (count,))
-            mean = self.extrapolated(columns, {**fitted, **by_series(self, fitted)}, own, error)
+            mean = self.extrapolated(columns, {**fitted, **by_series(self, fitted)}, own, self._errors(count))
         if observed is None:
             numpyro.deterministic("accuracy_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2):
             observe("accuracy", self.likelihood(mean, self.noise_of(runs, mean, own["sigma"])), observed)
+
+    def _errors(self, count: int) -> jax.Array:
+        """Sample the error of the slope of each task, shape (task,), of which a part is common to all."""
+        scale = sample_or_fix("discrepancy", self.discrepancy)
+        common = numpyro.sample("discrepancy_common", dist.Normal(0.0, 1.0))
+        each = numpyro.sample("discrepancy_slope", dist.Normal(0.0, 1.0).expand([count]).to_event(1))
+        return scale * (jnp.sqrt(self.together) * common + jnp.sqrt(1 - self.together) * each)
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed): inputs of shape (run,), what is of a task (task,), accuracies (run, task).

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax
 import numpy as np
+import numpyro
 import pandas as pd
 import pytest
 
@@ -71,6 +73,15 @@ def test_the_slope_of_each_task_errs_by_itself_beyond_the_runs(study):
         exact = np.asarray(law.at(far, own))[0]
         found = np.asarray(law.extrapolated(far, fitted, own, np.array([0.0, 0.3])))[0]
     assert found[0] == pytest.approx(exact[0]) and found[1] > exact[1] + 0.005
+
+
+def test_slopes_err_partly_together_so_that_the_mean_over_tasks_is_not_too_sure():
+    law = DirectLadder()
+    keys = jax.random.split(jax.random.key(0), 4000)
+    errors = np.asarray(jax.vmap(lambda key: numpyro.handlers.seed(law._errors, key)(3))(keys))
+    np.testing.assert_allclose(errors.std(axis=0), 0.22, rtol=0.05)
+    np.testing.assert_allclose(np.corrcoef(errors.T)[np.triu_indices(3, 1)], law.together, atol=0.05)
+    assert law.together == pytest.approx(0.15**2 / (0.15**2 + 0.16**2), abs=0.005)
 
 
 def test_what_a_run_or_a_task_lacks_is_said(study):
