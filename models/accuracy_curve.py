@@ -11,7 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, prior
 from bayes_scaling.law.priors import Prior
@@ -22,7 +22,7 @@ from bayes_scaling.study.validation import floats
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["AccuracyCurve", "of_tasks"]
+__all__ = ["AccuracyCurve", "of_tasks", "require_share"]
 
 
 class AccuracyCurve(Law):
@@ -59,6 +59,10 @@ class AccuracyCurve(Law):
     indicators: ClassVar = ("chance",)  # may be zero
     unit = "fraction"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_share(self, "shared_questions")
+
     def error_of(self, runs: Arrays, slope_error: jax.Array) -> jax.Array:
         """Return the error of the slope, larger where the fitted runs guess."""
         return slope_error * jnp.where(runs["guessed"], self.emergence, 1.0)
@@ -72,6 +76,19 @@ class AccuracyCurve(Law):
         """Return (runs, observed) for this law from a study, with what :func:`of_tasks` tells of its task."""
         runs, observed = super().arrays(study)
         return {**runs, **{name: values[0] for name, values in of_tasks(study).items()}}, observed
+
+
+def require_share(law: Law, name: str) -> None:
+    """Refuse a field of a law that is to be a share and lies outside 0 and 1.
+
+    Raises
+    ------
+    LawError
+        It does.
+    """
+    share = law.fields[name]
+    if isinstance(share, (int, float)) and not 0 <= share <= 1:
+        raise LawError(f"{law.name}.{name} is {share:g}; give a share between 0 and 1.")
 
 
 def of_tasks(study: Study) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ import numpyro.distributions as dist
 from bayes_scaling.law.fields import data_field
 from bayes_scaling.law.pooling import by_series, pooled
 from bayes_scaling.law.sites import Arrays, observe, sample_or_fix
+from bayes_scaling.models.accuracy_curve import require_share
 from bayes_scaling.models.direct_accuracy import DirectAccuracy
 from bayes_scaling.models.task_arrays import labels, task_arrays
 
@@ -55,6 +56,10 @@ class DirectLadder(DirectAccuracy):
     by_task = True
     indicators: ClassVar = ()  # chance is no input of a run
     equation = r"a_t = c_t + (1 - c_t) e^{-A_t N^{-\alpha_{N,t}} - B_t D^{-\alpha_{D,t}}}"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_share(self, "together")
 
     @property
     def run_inputs(self) -> tuple[str, ...]:

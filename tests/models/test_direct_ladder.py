@@ -82,6 +82,11 @@ def test_slopes_err_partly_together_so_that_the_mean_over_tasks_is_not_too_sure(
     np.testing.assert_allclose(errors.std(axis=0), 0.22, rtol=0.05)
     np.testing.assert_allclose(np.corrcoef(errors.T)[np.triu_indices(3, 1)], law.together, atol=0.05)
     assert law.together == pytest.approx(0.15**2 / (0.15**2 + 0.16**2), abs=0.005)
+    for share in (-0.1, 1.5, float("nan")):
+        with pytest.raises(bs.LawError, match=r"DirectLadder\.together is .*; give a share between 0 and 1"):
+            DirectLadder(together=share)
+    with pytest.raises(bs.LawError, match=r"shared_questions is 2; give a share"):
+        DirectAccuracy(shared_questions=2.0)
 
 
 def test_what_a_run_or_a_task_lacks_is_said(study):
