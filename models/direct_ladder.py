@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 
 from bayes_scaling.law.fields import data_field
 from bayes_scaling.law.pooling import by_series, pooled
-from bayes_scaling.law.sites import Arrays, observe, sample_or_fix
+from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
 from bayes_scaling.models.accuracy_curve import require_share
 from bayes_scaling.models.direct_accuracy import DirectAccuracy
 from bayes_scaling.models.task_arrays import labels, task_arrays
@@ -76,18 +74,12 @@ class DirectLadder(DirectAccuracy):
         for name, value in self.derived(runs, **{n: v for n, v in own.items() if n not in self.noise}).items():
             numpyro.deterministic(name, value)
         if fitted is not None:
-            mean = self.extrapolated(columns, {**fitted, **by_series(self, fitted)}, own, self._errors(count))
+            error = sample_slope_error(self.discrepancy, (count,), together=self.together)
+            mean = self.extrapolated(columns, {**fitted, **by_series(self, fitted)}, own, error)
         if observed is None:
             numpyro.deterministic("accuracy_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2):
             observe("accuracy", self.likelihood(mean, self.noise_of(runs, mean, own["sigma"])), observed)
-
-    def _errors(self, count: int) -> jax.Array:
-        """Sample the error of the slope of each task, shape (task,), of which a part is common to all."""
-        scale = sample_or_fix("discrepancy", self.discrepancy)
-        common = numpyro.sample("discrepancy_common", dist.Normal(0.0, 1.0))
-        each = numpyro.sample("discrepancy_slope", dist.Normal(0.0, 1.0).expand([count]).to_event(1))
-        return scale * (jnp.sqrt(self.together) * common + jnp.sqrt(1 - self.together) * each)
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed): inputs of shape (run,), what is of a task (task,), accuracies (run, task).

@@ -28,7 +28,6 @@ __all__ = [
     "held_inputs",
     "one_target",
     "positive",
-    "readable",
     "require_size_and_data",
     "scale_columns",
 ]
@@ -58,11 +57,6 @@ def scale_columns(law: Law) -> dict[str, str]:
 def further_inputs(law: Law) -> list[str]:
     """Return the inputs of a law other than parameters, tokens and FLOPs."""
     return [name for name in law.run_inputs if name not in SCALE]
-
-
-def readable(law: Law) -> dict[str, str]:
-    """Return the columns that a law can read, by symbol: those that it needs, and those that runs may lack."""
-    return {**law.columns, **{name: name for name in law.absent}}
 
 
 def held_inputs(law: Law, given: Mapping[str, float] | None) -> dict[str, float]:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import one_target, readable
+from bayes_scaling.decisions.inputs import one_target
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, LawError, StudyError
 from bayes_scaling.forecasts.draws import predict
@@ -211,7 +211,7 @@ def read_plan(law: Law, plan: Any) -> pd.DataFrame:
         It has no runs, lacks an input of the law, or has one that is not a positive number.
     """
     frame = as_rows(plan).reset_index(drop=True)
-    read = {*SYMBOLS.values(), *readable(law).values()}  # no outcomes yet, though a table of old runs may be a plan
+    read = {*SYMBOLS.values(), *law.readable.values()}  # no outcomes yet, though a table of old runs may be a plan
     frame = frame[[column for column in frame if column in read]]
     frame = Study.from_frame(frame.assign(run=[f"run {i}" for i in range(len(frame))])).frame
     law.input_arrays(frame)
@@ -226,7 +226,7 @@ def _study(law: Law, frame: pd.DataFrame, name: str, outcome: Any = 1.0) -> Stud
 
 def _read(law: Law, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of a table that the law reads."""
-    return frame[[column for column in readable(law).values() if column in frame]]
+    return frame[[column for column in law.readable.values() if column in frame]]
 
 
 def _cost(name: str, frame: pd.DataFrame, rule: FlopRule) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import further_inputs, one_target, positive, readable, scale_columns
+from bayes_scaling.decisions.inputs import further_inputs, one_target, positive, scale_columns
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
@@ -198,7 +198,7 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
             raise DecisionError(f"The candidates lack {symbol} ({column}); {suggest(column, frame.columns)}")
     for column in filter(frame.columns.__contains__, (*columns.values(), "flops")):
         frame[column] = positive(floats(frame, column), f"candidates' column {column}", "7e9", of=frame)
-    known = readable(law)
+    known = law.readable
     further = {name: known[name] for name in further_inputs(law) if name in known and known[name] in frame}
     for name, column in further.items():
         frame[column] = values = floats(frame, column)
@@ -226,7 +226,7 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
 def _inputs(surface: Surface, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return every input of the law, shape (run,): a further one that the runs do not have is the surface's."""
     held = {name: np.full(len(runs), value) for name, value in surface.given.items()}
-    columns = readable(surface.posterior.law)
+    columns = surface.posterior.law.readable
     return held | {symbol: floats(runs, c).to_numpy() for symbol, c in columns.items() if c in runs}
 
 

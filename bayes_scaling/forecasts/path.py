@@ -174,7 +174,7 @@ def _expected(posteriors: Sequence[Posterior], weights: Sequence[float] | None) 
 
 def _expected_by(posterior: Posterior) -> np.ndarray:
     law, frame = posterior.law, posterior.study.frame
-    inputs = [name for name in (*law.columns.values(), *law.absent) if name in frame]
+    inputs = [name for name in law.readable.values() if name in frame]
     runs = frame[inputs].reset_index(drop=True).assign(target=[f"run {i}" for i in range(len(frame))])
     own = forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)
     return own.draws[f"{law.outcome}_law"].median("sample").to_numpy()

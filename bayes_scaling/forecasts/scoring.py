@@ -6,7 +6,7 @@ import datetime
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -197,7 +197,8 @@ def _actual(
 
     Where the least that a forecast says is positive (``said_least``), its outcome is, too.
     """
-    places, remarks = _places(rows, outcomes)
+    apart = _Apart.of(rows, outcomes)
+    places, remarks = _places(apart, outcomes)
     targets = np.array(places, dtype=object)
     columns = _columns(rows, outcomes, targets)
     if not any(columns):
@@ -234,7 +235,7 @@ def _actual(
             if np.isfinite(value):
                 found[i] = value
     known = ~outcomes[[*dict.fromkeys(c for c in columns if c)]].map(absent).all(axis=1).to_numpy()
-    strays = _strays(rows, outcomes, np.flatnonzero(known & [place is None for place in places]))
+    strays = _strays(apart, outcomes, np.flatnonzero(known & [place is None for place in places]))
     if not np.isfinite(found).any():
         told = f"; given: {strays}" if strays else ""
         raise TargetError(
@@ -313,7 +314,7 @@ def _require_tasks(rows: pd.DataFrame, outcomes: pd.DataFrame, columns: list[str
             raise TargetError(f"The outcomes are of task {near[0]!r}, and the forecast of {task!r}; name it alike.")
 
 
-def _places(rows: pd.DataFrame, outcomes: pd.DataFrame) -> tuple[list[str | None], list[str]]:
+def _places(apart: _Apart, outcomes: pd.DataFrame) -> tuple[list[str | None], list[str]]:
     """Return the target of each outcome: the one it names, or whose inputs it has, None where it is of no target.
 
     A remark tells of each that was found by inputs which are near and not the same.
@@ -323,7 +324,7 @@ def _places(rows: pd.DataFrame, outcomes: pd.DataFrame) -> tuple[list[str | None
     TargetError
         An outcome names one target, and its inputs are not those of it.
     """
-    known = list(rows["target"].unique())
+    known, inputs = apart.known, apart.inputs
     named: list[str | None] = [None] * len(outcomes)
     for column in ("target", "run"):
         if column in outcomes:
@@ -332,20 +333,50 @@ def _places(rows: pd.DataFrame, outcomes: pd.DataFrame) -> tuple[list[str | None
             }  # a file may turn the name 1e21 into a number
             own = [name if name in known else read.get(number_of(name)) for name in map(str, outcomes[column])]
             named = [one or name for one, name in zip(named, own, strict=True)]
-    inputs = _inputs(rows, outcomes)
     if not inputs:
         alone = len(known) == len(outcomes) == 1 and not {"target", "run"} & set(outcomes)
         return ([known[0]] if alone else named), []
-    off = _off(rows, outcomes, inputs)
-    same = np.asarray((off <= SAME_INPUT).all(axis=2))
+    same = np.asarray((apart.off <= SAME_INPUT).all(axis=2))
     for i, name in enumerate(named):
         if name is not None:
-            _require_own(
-                rows.drop_duplicates("target"), outcomes.iloc[i], row_number(outcomes, i), name, off[i], inputs
-            )
+            _require_own(apart, outcomes, i, name)
         elif same[i].sum() == 1:
             named[i] = known[int(np.argmax(same[i]))]
-    return _near(known, named, outcomes, off, inputs)
+    return _near(apart, named, outcomes)
+
+
+class _Apart(NamedTuple):
+    """How far the inputs of outcomes are off those of the targets.
+
+    Attributes
+    ----------
+    targets : pandas.DataFrame
+        A row of the forecast for each target.
+    inputs : list of str
+        The inputs by which outcomes can be told.
+    off : array, shape (outcome, target, input)
+        Relative differences; NaN where one of the two is not known.
+    """
+
+    targets: pd.DataFrame
+    inputs: list[str]
+    off: np.ndarray
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, outcomes: pd.DataFrame) -> _Apart:
+        """Compare the inputs of outcomes with those of the rows of a forecast."""
+        targets, inputs = rows.drop_duplicates("target"), _inputs(rows, outcomes)
+        theirs = targets[inputs].to_numpy(dtype=float)
+        given = np.empty((len(outcomes), len(inputs)))
+        for k, column in enumerate(inputs):
+            given[:, k] = [number_of(value) for value in outcomes[column]]
+        apart = np.abs(given[:, None] - theirs)
+        return cls(targets, inputs, np.where(apart == 0, 0.0, apart / np.maximum(np.abs(theirs), np.finfo(float).tiny)))
+
+    @property
+    def known(self) -> list[str]:
+        """The names of the targets."""
+        return list(self.targets["target"])
 
 
 def _inputs(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
@@ -357,22 +388,9 @@ def _inputs(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
     return [c for c in both if not OUTCOME.match(c)] or both
 
 
-def _off(rows: pd.DataFrame, outcomes: pd.DataFrame, inputs: list[str]) -> np.ndarray:
-    """Return how far each input of each outcome is off that of each target, relative, shape (outcome, target, input).
-
-    NaN where one of them is not known.
-    """
-    theirs = rows.drop_duplicates("target")[inputs].to_numpy(dtype=float)
-    given = np.array([number_of(value) for column in inputs for value in outcomes[column]]).reshape(len(inputs), -1).T
-    apart = np.abs(given[:, None] - theirs)
-    return np.where(apart == 0, 0.0, apart / np.maximum(np.abs(theirs), np.finfo(float).tiny))
-
-
-def _require_own(
-    targets: pd.DataFrame, outcome: pd.Series, number: int, name: str, off: np.ndarray, inputs: list[str]
-) -> None:
-    """Refuse an outcome that names a target and has inputs of another run; ``off`` has shape (target, input)."""
-    known = list(targets["target"])
+def _require_own(apart: _Apart, outcomes: pd.DataFrame, i: int, name: str) -> None:
+    """Refuse an outcome that names a target and has inputs of another run."""
+    (targets, inputs, _), known, off, outcome = apart, apart.known, apart.off[i], outcomes.iloc[i]
     place = known.index(name)
     others = [other for other, its in zip(known, off, strict=True) if (its <= SAME_INPUT).all()]
     of_another = bool(others) and name not in others  # its very inputs
@@ -384,15 +402,14 @@ def _require_own(
     wanted = listed(f"{symbol_of(c)} = {float(targets[c].iloc[place]):.6g}" for c in columns)
     whose = f" (its inputs are those of {listed(map(repr, others))})" if of_another else ""
     raise TargetError(
-        f"Row {number} of the outcomes is called {name!r} and has {given}, where the forecast of {name!r} is at "
-        f"{wanted}{whose}; mend the name or the inputs."
+        f"Row {row_number(outcomes, i)} of the outcomes is called {name!r} and has {given}, where the forecast of "
+        f"{name!r} is at {wanted}{whose}; mend the name or the inputs."
     )
 
 
-def _near(
-    known: list[str], named: list[str | None], outcomes: pd.DataFrame, off: np.ndarray, inputs: list[str]
-) -> tuple[list[str | None], list[str]]:
+def _near(apart: _Apart, named: list[str | None], outcomes: pd.DataFrame) -> tuple[list[str | None], list[str]]:
     """Return the target of each outcome, also of one whose inputs are near those of one target alone, and remarks."""
+    (_, inputs, off), known = apart, apart.known
     if OUTCOME.match(inputs[0]):
         return named, []
     taken, told = set(named), dict[str, list[str]]()
@@ -403,19 +420,17 @@ def _near(
             place = int(np.argmax(close[i]))
             found[i] = known[place]
             far = int(np.argmax(off[i, place]))
-            apart = f"{symbol_of(inputs[far])} is {in_per_cent(off[i, place, far])} off that of the forecast"
-            told.setdefault(f"scored as {known[place]!r}: {apart}.", []).append(row_name(outcomes, i))
+            how = f"{symbol_of(inputs[far])} is {in_per_cent(off[i, place, far])} off that of the forecast"
+            told.setdefault(f"scored as {known[place]!r}: {how}.", []).append(row_name(outcomes, i))
     return found, [
         f"By inputs alone {listed(whose, MOST_ROWS)} {'are' if whose[1:] else 'is'} {what}"
         for what, whose in told.items()
     ]
 
 
-def _strays(rows: pd.DataFrame, outcomes: pd.DataFrame, places: np.ndarray) -> str:
+def _strays(apart: _Apart, outcomes: pd.DataFrame, places: np.ndarray) -> str:
     """Return the outcomes of no target in words, each with the target that is nearest by name or by inputs."""
-    known, inputs = list(rows["target"].unique()), _inputs(rows, outcomes)
-    each = rows.drop_duplicates("target")
-    off = _off(rows, outcomes, inputs) if inputs else np.empty((len(outcomes), len(known), 0))
+    (targets, inputs, off), known = apart, apart.known
     said = []
     for i in places:
         names = [str(outcomes[c].iloc[i]) for c in ("target", "run") if c in outcomes]
@@ -429,11 +444,11 @@ def _strays(rows: pd.DataFrame, outcomes: pd.DataFrame, places: np.ndarray) -> s
             furthest = np.where(told, off[i].max(axis=1), np.inf)
             place = int(np.argmin(furthest))
             far = int(np.argmax(off[i, place]))
-            value, its = number_of(outcomes[inputs[far]].iloc[i]), float(each[inputs[far]].iloc[place])
-            apart = furthest[place]
+            value, its = number_of(outcomes[inputs[far]].iloc[i]), float(targets[inputs[far]].iloc[place])
+            most = furthest[place]
             called += (
                 f", where {known[place]!r} is nearest and {symbol_of(inputs[far])} = {value:.6g} is "
-                f"{in_per_cent(apart) if apart < 1 else 'far'} off its {its:.6g}"
+                f"{in_per_cent(most) if most < 1 else 'far'} off its {its:.6g}"
             )
         said.append(called)
     return listed(dict.fromkeys(said), MOST_ROWS)

@@ -323,6 +323,11 @@ class Law(Hooks):
         """The column of each input that differs between runs, by its symbol: ``{"N": "n_params"}``."""
         return {symbol: column_of(symbol) for symbol in self.run_inputs}
 
+    @property
+    def readable(self) -> dict[str, str]:
+        """The column of each input that the law can read, by symbol: of those it needs, and those runs may lack."""
+        return {**self.columns, **{name: name for name in self.absent}}
+
     def _is_reference(self, name: str) -> bool:
         return name.endswith("0") and name[:-1] in self.inputs
 

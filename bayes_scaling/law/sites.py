@@ -89,10 +89,28 @@ def sample_or_fix(site: str, prior: Prior) -> jax.Array:
     return numpyro.sample(site, prior) if isinstance(prior, dist.Distribution) else jnp.asarray(prior, float)
 
 
-def sample_slope_error(discrepancy: Prior, shape: tuple[int, ...] = (), site: str = "discrepancy") -> jax.Array:
-    """Sample the relative error of the slope beyond the fitted runs; its sites exist in forecasts only."""
+def sample_slope_error(
+    discrepancy: Prior, shape: tuple[int, ...] = (), site: str = "discrepancy", together: float | None = None
+) -> jax.Array:
+    """Sample the relative error of the slope beyond the fitted runs; its sites exist in forecasts only.
+
+    Parameters
+    ----------
+    discrepancy : Prior
+        Its scale.
+    shape : tuple of int
+        One error for each series.
+    site : str
+        Name of the scale's site, with which those of the errors begin.
+    together : float, optional
+        Share of the variance that all series have in common; None: each errs by itself.
+    """
     scale = sample_or_fix(site, discrepancy)
-    return scale * numpyro.sample(f"{site}_slope", dist.Normal(0.0, 1.0).expand(shape).to_event(len(shape)))
+    each = dist.Normal(0.0, 1.0).expand(shape).to_event(len(shape))
+    if together is None:
+        return scale * numpyro.sample(f"{site}_slope", each)
+    common, own = numpyro.sample(f"{site}_common", dist.Normal(0.0, 1.0)), numpyro.sample(f"{site}_slope", each)
+    return scale * (jnp.sqrt(together) * common + jnp.sqrt(1 - together) * own)
 
 
 def extrapolate(

@@ -96,7 +96,7 @@ class Plan:
 
     def document(self) -> dict[str, Any]:
         """Return what ``plan.json`` holds; numbers that are unknown or not finite (never) are None."""
-        found = [one.diagnostics for one in self.fits.values()]
+        found = worst(self.fits.values()) if self.fits else {"converged": None, "max_rhat": math.nan}
         return {
             "question": self.question,
             "study": self.study or None,
@@ -104,8 +104,8 @@ class Plan:
             "flops": self.flops,
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
-            "converged": all(d.converged for d in found) if found else None,
-            "max_rhat": number(max(d.max_rhat for d in found)) if found else None,
+            "converged": found["converged"],
+            "max_rhat": number(found["max_rhat"]),
             "answer": list(self.answer.sentences),
             "caveats": caveat_records(self.caveats),
             "tables": {name: records(table) for name, table in self.answer.tables.items()},
@@ -138,7 +138,7 @@ def print_plan(plan: Plan, console: Console, written: Sequence[Path] = ()) -> No
     if len(table) > MAX_ROWS_SHOWN:
         console.print(f"... and {len(table) - MAX_ROWS_SHOWN} more rows; --out writes them all.")
     print_caveats(plan.caveats, console)
-    state = convergence(worst(tuple(plan.fits.values()))) if plan.fits else "Priors alone"
+    state = convergence(worst(plan.fits.values())) if plan.fits else "Priors alone"
     console.print(f"{state}; {plan.law}, FLOPs: {plan.flops}, seed {plan.seed}, {plan.seconds:.0f} s.")
     if written:
         console.print("Written to " + " and ".join(map(str, written)) + ".")

@@ -314,18 +314,24 @@ def _unread(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[str]) ->
 
 def _repeats(runs: pd.DataFrame, targets: pd.DataFrame, law: Any) -> Iterator[Problem]:
     """Look at whether tokens are seen so often that they are worth less, and law and targets know of it."""
-    if law is None or "tokens" not in runs:
+    told = "unique_tokens" in runs
+    if law is None or "tokens" not in runs or not (told or "epochs" in runs):
         return
-    if "unique_tokens" not in runs:
-        yield from _epochs(runs)
-        return
-    passes = _known(runs, "tokens") / _known(runs, "unique_tokens")
+    passes = _known(runs, "tokens") / _known(runs, "unique_tokens") if told else _known(runs, "epochs")
     often = passes > MAX_PASSES
     if not often.any():
         return
-    most = float(np.nanmax(passes))
-    seen = f"see their tokens more than {MAX_PASSES:g} times (up to {most:.3g})"
-    if "unique_tokens" not in law.inputs:
+    most, by = float(np.nanmax(passes)), "" if told else ", by the column epochs"
+    seen = f"see their tokens more than {MAX_PASSES:g} times (up to {most:.3g}{by})"
+    if not told:
+        yield Problem(
+            "unread-repeats",
+            f"{often.sum()} of {len(runs)} runs {seen}, and no law reads epochs",
+            "give a column unique_tokens, which is tokens / epochs",
+            most,
+            "epochs",
+        )
+    elif "unique_tokens" not in law.inputs:
         yield Problem(
             "unread-repeats",
             f"{often.sum()} of {len(runs)} runs {seen}, and the law counts each time as new tokens",
@@ -340,20 +346,6 @@ def _repeats(runs: pd.DataFrame, targets: pd.DataFrame, law: Any) -> Iterator[Pr
             "it is forecast as if no token came twice, so give unique_tokens if some do",
             most,
             "unique_tokens",
-        )
-
-
-def _epochs(runs: pd.DataFrame) -> Iterator[Problem]:
-    """Look at whether a column tells that tokens are seen often, where none tells how many there are."""
-    passes = pd.to_numeric(runs.get("epochs", pd.Series(dtype=float)), errors="coerce")
-    if (often := passes > MAX_PASSES).any():
-        yield Problem(
-            "unread-repeats",
-            f"{often.sum()} of {len(runs)} runs see their tokens more than {MAX_PASSES:g} times (up to "
-            f"{passes.max():.3g}, by the column epochs), and no law reads epochs",
-            "give a column unique_tokens, which is tokens / epochs",
-            float(passes.max()),
-            "epochs",
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.pooling import by_series
+from bayes_scaling.law.sites import sample_slope_error
 from bayes_scaling.models import DirectAccuracy, DirectLadder
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8, 1.6e9) for d in (10, 20, 40, 80)]
@@ -78,7 +79,11 @@ def test_the_slope_of_each_task_errs_by_itself_beyond_the_runs(study):
 def test_slopes_err_partly_together_so_that_the_mean_over_tasks_is_not_too_sure():
     law = DirectLadder()
     keys = jax.random.split(jax.random.key(0), 4000)
-    errors = np.asarray(jax.vmap(lambda key: numpyro.handlers.seed(law._errors, key)(3))(keys))
+
+    def drawn(key):
+        return numpyro.handlers.seed(sample_slope_error, key)(law.discrepancy, (3,), together=law.together)
+
+    errors = np.asarray(jax.vmap(drawn)(keys))
     np.testing.assert_allclose(errors.std(axis=0), 0.22, rtol=0.05)
     np.testing.assert_allclose(np.corrcoef(errors.T)[np.triu_indices(3, 1)], law.together, atol=0.05)
     assert law.together == pytest.approx(0.15**2 / (0.15**2 + 0.16**2), abs=0.005)
