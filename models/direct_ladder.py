@@ -24,7 +24,7 @@ OF_TASKS = ("chance", "guessed", "per_question")
 
 
 class DirectLadder(DirectAccuracy):
-    r"""Accuracies of several tasks, each straight from size and data by :class:`DirectAccuracy`.
+    r"""Accuracies of several tasks, each straight from size and data by the equation of ``DirectAccuracy``.
 
     .. math:: a_t(N, D) = c_t + (1 - c_t)\, e^{-A_t N^{-\alpha_{N,t}} - B_t D^{-\alpha_{D,t}}}
 

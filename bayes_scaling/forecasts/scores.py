@@ -76,7 +76,7 @@ def summarise(scores: pd.DataFrame, by: list[str] | None = None) -> pd.DataFrame
     Parameters
     ----------
     scores : DataFrame
-        What :func:`score_table` returned, or :meth:`bayes_scaling.forecasts.forecast.Forecast.score`.
+        What :func:`score_table` returned, or :meth:`Forecast.score <bayes_scaling.Forecast.score>`.
     by : list of str, optional
         Columns whose values make a group each; by default all are one.
 
