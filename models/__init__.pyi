@@ -1,3 +1,4 @@
+from .bent_compute import BentCompute as BentCompute
 from .bent_power_law import BentPowerLaw as BentPowerLaw
 from .broken_power_law import BrokenPowerLaw as BrokenPowerLaw
 from .chinchilla import Chinchilla as Chinchilla

@@ -26,6 +26,15 @@ STRAIGHT = 1e-4  # a smaller bend is none, in double precision
 REACH = 1.5  # the ridge of bend and floor is followed this far from no bend
 
 
+def bent(u: jax.Array, slope: jax.Array, bend: jax.Array) -> jax.Array:
+    """Return the loss at a distance u from the centre, over that there, along a curve whose exponent is not constant.
+
+    The exponent is ``slope`` at the centre and grows by the factor e^bend with every unit of u.
+    """
+    beta = jnp.where(jnp.abs(bend) < STRAIGHT, STRAIGHT, bend)
+    return jnp.exp(-slope * jnp.expm1(beta * u) / beta)
+
+
 class BentPowerLaw(Law):
     r"""One loss is a power of another above its floor, with an exponent that grows or shrinks as the loss falls.
 
@@ -95,8 +104,7 @@ class BentPowerLaw(Law):
         low0 = cap0 * floor0
         above = jnp.maximum(source_loss - low0, 1e-9)  # only a target that nobody named when pairing can lie below
         u = jnp.log((centre0 - low0) / above)
-        beta = jnp.where(jnp.abs(bend) < STRAIGHT, STRAIGHT, bend)
-        return level * centre1 * jnp.exp(-slope * jnp.expm1(beta * u) / beta)
+        return level * centre1 * bent(u, slope, bend)
 
     @property
     def run_inputs(self) -> tuple[str, ...]:
