@@ -73,8 +73,8 @@ def best_mixture(
     Parameters
     ----------
     posteriors : Posterior or sequence of Posterior
-        Converged fits of a law of shares, such as :class:`.Mixture`, one for the loss on each domain, all of the same
-        shares.
+        Converged fits of a law of shares, such as :class:`~bayes_scaling.models.Mixture`, one for the loss on each
+        domain, all of the same shares.
     series : str, optional
         Which of the fitted series (sizes) the mixture is for; may be left out where there is one.
     weights : sequence of float, optional
@@ -103,8 +103,9 @@ def best_mixture(
 
     Notes
     -----
-    Both forms of :class:`.Mixture` are convex in the shares, so that the minimum found is the only one.  Of the loss on
-    a single domain the paper's exponential has its minimum where all data are of one domain; weigh several.
+    Both forms of :class:`~bayes_scaling.models.Mixture` are convex in the shares, so that the minimum found is the only
+    one.  Of the loss on a single domain the paper's exponential has its minimum where all data are of one domain; weigh
+    several.
 
     Examples
     --------
