@@ -109,6 +109,11 @@ class Hooks:
         return ()
 
     @property
+    def shares(self) -> tuple[str, ...]:
+        """The inputs that are shares of one mixture of training data, in which its loss is convex; empty: none are."""
+        return ()
+
+    @property
     def route(self) -> str | None:
         """The loss through which a law of several steps goes from its inputs to its outcome; None: it goes directly."""
         return None

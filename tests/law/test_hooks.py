@@ -56,7 +56,7 @@ def test_losses_errors_and_accuracies_need_not_be_told():
 def test_a_law_of_one_outcome_overrides_nothing():
     law = Rewarded()
     assert law.quantities == {"reward": "points"} and law.name == "Rewarded"
-    assert (law.series, law.route, law.by_task, law.transfers) == ((), None, False, False)
+    assert (law.series, law.shares, law.route, law.by_task, law.transfers) == ((), (), None, False, False)
     assert law.series_of("MMLU", ["MMLU", "PIQA"]) == "MMLU" and law.program is law
     assert law.dims(None) == ({}, {}) and law.derived({}) == {} and law.centred({}, level=2.0) == {"level": 2.0}
     assert law.irreducible({}, {"E": 1.7}) == 1.7 and law.irreducible({}, {"level": 0.3}) == 0.0

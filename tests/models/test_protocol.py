@@ -178,7 +178,7 @@ def test_every_input_of_a_run_has_a_column(name):
     assert tuple(law.input_arrays(study.frame)) == law.run_inputs != ()
     assert law.columns and (tuple(law.columns) == law.run_inputs or type(law).input_arrays is not bs.Law.input_arrays)
     assert set(law.columns.values()) <= set(study.frame.columns)
-    assert set(law.run_inputs) <= runs.keys() and set(law.indicators) <= set(law.run_inputs)
+    assert set(law.run_inputs) <= runs.keys() and {*law.indicators, *law.shares} <= set(law.run_inputs)
     assert set(law.signed) <= {*law.run_inputs, *law.quantities}
 
 
