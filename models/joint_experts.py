@@ -79,7 +79,7 @@ class JointExperts(Chinchilla):
         book = super().derived(runs, E=E, reducible=reducible, split=split, alpha_N=alpha_N, alpha_D=alpha_D)
         return {**book, "A": book["A"] * jnp.exp(alpha_N * gain * log_count(runs["num_experts0"], worth))}
 
-    def centred(self, runs: Arrays, *, A, alpha_N, worth, gain, **others) -> dict[str, Any]:  # type: ignore[override]
+    def centred(self, runs: Arrays, *, A, alpha_N, worth, gain, **others) -> dict[str, Any]:
         """Return the parameters of this law at the references of ``runs`` from textbook constants."""
         dense = A * jnp.exp(-alpha_N * gain * log_count(runs["num_experts0"], worth))
         return super().centred(runs, A=dense, alpha_N=alpha_N, worth=worth, gain=gain, **others)

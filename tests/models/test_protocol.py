@@ -26,15 +26,18 @@ from .examples import law_of, study_for
 
 ROOT = Path(__file__).parent.parent.parent
 LOWER = {"loss": True, "error": True, "accuracy": False, "unigram_normalised_loss": True}  # is better
+SIZE_AND_DATA = {"E": 1.8, "A": 480.0, "B": 2000.0, "alpha_N": 0.35, "alpha_D": 0.37}
 TEXTBOOK = {
-    **dict.fromkeys(
-        ("Chinchilla", "HeteroscedasticChinchilla", "Kaplan", "Overfitting", "RepeatedData", "StepLaw"),
-        {"E": 1.8, "A": 480.0, "B": 2000.0, "alpha_N": 0.35, "alpha_D": 0.37},
-    ),
-    "JointExperts": {"E": 1.8, "A": 480.0, "B": 2000.0, "alpha_N": 0.35, "alpha_D": 0.37, "worth": 0.5, "gain": 0.3},
+    "Chinchilla": SIZE_AND_DATA,
+    "HeteroscedasticChinchilla": SIZE_AND_DATA,
+    "JointExperts": {**SIZE_AND_DATA, "worth": 0.5, "gain": 0.3},
+    "Kaplan": SIZE_AND_DATA,
+    "Overfitting": SIZE_AND_DATA,
     "PowerLaw": {"E": 1.8, "A": 480.0, "alpha_C": 0.15},
     "Rectified": {"E": 1.0, "B": 200.0, "D_l": 300.0, "beta": 0.6},
+    "RepeatedData": SIZE_AND_DATA,
     "Scratch": {"E": 0.5, "A": 6.4e13, "B": 1.8e13, "alpha_N": 0.076, "alpha_D": 0.103},
+    "StepLaw": SIZE_AND_DATA,
 }
 every_law = pytest.mark.parametrize("name", sorted(models.LAWS))
 
