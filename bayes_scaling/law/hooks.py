@@ -138,8 +138,8 @@ class Hooks:
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float | None:
         """Return the irreducible outcome, above which the slope may be off beyond the data: the parameter ``E``, or 0.
 
-        Of an outcome that is better higher it is the ceiling, below which the slope may be off; None where
-        there is none.
+        Of an outcome that is better higher it is the ceiling, below which the slope may be off.  None where there is
+        none, as there is by default for what is better higher and for outcomes of any sign (``signed``).
 
         Parameters
         ----------
@@ -148,7 +148,8 @@ class Hooks:
         parameters : mapping of str to array
             One draw of the parameters; what is fixed is in it too.
         """
-        return parameters.get("E", None if self.better.get(self.outcome) == "higher" else 0.0)
+        endless = self.better.get(self.outcome) == "higher" or self.outcome in self.signed
+        return parameters.get("E", None if endless else 0.0)
 
     @property
     def slope_moments(self) -> tuple[float, float]:

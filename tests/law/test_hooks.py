@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
@@ -92,3 +95,22 @@ def test_an_input_is_positive_unless_the_law_says_otherwise():
         "share": [True, True, False, False, False],
         "temperature": [True, True, True, False, False],
     }
+
+
+def test_the_slope_of_an_outcome_of_any_sign_errs_alike_wherever_its_zero_lies():
+    class Gap(bs.Law):
+        level: bs.Prior = dist.Normal(0.0, 30.0)
+        outcome = "gap"
+        signed = ("gap",)
+        better: ClassVar = {"gap": "lower"}
+
+        def mean(self, N, *, level):
+            return level - 0.5 * jnp.log(N / 1e8)
+
+    near, far = ({"N": jnp.asarray(sizes)} for sizes in (np.geomspace(1e7, 1e9, 9), [1e11]))
+    moved = [
+        float(Gap().extrapolated(far, near, {"level": level}, 0.2)[0] - Gap().at(far, {"level": level})[0])
+        for level in (-20.0, 0.0, 20.0)
+    ]
+    assert moved == pytest.approx([moved[0]] * 3, rel=1e-4)
+    assert moved[0] == pytest.approx(-0.2 * 0.5 * np.log(1e11 / 1e9), rel=0.2)
