@@ -52,7 +52,7 @@ class Speedup(Tabled, SpeedupMethods):
         By assumption and resource (:data:`.RESOURCES`): A's amount over B's, above 1 where B takes less, and 0 where B
         never reaches the outcome.
     paired : bool
-        Whether both come from the same draws of one fit.
+        Whether both come from the same draws of one fit, or of one mixture of fits.
     shared_runs : int
         Runs that both of two fits saw.
     """

@@ -15,7 +15,7 @@ from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, liste
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
-from bayes_scaling.inference.posterior import Posterior, require_posterior
+from bayes_scaling.inference.posterior import Posterior, evenly_spaced, require_posterior
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.trace import run_model
@@ -58,6 +58,8 @@ class Surface:
         Inputs of the law other than N, D and C, held fixed.
     exponent_error : float, optional
         Spread of errors of the law's exponents beyond the fitted runs, in place of one error of the slope.
+    place : array of int, shape (sample,)
+        Which draw of the fit each is.
     """
 
     posterior: Posterior
@@ -70,6 +72,7 @@ class Surface:
     discrepancy: bool
     given: Mapping[str, float]
     exponent_error: float | None = None
+    place: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
 
     @classmethod
     def of(
@@ -145,10 +148,12 @@ class Surface:
                 f"{law.name} was fitted to the FLOPs of {posterior.study.name!r}, which {rule.name} does not give; "
                 f"use {option('flops', 'study')}."
             )
-        latent = posterior.thin(samples)
+        draws = posterior.draws
+        place = evenly_spaced(len(next(iter(draws.values()))), samples)
+        latent = {name: values[place] for name, values in draws.items()}
         with double_precision():
             first = jax.random.fold_in(jax.random.key(posterior.seed if seed is None else seed), 1)
-            keys = jax.random.split(first, len(next(iter(latent.values()))))
+            keys = jax.random.split(first, len(place))
         return cls(
             posterior=posterior,
             quantity=quantity,
@@ -160,6 +165,7 @@ class Surface:
             discrepancy=discrepancy,
             given=given,
             exponent_error=exponent_error,
+            place=place,
         )
 
     def __len__(self) -> int:
@@ -179,7 +185,12 @@ class Surface:
             Places of the draws.
         """
         latent = {name: value[order] for name, value in self.latent.items()}
-        return dataclasses.replace(self, latent=latent, keys=self.keys[: len(order)])
+        return dataclasses.replace(self, latent=latent, keys=self.keys[: len(order)], place=self.place[order])
+
+    @property
+    def origins(self) -> list[tuple[Posterior, int]]:
+        """Which draw of which fit each is: two surfaces whose origins are equal stand on the same draws."""
+        return [(self.posterior, place) for place in self.place.tolist()]
 
     @property
     def sign(self) -> float:
