@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayes_scaling.decisions.inputs import one_target
 from bayes_scaling.decisions.tabled import Tabled
-from bayes_scaling.errors import DecisionError, LawError, StudyError
+from bayes_scaling.errors import DecisionError, LawError, StudyError, whole
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -145,10 +145,9 @@ def plan_ladders(
         raise DecisionError(
             f"The plans are a {type(plans).__name__}; give each a name, as in {{'small': table, 'large': other}}."
         )
-    if not isinstance(families, (int, np.integer)):
-        raise DecisionError(f"The number of families is {families!r}; give a whole number, such as 32.")
-    if not plans or families < 1:
-        raise DecisionError(f"{len(plans)} plans for {families} families are nothing to simulate; give one or more.")
+    families, seed = whole("families", families, 1, DecisionError), whole("seed", seed, 0)
+    if not plans:
+        raise DecisionError("There are no plans, so nothing to simulate; give one or more.")
     law = family.law if isinstance(family, Posterior) else require_law(family)
     rule = FlopRule.of(flops, family.study if isinstance(family, Posterior) else None)
     if isinstance(family, Posterior):

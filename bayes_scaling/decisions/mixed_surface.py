@@ -12,7 +12,7 @@ import numpy as np
 
 from bayes_scaling.decisions.inputs import held_by_each
 from bayes_scaling.decisions.surface import Surface
-from bayes_scaling.errors import DecisionError, listed
+from bayes_scaling.errors import DecisionError, listed, whole
 from bayes_scaling.forecasts.forecast import draws_of_each, shares
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 
@@ -135,7 +135,7 @@ def mixed_surface(
     DecisionError
         There is no fit, a weight is missing or negative, or the laws do not read the same inputs of scale or forecast
         different outcomes.
-    ConvergenceError, LawError, TargetError
+    ConvergenceError, LawError, TargetError, BayesScalingError
         As for :meth:`.Surface.of`.
 
     References
@@ -164,7 +164,7 @@ def mixed_surface(
             raise DecisionError(f"{laws} differ in what they read or forecast; mix laws of one outcome and one scale.")
     size = min(map(len, parts))
     counts = draws_of_each(share, size)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole("seed", seed, 0))
     number = np.repeat(np.arange(len(parts)), counts)
     chosen = [rng.choice(len(p), c, replace=False) for p, c in zip(parts, counts, strict=True)]
     keys = jnp.concatenate([part.keys[place] for part, place in zip(parts, chosen, strict=True)])

@@ -13,7 +13,7 @@ from bayes_scaling.decisions.inputs import further_inputs, one_target, positive,
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
-from bayes_scaling.errors import DecisionError, suggest
+from bayes_scaling.errors import DecisionError, suggest, whole
 from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.methods import NextRunsMethods
 from bayes_scaling.study.flops import FlopRule
@@ -162,8 +162,7 @@ def next_runs(
         batch = max(batches, key=achieved)
         baseline = prospects.greedy("flops", limit=limit)
     else:
-        if not isinstance(count, int) or count < 1:
-            raise DecisionError(f"The count is {count!r}; give the number of runs to choose, 1 or more.")
+        count = whole("count", count, 1, DecisionError)
         batch, baseline = (prospects.greedy(by, count=count) for by in ("per_flop", "flops"))
     if set(batch["run"]) == set(baseline["run"]):  # in another order, along which the edge of the data moves otherwise
         baseline = batch

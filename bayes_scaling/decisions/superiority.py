@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.decisions.inputs import one_target
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
-from bayes_scaling.errors import DecisionError
+from bayes_scaling.errors import DecisionError, whole
 from bayes_scaling.forecasts.quantiles import quantile_columns
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def pair_draws(
     ------
     DecisionError
         The two have different outcomes, units or tokenisers.
+    BayesScalingError
+        The seed is no whole number of at least 0.
     """
     first, second = as_surface(a), as_surface(b)
     require_comparable(first, second)
@@ -141,7 +143,7 @@ def pair_draws(
         return first, dataclasses.replace(second, keys=first.keys), True
     size = min(len(first), len(second))
     first = first.take(np.arange(size))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole("seed", seed, 0))
     second = second.take(rng.permutation(len(second))[:size])
     return (
         first,

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from bayes_scaling.decisions.inputs import SCALE, exponent_spread, held_inputs, scale_columns
-from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest
+from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest, whole
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -133,6 +133,8 @@ class Surface:
         DecisionError
             The FLOP convention is unknown, or the law also reads FLOPs that were counted by another one; or
             ``exponent_error`` is no positive number, or above 1.
+        BayesScalingError
+            The seed is no whole number of at least 0, or ``samples`` none of at least 1.
         """
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
@@ -151,8 +153,9 @@ class Surface:
         draws = posterior.draws
         place = evenly_spaced(len(next(iter(draws.values()))), samples)
         latent = {name: values[place] for name, values in draws.items()}
+        seed = posterior.seed if seed is None else whole("seed", seed, 0)
         with double_precision():
-            first = jax.random.fold_in(jax.random.key(posterior.seed if seed is None else seed), 1)
+            first = jax.random.fold_in(jax.random.key(seed), 1)
             keys = jax.random.split(first, len(place))
         return cls(
             posterior=posterior,

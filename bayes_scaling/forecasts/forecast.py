@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_scaling.errors import BayesScalingError, TargetError, listed, suggest
+from bayes_scaling.errors import BayesScalingError, TargetError, listed, suggest, whole
 from bayes_scaling.forecasts.draws import BLOCK
 from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.forecasts.scores import score_table
@@ -251,6 +251,8 @@ def average(
     TargetError
         The forecasts are not of the same targets and tasks, or have no quantity in common; or a weight is missing,
         negative or infinite.
+    BayesScalingError
+        The seed is no whole number of at least 0.
     """
     forecasts, weights = _in_order(forecasts, weights)
     if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
@@ -262,7 +264,7 @@ def average(
     _require_alike(forecasts)
     if len(forecasts) == 1:
         return first
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole("seed", seed, 0))
     size = min(f.draws.sizes["sample"] for f in forecasts)
     taken = [
         rng.choice(one.draws.sizes["sample"], count, replace=False)

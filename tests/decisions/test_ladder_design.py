@@ -45,8 +45,9 @@ def test_what_cannot_be_planned_is_refused():
     for unnamed in ([PLANS["small"]], PLANS["small"], None):
         with pytest.raises(bs.DecisionError, match=r"The plans are a \w+; give each a name, as in \{'small': table"):
             bs.plan_ladders(PowerLaw(), unnamed, AT, seed=0)
-    with pytest.raises(bs.DecisionError, match=r"The number of families is 2\.5; give a whole number"):
-        bs.plan_ladders(PowerLaw(), PLANS, AT, seed=0, families=2.5)
+    for families in (2.5, 0, True):
+        with pytest.raises(bs.DecisionError, match=f"families is {families}; give a whole number of at least 1"):
+            bs.plan_ladders(PowerLaw(), PLANS, AT, seed=0, families=families)
     with pytest.raises(bs.DecisionError, match="2 targets are given, and this is decided for one run at a time"):
         bs.plan_ladders(PowerLaw(), PLANS, [AT, {"C": 1e23}], seed=0)
     with pytest.raises(bs.TargetError, match="needs C"):

@@ -100,11 +100,16 @@ def test_a_candidates_own_cost_is_used():
         (GRID, {"spend": 1e10}, "No candidate costs"),
         (GRID, {"spend": -1.0}, "spend is"),
         (GRID, {"count": 0}, "count is 0"),
+        (GRID, {"count": True}, "count is True; give a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(candidates, options, message):
     with pytest.raises(bs.BayesScalingError, match=message):
         bs.next_runs(chinchilla(), candidates, AT, **options)
+
+
+def test_a_count_may_be_numpys():
+    assert len(bs.next_runs(chinchilla(), GRID_OF_CANDIDATES, AT, count=np.int64(2)).batch) == 2
 
 
 def test_one_target_is_ranked_for():
