@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import further_inputs, one_target, positive, scale_columns
+from bayes_scaling.decisions.inputs import costs_of, further_inputs, one_target, positive, scale_columns
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
@@ -186,7 +186,8 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
     Raises
     ------
     DecisionError
-        There are none, a column is missing, a value is no number or not a positive one, or two have one name.
+        There are none, a column is missing, nothing says what they cost, a value is no number or not a positive one, or
+        two have one name.
     """
     frame = as_rows(candidates, names)
     if frame.empty:
@@ -212,8 +213,7 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
                 f"The candidate in row {row_number(frame, place)} has {column} = {values.iloc[place]:g}, which "
                 f"{law.name} does not take; give one that it takes, such as a positive number."
             )
-    if "flops" not in frame:
-        frame["flops"] = rule.cost(frame["n_params"], frame["tokens"])
+    frame["flops"] = costs_of(frame, rule, "The candidates have")
     if "run" not in frame:
         frame["run"] = [f"candidate {i}" for i in range(1, len(frame) + 1)]
     if frame["run"].duplicated().any():

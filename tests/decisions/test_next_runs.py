@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.decisions.next_runs import MIN_GAIN, achieved
-from bayes_scaling.models import RepeatedData
+from bayes_scaling.decisions.next_runs import MIN_GAIN, achieved, read_candidates
+from bayes_scaling.models import PowerLaw, RepeatedData
+from bayes_scaling.study.flops import six_n_d
 from tests.worlds import GRID, chinchilla, exact, known, superset
 
 AT = {"N": 7e9, "D": 4e12}
@@ -198,3 +199,11 @@ def test_the_same_runs_in_two_orders_teach_the_same():
     found = bs.next_runs(chinchilla(), three, AT, count=3)
     assert set(found.batch["run"]) == set(three["run"]) == set(found.baseline["run"])
     assert achieved(found.batch) == achieved(found.baseline)
+
+
+def test_candidates_that_nothing_costs_are_refused():
+    law = PowerLaw(column="tokens")
+    with pytest.raises(bs.DecisionError, match="The candidates have neither FLOPs nor parameters and tokens to cost"):
+        read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12]}))
+    costs = read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12], "flops": [1e21, 2e21]}))["flops"]
+    assert costs.tolist() == [1e21, 2e21]
