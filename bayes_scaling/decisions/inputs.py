@@ -98,6 +98,15 @@ def held_by_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list
 def check_inputs(laws: Sequence[Law], names: Iterable[str], *, purpose: str = "") -> None:
     """Refuse a name that is a further input of none of the laws; the sentence may say what it was wanted for.
 
+    Parameters
+    ----------
+    laws : sequence of Law
+        What may read them.
+    names : iterable of str
+        The names.
+    purpose : str
+        What they are wanted for, as in " to choose".
+
     Raises
     ------
     LawError

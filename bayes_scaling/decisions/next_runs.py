@@ -183,6 +183,17 @@ def next_runs(
 def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return ``run``, ``flops`` and the law's inputs of each candidate, checked; further ones where it has them.
 
+    Parameters
+    ----------
+    law : Law
+        What reads them.
+    rule : FlopRule
+        What runs cost of which the table does not say it.
+    candidates : DataFrame or mapping of columns
+        As for :func:`next_runs`.
+    names : mapping of str to str, optional
+        The user's names of our columns.
+
     Raises
     ------
     DecisionError

@@ -273,6 +273,13 @@ class Surface:
         """Return what the best size, or one as good as another, is decided by: lower is better, shape (sample, point).
 
         The expected outcome with its sign; without the discrepancy, which keeps the order of outcomes.
+
+        Parameters
+        ----------
+        N, D : array, shape (sample, point) or (point,)
+            Parameters and tokens.
+        given : mapping of str to array, optional
+            As for :meth:`at`.
         """
         return self.sign * self.at(N, D, exact=self.exponent_error is None, given=given)
 

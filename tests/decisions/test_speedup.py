@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.speedup import ERRORS, RESOURCES
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.models import Chinchilla, PowerLaw
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder
 
 AT = {"N": 7e9, "D": 4e12}
@@ -149,6 +149,15 @@ def test_what_cannot_be_compared_is_refused():
     own = bs.Surface.of(posterior, flops=lambda N: 7 * N)
     with pytest.raises(bs.DecisionError, match="counts FLOPs by"):
         bs.speedup(posterior, own, at=FAR)
+    runs = GRID.assign(C=9 * GRID["N"] * GRID["D"])
+    reads = known(PowerLaw(), {n: v[:20] for n, v in by_compute(count=20).draws.items()}, runs)
+    for pair in ((posterior, reads), (reads, posterior)):
+        with pytest.raises(
+            bs.DecisionError, match="PowerLaw reads the FLOPs of 'known', and the other's are counted by 6ND"
+        ):
+            bs.speedup(*pair, at=FAR)
+    alike = bs.Surface.of(posterior, flops=lambda N: 9 * N)
+    assert bs.speedup(reads, alike, at=FAR).at == ("1e+22 FLOPs",)
     found = bs.speedup(posterior, posterior, at=FAR)
     with pytest.raises(bs.DecisionError, match="no assumption 'apart'"):
         found.draws(error="apart")
