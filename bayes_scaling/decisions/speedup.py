@@ -245,8 +245,8 @@ def _require_one_convention(a: Surface, b: Surface) -> None:
         read, ruled = (a, b) if a.by_compute else (b, a)
         if ruled.rule.disagreement(read.posterior.study) > SAME_CONVENTION:
             raise DecisionError(
-                f"{read.posterior.law.name} reads the FLOPs of {read.posterior.study.name!r}, and the other's are counted "
-                f"by {ruled.rule.name}, which does not give those, so their ratio means nothing; count both alike."
+                f"{read.posterior.law.name} reads the FLOPs of {read.posterior.study.name!r}, and the other's are "
+                f"counted by {ruled.rule.name}, which gives others, so their ratio means nothing; count both alike."
             )
     elif a.convention != b.convention:
         raise DecisionError(
