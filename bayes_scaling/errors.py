@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from contextvars import ContextVar
+from numbers import Integral
+from typing import Any
 
 __all__ = [
     "BayesScalingError",
@@ -63,6 +65,24 @@ class ConvergenceError(BayesScalingError):
 
 class ConvergenceWarning(UserWarning):
     """Fits that did not converge have a part in an answer that does not rest on any one of them."""
+
+
+def whole(name: str, value: Any, least: int, error: type[BayesScalingError] = BayesScalingError) -> int:
+    """Return a whole number as an int, NumPy's too.
+
+    Raises
+    ------
+    BayesScalingError
+        It is none, or less than ``least``.
+
+    Examples
+    --------
+    >>> whole("seed", 3, 0)
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise error(f"{name} is {value!r}; give a whole number of at least {least}.")
+    return int(value)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_scaling.errors import BayesScalingError, LawError, StudyError
+from bayes_scaling.errors import LawError, StudyError, whole
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, fit_until_converged
 from bayes_scaling.inference.posterior import Posterior
@@ -127,8 +127,7 @@ def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, 
     if warmup is not None:
         asked["warmup"] = warmup, 1
     for name, (value, least) in asked.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise BayesScalingError(f"{name} is {value!r}; give a whole number of at least {least}.")
+        whole(name, value, least)
     if not law.free_parameters:
         raise LawError(f"All parameters of {law.name} are fixed, so there is nothing to fit; give one of them a prior.")
     return nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
