@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_scaling.errors import BayesScalingError, LawError, StudyError
+from bayes_scaling.errors import BayesScalingError, LawError, StudyError, counted
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, fit_until_converged
 from bayes_scaling.inference.posterior import Posterior
@@ -159,7 +159,7 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
     needed = FEWEST if law.rests_on_priors else len(free) if per_run else max(4, len(law.run_inputs) + 2)
     if count < needed:
         raise StudyError(
-            f"Study {study.name!r} has {count} runs, and {law.name} needs at least {needed} "
+            f"Study {study.name!r} has {_rows(study, count)}, and {law.name} needs at least {needed} "
             f"({', '.join(free)}); add runs or fix parameters."
         )
     for name, values in observed.items():
@@ -182,6 +182,12 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
                 f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
                 "effect; add runs of another size, or use a law without it."
             )
+
+
+def _rows(study: Study, count: int) -> str:
+    """Return what a law reads off a study, with its number: runs, or checkpoints of fewer of them."""
+    runs = len(study.runs)
+    return f"{count} checkpoints of {counted(runs, 'run')}" if runs < count else counted(count, "run")
 
 
 def refusal(law: Law, study: Study) -> StudyError | None:

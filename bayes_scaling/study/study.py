@@ -18,6 +18,7 @@ from bayes_scaling.study.reading import (
     as_table,
     column_of,
     contradicted,
+    last_checkpoints,
     loss_columns,
     one_row_a_run,
     read_table,
@@ -285,12 +286,23 @@ class Study:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """The table with one row per run: the first where there is one for each task or checkpoint."""
+        """The table with one row per run: its last checkpoint, and the first task there."""
         return one_row_a_run(self.frame)
 
     @property
+    def last_checkpoints(self) -> Study:
+        """The study with the last checkpoint of each run alone, in as many rows as it has tasks."""
+        return dataclasses.replace(self, frame=last_checkpoints(self.frame))
+
+    @property
     def targets(self) -> Study:
-        """The runs to forecast: those with role ``target``."""
+        """The runs to forecast: those with role ``target``.
+
+        Raises
+        ------
+        StudyError
+            There is no column ``role``, or no such run.
+        """
         if "role" not in self.frame:
             raise StudyError(f"Study {self.name!r} has no column 'role', so it names no targets; give them yourself.")
         return self.select(role="target")

@@ -111,6 +111,8 @@ def test_checkpoints_are_told_from_runs():
     table = GOOD.assign(run=["a"] * 4 + [f"r{i}" for i in range(12)], checkpoint=[*range(4), *[0] * 12])
     (problem,) = design_check(bs.Study.from_frame(table)).only("not-annealed")
     assert problem.value == 3 and "further checkpoints" in problem.sentence
+    steps = table.assign(steps=[500, 1000, 2000, 4000, *[5000] * 12])
+    assert not design_check(bs.Study.from_frame(steps)).only("few-steps")  # its last checkpoint has enough
 
 
 @pytest.mark.parametrize(
