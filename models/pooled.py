@@ -66,6 +66,7 @@ class Pooled(Law):
     )
 
     by_task = True
+    reads_loss_error = True
     equation = r"L_s = f(x; \theta_s), \theta_s \sim N(\mu, \mathrm{spread}^2)"
 
     @property
@@ -98,7 +99,8 @@ class Pooled(Law):
         if observed is None:
             numpyro.deterministic("loss_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2), numpyro.plate("each", count, dim=-1):
-            observe("loss", self.curve.likelihood(mean, with_known_error(sigma, mean, observed)), observed)
+            noise = with_known_error(sigma, mean, observed, self.curve.known_noise)
+            observe("loss", self.curve.likelihood(mean, noise), observed)
 
     # -- the data ---------------------------------------------------------------------------------------------------
 

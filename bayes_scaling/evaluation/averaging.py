@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import logsumexp, softmax
 from scipy.stats import binom, norm
 
-from bayes_scaling.errors import LawError, StudyError, TargetError, listed
+from bayes_scaling.errors import LawError, StudyError, TargetError, counted, listed
 from bayes_scaling.evaluation.backtest import usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.forecasts.forecast import Forecast, average
@@ -52,7 +52,7 @@ BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
 LEAST = 0.02  # a law of less weight is left out
 CELL = float(SLOPES[1] - SLOPES[0]) / np.sqrt(12)  # standard deviation of an error within its cell of the grid
 SAMPLES = 2000  # draws of a mixture in the table of backtests
-MAX_CHANCE = 0.01  # that so few outcomes of backtests lie inside intervals that hold nine of ten
+MAX_CHANCE = 0.01  # that so few runs of backtests lie inside intervals that hold nine of ten, were each by itself
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -309,18 +309,20 @@ def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
     Problems
         Records with these codes:
 
-        - ``backtests``: of the outcomes of the backtests so few lie inside the 90 % interval that it happens once in a
-          hundred where the interval is right
+        - ``backtests``: of the runs of the backtests, each in the last cut that forecasts it, so few lie inside the
+          90 % interval that it would happen once in a hundred where the interval is right and each run errs by itself
+          (runs of one study err alike, so that it happens more often)
         - ``left-out``: laws of weight whose chains did not converge
     """
     problems, tests = [], found.backtests
+    tests = tests if tests.empty else tests.drop_duplicates("run", keep="last")
     inside = 0 if tests.empty else int(tests["inside"].sum())
     if not tests.empty and binom.cdf(inside, len(tests), 0.9) < MAX_CHANCE:
         problems.append(
             Problem(
                 "backtests",
-                f"Of the {len(tests)} outcomes of the backtests on these runs {inside} lay inside the 90 % interval "
-                f"(about {0.9 * len(tests):.0f} where it is right)",
+                f"Of the {counted(len(tests), 'run')} forecast in the backtests {inside} lay inside the 90 % interval "
+                f"(about {0.9 * len(tests):.0f} where it is right, though runs of one study err alike)",
                 "larger runs go another way than smaller ones say, so trust the interval less, or make a larger run "
                 "first",
                 inside / len(tests),

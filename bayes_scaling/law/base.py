@@ -112,6 +112,8 @@ class Law(Hooks):
         cls.describe_itself(written)
         cls.__init__ = by_name(cls)  # type: ignore[method-assign]
         jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
+        if "__call__" in cls.__dict__ and "reads_loss_error" not in cls.__dict__:
+            cls.reads_loss_error = False
         if "mean" in cls.__dict__:
             inputs = equation_inputs(cls, cls._prior_fields() - {*cls.noise, "discrepancy"})
             if not isinstance(cls.__dict__.get("inputs"), property):  # which says what an option makes of them
@@ -306,7 +308,7 @@ class Law(Hooks):
         with numpyro.plate("run", jnp.shape(mean)[0]):
             if fitted is None:
                 learnt = self.sigma_of(runs, parameters)
-                sigma = self.noise_of(runs, mean, with_known_error(learnt, mean, observed))
+                sigma = self.noise_of(runs, mean, with_known_error(learnt, mean, observed, self.known_noise))
             else:
                 sigma = self.new_noise(runs, mean, parameters)
             observe(self.outcome, self.likelihood(mean, sigma), observed)

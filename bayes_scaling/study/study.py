@@ -46,9 +46,10 @@ class Study:
     frame : pandas.DataFrame
         One row per run (and per task, where there is a ``task`` column).  ``n_params`` in parameters, ``tokens`` in
         tokens, ``flops`` in FLOPs, ``loss`` in the unit of the card, ``loss_se``, its standard error where it is known
-        (a part of the noise of fitted runs, beside what is learnt), ``accuracy`` as a fraction.  A ``role`` column
-        tells runs to fit (``train``) from runs to forecast (``target``) and runs kept aside (``extra``).  Its
-        index plus one is the number of the row in the file: rows of data count from 1, selections keep their numbers.
+        (a part of the noise of fitted runs, beside what is learnt, for the laws whose ``reads_loss_error`` says so),
+        ``accuracy`` as a fraction.  A ``role`` column tells runs to fit (``train``) from runs to forecast (``target``)
+        and runs kept aside (``extra``).  Its index plus one is the number of the row in the file: rows of data count
+        from 1, selections keep their numbers.
     card : Card
         Where the table comes from.
     names : mapping of str to str

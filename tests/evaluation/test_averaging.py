@@ -118,15 +118,30 @@ def test_what_cannot_be_averaged_is_refused_in_a_sentence():
 
 def average_of(inside, outside=0, left_out=()):
     tests = pd.DataFrame({"inside": [True] * inside + [False] * outside})
+    tests = tests.assign(run=[f"r{i}" for i in range(len(tests))], cut=1e18)
     return AveragedFit(pd.Series(dtype=float), tests, {}, tuple(left_out))
 
 
 def test_backtests_that_miss_speak_against_an_average():
     (problem,) = average_problems(average_of(4, 5))
     assert problem.code == "backtests" and problem.value == pytest.approx(4 / 9)
-    assert str(problem).startswith("Of the 9 outcomes of the backtests on these runs 4 lay inside the 90 % interval")
+    assert str(problem).startswith(
+        "Of the 9 runs forecast in the backtests 4 lay inside the 90 % interval (about 8 where"
+    )
+    assert "runs of one study err alike" in problem.sentence
     assert "make a larger run first" in problem.remedy
     assert not average_problems(average_of(0)) and not average_problems(average_of(7, 2))
+
+
+def test_a_run_beyond_several_cuts_counts_once_as_the_last_of_them_forecasts_it():
+    one = average_of(3, 2)
+    cuts = [one.backtests.assign(cut=cut) for cut in (1e18, 2e18, 4e18)]
+    assert not average_problems(one)  # that two of five runs miss may be chance
+    assert not average_problems(dataclasses.replace(one, backtests=pd.concat(cuts, ignore_index=True)))
+    right = average_of(9).backtests.assign(cut=2e18)
+    both = pd.concat([average_of(4, 5).backtests, right], ignore_index=True)
+    assert not average_problems(dataclasses.replace(one, backtests=both))
+    assert average_problems(dataclasses.replace(one, backtests=both.iloc[::-1])).codes == ["backtests"]
 
 
 @pytest.mark.parametrize(("noise", "left_out"), [(1e-3, ("kaplan",)), (1e-7, ())])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, Superset, SupersetInFlops, TwoStep
+from bayes_scaling.models import Chinchilla, FewSteps, LearningCurve, PowerLaw, Superset, SupersetInFlops, TwoStep
 from bayes_scaling.study.design import design_check
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
@@ -330,3 +330,18 @@ def test_a_column_of_epochs_is_told_where_no_column_says_the_same():
     assert found.value == 9 and "10 of 16 runs" in found.sentence and "unique_tokens" in found.remedy
     few = bs.Study.from_frame(GOOD.assign(epochs=["1", "two"] * 8))
     assert not design_check(few, {"N": 4e9, "D": 9e11}, law=Superset()).only("unread-repeats")
+
+
+def test_known_errors_that_a_law_does_not_read_are_told_and_measure_no_noise():
+    study = bs.Study.from_frame(GOOD.head(6).assign(loss_se=[0.01] * 5 + [0.02]))
+    found = design_check(study, law=LearningCurve())
+    (problem,) = found.only("unread-error")
+    assert problem.value == 6 and problem.where == "loss_se"
+    assert problem.sentence.startswith(
+        "LearningCurve does not read loss_se, the standard error of the loss, which 6 of 6"
+    )
+    assert found.only("guessed-noise") and not design_check(study, law=Chinchilla()).only(
+        "unread-error", "guessed-noise"
+    )
+    without = bs.Study.from_frame(GOOD.head(6))
+    assert not design_check(without, law=LearningCurve()).only("unread-error")
