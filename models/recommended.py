@@ -94,7 +94,7 @@ def candidates(study: Study, population: Population = POPULATION) -> dict[str, L
     ['superset', 'chinchilla', 'chinchilla (wide exponents)', 'kaplan']
     """
     columns = set(study.frame.columns)
-    options: dict[str, Any] = {"ceiling": True} if study.card.units.get("loss") in BOUNDED else {}
+    options: dict[str, Any] = {"ceiling": True} if study.card.unit("loss") in BOUNDED else {}
     if "unique_tokens" in columns:
         options["repeats"] = RepeatedData().repeats
     if {"n_params", "tokens"} <= columns:

@@ -172,8 +172,8 @@ class Superset(Law):
             return super().known_noise(mean, error)
         return error / jnp.maximum((1 - mean) * self._unbounded(mean), 1e-12)
 
-    def slope_error(self) -> jax.Array:  # noqa: D102
-        return self.drift + sample_slope_error(self.discrepancy)
+    def slope_error(self, shape: tuple[int, ...] = ()) -> jax.Array:  # noqa: D102
+        return self.drift + sample_slope_error(self.discrepancy, shape)
 
     @property
     def slope_moments(self) -> tuple[float, float]:  # noqa: D102

@@ -235,9 +235,9 @@ class Law(Hooks):
         log_mean = jnp.log(jnp.maximum(mean, 1e-12))
         return dist.TransformedDistribution(dist.StudentT(5.0, log_mean, sigma), dist.transforms.ExpTransform())
 
-    def slope_error(self) -> jax.Array:
-        """Sample the relative error of the slope beyond the fitted runs, inside a NumPyro model."""
-        return sample_slope_error(self.discrepancy)
+    def slope_error(self, shape: tuple[int, ...] = ()) -> jax.Array:
+        """Sample the relative error of the slope beyond the fitted runs, of ``shape``, inside a NumPyro model."""
+        return sample_slope_error(self.discrepancy, shape)
 
     def parameters(self, runs: Arrays) -> dict[str, jax.Array]:
         """Sample every parameter from its prior on these runs, inside a NumPyro model."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,8 +114,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     training = require_study(study).training
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
         targets = study.targets
-    runs, aims = training.runs, _by_label(targets, study.names)
     inputs = list(law.columns.values()) if law is not None else list(SIZES)
+    runs, aims = training.runs, _by_label(targets, study.names, {*inputs, *SMALLEST})
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
         *_unread_errors(runs, law),
@@ -127,8 +127,11 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     ))  # fmt: skip
 
 
-def _by_label(targets: Any, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return runs to forecast as a table by their names, as forecasts call them; empty where there are none."""
+def _by_label(targets: Any, names: Mapping[str, str], inputs: Collection[str]) -> pd.DataFrame:
+    """Return runs to forecast as a table by their names, as forecasts call them; empty where there are none.
+
+    An input that is no number, which the forecast will refuse, is NaN.
+    """
     if targets is None:
         return pd.DataFrame()
     frame = as_rows(targets, names)
@@ -136,7 +139,8 @@ def _by_label(targets: Any, names: Mapping[str, str]) -> pd.DataFrame:
         frame = one_row_a_run(frame)
         if "run" not in frame:
             frame = frame.assign(run=[f"row {row_number(frame, place)}" for place in range(len(frame))])
-    return labelled(frame)
+    table = labelled(frame)
+    return table.assign(**{column: _known(table, column) for column in table if column in inputs})
 
 
 def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
@@ -405,7 +409,7 @@ def _outcomes(runs: pd.DataFrame, card: Card) -> Iterator[Problem]:
     if "loss" not in runs:
         return
     loss = floats(runs, "loss").reset_index(drop=True)
-    largest, unit = float(loss.max()), card.units.get("loss", AS_GIVEN)
+    largest, unit = float(loss.max()), card.unit("loss")
     if "perplexit" in unit.lower():
         remedy = "laws are of its logarithm, so give the logarithms of these losses, which are in nats"
         yield Problem("perplexity", f"The unit of the loss is {unit}", remedy, largest, "loss")

@@ -30,8 +30,9 @@ def test_columns_decide_on_the_candidates():
 
 
 def test_error_rates_are_bounded_and_losses_are_not():
-    study = bs.Study.from_frame({"loss": [0.4, 0.35, 0.3], **SIZES}, unit="error rate")
-    assert all(law.ceiling for law in candidates(study).values())
+    for unit in ("error rate", "error rate (top-1)", "fraction (1 - accuracy)"):
+        study = bs.Study.from_frame({"loss": [0.4, 0.35, 0.3], **SIZES}, unit=unit)
+        assert all(law.ceiling for law in candidates(study).values())
     assert not any(law.ceiling for law in candidates(bs.Study.from_frame({"loss": [4.0, 3.5, 3.2], **SIZES})).values())
 
 

@@ -204,6 +204,8 @@ def test_losses_as_small_as_error_rates_are_told_where_they_are_said_to_be_nats(
         "The largest loss is 0.99 nats per token (at least 1 for text): if these are error rates, say so with "
         "unit='fraction'."
     )
+    assert [p.code for p in of_losses((0.99, 0.9), "nats (C4)")] == ["error-rate"]  # the unit, whatever is added to it
+    assert [p.code for p in of_losses((20.0, 9.0), "nats per token (C4)")] == ["perplexity"]
     for losses, unit in (((0.99, 0.9), None), ((0.99, 0.9), "bits per byte"), ((1.01, 0.9), "nats per token")):
         assert not of_losses(losses, unit)
 
@@ -345,3 +347,11 @@ def test_known_errors_that_a_law_does_not_read_are_told_and_measure_no_noise():
     )
     without = bs.Study.from_frame(GOOD.head(6))
     assert not design_check(without, law=LearningCurve()).only("unread-error")
+
+
+@pytest.mark.parametrize("given", [{"N": "lots"}, {"D": "lots"}, {"flops": "lots"}])
+@pytest.mark.parametrize("law", [None, Chinchilla()])
+def test_a_size_of_a_target_that_is_no_number_is_unknown(given, law):
+    study = bs.Study.from_frame(GOOD.assign(flops=6 * GOOD["N"] * GOOD["D"]))
+    target = {"N": "7B", "D": 1e11, "flops": 4.2e21, **given}
+    assert ("unknown-distance" in design_check(study, target, law=law).codes) == ("flops" in given)
