@@ -67,7 +67,7 @@ class Pooled(Law):
     )
 
     discrepancy: Prior = prior(
-        default=None,  # type: ignore[arg-type]
+        default=None,
         unit="fraction",
         reason="How wrong the slope of each series may be beyond the fitted runs: that of ``curve``, or one given.",
     )
@@ -115,8 +115,7 @@ class Pooled(Law):
         own = {n: pooled(n, self.curve.priors[n], spread_of(self.curve, n, self.pool), count) for n in names}
         sigma = pooled("sigma", self.sigma, None, count)
         columns = by_series(self, runs)
-        for name, value in self.curve.derived(runs, **own).items():
-            numpyro.deterministic(name, value)
+        self.curve.publish(runs, own)
         mean = self.curve.at(columns, own)
         if fitted is not None:
             unseen, error = self.curve.unseen((count,)), self.curve.slope_error((count,))

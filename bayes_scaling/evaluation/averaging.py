@@ -118,6 +118,12 @@ class AveragedForecast(Forecast):
     posteriors: Mapping[str, Posterior] = dataclasses.field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, mixed: Forecast, found: AveragedFit) -> AveragedForecast:
+        """Return a mixture of forecasts with the fits behind it."""
+        parts = ((mixed, Forecast), (found, AveragedFit))
+        return cls(**{f.name: getattr(part, f.name) for part, kind in parts for f in dataclasses.fields(kind)})
+
 
 def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, sharpness: float) -> Weighing:
     r"""Weigh laws, and learn the error of their slope, by backtests inside a study.
@@ -213,10 +219,9 @@ def average_laws(
     )
     forecasts = [forecast(one, targets, allow_unconverged=allow_unconverged) for one in found.posteriors.values()]
     mixed = average(forecasts, list(found.weights), seed=seed)
-    own = {f.name: getattr(mixed, f.name) for f in dataclasses.fields(Forecast)}
     if len(forecasts) > 1:
-        own["law"] = f"the average of {listed(found.posteriors)}"
-    return AveragedForecast(**own, **{f.name: getattr(found, f.name) for f in dataclasses.fields(found)})
+        mixed = dataclasses.replace(mixed, law=f"the average of {listed(found.posteriors)}")
+    return AveragedForecast.of(mixed, found)
 
 
 def fit_laws(
@@ -400,6 +405,11 @@ def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float
 
     These are at least as many as the parameters of any of the laws: through fewer its curve goes whatever they are, and
     the score of what it says of the others is one of its priors, and of luck.
+
+    Raises
+    ------
+    StudyError
+        The columns do not tell the FLOPs of the runs.
     """
     flops = training_flops(training.frame)
     if flops is None:

@@ -14,12 +14,12 @@ from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, fit_until
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
-from bayes_scaling.law.base import Law
+from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.study.reading import SYMBOLS
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.study import Study, require_study
 
-__all__ = ["check_size", "fit", "member_seed", "refusal", "require_law"]
+__all__ = ["check_size", "fit", "member_seed", "refusal", "require_law", "require_whole"]
 
 
 def fit(
@@ -127,32 +127,35 @@ def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, 
     if warmup is not None:
         asked["warmup"] = warmup, 1
     for name, (value, least) in asked.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise BayesScalingError(f"{name} is {value!r}; give a whole number of at least {least}.")
+        require_whole(name, value, least)
     if not law.free_parameters:
         raise LawError(f"All parameters of {law.name} are fixed, so there is nothing to fit; give one of them a prior.")
     return nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
 
 
-def require_law(law: Any) -> Law:
-    """Return a law that is one.
+def require_whole(name: str, value: Any, least: int) -> None:
+    """Refuse what is no whole number of some size.
 
     Raises
     ------
-    LawError
-        It is something else, such as the class of a law.
+    BayesScalingError
+        It is smaller, or something else.
     """
-    if not isinstance(law, Law):
-        name = law.__name__ if isinstance(law, type) else "Chinchilla"
-        raise LawError(f"The law is {law!r}, which is a {type(law).__name__} and no law; write {name}().")
-    return law
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise BayesScalingError(f"{name} is {value!r}; give a whole number of at least {least}.")
 
 
 FEWEST = 3  # runs, where priors carry the rest
 
 
 def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:
-    """Refuse a study that cannot tell the law's parameters apart."""
+    """Refuse a study that cannot tell the law's parameters apart.
+
+    Raises
+    ------
+    StudyError
+        It has too few runs, no outcome of a series, an outcome below a floor that is fixed, or runs of one size.
+    """
     per_run = [a for a in observed.values() if np.ndim(a) == 1]
     count = len(next(iter(observed.values())))
     free = law.free_parameters

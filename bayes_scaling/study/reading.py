@@ -277,7 +277,13 @@ def contradicted(table: pd.DataFrame) -> list[str]:
 
 
 def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Return the table with our names: those of the mapping (ours: theirs), then the symbols of the field."""
+    """Return the table with our names: those of the mapping (ours: theirs), then the symbols of the field.
+
+    Raises
+    ------
+    StudyError
+        A column is missing, or is to have two names, or two columns one.
+    """
     for ours, theirs in columns.items():
         if theirs not in table:
             turned = ours in table and NUMERIC.fullmatch(str(theirs)) and not NUMERIC.fullmatch(ours)

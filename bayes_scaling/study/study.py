@@ -230,7 +230,7 @@ class Study:
                 raise StudyError(f"Study {self.name!r} has no column {column!r}; {suggest(column, frame.columns)}")
             wanted = list(value) if isinstance(value, (list, tuple, set, np.ndarray, pd.Series)) else [value]
             for one in wanted:
-                if not (frame[column] == one).any():
+                if not pd.api.types.is_scalar(one) or not (frame[column] == one).any():
                     known = frame[column].drop_duplicates().head(40)
                     raise StudyError(f"Study {self.name!r} has no {column} {shown(one)}; {suggest(one, known)}")
             frame = frame[frame[column].isin(wanted)]

@@ -9,7 +9,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.models import RepeatedData, Superset, SupersetInCompute, SupersetInFlops
 from bayes_scaling.models.population import POPULATION
-from bayes_scaling.models.recommended import candidates
+from bayes_scaling.models.recommended import candidates, fit_runs
 
 
 def laws(**columns: list[float]) -> set[type]:
@@ -86,6 +86,9 @@ def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
 def test_a_table_in_place_of_a_study_is_refused():
     with pytest.raises(bs.StudyError, match="The study is a DataFrame; make it one with"):
         bs.forecast_runs(pd.DataFrame({"loss": [4.0, 3.5], "N": [1e8, 2e8]}), seed=0)
+    for laws in (None, {"one": Superset()}):
+        with pytest.raises(bs.StudyError, match="The study is a DataFrame; make it one with"):
+            fit_runs(pd.DataFrame({"loss": [4.0, 3.5], "N": [1e8, 2e8]}), seed=0, laws=laws)
 
 
 def test_what_repeats_are_worth_is_learnt_where_different_tokens_are_known():

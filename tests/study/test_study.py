@@ -93,6 +93,8 @@ def test_select_names_what_is_not_there(ladder):
         ladder.select(task="MMLUU")
     with pytest.raises(StudyError, match="no column 'tsk'; did you mean 'task'"):
         ladder.select(tsk="MMLU")
+    with pytest.raises(StudyError, match=r"has no task \['MMLU'\]"):
+        ladder.select(task=[["MMLU"]])
     assert set(ladder.select(task=["MMLU", "PIQA"]).frame["task"]) == {"MMLU", "PIQA"}
 
 
