@@ -25,6 +25,7 @@ COMMAND_LINE: ContextVar[bool] = ContextVar("COMMAND_LINE", default=False)
 """Whether a command is being run, so that messages speak of its options and not of Python's arguments."""
 
 MANY = 8  # names that a message lists at the most
+BEYOND = 2**63  # no seed or count is as large
 
 
 class BayesScalingError(ValueError):
@@ -73,7 +74,7 @@ def whole(name: str, value: Any, least: int, error: type[BayesScalingError] = Ba
     Raises
     ------
     BayesScalingError
-        It is none, or less than ``least``.
+        It is none, less than ``least``, or of more than 63 bits.
 
     Examples
     --------
@@ -82,7 +83,9 @@ def whole(name: str, value: Any, least: int, error: type[BayesScalingError] = Ba
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise error(f"{name} is {value!r}; give a whole number of at least {least}.")
-    return int(value)
+    if (number := int(value)) >= BEYOND:
+        raise error(f"{name} is {number}; give a whole number below 2**63.")
+    return number
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -25,6 +25,11 @@ def test_what_is_no_whole_number_is_refused(value):
         whole("seed", value, 0, LawError)
 
 
+def test_a_seed_of_more_bits_than_there_are_is_refused():
+    with pytest.raises(BayesScalingError, match=r"^seed is 9223372036854775808; give a whole number below 2\*\*63\.$"):
+        whole("seed", 2**63, 0)
+
+
 def test_the_nearest_word_is_suggested():
     assert suggest("chinchila", ["kaplan", "chinchilla"]) == "did you mean 'chinchilla'?"
 

@@ -368,7 +368,7 @@ def curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) 
 
 def data_unit(posterior: Posterior) -> str:
     """Return the unit of the fine-tuning data, from the study's card; empty where it says none."""
-    return posterior.study.card.units.get(SYMBOLS["D_F"], "").partition(" (")[0]
+    return posterior.study.card.unit(SYMBOLS["D_F"], "")
 
 
 def _attributes(posterior: Posterior) -> dict[str, str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import jax.numpy as jnp
 import numpy as np
 
 from bayes_scaling.errors import LawError
@@ -53,6 +54,9 @@ class Hooks:
     """Whether the law says what pre-training is worth, in :meth:`transferred` and :meth:`enough`."""
     rests_on_priors: ClassVar[bool] = False
     """Whether the priors, learnt elsewhere, carry what few runs, or an input that does not vary, cannot."""
+    reads_loss_error: ClassVar[bool] = True
+    """Whether known standard errors of losses (column ``loss_se``) are part of the noise of fitted runs; a law whose
+    model is its own (``__call__``) says so where they are."""
     by_task: ClassVar[bool] = False
     """Whether the law describes all tasks of a study together; otherwise it is fitted to one at a time."""
 
@@ -204,6 +208,18 @@ class Hooks:
             What is learnt.
         """
         return sigma
+
+    def known_noise(self, mean: jax.Array, error: jax.Array) -> jax.Array:
+        """Return what known standard errors of outcomes are on the scale of ``sigma``: relative, as of a logarithm.
+
+        Parameters
+        ----------
+        mean : array
+            Expected outcomes.
+        error : array
+            Their standard errors, in the unit of the outcome.
+        """
+        return error / jnp.maximum(mean, 1e-12)
 
     def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Map the sampler's coordinates to unconstrained parameters; override it to straighten a curved posterior.

@@ -114,3 +114,25 @@ def test_the_slope_of_an_outcome_of_any_sign_errs_alike_wherever_its_zero_lies()
     ]
     assert moved == pytest.approx([moved[0]] * 3, rel=1e-4)
     assert moved[0] == pytest.approx(-0.2 * 0.5 * np.log(1e11 / 1e9), rel=0.2)
+
+
+class Own(Worse):
+    """A law with a model of its own."""
+
+    def __call__(self, runs, observed=None, fitted=None):
+        super().__call__(runs, observed, fitted)
+
+
+class Reads(Own):
+    """One that says it reads known errors."""
+
+    reads_loss_error = True
+
+
+class Reader(Reads):
+    """One that inherits its model."""
+
+
+def test_a_law_with_a_model_of_its_own_says_where_it_reads_known_errors():
+    assert [law.reads_loss_error for law in (Worse(), Own(), Reads(), Reader())] == [True, False, True, True]
+    assert float(Worse().known_noise(np.array(4.0), np.array(0.1))) == pytest.approx(0.025)
