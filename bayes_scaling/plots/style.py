@@ -195,12 +195,12 @@ def plain_numbers(ax: Axes) -> None:
 
 
 def side_by_side(ax: Axes, places: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
-    """Return where on a logarithmic abscissa to draw targets, so that those of (nearly) one place stand side by side.
+    """Return where on the abscissa to draw targets, so that those of (nearly) one place stand side by side.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        The axes, whose width says how far apart that is.
+        The axes, whose width, with the scale of its abscissa, says how far apart that is.
     places : array, shape (target,)
         The abscissa of each target; of those at one, the first given stands furthest to the left.
     ends : tuple of float
@@ -213,12 +213,13 @@ def side_by_side(ax: Axes, places: np.ndarray, ends: tuple[float, float]) -> np.
     """
     width = 72 * ax.bbox.width / ax.figure.dpi
     gap = min(APART / width, SPREAD / max(len(places) - 1, 1))
-    low, high = np.log(ends[0]), np.log(ends[1])
-    at = (np.log(places) - low) / (high - low)
+    scale = ax.xaxis.get_transform()
+    low, high = scale.transform(np.array(ends))
+    at = (scale.transform(places) - low) / (high - low)
     order = np.argsort(at, kind="stable")
     steps = gap * np.arange(len(at))
     at[order] = isotonic_regression(at[order] - steps).x + steps
-    return np.exp(low + at * (high - low))
+    return scale.inverted().transform(low + at * (high - low))
 
 
 def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
