@@ -48,6 +48,24 @@ def test_the_regret_names_the_sizes_that_hardly_matter(surface):
     assert ax.get_ylim()[0] < 1 < ax.get_ylim()[1]
 
 
+@pytest.mark.parametrize("sizes", [[6e10, 2e10, 4e10], [4e10], [6e10, 4e10, 1e8, 1e13], [1e8]])
+def test_a_few_sizes_have_a_bar_each_in_their_order_and_those_left_out_are_named(surface, sizes):
+    ax = bs.regret(surface, 1e24, sizes).plot()
+    left, right = ax.get_xlim()
+    near = sorted(size for size in sizes if 1e10 < size < 1e12)
+    (medians,) = (line for line in ax.lines if line.get_marker() == "o")
+    assert medians.get_xdata().tolist() == near and all(left < size < right for size in near)
+    assert ("left out" in words(ax)) == (len(near) < len(sizes))
+    assert ("more than 4 x: 100M" in words(ax)) == (1e8 in sizes)
+
+
+def test_many_sizes_are_drawn_in_their_order(surface):
+    sizes = np.geomspace(2e10, 2e11, 12)
+    forward, backward = (bs.regret(surface, 1e24, given).plot() for given in (sizes, sizes[::-1]))
+    assert forward.get_xlim() == backward.get_xlim() == pytest.approx((2e10, 2e11))
+    np.testing.assert_allclose(forward.lines[0].get_xydata(), backward.lines[0].get_xydata())
+
+
 def test_the_reach_shows_never(surface):
     ax = bs.reach(surface, 1.8).plot()
     assert "never: " in words(ax)
