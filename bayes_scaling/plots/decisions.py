@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -35,11 +37,13 @@ __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach",
 
 MAX_NAMED = 3  # runs of a batch that get a star
 LABEL_ROOM = 3.0  # times the largest size of a picture, for the words over it
+LABEL_WIDTH = 0.22  # of the axis
 MAX_MARKED = 6  # budgets and sizes that get an interval of their own
 EDGE = 0.02  # of the axis, beyond a budget at its end, so that its interval is whole
 MAX_WASTE_SHOWN = 4.0  # times the compute needed
 SIDE_ROOM = 0.08  # of the axis, on either side of the bars of a few sizes
 MAX_CHEAP_WASTE = 1.1  # times the compute needed, up to which a size counts as cheap
+LETTERS = 20  # of a line of a plan's name
 TOP_LABEL = 96.0  # per cent: a label that sits higher runs into the headline
 
 
@@ -93,6 +97,8 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
     start, end = min(C[0], runs.min()), max(C[-1], runs.max())
     if allocation.flops.max() >= end:
         end *= (end / start) ** EDGE
+    if len(allocation.flops) <= MAX_MARKED:  # the first label stands to the left of its budget
+        start = min(start, (allocation.flops.min() / end**LABEL_WIDTH) ** (1 / (1 - LABEL_WIDTH)))
     ax.set(xscale="log", yscale="log", xlim=(start, end))
     if len(allocation.flops) <= MAX_MARKED:
         ax.set_ylim(top=ax.get_ylim()[1] * LABEL_ROOM)
@@ -275,7 +281,7 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
                                   fontsize=8, color=colour, ha="right" if right else "left"))  # fmt: skip
     lift_apart(labels)
     ax.set_xlabel("cost of the run (FLOPs)")
-    ax.set_ylabel("how much narrower the forecast becomes (% of its sd)")
+    ax.set_ylabel("forecast narrower by (% of its sd)")
     stars = "   ★ take these, in order" if chosen else "   none narrows it"
     words = f"dots: runs to choose from, each by itself; higher teaches more, further left costs less{stars}"
     if found.sd_slope:
@@ -322,7 +328,8 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     for row in table.to_dict("records"):
         at = {k: 100 * row[k] for k in ("q05", "q25", "median", "q75", "q95")}
         draw_interval(ax, row["flops"], {**at, "actual": np.nan}, upright=True)
-        ax.annotate(plain(f"{row['plan']}\n{row['runs']} runs"), (row["flops"], at["q95"]), (0, 5), ha="center",
+        name = textwrap.fill(str(row["plan"]), LETTERS)
+        ax.annotate(plain(f"{name}\n{row['runs']} runs"), (row["flops"], at["q95"]), (0, 5), ha="center",
                     textcoords="offset points", fontsize=8, color=BLUE)  # fmt: skip
     ax.set_xscale("log")
     ax.margins(x=0.15)

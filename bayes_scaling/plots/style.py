@@ -236,11 +236,13 @@ def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
     for i, k in enumerate(order):
         right = "left" if not stacked and i == 1 else "right"
         line = {"arrowstyle": "-", "color": BLUE, "linewidth": 0.6, "relpos": (1, 0), "shrinkA": 0, "shrinkB": 0}
-        ax.annotate(
+        name = ax.annotate(
             plain(names[k]), (places[k], 1.0), (0, 3 + (LINE * i if stacked else 0)),
             xycoords=("data", "axes fraction"), textcoords="offset points",
             ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE, arrowprops=line if stacked else None,
         )  # fmt: skip
+        if len(order) == 1 and name.get_window_extent().x1 > ax.bbox.x1:
+            name.set_horizontalalignment("right")  # beyond the edge the bands have their names
         if stacked:
             ax.axvline(places[k], color=BLUE, linewidth=0.6, alpha=0.5, zorder=1)
     return 3.0 + LINE * (len(order) if stacked else 1)

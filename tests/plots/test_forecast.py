@@ -158,6 +158,16 @@ def test_an_input_of_any_sign_has_a_linear_axis_with_every_run_and_target(target
     assert len(shaded) == len(beyond) and all(edge in span for edge, span in zip(beyond, shaded, strict=True))
 
 
+def test_the_name_of_a_target_below_the_runs_keeps_off_those_of_the_bands():
+    posterior = worlds.chinchilla(count=60, table=worlds.on_the_curve(0.005))
+    target = {"target": "a model with a rather long name", "N": 2e7, "D": 2e8}
+    ax = plots.plot_fit(bs.forecast_path(posterior, posterior.forecast(target)))
+    ax.figure.draw_without_rendering()
+    (name,) = (t.get_window_extent() for t in ax.texts if t.get_text() == target["target"])
+    bands = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("law ")]
+    assert len(bands) == 2 and all(name.x1 < band.x0 for band in bands)
+
+
 def test_a_fit_of_many_series_is_refused(ladder_fits, ladder_forecast):
     with pytest.raises(TargetError, match="plot_ladder"):
         plots.plot_fit(bs.forecast_path(ladder_fits, ladder_forecast))
