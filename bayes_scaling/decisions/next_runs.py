@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import further_inputs, one_target, positive, scale_columns
+from bayes_scaling.decisions.inputs import further_inputs, one_number, one_target, positive, scale_columns
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
@@ -154,7 +154,7 @@ def next_runs(
     aim = one_target(surface.posterior.law, surface.posterior.study, target, surface.given)
     prospects = _Prospects(surface, frame, aim)
     if spend is not None:
-        limit = float(positive(spend, "spend", "1e21 FLOPs")[0])
+        limit = one_number(spend, "spend", "1e21 FLOPs")
         if frame["flops"].min() > limit:
             raise DecisionError(
                 f"No candidate costs {limit:g} FLOPs or less (the cheapest takes {frame['flops'].min():g}); spend more."

@@ -99,6 +99,7 @@ def test_a_candidates_own_cost_is_used():
         (GRID.assign(run=7), {}, "candidates are called 7; give each"),
         (GRID, {"spend": 1e10}, "No candidate costs"),
         (GRID, {"spend": -1.0}, "spend is"),
+        (GRID, {"spend": [1e21, 1e22]}, "spend is .*; give one number"),
         (GRID, {"count": 0}, "count is 0"),
     ],
 )
