@@ -28,6 +28,7 @@ __all__ = [
     "goal_of",
     "held_by_each",
     "held_inputs",
+    "one_number",
     "one_target",
     "positive",
     "require_size_and_data",
@@ -179,8 +180,8 @@ def one_target(law: Law, study: Study, target: Any, held: Mapping[str, float] | 
     return frame
 
 
-def goal_of(target: Any, quantity: str) -> float:
-    """Return the outcome to reach as a float: positive, and an accuracy at most 1.
+def goal_of(target: Any, quantity: str, *, signed: bool = False) -> float:
+    """Return the outcome to reach as a float: positive unless it may be of any sign, and an accuracy at most 1.
 
     Raises
     ------
@@ -188,7 +189,7 @@ def goal_of(target: Any, quantity: str) -> float:
         It is none.
     """
     share = FRACTION.fullmatch(quantity)
-    goal = float(positive(target, f"{quantity} to reach", "0.7" if share else "2.1")[0])
+    goal = one_number(target, f"{quantity} to reach", "0.7" if share else "2.1", signed=signed)
     if share and goal > 1:
         raise DecisionError(f"The {quantity} to reach is {goal:g}, above 1; give a fraction, such as 0.7.")
     return goal
@@ -203,7 +204,7 @@ def exponent_spread(error: Any) -> float:
         It is none.
     """
     said = "--exponent-error" if COMMAND_LINE.get() else "exponent_error"
-    spread = float(positive(error, said, "0.25")[0])
+    spread = one_number(error, said, "0.25")
     if spread > MOST_SPREAD:
         raise DecisionError(
             f"The {said} is {spread:g}, by which an exponent may well be {np.exp(spread):.3g} times as large or as "
@@ -236,6 +237,29 @@ def costs_of(runs: pd.DataFrame, rule: FlopRule, whose: str) -> np.ndarray:
     return rule.cost(runs["n_params"], runs["tokens"])
 
 
+def one_number(value: Any, what: str, example: str, *, signed: bool = False) -> float:
+    """Return a number as a float, or say that it is none, is not finite, has the wrong sign, or that there are several.
+
+    Parameters
+    ----------
+    value : number
+        What the user gave.
+    what, example : str
+        What it is called, and an example of it, for the message.
+    signed : bool
+        Let it be of any sign; otherwise it must be positive.
+
+    Raises
+    ------
+    DecisionError
+        It is not.
+    """
+    array = _checked(value, what, example, signed=signed)
+    if len(array) > 1:
+        raise DecisionError(f"The {what} is {shown(value)}; give one number, such as {example}.")
+    return float(array[0])
+
+
 def positive(values: Any, what: str, example: str, *, of: pd.DataFrame | None = None) -> np.ndarray:
     """Return numbers as an array of shape (point,), or say which of them is not positive and finite.
 
@@ -253,11 +277,18 @@ def positive(values: Any, what: str, example: str, *, of: pd.DataFrame | None = 
     DecisionError
         One is not.
     """
+    return _checked(values, what, example, of=of)
+
+
+def _checked(
+    values: Any, what: str, example: str, *, of: pd.DataFrame | None = None, signed: bool = False
+) -> np.ndarray:
+    """Return what :func:`positive` does; ``signed`` numbers need only be finite."""
     try:
         array = np.atleast_1d(np.asarray(values, dtype=float))
     except (TypeError, ValueError):
         array = np.empty(0)
-    bad = ~(np.isfinite(array) & (array > 0))
+    bad = ~(np.isfinite(array) & (signed | (array > 0)))
     if array.ndim == 1 and array.size and not bad.any():
         return array
     if array.ndim != 1 or not array.size or np.ndim(values) == 0:
@@ -265,4 +296,4 @@ def positive(values: Any, what: str, example: str, *, of: pd.DataFrame | None = 
     else:
         where = "is" if of is None else f"in {listed(row_name(of, place) for place in np.flatnonzero(bad))} is"
         said = f"{where} {listed(f'{value:g}' for value in array[bad])}"
-    raise DecisionError(f"The {what} {said}; give positive numbers, such as {example}.")
+    raise DecisionError(f"The {what} {said}; give {'finite' if signed else 'positive'} numbers, such as {example}.")

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from bayes_scaling.decisions.allocation import optimal_size
-from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
+from bayes_scaling.decisions.inputs import one_number, positive, require_size_and_data, scale_columns
 from bayes_scaling.decisions.solvers import first_crossing
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import COMMAND_LINE, DecisionError
@@ -49,7 +49,7 @@ def read_scale(at: Any, laws: Iterable[Law]) -> list[dict[str, float]]:
     if not isinstance(at, Mapping):
         return [{"C": float(budget)} for budget in positive(at, "scale", "1e24 FLOPs")]
     named = {symbol_of(str(name)): value for name, value in at.items() if name != "target"}
-    named = {name: float(positive(value, f"scale's {name}", "7e9")[0]) for name, value in named.items()}
+    named = {name: one_number(value, f"scale's {name}", "7e9") for name, value in named.items()}
     if set(named) == {"N", "D"}:
         for law in laws:
             require_size_and_data(law, "A run of given size and data")

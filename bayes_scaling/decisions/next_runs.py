@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import costs_of, further_inputs, one_target, positive, scale_columns
+from bayes_scaling.decisions.inputs import costs_of, further_inputs, one_number, one_target, positive, scale_columns
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
@@ -103,9 +103,10 @@ def next_runs(
 
     .. math:: \mathrm{Var}(T) - E_y[\mathrm{Var}(T \mid y)] ,
 
-    by weighing the draws with the density of each y (:func:`bayes_scaling.decisions.teaching.expected_reduction`).  In
-    a batch, what runs before it leave to be learnt is taken as in a normal model,
-    :math:`\mathrm{Cov}(T, y)^2 / \mathrm{Var}(y)`, and so is all for a law of several series.
+    by weighing the draws with the density of each y (:func:`bayes_scaling.decisions.teaching.expected_reduction`).
+    With a few thousand draws ``narrower`` is known to some thousandths.  In a batch, what runs before it leave to be
+    learnt is taken as in a normal model, :math:`\mathrm{Cov}(T, y)^2 / \mathrm{Var}(y)`, times what the run alone
+    teaches beside it; for a law of several series the normal model is all.
 
     With the discrepancy on, a run also moves the edge of the data outwards; the variance of the slope error beyond the
     new edge is computed as a forecast after the run would, and is never more than before.  That error itself no run
@@ -153,7 +154,7 @@ def next_runs(
     aim = one_target(surface.posterior.law, surface.posterior.study, target, surface.given)
     prospects = _Prospects(surface, frame, aim)
     if spend is not None:
-        limit = float(positive(spend, "spend", "1e21 FLOPs")[0])
+        limit = one_number(spend, "spend", "1e21 FLOPs")
         if frame["flops"].min() > limit:
             raise DecisionError(
                 f"No candidate costs {limit:g} FLOPs or less (the cheapest takes {frame['flops'].min():g}); spend more."
@@ -252,10 +253,9 @@ class _Prospects:
         self.noise = self.few.noise(**self.inputs)
         self.exact = outcomes_at(self.few, self.aim, exact=True)
         share = expected_reduction(surface, values[:, 0], self.inputs)
-        normal = self.covariance[0, 1:] ** 2 / (np.diag(self.covariance)[1:] + self.noise)
-        self.beside_normal = (
-            np.ones(len(frame)) if share is None else share * self.covariance[0, 0] / np.maximum(normal, TINY)
-        )
+        normal = self.normal_share(self.covariance)
+        self.share = normal if share is None else share
+        self.beside_normal = self.share / np.maximum(normal, TINY)
         self.slopes: dict[tuple[int, ...], float] = {}
         self.slope_now = self.slope_variance([])
         self.sd = float(np.sqrt(self.covariance[0, 0] + self.slope_now))
@@ -263,7 +263,7 @@ class _Prospects:
             raise DecisionError(
                 f"The forecast of {aim.index[0]} has no spread, so no run can narrow it; let parameters be learnt."
             )
-        self.alone = self.score(self.covariance, [], frame.index)
+        self.alone = self.score(self.covariance[0, 0], self.share, [], frame.index)
 
     def slope_variance(self, chosen: list[int]) -> float:
         """Return the variance that the slope error adds at the target once the chosen runs are fitted too.
@@ -280,14 +280,29 @@ class _Prospects:
             self.slopes[key] = min(own, self.slope_variance(chosen[:-1])) if chosen else own
         return self.slopes[key]
 
-    def score(self, covariance: np.ndarray, chosen: list[int], who: pd.Index) -> pd.DataFrame:
-        """Return some candidates with the spread that each would leave, given those chosen before it."""
-        prior, shared = covariance[0, 0], covariance[0, 1:][who]
-        learnt = self.beside_normal[who] * shared**2 / (np.diag(covariance)[1:] + self.noise)[who]
-        slope = self.slope_variance(chosen)
-        after = np.maximum(prior - learnt, 0.0) + np.array([self.slope_variance([*chosen, i]) for i in who])
-        sd_after = np.sqrt(after)
-        gain = (np.sqrt(prior + slope) - sd_after) / self.sd
+    def normal_share(self, covariance: np.ndarray) -> np.ndarray:
+        """Return by which share each candidate reduces the variance of the target in a normal model."""
+        own = np.diag(covariance)[1:] + self.noise
+        return covariance[0, 1:] ** 2 / np.maximum(own * covariance[0, 0], TINY)
+
+    def taught(self, covariance: np.ndarray) -> np.ndarray:
+        """Return by which share each candidate reduces it, given the covariance that the runs before it leave.
+
+        It is as many times the share in a normal model as for the run alone, yet no more than both that share and the
+        one alone: where the target hardly goes with an outcome in a line, the multiple is huge.
+        """
+        normal = self.normal_share(covariance)
+        return np.clip(self.beside_normal * normal, 0.0, np.minimum(np.maximum(normal, self.share), 1.0))
+
+    def score(self, left: float, taught: np.ndarray, chosen: list[int], who: pd.Index) -> pd.DataFrame:
+        """Return some candidates with the spread that each would leave, given those chosen before it.
+
+        ``left`` is the variance by the law that those leave, ``taught`` the share of it that each candidate takes away.
+        """
+        before = np.sqrt(left + self.slope_variance(chosen))
+        slope = np.array([self.slope_variance([*chosen, i]) for i in who])
+        sd_after = np.sqrt(left * (1 - taught[who]) + slope)
+        gain = (before - sd_after) / self.sd
         own = self.frame.loc[who]
         return own.assign(sd_after=sd_after, narrower=1 - sd_after / self.sd, per_flop=gain / own["flops"], gain=gain)
 
@@ -296,16 +311,17 @@ class _Prospects:
 
         Chosen for what they gain, they end where none that is affordable narrows the forecast.
         """
-        K, left = self.covariance, np.inf if limit is None else limit
+        K, money = self.covariance, np.inf if limit is None else limit
+        left, taught = K[0, 0], self.share
         chosen: list[int] = []
         rows: list[pd.Series] = []
         while len(chosen) < min(count or len(self.frame), len(self.frame)):
             open_to = self.frame.drop(index=chosen)
-            open_to = open_to[open_to["flops"] <= left]
+            open_to = open_to[open_to["flops"] <= money]
             if open_to.empty:
                 break
             who = open_to.index[[open_to["flops"].argmax()]] if by == "flops" else open_to.index
-            scores = self.score(K, chosen, who) if chosen else self.alone.loc[who]
+            scores = self.score(left, taught, chosen, who)
             if by != "flops":
                 scores = scores[scores["gain"] >= MIN_GAIN]
             if scores.empty:
@@ -313,7 +329,9 @@ class _Prospects:
             best = int(scores[by].idxmax())
             chosen.append(best)
             rows.append(scores.loc[best].drop("gain"))
-            left -= float(scores.at[best, "flops"])
+            money -= float(scores.at[best, "flops"])
+            left *= 1 - taught[best]
             seen = K[:, 1 + best]
             K = K - np.outer(seen, seen) / (seen[1 + best] + self.noise[best])
+            taught = self.taught(K)
         return pd.DataFrame(rows, columns=self.alone.columns.drop("gain")).reset_index(drop=True)

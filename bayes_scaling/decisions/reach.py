@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.decisions.allocation import optimal_size
-from bayes_scaling.decisions.inputs import goal_of, positive, require_size_and_data
+from bayes_scaling.decisions.inputs import goal_of, one_number, require_size_and_data
 from bayes_scaling.decisions.solvers import bisect, first_crossing
 from bayes_scaling.decisions.surface import Surface, as_surface
 from bayes_scaling.decisions.tabled import Tabled
@@ -113,7 +113,8 @@ def reach(source: Posterior | Surface, target: float, *, N: float | None = None,
     Raises
     ------
     DecisionError
-        The target is not a positive number, or an accuracy above 1, or both N and D are given.
+        The target is not one positive number (of an outcome of any sign, a finite one), or an accuracy above 1, or both
+        N and D are given.
     ConvergenceError
         The fit did not converge.
     LawError
@@ -126,10 +127,10 @@ def reach(source: Posterior | Surface, target: float, *, N: float | None = None,
     >>> answer.budget(0.9), answer.never  # doctest: +SKIP
     """
     surface = as_surface(source)
-    goal = goal_of(target, surface.quantity)
+    goal = goal_of(target, surface.quantity, signed=surface.quantity in surface.posterior.law.signed)
     if N is not None and D is not None:
         raise DecisionError(f"Both N = {N!r} and D = {D!r} are given, so nothing is left to choose; give one of them.")
-    fixed = {n: float(positive(v, n, "7e9")[0]) for n, v in (("N", N), ("D", D)) if v is not None}
+    fixed = {n: one_number(v, n, "7e9") for n, v in (("N", N), ("D", D)) if v is not None}
     if fixed or not surface.by_compute:
         require_size_and_data(
             surface.posterior.law, "A budget at fixed size or data" if fixed else "A compute-optimal budget"

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.decisions.allocation import optimal_size
-from bayes_scaling.decisions.inputs import positive, require_size_and_data
+from bayes_scaling.decisions.inputs import one_number, positive, require_size_and_data
 from bayes_scaling.decisions.solvers import first_crossing
 from bayes_scaling.decisions.surface import Surface, as_surface
 from bayes_scaling.decisions.tabled import Tabled
-from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.methods import RegretMethods
 
@@ -110,9 +109,7 @@ def regret(source: Posterior | Surface, budget: float, sizes: Any = None) -> Reg
     """
     surface = as_surface(source)
     require_size_and_data(surface.posterior.law, "A regret")
-    C = positive(budget, "budget", "1e24 FLOPs")
-    if len(C) != 1:
-        raise DecisionError(f"A regret is at one budget, and {len(C)} are given; ask for each in turn.")
+    C = np.array([one_number(budget, "budget", "1e24 FLOPs")])
     best = optimal_size(surface, C)
     middle = float(np.median(best))
     N = np.geomspace(middle / AROUND, middle * AROUND, SIZES) if sizes is None else positive(sizes, "size", "7e9")

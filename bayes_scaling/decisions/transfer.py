@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_scaling.decisions.inputs import positive
+from bayes_scaling.decisions.inputs import one_number, positive
 from bayes_scaling.errors import LawError, StudyError, TargetError, suggest
 from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.inference.precision import double_precision
@@ -200,11 +200,11 @@ def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
     Raises
     ------
     DecisionError
-        ``larger`` is not a positive number.
+        ``larger`` is not one positive number.
     LawError
         The law has no such exponents.
     """
-    (larger,) = positive(larger, "factor by which a model is larger", "10")
+    larger = one_number(larger, "factor by which a model is larger", "10")
     draws = posterior.draws
     if not {"a", "b"} <= draws.keys():
         raise LawError(f"{posterior.law.name} has no exponents a and b; fit a law of transfer.")

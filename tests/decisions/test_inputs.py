@@ -7,8 +7,10 @@ from bayes_scaling.decisions.inputs import (
     costs_of,
     exponent_spread,
     further_inputs,
+    goal_of,
     held_by_each,
     held_inputs,
+    one_number,
     one_target,
     positive,
     require_size_and_data,
@@ -57,10 +59,34 @@ def test_entries_of_a_table_are_named_by_their_rows():
     )
 
 
+def test_one_number_is_one():
+    assert one_number(2, "budget", "1e24") == one_number([2.0], "budget", "1e24") == 2.0
+    assert one_number(-3.0, "gap", "2.1", signed=True) == -3.0
+    with pytest.raises(
+        bs.DecisionError,
+        match=r"^The budget is \[2.0, 2.1\]; give one number, such as 1e24[.]$",
+    ):
+        one_number([2.0, 2.1], "budget", "1e24")
+    with pytest.raises(bs.DecisionError, match=r"^The budget is -3.0; give positive numbers, such as 1e24[.]$"):
+        one_number(-3.0, "budget", "1e24")
+    with pytest.raises(bs.DecisionError, match=r"^The gap is inf; give finite numbers, such as 2.1[.]$"):
+        one_number(np.inf, "gap", "2.1", signed=True)
+
+
+def test_a_goal_is_one_outcome_of_the_sign_that_it_may_have():
+    assert goal_of(2.1, "loss") == 2.1 and goal_of(-3.0, "gap", signed=True) == -3.0
+    with pytest.raises(bs.DecisionError, match=r"The gap to reach is -3.0; give positive numbers"):
+        goal_of(-3.0, "gap")
+    with pytest.raises(bs.DecisionError, match="The accuracy to reach is 75, above 1"):
+        goal_of(75, "accuracy")
+
+
 def test_the_spread_of_an_exponent_is_at_most_one():
     assert exponent_spread(0.25) == 0.25 and exponent_spread(1) == 1.0
     with pytest.raises(bs.DecisionError, match=r"The exponent_error is 2, .* 7\.39 times .*; give at most 1, such as"):
         exponent_spread(2)
+    with pytest.raises(bs.DecisionError, match=r"give one number, such as 0.25"):
+        exponent_spread([0.2, 0.3])
     with pytest.raises(bs.DecisionError, match="The exponent_error is -1; give positive numbers, such as"):
         exponent_spread(-1)
 

@@ -100,6 +100,7 @@ def test_a_candidates_own_cost_is_used():
         (GRID.assign(run=7), {}, "candidates are called 7; give each"),
         (GRID, {"spend": 1e10}, "No candidate costs"),
         (GRID, {"spend": -1.0}, "spend is"),
+        (GRID, {"spend": [1e21, 1e22]}, "spend is .*; give one number"),
         (GRID, {"count": 0}, "count is 0"),
         (GRID, {"count": True}, "count is True; give a whole number of at least 1"),
     ],
@@ -207,3 +208,51 @@ def test_candidates_that_nothing_costs_are_refused():
         read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12]}))
     costs = read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12], "flops": [1e21, 2e21]}))["flops"]
     assert costs.tolist() == [1e21, 2e21]
+
+
+class Curved(bs.Law):
+    """At the target ``slow + fast**2``; small and long runs show ``fast``, and with tokens some of ``slow``."""
+
+    fast: bs.Prior = dist.Normal(0.0, 1.0)
+    slow: bs.Prior = dist.Normal(0.0, 1.0)
+
+    def mean(self, N, D, *, fast, slow):
+        large, long = jnp.log10(N / 1e9), jnp.log10(D / 1e10)
+        return 3.0 + (1 - large) * fast + large * fast**2 + long * slow
+
+    def likelihood(self, mean, sigma):
+        return dist.Normal(mean, sigma)
+
+
+def curved(noise):
+    """Return a surface on which the target goes with ``fast`` in no line at all, and the target and ``fast + slow``."""
+    rng = np.random.default_rng(0)
+    fast, slow = rng.normal(0.0, 0.5, 4000), rng.normal(0.0, 0.4, 4000)
+    fast, slow = np.append(fast, -fast), np.append(slow, slow)
+    return exact(known(Curved(), {"fast": fast, "slow": slow, "sigma": np.full(8000, noise)})), fast, slow
+
+
+CURVED_AT = {"N": 1e10, "D": 1e11}
+
+
+def test_a_run_whose_outcome_the_target_follows_in_no_line_promises_no_more_after_another():
+    """Alone it teaches thousands of times what a normal model says; the run before it brings a line into play."""
+    noise, rng = 0.3, np.random.default_rng(1)
+    surface, fast, slow = curved(noise)
+    two = pd.DataFrame({"run": ["line", "curve"], "N": 1e9, "D": [1e11, 1e10], "flops": 1e20})
+    found = bs.next_runs(surface, two, CURVED_AT, count=2)
+    T, means = slow + fast**2, np.stack([fast + slow, fast])
+    outcomes = means[:, ::40] + rng.normal(0.0, noise, means[:, ::40].shape)
+    weights = np.exp(-((outcomes[:, :, None] - means[:, None]) ** 2).sum(axis=0) / (2 * noise**2))
+    weights /= weights.sum(axis=1, keepdims=True)
+    left = np.mean(weights @ T**2 - (weights @ T) ** 2) / T.var()  # by both outcomes, each draw weighed
+    assert list(found.batch["run"]) == ["line", "curve"]
+    assert achieved(found.batch) == pytest.approx(1 - np.sqrt(left), abs=0.12)
+
+
+def test_a_run_more_never_widens_the_forecast():
+    """What a run was said to teach beside a normal model is still known after the next."""
+    surface, *_ = curved(0.05)
+    twice = pd.DataFrame({"run": ["curve", "again"], "N": 1e9, "D": 1e10, "flops": [2e20, 1e20]})
+    said = bs.next_runs(surface, twice, CURVED_AT, count=2).baseline["narrower"]
+    assert said[1] >= said[0] > 0.1

@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
@@ -78,6 +79,30 @@ def test_more_accuracy_is_better():
     assert at[1, 0] == pytest.approx(0.75, abs=1e-8)
 
 
+class Gap(bs.Law):
+    """A gap below zero, straight in the log of compute."""
+
+    level: bs.Prior = dist.Normal(0.0, 1.0)
+    outcome = "gap"
+    signed = ("gap",)
+    better = {"gap": "lower"}
+
+    def mean(self, C, *, level):
+        return level - jnp.log10(C / 1e18)
+
+    def likelihood(self, mean, sigma):
+        return dist.Normal(mean, sigma)
+
+
+def test_an_outcome_of_any_sign_may_be_reached_below_zero():
+    level = np.array([-0.1, 0.0, 0.2])
+    table = GRID.assign(C=6 * GRID["N"] * GRID["D"], gap=-1.0)
+    surface = exact(known(Gap(), {"level": level, "sigma": np.full(3, 0.01)}, table))
+    np.testing.assert_allclose(bs.reach(surface, -3.0).flops, 10 ** (21 + level), rtol=1e-6)
+    with pytest.raises(bs.DecisionError, match="The gap to reach is inf; give finite numbers"):
+        bs.reach(surface, np.inf)
+
+
 def test_the_discrepancy_widens_the_answer():
     posterior = chinchilla()
     ours, bare = (np.log(bs.reach(bs.Surface.of(posterior, discrepancy=on), 2.1).flops) for on in (True, False))
@@ -89,7 +114,9 @@ def test_the_discrepancy_widens_the_answer():
     [
         ({"target": 0.0}, "loss to reach is 0.0"),
         ({"target": "low"}, "loss to reach is 'low'"),
+        ({"target": [2.0, 2.1]}, r"loss to reach is \[2.0, 2.1\]; give one number"),
         ({"target": 2.1, "N": -1.0}, "The N is -1.0"),
+        ({"target": 2.1, "D": [1e12, 2e12]}, "The D is .*; give one number"),
         ({"target": 2.1, "N": 7e9, "D": 1e12}, "nothing is left to choose"),
     ],
 )

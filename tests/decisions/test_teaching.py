@@ -37,13 +37,20 @@ def test_a_normal_model_has_the_closed_form():
         np.testing.assert_allclose(expected_reduction(surface, level, at), expected, atol=0.03)
 
 
-def test_noise_with_tails_tells_more_than_its_variance_says(monkeypatch):
-    monkeypatch.setattr(teaching, "OUTCOMES", 1000)
+def test_noise_with_tails_tells_more_than_its_variance_says():
     at = {"N": np.array([1e9]), "D": np.array([2e10])}
     surface, level = surface_of(0.02, heavy=True)
     by_variance = 0.02**2 / (0.02**2 + 5 / 3 * NOISE**2)
     found = expected_reduction(surface, level, at)[0]
     assert by_variance < found < 0.5  # of normal noise of the same scale
+
+
+def test_seeds_of_the_noise_hardly_matter():
+    posterior = chinchilla(count=4000)
+    at = {"N": np.array([5e8, 1e9, 4e9, 4e9]), "D": np.array([5e9, 4e10, 2e10, 4e11])}
+    T = exact(posterior).at(np.array([7e9]), np.array([4e12]))[:, 0]
+    narrower = [1 - np.sqrt(1 - expected_reduction(exact(posterior, seed=seed), T, at)) for seed in range(8)]
+    assert (np.std(narrower, axis=0, ddof=1) < 0.004).all() and np.max(narrower) > 0.1
 
 
 def test_runs_are_looked_at_in_blocks(monkeypatch):

@@ -192,5 +192,7 @@ def test_one_number_and_sizes_in_letters_are_read(posterior):
 def test_numbers_that_are_not_positive_are_refused(posterior, wrong):
     with pytest.raises(DecisionError, match=r"factor by which a model is larger is .*; give positive numbers"):
         trade_off(posterior, wrong)
+    with pytest.raises(DecisionError, match=r"larger is \[2.0, 3.0\]; give one number"):
+        trade_off(posterior, [2.0, 3.0])
     with pytest.raises(DecisionError, match=r"loss to reach is .*; give positive numbers, such as 2\.1"):
         frontier(posterior, wrong, SIZES)
