@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OUTCOMES", "expected_reduction"]
 
-OUTCOMES = 16  # that each run may have: quantiles of the posterior predictive, at the nodes of a Gauss rule
+OUTCOMES = 12  # that each run may have: quantiles of the posterior predictive, at the nodes of a Gauss rule
 DRAWS = 4000  # posterior draws that are weighed by each of them
 PREDICTED = 2000  # of them from which an outcome each is drawn: those are quantiles of these
 BLOCK = 128  # runs looked at together
@@ -74,10 +74,10 @@ def _reduction(surface: Surface, T: np.ndarray, scale: Mapping[str, np.ndarray])
         found = np.asarray(_density(law.program, surface.keys, surface.latent, runs, outcomes, surface.quantity))
     density = found[..., :points]
     weights = np.exp(density - density.max(axis=0))  # (sample, outcome, run)
-    weights /= weights.sum(axis=0)
-    mean = np.einsum("sor,s->or", weights, T)
-    left = np.einsum("sor,s->or", weights, T**2) - mean**2
-    left /= np.maximum(1 - np.einsum("sor,sor->or", weights, weights), 1 / len(T))  # of few draws, as n / (n - 1)
+    total, first, second = np.tensordot([np.ones_like(T), T, T**2], weights, 1)
+    left = second / total - (first / total) ** 2
+    few = np.einsum("sor,sor->or", weights, weights) / total**2
+    left /= np.maximum(1 - few, 1 / len(T))  # of few draws, as n / (n - 1)
     return np.maximum(1 - shares / 2 @ left / T.var(ddof=1), 0.0)
 
 
