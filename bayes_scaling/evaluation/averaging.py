@@ -1,4 +1,4 @@
-"""Several laws in place of one: weights and errors of the slope from backtests, and the mixture of their forecasts."""
+"""Several laws in place of one: weighed by backtests, fitted, and their forecasts mixed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import logsumexp, softmax
-from scipy.stats import binom, norm
+from scipy.stats import binom
 
 from bayes_scaling.errors import LawError, StudyError, TargetError, counted, listed
 from bayes_scaling.evaluation.backtest import usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
+from bayes_scaling.evaluation.weights import cut_scores, law_weights, slope_weights, slopes_after
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -24,8 +24,6 @@ from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import training_flops
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
@@ -36,19 +34,13 @@ __all__ = [
     "Weighing",
     "average_laws",
     "average_problems",
-    "cut_scores",
     "fit_each",
     "fit_laws",
     "law_names",
-    "law_weights",
-    "slope_weights",
-    "slopes_after",
     "split_by_compute",
     "weigh",
 ]
 
-WORST = -4.0  # a log density below counts as this: one run that went wrong does not decide between laws
-BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
 LEAST = 0.02  # a law of less weight is left out
 CELL = float(SLOPES[1] - SLOPES[0]) / np.sqrt(12)  # standard deviation of an error within its cell of the grid
 SAMPLES = 2000  # draws of a mixture in the table of backtests
@@ -345,59 +337,6 @@ def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
             )
         )
     return Problems(problems)
-
-
-def cut_scores(densities: Sequence[np.ndarray], moments: tuple[float, float]) -> list[np.ndarray]:
-    """Return the log predictive density of each outcome of each cut, under the prior of the error of the slope.
-
-    Parameters
-    ----------
-    densities : sequence of array, shape (slope, run)
-        Log densities for each error in ``SLOPES``, a cut each.
-    moments : (float, float)
-        Mean and standard deviation of the error.
-    """
-    prior = slope_weights(*moments)[:, None]
-    return [np.maximum(logsumexp(density, b=prior, axis=0), WORST) for density in densities]
-
-
-def law_weights(scores: Sequence[Sequence[np.ndarray]], sharpness: ArrayLike) -> np.ndarray:
-    """Return the weight of each law, shape (law,), from the scores of its outcomes, a list of cuts for each law.
-
-    An array of sharpness, of shape (value, 1, 1), gives weights of shape (value, law).
-
-    The weights are averaged over Bayesian bootstraps of the outcomes: a difference that hangs on a few of them decides
-    little (pseudo-BMA+, Yao et al. 2018, "Using stacking to average Bayesian predictive distributions", section 3).
-    """
-    if not scores[0]:
-        return np.full(len(scores), 1 / len(scores))
-    each = np.array([np.concatenate(list(cuts)) for cuts in scores])
-    even = np.concatenate([np.full(len(cut), 1 / len(cut)) for cut in scores[0]])
-    share = np.random.default_rng(0).exponential(size=(BOOTSTRAPS, each.shape[1])) * even
-    share /= share.sum(axis=1, keepdims=True)
-    return softmax(sharpness * (share @ each.T), axis=-1).mean(axis=-2)
-
-
-def slope_weights(mean: float, spread: float) -> np.ndarray:
-    """Return the weight of each error in ``SLOPES`` under a normal prior, shape (slope,)."""
-    return softmax(norm.logpdf(SLOPES, mean, max(spread, 1e-3)))
-
-
-def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], own_cuts: ArrayLike) -> np.ndarray:
-    """Return the weight of each error in ``SLOPES`` given the cuts of a study, shape (slope,).
-
-    Parameters
-    ----------
-    densities, moments
-        As for :func:`cut_scores`; without cuts the prior stays.
-    own_cuts : float or array, shape (value, 1)
-        Observations that all cuts together count for; an array gives weights of shape (value, slope).
-    """
-    prior = slope_weights(*moments)
-    if not densities:
-        return prior
-    evidence = np.mean([density.mean(axis=1) for density in densities], axis=0)
-    return softmax(np.log(prior) + own_cuts * evidence, axis=-1)
 
 
 def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, Study]]:

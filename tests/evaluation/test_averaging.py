@@ -12,14 +12,9 @@ from bayes_scaling.evaluation.averaging import (
     AveragedFit,
     average_laws,
     average_problems,
-    cut_scores,
-    law_weights,
-    slope_weights,
-    slopes_after,
     split_by_compute,
     weigh,
 )
-from bayes_scaling.evaluation.held_out import SLOPES
 from bayes_scaling.models import Chinchilla, Kaplan, Superset
 from tests import worlds
 
@@ -66,17 +61,6 @@ def test_without_sharpness_all_weigh_alike_and_without_cuts_nothing_is_learnt():
     assert found.weights.tolist() == [0.5, 0.5]
     drift, spread = found.laws["a"].slope_moments
     assert drift == pytest.approx(law.drift, abs=0.02) and spread == pytest.approx(law.discrepancy, abs=0.03)
-
-
-def test_several_counts_of_evidence_give_what_each_gives():
-    rng = np.random.default_rng(0)
-    cuts = [rng.normal(-1, 1, (len(SLOPES), runs)) for runs in (4, 7)]
-    counts = np.array([0.0, 2.0])
-    each = [slopes_after(cuts, (0.1, 0.2), count) for count in counts]
-    assert np.allclose(slopes_after(cuts, (0.1, 0.2), counts[:, None]), each)
-    scores = [cut_scores(cuts, (mean, 0.2)) for mean in (0.0, 0.4)]
-    both = law_weights(scores, counts[:, None, None])
-    assert np.allclose(both, [law_weights(scores, count) for count in counts]) and np.allclose(both[0], 0.5)
 
 
 def test_a_study_whose_slope_bends_moves_the_error():
@@ -173,8 +157,3 @@ def test_laws_left_out_speak_against_an_average():
     assert problem.remedy == "take more draws, so that the forecast holds what it says too"
     (both,) = average_problems(average_of(9, left_out=["kaplan", "superset"]))
     assert both.sentence.startswith("kaplan and superset were left out")
-
-
-def test_weights_of_slopes_have_the_moments_asked_for():
-    weight = slope_weights(0.3, 0.2)
-    assert weight.sum() == pytest.approx(1) and weight @ SLOPES == pytest.approx(0.3, abs=0.02)

@@ -1,0 +1,73 @@
+"""What backtests say of laws: the weight of each in an average, and of each error of its slope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import logsumexp, softmax
+from scipy.stats import norm
+
+from bayes_scaling.evaluation.held_out import SLOPES
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["WORST", "cut_scores", "law_weights", "slope_weights", "slopes_after"]
+
+WORST = -4.0  # a log density below counts as this: one run that went wrong does not decide between laws
+BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
+
+
+def cut_scores(densities: Sequence[np.ndarray], moments: tuple[float, float]) -> list[np.ndarray]:
+    """Return the log predictive density of each outcome of each cut, under the prior of the error of the slope.
+
+    Parameters
+    ----------
+    densities : sequence of array, shape (slope, run)
+        Log densities for each error in ``SLOPES``, a cut each.
+    moments : (float, float)
+        Mean and standard deviation of the error.
+    """
+    prior = slope_weights(*moments)[:, None]
+    return [np.maximum(logsumexp(density, b=prior, axis=0), WORST) for density in densities]
+
+
+def law_weights(scores: Sequence[Sequence[np.ndarray]], sharpness: ArrayLike) -> np.ndarray:
+    """Return the weight of each law, shape (law,), from the scores of its outcomes, a list of cuts for each law.
+
+    An array of sharpness, of shape (value, 1, 1), gives weights of shape (value, law).
+
+    The weights are averaged over Bayesian bootstraps of the outcomes: a difference that hangs on a few of them decides
+    little (pseudo-BMA+, Yao et al. 2018, "Using stacking to average Bayesian predictive distributions", section 3).
+    """
+    if not scores[0]:
+        return np.full(len(scores), 1 / len(scores))
+    each = np.array([np.concatenate(list(cuts)) for cuts in scores])
+    even = np.concatenate([np.full(len(cut), 1 / len(cut)) for cut in scores[0]])
+    share = np.random.default_rng(0).exponential(size=(BOOTSTRAPS, each.shape[1])) * even
+    share /= share.sum(axis=1, keepdims=True)
+    return softmax(sharpness * (share @ each.T), axis=-1).mean(axis=-2)
+
+
+def slope_weights(mean: float, spread: float) -> np.ndarray:
+    """Return the weight of each error in ``SLOPES`` under a normal prior, shape (slope,)."""
+    return softmax(norm.logpdf(SLOPES, mean, max(spread, 1e-3)))
+
+
+def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], own_cuts: ArrayLike) -> np.ndarray:
+    """Return the weight of each error in ``SLOPES`` given the cuts of a study, shape (slope,).
+
+    Parameters
+    ----------
+    densities, moments
+        As for :func:`cut_scores`; without cuts the prior stays.
+    own_cuts : float or array, shape (value, 1)
+        Observations that all cuts together count for; an array gives weights of shape (value, slope).
+    """
+    prior = slope_weights(*moments)
+    if not densities:
+        return prior
+    evidence = np.mean([density.mean(axis=1) for density in densities], axis=0)
+    return softmax(np.log(prior) + own_cuts * evidence, axis=-1)

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bayes_scaling.evaluation.held_out import SLOPES
+from bayes_scaling.evaluation.weights import cut_scores, law_weights, slope_weights, slopes_after
+
+
+def test_several_counts_of_evidence_give_what_each_gives():
+    rng = np.random.default_rng(0)
+    cuts = [rng.normal(-1, 1, (len(SLOPES), runs)) for runs in (4, 7)]
+    counts = np.array([0.0, 2.0])
+    each = [slopes_after(cuts, (0.1, 0.2), count) for count in counts]
+    assert np.allclose(slopes_after(cuts, (0.1, 0.2), counts[:, None]), each)
+    scores = [cut_scores(cuts, (mean, 0.2)) for mean in (0.0, 0.4)]
+    both = law_weights(scores, counts[:, None, None])
+    assert np.allclose(both, [law_weights(scores, count) for count in counts]) and np.allclose(both[0], 0.5)
+
+
+def test_weights_of_slopes_have_the_moments_asked_for():
+    weight = slope_weights(0.3, 0.2)
+    assert weight.sum() == pytest.approx(1) and weight @ SLOPES == pytest.approx(0.3, abs=0.02)
