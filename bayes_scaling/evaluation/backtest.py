@@ -109,8 +109,15 @@ def expanding_window(
 
 def _sizes(training: Study, by: str) -> np.ndarray:
     """Return what a study is split on, by row."""
-    counted = training_flops(training.frame) if by == "flops" else None
-    return training.column(by) if counted is None else counted
+    if by != "flops":
+        return training.column(by)
+    counted = training_flops(training.frame)
+    if counted is None:
+        raise StudyError(
+            f"Study {training.name!r} has neither FLOPs nor both of n_params and tokens to split its runs on; add "
+            "them, or say another column, as in by='n_params'."
+        )
+    return counted
 
 
 def usual_cuts(values: np.ndarray) -> list[float]:

@@ -133,7 +133,8 @@ def forecast_path(
         )
     law, study = posteriors[0].law, posteriors[0].study
     columns = list(dict.fromkeys(column for p in posteriors for column in p.law.columns.values()))
-    runs, aims = study.runs, targets.targets.reset_index(drop=True)
+    runs = study.runs if "task" in study.frame else study.frame
+    aims = targets.targets.reset_index(drop=True)
     name, label = _abscissa(runs, aims, columns)
     further = dict.fromkeys(column for p in posteriors for column in p.law.absent)
     columns += [column for column in further if column in runs and column in aims]

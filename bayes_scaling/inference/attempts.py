@@ -4,8 +4,8 @@ The first try is short: most posteriors are simple.  Where its chains do not agr
 effective draws asked for, they go on, twice as long each time, and the draws are thinned to as many as were asked for.
 Where they agree and a few draws too many diverge, they are made again in smaller steps.  Where more draws of the same
 kind would not help, or the law says so, the mass matrix is adapted in a longer warm-up; where draws diverge even so,
-with small steps.  What decides are the sampled parameters.  Outcomes without noise are no
-runs, and nothing but the first is tried on them.
+with small steps.  What decides are the sampled parameters.  Outcomes without noise are no runs, and nothing but the
+first is tried on them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from numbers import Real
+from typing import Any
 
 import jax
 
+from bayes_scaling.errors import BayesScalingError
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.diagnostics import MAX_DIVERGING, Diagnostics, diagnostics_of
 from bayes_scaling.inference.padding import pad_study
@@ -37,7 +39,8 @@ MAX_LENGTH = 8  # times the draws asked for, with the mass matrix at the mode
 MAX_ADAPTED_LENGTH = 32  # and with an adapted one; mostly patience ends first
 
 
-class Effort(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Effort:
     """How hard to try.
 
     Attributes
@@ -54,6 +57,10 @@ class Effort(NamedTuple):
     adapt: bool | None = None
     warmup: int | None = None
     patience: float = PATIENCE
+
+    def __post_init__(self) -> None:
+        if isinstance(self.patience, bool) or not isinstance(self.patience, Real) or not self.patience >= 0:
+            raise BayesScalingError(f"patience is {self.patience!r}; give a number of seconds, 0 or more.")
 
 
 def fit_until_converged(

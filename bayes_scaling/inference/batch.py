@@ -195,6 +195,11 @@ def fit_many(
         whole("chunk", chunk, 1)
     if not isinstance(memory, Real) or not memory > 0:
         raise BayesScalingError(f"memory is {memory!r}; give a number of bytes above zero.")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise BayesScalingError(
+            f"The executor is {executor!r}, to which nothing can be submitted; give one such as "
+            "concurrent.futures.ProcessPoolExecutor(2)."
+        )
     several = require_studies(studies)
     entries = [Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(several)]
     longest = max((len(e) for e in entries if e.error is None), default=0)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import LawError, listed, suggest
+from bayes_scaling.errors import LawError, listed, suggest, whole
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.law.fields import in_support
@@ -75,16 +75,31 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     name = card.name if card.name.endswith("simulated") else f"{card.name} simulated"
     study = Study.from_frame(frame, card=dataclasses.replace(card, name=name))
     runs, observed = law.arrays(study)
-    given = dict(law.published if parameters is None else parameters)
+    chosen = law.published if parameters is None else parameters
+    given = {name: _as_numbers(f"{law.name}.{name}", value) for name, value in chosen.items()}
     sites = latent_names(law, runs, observed)
     if not set(given) <= {*sites, *law.priors}:
         given = law.centred(runs, **_textbook(law, given, sites))
     _check_given(law, given, sites)
-    chosen = {name: np.asarray(value, dtype=float) for name, value in given.items() if name in sites}
+    latent = {name: np.asarray(value, dtype=float) for name, value in given.items() if name in sites}
     with double_precision():
-        drawn_sites = run_model(law, runs, latent=chosen, key=jax.random.key(seed))
+        drawn_sites = run_model(law, runs, latent=latent, key=jax.random.key(whole("seed", seed, 0)))
         drawn = {name: np.asarray(drawn_sites[name]["value"]) for name in observed}
     return dataclasses.replace(study, frame=_filled(law, study, drawn))
+
+
+def _as_numbers(name: str, value: Any) -> np.ndarray:
+    """Return a parameter as an array of floats.
+
+    Raises
+    ------
+    LawError
+        It is no number.
+    """
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise LawError(f"{name} is {value!r}; give a number.") from None
 
 
 def _textbook(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> dict[str, Any]:
@@ -113,7 +128,7 @@ def _check_given(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> 
     """Refuse parameters that the law does not have, values that a prior rules out, and others of those it fixes."""
     for name, value in given.items():
         if name in sites:
-            for one in np.ravel(np.asarray(value, dtype=float)).tolist():
+            for one in np.ravel(value).tolist():
                 if not np.isfinite(one):
                     raise LawError(f"{law.name}.{name} is {one:g}; give a finite number.")
                 if name in law.priors and not in_support(one, own := law.priors[name]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,7 +74,7 @@ class RunStore:
         return {
             "law": repr(self.law),
             "plan": plan._asdict(),
-            "effort": effort._asdict(),
+            "effort": dataclasses.asdict(effort),
             "chunk": chunk,
             **{name: known[name] for name in VERSIONS if name in known},
             "studies": [{"name": e.study.name, "checksum": e.study.checksum, "seed": e.seed} for e in entries],

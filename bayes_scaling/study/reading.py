@@ -131,8 +131,8 @@ def as_rows(given: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    given : Study, DataFrame, mapping, or sequence of mappings
-        A mapping of numbers is one run, a mapping of columns several.
+    given : Study, DataFrame, Series, mapping, or sequence of mappings
+        A mapping of numbers, or a row of a table, is one run, a mapping of columns several.
     names : mapping of str to str, optional
         The user's own names by ours, as a study remembers them.
 
@@ -147,6 +147,8 @@ def as_rows(given: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
     (['n_params', 'tokens'], 2)
     """
     table = getattr(given, "frame", given)  # a study holds its table
+    if isinstance(table, pd.Series):
+        table = table.to_dict()
     if isinstance(table, Mapping) and not any(np.ndim(values) for values in table.values()):
         table = [table]
     table = under_our_names(as_table(table), names or {}).copy()

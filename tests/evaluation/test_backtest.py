@@ -29,6 +29,13 @@ def test_a_cut_outside_the_data_is_refused(study):
         expanding_window(study, "n_params", [1e20])
 
 
+def test_runs_without_size_or_flops_are_split_on_a_column_of_the_users(study):
+    sizes = bs.Study.from_frame(study.frame[["n_params", "loss"]])
+    with pytest.raises(bs.StudyError, match=r"neither FLOPs nor both of n_params and tokens .* by='n_params'\.$"):
+        expanding_window(sizes, "flops")
+    assert len(expanding_window(sizes, "n_params")) > 0
+
+
 def test_scores_only_what_was_left_out(study):
     scores = bs.backtest(
         Chinchilla(), study, by="n_params", cuts=[5e8, 1e9], seed=0, draws=200, adapt=False, allow_unconverged=True

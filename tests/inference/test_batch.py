@@ -114,10 +114,23 @@ def test_nothing_to_fit():
     assert bs.fit_many(PowerLaw(), [lone("x")], seed=0, progress=False)[0].verdict == "failed"
 
 
-ODD = [{"chunk": 0}, {"chunk": -1}, {"chunk": 1.5}, {"chunk": "2"}, {"memory": -1.0}, {"memory": "1"}]
+ODD = [
+    {"chunk": 0},
+    {"chunk": -1},
+    {"chunk": 1.5},
+    {"chunk": "2"},
+    {"memory": -1.0},
+    {"memory": "1"},
+    {"patience": -1.0},
+]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
 def test_a_batch_of_no_studies_side_by_side_is_refused(studies, odd):
     with pytest.raises(bs.BayesScalingError, match=r"give a (whole )?number"):
         bs.fit_many(Chinchilla(), studies, seed=0, **odd)
+
+
+def test_what_runs_nothing_is_no_executor(studies):
+    with pytest.raises(bs.BayesScalingError, match="The executor is 2, to which nothing can be submitted"):
+        bs.fit_many(Chinchilla(), studies, seed=0, executor=2)

@@ -81,6 +81,12 @@ def test_what_is_no_law_or_no_study_is_refused(study):
         bs.fit(Chinchilla(), study.frame, seed=0)
 
 
+@pytest.mark.parametrize("patience", ["x", -1.0, float("nan"), True])
+def test_patience_is_a_number_of_seconds(study, patience):
+    with pytest.raises(bs.BayesScalingError, match=r"^patience is .*; give a number of seconds, 0 or more\.$"):
+        bs.fit(Chinchilla(), study, seed=0, patience=patience)
+
+
 def test_one_distinct_size_is_refused(study):
     one_size = bs.Study.from_frame(study.frame.assign(n_params=1e9))
     with pytest.raises(bs.StudyError, match=r"has N = 1e\+09, so Chinchilla cannot learn its effect"):

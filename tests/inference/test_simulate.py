@@ -58,6 +58,7 @@ def test_unknown_parameter_and_missing_input():
         ),
         ("alpha_N", -0.3, r"^Chinchilla\.alpha_N is -0\.3, where its prior .* has no mass"),
         ("sigma", np.nan, r"^Chinchilla\.sigma is nan; give a finite number\.$"),
+        ("sigma", "x", r"^Chinchilla\.sigma is 'x'; give a number\.$"),
     ],
 )
 def test_a_value_that_its_prior_rules_out_is_refused(name, value, said):

@@ -52,6 +52,11 @@ def test_polars():
     assert as_rows(polars.DataFrame({"N": ["7B"], "D": [4e12]}))["n_params"].tolist() == [7e9]
 
 
+def test_a_row_of_a_table_is_one_run():
+    row = pd.DataFrame({"N": ["7B"], "D": [4e12]}).iloc[0]
+    assert as_rows(row).to_dict("records") == [{"n_params": 7e9, "tokens": 4e12}]
+
+
 def test_text_is_no_table():
     with pytest.raises(StudyError, match="from_file"):
         bs.Study.from_frame("runs.csv")
