@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from contextvars import ContextVar
+from numbers import Integral
+from typing import Any
 
 __all__ = [
     "BayesScalingError",
@@ -23,6 +25,7 @@ COMMAND_LINE: ContextVar[bool] = ContextVar("COMMAND_LINE", default=False)
 """Whether a command is being run, so that messages speak of its options and not of Python's arguments."""
 
 MANY = 8  # names that a message lists at the most
+BEYOND = 2**63  # no seed or count is as large
 
 
 class BayesScalingError(ValueError):
@@ -63,6 +66,26 @@ class ConvergenceError(BayesScalingError):
 
 class ConvergenceWarning(UserWarning):
     """Fits that did not converge have a part in an answer that does not rest on any one of them."""
+
+
+def whole(name: str, value: Any, least: int, error: type[BayesScalingError] = BayesScalingError) -> int:
+    """Return a whole number as an int, NumPy's too.
+
+    Raises
+    ------
+    BayesScalingError
+        It is none, less than ``least``, or of more than 63 bits.
+
+    Examples
+    --------
+    >>> whole("seed", 3, 0)
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise error(f"{name} is {value!r}; give a whole number of at least {least}.")
+    if (number := int(value)) >= BEYOND:
+        raise error(f"{name} is {number}; give a whole number below 2**63.")
+    return number
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

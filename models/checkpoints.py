@@ -47,6 +47,7 @@ class Checkpoints(Law):
         """Run the NumPyro model; the errors of neighbours along the curve are alike."""
         parameters = self.parameters(runs)
         mean = self.at(runs, parameters)
+        self.publish(runs, parameters)
         if fitted is not None:
             mean = self.extrapolated(runs, fitted, {**parameters, **self.unseen()}, self.slope_error())
         x, sigma, memory = jnp.log(runs["D"]), parameters["sigma"], parameters["memory"]

@@ -88,6 +88,13 @@ class Chinchilla(Law):
     def derived(self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D, **others) -> dict[str, jax.Array]:  # noqa: D102
         return textbook(runs, E, reducible, split, alpha_N, alpha_D)
 
+    def centred(self, runs: Arrays, *, E, A, B, alpha_N, alpha_D, **others) -> dict[str, Any]:  # type: ignore[override]
+        """Return the parameters of this law at the references of ``runs`` from textbook constants."""
+        by_size, by_data = A * runs["N0"] ** -alpha_N, B * runs["D0"] ** -alpha_D
+        reducible = by_size + by_data
+        share = {"reducible": reducible / E, "split": by_size / reducible}
+        return {**others, "E": E, **share, "alpha_N": alpha_N, "alpha_D": alpha_D}
+
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         return level_for_floor(slope_for_exponent(u))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -78,3 +78,8 @@ class JointExperts(Chinchilla):
     def derived(self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D, worth, gain) -> dict[str, jax.Array]:  # noqa: D102
         book = super().derived(runs, E=E, reducible=reducible, split=split, alpha_N=alpha_N, alpha_D=alpha_D)
         return {**book, "A": book["A"] * jnp.exp(alpha_N * gain * log_count(runs["num_experts0"], worth))}
+
+    def centred(self, runs: Arrays, *, A, alpha_N, worth, gain, **others) -> dict[str, Any]:
+        """Return the parameters of this law at the references of ``runs`` from textbook constants."""
+        dense = A * jnp.exp(-alpha_N * gain * log_count(runs["num_experts0"], worth))
+        return super().centred(runs, A=dense, alpha_N=alpha_N, worth=worth, gain=gain, **others)

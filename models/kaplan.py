@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -86,6 +86,13 @@ class Kaplan(Law):
             "A": runs["N0"] * jnp.exp(jnp.log(scale * split) * alpha_D / alpha_N),
             "B": scale * (1 - split) * runs["D0"],
         }
+
+    def centred(self, runs: Arrays, *, E, A, B, alpha_N, alpha_D, **others) -> dict[str, Any]:  # type: ignore[override]
+        """Return the parameters of this law at the references of ``runs`` from textbook constants."""
+        by_size, by_data = (A / runs["N0"]) ** (alpha_N / alpha_D), B / runs["D0"]
+        shortage = by_size + by_data
+        share = {"reducible": shortage**alpha_D / E, "split": by_size / shortage}
+        return {**others, "E": E, **share, "alpha_N": alpha_N, "alpha_D": alpha_D}
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         return level_for_floor(slope_for_exponent(u, bottleneck=1.0))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
@@ -12,25 +11,19 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-import pandas as pd
-from scipy.optimize import minimize
 
-from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, suggest
-from bayes_scaling.forecasts.quantiles import quantile_columns
-from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
 from bayes_scaling.law.pooling import pooled
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
-from bayes_scaling.law.trace import run_model
-from bayes_scaling.study.panel import one_value
+from bayes_scaling.study.panel import Panel, one_value
 
 if TYPE_CHECKING:
-    from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.study.study import Study
 
-__all__ = ["BestMixture", "Mixture", "best_mixture"]
+__all__ = ["Mixture"]
 
 
 class Mixture(Law):
@@ -166,202 +159,17 @@ class Mixture(Law):
         StudyError
             A column is missing, the series of a run differ in a share, or ``own`` is no share.
         """
-        frame = study.frame
         if self.own and self.own not in self.shares:
             raise StudyError(
                 f"{self.name} has own = {self.own!r}, which is no share; give one of {', '.join(self.shares)}."
             )
-        for column in ("run", "task"):
-            if column not in frame:
-                raise StudyError(
-                    f"{self.name} needs a column {column!r} in study {study.name!r}: one row per mixture and size."
-                )
-        losses = frame.assign(loss=self.outcomes_of(study)).pivot(index="run", columns="task", values="loss")
-        columns = self.columns_of(rows := frame.drop_duplicates("run"))
+        panel = Panel.of(study)
+        self.outcomes_of(study)  # refuses entries that no fit can use
+        columns = self.columns_of(panel.runs)
         one_value(study, "run", self.shares)
-        observed = {"loss": losses.loc[rows["run"], study.tasks].to_numpy(float)}
-        return {**columns, "task": np.zeros(len(study.tasks))}, observed
+        return {**columns, "task": np.zeros(len(study.tasks))}, {"loss": panel.wide("loss")}
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
         names = ["level", "floor", "exponent", "head", "sigma", *(f"effect_{share}" for share in self._others)]
         sites = [*names, *(f"{name}_offset" for name in names), "loss", "loss_mean"]
         return {name: ["task"] for name in sites}, {"task": study.tasks}
-
-
-# -- the best mixture --------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class BestMixture:
-    """The mixture to train on, and what it costs that the best one is not known.
-
-    Attributes
-    ----------
-    choice : pandas.Series
-        Shares of least expected loss, by their columns (fractions that sum to one).
-    best : pandas.DataFrame
-        Best shares of each posterior draw, a row per draw.
-    loss : array, shape (sample,)
-        Loss at the choice: the weighted mean over domains.
-    regret : array, shape (sample,)
-        That loss over the one at the draw's own best mixture, less one (fraction).
-    """
-
-    choice: pd.Series
-    best: pd.DataFrame
-    loss: np.ndarray
-    regret: np.ndarray
-
-    def table(self) -> pd.DataFrame:
-        """Return a row per share, and one of the regret.
-
-        Returns
-        -------
-        pandas.DataFrame
-            ``choice``, ``q05``, ``q25``, ``median``, ``q75``, ``q95`` and ``mean``; of the regret no choice.
-        """
-        draws = self.best.assign(regret=self.regret)
-        found = pd.DataFrame(quantile_columns(draws.to_numpy()), index=draws.columns).assign(mean=draws.mean())
-        found.insert(0, "choice", self.choice.reindex(found.index))
-        return found
-
-
-def best_mixture(
-    posteriors: Posterior | Sequence[Posterior],
-    series: str | None = None,
-    *,
-    weights: Sequence[float] | None = None,
-    bounds: Mapping[str, tuple[float, float]] | None = None,
-    samples: int = 200,
-    allow_unconverged: bool = False,
-) -> BestMixture:
-    """Return the mixture of least expected loss, the best one of each posterior draw, and the regret of the choice.
-
-    Parameters
-    ----------
-    posteriors : Posterior or sequence of Posterior
-        Converged fits of :class:`Mixture`, one for the loss on each domain, all of the same shares.
-    series : str, optional
-        Which of the fitted series (sizes) the mixture is for; may be left out where there is one.
-    weights : sequence of float, optional
-        What the loss on each domain counts; by default all the same.
-    bounds : mapping of str to (float, float), optional
-        Least and largest share of a domain, where data are short; by default 0 and 1.
-    samples : int
-        Posterior draws to use, evenly spaced.
-    allow_unconverged : bool
-        Decide on fits that did not converge, too.
-
-    Returns
-    -------
-    BestMixture
-
-    Raises
-    ------
-    LawError
-        A fit is of another law.
-    ConvergenceError
-        A fit did not converge.
-    TargetError
-        There is no such series.
-    DecisionError
-        Fits differ in their shares, weights do not suit, or no mixture is within the bounds.
-
-    Notes
-    -----
-    Both forms of the law are convex in the shares, so that the minimum found is the only one.  Of the loss on a single
-    domain the paper's exponential has its minimum where all data are of one domain; weigh several.
-
-    Examples
-    --------
-    >>> best_mixture([web, code], weights=[1, 2], bounds={"share_code": (0.0, 0.3)}).table()  # doctest: +SKIP
-    """
-    fits = list(posteriors) if isinstance(posteriors, Sequence) else [posteriors]
-    laws = [_of_mixtures(fit.law) for fit in fits]
-    for fit in fits:
-        fit.require_converged(allow_unconverged)
-    shares = laws[0].shares
-    if any(law.shares != shares for law in laws):
-        raise DecisionError("The fits read different shares; fit all domains with the same shares=.")
-    counts = np.ones(len(fits)) if weights is None else np.asarray(weights, dtype=float)
-    if counts.shape != (len(fits),) or not np.isfinite(counts).all() or counts.min() < 0 or counts.sum() <= 0:
-        raise DecisionError(f"The weights are {weights!r}; give {len(fits)} numbers, none negative, not all zero.")
-    limits = _limits(shares, bounds or {})
-    places = [_series_place(fit, series) for fit in fits]
-    tasks = [np.zeros(len(fit.study.tasks)) for fit in fits]
-    draws = [fit.thin(samples) for fit in fits]
-
-    def loss(mixture: jax.Array, latent: Sequence[Arrays]) -> jax.Array:
-        runs = {share: mixture[None, i] for i, share in enumerate(shares)}
-        each = [
-            run_model(law, {**runs, "task": task}, latent=one)["loss_mean"]["value"][0, place]
-            for law, task, one, place in zip(laws, tasks, latent, places, strict=True)
-        ]
-        return jnp.dot(counts / counts.sum(), jnp.stack(each))
-
-    def expected(mixture: jax.Array, latent: Sequence[Arrays]) -> jax.Array:
-        return jax.vmap(loss, in_axes=(None, 0))(mixture, latent).mean()
-
-    with double_precision():
-        of_one, of_all = jax.jit(jax.value_and_grad(loss)), jax.jit(jax.value_and_grad(expected))
-        choice = _least(of_all, draws, limits)
-        count = len(next(iter(draws[0].values())))
-        ones = [jax.tree.map(lambda values, i=i: values[i], draws) for i in range(count)]
-        best = np.array([_least(of_one, one, limits) for one in ones])
-        at_choice = np.array([float(of_one(choice, one)[0]) for one in ones])
-        at_best = np.array([float(of_one(place, one)[0]) for place, one in zip(best, ones, strict=True)])
-    index = list(shares)
-    return BestMixture(
-        pd.Series(choice, index=index, name="choice"),
-        pd.DataFrame(best, columns=index),
-        at_choice,
-        np.maximum(at_choice / at_best - 1, 0.0),
-    )
-
-
-def _least(objective: Callable[..., tuple[Any, Any]], latent: Sequence[Arrays], limits: np.ndarray) -> np.ndarray:
-    """Return the shares, within limits and summing to one, at which a convex function is least."""
-    low, high = limits.T
-    start = low + (high - low) * (1 - low.sum()) / max((high - low).sum(), 1e-12)
-
-    def in_numpy(mixture: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = objective(mixture, latent)
-        return float(value), np.asarray(slope)
-
-    found = minimize(
-        in_numpy, start, jac=True, method="SLSQP", bounds=limits, options={"ftol": 1e-12, "maxiter": 500},
-        constraints={"type": "eq", "fun": lambda r: r.sum() - 1, "jac": np.ones_like},
-    )  # fmt: skip
-    return np.clip(found.x, low, high)
-
-
-def _of_mixtures(law: Law) -> Mixture:
-    if not isinstance(law, Mixture):
-        raise LawError(f"A best mixture is of fits of Mixture, and one is of {law.name}.")
-    return law
-
-
-def _limits(shares: Sequence[str], bounds: Mapping[str, tuple[float, float]]) -> np.ndarray:
-    """Return the least and the largest of each share, shape (share, 2)."""
-    for name in bounds:
-        if name not in shares:
-            raise DecisionError(f"There is no share {name!r} to bound; {suggest(name, shares)}")
-    limits = np.array([bounds.get(share, (0.0, 1.0)) for share in shares], dtype=float)
-    low, high = limits.T
-    if not ((0 <= low) & (low <= high) & (high <= 1)).all() or low.sum() > 1 or high.sum() < 1:
-        raise DecisionError(
-            f"No mixture is within bounds={dict(bounds)!r}; give least and largest shares between 0 and 1 that leave "
-            "room for a sum of one."
-        )
-    return limits
-
-
-def _series_place(posterior: Posterior, series: str | None) -> int:
-    """Return the place of a series among those of a fit."""
-    known = posterior.study.tasks
-    if series is None and len(known) == 1:
-        return 0
-    if series not in known:
-        asked = f"give one of {', '.join(known)}." if series is None else suggest(series, known)
-        raise TargetError(f"The fit describes {len(known)} series; {asked}")
-    return list(known).index(series)

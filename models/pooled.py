@@ -18,7 +18,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, prior
 from bayes_scaling.law.pooling import assemble, by_series, move, pooled, spread_of
 from bayes_scaling.law.priors import Prior
-from bayes_scaling.law.sites import Arrays, observe, sample_slope_error, with_known_error
+from bayes_scaling.law.sites import Arrays, observe, with_known_error
 from bayes_scaling.models.chinchilla import Chinchilla
 from bayes_scaling.study.panel import one_value
 from bayes_scaling.study.validation import LOSS_ERROR
@@ -36,7 +36,8 @@ class Pooled(Law):
 
     for every run r, every series s (column ``task``: a training set, a test set, a model on a data set) and every
     parameter that ``curve`` pools; g is the log of a positive parameter, the logit of a share.  Floors are free for
-    each series.  Outcomes that a run lacks are left out.
+    each series.  Outcomes that a run lacks are left out.  Beyond the fitted runs each series errs and scatters as
+    ``curve`` says; how far fitted runs scatter is ``sigma``, of this law.
 
     References
     ----------
@@ -65,8 +66,33 @@ class Pooled(Law):
         reason="Relative noise of each series.  Half a per cent to one, for a loss on a large test set.",
     )
 
+    discrepancy: Prior = prior(
+        default=None,
+        unit="fraction",
+        reason="How wrong the slope of each series may be beyond the fitted runs: that of ``curve``, or one given.",
+    )
+
     by_task = True
+    reads_loss_error = True
     equation = r"L_s = f(x; \theta_s), \theta_s \sim N(\mu, \mathrm{spread}^2)"
+
+    def __post_init__(self) -> None:
+        if self.discrepancy is None:
+            object.__setattr__(self, "discrepancy", self.curve.discrepancy)
+        else:
+            object.__setattr__(self, "curve", self.curve.replace(discrepancy=self.discrepancy))
+        super().__post_init__()
+
+    def replace(self, **changes: Any) -> Law:
+        """Return this law with some priors (or options) changed; a new curve brings its own discrepancy."""
+        return super().replace(**({"discrepancy": None} if "curve" in changes else {}) | changes)
+
+    @property
+    def slope_moments(self) -> tuple[float, float]:  # noqa: D102
+        return self.curve.slope_moments
+
+    def with_slope(self, mean: float, spread: float) -> Law:  # noqa: D102
+        return self.replace(curve=self.curve.with_slope(mean, spread))
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -89,16 +115,20 @@ class Pooled(Law):
         own = {n: pooled(n, self.curve.priors[n], spread_of(self.curve, n, self.pool), count) for n in names}
         sigma = pooled("sigma", self.sigma, None, count)
         columns = by_series(self, runs)
-        for name, value in self.curve.derived(runs, **own).items():
-            numpyro.deterministic(name, value)
+        self.curve.publish(runs, own)
         mean = self.curve.at(columns, own)
         if fitted is not None:
-            error = sample_slope_error(self.discrepancy, (count,))
-            mean = self.curve.extrapolated(columns, by_series(self, fitted), own, error)
+            unseen, error = self.curve.unseen((count,)), self.curve.slope_error((count,))
+            mean = self.curve.extrapolated(columns, by_series(self, fitted), {**own, **unseen}, error)
         if observed is None:
             numpyro.deterministic("loss_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2), numpyro.plate("each", count, dim=-1):
-            observe("loss", self.curve.likelihood(mean, with_known_error(sigma, mean, observed)), observed)
+            if fitted is None:
+                known = with_known_error(sigma, mean, observed, self.curve.known_noise)
+                noise = self.curve.noise_of(columns, mean, known)
+            else:
+                noise = self.curve.new_noise(columns, mean, {**own, "sigma": sigma})
+            observe("loss", self.curve.likelihood(mean, noise), observed)
 
     # -- the data ---------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -114,6 +114,10 @@ class PowerLaw(Law):
 
     def derived(self, runs: Arrays, *, E, reducible, alpha_C) -> dict[str, jax.Array]:  # noqa: D102
         return {"A": E * reducible * jnp.exp(alpha_C * jnp.log(runs[self.inputs[1]]))}
+
+    def centred(self, runs: Arrays, *, E, A, alpha_C, **others) -> dict[str, Any]:  # type: ignore[override]
+        """Return the parameters of this law at the reference of ``runs`` from textbook constants."""
+        return {**others, "E": E, "reducible": A * runs[self.inputs[1]] ** -alpha_C / E, "alpha_C": alpha_C}
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Sample level and slope of the log loss at the centre, which the data fix, in place of floor and exponent."""

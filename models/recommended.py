@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +93,7 @@ def candidates(study: Study, population: Population = POPULATION) -> dict[str, L
     ['superset', 'chinchilla', 'chinchilla (wide exponents)', 'kaplan']
     """
     columns = set(study.frame.columns)
-    options: dict[str, Any] = {"ceiling": True} if study.card.units.get("loss") in BOUNDED else {}
+    options: dict[str, Any] = {"ceiling": True} if study.card.unit("loss") in BOUNDED else {}
     if "unique_tokens" in columns:
         options["repeats"] = RepeatedData().repeats
     if {"n_params", "tokens"} <= columns:
@@ -224,8 +223,8 @@ def _over_routes(
     posteriors = dict(fit_each(default_laws(study)[1], study, seed=seed, say=say, **options))
     parts = [forecast(fitted, targets, allow_unconverged=allow_unconverged) for fitted in posteriors.values()]
     mixed = average(parts, seed=seed)
-    own = {field.name: getattr(mixed, field.name) for field in dataclasses.fields(mixed)}
-    return AveragedForecast(**own, weights=pd.Series(1 / len(posteriors), [*posteriors]), posteriors=posteriors)
+    found = AveragedFit(pd.Series(1 / len(posteriors), [*posteriors]), pd.DataFrame(), posteriors)
+    return AveragedForecast.of(mixed, found)
 
 
 def fit_runs(
@@ -260,6 +259,6 @@ def fit_runs(
     >>> fits = bs.fit_runs(study, seed=0)  # doctest: +SKIP
     >>> bs.allocate(bs.mixed_surface(fits.posteriors, fits.weights, seed=0), 1e24).table()  # doctest: +SKIP
     """
-    chosen = deciding(study) if laws is None else laws
+    chosen = deciding(require_study(study)) if laws is None else laws
     own_cuts, sharpness = POPULATION.own_cuts, POPULATION.sharpness
-    return fit_laws(chosen, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness, say=say, **options)
+    return fit_laws(chosen, require_study(study), seed=seed, own_cuts=own_cuts, sharpness=sharpness, say=say, **options)

@@ -199,7 +199,13 @@ def together_with(log_data: Any, head: Any, turn: Any) -> jax.Array:
 
 
 def check_sizes(name: str, study: Study) -> None:
-    """Refuse fine-tuning sizes that are not positive, or that are given in several units."""
+    """Refuse fine-tuning sizes that are not positive, or that are given in several units.
+
+    Raises
+    ------
+    StudyError
+        There are such sizes.
+    """
     frame = study.frame
     if "unit" in frame and frame["unit"].nunique() > 1:
         units = " and ".join(map(str, frame["unit"].drop_duplicates()))

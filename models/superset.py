@@ -166,8 +166,14 @@ class Superset(Law):
         loss = dist.StudentT(5.0, jnp.log(self._unbounded(mean)), sigma)
         return dist.TransformedDistribution(loss, [dist.transforms.ExpTransform(), *flip, back])
 
-    def slope_error(self) -> jax.Array:  # noqa: D102
-        return self.drift + sample_slope_error(self.discrepancy)
+    def known_noise(self, mean: jax.Array, error: jax.Array) -> jax.Array:
+        """Return known errors on the scale of the log of the loss, which below a ceiling is -log(1 - outcome)."""
+        if not self.ceiling:
+            return super().known_noise(mean, error)
+        return error / jnp.maximum((1 - mean) * self._unbounded(mean), 1e-12)
+
+    def slope_error(self, shape: tuple[int, ...] = ()) -> jax.Array:  # noqa: D102
+        return self.drift + sample_slope_error(self.discrepancy, shape)
 
     @property
     def slope_moments(self) -> tuple[float, float]:  # noqa: D102

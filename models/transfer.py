@@ -183,7 +183,13 @@ def factor_of(runs: Arrays, parameters: Arrays) -> jax.Array:
 
 
 def check_arms(name: str, study: Study) -> None:
-    """Refuse a study without both arms."""
+    """Refuse a study without both arms.
+
+    Raises
+    ------
+    StudyError
+        An arm has no run, or what tells arms apart is no flag or amount.
+    """
     frame = study.frame
     arm = next((c for c in ("pretrained", "pretrain_data") if c in frame), None)
     if arm is None:

@@ -146,7 +146,6 @@ class TwoStep(Law):
         "of log loss.",
     )
 
-    thinning = 2
     by_task = True
     equation = r"(N, D) \to L \to \mathrm{accuracy}"
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from bayes_scaling import errors
-from bayes_scaling.errors import BayesScalingError, LawArgumentError, LawError, listed, suggest
+from bayes_scaling.errors import BayesScalingError, LawArgumentError, LawError, listed, suggest, whole
 
 
 @pytest.mark.parametrize("name", [name for name in errors.__all__ if name.endswith("Error")])
@@ -11,6 +12,22 @@ def test_one_class_catches_every_error(name):
     kind = getattr(errors, name)
     assert issubclass(kind, BayesScalingError) and issubclass(kind, ValueError) and kind.__doc__
     assert issubclass(LawArgumentError, LawError) and issubclass(LawArgumentError, TypeError)
+
+
+@pytest.mark.parametrize("value", [0, np.int64(7), np.uint8(3)])
+def test_a_whole_number_may_be_numpys(value):
+    assert whole("seed", value, 0) == value and type(whole("seed", value, 0)) is int
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, True, np.True_, "a", None])
+def test_what_is_no_whole_number_is_refused(value):
+    with pytest.raises(LawError, match=r"^seed is .*; give a whole number of at least 0\.$"):
+        whole("seed", value, 0, LawError)
+
+
+def test_a_seed_of_more_bits_than_there_are_is_refused():
+    with pytest.raises(BayesScalingError, match=r"^seed is 9223372036854775808; give a whole number below 2\*\*63\.$"):
+        whole("seed", 2**63, 0)
 
 
 def test_the_nearest_word_is_suggested():

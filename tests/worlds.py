@@ -162,6 +162,31 @@ def wrong(level: float = 0.123) -> bs.Posterior:
     return known(Wrong(), draws, GRID.assign(error=level))
 
 
+class Tilt(bs.Law):
+    """A straight line: outcome and input of any sign, and noise that is added."""
+
+    outcome = "gap"
+    unit = "nats"
+    better = {"gap": "lower"}
+    signed = ("gap", "shift")
+    a: bs.Prior = dist.Normal(0.0, 3.0)
+    b: bs.Prior = dist.Normal(0.0, 1.0)
+
+    def mean(self, shift, *, a, b):
+        return a + b * shift
+
+    def likelihood(self, mean, sigma):
+        return dist.Normal(mean, sigma)
+
+
+def tilted(seed: int = 0, count: int = 100) -> bs.Posterior:
+    """Return a posterior of the straight line with runs on both sides of zero."""
+    rng, shift = np.random.default_rng(seed), np.linspace(-3.0, 3.0, 15)
+    draws = {"a": rng.normal(0.3, 0.03, count), "b": rng.normal(0.4, 0.02, count), "sigma": np.full(count, 0.1)}
+    table = pd.DataFrame({"shift": shift, "gap": 0.3 + 0.4 * shift + rng.normal(0.0, 0.1, len(shift))})
+    return known(Tilt(), draws, table)
+
+
 def result(posterior: bs.Posterior, targets: object, **changes: object) -> Result:
     """Return what is shown of a posterior's forecast, without caveats and pictures."""
     forecast = bs.forecast(posterior, targets)

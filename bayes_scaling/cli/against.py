@@ -45,6 +45,8 @@ class Against:
         What B is fitted by, once that is known.
     rival : Posterior or None
         The fit of B, once it is made.
+    pictures : bool
+        Whether the picture over the budget will be drawn, which takes longer to compute than the answer.
     """
 
     other: Study
@@ -52,6 +54,7 @@ class Against:
     seed: int
     law: Law | None = None
     rival: Posterior | None = None
+    pictures: bool = True
     name: ClassVar[str] = "against"
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
@@ -88,10 +91,11 @@ class Against:
         )
         found = speedup(surface, other, self.at, seed=self.seed)
         pictures: dict[str, Callable[[], Any]] = {"plan": partial(plot_speedup, found)}
-        if "flops" in self.at:
+        if self.pictures and "flops" in self.at:
             ends = np.median(surface.fitted_flops), max(self.at["flops"], 2 * surface.fitted_flops.max())
             scales = np.geomspace(*ends, POINTS)
-            pictures["scale"] = partial(_draw_over, surface, other, scales, self.seed)
+            over = speedup(surface, other, scales, seed=self.seed)  # of all draws, as the answer is
+            pictures["scale"] = partial(plot_speedup, over)
         aims = of_budgets(found.flops)
         return Answer(self._sentences(found), {"plan": found.table()}, pictures, aims)
 
@@ -122,11 +126,6 @@ class Against:
                 "to be too wide."
             )
         return tuple(said)
-
-
-def _draw_over(a: Surface, b: Surface, scales: np.ndarray, seed: int) -> Any:
-    """Draw the factor over the budget, of all draws, so that it says the same of a scale as the answer does."""
-    return plot_speedup(speedup(a, b, scales, seed=seed))
 
 
 def _spread(draws: Any) -> str:

@@ -53,6 +53,13 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     **options
         ``where``, ``drop_missing``, ``unit``, ``accuracy_columns``, ``chance`` and ``percent``, as in
         :meth:`bayes_scaling.Study.from_frame`.
+
+    Raises
+    ------
+    FileError
+        The file cannot be read.
+    StudyError
+        There is no such study or file, or its table and the options do not make a study.
     """
     carried = name in available()
     path = Path(name)
@@ -75,6 +82,11 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
 
 def parse_columns(given: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     """Read ``--map``: pairs of our name and the user's, several split at commas unless one column is called so.
+
+    Raises
+    ------
+    StudyError
+        It is no list of pairs, gives a name twice, or a column for what no law reads.
 
     Examples
     --------
@@ -127,6 +139,11 @@ def averages(name: str, law: str | None, priors: Sequence[str] | None = None) ->
 def parse_pairs(text: str, option: str, example: str, error: type[Exception]) -> dict[str, str]:
     """Read ``a=b,c=d``.
 
+    Raises
+    ------
+    error
+        The class of it that is given: the text is no list of pairs, or gives a name twice.
+
     Examples
     --------
     >>> parse_pairs("N=7e9, D=4e12", "--target", "N=7e9", TargetError)
@@ -144,7 +161,13 @@ def parse_pairs(text: str, option: str, example: str, error: type[Exception]) ->
 
 
 def choose_tasks(study: Study, law: Law, tasks: tuple[str, ...]) -> Study:
-    """Check ``--task``; a law of one series is fitted to the one task chosen, a joint law to all of them."""
+    """Check ``--task``; a law of one series is fitted to the one task chosen, a joint law to all of them.
+
+    Raises
+    ------
+    StudyError
+        The study has no tasks, or not those asked for, or several are left for a law of one series.
+    """
     if tasks:
         if not study.tasks:
             raise StudyError(f"Study {study.name!r} has no tasks to choose from; leave --task out.")
@@ -160,7 +183,14 @@ def choose_tasks(study: Study, law: Law, tasks: tuple[str, ...]) -> Study:
 
 
 def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = None) -> Any:
-    """Return the runs of ``--target``, or the study's own targets, as ``forecast`` reads them."""
+    """Return the runs of ``--target``, or the study's own targets, as ``forecast`` reads them.
+
+    Raises
+    ------
+    TargetError
+        Nothing says what to forecast, names and inputs are mixed, inputs cannot be read, or a run of that name is
+        fitted or is not there.
+    """
     if not targets:
         if "role" not in study.frame or not (study.frame["role"] == "target").any():
             raise TargetError(f"Study {study.name!r} names no runs to forecast; give --target N=7e9,D=4e12.")
@@ -207,6 +237,11 @@ def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] |
         What ``--flops`` says.
     names : mapping of str to str, optional
         The user's own names by ours, as a study remembers them.
+
+    Raises
+    ------
+    TargetError
+        The text is no list of pairs, gives an input twice, or one that is not a number.
     """
     pairs = parse_pairs(text, "--target", "N=7e9,D=4e12", TargetError)
     ours = {theirs: name for name, theirs in (names or {}).items()}
@@ -254,6 +289,11 @@ def check_inputs(targets: Any, laws: Iterable[Law], study: Study | None = None) 
 def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] | None:
     """Read ``--chance``: a number, numbers by task and one for the others, or the name of a column.
 
+    Raises
+    ------
+    StudyError
+        Several are given that are not pairs of a task and a number, or a task is given twice.
+
     Examples
     --------
     >>> read_chance(["0.25"]), read_chance(["PIQA=0.5,ARC=0.25", "Q, A=0"]), read_chance(["guess"])
@@ -283,6 +323,11 @@ def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] |
 
 def read_numbers(text: str, what: str, example: str, *, size: bool = False, share: bool = False) -> np.ndarray:
     """Read positive numbers, ``1e22,1e24``; where they are sizes also ``7B,10T``, where they are shares also ``70%``.
+
+    Raises
+    ------
+    DecisionError
+        One is not a positive number.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,11 +29,15 @@ from bayes_scaling.cli.options import (
     Unit,
     Where,
     command_line,
+    sampling,
 )
 
 if TYPE_CHECKING:
     from bayes_scaling.forecasts.forecast import Forecast
+    from bayes_scaling.inference.posterior import Posterior
+    from bayes_scaling.law.base import Law
     from bayes_scaling.reporting.result import Result
+    from bayes_scaling.study.study import Study
 
 __all__ = ["forecast"]
 
@@ -69,72 +74,98 @@ def forecast(
     quiet: Quiet = False,
 ) -> Any:
     """Fit a law to the small runs of a study and forecast the large ones."""
-    from bayes_scaling.cli.arguments import (
-        averages,
-        check_inputs,
-        choose_laws,
-        choose_targets,
-        choose_tasks,
-        open_study,
-        read_chance,
-    )
-    from bayes_scaling.evaluation.averaging import fit_each
+    from bayes_scaling.cli.arguments import open_study, read_chance
     from bayes_scaling.files import check_writable
-    from bayes_scaling.forecasts.forecast import average
-    from bayes_scaling.forecasts.predict import forecast as forecast_by
-    from bayes_scaling.forecasts.targets import read_targets
-    from bayes_scaling.models.defaults import AVERAGE
-    from bayes_scaling.models.recommended import candidates
-    from bayes_scaling.models.recommended import forecast_runs as forecast_average
     from bayes_scaling.reporting.result import Result
     from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
     wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
     table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit, **wide)
-    name, laws = choose_laws(table, None if law == AVERAGE else law, prior)
-    table = choose_tasks(table, laws[0], tuple(task or ()))
-    targets = choose_targets(table, tuple(target or ()), flops)
-    averaged = candidates(table) if averages(name, law, prior) else {}
-    check_inputs(targets, (*laws, *averaged.values()), table)
-    for one in averaged.values() or laws:
-        one.arrays(table.training)
-        read_targets(one, table.training, targets)
+    table, name, laws, targets = choose(table, law, prior, tuple(task or ()), tuple(target or ()), flops)
     check_writable(out, json, report, reads=[study])
     print_remarks(table.remarks, quiet)
-
-    how: dict[str, Any] = {"seed": seed, "draws": draws, "chains": chains} | ({"adapt": True} if adapt else {})
     started = time.perf_counter()
-    posteriors: list[Any] = []
     with status(quiet) as say:
-        if averaged:
-            average_of = forecast_average(table, targets, laws=averaged, allow_unconverged=True, say=say, **how)
-            mixed, posteriors = average_of, [*average_of.posteriors.values()]
-            for posterior in posteriors:
-                posterior.require_converged(allow_unconverged, override=OVERRIDE)
-        else:
-            for _, posterior in fit_each(laws, table, say=say, **how):
-                posterior.require_converged(allow_unconverged, override=OVERRIDE)
-                posteriors.append(posterior)
-            say("Forecasting ...")
-            forecasts = [forecast_by(p, targets, allow_unconverged=True) for p in posteriors]
-            mixed = average(forecasts, seed=seed)
+        how = sampling(seed, draws, chains, adapt)
+        mixed, posteriors = fit_and_forecast(table, laws, targets, say, allow_unconverged=allow_unconverged, **how)
         seconds = time.perf_counter() - started
         say("Looking for what speaks against it ...")
-        result = Result.of(
-            table,
-            AVERAGE if averaged else name,
-            posteriors,
-            only_tasks(mixed, tuple(task or table.tasks)),
-            seed=seed,
-            seconds=seconds,
-            pictures=bool(out or report),
-        )
+        kept, pictures = only_tasks(mixed, tuple(task or table.tasks)), bool(out or report)
+        result = Result.of(table, name, posteriors, kept, seed=seed, seconds=seconds, pictures=pictures)
         if out or json or report:
             say("Drawing and writing ...")
             write(result, out, json, report, made_by=command_line(context))
     if not quiet:
         print_result(result, output(), written=[path for path in (out, json, report) if path])
     return result
+
+
+def choose(
+    study: Study,
+    law: str | None,
+    priors: Sequence[str] | None,
+    tasks: tuple[str, ...],
+    targets: tuple[str, ...],
+    flops: str | None,
+) -> tuple[Study, str, Mapping[str, Law] | Sequence[Law], Any]:
+    """Return the runs to fit, what forecasts them, its laws, and the runs to forecast, all of which the laws can read.
+
+    The laws are a mapping, by name, where their backtests weigh them.
+
+    Raises
+    ------
+    LawError, StudyError, TargetError
+        There is no such law, task or target, or one of the laws cannot read the runs.
+    """
+    from bayes_scaling.cli.arguments import averages, check_inputs, choose_laws, choose_targets, choose_tasks
+    from bayes_scaling.forecasts.targets import read_targets
+    from bayes_scaling.models.defaults import AVERAGE
+    from bayes_scaling.models.recommended import candidates
+
+    name, laws = choose_laws(study, None if law == AVERAGE else law, priors)
+    study = choose_tasks(study, laws[0], tasks)
+    aims = choose_targets(study, targets, flops)
+    averaged = candidates(study) if averages(name, law, priors) else {}
+    check_inputs(aims, (*laws, *averaged.values()), study)
+    for one in averaged.values() or laws:
+        one.arrays(study.training)
+        read_targets(one, study.training, aims)
+    return (study, AVERAGE, averaged, aims) if averaged else (study, name, laws, aims)
+
+
+def fit_and_forecast(
+    study: Study,
+    laws: Mapping[str, Law] | Sequence[Law],
+    targets: Any,
+    say: Callable[[str], object],
+    *,
+    seed: int,
+    allow_unconverged: bool,
+    **how: Any,
+) -> tuple[Forecast, list[Posterior]]:
+    """Return a forecast and the fits it rests on: laws by name are averaged by their backtests, others equally.
+
+    Raises
+    ------
+    ConvergenceError
+        A fit did not converge; no other is made then, unless their backtests weigh them.
+    """
+    from bayes_scaling.evaluation.averaging import fit_each
+    from bayes_scaling.forecasts.forecast import average
+    from bayes_scaling.forecasts.predict import forecast as forecast_by
+    from bayes_scaling.models.recommended import forecast_runs
+
+    if isinstance(laws, Mapping):
+        mixed = forecast_runs(study, targets, laws=laws, allow_unconverged=True, say=say, seed=seed, **how)
+        for posterior in mixed.posteriors.values():
+            posterior.require_converged(allow_unconverged, override=OVERRIDE)
+        return mixed, [*mixed.posteriors.values()]
+    posteriors = []
+    for _, posterior in fit_each(laws, study, say=say, seed=seed, **how):
+        posterior.require_converged(allow_unconverged, override=OVERRIDE)
+        posteriors.append(posterior)
+    say("Forecasting ...")
+    return average([forecast_by(p, targets, allow_unconverged=True) for p in posteriors], seed=seed), posteriors
 
 
 def write(result: Result, folder: Path | None, file: Path | None, page: Path | None, *, made_by: str) -> None:

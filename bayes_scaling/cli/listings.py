@@ -12,7 +12,7 @@ from bayes_scaling.data import embedded, load_study
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.priors import describe
 from bayes_scaling.reporting.law_card import prose
-from bayes_scaling.study.card import Card
+from bayes_scaling.study.card import Card, bare_unit
 
 __all__ = ["law_table", "prior_table", "study_table"]
 
@@ -97,5 +97,5 @@ def unit_lines(units: Mapping[str, str]) -> str:
     """
     columns: dict[str, list[str]] = {}
     for column, unit in units.items():
-        columns.setdefault(re.split(r" \(|: ", unit)[0], []).append(column)
+        columns.setdefault(bare_unit(unit), []).append(column)
     return "\n".join(f"{unit}: {', '.join(names)}" for unit, names in columns.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -28,6 +28,7 @@ __all__ = [
     "Unit",
     "Where",
     "command_line",
+    "sampling",
 ]
 
 OVERRIDE = "--allow-unconverged"
@@ -73,6 +74,11 @@ Draws: TypeAlias = Annotated[int, typer.Option(min=20, help="Posterior draws kep
 Chains: TypeAlias = Annotated[int, typer.Option(min=1, help="Number of chains.")]
 AllowUnconverged: TypeAlias = Annotated[bool, typer.Option(OVERRIDE, help="Go on where the chains did not converge.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def sampling(seed: int, draws: int, chains: int, adapt: bool) -> dict[str, Any]:
+    """Return what a fit is told of its sampler; without ``--adapt`` it finds out by itself whether to adapt."""
+    return {"seed": seed, "draws": draws, "chains": chains} | ({"adapt": True} if adapt else {})
 
 
 def command_line(context: typer.Context) -> str:

@@ -1,9 +1,10 @@
-"""The command ``pair``: pair runs, fit a loss against a loss, forecast, write."""
+"""The command ``pair``: pair runs, fit a loss against a loss, forecast, write.  What takes long is imported inside."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +24,17 @@ from bayes_scaling.cli.options import (
     StudyOrFile,
     Unit,
     Where,
+    sampling,
 )
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from bayes_scaling.forecasts.forecast import Forecast
+    from bayes_scaling.inference.posterior import Posterior
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.pairing import Pairing
+    from bayes_scaling.study.study import Study
 
 __all__ = ["pair"]
 
@@ -66,42 +77,21 @@ def pair(
     quiet: Quiet = False,
 ) -> Any:
     """Predict a loss from another: train to train, train to test, test to test."""
-    from bayes_scaling.cli.arguments import open_study
     from bayes_scaling.cli.pairings import Aim, far_losses, law_of_losses, read_pairings
     from bayes_scaling.cli.priors import with_priors
-    from bayes_scaling.data import load_study
-    from bayes_scaling.errors import StudyError, counted
     from bayes_scaling.files import check_writable
-    from bayes_scaling.forecasts.predict import forecast
-    from bayes_scaling.inference.batch import fit_many
     from bayes_scaling.reporting.pairs import Pairs, caveats_of, print_pairs, write_pairs
     from bayes_scaling.reporting.screen import print_remarks, status
 
     chosen = with_priors(law_of_losses(law), prior)
     aim = Aim.read(value or (), run or ())
-    if full:
-        if columns or drop_missing:
-            given = "--map" if columns else "--drop-missing"
-            raise StudyError(f"{given} is for tables of your own, and --full takes {study!r} as it is; leave one out.")
-        table = load_study(study, full=True)
-        table = table.select(where) if where else table
-    else:
-        table = open_study(study, columns, where=where, drop_missing=drop_missing)
+    table = open_runs(study, columns, where, drop_missing=drop_missing, full=full)
     pairings = read_pairings(table, source, target, sets=sets, by=by, aim=aim, unit=unit)
     check_writable(out, json, reads=[study])
     print_remarks(table.remarks, quiet)
     with status(quiet) as say:
-        say(f"Fitting {counted(len(pairings), 'pair')} of losses ...")
-        studies = [pairing.study for pairing, _ in pairings]
-        batch = fit_many(chosen, studies, seed=seed, draws=draws, chains=chains, adapt=adapt or None, progress=False)
-        posteriors, forecasts = [], []
-        for (pairing, aims), member in zip(pairings, batch, strict=True):
-            if member.posterior is None:
-                raise StudyError(f"{pairing.study.name}: {member.error}")
-            member.posterior.require_converged(allow_unconverged, override=OVERRIDE)
-            targets = pairing.study.targets if aims is None else aims
-            posteriors.append(member.posterior)
-            forecasts.append(forecast(member.posterior, targets, allow_unconverged=True))
+        how = sampling(seed, draws, chains, adapt)
+        posteriors, forecasts = fit_pairs(chosen, pairings, say, allow_unconverged=allow_unconverged, **how)
         say("Looking for what speaks against it ...")
         paired = [pairing for pairing, _ in pairings]
         pairs = Pairs.of(study, law, seed, paired, posteriors, forecasts, pictures=out is not None)
@@ -113,3 +103,58 @@ def pair(
     if not quiet:
         print_pairs(pairs)
     return pairs.rows
+
+
+def open_runs(name: str, columns: list[str] | None, where: str | None, *, drop_missing: bool, full: bool) -> Study:
+    """Return the runs to pair: of a study or a file, or with ``--full`` every run of a study.
+
+    Raises
+    ------
+    StudyError
+        There are no such runs, or an option is given that ``--full`` does not go with.
+    """
+    from bayes_scaling.cli.arguments import open_study
+    from bayes_scaling.data import load_study
+    from bayes_scaling.errors import StudyError
+
+    if not full:
+        return open_study(name, columns, where=where, drop_missing=drop_missing)
+    if columns or drop_missing:
+        given = "--map" if columns else "--drop-missing"
+        raise StudyError(f"{given} is for tables of your own, and --full takes {name!r} as it is; leave one out.")
+    table = load_study(name, full=True)
+    return table.select(where) if where else table
+
+
+def fit_pairs(
+    law: Law,
+    pairings: Sequence[tuple[Pairing, DataFrame | None]],
+    say: Callable[[str], object],
+    *,
+    allow_unconverged: bool,
+    **how: Any,
+) -> tuple[list[Posterior], list[Forecast]]:
+    """Return the fit of each pair, and its forecast of the runs that go with the pair.
+
+    Raises
+    ------
+    ConvergenceError
+        A fit did not converge.
+    StudyError
+        A pair cannot be fitted.
+    """
+    from bayes_scaling.errors import StudyError, counted
+    from bayes_scaling.forecasts.predict import forecast
+    from bayes_scaling.inference.batch import fit_many
+
+    say(f"Fitting {counted(len(pairings), 'pair')} of losses ...")
+    batch = fit_many(law, [pairing.study for pairing, _ in pairings], progress=False, **how)
+    posteriors, forecasts = [], []
+    for (pairing, aims), member in zip(pairings, batch, strict=True):
+        if member.posterior is None:
+            raise StudyError(f"{pairing.study.name}: {member.error}")
+        member.posterior.require_converged(allow_unconverged, override=OVERRIDE)
+        targets = pairing.study.targets if aims is None else aims
+        posteriors.append(member.posterior)
+        forecasts.append(forecast(member.posterior, targets, allow_unconverged=True))
+    return posteriors, forecasts

@@ -16,7 +16,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.study.pairing import Pairing, agreeing, choose, pair, with_partners
+from bayes_scaling.study.pairing import FEWEST, Pairing, agreeing, choose, pair, with_partners
 from bayes_scaling.study.rows import repeated
 from bayes_scaling.study.selection import SETS, named_apart
 from bayes_scaling.study.study import Study
@@ -119,8 +119,10 @@ class Aim:
             right = right[~same]
         fitted = Study(right, pairing.study.card)
         count = len(fitted.training.frame)
-        if count < 4:
-            raise StudyError(f"Only {count} pairs are left to fit without {listed(self.runs)}; at least 4 are needed.")
+        if count < FEWEST:
+            raise StudyError(
+                f"Only {count} pairs are left to fit without {listed(self.runs)}; at least {FEWEST} are needed."
+            )
         return dataclasses.replace(pairing, study=fitted, paired=count, targets=len(rows)), pd.DataFrame(rows)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bayes_scaling.cli.options import (
-    OVERRIDE,
     AccuracyColumns,
     Adapt,
     AllowUnconverged,
@@ -27,6 +24,7 @@ from bayes_scaling.cli.options import (
     Seed,
     Unit,
     Where,
+    sampling,
 )
 
 __all__ = ["plan"]
@@ -85,32 +83,12 @@ def plan(
     quiet: Quiet = False,
 ) -> Any:
     """Decide: split a budget, cost a target, choose the next run, size a ladder, or compare two recipes."""
-    from bayes_scaling.cli.against import Against
-    from bayes_scaling.cli.arguments import check_inputs, open_study, parse_inputs, read_chance
-    from bayes_scaling.cli.planning import (
-        caveats,
-        check_errors,
-        check_options,
-        doubts,
-        given_options,
-        in_terms_of,
-        laws_to_average,
-        open_planned,
-        planned,
-        read_given,
-        read_question,
-        surface_of,
-        with_rival,
-    )
-    from bayes_scaling.cli.questions import Ladder
+    from bayes_scaling.cli.answering import Asked
+    from bayes_scaling.cli.arguments import open_study, parse_inputs, read_chance
+    from bayes_scaling.cli.planning import check_options, given_options, open_planned, read_question
     from bayes_scaling.files import check_writable
-    from bayes_scaling.inference.fit import check_size, fit
-    from bayes_scaling.models.defaults import AVERAGE
-    from bayes_scaling.models.recommended import fit_runs
-    from bayes_scaling.problems import Problems
-    from bayes_scaling.reporting.plan import Plan, print_plan, write_plan_file, write_plan_folder
+    from bayes_scaling.reporting.plan import print_plan, write_plan_file, write_plan_folder
     from bayes_scaling.reporting.screen import output, print_remarks, status
-    from bayes_scaling.study.flops import FlopRule
 
     wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
     opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit, **wide}
@@ -120,65 +98,17 @@ def plan(
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=aim, seed=seed, names=names,
-        where=where, of_study=table is not None, against=other,
+        where=where, of_study=table is not None, against=other, pictures=out is not None,
     )  # fmt: skip
     check_options(question, given_options(context), of_study=table is not None)
-    table, name, chosen = planned(table, question, law, task, prior)
-    question = in_terms_of(chosen, question, table)
-    mixed = laws_to_average(question, table, name, law, prior)
-    question = with_rival(question, name, task, prior)
-    check_inputs([aim] if aim else [], [*mixed.values()] or [chosen], table)
-    rule = FlopRule.of(flops, table)
-    question.check(chosen, table, rule)
-    check_errors(question, exact, exponent_error)
-    held = read_given(given, question, [*mixed.values()] or [chosen])
-    if table is not None:
-        check_size(chosen, table.training, *chosen.arrays(table.training))
+    asked = Asked.of(
+        question, table, law=law, task=task, priors=prior, aim=aim, flops=flops, exact=exact,
+        exponent_error=exponent_error, given=given,
+    )  # fmt: skip
     check_writable(out, json, reads=[study, against, candidates, ladder])
-    print_remarks(table.remarks if table is not None else (), quiet)
-
-    how: dict[str, Any] = {"seed": seed, "draws": draws, "chains": chains} | ({"adapt": True} if adapt else {})
-    started = time.perf_counter()
-    posterior = rival = average = None
+    print_remarks(asked.study.remarks if asked.study is not None else (), quiet)
     with status(quiet) as say:
-        if table is None:
-            assert isinstance(question, Ladder)
-            say(f"Simulating {question.families} families from the priors of {chosen.name} ...")
-            answer = question.simulate(chosen, rule)
-        else:
-            if mixed:
-                average = fit_runs(table, laws=mixed, say=say, **how)
-                posterior = average.heaviest
-            else:
-                say(f"Fitting {chosen.name} to {table.name} ...")
-                posterior = fit(chosen, table, **how)
-            posterior.require_converged(allow_unconverged, override=OVERRIDE)
-            if isinstance(question, Against):
-                say(f"Fitting {chosen.name} to {question.other.name} ...")
-                question = question.fitted(partial(fit, **how))
-                rival = question.rival
-                assert rival is not None
-                rival.require_converged(allow_unconverged, override=OVERRIDE)
-            say("Deciding ...")
-            beyond = {"discrepancy": not exact, "exponent_error": exponent_error, "given": held}
-            surface = surface_of(question, average or posterior, rule, task=task, seed=seed, **beyond)
-            answer = question.answer(surface)
-            answer = answer.with_sentences(caveats(posterior, rule, law_named=law is not None, average=average))
-        speaking = doubts(posterior, answer, rival, average) if posterior is not None else Problems()
-        convention = "as in the study" if "C" in chosen.run_inputs else rule.name
-        seconds = time.perf_counter() - started
-        found = Plan(
-            question.name,
-            table.name if table else "",
-            AVERAGE if average else name,
-            convention,
-            seed,
-            seconds,
-            posterior,
-            answer,
-            speaking,
-            rival,
-        )
+        found = asked.answered(say, allow_unconverged=allow_unconverged, **sampling(seed, draws, chains, adapt))
         if out:
             say("Drawing and writing ...")
             write_plan_folder(found, out)

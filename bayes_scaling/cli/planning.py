@@ -88,11 +88,22 @@ def read_question(
     where: str | None = None,
     of_study: bool = False,
     against: Study | None = None,
+    pictures: bool = True,
 ) -> Question:
     """Return the one question that the options of the command ask.
 
     Tables of candidates and of planned runs are read as studies are, by ``names`` and ``where``; ``of_study`` says that
-    the query is about a study first, so that such a table may lack what it speaks of.
+    the query is about a study first, so that such a table may lack what it speaks of; ``pictures`` says whether the
+    answer will be drawn.
+
+    Raises
+    ------
+    DecisionError
+        The options ask no question or several, or one of them is not what it is to be.
+    FileError, StudyError
+        A table of candidates or of planned runs cannot be read.
+    TargetError
+        The question needs a target, and none is given.
     """
     asked = {"--budget": budget, "--reach": reach, "--next": candidates, "--ladder": ladder,
              "--against": against}  # fmt: skip
@@ -108,7 +119,8 @@ def read_question(
         what = "a scale to compare at; give --target C=1e24 (FLOPs), or" if against else "a run to forecast; give"
         raise TargetError(f"{given[0]} needs {what} --target N=7e9,D=4e12.")
     if against is not None:
-        return Against(against, {name: value for name, value in target.items() if name != "target"}, seed)
+        scale = {name: value for name, value in target.items() if name != "target"}
+        return Against(against, scale, seed, pictures=pictures)
     if candidates is not None:
         return Next(_runs_of(candidates, names, where, of_study), target, count, spend)
     assert ladder is not None
@@ -187,7 +199,15 @@ def planned(
     task: str | None,
     priors: Sequence[str] | None = None,
 ) -> tuple[Study | None, str, Law]:
-    """Return the study with what the law reads, the law's name, and the law; without one, only a ladder is planned."""
+    """Return the study with what the law reads, the law's name, and the law; without one, only a ladder is planned.
+
+    Raises
+    ------
+    LawError
+        There is no such law, or no such parameter, or a prior is none.
+    StudyError
+        No study is given and no ladder is planned, or it is not clear which task to decide by.
+    """
     if table is None:
         if not isinstance(question, Ladder):
             raise StudyError("No study is given to decide by; give its name or a file of runs.")

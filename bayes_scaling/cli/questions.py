@@ -15,7 +15,7 @@ import pandas as pd
 
 from bayes_scaling.decisions.allocation import allocate, budget_range
 from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
-from bayes_scaling.decisions.ladder_design import plan_ladders, read_plan
+from bayes_scaling.decisions.ladder_design import plan_ladders, read_plans
 from bayes_scaling.decisions.lifetime import cheapest
 from bayes_scaling.decisions.next_runs import NextRuns, achieved, next_runs, read_candidates
 from bayes_scaling.decisions.reach import reach
@@ -185,13 +185,12 @@ class Ladder:
     name: ClassVar[str] = "ladder"
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
-        """Refuse plans without an input of the law."""
-        for plan in self.plans.values():
-            read_plan(law, plan)
+        """Refuse plans that the law cannot be fitted to, and a target without an input of it."""
         for name, column in law.columns.items():
             if column not in self.target:
                 raise LawError(f"{law.name} needs {name} of the run to forecast; give it with --target.")
             positive(self.target[column], f"target's {name}", "7e9")
+        read_plans(law, self.plans, from_priors=study is None)
 
     def answer(self, surface: Surface) -> Answer:
         """Simulate families like the fitted one."""
@@ -203,9 +202,13 @@ class Ladder:
         found = plan_ladders(family, self.plans, self.target, seed=self.seed, families=self.families, **options)
         table = found.table()
         sentences = tuple(
-            f"{row['plan']}: {counted(row['runs'], 'run')}, {row['flops']:.3g} FLOPs; the 90 % interval of "
-            f"{found.target} will be {percent(row['median'])} of its {found.quantity} wide (90 %: "
-            f"{percent(row['q05']).removesuffix(' %')} to {percent(row['q95'])})."
+            f"{row['plan']}: {counted(row['runs'], 'run')}, {row['flops']:.3g} FLOPs; "
+            + (
+                f"the 90 % interval of {found.target} will be {percent(row['median'])} of its {found.quantity} wide "
+                f"(90 %: {percent(row['q05']).removesuffix(' %')} to {percent(row['q95'])})."
+                if row["fitted"]
+                else f"none of its {found.families} fits converged, so nothing is known of its forecast."
+            )
             for row in table.to_dict("records")
         )
         pictures = {"plan": partial(plot_ladder_plans, found)}

@@ -106,7 +106,13 @@ class Allocation(Tabled, AllocationMethods):
         return pd.DataFrame(rows)
 
     def slopes(self) -> dict[str, np.ndarray]:
-        """Return the draws of the exponents, each of shape (sample,); raises as :meth:`exponents`."""
+        """Return the draws of the exponents, each of shape (sample,).
+
+        Raises
+        ------
+        DecisionError
+            There is a single budget.
+        """
         x = np.log(self.flops)
         if np.ptp(x) == 0:
             raise DecisionError(f"An exponent needs two budgets, and {self.flops[0]:g} is the only one; give another.")

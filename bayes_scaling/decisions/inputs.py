@@ -16,11 +16,13 @@ from bayes_scaling.study.validation import FRACTION
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
+    from bayes_scaling.study.flops import FlopRule
     from bayes_scaling.study.study import Study
 
 __all__ = [
     "SCALE",
     "check_inputs",
+    "costs_of",
     "exponent_spread",
     "further_inputs",
     "goal_of",
@@ -96,6 +98,15 @@ def held_by_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list
 
 def check_inputs(laws: Sequence[Law], names: Iterable[str], *, purpose: str = "") -> None:
     """Refuse a name that is a further input of none of the laws; the sentence may say what it was wanted for.
+
+    Parameters
+    ----------
+    laws : sequence of Law
+        What may read them.
+    names : iterable of str
+        The names.
+    purpose : str
+        What they are wanted for, as in " to choose".
 
     Raises
     ------
@@ -200,6 +211,30 @@ def exponent_spread(error: Any) -> float:
             f"small as the fit says, so that the answer rests on chance; give at most {MOST_SPREAD:g}, such as 0.25."
         )
     return spread
+
+
+def costs_of(runs: pd.DataFrame, rule: FlopRule, whose: str) -> np.ndarray:
+    """Return the FLOPs of runs to be made: as their table has them, otherwise by a rule.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        A row per run, with our column names.
+    rule : FlopRule
+        How parameters and tokens become FLOPs.
+    whose : str
+        What has the runs, for the message.
+
+    Raises
+    ------
+    DecisionError
+        The table has neither FLOPs nor both of parameters and tokens.
+    """
+    if "flops" in runs:
+        return runs["flops"].to_numpy(dtype=float)
+    if not {"n_params", "tokens"} <= set(runs):
+        raise DecisionError(f"{whose} neither FLOPs nor parameters and tokens to cost runs by; give one of them.")
+    return rule.cost(runs["n_params"], runs["tokens"])
 
 
 def one_number(value: Any, what: str, example: str, *, signed: bool = False) -> float:

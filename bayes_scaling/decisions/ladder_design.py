@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import one_target
+from bayes_scaling.decisions.inputs import costs_of, one_target
 from bayes_scaling.decisions.tabled import Tabled
-from bayes_scaling.errors import DecisionError, LawError, StudyError
+from bayes_scaling.errors import DecisionError, LawError, listed, whole
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -30,7 +30,7 @@ from bayes_scaling.study.study import Study
 if TYPE_CHECKING:
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["LadderPlans", "plan_ladders", "read_plan"]
+__all__ = ["LadderPlans", "plan_ladders", "read_plan", "read_plans"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -128,13 +128,16 @@ def plan_ladders(
     Raises
     ------
     DecisionError
-        There are no plans, or they have no names; there are no families, or several targets.
-    LawError
-        The law describes several series.
-    StudyError
-        A plan lacks an input of the law, its runs are not positive numbers, or they are too few to fit.
+        There are no plans, or they have no names or nothing that says what they cost; there are no families, or several
+        targets.
+    LawError, StudyError
+        As for :func:`.read_plans`.
+    TargetError
+        The target lacks an input of the law.
     ConvergenceError
         The earlier fit did not converge.
+    BayesScalingError
+        The seed is no whole number of at least 0.
 
     References
     ----------
@@ -145,22 +148,16 @@ def plan_ladders(
         raise DecisionError(
             f"The plans are a {type(plans).__name__}; give each a name, as in {{'small': table, 'large': other}}."
         )
-    if not isinstance(families, (int, np.integer)):
-        raise DecisionError(f"The number of families is {families!r}; give a whole number, such as 32.")
-    if not plans or families < 1:
-        raise DecisionError(f"{len(plans)} plans for {families} families are nothing to simulate; give one or more.")
+    families, seed = whole("families", families, 1, DecisionError), whole("seed", seed, 0)
+    if not plans:
+        raise DecisionError("There are no plans, so nothing to simulate; give one or more.")
     law = family.law if isinstance(family, Posterior) else require_law(family)
     rule = FlopRule.of(flops, family.study if isinstance(family, Posterior) else None)
     if isinstance(family, Posterior):
         family.require_converged(allow_unconverged)
-    frames = {name: read_plan(law, plan) for name, plan in plans.items()}
-    everything = pd.concat(frames.values(), ignore_index=True)
-    if law.dims(_study(law, everything, "plan"))[0]:
-        raise LawError(f"{law.name} describes several series; plan its ladder for one of them, with the law of a loss.")
-    aim = one_target(law, _study(law, everything, "plan"), target)
-    for name, frame in frames.items():
-        planned = _study(law, frame, name)
-        check_size(law, planned, *law.arrays(planned))
+    frames = read_plans(law, plans, from_priors=not isinstance(family, Posterior))
+    costs = pd.DataFrame([_cost(name, frame, rule) for name, frame in frames.items()])
+    aim = one_target(law, _together(law, frames.values()), target)
     outcomes = _simulate(family, law, [*frames.values(), _read(law, aim)], families, seed)
     table, begin = [], 0
     for name, frame in frames.items():
@@ -176,7 +173,6 @@ def plan_ladders(
             table.append({"plan": name, "family": i, "width90": (row["q95"] - row["q05"]) / actual,
                           "error": row["median"] / actual - 1, "in90": row["q05"] <= actual <= row["q95"]})  # fmt: skip
     columns = ["plan", "family", "width90", "error", "in90"]
-    costs = pd.DataFrame([_cost(name, frame, rule) for name, frame in frames.items()])
     return LadderPlans(pd.DataFrame(table, columns=columns), costs, families, str(aim.index[0]), law.outcome)
 
 
@@ -192,8 +188,7 @@ def _simulate(family: Law | Posterior, law: Law, tables: Sequence[pd.DataFrame],
         chosen = np.random.default_rng(seed).choice(len(next(iter(draws.values()))), count)
         latent = {name: value[chosen] for name, value in draws.items()}
     else:
-        planned = {name: values[:fitted] for name, values in columns.items()}
-        edge = planned | law.references(planned)
+        edge = {name: values[:fitted] for name, values in columns.items()} | _constants(law, tables[:-1])
     runs = pad({**edge, **columns}, bucket(rows), law.run_inputs)
     edge = edge_of_data(law, edge)
     with double_precision():
@@ -202,8 +197,58 @@ def _simulate(family: Law | Posterior, law: Law, tables: Sequence[pd.DataFrame],
         return np.asarray(drawn[law.outcome])[:, :rows]
 
 
+def read_plans(law: Law, plans: Mapping[str, Any], *, from_priors: bool) -> dict[str, pd.DataFrame]:
+    """Return plans with our column names, checked as far as no target is needed.
+
+    Parameters
+    ----------
+    law : Law
+        The law that is to be fitted to their runs.
+    plans : mapping of str to DataFrame
+        The inputs of each plan's runs.
+    from_priors : bool
+        Whether families are draws of the law's priors.
+
+    Raises
+    ------
+    LawError
+        The law describes several series; or it takes from the outcomes of fitted runs what its priors need.
+    StudyError
+        A plan lacks an input of the law, its runs are not positive numbers, or they are too few to fit.
+    """
+    frames = {name: read_plan(law, plan) for name, plan in plans.items()}
+    if law.by_task or law.dims(_together(law, frames.values()))[0]:
+        raise LawError(f"{law.name} describes several series; plan its ladder for one of them, with the law of a loss.")
+    for name, frame in frames.items():
+        planned = _study(law, frame, name)
+        check_size(law, planned, law.arrays(planned)[0], {law.outcome: np.full(len(frame), np.nan)})  # none yet
+    if from_priors:
+        _constants(law, frames.values())
+    return frames
+
+
+def _constants(law: Law, tables: Iterable[pd.DataFrame]) -> dict[str, np.ndarray]:
+    """Return what a law reads beside its runs, such as references, where the inputs of planned runs tell it."""
+    frame = pd.concat(tables, ignore_index=True).dropna(axis=1)  # of inputs that some plans lack there are none
+    told = [law.arrays(_study(law, frame, "plan", y))[0] for y in (1.0, np.linspace(1e-3, 2e-3, len(frame)))]
+    one, other = ({n: v for n, v in runs.items() if n not in law.run_inputs} for runs in told)
+    if differ := [name for name, value in one.items() if not np.array_equal(value, other[name])]:
+        raise LawError(
+            f"{law.name} takes {listed(differ)} from the outcomes of fitted runs, so that its priors alone simulate no "
+            "ladder; start from the fit of an earlier family."
+        )
+    return one
+
+
 def read_plan(law: Law, plan: Any) -> pd.DataFrame:
     """Return a plan with our column names, checked.
+
+    Parameters
+    ----------
+    law : Law
+        What reads its runs.
+    plan : DataFrame or mapping of columns
+        The inputs of each run.
 
     Raises
     ------
@@ -218,6 +263,11 @@ def read_plan(law: Law, plan: Any) -> pd.DataFrame:
     return frame
 
 
+def _together(law: Law, frames: Iterable[pd.DataFrame]) -> Study:
+    """Return the runs of all plans as a study."""
+    return _study(law, pd.concat(frames, ignore_index=True), "plan")
+
+
 def _study(law: Law, frame: pd.DataFrame, name: str, outcome: Any = 1.0) -> Study:
     """Return a plan as a study; runs with equal inputs are repeats, told apart by their place."""
     runs = [f"run {i}" for i in range(len(frame))]
@@ -230,7 +280,5 @@ def _read(law: Law, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cost(name: str, frame: pd.DataFrame, rule: FlopRule) -> dict[str, Any]:
-    if "flops" not in frame and not {"n_params", "tokens"} <= set(frame.columns):
-        raise StudyError(f"Plan {name!r} has neither FLOPs nor parameters and tokens to cost it by; give one of them.")
-    flops = frame["flops"] if "flops" in frame else rule.cost(frame["n_params"], frame["tokens"])
+    flops = costs_of(frame, rule, f"Plan {name!r} has")
     return {"plan": name, "runs": len(frame), "flops": float(np.sum(flops)), "largest": float(np.max(flops))}

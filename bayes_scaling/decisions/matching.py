@@ -28,6 +28,13 @@ Path = Callable[[np.ndarray], dict[str, np.ndarray]]
 def read_scale(at: Any, laws: Iterable[Law]) -> list[dict[str, float]]:
     """Return the scales asked for, each ``{"C": ...}`` or ``{"N": ..., "D": ...}``, checked.
 
+    Parameters
+    ----------
+    at : float, sequence of float, or mapping of str to float
+        Training FLOPs, or a run.
+    laws : iterable of Law
+        The laws that are to be read there.
+
     Raises
     ------
     DecisionError
@@ -57,7 +64,15 @@ def read_scale(at: Any, laws: Iterable[Law]) -> list[dict[str, float]]:
 
 
 def point_of(surface: Surface, scale: Mapping[str, float]) -> dict[str, np.ndarray]:
-    """Return N, D and C of A at a scale, each of shape (sample, 1), as far as there are such."""
+    """Return N, D and C of A at a scale, each of shape (sample, 1), as far as there are such.
+
+    Parameters
+    ----------
+    surface : Surface
+        That of A.
+    scale : mapping of str to float
+        One of :func:`read_scale`: at a budget A has its best size.
+    """
     count = (len(surface), 1)
     if "N" in scale:
         return {name: np.full(count, value) for name, value in scale.items()}
@@ -69,7 +84,17 @@ def point_of(surface: Surface, scale: Mapping[str, float]) -> dict[str, np.ndarr
 
 
 def routes(a: Surface, b: Surface, start: Mapping[str, np.ndarray], scale: Mapping[str, float]) -> dict[str, Path]:
-    """Return by resource how B is made larger: its inputs at a logarithmic factor, of shape (sample, point)."""
+    """Return by resource how B is made larger: its inputs at a logarithmic factor, of shape (sample, point).
+
+    Parameters
+    ----------
+    a, b : Surface
+        The recipe that sets the outcome, and the one that is to reach it.
+    start : mapping of str to array, shape (sample, 1)
+        Where A stands, by :func:`point_of`.
+    scale : mapping of str to float
+        The scale that this is.
+    """
     if b.by_compute:
         paid = cost_of(a, start)
         return {"flops": lambda t: {"C": paid * np.exp(t)}}
@@ -105,7 +130,17 @@ def _optimum(surface: Surface, C: float) -> Path:
 
 
 def needed_for(surface: Surface, goal: np.ndarray, route: Path) -> dict[str, np.ndarray]:
-    """Return where B first reaches the outcome along a route, each of shape (sample, 1); infinite where never."""
+    """Return where B first reaches the outcome along a route, each of shape (sample, 1); infinite where never.
+
+    Parameters
+    ----------
+    surface : Surface
+        That of B.
+    goal : array, shape (sample, 1)
+        The outcome.
+    route : callable
+        One of :func:`routes`.
+    """
 
     def shortfall(t: np.ndarray) -> np.ndarray:
         return surface.sign * (surface.at(**inputs_of(surface, route(t))) - goal)

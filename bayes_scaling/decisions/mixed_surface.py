@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from bayes_scaling.decisions.inputs import held_by_each
 from bayes_scaling.decisions.surface import Surface
-from bayes_scaling.errors import DecisionError, listed
-from bayes_scaling.forecasts.forecast import draws_of_each
+from bayes_scaling.errors import DecisionError, listed, whole
+from bayes_scaling.forecasts.forecast import draws_of_each, shares
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 
 if TYPE_CHECKING:
@@ -31,13 +32,12 @@ class MixedSurface(Surface):
     ----------
     parts : tuple of Surface
         The surface of each law.
-    part, place : array of int, shape (sample,)
-        Which part each draw comes from, and its place there.
+    part : array of int, shape (sample,)
+        Which part each draw comes from; ``place`` is its place there.
     """
 
     parts: tuple[Surface, ...] = ()
     part: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
-    place: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
 
     def __len__(self) -> int:
         return len(self.part)
@@ -49,7 +49,13 @@ class MixedSurface(Surface):
 
     def take(self, order: np.ndarray) -> MixedSurface:
         """Return the surface of some draws, or of all in another order, each with its own slope error."""
-        return dataclasses.replace(self, part=self.part[order], place=self.place[order])
+        return dataclasses.replace(self, part=self.part[order], place=self.place[order], keys=self.keys[order])
+
+    @property
+    def origins(self) -> list[tuple[Posterior, int]]:
+        """Which draw of which fit each is."""
+        origins = [part.origins for part in self.parts]
+        return [origins[number][place] for number, place in zip(self.part, self.place, strict=True)]
 
     def at(
         self,
@@ -86,7 +92,15 @@ class MixedSurface(Surface):
         part, place = self.parts[number], self.place[own]
         latent = {name: value[place] for name, value in part.latent.items()}
         given = {**part.given, **{n: v for n, v in self.given.items() if n in part.given}}
-        return dataclasses.replace(part, latent=latent, keys=part.keys[place], given=given)
+        return dataclasses.replace(
+            part,
+            latent=latent,
+            keys=self.keys[own],
+            discrepancy=self.discrepancy,
+            given=given,
+            exponent_error=self.exponent_error,
+            place=part.place[place],
+        )
 
 
 def mixed_surface(
@@ -121,7 +135,7 @@ def mixed_surface(
     DecisionError
         There is no fit, a weight is missing or negative, or the laws do not read the same inputs of scale or forecast
         different outcomes.
-    ConvergenceError, LawError, TargetError
+    ConvergenceError, LawError, TargetError, BayesScalingError
         As for :meth:`.Surface.of`.
 
     References
@@ -150,12 +164,14 @@ def mixed_surface(
             raise DecisionError(f"{laws} differ in what they read or forecast; mix laws of one outcome and one scale.")
     size = min(map(len, parts))
     counts = draws_of_each(share, size)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole("seed", seed, 0))
     number = np.repeat(np.arange(len(parts)), counts)
-    place = np.concatenate([rng.choice(len(p), c, replace=False) for p, c in zip(parts, counts, strict=True)])
+    chosen = [rng.choice(len(p), c, replace=False) for p, c in zip(parts, counts, strict=True)]
+    keys = jnp.concatenate([part.keys[place] for part, place in zip(parts, chosen, strict=True)])
     shuffled = rng.permutation(size)
     own = {field.name: getattr(heaviest, field.name) for field in dataclasses.fields(Surface)}
-    return MixedSurface(**own, parts=parts, part=number[shuffled], place=place[shuffled])
+    own |= {"keys": keys[shuffled], "place": np.concatenate(chosen)[shuffled]}
+    return MixedSurface(**own, parts=parts, part=number[shuffled])
 
 
 def _shares(named: Mapping[Any, Any], weights: Any) -> np.ndarray:
@@ -167,10 +183,7 @@ def _shares(named: Mapping[Any, Any], weights: Any) -> np.ndarray:
     if set(names) != set(by_name):
         given, needed = listed(map(str, by_name)), listed(map(str, names))
         raise DecisionError(f"The weights are of {given}, and the fits of {needed}; give each fit one weight.")
-    share = np.array([float(by_name[name]) for name in names])
-    if not (np.isfinite(share).all() and (share >= 0).all() and share.sum() > 0):
-        raise DecisionError(f"The weights are {share.tolist()}; give numbers of at least 0, one of them above.")
-    return share / share.sum()
+    return shares([by_name[name] for name in names], DecisionError)
 
 
 def _rows(values: Any, own: np.ndarray, size: int) -> Any:

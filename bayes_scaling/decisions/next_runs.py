@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import further_inputs, one_number, one_target, positive, scale_columns
+from bayes_scaling.decisions.inputs import costs_of, further_inputs, one_number, one_target, positive, scale_columns
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
-from bayes_scaling.errors import DecisionError, suggest
+from bayes_scaling.errors import DecisionError, suggest, whole
 from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.methods import NextRunsMethods
 from bayes_scaling.study.flops import FlopRule
@@ -163,8 +163,7 @@ def next_runs(
         batch = max(batches, key=achieved)
         baseline = prospects.greedy("flops", limit=limit)
     else:
-        if not isinstance(count, int) or count < 1:
-            raise DecisionError(f"The count is {count!r}; give the number of runs to choose, 1 or more.")
+        count = whole("count", count, 1, DecisionError)
         batch, baseline = (prospects.greedy(by, count=count) for by in ("per_flop", "flops"))
     if set(batch["run"]) == set(baseline["run"]):  # in another order, along which the edge of the data moves otherwise
         baseline = batch
@@ -185,10 +184,22 @@ def next_runs(
 def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return ``run``, ``flops`` and the law's inputs of each candidate, checked; further ones where it has them.
 
+    Parameters
+    ----------
+    law : Law
+        What reads them.
+    rule : FlopRule
+        What runs cost of which the table does not say it.
+    candidates : DataFrame or mapping of columns
+        As for :func:`next_runs`.
+    names : mapping of str to str, optional
+        The user's names of our columns.
+
     Raises
     ------
     DecisionError
-        There are none, a column is missing, a value is no number or not a positive one, or two have one name.
+        There are none, a column is missing, nothing says what they cost, a value is no number or not a positive one, or
+        two have one name.
     """
     frame = as_rows(candidates, names)
     if frame.empty:
@@ -214,8 +225,7 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
                 f"The candidate in row {row_number(frame, place)} has {column} = {values.iloc[place]:g}, which "
                 f"{law.name} does not take; give one that it takes, such as a positive number."
             )
-    if "flops" not in frame:
-        frame["flops"] = rule.cost(frame["n_params"], frame["tokens"])
+    frame["flops"] = costs_of(frame, rule, "The candidates have")
     if "run" not in frame:
         frame["run"] = [f"candidate {i}" for i in range(1, len(frame) + 1)]
     if frame["run"].duplicated().any():

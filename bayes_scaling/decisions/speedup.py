@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayes_scaling.decisions.matching import cost_of, inputs_of, needed_for, point_of, read_scale, routes
 from bayes_scaling.decisions.superiority import pair_draws
-from bayes_scaling.decisions.surface import Surface
+from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -52,7 +52,7 @@ class Speedup(Tabled, SpeedupMethods):
         By assumption and resource (:data:`.RESOURCES`): A's amount over B's, above 1 where B takes less, and 0 where B
         never reaches the outcome.
     paired : bool
-        Whether both come from the same draws of one fit.
+        Whether both come from the same draws of one fit, or of one mixture of fits.
     shared_runs : int
         Runs that both of two fits saw.
     """
@@ -92,7 +92,15 @@ class Speedup(Tabled, SpeedupMethods):
         return self.factors[error][resource]
 
     def probability(self, resource: str = "flops", error: str | None = None, *, above: float = 1.0) -> np.ndarray:
-        """Return the probability that B takes less by more than a factor; ties count half.  Shape (scale,)."""
+        """Return the probability that B takes less by more than a factor; ties count half.  Shape (scale,).
+
+        Parameters
+        ----------
+        resource, error : str, optional
+            As for :meth:`draws`, and so are the errors.
+        above : float
+            The factor.
+        """
         draws = self.draws(resource, error)
         return (draws > above).mean(0) + (draws == above).mean(0) / 2
 
@@ -150,7 +158,8 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     Raises
     ------
     DecisionError
-        The two have different outcomes, units, tokenisers or FLOP conventions, or the scale is no positive number.
+        The two have different outcomes, units, tokenisers or FLOP conventions, or the scale is no positive number.  How
+        the FLOPs were counted that a law reads is known where its runs have size and data, too.
     LawError
         A law reads neither FLOPs nor both of parameters and tokens.
     ConvergenceError
@@ -231,7 +240,15 @@ def _shared_runs(a: Surface, b: Surface) -> int:
 
 
 def _require_one_convention(a: Surface, b: Surface) -> None:
-    if not (a.by_compute or b.by_compute) and a.convention != b.convention:
+    """Refuse two counts of FLOPs; those that a law reads are held against the other's rule, where columns tell."""
+    if a.by_compute != b.by_compute:
+        read, ruled = (a, b) if a.by_compute else (b, a)
+        if ruled.rule.disagreement(read.posterior.study) > SAME_CONVENTION:
+            raise DecisionError(
+                f"{read.posterior.law.name} reads the FLOPs of {read.posterior.study.name!r}, and the other's are "
+                f"counted by {ruled.rule.name}, which gives others, so their ratio means nothing; count both alike."
+            )
+    elif a.convention != b.convention:
         raise DecisionError(
             f"A counts FLOPs by {a.convention} and B by {b.convention}, so their ratio means nothing; make both "
             "surfaces with one rule, as in flops='6ND'."

@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.decisions.inputs import one_target
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
-from bayes_scaling.errors import DecisionError
+from bayes_scaling.errors import DecisionError, whole
 from bayes_scaling.forecasts.quantiles import quantile_columns
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Superiority(Tabled):
     quantity, unit : str
         What is compared.
     paired : bool
-        Whether both come from the same draws of one fit.
+        Whether both come from the same draws of one fit, or of one mixture of fits.
     """
 
     a: np.ndarray
@@ -72,8 +72,9 @@ def superiority(
 ) -> Superiority:
     """Return the probability that A has the better expected outcome than B.
 
-    Where A and B are of one fit (two series of a joint law, or one law at two targets), draws are paired, and what
-    both are unsure of together drops out.  Otherwise their draws are independent.
+    Where A and B are of the same draws of one fit (two series of a joint law, or one law at two targets), or of one
+    mixture of fits, draws are paired, and what both are unsure of together drops out.  Otherwise their draws are
+    independent.
 
     Parameters
     ----------
@@ -115,10 +116,10 @@ def superiority(
 def pair_draws(
     a: Posterior | Surface, b: Posterior | Surface, *, seed: int, shared_error: bool
 ) -> tuple[Surface, Surface, bool]:
-    """Return two surfaces of as many draws, set side by side, and whether they come of one fit.
+    """Return two surfaces of as many draws, set side by side, and whether these are the same draws.
 
-    Draws of one fit keep their order, and so do its slope errors, because the law says what its series share.  Of two
-    fits, the draws of B are shuffled, so that they are independent of A's.
+    The same draws of the same fits keep their order, and so do their slope errors, because the law says what its series
+    share.  Otherwise the draws of B are shuffled, so that they are independent of A's.
 
     Parameters
     ----------
@@ -133,15 +134,16 @@ def pair_draws(
     ------
     DecisionError
         The two have different outcomes, units or tokenisers.
+    BayesScalingError
+        The seed is no whole number of at least 0.
     """
     first, second = as_surface(a), as_surface(b)
     require_comparable(first, second)
-    paired = first.posterior is second.posterior
+    if first.origins == second.origins:
+        return first, dataclasses.replace(second, keys=first.keys), True
     size = min(len(first), len(second))
     first = first.take(np.arange(size))
-    if paired:
-        return first, dataclasses.replace(second.take(np.arange(size)), keys=first.keys), True
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole("seed", seed, 0))
     second = second.take(rng.permutation(len(second))[:size])
     return (
         first,

@@ -11,11 +11,11 @@ import jax
 import numpy as np
 
 from bayes_scaling.decisions.inputs import SCALE, exponent_spread, held_inputs, scale_columns
-from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest
+from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest, whole
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
-from bayes_scaling.inference.posterior import Posterior, require_posterior
+from bayes_scaling.inference.posterior import Posterior, evenly_spaced, require_posterior
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.trace import run_model
@@ -58,6 +58,8 @@ class Surface:
         Inputs of the law other than N, D and C, held fixed.
     exponent_error : float, optional
         Spread of errors of the law's exponents beyond the fitted runs, in place of one error of the slope.
+    place : array of int, shape (sample,)
+        Which draw of the fit each is.
     """
 
     posterior: Posterior
@@ -70,6 +72,7 @@ class Surface:
     discrepancy: bool
     given: Mapping[str, float]
     exponent_error: float | None = None
+    place: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
 
     @classmethod
     def of(
@@ -130,6 +133,8 @@ class Surface:
         DecisionError
             The FLOP convention is unknown, or the law also reads FLOPs that were counted by another one; or
             ``exponent_error`` is no positive number, or above 1.
+        BayesScalingError
+            The seed is no whole number of at least 0, or ``samples`` none of at least 1.
         """
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
@@ -145,10 +150,13 @@ class Surface:
                 f"{law.name} was fitted to the FLOPs of {posterior.study.name!r}, which {rule.name} does not give; "
                 f"use {option('flops', 'study')}."
             )
-        latent = posterior.thin(samples)
+        draws = posterior.draws
+        place = evenly_spaced(len(next(iter(draws.values()))), samples)
+        latent = {name: values[place] for name, values in draws.items()}
+        seed = posterior.seed if seed is None else whole("seed", seed, 0)
         with double_precision():
-            first = jax.random.fold_in(jax.random.key(posterior.seed if seed is None else seed), 1)
-            keys = jax.random.split(first, len(next(iter(latent.values()))))
+            first = jax.random.fold_in(jax.random.key(seed), 1)
+            keys = jax.random.split(first, len(place))
         return cls(
             posterior=posterior,
             quantity=quantity,
@@ -160,6 +168,7 @@ class Surface:
             discrepancy=discrepancy,
             given=given,
             exponent_error=exponent_error,
+            place=place,
         )
 
     def __len__(self) -> int:
@@ -179,7 +188,12 @@ class Surface:
             Places of the draws.
         """
         latent = {name: value[order] for name, value in self.latent.items()}
-        return dataclasses.replace(self, latent=latent, keys=self.keys[: len(order)])
+        return dataclasses.replace(self, latent=latent, keys=self.keys[: len(order)], place=self.place[order])
+
+    @property
+    def origins(self) -> list[tuple[Posterior, int]]:
+        """Which draw of which fit each is: two surfaces whose origins are equal stand on the same draws."""
+        return [(self.posterior, place) for place in self.place.tolist()]
 
     @property
     def sign(self) -> float:
@@ -259,6 +273,13 @@ class Surface:
         """Return what the best size, or one as good as another, is decided by: lower is better, shape (sample, point).
 
         The expected outcome with its sign; without the discrepancy, which keeps the order of outcomes.
+
+        Parameters
+        ----------
+        N, D : array, shape (sample, point) or (point,)
+            Parameters and tokens.
+        given : mapping of str to array, optional
+            As for :meth:`at`.
         """
         return self.sign * self.at(N, D, exact=self.exponent_error is None, given=given)
 

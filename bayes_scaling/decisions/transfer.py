@@ -11,11 +11,13 @@ import pandas as pd
 import xarray as xr
 
 from bayes_scaling.decisions.inputs import one_number, positive
-from bayes_scaling.errors import LawError, TargetError, suggest
+from bayes_scaling.errors import LawError, StudyError, TargetError, suggest
+from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.study.flops import FlopRule, PerToken
 from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of
+from bayes_scaling.study.rows import row_name
 from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ ARMS = ("scratch", "pretrained")
 SAME_SIZE = 0.05  # relative difference of sizes up to which runs are shown together
 LEAST, MOST = 1e-6, 1e6  # fine-tuning data to look among, over the smallest and the largest fitted
 STEPS_PER_DECADE = 20  # of that search
-LEVELS = {"q05": 0.05, "median": 0.5, "q95": 0.95}
+LEVELS = {name: QUANTILES[name] for name in ("q05", "median", "q95")}
 
 
 def transfer_grid(N: Amounts, D_F: Amounts, **inputs: float) -> pd.DataFrame:
@@ -141,6 +143,12 @@ def read_off(study: Study, outcome: str = "loss") -> pd.DataFrame:
         ``N``, ``D_F`` and ``D_T`` of each cell that has both arms.  The curve from scratch is interpolated in logs of
         both, for each size; D_T is negative where pre-training hurts, and NaN beyond the ends of the curve.
 
+    Raises
+    ------
+    StudyError
+        A column is missing or has an entry that is none of its numbers, ``pretrained`` is neither 1 nor 0, an outcome
+        is not positive, or no cell has both arms.
+
     Examples
     --------
     >>> from bayes_scaling import Study
@@ -149,16 +157,29 @@ def read_off(study: Study, outcome: str = "loss") -> pd.DataFrame:
     >>> read_off(Study.from_frame(table))["D_T"].round().tolist()
     [990000.0, nan]
     """
-    size, data = SYMBOLS["N"], SYMBOLS["D_F"]
-    mean = study.frame.groupby([size, data, "pretrained"])[outcome].mean().unstack("pretrained")
+    size, data, arm = SYMBOLS["N"], SYMBOLS["D_F"], "pretrained"
+    columns = {name: study.column(name) for name in (size, data, arm)}
+    runs = pd.DataFrame({**columns, outcome: study.column(outcome, partial=True)}, index=study.frame.index)
+    for name, wrong, works in ((arm, ~runs[arm].isin((0, 1)), "1, or 0 (from scratch)"),
+                               (outcome, runs[outcome] <= 0, "a positive number")):  # fmt: skip
+        if wrong.any():
+            place = int(wrong.argmax())
+            where = f"{name} = {runs[name].iloc[place]:g} in {row_name(study.frame, place)}"
+            raise StudyError(f"Study {study.name!r} has {where}; give {works}.")
+    mean = runs.groupby([size, data, arm])[outcome].mean().unstack(arm).reindex(columns=[0.0, 1.0])
     both, found = mean.dropna(), []
+    if both.empty:
+        raise StudyError(
+            f"Study {study.name!r} has no size and data of both arms, from scratch and pre-trained; add runs of both "
+            "with one n_params and finetune_data."
+        )
     for _, arms in both.groupby(level=size):
         scratch = mean[0.0].dropna().loc[arms.index.get_level_values(size)[0]]
         falling = -np.minimum.accumulate(np.log(scratch.to_numpy()))
         at = np.interp(-np.log(arms[1.0]), falling, np.log(scratch.index), left=np.nan, right=np.nan)
         found.append(np.exp(at) - arms.index.get_level_values(data))
-    columns = {"N": both.index.get_level_values(size), "D_F": both.index.get_level_values(data)}
-    return pd.DataFrame({**columns, "D_T": np.concatenate(found)}).astype(float)
+    cells = {"N": both.index.get_level_values(size), "D_F": both.index.get_level_values(data)}
+    return pd.DataFrame({**cells, "D_T": np.concatenate(found)}).astype(float)
 
 
 def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
@@ -347,7 +368,7 @@ def curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) 
 
 def data_unit(posterior: Posterior) -> str:
     """Return the unit of the fine-tuning data, from the study's card; empty where it says none."""
-    return posterior.study.card.units.get(SYMBOLS["D_F"], "").partition(" (")[0]
+    return posterior.study.card.unit(SYMBOLS["D_F"], "")
 
 
 def _attributes(posterior: Posterior) -> dict[str, str]:

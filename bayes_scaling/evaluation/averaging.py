@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import logsumexp, softmax
 from scipy.stats import binom, norm
 
-from bayes_scaling.errors import LawError, StudyError, TargetError, listed
+from bayes_scaling.errors import LawError, StudyError, TargetError, counted, listed
 from bayes_scaling.evaluation.backtest import usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.forecasts.forecast import Forecast, average
@@ -52,7 +52,7 @@ BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
 LEAST = 0.02  # a law of less weight is left out
 CELL = float(SLOPES[1] - SLOPES[0]) / np.sqrt(12)  # standard deviation of an error within its cell of the grid
 SAMPLES = 2000  # draws of a mixture in the table of backtests
-MAX_CHANCE = 0.01  # that so few outcomes of backtests lie inside intervals that hold nine of ten
+MAX_CHANCE = 0.01  # that so few runs of backtests lie inside intervals that hold nine of ten, were each by itself
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -117,6 +117,12 @@ class AveragedForecast(Forecast):
     backtests: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
     posteriors: Mapping[str, Posterior] = dataclasses.field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, mixed: Forecast, found: AveragedFit) -> AveragedForecast:
+        """Return a mixture of forecasts with the fits behind it."""
+        parts = ((mixed, Forecast), (found, AveragedFit))
+        return cls(**{f.name: getattr(part, f.name) for part, kind in parts for f in dataclasses.fields(kind)})
 
 
 def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, sharpness: float) -> Weighing:
@@ -213,10 +219,9 @@ def average_laws(
     )
     forecasts = [forecast(one, targets, allow_unconverged=allow_unconverged) for one in found.posteriors.values()]
     mixed = average(forecasts, list(found.weights), seed=seed)
-    own = {f.name: getattr(mixed, f.name) for f in dataclasses.fields(Forecast)}
     if len(forecasts) > 1:
-        own["law"] = f"the average of {listed(found.posteriors)}"
-    return AveragedForecast(**own, **{f.name: getattr(found, f.name) for f in dataclasses.fields(found)})
+        mixed = dataclasses.replace(mixed, law=f"the average of {listed(found.posteriors)}")
+    return AveragedForecast.of(mixed, found)
 
 
 def fit_laws(
@@ -309,18 +314,20 @@ def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
     Problems
         Records with these codes:
 
-        - ``backtests``: of the outcomes of the backtests so few lie inside the 90 % interval that it happens once in a
-          hundred where the interval is right
+        - ``backtests``: of the runs of the backtests, each in the last cut that forecasts it, so few lie inside the
+          90 % interval that it would happen once in a hundred where the interval is right and each run errs by itself
+          (runs of one study err alike, so that it happens more often)
         - ``left-out``: laws of weight whose chains did not converge
     """
     problems, tests = [], found.backtests
+    tests = tests if tests.empty else tests.drop_duplicates("run", keep="last")
     inside = 0 if tests.empty else int(tests["inside"].sum())
     if not tests.empty and binom.cdf(inside, len(tests), 0.9) < MAX_CHANCE:
         problems.append(
             Problem(
                 "backtests",
-                f"Of the {len(tests)} outcomes of the backtests on these runs {inside} lay inside the 90 % interval "
-                f"(about {0.9 * len(tests):.0f} where it is right)",
+                f"Of the {counted(len(tests), 'run')} forecast in the backtests {inside} lay inside the 90 % interval "
+                f"(about {0.9 * len(tests):.0f} where it is right, though runs of one study err alike)",
                 "larger runs go another way than smaller ones say, so trust the interval less, or make a larger run "
                 "first",
                 inside / len(tests),
@@ -398,6 +405,11 @@ def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float
 
     These are at least as many as the parameters of any of the laws: through fewer its curve goes whatever they are, and
     the score of what it says of the others is one of its priors, and of luck.
+
+    Raises
+    ------
+    StudyError
+        The columns do not tell the FLOPs of the runs.
     """
     flops = training_flops(training.frame)
     if flops is None:

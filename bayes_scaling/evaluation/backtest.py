@@ -14,7 +14,8 @@ from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.scores import summarise
-from bayes_scaling.inference.fit import fit, refusal, require_law
+from bayes_scaling.inference.fit import fit, refusal
+from bayes_scaling.law.base import require_law
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.reading import column_of
 from bayes_scaling.study.study import require_study
@@ -84,10 +85,15 @@ def expanding_window(
     Raises
     ------
     StudyError
-        A cut leaves nothing to fit or nothing to forecast.
+        A cut leaves nothing to fit or nothing to forecast, as all do where the runs are of one size.
     """
     training, by = require_study(study).training, column_of(by)
     values = _sizes(training, by)
+    if values.min() == values.max():
+        raise StudyError(
+            f"Every run of study {study.name!r} has {by} = {values[0]:g}, so none lies beyond a cut; add runs of other "
+            "sizes, or split by a column in which they differ."
+        )
     chosen = usual_cuts(values) or [float(values.max())] if cuts is None else np.atleast_1d(cuts).tolist()
     parts = []
     for cut in chosen:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,8 @@ from bayes_scaling.evaluation.labels import outcomes, pointwise
 from bayes_scaling.evaluation.loo import Criterion, stack, waic
 from bayes_scaling.evaluation.refits import leave_outcome_out, leave_run_out
 from bayes_scaling.forecasts.scores import summarise
-
-if TYPE_CHECKING:
-    from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.study.rows import shown
 
 __all__ = ["compare", "stacking_weights"]
 
@@ -164,10 +162,10 @@ def by_name(posteriors: Mapping[str, Posterior] | Sequence[Posterior]) -> Mappin
         laws = [getattr(getattr(one, "law", None), "name", type(one).__name__) for one in given]
         numbered = [f"{law} {laws[: i + 1].count(law)}" if laws.count(law) > 1 else law for i, law in enumerate(laws)]
         posteriors = dict(zip(numbered, given, strict=True))
-    for name, one in posteriors.items():
-        if not hasattr(one, "require_converged"):
+    for one in posteriors.values():
+        if not isinstance(one, Posterior):
             raise ComparisonError(
-                f"{name!r} is a {type(one).__name__} and no fit; give posteriors by name or in a list, as bs.fit "
+                f"{shown(one)} is given where a fit is compared; give posteriors by name or in a list, as bs.fit "
                 "returns them."
             )
     return posteriors
@@ -261,6 +259,10 @@ def _backtests(tables: Mapping[str, pd.DataFrame], names: list[str]) -> pd.DataF
     for name in names:
         if name not in tables:
             raise ComparisonError(f"The fit {name!r} has no backtest; {suggest(name, tables)}")
+        if not isinstance(tables[name], pd.DataFrame):
+            raise ComparisonError(
+                f"The backtest of {name!r} is {shown(tables[name])} and no table; give that of bs.backtest."
+            )
         summary = summarise(tables[name], ["quantity"])[["n", "mape", "crps", "cover90"]]
         rows[name] = {
             f"backtest_{what}{f'_{quantity}' if len(summary) > 1 else ''}": value

@@ -20,11 +20,11 @@ from bayes_scaling.evaluation.backtest import expanding_window
 from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.attempts import PATIENCE
 from bayes_scaling.inference.batch import fit_many
-from bayes_scaling.inference.fit import refusal, require_law
+from bayes_scaling.inference.fit import refusal
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
-from bayes_scaling.law.base import Law
+from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.study.study import Study, require_studies, require_study
 
 if TYPE_CHECKING:

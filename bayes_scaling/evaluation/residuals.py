@@ -10,6 +10,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import rankdata
 
 from bayes_scaling.inference.posterior import Posterior, require_posterior
+from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import SIX_N_D, training_flops
 
@@ -41,17 +42,16 @@ def _left_and_noise(posterior: Posterior) -> tuple[np.ndarray, np.ndarray] | Non
     law, study = require_posterior(posterior).law, posterior.study.training
     if law.outcome in law.dims(study)[0] or law.outcome not in study.frame:
         return None
-    draws = posterior.tree["posterior"].dataset.stack(sample=("chain", "draw"))
-    known = {name: draws[name].to_numpy() for name in law.free_parameters if name in draws}
+    draws = posterior.thin(DRAWS)
+    known = {name: draws[name] for name in law.free_parameters if name in draws}
     if any(values.ndim != 1 for values in known.values()):
         return None
-    chosen = np.linspace(0, draws.sizes["sample"] - 1, min(DRAWS, draws.sizes["sample"])).astype(int)
-    parameters = {**law.fixed_parameters, **{name: values[chosen][:, None] for name, values in known.items()}}
+    parameters = {**law.fixed_parameters, **{name: values[:, None] for name, values in known.items()}}
     runs, _ = law.arrays(study)
-    expected, noise = (
-        np.median(np.broadcast_to(values, (len(chosen), len(study))), axis=0)
-        for values in (law.at(runs, parameters), law.sigma_of(runs, parameters))
-    )
+    with double_precision():
+        values = law.at(runs, parameters), law.sigma_of(runs, parameters)
+    shape = len(next(iter(draws.values()))), len(study)
+    expected, noise = (np.median(np.broadcast_to(one, shape), axis=0) for one in values)
     outcome = law.outcomes_of(study)
     positive = (outcome > 0).all() and (expected > 0).all()
     return (np.log(outcome / expected) if positive else outcome - expected), noise
@@ -118,13 +118,13 @@ def _columns(posterior: Posterior) -> tuple[dict[str, np.ndarray], dict[str, np.
             counted = training_flops(frame, convention=SIX_N_D)
             others[PER_TOKEN] = np.log(frame["flops"].to_numpy(dtype=float) / counted)
     scale = ("flops", "n_params", "tokens") if own else ()  # which compute and the ratio speak for
-    for name in frame.columns.difference([law.outcome, *scale, *BOOKKEEPING]):
+    for name in sorted(frame.columns.difference([law.outcome, *scale, *BOOKKEEPING], sort=False), key=str):
         values = frame[name]
-        if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values) or "loss" in name:
+        if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values) or "loss" in str(name):
             continue
         numbers = values.to_numpy(dtype=float)
         if np.isfinite(numbers).all() and (numbers > 0).all():
-            (own if name in read else others)[name] = np.log(numbers)
+            (own if name in read else others)[str(name)] = np.log(numbers)
     return _varied(own), _varied(others)
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.errors import BayesScalingError, TargetError, listed, suggest, whole
 from bayes_scaling.forecasts.draws import BLOCK
 from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.forecasts.scores import score_table
 from bayes_scaling.methods import ForecastMethods
 
-__all__ = ["BANDS", "Forecast", "average", "draws_of_each"]
+__all__ = ["BANDS", "Forecast", "average", "draws_of_each", "shares"]
 
 BANDS = {
     "run": "a new run: law, discrepancy and noise",
@@ -249,21 +249,22 @@ def average(
     Raises
     ------
     TargetError
-        The forecasts are not of the same targets and tasks, or have no quantity in common; or a weight is missing or
-        negative.
+        The forecasts are not of the same targets and tasks, or have no quantity in common; or a weight is missing,
+        negative or infinite.
+    BayesScalingError
+        The seed is no whole number of at least 0.
     """
     forecasts, weights = _in_order(forecasts, weights)
     if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
         raise TargetError("The forecasts to average are none; give a list of what bs.forecast returns.")
     first = forecasts[0]
-    share = np.full(len(forecasts), 1.0) if weights is None else np.asarray(weights, dtype=float)
-    if len(share) != len(forecasts) or not (share >= 0).all() or share.sum() <= 0:
-        raise TargetError(f"Weights {list(share)} do not fit {len(forecasts)} forecasts; give each one weight >= 0.")
+    share = shares(np.ones(len(forecasts)) if weights is None else weights, TargetError)
+    if len(share) != len(forecasts):
+        raise TargetError(f"{len(share)} weights do not fit {len(forecasts)} forecasts; give each one weight.")
     _require_alike(forecasts)
     if len(forecasts) == 1:
         return first
-    rng = np.random.default_rng(seed)
-    share = share / share.sum()
+    rng = np.random.default_rng(whole("seed", seed, 0))
     size = min(f.draws.sizes["sample"] for f in forecasts)
     taken = [
         rng.choice(one.draws.sizes["sample"], count, replace=False)
@@ -273,8 +274,8 @@ def average(
     units, series_units = (_first_of(getattr(one, name) for one in weighed) for name in ("units", "series_units"))
     draws = xr.merge([_mixed(q, forecasts, share, taken, rng) for q in units], join="exact")
     known = _first_of(one.actual for one in forecasts)
-    shares = zip(forecasts, share, strict=True)
-    fits = tuple({**fit, "weight": fit.get("weight", 1.0) * part} for one, part in shares for fit in one.fits)
+    parts = zip(forecasts, share, strict=True)
+    fits = tuple({**fit, "weight": fit.get("weight", 1.0) * part} for one, part in parts for fit in one.fits)
     return dataclasses.replace(
         first,
         draws=draws,
@@ -334,6 +335,37 @@ def _mixed(
         for j, count in zip(having, draws_of_each(others, len(samples)), strict=True):
             parts.append(drawn(j, rng.choice(forecasts[j].draws.sizes["sample"], count, replace=False)))
     return xr.concat(parts, "sample")
+
+
+def shares(weights: Any, error: type[BayesScalingError]) -> np.ndarray:
+    """Return weights as shares of one.
+
+    Parameters
+    ----------
+    weights : sequence of float
+        One weight of each part of a mixture.
+    error : type
+        What is raised where they are none.
+
+    Raises
+    ------
+    BayesScalingError
+        One is negative or no finite number, or none is above 0.
+
+    Examples
+    --------
+    >>> shares([1, 3], TargetError).tolist()
+    [0.25, 0.75]
+    """
+    try:
+        share = np.asarray(weights, dtype=float)
+    except (TypeError, ValueError):
+        share = np.full(1, np.nan)
+    if share.ndim != 1 or not ((share >= 0).all() and 0 < share.sum() < np.inf):
+        raise error(
+            f"The weights are {listed(map(str, np.ravel(weights)))}; give numbers of at least 0, one of them above."
+        )
+    return share / share.sum()
 
 
 def draws_of_each(share: np.ndarray, size: int) -> np.ndarray:

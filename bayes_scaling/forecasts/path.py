@@ -28,7 +28,9 @@ LABELS = {"flops": "training FLOPs", "n_params": "parameters", "tokens": "traini
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ForecastPath(ForecastPathMethods):
-    """A fit and a forecast, with the forecast along a straight line in the logarithms of the inputs between them.
+    """A fit and a forecast, with the forecast along a straight line between them.
+
+    It is straight in the logarithms of the inputs, and in those inputs themselves that may be of any sign.
 
     Attributes
     ----------
@@ -49,6 +51,8 @@ class ForecastPath(ForecastPathMethods):
     expected : array, shape (run,), or None
         Median of the expected outcome at each fitted run (of several laws, their weighted mean), which may lie off the
         line; None for a law of one input or of several series.
+    scale : {"log", "linear"}
+        Of the abscissa: linear where it may be of any sign.
     """
 
     posteriors: tuple[Posterior, ...]
@@ -60,12 +64,13 @@ class ForecastPath(ForecastPathMethods):
     label: str
     line: str = ""
     expected: np.ndarray | None = None
+    scale: str = "log"
 
     @property
     def end_of_view(self) -> float:
         """Where a picture ends: a little past the largest target or run."""
         start, end = self.x[0], max(self.fitted_x.max(), self.target_x.max())
-        return float(end * (end / start) ** MARGIN)
+        return float(end * (end / start) ** MARGIN if self.scale == "log" else end + MARGIN * (end - start))
 
     @property
     def in_view(self) -> np.ndarray:
@@ -111,7 +116,7 @@ def forecast_path(
     Raises
     ------
     TargetError
-        There is no fit.
+        There is no fit, or what is given is no forecast.
 
     Examples
     --------
@@ -121,6 +126,11 @@ def forecast_path(
     posteriors = (posterior,) if isinstance(posterior, Posterior) else tuple(posterior)
     if not posteriors:
         raise TargetError("There is no fit to forecast a path from; give a posterior.")
+    if not isinstance(targets, Forecast):
+        raise TargetError(
+            f"A {type(targets).__name__} is given where a path needs a forecast; make one with "
+            "bs.forecast(posterior, targets)."
+        )
     law, study = posteriors[0].law, posteriors[0].study
     columns = list(dict.fromkeys(column for p in posteriors for column in p.law.columns.values()))
     runs, aims = study.runs, targets.targets.reset_index(drop=True)
@@ -129,21 +139,24 @@ def forecast_path(
     columns += [column for column in further if column in runs and column in aims]
     ends = [frame.assign(x=_values(frame, name))[[*columns, "x"]] for frame in (runs, aims)]
     outermost = pd.concat(ends, ignore_index=True).sort_values(["x", *columns]).iloc[[0, -1]].astype(float)
+    signed = {column for p in posteriors for symbol, column in p.law.readable.items() if symbol in p.law.signed}
+    linear = np.array([column in signed for column in (*columns, name)])
     start, end = outermost.to_numpy()
-    held = ~((start > 0) & (end > 0))  # a flag, or a share that is zero, has no logarithm: it is as at the end
+    # A flag, or a share that is zero, has no logarithm: it is as at the end.
+    held = ~linear & ~((start > 0) & (end > 0))
     outermost.iloc[0] = start = np.where(held, end, start)
-    logs = [np.log(np.where(held, 1.0, values)) for values in (start, end)]
+    logs = [np.log(np.where(linear | held, 1.0, values)) for values in (start, end)]
     steps = np.linspace(-MARGIN, 1 + BEYOND, POINTS)[:, None]
     between = np.where(held, end, np.exp(logs[0] + steps * (logs[1] - logs[0])))
+    between = np.where(linear, start + steps * (end - start), between)
     line = pd.DataFrame(between, columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
     forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
     points = average(forecasts, weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
-    return ForecastPath(
-        posteriors, targets, points, x, own_x, aim_x, label, _in_words(law.columns, outermost), expected
-    )
+    words, scale = _in_words(law.columns, outermost), "linear" if name in signed else "log"
+    return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, words, expected, scale)
 
 
 def _in_words(columns: Mapping[str, str], ends: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_scaling.errors import LawError, TargetError
+from bayes_scaling.errors import LawError, TargetError, whole
 from bayes_scaling.forecasts.draws import BLOCK, PredictiveDraws
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
 from bayes_scaling.forecasts.targets import Targets, read_targets
@@ -31,7 +31,7 @@ def forecast(
     discrepancy: bool = True,
     seed: int | None = None,
     samples: int | None = None,
-    given: Sequence[str] = (),
+    given: str | Sequence[str] = (),
     allow_unconverged: bool = False,
 ) -> Forecast:
     """Forecast runs from a posterior.
@@ -49,7 +49,7 @@ def forecast(
         Seed of the predictive draws; by default the fit's.
     samples : int, optional
         Posterior draws to use, evenly spaced; by default all.
-    given : sequence of str
+    given : str or sequence of str
         Outcomes of the targets to condition on where a law has several: ``given=["loss"]`` forecasts the accuracy of
         runs whose losses are known, in the band ``run``.
     allow_unconverged : bool
@@ -63,6 +63,8 @@ def forecast(
         The law expects an outcome of zero or less, where outcomes are positive.
     TargetError
         A target lacks an input of the law, or has one that the law does not allow: mostly one that is not positive.
+    BayesScalingError
+        The seed is no whole number of at least 0, or ``samples`` none of at least 1.
 
     Notes
     -----
@@ -72,10 +74,11 @@ def forecast(
     """
     require_posterior(posterior).require_converged(allow_unconverged)
     law, aims = posterior.law, read_targets(posterior.law, posterior.study, targets)
+    given = (given,) if isinstance(given, str) else given
     for name in given:
         if name not in aims.actual or not np.isfinite(aims.actual[name]).all():
             raise TargetError(f"The targets do not all have the outcome {name!r} to condition on; give it for each.")
-    seed = posterior.seed if seed is None else seed
+    seed = posterior.seed if seed is None else whole("seed", seed, 0)
     draws = PredictiveDraws.of(posterior, seed=seed, samples=samples, discrepancy=discrepancy)
     data: dict[str, np.ndarray] = {}
     for place, found in draws.blocks(aims.inputs(law), {name: aims.actual[name] for name in given}, aims.first):

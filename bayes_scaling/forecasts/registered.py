@@ -22,7 +22,8 @@ LEVELS = np.arange(1, 200) / 200
 """The levels of the quantiles that are kept: 0.5 to 99.5 per cent."""
 
 KEY = "registered"  # under which a larger document holds a registered forecast
-DIGITS = 6  # significant digits kept of a quantile
+DIGITS = 6  # significant digits kept of what is forecast
+ROUNDED = ("mean", "sd")  # beside the quantiles; inputs are kept as they are, so that outcomes find their targets
 FORMAT = 1
 
 
@@ -70,7 +71,7 @@ class RegisteredForecast:
         records = []
         for row, own in zip(self.rows.to_dict("records"), self.quantiles, strict=True):
             known = {str(name): value for name, value in row.items() if not _missing(value)}
-            short = {name: _short(value) if isinstance(value, float) else value for name, value in known.items()}
+            short = {name: _short(value) if name in ROUNDED else value for name, value in known.items()}
             records.append({**short, "quantiles": [_short(value) for value in own]})
         head = {name: getattr(self, name) for name in ("made", "version", "law", "study", "seed")}
         levels = [float(LEVELS[0]), float(LEVELS[-1]), len(LEVELS)]  # first, last, how many

@@ -398,8 +398,11 @@ def _require_own(apart: _Apart, outcomes: pd.DataFrame, i: int, name: str) -> No
     if not wrong.size or (OUTCOME.match(inputs[0]) and not of_another):
         return
     columns = [inputs[k] for k in wrong]
-    given = listed(f"{symbol_of(c)} = {number_of(outcome[c]):.6g}" for c in columns)
-    wanted = listed(f"{symbol_of(c)} = {float(targets[c].iloc[place]):.6g}" for c in columns)
+    numbers = [_told_apart(number_of(outcome[c]), float(targets[c].iloc[place])) for c in columns]
+    given, wanted = (
+        listed(f"{symbol_of(c)} = {n}" for c, n in zip(columns, side, strict=True))
+        for side in zip(*numbers, strict=True)
+    )
     whose = f" (its inputs are those of {listed(map(repr, others))})" if of_another else ""
     raise TargetError(
         f"Row {row_number(outcomes, i)} of the outcomes is called {name!r} and has {given}, where the forecast of "
@@ -444,11 +447,23 @@ def _strays(apart: _Apart, outcomes: pd.DataFrame, places: np.ndarray) -> str:
             furthest = np.where(told, off[i].max(axis=1), np.inf)
             place = int(np.argmin(furthest))
             far = int(np.argmax(off[i, place]))
-            value, its = number_of(outcomes[inputs[far]].iloc[i]), float(targets[inputs[far]].iloc[place])
+            value, its = _told_apart(number_of(outcomes[inputs[far]].iloc[i]), float(targets[inputs[far]].iloc[place]))
             most = furthest[place]
             called += (
-                f", where {known[place]!r} is nearest and {symbol_of(inputs[far])} = {value:.6g} is "
-                f"{in_per_cent(most) if most < 1 else 'far'} off its {its:.6g}"
+                f", where {known[place]!r} is nearest and {symbol_of(inputs[far])} = {value} is "
+                f"{in_per_cent(most) if most < 1 else 'far'} off its {its}"
             )
         said.append(called)
     return listed(dict.fromkeys(said), MOST_ROWS)
+
+
+def _told_apart(one: float, other: float) -> tuple[str, str]:
+    """Return two numbers in six significant digits, or in as many more as tell them apart.
+
+    Examples
+    --------
+    >>> _told_apart(7e9, 4e12), _told_apart(1.17676e9, 1.176764416e9)
+    (('7e+09', '4e+12'), ('1.17676e+09', '1.176764e+09'))
+    """
+    digits = next((d for d in range(6, 17) if f"{one:.{d}g}" != f"{other:.{d}g}"), 6)
+    return f"{one:.{digits}g}", f"{other:.{digits}g}"

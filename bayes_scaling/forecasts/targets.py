@@ -62,7 +62,8 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     study : Study
         The fitted runs, for the series of a joint law.
     targets : Study, DataFrame, mapping, sequence of mappings, or Targets
-        A study brings its outcomes; a column ``target`` or ``run`` names the others.
+        A study brings its outcomes, those of each run at its last checkpoint; a column ``target`` or ``run`` names the
+        others.
 
     Raises
     ------
@@ -74,6 +75,7 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     dims, coords = law.dims(study)
     shape = {q: [len(coords[d]) for d in dims.get(q, [])] for q in law.quantities}
     if isinstance(targets, Study):
+        targets = targets.last_checkpoints
         outcomes = _outcomes(law, study, targets)
         rows = targets.runs
         numbers = pd.Index([f"row {row_number(rows, place)}" for place in range(len(rows))])

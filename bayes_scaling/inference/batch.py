@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import pandas as pd
 
-from bayes_scaling.errors import BayesScalingError
+from bayes_scaling.errors import BayesScalingError, whole
 from bayes_scaling.inference.attempts import PATIENCE, Effort, adapted_plan
 from bayes_scaling.inference.chunks import Entry, Fitted, chunk_of, divide, fit_unit
 from bayes_scaling.inference.diagnostics import Diagnostics
-from bayes_scaling.inference.fit import member_seed, plan_of, require_law
+from bayes_scaling.inference.fit import member_seed, plan_of
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.inference.store import RunStore
+from bayes_scaling.law.base import require_law
 from bayes_scaling.study.study import require_studies
 
 if TYPE_CHECKING:
@@ -178,7 +180,7 @@ def fit_many(
     FileError
         The store cannot be written, or holds another batch, or one of other versions of the package.
     BayesScalingError
-        There is no such precision, or ``chunk`` or ``memory`` is not positive.
+        There is no such precision, ``chunk`` is no whole number above zero, or ``memory`` not positive.
 
     Examples
     --------
@@ -189,10 +191,10 @@ def fit_many(
     """
     require_law(law)
     plan = plan_of(law, draws, warmup, chains, starts, precision, seed)
-    if not (chunk is None or chunk >= 1) or not memory > 0:
-        raise BayesScalingError(
-            f"chunk is {chunk} and memory {memory:g}; give at least one study side by side, and a memory above zero."
-        )
+    if chunk is not None:
+        whole("chunk", chunk, 1)
+    if not isinstance(memory, Real) or not memory > 0:
+        raise BayesScalingError(f"memory is {memory!r}; give a number of bytes above zero.")
     several = require_studies(studies)
     entries = [Entry.read(law, study, member_seed(seed, place)) for place, study in enumerate(several)]
     longest = max((len(e) for e in entries if e.error is None), default=0)

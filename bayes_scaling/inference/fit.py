@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from bayes_scaling.errors import BayesScalingError, LawError, StudyError
+from bayes_scaling.errors import LawError, StudyError, counted, whole
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, fit_until_converged
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
-from bayes_scaling.law.base import Law
+from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.study.reading import SYMBOLS
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.study import Study, require_study
@@ -127,39 +127,30 @@ def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, 
     if warmup is not None:
         asked["warmup"] = warmup, 1
     for name, (value, least) in asked.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise BayesScalingError(f"{name} is {value!r}; give a whole number of at least {least}.")
+        whole(name, value, least)
     if not law.free_parameters:
         raise LawError(f"All parameters of {law.name} are fixed, so there is nothing to fit; give one of them a prior.")
     return nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
-
-
-def require_law(law: Any) -> Law:
-    """Return a law that is one.
-
-    Raises
-    ------
-    LawError
-        It is something else, such as the class of a law.
-    """
-    if not isinstance(law, Law):
-        name = law.__name__ if isinstance(law, type) else "Chinchilla"
-        raise LawError(f"The law is {law!r}, which is a {type(law).__name__} and no law; write {name}().")
-    return law
 
 
 FEWEST = 3  # runs, where priors carry the rest
 
 
 def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:
-    """Refuse a study that cannot tell the law's parameters apart."""
+    """Refuse a study that cannot tell the law's parameters apart.
+
+    Raises
+    ------
+    StudyError
+        It has too few runs, no outcome of a series, an outcome below a floor that is fixed, or runs of one size.
+    """
     per_run = [a for a in observed.values() if np.ndim(a) == 1]
     count = len(next(iter(observed.values())))
     free = law.free_parameters
     needed = FEWEST if law.rests_on_priors else len(free) if per_run else max(4, len(law.run_inputs) + 2)
     if count < needed:
         raise StudyError(
-            f"Study {study.name!r} has {count} runs, and {law.name} needs at least {needed} "
+            f"Study {study.name!r} has {_rows(study, count)}, and {law.name} needs at least {needed} "
             f"({', '.join(free)}); add runs or fix parameters."
         )
     for name, values in observed.items():
@@ -182,6 +173,12 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
                 f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
                 "effect; add runs of another size, or use a law without it."
             )
+
+
+def _rows(study: Study, count: int) -> str:
+    """Return what a law reads off a study, with its number: runs, or checkpoints of fewer of them."""
+    runs = len(study.runs)
+    return f"{count} checkpoints of {counted(runs, 'run')}" if runs < count else counted(count, "run")
 
 
 def refusal(law: Law, study: Study) -> StudyError | None:

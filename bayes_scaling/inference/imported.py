@@ -15,7 +15,7 @@ from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
-from bayes_scaling.law.base import Law
+from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.law.trace import latent_priors, run_model
 from bayes_scaling.study.study import require_study
 
@@ -39,10 +39,16 @@ def imported(
     Parameters
     ----------
     law, study, draws, diverging, energy
-        As for :meth:`bayes_scaling.Posterior.from_draws`, and so are the errors; ``study`` holds the fitted runs alone.
+        As for :meth:`bayes_scaling.Posterior.from_draws`; ``study`` holds the fitted runs alone.
+
+    Raises
+    ------
+    LawError
+        It is no law, or the draws lack a site, are of another shape, or lie where a prior has no mass.
+    StudyError
+        The study is none, or lacks a column of the law.
     """
-    if not isinstance(law, Law):
-        raise LawError(f"The law is a {type(law).__name__} and no law; write Chinchilla(), for example.")
+    require_law(law)
     runs, observed = law.arrays(require_study(study))
     with double_precision():
         sites = latent_priors(law.program, runs, observed)

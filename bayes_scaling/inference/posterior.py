@@ -14,7 +14,7 @@ import arviz_base
 import numpy as np
 import xarray as xr
 
-from bayes_scaling.errors import ConvergenceError, FileError, LawError
+from bayes_scaling.errors import ConvergenceError, FileError, LawError, whole
 from bayes_scaling.files import atomic_file
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.imported import imported
@@ -202,6 +202,11 @@ class Posterior(PosteriorMethods):
         ----------
         count : int or None
             How many; None for every draw.
+
+        Raises
+        ------
+        BayesScalingError
+            It is no whole number of at least 1.
         """
         draws = self.draws
         chosen = evenly_spaced(len(next(iter(draws.values()))), count)
@@ -306,12 +311,18 @@ def require_posterior(value: Any) -> Posterior:
 def evenly_spaced(count: int, wanted: int | None) -> np.ndarray:
     """Return the places of ``wanted`` of ``count`` draws, evenly spaced over all; every place where it is None.
 
+    Raises
+    ------
+    BayesScalingError
+        ``wanted`` is no whole number of at least 1.
+
     Examples
     --------
     >>> evenly_spaced(9, 3).tolist(), evenly_spaced(3, None).tolist()
     ([0, 4, 8], [0, 1, 2])
     """
-    return np.linspace(0, count - 1, min(wanted or count, count)).round().astype(int)
+    kept = count if wanted is None else min(whole("samples", wanted, 1), count)
+    return np.linspace(0, count - 1, kept).round().astype(int)
 
 
 def _require_own(draws: Any, expected: Mapping[str, str]) -> None:

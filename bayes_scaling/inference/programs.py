@@ -36,7 +36,10 @@ def within(program: Any) -> Callable[..., Any]:
 
 
 def keep_compiled_programs() -> None:
-    """Let JAX keep compiled programs on disk, so that the next process starts warm; a cache already set stays."""
+    """Let JAX keep compiled programs on disk, so that the next process starts warm; a cache already set stays.
+
+    These are settings of the whole process: programs of others are kept there too, however quickly they compile.
+    """
     folder = os.environ.get(CACHE_VARIABLE, platformdirs.user_cache_dir("bayes-scaling"))
     if not folder or jax.config.values.get("jax_compilation_cache_dir") is not None:
         return

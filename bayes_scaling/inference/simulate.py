@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import LawError, suggest
-from bayes_scaling.inference.fit import require_law
+from bayes_scaling.errors import LawError, listed, suggest
 from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.law.fields import in_support
 from bayes_scaling.law.priors import describe
 from bayes_scaling.law.trace import latent_names, run_model
@@ -20,9 +21,6 @@ from bayes_scaling.study.card import Card
 from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import LOSS_ERROR
-
-if TYPE_CHECKING:
-    from bayes_scaling.law.base import Law
 
 __all__ = ["simulate"]
 
@@ -41,8 +39,8 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
         say which losses the tasks of a run share.
     parameters : mapping, optional
         Parameters of the law by name, or the textbook constants of its paper where the law knows how to read them
-        (``Law.centred``), and ``sigma``.  By default the published constants of a law that states
-        them (``law.published``).  What is not given is drawn from its prior.
+        (``Law.centred``), all of them, and ``sigma``.  By default the published constants of a law that states
+        them (``law.published``).  Parameters that are not given are drawn from their priors.
     seed : int
         Seed of every random draw.
 
@@ -54,7 +52,8 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     Raises
     ------
     LawError
-        A parameter is none of the law's, or has a value where its prior has no mass.
+        A parameter is none of the law's, or has a value where its prior has no mass; or some textbook constants are
+        missing.
     StudyError
         The design lacks an input of the law.
 
@@ -79,13 +78,35 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     given = dict(law.published if parameters is None else parameters)
     sites = latent_names(law, runs, observed)
     if not set(given) <= {*sites, *law.priors}:
-        given = law.centred(runs, **given)
+        given = law.centred(runs, **_textbook(law, given, sites))
     _check_given(law, given, sites)
     chosen = {name: np.asarray(value, dtype=float) for name, value in given.items() if name in sites}
     with double_precision():
         drawn_sites = run_model(law, runs, latent=chosen, key=jax.random.key(seed))
         drawn = {name: np.asarray(drawn_sites[name]["value"]) for name in observed}
     return dataclasses.replace(study, frame=_filled(law, study, drawn))
+
+
+def _textbook(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> dict[str, Any]:
+    """Return constants of a law's paper, all of those that make its parameters.
+
+    Raises
+    ------
+    LawError
+        One is neither such a constant nor a parameter, or some are missing.
+    """
+    made = [inspect.signature(vars(base)["centred"]) for base in type(law).__mro__ if "centred" in vars(base)]
+    constants = {p.name: p for one in made for p in one.parameters.values() if p.kind is p.KEYWORD_ONLY}
+    known = {*constants, *sites, *law.priors}
+    for name in given:
+        if name not in known:
+            raise LawError(f"{law.name} has no parameter {name!r}; {suggest(name, known)}")
+    if missing := [name for name, one in constants.items() if one.default is one.empty and name not in given]:
+        raise LawError(
+            f"{law.name} reads the constants of its paper all together, and {listed(given)} lack {listed(missing)}; "
+            f"give {'it' if len(missing) == 1 else 'them'} too, or its own parameters ({', '.join(sites)})."
+        )
+    return dict(given)
 
 
 def _check_given(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> None:

@@ -53,7 +53,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, MOST_ROWS, numeric
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["Law"]
+__all__ = ["Law", "require_law"]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(prior, option, data_field))
@@ -112,6 +112,8 @@ class Law(Hooks):
         cls.describe_itself(written)
         cls.__init__ = by_name(cls)  # type: ignore[method-assign]
         jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
+        if "__call__" in cls.__dict__ and "reads_loss_error" not in cls.__dict__:
+            cls.reads_loss_error = False
         if "mean" in cls.__dict__:
             inputs = equation_inputs(cls, cls._prior_fields() - {*cls.noise, "discrepancy"})
             if not isinstance(cls.__dict__.get("inputs"), property):  # which says what an option makes of them
@@ -233,17 +235,28 @@ class Law(Hooks):
         log_mean = jnp.log(jnp.maximum(mean, 1e-12))
         return dist.TransformedDistribution(dist.StudentT(5.0, log_mean, sigma), dist.transforms.ExpTransform())
 
-    def slope_error(self) -> jax.Array:
-        """Sample the relative error of the slope beyond the fitted runs, inside a NumPyro model."""
-        return sample_slope_error(self.discrepancy)
+    def slope_error(self, shape: tuple[int, ...] = ()) -> jax.Array:
+        """Sample the relative error of the slope beyond the fitted runs, of ``shape``, inside a NumPyro model."""
+        return sample_slope_error(self.discrepancy, shape)
 
     def parameters(self, runs: Arrays) -> dict[str, jax.Array]:
         """Sample every parameter from its prior on these runs, inside a NumPyro model."""
         priors = {name: own for name, own in self.priors.items() if name != "discrepancy"}
         return {name: sample_or_fix(name, on_runs(name, own, runs)) for name, own in priors.items()}
 
+    def publish(self, runs: Arrays, parameters: Arrays) -> None:
+        """Put the constants that follow from the parameters (``derived``) beside them, inside a NumPyro model."""
+        for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k not in self.noise}).items():
+            numpyro.deterministic(name, value)
+
     def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
-        """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out."""
+        """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out.
+
+        Raises
+        ------
+        LawError
+            ``mean`` returns nothing, or fails as it is traced.
+        """
         own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {*self.noise, "discrepancy"}}
         with told_plainly(f"{self.name}.mean"):
             outcome = self.mean(*(runs[name] for name in self.inputs), **own)
@@ -297,8 +310,7 @@ class Law(Hooks):
         mean = self.at(runs, parameters)
         if jnp.shape(mean) != jnp.shape(runs[self.run_inputs[0]]):
             raise LawError(f"{self.name}.mean returns the shape {jnp.shape(mean)}; return an outcome for each run.")
-        for name, value in self.derived(runs, **{k: v for k, v in parameters.items() if k not in self.noise}).items():
-            numpyro.deterministic(name, value)
+        self.publish(runs, parameters)
         if fitted is not None:
             mean = self.extrapolated(runs, fitted, {**parameters, **self.unseen()}, self.slope_error())
         if observed is None:
@@ -306,7 +318,7 @@ class Law(Hooks):
         with numpyro.plate("run", jnp.shape(mean)[0]):
             if fitted is None:
                 learnt = self.sigma_of(runs, parameters)
-                sigma = self.noise_of(runs, mean, with_known_error(learnt, mean, observed))
+                sigma = self.noise_of(runs, mean, with_known_error(learnt, mean, observed, self.known_noise))
             else:
                 sigma = self.new_noise(runs, mean, parameters)
             observe(self.outcome, self.likelihood(mean, sigma), observed)
@@ -406,3 +418,17 @@ class Law(Hooks):
 
 
 Law.describe_itself(Law.__doc__ or "")
+
+
+def require_law(law: Any) -> Law:
+    """Return a law that is one.
+
+    Raises
+    ------
+    LawError
+        It is something else, such as the class of a law.
+    """
+    if not isinstance(law, Law):
+        name = law.__name__ if isinstance(law, type) else "Chinchilla"
+        raise LawError(f"The law is {law!r}, which is a {type(law).__name__} and no law; write {name}().")
+    return law

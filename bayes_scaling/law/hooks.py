@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import jax.numpy as jnp
 import numpy as np
 
 from bayes_scaling.errors import LawError
@@ -53,6 +54,9 @@ class Hooks:
     """Whether the law says what pre-training is worth, in :meth:`transferred` and :meth:`enough`."""
     rests_on_priors: ClassVar[bool] = False
     """Whether the priors, learnt elsewhere, carry what few runs, or an input that does not vary, cannot."""
+    reads_loss_error: ClassVar[bool] = True
+    """Whether known standard errors of losses (column ``loss_se``) are part of the noise of fitted runs; a law whose
+    model is its own (``__call__``) says so where they are."""
     by_task: ClassVar[bool] = False
     """Whether the law describes all tasks of a study together; otherwise it is fitted to one at a time."""
 
@@ -109,6 +113,11 @@ class Hooks:
         return ()
 
     @property
+    def shares(self) -> tuple[str, ...]:
+        """The inputs that are shares of one mixture of training data, in which its loss is convex; empty: none are."""
+        return ()
+
+    @property
     def route(self) -> str | None:
         """The loss through which a law of several steps goes from its inputs to its outcome; None: it goes directly."""
         return None
@@ -133,8 +142,8 @@ class Hooks:
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float | None:
         """Return the irreducible outcome, above which the slope may be off beyond the data: the parameter ``E``, or 0.
 
-        Of an outcome that is better higher it is the ceiling, below which the slope may be off; None where
-        there is none.
+        Of an outcome that is better higher it is the ceiling, below which the slope may be off.  None where there is
+        none, as there is by default for what is better higher and for outcomes of any sign (``signed``).
 
         Parameters
         ----------
@@ -143,7 +152,8 @@ class Hooks:
         parameters : mapping of str to array
             One draw of the parameters; what is fixed is in it too.
         """
-        return parameters.get("E", None if self.better.get(self.outcome) == "higher" else 0.0)
+        endless = self.better.get(self.outcome) == "higher" or self.outcome in self.signed
+        return parameters.get("E", None if endless else 0.0)
 
     @property
     def slope_moments(self) -> tuple[float, float]:
@@ -198,6 +208,18 @@ class Hooks:
             What is learnt.
         """
         return sigma
+
+    def known_noise(self, mean: jax.Array, error: jax.Array) -> jax.Array:
+        """Return what known standard errors of outcomes are on the scale of ``sigma``: relative, as of a logarithm.
+
+        Parameters
+        ----------
+        mean : array
+            Expected outcomes.
+        error : array
+            Their standard errors, in the unit of the outcome.
+        """
+        return error / jnp.maximum(mean, 1e-12)
 
     def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Map the sampler's coordinates to unconstrained parameters; override it to straighten a curved posterior.

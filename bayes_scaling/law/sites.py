@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,21 +67,28 @@ def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -
         return numpyro.sample(site, likelihood, obs=values)
 
 
-def with_known_error(sigma: jax.Array, mean: jax.Array, observed: Arrays | None) -> jax.Array:
-    """Return the relative noise of fitted losses: ``sigma`` and their known standard errors, in quadrature.
+def with_known_error(
+    sigma: jax.Array,
+    mean: jax.Array,
+    observed: Arrays | None,
+    known_noise: Callable[[jax.Array, jax.Array], jax.Array],
+) -> jax.Array:
+    """Return the noise of fitted losses: ``sigma`` and what their known standard errors add, in quadrature.
 
     Parameters
     ----------
     sigma : array
-        Relative noise that is learnt, broadcast against ``mean``.
+        Noise that is learnt, broadcast against ``mean``.
     mean : array
         Expected losses.
     observed : mapping of str to array, optional
         Outcomes; ``loss_se``, where it is there, in the unit of the loss, NaN where it is not known.
+    known_noise : callable
+        That of the law: from expected losses and standard errors, the noise these make.
     """
     if observed is None or LOSS_ERROR not in observed:
         return sigma
-    return jnp.sqrt(sigma**2 + (jnp.nan_to_num(observed[LOSS_ERROR]) / jnp.maximum(mean, 1e-12)) ** 2)
+    return jnp.sqrt(sigma**2 + known_noise(mean, jnp.nan_to_num(observed[LOSS_ERROR])) ** 2)
 
 
 def sample_or_fix(site: str, prior: Prior) -> jax.Array:

@@ -42,7 +42,7 @@ def plot_predictive_check(check: pd.DataFrame, quantity: str | None = None, ax: 
     -------
     matplotlib.axes.Axes
         Predicted over observed against observed, an interval per outcome, on a logarithmic axis for the prior; of
-        fractions, which may be 0, predicted less observed in points.
+        fractions, which may be 0, and where an outcome is not positive, predicted less observed.
 
     Raises
     ------
@@ -61,21 +61,21 @@ def plot_predictive_check(check: pd.DataFrame, quantity: str | None = None, ax: 
     rows = check[check["quantity"] == quantity]
     source = check.attrs.get("source", "posterior")
     factor, unit, _, gap = scale_of(check.attrs.get("units", {}).get(quantity, "as given"))
-    shares = unit == "%"
+    differ = unit == "%" or bool((rows["observed"] <= 0).any())
     ax = new_axes(ax)
     x, thick = factor * rows["observed"], float(np.clip(300 / len(rows), 1.4, 5.0))
-    at = {name: factor * rows[name] - x if shares else rows[name] / rows["observed"] for name in QUANTILES}
+    at = {name: factor * rows[name] - x if differ else rows[name] / rows["observed"] for name in QUANTILES}
     ax.vlines(x, at["q05"], at["q95"], color=BLUE, linewidth=thick / 3, alpha=0.8, zorder=4)
     ax.vlines(x, at["q25"], at["q75"], color=BLUE, linewidth=thick, alpha=0.8, zorder=5)
     ax.plot(x, at["median"], linestyle="", marker=".", color="white", markersize=thick, markeredgewidth=0, zorder=6)
-    ax.axhline(0 if shares else 1, color=STAR, linewidth=1.0, zorder=7)
-    if source == "prior" and not shares:
+    ax.axhline(0 if differ else 1, color=STAR, linewidth=1.0, zorder=7)
+    if source == "prior" and not differ:
         ax.set_yscale("log")
         _plain_numbers(ax.yaxis)
     inside = [((rows[low] <= rows["observed"]) & (rows["observed"] <= rows[high])).mean()
               for low, high in (("q25", "q75"), ("q05", "q95"))]  # fmt: skip
     ax.set_xlabel(f"observed {quantity} ({unit})")
-    ax.set_ylabel(f"predicted less observed ({gap})" if shares else "predicted / observed (ratio)")
+    ax.set_ylabel(f"predicted less observed ({gap or unit})" if differ else "predicted / observed (ratio)")
     headline(
         ax,
         _title(f"{source.capitalize()} predictive check", check),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -12,7 +14,7 @@ from bayes_scaling.decisions.next_runs import NextRuns
 from bayes_scaling.decisions.reach import Reach
 from bayes_scaling.decisions.regret import Regret
 from bayes_scaling.forecasts.display import percent, scale_of, short
-from bayes_scaling.forecasts.quantiles import quantile, quantile_columns
+from bayes_scaling.forecasts.quantiles import QUANTILES, quantile, quantile_columns
 from bayes_scaling.plots.style import (
     BLUE,
     QUIET,
@@ -35,10 +37,13 @@ __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach",
 
 MAX_NAMED = 3  # runs of a batch that get a star
 LABEL_ROOM = 3.0  # times the largest size of a picture, for the words over it
-MAX_MARKED = 6  # budgets that get an interval of their own
+LABEL_WIDTH = 0.22  # of the axis
+MAX_MARKED = 6  # budgets and sizes that get an interval of their own
 EDGE = 0.02  # of the axis, beyond a budget at its end, so that its interval is whole
 MAX_WASTE_SHOWN = 4.0  # times the compute needed
+SIDE_ROOM = 0.08  # of the axis, on either side of the bars of a few sizes
 MAX_CHEAP_WASTE = 1.1  # times the compute needed, up to which a size counts as cheap
+LETTERS = 20  # of a line of a plan's name
 TOP_LABEL = 96.0  # per cent: a label that sits higher runs into the headline
 
 
@@ -92,6 +97,8 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
     start, end = min(C[0], runs.min()), max(C[-1], runs.max())
     if allocation.flops.max() >= end:
         end *= (end / start) ** EDGE
+    if len(allocation.flops) <= MAX_MARKED:  # the first label stands to the left of its budget
+        start = min(start, (allocation.flops.min() / end**LABEL_WIDTH) ** (1 / (1 - LABEL_WIDTH)))
     ax.set(xscale="log", yscale="log", xlim=(start, end))
     if len(allocation.flops) <= MAX_MARKED:
         ax.set_ylim(top=ax.get_ylim()[1] * LABEL_ROOM)
@@ -114,7 +121,7 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     regret : Regret
-        What to draw.
+        What to draw: bars of up to six sizes, bands of more; sizes that take more than four times are left out.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.
 
@@ -133,18 +140,28 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     """
     require_drawn(regret, Regret, "regret")
     ax = new_axes(ax, 7.2, 3.8)
-    levels = np.stack(list(quantile_columns(regret.waste).values()))
-    draw_band(ax, regret.N, levels)
+    order = np.argsort(regret.N)
+    N, levels = regret.N[order], np.stack(list(quantile_columns(regret.waste[:, order]).values()))
+    at = {k: float(v) for k, v in quantile_columns(regret.best).items()}
     shown = levels[2] <= MAX_WASTE_SHOWN
-    ax.set(xscale="log", ylim=(0.9, MAX_WASTE_SHOWN), xlim=tuple(regret.N[shown][[0, -1]]) if shown.sum() > 1 else None)
-    cheap = regret.N[levels[4] <= MAX_CHEAP_WASTE]
+    if few := shown.sum() <= MAX_MARKED:
+        for size, level in zip(N[shown], levels[:, shown].T, strict=True):
+            draw_interval(ax, size, {**dict(zip(QUANTILES, level, strict=True)), "actual": np.nan}, upright=True)
+        ax.plot(N[shown], levels[2, shown], "o", color=BLUE, markersize=5, markeredgecolor="white", zorder=7)
+        inside = np.array([*N[shown], at["q05"], at["q95"]])
+        room = (inside.max() / inside.min()) ** SIDE_ROOM
+        ends = inside.min() / room, inside.max() * room
+    else:
+        draw_band(ax, N, levels)
+        ends = tuple(N[shown][[0, -1]])
+    ax.set(xscale="log", ylim=(0.9, MAX_WASTE_SHOWN), xlim=ends)
+    cheap = N[levels[4] <= MAX_CHEAP_WASTE]
     if len(cheap) > 1:
         ax.axvspan(cheap[0], cheap[-1], color=BLUE, alpha=0.08, linewidth=0, zorder=1)
         ax.annotate(
             f"{short(cheap[0])} to {short(cheap[-1])}:\nat most 10 % wasted\n(95 % sure)",
             (np.sqrt(cheap[0] * cheap[-1]), 0.62 * MAX_WASTE_SHOWN), ha="center", va="center", fontsize=9, color=BLUE,
         )  # fmt: skip
-    at = {k: float(v) for k, v in quantile_columns(regret.best).items()}
     draw_interval(ax, 0.95, {**at, "actual": np.nan})
     ax.set_yticks([1, 1.5, 2, 3, 4], ["1 x", "1.5 x", "2 x", "3 x", "4 x"])
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -152,7 +169,14 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(f"parameters, at {regret.flops:.3g} FLOPs ({regret.surface.rule.name})")
     ax.set_ylabel("compute used / compute needed (times)")
-    words = "bands: 50 and 90 % of what a size costs   bar at the bottom: where the best size lies, 50 and 90 %"
+    kind = (
+        "bars: 50 and 90 % of what a size costs, with its median" if few else "bands: 50 and 90 % of what a size costs"
+    )
+    words = f"{kind}   bar at the bottom: where the best size lies, 50 and 90 %"
+    if not shown.all():
+        left_out = N[~shown]
+        names = ", ".join(map(short, left_out)) if len(left_out) <= MAX_MARKED else f"{len(left_out)} sizes"
+        words += f"   left out, more than {MAX_WASTE_SHOWN:g} x: {names}"
     headline(ax, "What choosing another size costs", words)
     return ax
 
@@ -257,7 +281,7 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
                                   fontsize=8, color=colour, ha="right" if right else "left"))  # fmt: skip
     lift_apart(labels)
     ax.set_xlabel("cost of the run (FLOPs)")
-    ax.set_ylabel("how much narrower the forecast becomes (% of its sd)")
+    ax.set_ylabel("forecast narrower by (% of its sd)")
     stars = "   ★ take these, in order" if chosen else "   none narrows it"
     words = f"dots: runs to choose from, each by itself; higher teaches more, further left costs less{stars}"
     if found.sd_slope:
@@ -304,7 +328,8 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     for row in table.to_dict("records"):
         at = {k: 100 * row[k] for k in ("q05", "q25", "median", "q75", "q95")}
         draw_interval(ax, row["flops"], {**at, "actual": np.nan}, upright=True)
-        ax.annotate(plain(f"{row['plan']}\n{row['runs']} runs"), (row["flops"], at["q95"]), (0, 5), ha="center",
+        name = textwrap.fill(str(row["plan"]), LETTERS)
+        ax.annotate(plain(f"{name}\n{row['runs']} runs"), (row["flops"], at["q95"]), (0, 5), ha="center",
                     textcoords="offset points", fontsize=8, color=BLUE)  # fmt: skip
     ax.set_xscale("log")
     ax.margins(x=0.15)

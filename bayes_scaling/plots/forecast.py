@@ -143,7 +143,9 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
         raise TargetError(f"{posterior.law.name} describes several series; draw it with plot_ladder.")
     factor, unit, *_ = scale_of(forecast.units[quantity])
     ax = new_axes(ax)
-    falls = path.target_x.min() < path.fitted_x.min()  # towards smaller losses: better models are to the right too
+    ax.set_xscale(path.scale)
+    below = path.target_x.min() < path.fitted_x.min()
+    falls = below and path.scale == "log"  # towards smaller losses: better models are to the right too
     x, edge = path.x[path.in_view], 0 if falls else -1  # the bands are named at the right edge
     inner, outer = (
         factor * path.band(f"{quantity}_{band}", (0.05, 0.5, 0.95))[:, path.in_view] for band in ("law", "mean")
@@ -163,11 +165,13 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     shown = [outer, inner, expected, factor * rows[["q05", "q95", "actual"]].to_numpy()]
     far = _draw_outcomes(ax, path.fitted_x, outcomes, np.concatenate([np.ravel(values) for values in shown]))
     ax.plot(path.fitted_x[: len(expected)], expected, "_", color=BLUE, markersize=6, markeredgewidth=1.2, zorder=6)
-    ax.set_xscale("log")
     ax.set_xlim(*view)
-    if end < 10 * path.x[0]:
+    if path.scale == "log" and end < 10 * path.x[0]:
         plain_numbers(ax)
-    draw_beyond(ax, *((path.x[0], path.fitted_x.min()) if falls else (path.fitted_x.max(), end)))
+    if below:
+        draw_beyond(ax, path.x[0], path.fitted_x.min())
+    if not below or path.target_x.max() > path.fitted_x.max():
+        draw_beyond(ax, path.fitted_x.max(), end)
     room = name_targets(ax, places, [str(t) for t in forecast.targets.index])
     several = len(path.posteriors) > 1
     subject = "laws" if several else "law"

@@ -150,11 +150,11 @@ def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
         (step1, path.band("loss_run", LEVELS, series=series), loss, losses),
         (chain, 100 * path.band("accuracy_run", LEVELS, task=task), accuracy, accuracies),
     ):
+        ax.set_xscale(path.scale)
         draw_band(ax, path.x[path.in_view], band[:, path.in_view])
         draw_runs(ax, path.fitted_x, runs)
         for x, levels in zip(_places(ax, path), at.to_dict("records"), strict=True):
             draw_interval(ax, float(x), levels, upright=True)
-        ax.set_xscale("log")
         ax.set_xlim(path.x[0], path.end_of_view)
         draw_beyond(ax, path.fitted_x.max(), path.end_of_view)
 

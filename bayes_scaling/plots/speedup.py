@@ -27,6 +27,8 @@ __all__ = ["plot_speedup"]
 SHORT = {"shared": "laws err alike", "apart": "laws err apart", "none": "laws exact"}
 SMALLEST, LARGEST = 0.01, 100.0  # factors that a picture shows
 MARGIN = 1.3
+LABEL_ROOM = 0.12  # of the axis above 1, for the words there
+LEAST_SAID = 0.005  # probability of never getting there that is told
 LONGEST = 20  # letters of a recipe's name; longer ones are spelled out once, above the picture
 
 
@@ -88,6 +90,7 @@ def _over_scale(found: Speedup, ax: Axes | None) -> Axes:
     ax = new_axes(ax)
     levels = np.stack(list(quantile_columns(found.draws()).values()))
     low, high = _range(levels)
+    high = max(high, low ** (-LABEL_ROOM / (1 - LABEL_ROOM)))
     order = np.argsort(found.flops)
     draw_band(ax, found.flops[order], np.maximum(levels[:, order], low))
     ax.set(xscale="log", yscale="log", xlim=(found.flops.min(), found.flops.max()), ylim=(low, high))
@@ -100,6 +103,8 @@ def _over_scale(found: Speedup, ax: Axes | None) -> Axes:
                     textcoords="offset points", fontsize=8, color=QUIET)  # fmt: skip
     last = order[-1]
     chance = f"{percent(found.probability()[last])} that {b} takes less at {found.flops[last]:.2g} FLOPs"
+    if (never := found.never()[last]) >= LEAST_SAID:
+        chance += f", {percent(never)} that it never gets there"
     ax.annotate(
         plain(chance), (0.985, 0.965), xycoords="axes fraction", fontsize=9, color=BLUE, ha="right", va="top", zorder=9
     )
@@ -107,6 +112,8 @@ def _over_scale(found: Speedup, ax: Axes | None) -> Axes:
     ax.set_xlabel(plain(f"training FLOPs of {a} ({found.a.convention})"))
     ax.set_ylabel(plain(f"how many times less compute {b} takes (times)"))
     words = f"{key}bands: 50 and 90 %, where {SHORT[found.error]}   shaded: {b} takes more than {a}"
+    if levels.min() < low:
+        words += f"   lower edge: {low:g}x or less, or never"
     headline(ax, f"How much compute {b} saves over {a}", words)
     return ax
 
@@ -131,7 +138,7 @@ def _said(found: Speedup, resource: str, error: str) -> str:
     median = float(np.median(found.draws(resource, error)))
     never = float(found.never(resource, error)[0])
     words = f"{_times(median)}, {percent(found.probability(resource, error)[0])}"
-    return f"{words}\nnever: {percent(never)}" if never >= 0.005 else words
+    return f"{words}\nnever: {percent(never)}" if never >= LEAST_SAID else words
 
 
 def _times(value: float) -> str:

@@ -195,12 +195,12 @@ def plain_numbers(ax: Axes) -> None:
 
 
 def side_by_side(ax: Axes, places: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
-    """Return where on a logarithmic abscissa to draw targets, so that those of (nearly) one place stand side by side.
+    """Return where on the abscissa to draw targets, so that those of (nearly) one place stand side by side.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        The axes, whose width says how far apart that is.
+        The axes, whose width, with the scale of its abscissa, says how far apart that is.
     places : array, shape (target,)
         The abscissa of each target; of those at one, the first given stands furthest to the left.
     ends : tuple of float
@@ -213,12 +213,13 @@ def side_by_side(ax: Axes, places: np.ndarray, ends: tuple[float, float]) -> np.
     """
     width = 72 * ax.bbox.width / ax.figure.dpi
     gap = min(APART / width, SPREAD / max(len(places) - 1, 1))
-    low, high = np.log(ends[0]), np.log(ends[1])
-    at = (np.log(places) - low) / (high - low)
+    scale = ax.xaxis.get_transform()
+    low, high = scale.transform(np.array(ends))
+    at = (scale.transform(places) - low) / (high - low)
     order = np.argsort(at, kind="stable")
     steps = gap * np.arange(len(at))
     at[order] = isotonic_regression(at[order] - steps).x + steps
-    return np.exp(low + at * (high - low))
+    return scale.inverted().transform(low + at * (high - low))
 
 
 def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
@@ -235,11 +236,13 @@ def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
     for i, k in enumerate(order):
         right = "left" if not stacked and i == 1 else "right"
         line = {"arrowstyle": "-", "color": BLUE, "linewidth": 0.6, "relpos": (1, 0), "shrinkA": 0, "shrinkB": 0}
-        ax.annotate(
+        name = ax.annotate(
             plain(names[k]), (places[k], 1.0), (0, 3 + (LINE * i if stacked else 0)),
             xycoords=("data", "axes fraction"), textcoords="offset points",
             ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE, arrowprops=line if stacked else None,
         )  # fmt: skip
+        if len(order) == 1 and name.get_window_extent().x1 > ax.bbox.x1:
+            name.set_horizontalalignment("right")  # beyond the edge the bands have their names
         if stacked:
             ax.axvline(places[k], color=BLUE, linewidth=0.6, alpha=0.5, zorder=1)
     return 3.0 + LINE * (len(order) if stacked else 1)

@@ -124,9 +124,9 @@ def symbol(name: str) -> str:
     return first + (f"_{{{' '.join(rest)}}}" if rest else "")
 
 
-def _reason(law: Law, name: str, prior: Prior, own: Prior) -> str:
-    """Return why a parameter has its prior; that of another one than the law's own is not known."""
-    if describe(prior) != describe(own):
+def _reason(law: Law, name: str, prior: Prior, own: Prior | None) -> str:
+    """Return why a parameter has its prior; that of another one than the law's own, where it has one, is not known."""
+    if own is not None and describe(prior) != describe(own):
         return f"Set for this fit; the law's own is {describe(own)}."
     return prose(law.notes[name].reason)
 

@@ -21,7 +21,7 @@ import pandas as pd
 from bayes_scaling import plots
 from bayes_scaling.files import check_writable, write_text
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
-from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.plots import style
 from bayes_scaling.reporting import page_tables as tables
 from bayes_scaling.reporting.assessment import Assessment
@@ -93,7 +93,7 @@ def report(
     path = Path(path)
     check_writable(None, path)
     for fit in (others or {}).values():
-        fit.require_converged(allow_unconverged)
+        require_posterior(fit).require_converged(allow_unconverged)
     forecast = forecast_runs(posterior, targets, seed=seed, allow_unconverged=allow_unconverged)
     seconds = float(posterior.tree.attrs["seconds"])
     result = Result.of(posterior.study, posterior.law.name, [posterior], forecast, seed=forecast.seed, seconds=seconds)

@@ -14,6 +14,7 @@ from bayes_scaling.forecasts.display import scale_of
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
 from bayes_scaling.reporting.result import Result
 from bayes_scaling.reporting.screen import inside, to_one_side
+from bayes_scaling.study.card import bare_unit
 from bayes_scaling.study.flops import measured
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def targets(result: Result) -> Grid:
     posterior, frame = result.posteriors[0], result.forecast.targets
     units = units_of(posterior)
     pairs = list(posterior.law.columns.items())
-    inputs = [f"{symbol} ({brief(units[name])})" if name in units else symbol for symbol, name in pairs]
+    inputs = [f"{symbol} ({bare_unit(units[name])})" if name in units else symbol for symbol, name in pairs]
     headings = ["target", *inputs, f"distance ({measured(result.forecast.measure)} over the largest fitted)"]
     rows = [
         [str(label), *(f"{row[name]:.4g}" for _, name in pairs), times(row["distance"])]
@@ -276,11 +277,6 @@ def criteria(table: pd.DataFrame) -> Grid:
 def units_of(posterior: Posterior) -> dict[str, str]:
     """Return the unit of each column: the card's, otherwise the law's, otherwise the package's."""
     return {**UNITS, **posterior.series_units, **posterior.units, **posterior.study.card.units}
-
-
-def brief(unit: str) -> str:
-    """Return a unit without what its card adds in brackets."""
-    return unit.partition(" (")[0]
 
 
 def extent(values: pd.Series) -> str:

@@ -6,10 +6,21 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["AS_GIVEN", "Card"]
+__all__ = ["AS_GIVEN", "Card", "bare_unit"]
 
 AS_GIVEN = "as given"
 """Unit of what neither a card nor a user gave one: nothing is assumed, and nothing is converted."""
+
+
+def bare_unit(unit: str) -> str:
+    """Return a unit without what a card adds in brackets.
+
+    Examples
+    --------
+    >>> bare_unit("nats per token (C4)")
+    'nats per token'
+    """
+    return unit.partition(" (")[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +53,7 @@ class Card:
 
     def unit(self, column: str, default: str = AS_GIVEN) -> str:
         """Return the unit of a column without what the card adds in brackets; ``default`` where it states none."""
-        return self.units[column].partition(" (")[0] if column in self.units else default
+        return bare_unit(self.units[column]) if column in self.units else default
 
     def renamed(self, columns: Mapping[str, str]) -> Card:
         """Return the card of a table whose column ``columns[name]`` is called ``name``: its unit goes along."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,8 +68,9 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``units``: the largest N, D or C of the runs or of a target is too small to be a plain count (in millions?)
         - ``few-runs``: fewer than ten
         - ``few-sizes``: fewer than four distinct N, or D, or values of the one column that the law reads
-        - ``guessed-noise``: neither repeated runs (seeds), nor known errors (column ``loss_se``), nor at least six runs
-          more than the law has parameters say how far runs scatter
+        - ``guessed-noise``: neither repeated runs (seeds), nor known errors (column ``loss_se``) that the law reads,
+          nor at least six runs more than the law has parameters say how far runs scatter
+        - ``unread-error``: known errors of losses, for a law of losses that does not read them
         - ``one-ratio``: all runs within a factor of 1.5 in tokens per parameter, so that N and D cannot be told apart
         - ``collinear``: log N and log D so correlated that the variance of an exponent is inflated more than tenfold
         - ``far-target``: a target of more than 100 times the largest fitted FLOPs, or what the law reads in their place
@@ -113,10 +114,11 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     training = require_study(study).training
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
         targets = study.targets
-    runs, aims = training.runs, _by_label(targets, study.names)
     inputs = list(law.columns.values()) if law is not None else list(SIZES)
+    runs, aims = training.runs, _by_label(targets, study.names, {*inputs, *SMALLEST})
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
+        *_unread_errors(runs, law),
         *_plane(runs, inputs), *_reach(training, aims, inputs),
         *_bending(runs, training.frame, law), *_compute(runs),
         *_outcomes(runs, training.card), *_without(training.frame, law.series if law is not None else ()),
@@ -125,8 +127,11 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     ))  # fmt: skip
 
 
-def _by_label(targets: Any, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return runs to forecast as a table by their names, as forecasts call them; empty where there are none."""
+def _by_label(targets: Any, names: Mapping[str, str], inputs: Collection[str]) -> pd.DataFrame:
+    """Return runs to forecast as a table by their names, as forecasts call them; empty where there are none.
+
+    An input that is no number, which the forecast will refuse, is NaN.
+    """
     if targets is None:
         return pd.DataFrame()
     frame = as_rows(targets, names)
@@ -134,7 +139,8 @@ def _by_label(targets: Any, names: Mapping[str, str]) -> pd.DataFrame:
         frame = one_row_a_run(frame)
         if "run" not in frame:
             frame = frame.assign(run=[f"row {row_number(frame, place)}" for place in range(len(frame))])
-    return labelled(frame)
+    table = labelled(frame)
+    return table.assign(**{column: _known(table, column) for column in table if column in inputs})
 
 
 def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
@@ -184,7 +190,8 @@ def _noise(runs: pd.DataFrame, inputs: Sequence[str], law: Any) -> Iterator[Prob
         return  # whose sigma is learnt elsewhere, or from several series at once
     own = [column for column in dict.fromkeys((*inputs, *SIZES)) if column in runs]
     repeats = len(runs) - len(runs[own].drop_duplicates()) if own else 0
-    told = LOSS_ERROR in runs and np.isfinite(_known(runs, LOSS_ERROR)).all()
+    read = law is None or (law.reads_loss_error and law.outcome == "loss")
+    told = read and LOSS_ERROR in runs and np.isfinite(_known(runs, LOSS_ERROR)).all()
     parameters = PARAMETERS if law is None else len({*law.free_parameters} - {*law.noise})
     freedom = len(runs) - parameters
     if told or repeats >= MIN_REPEATS or freedom >= MIN_FREEDOM:
@@ -199,6 +206,22 @@ def _noise(runs: pd.DataFrame, inputs: Sequence[str], law: Any) -> Iterator[Prob
         float(max(freedom, 0)),
         "sigma",
     )
+
+
+def _unread_errors(runs: pd.DataFrame, law: Any) -> Iterator[Problem]:
+    """Look at whether losses have known errors of which the law does not know."""
+    if law is None or law.reads_loss_error or "loss" not in law.quantities or LOSS_ERROR not in runs:
+        return
+    known = int(np.isfinite(_known(runs, LOSS_ERROR)).sum())
+    if known:
+        yield Problem(
+            "unread-error",
+            f"{law.name} does not read {LOSS_ERROR}, the standard error of the loss, which {known} of {len(runs)} runs "
+            "have",
+            "it counts all runs as equally sure, so use a law that reads it where they are not",
+            float(known),
+            LOSS_ERROR,
+        )
 
 
 def _plane(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
@@ -386,7 +409,7 @@ def _outcomes(runs: pd.DataFrame, card: Card) -> Iterator[Problem]:
     if "loss" not in runs:
         return
     loss = floats(runs, "loss").reset_index(drop=True)
-    largest, unit = float(loss.max()), card.units.get("loss", AS_GIVEN)
+    largest, unit = float(loss.max()), card.unit("loss")
     if "perplexit" in unit.lower():
         remedy = "laws are of its logarithm, so give the logarithms of these losses, which are in nats"
         yield Problem("perplexity", f"The unit of the loss is {unit}", remedy, largest, "loss")

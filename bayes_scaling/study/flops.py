@@ -230,12 +230,14 @@ def distances(study: Runs, frame: pd.DataFrame, inputs: Collection[str] = ()) ->
         The targets, with our column names.
     inputs : collection of str
         Columns that the law reads; ``measure_of`` them is compared.  6ND counts where only one of the two tables
-        has FLOPs; NaN where the measure cannot be told.
+        has FLOPs; NaN where the measure cannot be told, or is of any sign, so that nothing is so many times another.
     """
     if (measure := measure_of(inputs)) != "flops":
         if measure not in study.frame or measure not in frame:
             return np.full(len(frame), np.nan)
-        return floats(frame, measure).to_numpy() / floats(study.frame, measure).max()
+        aims, fitted = floats(frame, measure), floats(study.frame, measure)
+        ratios = bool(min(aims.min(), fitted.min()) >= 0 and fitted.max() > 0)
+        return aims.to_numpy() / fitted.max() if ratios else np.full(len(frame), np.nan)
     fitted, target = training_flops(study.frame), training_flops(frame)
     if fitted is None or target is None or ("flops" in study.frame) != ("flops" in frame):
         fitted, target = (training_flops(table, convention=SIX_N_D) for table in (study.frame, frame))

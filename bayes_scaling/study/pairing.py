@@ -62,7 +62,8 @@ def pair(
     Parameters
     ----------
     source, target : Study
-        Runs that give the abscissa and the ordinate.
+        Runs that give the abscissa and the ordinate.  Where both tell roles, those of a pair must agree; where one
+        does, its roles are those of the pairs.
     source_loss, loss : str
         Column of each.
     by : sequence of str, optional
@@ -91,10 +92,11 @@ def pair(
     _same_card(source, target, source_loss, loss)
     left = _side(source, source_loss, by, "abscissa").rename(columns={source_loss: "source_loss"})
     right = _side(target, loss, by, "ordinate")
-    roles = ["role"] if "role" in left and "role" in target.frame else []
+    roles = ["role"] if "role" in left else []
+    shared = [*by, *(role for role in roles if role in right)]
     kept = target.frame.drop(columns=[c for c in ("source_loss", "loss") if c in target.frame and c not in (loss, *by)])
     kept = kept.assign(loss=right[loss]).drop(columns=[] if loss == "loss" else LOSS_ERROR, errors="ignore")
-    both = kept.merge(left[[*by, *roles, "source_loss"]], on=[*by, *roles], how="inner", validate="1:1")
+    both = kept.merge(left[[*by, *roles, "source_loss"]], on=shared, how="inner", validate="1:1")
     both["least_source_loss"] = both["source_loss"].min()
     is_target = both["role"] == "target" if "role" in both else pd.Series(False, index=both.index)
     fitted = both["role"] == "train" if "role" in both else ~is_target

@@ -24,6 +24,7 @@ __all__ = [
     "column_of",
     "contradicted",
     "labelled",
+    "last_checkpoints",
     "loss_columns",
     "one_row_a_run",
     "read_table",
@@ -181,9 +182,28 @@ def _in_words(row: pd.Series) -> str:
     return ", ".join(f"{symbol_of(str(k))}={v:.4g}" for k, v in known.items())
 
 
+def last_checkpoints(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the last checkpoint of each run; every row where runs or checkpoints are not named.
+
+    Checkpoints are in the order of their numbers, and where some have none in that of the table.
+
+    Examples
+    --------
+    >>> last_checkpoints(pd.DataFrame({"run": ["a", "a", "b"], "checkpoint": [2, 1, 1]}))["checkpoint"].tolist()
+    [2, 1]
+    """
+    if not {"run", "checkpoint"} <= set(table):
+        return table
+    order = np.array([number_of(value, size=True) for value in table["checkpoint"]])
+    if np.isnan(order).any():
+        order = pd.factorize(table["checkpoint"].map(str))[0]
+    last = pd.Series(order).groupby(table["run"].to_numpy()).transform("max")
+    return table[order == last.to_numpy()]
+
+
 def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the first row of each run; every row where runs have no names."""
-    return table.drop_duplicates("run") if "run" in table else table
+    """Return the first row of each run, at its last checkpoint; every row where runs have no names."""
+    return last_checkpoints(table).drop_duplicates("run") if "run" in table else table
 
 
 def loss_columns(table: pd.DataFrame) -> list[str]:
@@ -257,7 +277,13 @@ def contradicted(table: pd.DataFrame) -> list[str]:
 
 
 def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Return the table with our names: those of the mapping (ours: theirs), then the symbols of the field."""
+    """Return the table with our names: those of the mapping (ours: theirs), then the symbols of the field.
+
+    Raises
+    ------
+    StudyError
+        A column is missing, or is to have two names, or two columns one.
+    """
     for ours, theirs in columns.items():
         if theirs not in table:
             turned = ours in table and NUMERIC.fullmatch(str(theirs)) and not NUMERIC.fullmatch(ours)

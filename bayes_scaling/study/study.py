@@ -18,6 +18,7 @@ from bayes_scaling.study.reading import (
     as_table,
     column_of,
     contradicted,
+    last_checkpoints,
     loss_columns,
     one_row_a_run,
     read_table,
@@ -45,9 +46,10 @@ class Study:
     frame : pandas.DataFrame
         One row per run (and per task, where there is a ``task`` column).  ``n_params`` in parameters, ``tokens`` in
         tokens, ``flops`` in FLOPs, ``loss`` in the unit of the card, ``loss_se``, its standard error where it is known
-        (a part of the noise of fitted runs, beside what is learnt), ``accuracy`` as a fraction.  A ``role`` column
-        tells runs to fit (``train``) from runs to forecast (``target``) and runs kept aside (``extra``).  Its
-        index plus one is the number of the row in the file: rows of data count from 1, selections keep their numbers.
+        (a part of the noise of fitted runs, beside what is learnt, for the laws whose ``reads_loss_error`` says so),
+        ``accuracy`` as a fraction.  A ``role`` column tells runs to fit (``train``) from runs to forecast (``target``)
+        and runs kept aside (``extra``).  Its index plus one is the number of the row in the file: rows of data count
+        from 1, selections keep their numbers.
     card : Card
         Where the table comes from.
     names : mapping of str to str
@@ -228,7 +230,7 @@ class Study:
                 raise StudyError(f"Study {self.name!r} has no column {column!r}; {suggest(column, frame.columns)}")
             wanted = list(value) if isinstance(value, (list, tuple, set, np.ndarray, pd.Series)) else [value]
             for one in wanted:
-                if not (frame[column] == one).any():
+                if not pd.api.types.is_scalar(one) or not (frame[column] == one).any():
                     known = frame[column].drop_duplicates().head(40)
                     raise StudyError(f"Study {self.name!r} has no {column} {shown(one)}; {suggest(one, known)}")
             frame = frame[frame[column].isin(wanted)]
@@ -285,12 +287,23 @@ class Study:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """The table with one row per run: the first where there is one for each task or checkpoint."""
+        """The table with one row per run: its last checkpoint, and the first task there."""
         return one_row_a_run(self.frame)
 
     @property
+    def last_checkpoints(self) -> Study:
+        """The study with the last checkpoint of each run alone, in as many rows as it has tasks."""
+        return dataclasses.replace(self, frame=last_checkpoints(self.frame))
+
+    @property
     def targets(self) -> Study:
-        """The runs to forecast: those with role ``target``."""
+        """The runs to forecast: those with role ``target``.
+
+        Raises
+        ------
+        StudyError
+            There is no column ``role``, or no such run.
+        """
         if "role" not in self.frame:
             raise StudyError(f"Study {self.name!r} has no column 'role', so it names no targets; give them yourself.")
         return self.select(role="target")

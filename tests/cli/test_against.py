@@ -40,6 +40,11 @@ def test_a_run_has_no_picture_over_the_budget():
     assert set(answer.pictures) == {"plan"} and "assumes" not in " ".join(answer.sentences)
 
 
+def test_what_is_not_drawn_is_not_computed_over_the_budget():
+    answer = against({"flops": 1e22}, pictures=False).answer(exact(chinchilla(count=60)))
+    assert set(answer.pictures) == {"plan"} and answer.aims["flops"].tolist() == [1e22]
+
+
 def test_never_is_said():
     worse = chinchilla(seed=2, count=60, E=2.6)
     answer = against({"flops": 1e24}, worse).answer(exact(chinchilla(count=60, E=1.4)))

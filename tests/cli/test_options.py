@@ -6,7 +6,7 @@ import pytest
 from typer.main import get_command
 
 from bayes_scaling.cli.app import app
-from bayes_scaling.cli.options import command_line
+from bayes_scaling.cli.options import command_line, sampling
 
 WHOLE = {
     "forecast": [
@@ -79,3 +79,8 @@ def test_the_whole_command_has_what_the_commands_share(name):
 def test_defaults_are_left_out():
     context = parsed("forecast", ["olmo_ladder", "--seed", "0", "--draws", "1000"])
     assert command_line(context) == "bayes-scaling forecast olmo_ladder"
+
+
+def test_a_sampler_is_told_to_adapt_where_the_user_says_so():
+    assert sampling(1, 100, 4, False) == {"seed": 1, "draws": 100, "chains": 4}
+    assert sampling(1, 100, 4, True)["adapt"] is True

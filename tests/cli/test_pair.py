@@ -44,7 +44,7 @@ def test_a_loss_that_no_run_can_have_is_told_of(two_losses, tmp_path, capsys):
     assert call(*command, "--draws", DRAWS, "--allow-unconverged") == 0
     assert "is a factor of 4.44 beyond the smallest loss fitted, 2.218" in " ".join(capsys.readouterr().out.split())
     codes = [caveat["code"] for caveat in json.loads((tmp_path / "a.json").read_text())["caveats"]]
-    assert codes[:2] == ["below-floor", "far-loss"]
+    assert [code for code in codes if code != "rhat"][:2] == ["below-floor", "far-loss"]  # the fit is a short one
 
 
 def test_a_mistake_leaves_nothing_behind(tmp_path, capsys):

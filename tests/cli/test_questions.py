@@ -17,6 +17,9 @@ FAR = {"n_params": 7e9, "tokens": 4e12}
 CANDIDATES = pd.DataFrame({"run": ["a", "b"], "N": [1e9, 2e9], "D": [2e10, 4e10]})
 
 
+TOKENS = pd.DataFrame({"tokens": np.geomspace(1e9, 1e11, 9), "flops": 1e20})
+
+
 class Reward(bs.Law):
     """Does not say which way its outcome is better."""
 
@@ -53,6 +56,8 @@ def cost(quantity="loss", target=2.1, probability=0.9, fixed=None, serve=None):
         (cost(serve=1e12), PowerLaw(), bs.LawError, "PowerLaw reads C"),
         (Ladder({"one": CANDIDATES}, {"n_params": 7e9}, 8, 0), Chinchilla(), bs.LawError, "needs D of the run"),
         (Ladder({"one": CANDIDATES[["N"]]}, FAR, 8, 0), Chinchilla(), bs.StudyError, "needs the column 'tokens'"),
+        (Ladder({"one": CANDIDATES}, FAR, 8, 0), Chinchilla(), bs.StudyError, "'one' has 2 runs, and Chinchilla needs"),
+        (Ladder({"one": TOKENS}, FAR, 8, 0), PowerLaw(column="tokens"), bs.LawError, "takes E_scale from the outcomes"),
         (Ladder({"one": CANDIDATES}, {**FAR, "tokens": 0.0}, 8, 0), Chinchilla(), bs.DecisionError, "target's D is 0"),
     ],
 )
@@ -142,7 +147,7 @@ def test_a_ladder_is_answered_by_what_was_simulated(surface, monkeypatch):
 
 
 def test_a_ladder_of_a_law_whose_runs_may_lack_an_input_needs_the_others_alone():
-    Ladder({"one": CANDIDATES}, FAR, 8, 0).check(Superset(), None, six_n_d)
+    Ladder({"one": pd.concat([CANDIDATES, CANDIDATES])}, FAR, 8, 0).check(Superset(), None, six_n_d)
 
 
 def test_a_ladder_of_one_run_is_said_in_the_singular(surface, monkeypatch):
@@ -151,6 +156,15 @@ def test_a_ladder_of_one_run_is_said_in_the_singular(surface, monkeypatch):
     monkeypatch.setattr(questions, "plan_ladders", lambda *_, **__: bs.LadderPlans(rows, costs, 1, "7B", "loss"))
     (sentence,) = Ladder({"one": CANDIDATES}, FAR, 8, 3).answer(surface).sentences
     assert sentence.startswith("one: 1 run, 1e+20 FLOPs; ") and "will be 120 % of its loss wide" in sentence
+
+
+def test_a_ladder_of_which_no_fit_converged_says_so(surface, monkeypatch):
+    rows = pd.DataFrame(columns=["plan", "family", "width90", "error", "in90"])
+    costs = pd.DataFrame([{"plan": "one", "runs": 9, "flops": 1e20, "largest": 1e20}])
+    monkeypatch.setattr(questions, "plan_ladders", lambda *_, **__: bs.LadderPlans(rows, costs, 8, "7B", "loss"))
+    assert Ladder({"one": CANDIDATES}, FAR, 8, 3).answer(surface).sentences == (
+        "one: 9 runs, 1e+20 FLOPs; none of its 8 fits converged, so nothing is known of its forecast.",
+    )
 
 
 def test_fractions_are_described_in_per_cent():

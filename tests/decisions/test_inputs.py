@@ -4,6 +4,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.inputs import (
+    costs_of,
     exponent_spread,
     further_inputs,
     goal_of,
@@ -17,6 +18,7 @@ from bayes_scaling.decisions.inputs import (
 )
 from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, RepeatedData, ShiftedPowerLaw, Superset
+from bayes_scaling.study.flops import six_n_d
 
 
 def test_numbers_become_an_array():
@@ -156,3 +158,10 @@ def test_an_input_that_no_law_reads_is_refused_and_commands_hear_of_their_option
             held_inputs(FewSteps(), None)
     finally:
         COMMAND_LINE.reset(token)
+
+
+def test_runs_cost_what_their_table_says_and_otherwise_what_the_rule_does():
+    runs = pd.DataFrame({"n_params": [1e9], "tokens": [2e10]})
+    assert costs_of(runs, six_n_d, "They have") == [1.2e20] and costs_of(runs.assign(flops=7.0), six_n_d, "") == [7.0]
+    with pytest.raises(bs.DecisionError, match=r"^They have neither FLOPs nor parameters and tokens to cost runs by"):
+        costs_of(runs[["tokens"]], six_n_d, "They have")

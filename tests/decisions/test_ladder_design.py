@@ -3,8 +3,11 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.decisions.ladder_design import _simulate, read_plan
-from bayes_scaling.models import PowerLaw, Superset, TwoStep
+from bayes_scaling.decisions import ladder_design
+from bayes_scaling.decisions.ladder_design import _simulate, read_plan, read_plans
+from bayes_scaling.law.trace import run_model
+from bayes_scaling.models import LAWS, PowerLaw, Rectified, Superset, TwoStep
+from tests.models.examples import law_of, study_for
 from tests.worlds import by_compute
 
 PLANS = {
@@ -12,6 +15,19 @@ PLANS = {
     "large": pd.DataFrame({"C": np.geomspace(1e18, 1e21, 14)}),
 }
 AT = {"C": 1e22}
+
+
+OUTCOMES = "takes .* from the outcomes of fitted runs, so that its priors alone simulate no ladder"
+SERIES = "describes several series; plan its ladder for one of them"
+REFUSED = {
+    **dict.fromkeys(("BentPowerLaw", "ShiftedPowerLaw", "BrokenPowerLaw", "LearningCurve"), OUTCOMES),
+    **dict.fromkeys(("DirectAccuracy", "DirectAccuracyInFlops", "SigmoidAccuracy", "PowerLaw of tokens"), OUTCOMES),
+    **dict.fromkeys(("TwoStep", "DirectLadder", "Pooled", "Mixture", "PretrainingSize"), SERIES),
+}
+
+
+def title(law):
+    return "PowerLaw of tokens" if law == PowerLaw(column="tokens") else law.name
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +61,43 @@ def test_what_cannot_be_planned_is_refused():
     for unnamed in ([PLANS["small"]], PLANS["small"], None):
         with pytest.raises(bs.DecisionError, match=r"The plans are a \w+; give each a name, as in \{'small': table"):
             bs.plan_ladders(PowerLaw(), unnamed, AT, seed=0)
-    with pytest.raises(bs.DecisionError, match=r"The number of families is 2\.5; give a whole number"):
-        bs.plan_ladders(PowerLaw(), PLANS, AT, seed=0, families=2.5)
+    for families in (2.5, 0, True):
+        with pytest.raises(bs.DecisionError, match=f"families is {families}; give a whole number of at least 1"):
+            bs.plan_ladders(PowerLaw(), PLANS, AT, seed=0, families=families)
     with pytest.raises(bs.DecisionError, match="2 targets are given, and this is decided for one run at a time"):
         bs.plan_ladders(PowerLaw(), PLANS, [AT, {"C": 1e23}], seed=0)
     with pytest.raises(bs.TargetError, match="needs C"):
         bs.plan_ladders(PowerLaw(), PLANS, {"N": 7e9}, seed=0)
     with pytest.raises(bs.BayesScalingError):
         bs.plan_ladders(TwoStep(), {"one": {"N": [1e8], "D": [2e9]}}, {"N": 7e9, "D": 4e12}, seed=0)
+
+
+@pytest.mark.parametrize("law", [*map(law_of, sorted(LAWS)), PowerLaw(column="tokens")], ids=title)
+def test_every_law_is_simulated_from_its_priors_or_refused(law, monkeypatch):
+    """What a law reads beside its runs is there, or is said to need outcomes."""
+
+    def one_family(law, keys, latent, runs, fitted):
+        return {law.outcome: run_model(law, runs, None, fitted, latent=latent, key=keys[0])[law.outcome]["value"][None]}
+
+    monkeypatch.setattr(ladder_design, "predict", one_family)
+    plans = {"one": study_for(law).frame}
+    if title(law) in REFUSED:
+        with pytest.raises(bs.LawError, match=f"^{law.name} {REFUSED[title(law)]}"):
+            read_plans(law, plans, from_priors=True)
+        return
+    plan = read_plans(law, plans, from_priors=True)["one"]
+    assert np.isfinite(_simulate(law, law, [plan, plan.head(1)], 1, seed=0)).all()
+
+
+def test_a_floor_that_is_held_is_below_outcomes_that_are_not_there_yet():
+    assert list(read_plans(PowerLaw(E=1.8), PLANS, from_priors=True)) == list(PLANS)
+
+
+def test_runs_that_nothing_costs_are_refused_before_they_are_simulated():
+    with pytest.raises(
+        bs.DecisionError, match="Plan 'one' has neither FLOPs nor parameters and tokens to cost runs by"
+    ):
+        bs.plan_ladders(Rectified(), {"one": {"D_F": np.geomspace(1e4, 1e6, 9)}}, {"D_F": 1e8}, seed=0)
 
 
 def test_what_runs_may_lack_is_read_where_a_plan_has_it():

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.models import FewSteps
 from tests.worlds import GRID, by_compute, chinchilla, known
 
+AT = {"N": 7e9, "D": 4e12}
 POINTS = np.array([1e9, 7e9]), np.array([2e10, 4e12])
 
 
@@ -84,8 +88,25 @@ def test_regret_and_reach_are_decided_on_it(mixed):
     assert (bs.reach(mixed, 2.3).flops > 0).all()
 
 
-def test_a_point_beats_a_smaller_one_in_every_law(mixed):
-    assert bs.superiority(mixed, mixed, {"N": 7e9, "D": 4e12}, {"N": 1e9, "D": 2e10}, seed=0).probability == 1
+def test_a_mixture_is_paired_with_itself_and_not_with_one_of_its_laws(fits, mixed):
+    same = bs.superiority(mixed, mixed, AT)
+    assert same.paired and same.probability == 0.5 and (same.difference == 0).all()
+    assert bs.superiority(mixed, mixed, AT, {"N": 1e9, "D": 2e10}).probability == 1
+    again = bs.mixed_surface(fits, {"small": 1.0, "large": 3.0}, seed=0)
+    assert bs.superiority(mixed, again, AT).paired
+    for other in (bs.mixed_surface(fits, seed=0), fits["large"]):
+        assert not bs.superiority(mixed, other, AT).paired
+
+
+def test_errors_of_a_mixture_are_shared_apart_or_switched_off(mixed):
+    other = bs.mixed_surface([chinchilla(count=60, seed=i) for i in (2, 3)], seed=0)
+    first, together, paired = pair_draws(mixed, other, seed=0, shared_error=True)
+    _, apart, _ = pair_draws(mixed, other, seed=0, shared_error=False)
+    steps = [(s.at(*POINTS) - s.at(*POINTS, exact=True))[:, 1] for s in (first, together, apart)]
+    assert not paired and np.corrcoef(steps[0], steps[1])[0, 1] > 0.95 > 0.5 > np.corrcoef(steps[0], steps[2])[0, 1]
+    without = dataclasses.replace(mixed, discrepancy=False)
+    np.testing.assert_array_equal(without.at(*POINTS), mixed.at(*POINTS, exact=True))
+    assert np.abs(without.at(*POINTS) - mixed.at(*POINTS)).max() > 1e-3
 
 
 def test_one_fit_alone_has_its_own_surface(fits):
@@ -101,6 +122,8 @@ def test_what_cannot_be_mixed_is_refused(fits, mixed):
         bs.mixed_surface(fits, pd.Series({"small": 1.0}), seed=0)
     with pytest.raises(DecisionError, match="at least 0"):
         bs.mixed_surface(list(fits.values()), [1.0, -1.0], seed=0)
+    with pytest.raises(DecisionError, match=r"The weights are inf and 1\.0; give numbers of at least 0"):
+        bs.mixed_surface(list(fits.values()), [np.inf, 1.0], seed=0)
     with pytest.raises(DecisionError, match="one law"):
         bs.next_runs(mixed, [{"N": 1e9, "D": 1e11}], {"N": 7e9, "D": 4e12})
     with pytest.raises(DecisionError, match="differ in what they read"):

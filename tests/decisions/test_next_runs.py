@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.decisions.next_runs import MIN_GAIN, achieved
-from bayes_scaling.models import RepeatedData
+from bayes_scaling.decisions.next_runs import MIN_GAIN, achieved, read_candidates
+from bayes_scaling.models import PowerLaw, RepeatedData
+from bayes_scaling.study.flops import six_n_d
 from tests.worlds import GRID, chinchilla, exact, known, superset
 
 AT = {"N": 7e9, "D": 4e12}
@@ -101,11 +102,16 @@ def test_a_candidates_own_cost_is_used():
         (GRID, {"spend": -1.0}, "spend is"),
         (GRID, {"spend": [1e21, 1e22]}, "spend is .*; give one number"),
         (GRID, {"count": 0}, "count is 0"),
+        (GRID, {"count": True}, "count is True; give a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(candidates, options, message):
     with pytest.raises(bs.BayesScalingError, match=message):
         bs.next_runs(chinchilla(), candidates, AT, **options)
+
+
+def test_a_count_may_be_numpys():
+    assert len(bs.next_runs(chinchilla(), GRID_OF_CANDIDATES, AT, count=np.int64(2)).batch) == 2
 
 
 def test_one_target_is_ranked_for():
@@ -194,6 +200,14 @@ def test_the_same_runs_in_two_orders_teach_the_same():
     found = bs.next_runs(chinchilla(), three, AT, count=3)
     assert set(found.batch["run"]) == set(three["run"]) == set(found.baseline["run"])
     assert achieved(found.batch) == achieved(found.baseline)
+
+
+def test_candidates_that_nothing_costs_are_refused():
+    law = PowerLaw(column="tokens")
+    with pytest.raises(bs.DecisionError, match="The candidates have neither FLOPs nor parameters and tokens to cost"):
+        read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12]}))
+    costs = read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12], "flops": [1e21, 2e21]}))["flops"]
+    assert costs.tolist() == [1e21, 2e21]
 
 
 class Curved(bs.Law):

@@ -1,14 +1,20 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.speedup import ERRORS, RESOURCES
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.models import Chinchilla, PowerLaw
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder
 
 AT = {"N": 7e9, "D": 4e12}
 FAR = 1e22
+
+
+def exact_of(surface):
+    return dataclasses.replace(surface, discrepancy=False)
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +90,23 @@ def test_without_the_discrepancy_there_is_one_assumption():
     found = bs.speedup(exact(chinchilla(seed=1, count=30)), exact(chinchilla(seed=2, count=30)), at=[1e21, FAR])
     assert list(found.factors) == ["none"] and found.error == "none"
     table = found.table()
-    assert list(table["resource"]) == [r for _ in range(2) for r in RESOURCES] or len(table) == 6
+    assert list(table["resource"]) == [r for _ in range(2) for r in RESOURCES]
     assert set(table["at"]) == {"1e+21 FLOPs", "1e+22 FLOPs"} and found.draws().shape == (30, 2)
+
+
+def test_mixtures_of_laws_have_the_three_assumptions():
+    a, b = (bs.mixed_surface([chinchilla(seed=i, count=60), chinchilla(seed=i + 1, count=60)], seed=0) for i in (1, 3))
+    found = bs.speedup(a, b, at=AT)
+    assert list(found.factors) == list(ERRORS) and not found.paired
+    np.testing.assert_allclose(found.outcome["none"], exact_of(a).at(N=[7e9], D=[4e12]))
+    alone = bs.speedup(exact_of(a), exact_of(b), at=AT)
+    assert list(alone.factors) == ["none"]
+    np.testing.assert_allclose(alone.draws(), found.draws(error="none"))
+    widths = {error: np.log(found.draws(error=error).clip(1e-6)).std() for error in found.factors}
+    assert widths["apart"] > 1.2 * widths["shared"] and abs(widths["shared"] / widths["none"] - 1) > 1e-3
+    itself = bs.speedup(a, a, at=AT)
+    assert itself.paired and "apart" not in itself.factors
+    np.testing.assert_allclose(itself.draws(), 1.0, rtol=1e-4)
 
 
 def test_outcomes_that_rise_are_better_higher():
@@ -128,6 +149,15 @@ def test_what_cannot_be_compared_is_refused():
     own = bs.Surface.of(posterior, flops=lambda N: 7 * N)
     with pytest.raises(bs.DecisionError, match="counts FLOPs by"):
         bs.speedup(posterior, own, at=FAR)
+    runs = GRID.assign(C=9 * GRID["N"] * GRID["D"])
+    reads = known(PowerLaw(), {n: v[:20] for n, v in by_compute(count=20).draws.items()}, runs)
+    for pair in ((posterior, reads), (reads, posterior)):
+        with pytest.raises(
+            bs.DecisionError, match="PowerLaw reads the FLOPs of 'known', and the other's are counted by 6ND"
+        ):
+            bs.speedup(*pair, at=FAR)
+    alike = bs.Surface.of(posterior, flops=lambda N: 9 * N)
+    assert bs.speedup(reads, alike, at=FAR).at == ("1e+22 FLOPs",)
     found = bs.speedup(posterior, posterior, at=FAR)
     with pytest.raises(bs.DecisionError, match="no assumption 'apart'"):
         found.draws(error="apart")

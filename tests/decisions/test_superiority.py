@@ -26,6 +26,13 @@ def test_two_fits_are_independent():
     assert found.probability + back.probability == pytest.approx(1.0, abs=0.05)
 
 
+def test_other_draws_of_one_fit_are_not_paired():
+    posterior = chinchilla()
+    few = bs.Surface.of(posterior, samples=100)
+    assert not bs.superiority(posterior, few, AT).paired
+    assert bs.superiority(few, bs.Surface.of(posterior, samples=100), AT).paired
+
+
 def test_a_lower_floor_wins():
     found = bs.superiority(chinchilla(seed=1, E=1.5), chinchilla(seed=2, E=2.2), AT)
     assert found.probability > 0.99

@@ -2,10 +2,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_scaling.decisions.transfer import curves, frontier, trade_off, transfer_grid, transfer_table, transferred
+from bayes_scaling.decisions.transfer import (
+    curves,
+    frontier,
+    read_off,
+    trade_off,
+    transfer_grid,
+    transfer_table,
+    transferred,
+)
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
 from bayes_scaling.models import PretrainingSize
 from bayes_scaling.models.transfer import equal_data
+from bayes_scaling.study.study import Study
 from tests.worlds import chinchilla, known, transfer
 
 SIZES = [1e7, 1e8, 1e9]
@@ -46,6 +55,30 @@ def test_a_table_says_where_pretraining_helps(posterior):
     assert table["multiplier_median"].is_monotonic_decreasing
     far = transfer_table(posterior, {"N": [1e7, 1e7], "D_F": [1e4, 1e18]})
     assert far["in_low_data"].tolist() == [True, False]
+
+
+CELLS = [(1e6, 1e4, 0, 4.0), (1e6, 1e6, 0, 2.0), (1e6, 1e4, 1, 2.0), (1e6, 1e6, 1, 1.9)]
+RUNS = pd.DataFrame(CELLS, columns=["n_params", "finetune_data", "pretrained", "loss"])
+
+
+@pytest.mark.parametrize(
+    ("runs", "outcome", "message"),
+    [
+        (RUNS[RUNS["pretrained"] == 0], "loss", "'runs' has no size and data of both arms"),
+        (RUNS.assign(finetune_data=[1e4, 1e5, 2e4, 2e5]), "loss", "'runs' has no size and data of both arms"),
+        (RUNS.drop(columns="finetune_data"), "loss", "has no column 'finetune_data'"),
+        (RUNS, "lost", "has no column 'lost'"),
+        (
+            RUNS.assign(pretrained=[0, 0, 1, 0.5]),
+            "loss",
+            r"has pretrained = 0\.5 in row 4; give 1, or 0 \(from",
+        ),
+        (RUNS.assign(gap=[1.0, 0.0, 1.0, 1.0]), "gap", "has gap = 0 in row 2; give a positive number"),
+    ],
+)
+def test_curves_that_cannot_be_read_off_are_refused(runs, outcome, message):
+    with pytest.raises(StudyError, match=message):
+        read_off(Study.from_frame(runs, name="runs"), outcome)
 
 
 def test_the_trade_off_is_that_of_the_exponents(posterior):

@@ -94,3 +94,25 @@ def test_default_cuts_that_leave_too_few_runs_are_left_out(ten):
 def test_cuts_that_leave_too_few_runs_are_refused(ten, rows, options, message):
     with pytest.raises(bs.StudyError, match=message):
         bs.backtest(Chinchilla(), dataclasses.replace(ten, frame=ten.frame.iloc[:rows]), seed=0, **options)
+
+
+def test_runs_of_one_size_have_no_cut(study):
+    with pytest.raises(
+        bs.StudyError, match=r"Every run of study .* has n_params = 1.90354e\+08, so none lies beyond a cut"
+    ):
+        expanding_window(study.select("n_params < 2e8"), "N")
+    with pytest.raises(bs.StudyError, match="Every run of study 'one' has tokens = 2, so"):
+        expanding_window(bs.Study.from_frame({"D": [2.0, 2.0], "loss": [3.0, 3.1]}, name="one"), "D", [1.0])
+
+
+def test_runs_of_several_checkpoints_are_counted_as_runs():
+    table = {"run": [*"aabbccdd"], "checkpoint": [1, 2] * 4, "N": np.repeat([1e8, 2e8, 4e8, 8e8], 2)}
+    study = bs.Study.from_frame({**table, "D": [1e9, 2e9] * 4, "loss": np.linspace(4.0, 3.0, 8)})
+    message = r"leaves 1 of the 4 runs .* \(these are 2 checkpoints of 1 run, and Chinchilla needs at least 6"
+    with pytest.raises(bs.StudyError, match=message):
+        bs.backtest(Chinchilla(), study, by="N", cuts=1e8, seed=0)
+    options = {"seed": 0, "draws": 50, "adapt": False, "allow_unconverged": True}
+    small, large = study.select(run=["a", "b"]), study.select(run=["c", "d"])
+    table = ablation(PowerLaw(column="tokens"), small, large, **options)
+    assert table["training_flops"].unique().tolist() == [6 * (1e8 + 2e8) * 2e9]
+    assert table["target"].tolist() == ["c", "d"]

@@ -102,6 +102,8 @@ def test_backtests_stand_beside(pair):
     assert table.loc["right", ["backtest_mape_loss", "backtest_mape_accuracy"]].tolist() == [0.1, 0.05]
     with pytest.raises(bs.ComparisonError, match="'right' has no backtest"):
         bs.compare(pair, refit=False, extrapolation={"steep": scores}, allow_unconverged=True)
+    with pytest.raises(bs.ComparisonError, match="The backtest of 'right' is 1 and no table"):
+        bs.compare(pair, refit=False, extrapolation={"right": 1, "steep": scores}, allow_unconverged=True)
 
 
 def test_fits_of_other_outcomes_are_refused(simulated_fit, simulated, ladder_fits):
@@ -135,8 +137,10 @@ def test_fits_in_a_list_are_called_by_their_laws(simulated_fit):
 
     assert list(by_name([simulated_fit, simulated_fit])) == ["Chinchilla 1", "Chinchilla 2"]
     assert list(by_name([simulated_fit])) == ["Chinchilla"]
-    with pytest.raises(bs.ComparisonError, match="'int' is a int and no fit; give posteriors"):
+    with pytest.raises(bs.ComparisonError, match=r"^3 is given where a fit is compared; give posteriors"):
         by_name([simulated_fit, 3])
+    with pytest.raises(bs.ComparisonError, match=r"^3 is given where"):
+        bs.compare(3)
 
 
 def test_runs_that_single_draws_would_explain_make_loo_unreliable():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -24,9 +26,15 @@ def test_every_outcome_has_a_density_for_each_error_of_the_slope(found):
         assert np.isfinite(one.log_density).all() and one.efficiency > 0.05
 
 
-def test_runs_that_follow_the_law_speak_for_no_error(found):
-    best = SLOPES[found[0].log_density.mean(axis=1).argmax()]
-    assert abs(best) <= 0.45
+def test_runs_that_follow_the_law_speak_for_no_error_and_others_for_theirs(windows):
+    def best(factor):
+        large = windows[0].held_out
+        moved = dataclasses.replace(large, frame=large.frame.assign(loss=factor * large.frame["loss"]))
+        (one,) = hold_out([Window(Chinchilla(), windows[0].training, moved)], seed=0)
+        return SLOPES[one.log_density.mean(axis=1).argmax()]
+
+    assert abs(best(1.0)) < 0.2  # one step of the grid
+    assert best(0.97) > 0.3 and best(1.03) < -0.3
 
 
 def test_an_outcome_is_likely_where_the_draws_lie(found, windows):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ from scipy.stats import norm
 import bayes_scaling as bs
 from bayes_scaling.evaluation.residuals import _cubic, _explained, _found, misfits, residuals
 from bayes_scaling.models import Chinchilla, PowerLaw, Transfer
+from tests import worlds
 from tests.conftest import DRAWS
 
 CONSTANTS = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
@@ -34,6 +36,14 @@ def test_residuals_are_fractions_above_what_is_expected():
     assert left.shape == (len(table),) and abs(np.median(left)) < 0.003 and 0.001 < left.std() < 0.006
 
 
+def test_residuals_are_computed_in_64_bits():
+    posterior = worlds.chinchilla()
+    kept = {name: values[:, None] for name, values in posterior.thin(100).items() if name in CONSTANTS}
+    with jax.enable_x64():
+        expected = np.median(posterior.law.at(posterior.law.arrays(posterior.study)[0], kept), axis=0)
+    assert np.allclose(residuals(posterior), np.log(posterior.study.column("loss") / expected), rtol=1e-9, atol=1e-12)
+
+
 def test_runs_of_the_law_leave_nothing():
     assert misfits(fitted(grid())).codes == []
 
@@ -43,6 +53,8 @@ def test_a_column_that_the_law_does_not_read_is_found():
     off = table.assign(loss=table["loss"] * (table["batch"] / 128) ** 0.02)
     (problem,) = misfits(fitted(off)).only("unread-column")
     assert problem.where == "batch" and problem.value > 0.5
+    (problem,) = misfits(fitted(off.rename(columns={"batch": 2024}))).only("unread-column")
+    assert problem.where == "2024"
 
 
 def test_runs_that_differ_in_what_parameters_do_not_count_are_found():

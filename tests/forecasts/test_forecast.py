@@ -75,6 +75,9 @@ def test_average_takes_draws_from_each_by_weight(posterior):
     assert (mixed > 5).mean() == pytest.approx(0.25, abs=0.01)
     with pytest.raises(bs.TargetError, match="do not fit 2 forecasts"):
         bs.average([one, other], [1.0])
+    for weights in ([np.inf, 1.0], [np.nan, 1.0], [0.0, 0.0], ["much", 1.0]):
+        with pytest.raises(bs.TargetError, match=r"The weights are .*; give numbers of at least 0, one of them above"):
+            bs.average([one, other], weights)
 
 
 def test_what_one_law_of_an_average_lacks_the_others_give():

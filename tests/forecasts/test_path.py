@@ -23,7 +23,7 @@ def path(posterior):
 
 def test_it_leads_from_the_smallest_run_past_the_largest_target(path):
     smallest, largest = 6 * 1e8 * 1e9, 6 * 7e9 * 4e12
-    assert len(path.x) == POINTS and (np.diff(path.x) > 0).all()
+    assert path.scale == "log" and len(path.x) == POINTS and (np.diff(path.x) > 0).all()
     assert path.x[0] < smallest == path.fitted_x.min() and path.target_x.tolist() == pytest.approx([largest])
     assert largest < path.end_of_view < path.x[-1]
     shown = path.x[path.in_view]
@@ -50,6 +50,14 @@ def test_several_fits_are_averaged_and_none_is_refused(path, posterior):
     assert len(both.posteriors) == 2 and both.points.draws.sizes["sample"] == path.points.draws.sizes["sample"]
     with pytest.raises(bs.TargetError, match="no fit to forecast a path from"):
         bs.forecast_path([], path.targets)
+
+
+def test_what_is_no_forecast_is_refused(posterior):
+    with pytest.raises(bs.TargetError) as refused:
+        bs.forecast_path(posterior, FAR)
+    assert str(refused.value) == (
+        "A dict is given where a path needs a forecast; make one with bs.forecast(posterior, targets)."
+    )
 
 
 def test_the_abscissa_is_flops_6nd_or_the_first_input(posterior):
@@ -93,6 +101,17 @@ def test_a_flag_is_held_where_its_zero_has_no_logarithm():
     assert set(posterior.study.column("pretrained")) == {0.0, 1.0}
     path = bs.forecast_path(posterior, bs.forecast(posterior, {"N": 1e9, "D_F": 1e9, "pretrained": 1}))
     assert (path.points.targets["pretrained"] == 1).all() and np.isfinite(path.x).all()
+
+
+@pytest.mark.parametrize("far", [10.0, -10.0])
+def test_it_is_straight_in_an_input_of_any_sign(far):
+    posterior = worlds.tilted()
+    path = bs.forecast_path(posterior, bs.forecast(posterior, {"shift": far}))
+    start, end = min(far, -3.0), max(far, 3.0)
+    assert path.scale == "linear" and path.target_x.tolist() == [far]
+    assert path.x[0] < start < end < path.end_of_view < path.x[-1]
+    np.testing.assert_allclose(np.diff(path.x), np.diff(path.x)[0])
+    np.testing.assert_allclose(path.x, path.points.targets["shift"])
 
 
 def test_it_ends_at_the_different_tokens_of_the_target():

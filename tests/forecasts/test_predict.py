@@ -64,6 +64,30 @@ def test_known_outcomes_stay_with_their_targets(posterior, targets):
     assert np.array_equal(given.draws["loss_run"][0], known["loss"])
 
 
+def test_one_known_outcome_may_be_named_alone(posterior):
+    known = {"N": 7e10, "D": 4e12, "loss": 2.0}
+    assert (posterior.forecast(known, given="loss").draws["loss_run"] == 2.0).all()
+    with pytest.raises(bs.TargetError, match="the outcome 'los' to condition on"):
+        posterior.forecast(known, given="los")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples": 0}, "samples is 0; give a whole number of at least 1"),
+        ({"samples": -3}, "samples is -3"),
+        ({"samples": 2.5}, r"samples is 2\.5"),
+        ({"seed": -1}, "seed is -1; give a whole number of at least 0"),
+        ({"seed": "a"}, "seed is 'a'"),
+    ],
+)
+def test_what_is_no_number_of_draws_and_no_seed_is_refused(posterior, options, message):
+    with pytest.raises(bs.BayesScalingError, match=message):
+        posterior.forecast({"N": 7e10, "D": 4e12}, **options)
+    with pytest.raises(bs.BayesScalingError, match=message):
+        bs.Surface.of(posterior, **options)
+
+
 def test_chunks_refuse_a_bad_target_before_the_first_is_asked_for(posterior):
     with pytest.raises(bs.TargetError, match="needs D"):
         posterior.forecast_chunks({"N": 7e9})

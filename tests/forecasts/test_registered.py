@@ -32,6 +32,15 @@ def test_a_file_says_what_was_forecast_and_how(forecast, tmp_path):
     np.testing.assert_allclose(read.rows["sd"], said["sd"], rtol=1e-5)
 
 
+def test_inputs_are_kept_to_the_last_digit_and_a_seed_may_be_numpys(tmp_path):
+    target = {"N": 1.176764416e9, "D": 1.0240000512e12}
+    forecast = bs.forecast(chinchilla(count=30), target, seed=np.int64(3), samples=np.int64(20))
+    read = bs.load_forecast(forecast.save(tmp_path / "exact.json"))
+    row = read.rows.iloc[0]
+    assert (row["n_params"], row["tokens"], read.seed) == (*target.values(), 3)
+    assert len(bs.score(read, {**target, "loss": 2.2})) == 1
+
+
 @pytest.mark.parametrize("posterior", [chinchilla(count=30), ladder(count=30)], ids=["one", "tasks"])
 def test_quantiles_stand_in_the_rows_they_belong_to(posterior):
     forecast = bs.forecast(posterior, TWO)

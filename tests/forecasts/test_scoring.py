@@ -307,3 +307,12 @@ def test_an_outcome_that_no_run_has_is_refused(said, tmp_path):
     assert bs.score(accuracy, {"target": "b", "accuracy": 0.0})["actual"].tolist() == [0.0]
     signed = dataclasses.replace(said, quantiles=said.quantiles - 3)
     assert bs.score(signed, {"target": "a", "loss": -1.0})["in90"].tolist() == [True]
+
+
+def test_inputs_that_differ_little_are_told_in_as_many_digits_as_they_need():
+    two = [{"target": "a", "N": 1.17676e9, "D": 1e12}, {"target": "b", "N": 1.176764416e9, "D": 1e12}]
+    forecast = bs.forecast(chinchilla(count=30), two)
+    with pytest.raises(bs.TargetError, match=r"has N = 1\.176764e\+09, where the forecast of 'a' is at N = 1\.17676e"):
+        bs.score(forecast, {**two[1], "target": "a", "loss": 2.2})
+    with pytest.raises(bs.TargetError, match=r"N = 1\.176763e\+09 is .* % off its 1\.17676\d?e\+09"):
+        bs.score(forecast, {"N": 1.176763e9, "D": 1e12, "loss": 2.2})

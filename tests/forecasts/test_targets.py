@@ -117,3 +117,10 @@ def test_a_target_of_one_loss_need_not_have_it_yet():
     assert np.isnan(read_targets(Chinchilla(), study.training, study.targets).actual["loss"]).all()
     with pytest.raises(bs.StudyError, match=r"Run 'b' .* has no loss"):
         bs.Study.from_frame(runs)
+
+
+def test_a_run_of_several_checkpoints_is_one_target_at_its_last():
+    table = {"run": [*"aaabbb"], "checkpoint": [1, 2, 3] * 2, "N": [1e8] * 3 + [2e8] * 3, "D": [1e9, 2e9, 4e9] * 2}
+    found = read(bs.Study.from_frame({**table, "loss": [4.0, 3.8, 3.6, 3.9, 3.7, 3.5]}))
+    assert found.frame.index.tolist() == ["a", "b"] and found.frame["tokens"].tolist() == [4e9, 4e9]
+    assert found.actual["loss"].tolist() == [3.6, 3.5]

@@ -128,7 +128,7 @@ def test_draws_that_are_none_of_the_law_are_refused_in_a_sentence(simulated, dra
 def test_other_kinds_are_refused(simulated, draws):
     with pytest.raises(bs.LawError, match="The draws are a list"):
         bs.Posterior.from_draws(Chinchilla(), simulated, [1.0])
-    with pytest.raises(bs.LawError, match="The law is a type and no law"):
+    with pytest.raises(bs.LawError, match="which is a type and no law; write Chinchilla"):
         imported(Chinchilla, simulated, draws)
     with pytest.raises(bs.StudyError, match="The study is a dict"):
         bs.Posterior.from_draws(Chinchilla(), {}, draws)

@@ -97,3 +97,11 @@ def test_units_are_the_cards_or_as_given(posterior):
     assert posterior.units == {"loss": "bits per byte"}
     assert worlds.chinchilla(count=2).units == {"loss": "as given"}
     assert worlds.ladder(count=2).series_units == {"task_loss": "as given"}
+
+
+@pytest.mark.parametrize("count", [0, -3, 2.5, True])
+def test_draws_are_thinned_to_a_whole_number_of_them(count):
+    posterior = worlds.chinchilla(count=30)
+    assert len(posterior.thin(np.int64(7))["E"]) == 7 and len(posterior.thin(99)["E"]) == 30
+    with pytest.raises(bs.BayesScalingError, match=f"samples is {count}; give a whole number of at least 1"):
+        posterior.thin(count)

@@ -4,7 +4,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import LawError, StudyError
-from bayes_scaling.models import Chinchilla, Transfer, TwoStep
+from bayes_scaling.models import Chinchilla, Rectified, Transfer, TwoStep
 
 PLAN = pd.DataFrame({"N": [1e8, 1e9, 1e8, 1e9], "D": [2e9, 2e9, 2e10, 2e10]})
 TRUTH = {"E": 1.7, "reducible": 0.5, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
@@ -82,6 +82,34 @@ def test_textbook_constants_that_the_law_contradicts_are_refused():
     grid = {"N": [1e6, 1e6, 1e8, 1e8], "D_F": [1e6, 1e7, 1e6, 1e7], "pretrained": [0.0, 1.0, 1.0, 0.0]}
     with pytest.raises(LawError, match=r"fixes floor at 0\.1, and 0 is given"):  # its paper has no floor
         bs.simulate(Transfer(floor=0.1), grid, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("law", "given", "said"),
+    [
+        (
+            Rectified(),
+            {"E": 1.0, "D_l": 1e4},
+            "^Rectified reads .* all together, and E and D_l lack B and beta; give them",
+        ),
+        (Rectified(), {"betta": 0.3}, "^Rectified has no parameter 'betta'; did you mean 'beta'"),
+        (
+            Transfer(floor=0.0),
+            {"k": 1.0, "a": 0.2, "b": 0.3, "A": 1.0, "B": 1.0, "alpha_N": 0.1},
+            "lack alpha_D; give it",
+        ),
+    ],
+)
+def test_some_textbook_constants_or_misspelt_ones_are_refused_by_name(law, given, said):
+    grid = {"N": [1e6, 1e6, 1e8, 1e8], "D_F": [1e6, 1e7, 1e6, 1e7], "pretrained": [0.0, 1.0, 1.0, 0.0]}
+    with pytest.raises(LawError, match=said):
+        bs.simulate(law, grid, given, seed=0)
+
+
+def test_parameters_that_are_not_given_are_drawn_from_their_priors():
+    design = {"D_F": [1e3, 1e4, 1e5, 1e6]}
+    one, other = (bs.simulate(Rectified(), design, {"E": 2.0, "sigma": 1e-6}, seed=s).frame["loss"] for s in (0, 1))
+    assert (one > 2.0).all() and not np.allclose(one, other, rtol=1e-3)
 
 
 @pytest.mark.parametrize("fixed", [2, 2.0, np.float32(2.0), np.int64(2)])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
@@ -56,7 +59,7 @@ def test_losses_errors_and_accuracies_need_not_be_told():
 def test_a_law_of_one_outcome_overrides_nothing():
     law = Rewarded()
     assert law.quantities == {"reward": "points"} and law.name == "Rewarded"
-    assert (law.series, law.route, law.by_task, law.transfers) == ((), None, False, False)
+    assert (law.series, law.shares, law.route, law.by_task, law.transfers) == ((), (), None, False, False)
     assert law.series_of("MMLU", ["MMLU", "PIQA"]) == "MMLU" and law.program is law
     assert law.dims(None) == ({}, {}) and law.derived({}) == {} and law.centred({}, level=2.0) == {"level": 2.0}
     assert law.irreducible({}, {"E": 1.7}) == 1.7 and law.irreducible({}, {"level": 0.3}) == 0.0
@@ -92,3 +95,44 @@ def test_an_input_is_positive_unless_the_law_says_otherwise():
         "share": [True, True, False, False, False],
         "temperature": [True, True, True, False, False],
     }
+
+
+def test_the_slope_of_an_outcome_of_any_sign_errs_alike_wherever_its_zero_lies():
+    class Gap(bs.Law):
+        level: bs.Prior = dist.Normal(0.0, 30.0)
+        outcome = "gap"
+        signed = ("gap",)
+        better: ClassVar = {"gap": "lower"}
+
+        def mean(self, N, *, level):
+            return level - 0.5 * jnp.log(N / 1e8)
+
+    near, far = ({"N": jnp.asarray(sizes)} for sizes in (np.geomspace(1e7, 1e9, 9), [1e11]))
+    moved = [
+        float(Gap().extrapolated(far, near, {"level": level}, 0.2)[0] - Gap().at(far, {"level": level})[0])
+        for level in (-20.0, 0.0, 20.0)
+    ]
+    assert moved == pytest.approx([moved[0]] * 3, rel=1e-4)
+    assert moved[0] == pytest.approx(-0.2 * 0.5 * np.log(1e11 / 1e9), rel=0.2)
+
+
+class Own(Worse):
+    """A law with a model of its own."""
+
+    def __call__(self, runs, observed=None, fitted=None):
+        super().__call__(runs, observed, fitted)
+
+
+class Reads(Own):
+    """One that says it reads known errors."""
+
+    reads_loss_error = True
+
+
+class Reader(Reads):
+    """One that inherits its model."""
+
+
+def test_a_law_with_a_model_of_its_own_says_where_it_reads_known_errors():
+    assert [law.reads_loss_error for law in (Worse(), Own(), Reads(), Reader())] == [True, False, True, True]
+    assert float(Worse().known_noise(np.array(4.0), np.array(0.1))) == pytest.approx(0.025)

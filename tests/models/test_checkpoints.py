@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 import bayes_scaling as bs
-from bayes_scaling.models import LearningCurve
+from bayes_scaling.law.trace import run_model
+from bayes_scaling.models import BrokenPowerLaw, LearningCurve
 
 VALUES = {"level": 2.5, "reducible": 0.6, "begun": 0.0, "bend": 1.6, "alpha_D": 0.4, "memory": 0.3}
 TRUTH = {**VALUES, "sigma": 0.02}
@@ -53,6 +54,15 @@ def test_lasting_errors_have_the_density_of_their_innovations():
 def posterior():
     noise = np.random.default_rng(1).normal(0, 1, len(D))
     return bs.fit(LearningCurve(), study_of(CURVE * np.exp(0.005 * errors(noise, 0.1))), seed=0, draws=200)
+
+
+def test_what_follows_from_the_parameters_is_published(posterior):
+    draws, D0 = posterior.draws, float(posterior.law.arrays(posterior.study)[0]["D0"])
+    np.testing.assert_allclose(draws["E"], draws["level"] * (1 - draws["reducible"]))
+    assert (draws["top"] > draws["level"]).all() and set(posterior.tree["derived"].data_vars) == {"E", "top"}
+    law = BrokenPowerLaw()
+    sites = run_model(law, *law.arrays(posterior.study))
+    assert float(sites["D_b"]["value"]) == pytest.approx(float(sites["place"]["value"]) * D0)
 
 
 def test_a_forecast_starts_at_the_last_checkpoint_and_forgets_it(posterior):

@@ -3,8 +3,6 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.models import Mixture
-from bayes_scaling.models.mixture import best_mixture
-from tests.worlds import known
 
 from .examples import SERIES, mixtures
 
@@ -66,61 +64,3 @@ def test_a_share_of_zero_is_a_share_for_targets_too(posterior):
 def test_the_own_share_is_one_of_the_shares():
     with pytest.raises(bs.StudyError, match="own = 'share_math', which is no share; give one of share_web"):
         Mixture(shares=SHARES, own="share_math").arrays(bs.Study.from_frame(mixtures(SHARES)))
-
-
-PAIR = ("share_web", "share_code")
-
-
-def domain(own, exponents, levels=3.0):
-    """Return a posterior of the loss on a domain that is a pure power of its own share; no other domain helps."""
-    law = Mixture(shares=PAIR, own=own, floor=0.0, effect=0.0, head=1e-9)
-    exponents = np.asarray(exponents, dtype=float)
-    one = np.ones((len(exponents), 1))
-    draws = {"level": levels * one, "sigma": 0.005 * one}
-    draws |= {"exponent_mean": exponents, "exponent_offset": 0 * one}
-    table = mixtures(PAIR, series=(("7B", 1.0),))
-    return known(law, draws, table)
-
-
-def test_the_best_mixture_of_powers_is_the_one_in_closed_form():
-    gamma, web, code = 0.2, 3.0, 1.0
-    found = best_mixture([domain(own, [gamma] * 5) for own in PAIR], weights=[web, code])
-    ratio = (web / code) ** (1 / (1 + gamma))  # Lagrange: w r^-(gamma + 1) is the same for both
-    assert found.choice["share_web"] == pytest.approx(ratio / (1 + ratio), abs=1e-4)
-    assert found.choice.sum() == pytest.approx(1.0)
-    np.testing.assert_allclose(found.best.to_numpy(), [found.choice.to_numpy()] * 5, atol=1e-4)
-    np.testing.assert_allclose(found.regret, 0.0, atol=1e-7)
-
-
-def test_not_knowing_the_exponents_costs_a_regret():
-    found = best_mixture([domain("share_web", [0.05, 0.4]), domain("share_code", [0.4, 0.05])])
-    assert found.choice["share_web"] == pytest.approx(0.5, abs=1e-3)
-    low, high = found.best["share_web"]
-    assert low < 0.4 and high > 0.6 and (found.regret > 0.005).all()
-    table = found.table()
-    assert list(table.index) == [*PAIR, "regret"] and np.isnan(table.loc["regret", "choice"])
-    assert table.loc["regret", "mean"] == pytest.approx(found.regret.mean())
-
-
-def test_bounds_hold_and_what_is_left_goes_to_the_others():
-    found = best_mixture([domain(own, [0.2]) for own in PAIR], bounds={"share_code": (0.1, 0.3)})
-    np.testing.assert_allclose(found.choice[list(PAIR)], [0.7, 0.3], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"bounds": {"share_cod": (0, 1)}}, bs.DecisionError, "did you mean 'share_code'"),
-        ({"bounds": {"share_code": (0.0, 0.2), "share_web": (0.0, 0.2)}}, bs.DecisionError, "room for a sum of one"),
-        ({"weights": [1.0]}, bs.DecisionError, "give 2 numbers"),
-        ({"series": "8B"}, bs.TargetError, "known: 7B"),
-    ],
-)
-def test_a_question_that_has_no_answer_is_refused(options, error, message):
-    with pytest.raises(error, match=message):
-        best_mixture([domain(own, [0.2]) for own in PAIR], **options)
-
-
-def test_a_best_mixture_is_of_mixtures(simulated_fit):
-    with pytest.raises(bs.LawError, match="one is of Chinchilla"):
-        best_mixture(simulated_fit)

@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.models import Chinchilla, Pooled, ShiftedPowerLaw
+from bayes_scaling.models import Chinchilla, Pooled, ShiftedPowerLaw, Superset
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40)]
 EXPONENTS = {"a": 0.28, "b": 0.30, "c": 0.32}
@@ -85,3 +85,20 @@ def test_the_known_error_of_each_loss_adds_to_the_noise_of_its_own_series():
     known = np.nan_to_num(observed["loss_se"])
     np.testing.assert_allclose(scale, np.sqrt(sigma**2 + (known / mean) ** 2), rtol=1e-4)
     assert (scale[:, 1] > 0.05).all() and scale[0, 2] == pytest.approx(sigma[0, 2])
+
+
+def test_beyond_the_runs_each_series_errs_and_scatters_as_the_curve_says(study):
+    pooled = Pooled(curve=ShiftedPowerLaw())
+    assert pooled.discrepancy == ShiftedPowerLaw().discrepancy == 0.04 and Pooled().discrepancy == 0.2
+    assert Pooled(curve=ShiftedPowerLaw(), discrepancy=0.1).slope_moments == (0.0, 0.1)  # given here, it counts
+    assert pooled.replace(pool=None) == Pooled(curve=ShiftedPowerLaw(), pool=None)
+    assert pooled.replace(curve=Chinchilla()) == Pooled()
+    curve = Superset(drift=1.0, discrepancy=1e-6, scatter=2.0, sigma=0.1)
+    law = Pooled(curve=curve, sigma=0.01)
+    assert law.slope_moments == curve.slope_moments and law.with_slope(0.5, 0.1).slope_moments == (0.5, 0.1)
+    runs, observed = law.arrays(study)
+    far = {**runs, "N": runs["N"] * 100, "D": runs["D"] * 100}
+    here, plain, there = run_model(law, runs, observed), run_model(law, far), run_model(law, far, fitted=runs)
+    assert np.allclose(here["loss"]["fn"].base_dist.base_dist.scale, 0.01)
+    assert np.allclose(there["loss"]["fn"].base_dist.scale, 0.02)
+    assert (there["loss_mean"]["value"] < plain["loss_mean"]["value"]).all()

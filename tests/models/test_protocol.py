@@ -26,9 +26,18 @@ from .examples import law_of, study_for
 
 ROOT = Path(__file__).parent.parent.parent
 LOWER = {"loss": True, "error": True, "accuracy": False, "unigram_normalised_loss": True}  # is better
+SIZE_AND_DATA = {"E": 1.8, "A": 480.0, "B": 2000.0, "alpha_N": 0.35, "alpha_D": 0.37}
 TEXTBOOK = {
+    "Chinchilla": SIZE_AND_DATA,
+    "HeteroscedasticChinchilla": SIZE_AND_DATA,
+    "JointExperts": {**SIZE_AND_DATA, "worth": 0.5, "gain": 0.3},
+    "Kaplan": SIZE_AND_DATA,
+    "Overfitting": SIZE_AND_DATA,
+    "PowerLaw": {"E": 1.8, "A": 480.0, "alpha_C": 0.15},
     "Rectified": {"E": 1.0, "B": 200.0, "D_l": 300.0, "beta": 0.6},
+    "RepeatedData": SIZE_AND_DATA,
     "Scratch": {"E": 0.5, "A": 6.4e13, "B": 1.8e13, "alpha_N": 0.076, "alpha_D": 0.103},
+    "StepLaw": SIZE_AND_DATA,
 }
 every_law = pytest.mark.parametrize("name", sorted(models.LAWS))
 
@@ -178,7 +187,7 @@ def test_every_input_of_a_run_has_a_column(name):
     assert tuple(law.input_arrays(study.frame)) == law.run_inputs != ()
     assert law.columns and (tuple(law.columns) == law.run_inputs or type(law).input_arrays is not bs.Law.input_arrays)
     assert set(law.columns.values()) <= set(study.frame.columns)
-    assert set(law.run_inputs) <= runs.keys() and set(law.indicators) <= set(law.run_inputs)
+    assert set(law.run_inputs) <= runs.keys() and {*law.indicators, *law.shares} <= set(law.run_inputs)
     assert set(law.signed) <= {*law.run_inputs, *law.quantities}
 
 
@@ -224,10 +233,21 @@ def test_a_law_of_transfer_says_what_pretraining_is_worth_and_no_other_law_does(
 def test_textbook_constants_become_parameters(name):
     law = law_of(name)
     runs, _ = law.arrays(study_for(law))
-    constants = law.published or TEXTBOOK.get(law.name) or dict.fromkeys(law.free_parameters, 1.0)
+    constants = {**TEXTBOOK.get(law.name, {}), **law.published} or dict.fromkeys(law.free_parameters, 1.0)
     found = law.centred(runs, **constants)
     assert set(found) <= set(law.priors)
     assert all(np.isfinite(value) for value in found.values())
+
+
+@pytest.mark.parametrize("name", ["chinchilla", "joint_experts", "kaplan", "power_law", "repeated_data", "step_law"])
+def test_constants_that_are_published_give_the_parameters_back(name):
+    law = law_of(name)
+    runs, values = drawn(law, 0)
+    parameters = {p: float(values[p]) for p in law.free_parameters}
+    constants = {p: value for p, value in parameters.items() if p not in ("reducible", "split")}
+    with double_precision():
+        found = law.centred(runs, **constants, **{c: float(values[c]) for c in ("A", "B") if c in law.relations})
+    assert {p: float(value) for p, value in found.items()} == pytest.approx(parameters, rel=1e-4)
 
 
 @every_law

@@ -9,7 +9,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.models import RepeatedData, Superset, SupersetInCompute, SupersetInFlops
 from bayes_scaling.models.population import POPULATION
-from bayes_scaling.models.recommended import candidates
+from bayes_scaling.models.recommended import candidates, fit_runs
 
 
 def laws(**columns: list[float]) -> set[type]:
@@ -30,8 +30,9 @@ def test_columns_decide_on_the_candidates():
 
 
 def test_error_rates_are_bounded_and_losses_are_not():
-    study = bs.Study.from_frame({"loss": [0.4, 0.35, 0.3], **SIZES}, unit="error rate")
-    assert all(law.ceiling for law in candidates(study).values())
+    for unit in ("error rate", "error rate (top-1)", "fraction (1 - accuracy)"):
+        study = bs.Study.from_frame({"loss": [0.4, 0.35, 0.3], **SIZES}, unit=unit)
+        assert all(law.ceiling for law in candidates(study).values())
     assert not any(law.ceiling for law in candidates(bs.Study.from_frame({"loss": [4.0, 3.5, 3.2], **SIZES})).values())
 
 
@@ -85,6 +86,9 @@ def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
 def test_a_table_in_place_of_a_study_is_refused():
     with pytest.raises(bs.StudyError, match="The study is a DataFrame; make it one with"):
         bs.forecast_runs(pd.DataFrame({"loss": [4.0, 3.5], "N": [1e8, 2e8]}), seed=0)
+    for laws in (None, {"one": Superset()}):
+        with pytest.raises(bs.StudyError, match="The study is a DataFrame; make it one with"):
+            fit_runs(pd.DataFrame({"loss": [4.0, 3.5], "N": [1e8, 2e8]}), seed=0, laws=laws)
 
 
 def test_what_repeats_are_worth_is_learnt_where_different_tokens_are_known():

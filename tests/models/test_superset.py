@@ -9,6 +9,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.law.sites import EDGE_QUANTILE
+from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import Chinchilla, Kaplan, Superset
 from bayes_scaling.models.chinchilla import LOG_EXPONENT
 from bayes_scaling.models.superset import STEP
@@ -130,3 +131,17 @@ def test_new_runs_scatter_more_than_fitted_ones():
     assert Chinchilla().with_slope(0.3, 0.4).slope_moments == (0.0, pytest.approx(0.5))
     assert Chinchilla(discrepancy=dist.LogNormal(0.0, 1e-3)).slope_moments[1] == pytest.approx(1.0, rel=1e-3)
     assert Chinchilla(discrepancy=dist.HalfNormal(0.3)).slope_moments[1] == pytest.approx(0.3)
+
+
+def test_a_known_error_below_a_ceiling_is_one_of_the_loss_behind_it():
+    law, outcome = Superset(ceiling=True), 0.9
+    noise, half = float(law.known_noise(np.array(outcome), 0.01)), 1e-5
+    low, high = (np.log(-np.log1p(-at)) for at in (outcome - half, outcome + half))
+    assert noise == pytest.approx(0.01 * (high - low) / (2 * half), rel=1e-6) == pytest.approx(0.0434, abs=1e-4)
+    assert float(Superset().known_noise(np.array(2.0), 0.01)) == pytest.approx(0.005)
+    table = {"N": [1e8, 2e8, 4e8], "D": [2e9] * 3, "loss": [0.92, 0.9, 0.88], "loss_se": 0.01}
+    runs, observed = law.arrays(bs.Study.from_frame(table))
+    values = {"E": 1.0, "reducible": 1.0, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3, "coupling": 1.0}
+    site = run_model(law, runs, observed, latent={**values, "penalty": 0.0, "sigma": 1e-9})["loss"]
+    mean = np.asarray(law.at(runs, {**values, "penalty": 0.0, "repeats": 15.0}))
+    assert np.allclose(site["fn"].base_dist.base_dist.scale, law.known_noise(mean, 0.01), rtol=1e-4)

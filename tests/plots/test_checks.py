@@ -62,6 +62,16 @@ def test_fractions_are_drawn_as_differences_because_they_may_be_zero(source):
     np.testing.assert_allclose(medians.get_ydata(), [2, 2])
 
 
+@pytest.mark.parametrize("source", ["posterior", "prior"])
+def test_outcomes_of_any_sign_are_drawn_as_differences(source):
+    check = bs.predictive_check(worlds.tilted(), source)
+    ax = plots.plot_predictive_check(check)
+    assert (check["observed"] < 0).any()
+    assert (ax.get_ylabel(), ax.get_yscale()) == ("predicted less observed (nats)", "linear")
+    ends = np.array([segment[:, 1] for segment in ax.collections[0].get_segments()])
+    np.testing.assert_allclose(ends, check[["q05", "q95"]].sub(check["observed"], axis=0))
+
+
 def test_places_that_are_not_uniform_leave_the_band():
     table = pd.DataFrame({"quantity": "loss", "pit": np.linspace(0.4, 0.6, 40)})
     ax = plots.plot_loo_pit(table)

@@ -48,6 +48,32 @@ def test_the_regret_names_the_sizes_that_hardly_matter(surface):
     assert ax.get_ylim()[0] < 1 < ax.get_ylim()[1]
 
 
+def test_the_label_of_a_budget_below_the_runs_keeps_off_the_numbers_of_the_axis(surface):
+    for budgets in ([1e10, 1e34], [1e15]):
+        ax = bs.allocate(surface, budgets).plot()
+        ax.figure.draw_without_rendering()
+        labels = [t.get_window_extent() for t in ax.texts if t.get_text().endswith("tokens")]
+        assert min(box.x0 for box in labels) > ax.bbox.x0
+
+
+@pytest.mark.parametrize("sizes", [[6e10, 2e10, 4e10], [4e10], [6e10, 4e10, 1e8, 1e13], [1e8]])
+def test_a_few_sizes_have_a_bar_each_in_their_order_and_those_left_out_are_named(surface, sizes):
+    ax = bs.regret(surface, 1e24, sizes).plot()
+    left, right = ax.get_xlim()
+    near = sorted(size for size in sizes if 1e10 < size < 1e12)
+    (medians,) = (line for line in ax.lines if line.get_marker() == "o")
+    assert medians.get_xdata().tolist() == near and all(left < size < right for size in near)
+    assert ("left out" in words(ax)) == (len(near) < len(sizes))
+    assert ("more than 4 x: 100M" in words(ax)) == (1e8 in sizes)
+
+
+def test_many_sizes_are_drawn_in_their_order(surface):
+    sizes = np.geomspace(2e10, 2e11, 12)
+    forward, backward = (bs.regret(surface, 1e24, given).plot() for given in (sizes, sizes[::-1]))
+    assert forward.get_xlim() == backward.get_xlim() == pytest.approx((2e10, 2e11))
+    np.testing.assert_allclose(forward.lines[0].get_xydata(), backward.lines[0].get_xydata())
+
+
 def test_the_reach_shows_never(surface):
     ax = bs.reach(surface, 1.8).plot()
     assert "never: " in words(ax)
@@ -69,6 +95,12 @@ def test_the_picture_of_next_runs_says_what_the_table_says(surface):
     np.testing.assert_allclose(np.sort(dots.get_ydata()), 100 * np.sort(found.table()["narrower"]))
 
 
+def test_what_next_runs_gain_is_named_within_the_height_of_the_axes(surface):
+    ax = bs.next_runs(surface, pd.DataFrame({"run": ["x"], "N": [1e9], "D": [2e10]}), {"N": 7e9, "D": 4e12}).plot()
+    ax.figure.draw_without_rendering()
+    assert ax.yaxis.label.get_window_extent().height < 0.8 * ax.bbox.height
+
+
 def test_names_of_next_runs_do_not_overlap(surface):
     runs = pd.DataFrame({"run": [f"a run with a name {i}" for i in range(4)], "N": 1e9 * np.arange(1, 5), "D": 4e10})
     found = bs.next_runs(surface, runs.assign(flops=[1e21, 1.1e21, 1.2e21, 1.3e21]), {"N": 7e9, "D": 4e12}, count=3)
@@ -87,12 +119,25 @@ def test_where_no_run_narrows_the_forecast_none_has_a_star():
     assert "★" not in words(ax) and "none narrows it" in words(ax).replace("\n", " ")
 
 
+def plans(**flops):
+    """Return what plans of these names and costs were found to do."""
+    rows = [(name, i, 0.1 + 0.01 * i) for name in flops for i in range(9)]
+    widths = pd.DataFrame(rows, columns=["plan", "family", "width90"]).assign(error=0.0, in90=True)
+    costs = pd.DataFrame([{"plan": name, "runs": 8, "flops": C, "largest": C / 2} for name, C in flops.items()])
+    return bs.LadderPlans(widths, costs, 9, "7B", "loss")
+
+
 def test_the_ladder_plans_are_named():
-    rows = [{"plan": "one", "family": i, "width90": 0.1 + 0.01 * i, "error": 0.0, "in90": True} for i in range(9)]
-    costs = pd.DataFrame([{"plan": "one", "runs": 8, "flops": 1e20, "largest": 5e19}])
-    found = bs.LadderPlans(pd.DataFrame(rows), costs, 9, "7B", "loss")
-    ax = found.plot()
+    ax = plans(one=1e20).plot()
     assert "one\n8 runs" in words(ax) and np.isfinite(ax.get_ylim()).all()
+
+
+def test_long_names_of_ladder_plans_stay_within_the_axes():
+    ax = plans(**{"a small ladder, of four tokens each": 1e20, "x" * 40: 8e20}).plot()
+    ax.figure.draw_without_rendering()
+    labels = [t.get_window_extent() for t in ax.texts if t.get_text().endswith("8 runs")]
+    assert len(labels) == 2 and all(ax.bbox.x0 < box.x0 and box.x1 < ax.bbox.x1 for box in labels)
+    assert all(box.y1 < ax.bbox.y1 for box in labels)
 
 
 def test_what_a_picture_cannot_draw_is_named(surface):

@@ -1,4 +1,5 @@
 import itertools
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -138,6 +139,33 @@ def test_a_forecast_towards_smaller_losses_is_shaded_where_no_run_was(simulated)
     shaded = [patch.get_x() + patch.get_width() for patch in ax.patches]
     assert shaded == [pytest.approx(frame["source_loss"].min())]
     plots.close(ax.figure)
+
+
+@pytest.mark.parametrize(("targets", "beyond"), [([10.0], [3.0]), ([-10.0], [-3.0]), ([-10.0, 5.0], [-3.0, 3.0])])
+def test_an_input_of_any_sign_has_a_linear_axis_with_every_run_and_target(targets, beyond):
+    posterior = worlds.tilted()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax = plots.plot_fit(bs.forecast_path(posterior, posterior.forecast({"shift": targets})))
+        ax.figure.draw_without_rendering()
+    (left, right), runs = ax.get_xlim(), posterior.study.frame["shift"]
+    assert ax.get_xscale() == "linear" and left < min(*targets, runs.min()) < max(*targets, runs.max()) < right
+    (dots,) = (line.get_xdata() for line in ax.lines if line.get_marker() == ".")
+    assert dots.tolist() == runs.tolist()
+    bars = [x for line in ax.lines if line.get_marker() == "_" for x in line.get_xdata()]
+    assert bars == pytest.approx(targets)
+    shaded = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in ax.patches]
+    assert len(shaded) == len(beyond) and all(edge in span for edge, span in zip(beyond, shaded, strict=True))
+
+
+def test_the_name_of_a_target_below_the_runs_keeps_off_those_of_the_bands():
+    posterior = worlds.chinchilla(count=60, table=worlds.on_the_curve(0.005))
+    target = {"target": "a model with a rather long name", "N": 2e7, "D": 2e8}
+    ax = plots.plot_fit(bs.forecast_path(posterior, posterior.forecast(target)))
+    ax.figure.draw_without_rendering()
+    (name,) = (t.get_window_extent() for t in ax.texts if t.get_text() == target["target"])
+    bands = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("law ")]
+    assert len(bands) == 2 and all(name.x1 < band.x0 for band in bands)
 
 
 def test_a_fit_of_many_series_is_refused(ladder_fits, ladder_forecast):

@@ -44,11 +44,21 @@ def test_never_is_named():
     assert "never reaches" in ax.get_title(loc="left") + ax.get_title()
 
 
+def test_over_scales_that_b_never_gets_there_is_told_above_the_line_of_no_gain():
+    a, b = chinchilla(seed=1, count=60, E=1.4), chinchilla(seed=2, count=60, E=2.4)
+    ax = bs.speedup(a, b, at=[1e23, 1e26]).plot()
+    ax.figure.draw_without_rendering()
+    (label,) = (t for t in ax.texts if "takes less" in t.get_text())
+    assert label.get_text() == "0 % that B takes less at 1e+26 FLOPs, 100 % that it never gets there"
+    assert label.get_window_extent().y0 > ax.transData.transform((1e24, 1.0))[1]
+    assert "lower edge: 0.01x or less, or never" in words(ax).replace("\n", " ")
+
+
 def test_several_scales_make_a_band(recipes):
     found = bs.speedup(*recipes, at=np.geomspace(1e20, 1e24, 5))
     ax = found.plot()
     assert ax.get_xlabel() == "training FLOPs of A (6ND)" and "that B takes less" in words(ax)
-    assert "largest fitted run" in words(ax)
+    assert "largest fitted run" in words(ax) and "never" not in words(ax)
     np.testing.assert_allclose(ax.get_xlim(), (1e20, 1e24))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling import files
-from bayes_scaling.errors import ConvergenceError, FileError
+from bayes_scaling.errors import ConvergenceError, FileError, LawError
 from bayes_scaling.evaluation.averaging import AveragedForecast
 from bayes_scaling.forecasts.forecast import average
 from bayes_scaling.problems import Problem, Problems
@@ -205,6 +205,8 @@ def test_an_unconverged_fit_is_refused_or_said_first(simulated_fit, tmp_path):
         bad.report(tmp_path / "report.html", TARGET)
     with pytest.raises(ConvergenceError, match="R-hat"):
         converged(simulated_fit).report(tmp_path / "report.html", TARGET, others={"bad": bad})
+    with pytest.raises(LawError, match="A int is given where a fit is needed"):
+        converged(simulated_fit).report(tmp_path / "report.html", TARGET, others={"three": 3})
     assert not list(tmp_path.iterdir())
     bad.report(tmp_path / "report.html", TARGET, allow_unconverged=True)
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text

@@ -10,7 +10,7 @@ from bayes_scaling.evaluation.diagnose import contraction
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.reporting import page_tables
-from bayes_scaling.reporting.page_tables import Writer, brief, extent, times
+from bayes_scaling.reporting.page_tables import Writer, extent, times
 from tests import worlds
 
 FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
@@ -97,4 +97,3 @@ def test_numbers_that_are_not_known():
     assert Writer("fraction").show(np.nan) == extent(pd.Series([np.nan])) == "–"
     assert times(np.nan) == "cannot be told" and times(546.875) == "547 ×"
     assert extent(pd.Series([2.0, 2.0])) == "2" and extent(pd.Series([1e8, np.nan, 8e8])) == "1e+08 to 8e+08"
-    assert brief("nats per token (on C4)") == "nats per token"

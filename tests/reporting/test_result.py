@@ -84,7 +84,7 @@ def test_what_speaks_against_the_runs_is_looked_for_and_a_path_only_where_it_is_
 def averaged(posterior):
     """Return the result of an average of one law whose backtests missed, beside one that did not converge."""
     made = worlds.result(posterior, FAR)
-    tests = pd.DataFrame({"inside": [True] * 4 + [False] * 5, "error": 0.1})
+    tests = pd.DataFrame({"run": range(9), "inside": [True] * 4 + [False] * 5, "error": 0.1})
     own = {f.name: getattr(made.forecast, f.name) for f in dataclasses.fields(made.forecast)}
     weighing = {"weights": pd.Series({"chinchilla": 1.0}), "backtests": tests, "left_out": ("kaplan",)}
     forecast = AveragedForecast(**own, **weighing, posteriors={"chinchilla": posterior})

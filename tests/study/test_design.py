@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, Superset, SupersetInFlops, TwoStep
+from bayes_scaling.models import Chinchilla, FewSteps, LearningCurve, PowerLaw, Superset, SupersetInFlops, TwoStep
 from bayes_scaling.study.design import design_check
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
@@ -111,6 +111,8 @@ def test_checkpoints_are_told_from_runs():
     table = GOOD.assign(run=["a"] * 4 + [f"r{i}" for i in range(12)], checkpoint=[*range(4), *[0] * 12])
     (problem,) = design_check(bs.Study.from_frame(table)).only("not-annealed")
     assert problem.value == 3 and "further checkpoints" in problem.sentence
+    steps = table.assign(steps=[500, 1000, 2000, 4000, *[5000] * 12])
+    assert not design_check(bs.Study.from_frame(steps)).only("few-steps")  # its last checkpoint has enough
 
 
 @pytest.mark.parametrize(
@@ -202,6 +204,8 @@ def test_losses_as_small_as_error_rates_are_told_where_they_are_said_to_be_nats(
         "The largest loss is 0.99 nats per token (at least 1 for text): if these are error rates, say so with "
         "unit='fraction'."
     )
+    assert [p.code for p in of_losses((0.99, 0.9), "nats (C4)")] == ["error-rate"]  # the unit, whatever is added to it
+    assert [p.code for p in of_losses((20.0, 9.0), "nats per token (C4)")] == ["perplexity"]
     for losses, unit in (((0.99, 0.9), None), ((0.99, 0.9), "bits per byte"), ((1.01, 0.9), "nats per token")):
         assert not of_losses(losses, unit)
 
@@ -328,3 +332,26 @@ def test_a_column_of_epochs_is_told_where_no_column_says_the_same():
     assert found.value == 9 and "10 of 16 runs" in found.sentence and "unique_tokens" in found.remedy
     few = bs.Study.from_frame(GOOD.assign(epochs=["1", "two"] * 8))
     assert not design_check(few, {"N": 4e9, "D": 9e11}, law=Superset()).only("unread-repeats")
+
+
+def test_known_errors_that_a_law_does_not_read_are_told_and_measure_no_noise():
+    study = bs.Study.from_frame(GOOD.head(6).assign(loss_se=[0.01] * 5 + [0.02]))
+    found = design_check(study, law=LearningCurve())
+    (problem,) = found.only("unread-error")
+    assert problem.value == 6 and problem.where == "loss_se"
+    assert problem.sentence.startswith(
+        "LearningCurve does not read loss_se, the standard error of the loss, which 6 of 6"
+    )
+    assert found.only("guessed-noise") and not design_check(study, law=Chinchilla()).only(
+        "unread-error", "guessed-noise"
+    )
+    without = bs.Study.from_frame(GOOD.head(6))
+    assert not design_check(without, law=LearningCurve()).only("unread-error")
+
+
+@pytest.mark.parametrize("given", [{"N": "lots"}, {"D": "lots"}, {"flops": "lots"}])
+@pytest.mark.parametrize("law", [None, Chinchilla()])
+def test_a_size_of_a_target_that_is_no_number_is_unknown(given, law):
+    study = bs.Study.from_frame(GOOD.assign(flops=6 * GOOD["N"] * GOOD["D"]))
+    target = {"N": "7B", "D": 1e11, "flops": 4.2e21, **given}
+    assert ("unknown-distance" in design_check(study, target, law=law).codes) == ("flops" in given)

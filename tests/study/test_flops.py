@@ -103,3 +103,13 @@ def test_a_law_in_one_column_is_measured_in_it():
     assert distances(study, aims, ["examples"]) == pytest.approx([5.0])
     assert distances(study, aims, ["n_params", "tokens"]) == pytest.approx([7e9 * 4e12 / 1.6e18])
     assert np.isnan(distances(study, aims.drop(columns="examples"), ["examples"])).all()
+
+
+def test_what_may_be_of_any_sign_has_no_distance():
+    signed, below = (bs.Study.from_frame(pd.DataFrame({"shift": v, "loss": 3.0})) for v in ([-3.0, 3.0], [-3.0, 0.0]))
+    aims = pd.DataFrame({"shift": [10.0, 0.0]})
+    assert np.isnan(distances(signed, aims, ["shift"])).all() and np.isnan(distances(below, aims, ["shift"])).all()
+    positive = bs.Study.from_frame(pd.DataFrame({"shift": [1.0, 4.0], "loss": 3.0}))
+    assert distances(positive, aims, ["shift"]).tolist() == [2.5, 0.0]
+    assert np.isnan(distances(positive, aims - 10, ["shift"])).all()
+    assert np.isnan(distances(positive, pd.DataFrame({"shift": [8.0, np.nan]}), ["shift"])).tolist() == [False, True]

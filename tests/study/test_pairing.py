@@ -124,3 +124,11 @@ def test_runs_of_one_table_are_paired_with_themselves_also_without_sizes():
     assert pair(*by_tokens).paired == 6
     with pytest.raises(bs.StudyError, match="has no column 'n_params'"):
         pair(study, dataclasses.replace(study), source_loss="train", loss="val")
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_roles_that_one_study_alone_tells_are_those_of_the_pairs(side):
+    told, silent = made("a", role=["train"] * 5 + ["target"]), made("b")
+    paired = pair(*((told, silent) if side == "source" else (silent, told)))
+    assert (paired.paired, paired.targets) == (5, 1)
+    assert paired.study.targets.frame["n_params"].tolist() == [1e9]

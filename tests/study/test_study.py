@@ -93,6 +93,8 @@ def test_select_names_what_is_not_there(ladder):
         ladder.select(task="MMLUU")
     with pytest.raises(StudyError, match="no column 'tsk'; did you mean 'task'"):
         ladder.select(tsk="MMLU")
+    with pytest.raises(StudyError, match=r"has no task \['MMLU'\]"):
+        ladder.select(task=[["MMLU"]])
     assert set(ladder.select(task=["MMLU", "PIQA"]).frame["task"]) == {"MMLU", "PIQA"}
 
 
@@ -169,3 +171,13 @@ def test_a_table_is_no_study_and_one_study_no_list():
         with pytest.raises(StudyError, match=f"The studies are a {type(several).__name__}; give a list of studies"):
             require_studies(several)
     assert require_studies(one for one in [study]) == [study]
+
+
+@pytest.mark.parametrize("checkpoints", [(3, 1, 2), ("100k", "1k", "20k"), ("early", "late", "end")])
+def test_the_row_of_a_run_is_its_last_checkpoint(checkpoints):
+    last = checkpoints[-1] if "end" in checkpoints else checkpoints[0]  # numbers are read, not their order
+    rows = [{"run": r, "checkpoint": c, "task": t, "D": d, "loss": 3.0}
+            for d, r in enumerate("ab", start=1) for c in checkpoints for t in "xy"]  # fmt: skip
+    study = Study.from_frame(rows)
+    assert study.last_checkpoints.frame["checkpoint"].tolist() == [last] * 4
+    assert study.runs[["run", "task", "checkpoint"]].to_numpy().tolist() == [["a", "x", last], ["b", "x", last]]
