@@ -114,7 +114,7 @@ def test_nothing_to_fit():
     assert bs.fit_many(PowerLaw(), [lone("x")], seed=0, progress=False)[0].verdict == "failed"
 
 
-ODD = [{"chunk": 0}, {"chunk": -1}, {"chunk": 1.5}, {"chunk": "2"}, {"memory": -1.0}, {"memory": "1"}, {"patience": -1}]
+ODD = [
     {"chunk": 0},
     {"chunk": -1},
     {"chunk": 1.5},
