@@ -169,14 +169,15 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(f"parameters, at {regret.flops:.3g} FLOPs ({regret.surface.rule.name})")
     ax.set_ylabel("compute used / compute needed (times)")
-    kind = (
+    each = (
         "bars: 50 and 90 % of what a size costs, with its median" if few else "bands: 50 and 90 % of what a size costs"
     )
-    words = f"{kind}   bar at the bottom: where the best size lies, 50 and 90 %"
-    if not shown.all():
-        left_out = N[~shown]
-        names = ", ".join(map(short, left_out)) if len(left_out) <= MAX_MARKED else f"{len(left_out)} sizes"
-        words += f"   left out, more than {MAX_WASTE_SHOWN:g} x: {names}"
+    words = f"{each}   bar at the bottom: where the best size lies, 50 and 90 %"
+    left_out = N[~shown]
+    if few and len(left_out) > MAX_MARKED:
+        words += f"   left out, more than {MAX_WASTE_SHOWN:g} x: {len(left_out)} sizes"
+    elif 0 < len(left_out) <= MAX_MARKED:  # of more, where there are bands, these leave the picture in plain sight
+        words += f"   left out, more than {MAX_WASTE_SHOWN:g} x: {', '.join(map(short, left_out))}"
     headline(ax, "What choosing another size costs", words)
     return ax
 

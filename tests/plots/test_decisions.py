@@ -46,6 +46,7 @@ def test_the_regret_names_the_sizes_that_hardly_matter(surface):
     ax = bs.regret(surface, 1e23).plot()
     assert "at most 10 % wasted" in words(ax)
     assert ax.get_ylim()[0] < 1 < ax.get_ylim()[1]
+    assert "left out" not in words(ax)  # a band that leaves the picture is seen to
 
 
 def test_the_label_of_a_budget_below_the_runs_keeps_off_the_numbers_of_the_axis(surface):
