@@ -10,6 +10,8 @@ from .decisions.lifetime import Lifetime as Lifetime
 from .decisions.lifetime import cheapest as cheapest
 from .decisions.mixed_surface import MixedSurface as MixedSurface
 from .decisions.mixed_surface import mixed_surface as mixed_surface
+from .decisions.mixture import BestMixture as BestMixture
+from .decisions.mixture import best_mixture as best_mixture
 from .decisions.next_runs import NextRuns as NextRuns
 from .decisions.next_runs import next_runs as next_runs
 from .decisions.reach import Reach as Reach

@@ -109,7 +109,7 @@ def best_mixture(
 
     Examples
     --------
-    >>> best_mixture([web, code], weights=[1, 2], bounds={"share_code": (0.0, 0.3)}).table()  # doctest: +SKIP
+    >>> bs.best_mixture([web, code], weights=[1, 2], bounds={"share_code": (0.0, 0.3)}).table()  # doctest: +SKIP
     """
     fits = list(posteriors) if isinstance(posteriors, Sequence) else [posteriors]
     laws = [fit.law for fit in fits]
