@@ -22,7 +22,7 @@ from bayes_scaling.cli.arguments import (
 )
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
-from bayes_scaling.decisions.inputs import exponent_spread, goal_of, held_by_each
+from bayes_scaling.decisions.inputs import exponent_spread, goal_of, held_by_each, one_number
 from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.speedup import recipe_names
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
@@ -176,7 +176,8 @@ def _read_cost(text: str, prob: float, at: str | None, serve: str | None) -> Cos
     if not set(held) <= {"N", "D"} or len(held) > 1:
         raise DecisionError(f"--at {at!r} is not one of N or D; write it like N=7e9.")
     fixed = {name: float(read_numbers(v, name, "7e9", size=True)[0]) for name, v in held.items()}
-    tokens = float(read_numbers(serve, "number of tokens to serve", "1e13", size=True)[0]) if serve else None
+    what = "number of tokens to serve", "1e13"
+    tokens = one_number(read_numbers(serve, *what, size=True).tolist(), *what) if serve else None
     return Cost(quantity, target, prob, fixed, tokens)
 
 

@@ -139,6 +139,10 @@ def test_a_candidate_keeps_its_row_in_the_file(tmp_path):
         ({"reach": "loss=70%"}, "'70%' is not a number"),
         ({"reach": "loss=2", "at": "N=1,D=2"}, "not one of N or D"),
         ({"reach": "loss=2", "serve": "0"}, "number of tokens to serve is '?0"),
+        (
+            {"reach": "loss=2", "serve": "1e12,1e13"},
+            r"number of tokens to serve is \[.*\]; give one number, such as 1e13",
+        ),
         ({"candidates": "x.csv"}, "--next needs a run to forecast; give --target"),
         ({"ladder": "x.csv"}, "--ladder needs a run to forecast; give --target"),
     ],
