@@ -12,7 +12,9 @@ from jax import lax
 
 __all__ = ["MAX_NEWTON_STEPS", "newton", "search"]
 
-MAX_NEWTON_STEPS = 200  # most laws arrive in twenty; along a steep valley some starts need over sixty
+MAX_NEWTON_STEPS = 60  # most laws arrive in twenty
+MAX_NEWTON_STEPS_OF_MANY = 200  # along the valley of a whole ladder some starts need over sixty
+MANY = 20  # coordinates
 MAX_RIVAL_HEIGHT = 5.0  # in log density below the best mode: less than a hundredth of its density
 
 
@@ -75,8 +77,8 @@ def newton(
     Curvatures are made positive; the damping shrinks on success and grows on failure.  The search ends one step after
     the Newton decrement (twice the fall in potential that a full step promises, about the squared distance from the
     mode in posterior standard deviations) is below the square root of the machine's precision, or after
-    ``MAX_NEWTON_STEPS``.  The Hessian is a central difference of gradients: a gradient at each of a set of moves
-    (``each`` says whether side by side) and nothing more to compile.
+    ``MAX_NEWTON_STEPS``, more where there are many coordinates.  The Hessian is a central difference of gradients: a
+    gradient at each of a set of moves (``each`` says whether side by side) and nothing more to compile.
     """
     precision = jnp.finfo(z.dtype).eps
     tiny = precision ** (1 / 3)
@@ -87,9 +89,11 @@ def newton(
         hessian = (slopes[1 : z.size + 1] - slopes[z.size + 1 :]) / (2 * tiny)
         return heights[0], slopes[0], (hessian + hessian.T) / 2
 
+    most = MAX_NEWTON_STEPS_OF_MANY if z.size > MANY else MAX_NEWTON_STEPS
+
     def searching(carry: Any) -> jax.Array:
         *_, decrement, count = carry
-        return (count < MAX_NEWTON_STEPS) & (decrement > jnp.sqrt(precision))
+        return (count < most) & (decrement > jnp.sqrt(precision))
 
     def step(carry: Any) -> Any:
         z, height, slope, hessian, damping, _, count = carry
