@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
@@ -75,9 +76,9 @@ def test_two_tables_take_two_fits(fitted):
 def test_a_ladder_alone_is_simulated_without_a_fit(monkeypatch):
     monkeypatch.setattr(Ladder, "simulate", lambda question, law, rule: (law.name, rule.name))
     said = []
-    plan = asked(Ladder({}, {"n_params": 7e9, "tokens": 4e12}, 8, 0), None).answered(
-        said.append, allow_unconverged=False, **HOW
-    )
+    sizes = np.geomspace(1e8, 1e9, 8)
+    ladder = Ladder({"one": pd.DataFrame({"N": sizes, "D": 20 * sizes})}, {"n_params": 7e9, "tokens": 4e12}, 8, 0)
+    plan = asked(ladder, None).answered(said.append, allow_unconverged=False, **HOW)
     assert said == ["Simulating 8 families from the priors of Chinchilla ..."]
     assert plan.answer == ("Chinchilla", "6ND") and (plan.study, plan.posterior, list(plan.caveats)) == ("", None, [])
 

@@ -239,15 +239,16 @@ def test_textbook_constants_become_parameters(name):
     assert all(np.isfinite(value) for value in found.values())
 
 
-@pytest.mark.parametrize("name", ["chinchilla", "joint_experts", "kaplan", "power_law", "repeated_data", "step_law"])
-def test_constants_that_are_published_give_the_parameters_back(name):
-    law = law_of(name)
-    runs, values = drawn(law, 0)
-    parameters = {p: float(values[p]) for p in law.free_parameters}
-    constants = {p: value for p, value in parameters.items() if p not in ("reducible", "split")}
-    with double_precision():
-        found = law.centred(runs, **constants, **{c: float(values[c]) for c in ("A", "B") if c in law.relations})
-    assert {p: float(value) for p, value in found.items()} == pytest.approx(parameters, rel=1e-4)
+def test_constants_that_are_published_give_the_parameters_back():
+    for name in ("chinchilla", "joint_experts", "kaplan", "power_law", "repeated_data", "step_law"):
+        law = law_of(name)
+        runs, values = drawn(law, 0)
+        parameters = {p: float(values[p]) for p in law.free_parameters}
+        constants = {p: value for p, value in parameters.items() if p not in ("reducible", "split")}
+        constants |= {c: float(values[c]) for c in ("A", "B") if c in law.relations}
+        with double_precision():
+            found = law.centred(runs, **constants)
+        assert {p: float(value) for p, value in found.items()} == pytest.approx(parameters, rel=1e-4), name
 
 
 @every_law
