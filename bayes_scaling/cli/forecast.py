@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -191,8 +192,6 @@ def only_tasks(forecast: Forecast, tasks: tuple[str, ...]) -> Forecast:
     if "series" in forecast.draws.dims:
         series = list(forecast.draws["series"].to_numpy())
         kept["series"] = [s for s in series if (str(s).partition(":")[2] or tasks[0]) in tasks]
-    import dataclasses
-
     return dataclasses.replace(
         forecast,
         draws=forecast.draws.sel(kept),
