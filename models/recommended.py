@@ -259,6 +259,7 @@ def fit_runs(
     >>> fits = bs.fit_runs(study, seed=0)  # doctest: +SKIP
     >>> bs.allocate(bs.mixed_surface(fits.posteriors, fits.weights, seed=0), 1e24).table()  # doctest: +SKIP
     """
-    chosen = deciding(require_study(study)) if laws is None else laws
+    require_study(study)
+    chosen = deciding(study) if laws is None else laws
     own_cuts, sharpness = POPULATION.own_cuts, POPULATION.sharpness
-    return fit_laws(chosen, require_study(study), seed=seed, own_cuts=own_cuts, sharpness=sharpness, say=say, **options)
+    return fit_laws(chosen, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness, say=say, **options)

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
+from bayes_scaling.forecasts.forecast import shares
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.sites import Arrays
@@ -118,24 +119,24 @@ def best_mixture(
             raise LawError(f"A best mixture is of fits of Mixture, or another law of shares, and one is of {law.name}.")
     for fit in fits:
         fit.require_converged(allow_unconverged)
-    shares = laws[0].shares
-    if any(law.shares != shares for law in laws):
+    columns = laws[0].shares
+    if any(law.shares != columns for law in laws):
         raise DecisionError("The fits read different shares; fit all domains with the same shares=.")
-    counts = np.ones(len(fits)) if weights is None else np.asarray(weights, dtype=float)
-    if counts.shape != (len(fits),) or not np.isfinite(counts).all() or counts.min() < 0 or counts.sum() <= 0:
+    counts = shares(np.ones(len(fits)) if weights is None else weights, DecisionError)
+    if len(counts) != len(fits):
         raise DecisionError(f"The weights are {weights!r}; give {len(fits)} numbers, none negative, not all zero.")
-    limits = _limits(shares, bounds or {})
+    limits = _limits(columns, bounds or {})
     places = [_series_place(fit, series) for fit in fits]
     tasks = [np.zeros(len(fit.study.tasks)) for fit in fits]
     draws = [fit.thin(samples) for fit in fits]
 
     def loss(mixture: jax.Array, latent: Sequence[Arrays]) -> jax.Array:
-        runs = {share: mixture[None, i] for i, share in enumerate(shares)}
+        runs = {share: mixture[None, i] for i, share in enumerate(columns)}
         each = [
             run_model(law, {**runs, "task": task}, latent=one)["loss_mean"]["value"][0, place]
             for law, task, one, place in zip(laws, tasks, latent, places, strict=True)
         ]
-        return jnp.dot(counts / counts.sum(), jnp.stack(each))
+        return jnp.dot(counts, jnp.stack(each))
 
     def expected(mixture: jax.Array, latent: Sequence[Arrays]) -> jax.Array:
         return jax.vmap(loss, in_axes=(None, 0))(mixture, latent).mean()
@@ -148,7 +149,7 @@ def best_mixture(
         best = np.array([_least(of_one, one, limits) for one in ones])
         at_choice = np.array([float(of_one(choice, one)[0]) for one in ones])
         at_best = np.array([float(of_one(place, one)[0]) for place, one in zip(best, ones, strict=True)])
-    index = list(shares)
+    index = list(columns)
     return BestMixture(
         pd.Series(choice, index=index, name="choice"),
         pd.DataFrame(best, columns=index),
@@ -173,12 +174,12 @@ def _least(objective: Callable[..., tuple[Any, Any]], latent: Sequence[Arrays], 
     return np.clip(found.x, low, high)
 
 
-def _limits(shares: Sequence[str], bounds: Mapping[str, tuple[float, float]]) -> np.ndarray:
+def _limits(columns: Sequence[str], bounds: Mapping[str, tuple[float, float]]) -> np.ndarray:
     """Return the least and the largest of each share, shape (share, 2)."""
     for name in bounds:
-        if name not in shares:
-            raise DecisionError(f"There is no share {name!r} to bound; {suggest(name, shares)}")
-    limits = np.array([bounds.get(share, (0.0, 1.0)) for share in shares], dtype=float)
+        if name not in columns:
+            raise DecisionError(f"There is no share {name!r} to bound; {suggest(name, columns)}")
+    limits = np.array([bounds.get(share, (0.0, 1.0)) for share in columns], dtype=float)
     low, high = limits.T
     if not ((0 <= low) & (low <= high) & (high <= 1)).all() or low.sum() > 1 or high.sum() < 1:
         raise DecisionError(
