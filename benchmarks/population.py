@@ -46,7 +46,7 @@ from scipy.stats import norm
 import bayes_scaling as bs
 from bayes_scaling import models
 from bayes_scaling.evaluation.averaging import split_by_compute
-from bayes_scaling.evaluation.held_out import SLOPES, window_arrays
+from bayes_scaling.evaluation.held_out import SLOPES, unit_of_density, window_arrays
 from bayes_scaling.evaluation.weights import WORST, cut_scores, law_weights, slopes_after
 from bayes_scaling.inference.importance import approximate
 from bayes_scaling.inference.padding import pad_study
@@ -209,13 +209,14 @@ def _score_one(law: Any, key: Any, others: Any, runs: Any, observed: Any, fitted
 
     ratio = jax.vmap(log_prior)(others) - log_prior(law)
     share = jax.nn.softmax(ratio, axis=1)
+    per_unit = jnp.log(unit_of_density(law, actual, observed[law.outcome]))
 
     def one(slope: Any) -> Any:
         mean = jax.vmap(lambda draw: law.extrapolated(later, fitted, draw, slope))(draws)
 
         def scattered(scatter: Any) -> Any:
             noise = law.likelihood(mean, scatter * draws["sigma"][:, None])
-            return jnp.log(share @ jnp.exp(noise.log_prob(actual)) + 1e-30)
+            return jnp.log(share @ jnp.exp(noise.log_prob(actual)) + 1e-30) + per_unit
 
         return jax.lax.map(scattered, jnp.asarray(GRIDS["scatter"]))
 

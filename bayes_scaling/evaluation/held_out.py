@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.sites import Arrays
     from bayes_scaling.study.study import Study
 
-__all__ = ["SLOPES", "HeldOut", "Window", "hold_out", "window_arrays"]
+__all__ = ["SLOPES", "HeldOut", "Window", "hold_out", "unit_of_density", "window_arrays"]
 
 SLOPES = np.round(np.arange(-0.75, 1.66, 0.15), 2)
 """Relative errors of the slope that are told apart."""
@@ -46,7 +46,7 @@ class HeldOut:
     Attributes
     ----------
     log_density : array, shape (slope, run)
-        Log predictive density of each outcome for each error in :data:`SLOPES`.
+        Log predictive density of each outcome for each error in :data:`SLOPES`, per unit as of :func:`unit_of_density`.
     outcomes : array, shape (slope, draw, run)
         Predictive draws of each outcome for each error of the slope.
     efficiency : float
@@ -94,6 +94,23 @@ def window_arrays(
     return padded, known, edge, later, outcome
 
 
+def unit_of_density(law: Law, actual: jax.Array, fitted: jax.Array) -> jax.Array:
+    """Return the unit per which densities of outcomes are taken, so that scores do not depend on that of the outcome.
+
+    Parameters
+    ----------
+    law : Law
+        Whose noise is a factor (the unit is the outcome: densities are of its logarithm) or adds to the outcome (it is
+        the standard deviation of the fitted ones).
+    actual, fitted : array, shape (run,) and (fitted run,)
+        Outcomes; NaN for none.
+    """
+    if not law.additive:
+        return actual
+    spread = jnp.nanstd(fitted)
+    return jnp.where(spread > 0, spread, 1.0)
+
+
 @jit
 def _side_by_side(laws: Law, keys: jax.Array, *data: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     return jax.vmap(_hold_out_one)(laws, keys, *data)
@@ -105,6 +122,7 @@ def _hold_out_one(
     fit_key, noise_key = jax.random.split(key)
     draws, efficiency = approximate(law, fit_key, runs, observed, DRAWS)
     keys = jax.random.split(noise_key, KEPT)
+    per_unit = jnp.log(unit_of_density(law, actual, observed[law.outcome])) - jnp.log(DRAWS)
 
     def around(draw: Arrays, mean: jax.Array) -> dist.Distribution:
         return law.likelihood(mean, law.new_noise(later, mean, draw))
@@ -114,6 +132,6 @@ def _hold_out_one(
         density = jax.vmap(lambda draw, m: around(draw, m).log_prob(actual))(draws, mean)
         sample = jax.vmap(lambda k, draw, m: around(draw, m).sample(k))
         few = {name: values[:KEPT] for name, values in draws.items()}
-        return jax.nn.logsumexp(density, axis=0) - jnp.log(DRAWS), sample(keys, few, mean[:KEPT])
+        return jax.nn.logsumexp(density, axis=0) + per_unit, sample(keys, few, mean[:KEPT])
 
     return *jax.lax.map(one, jnp.asarray(SLOPES)), efficiency

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from scipy.stats import f as f_distribution
@@ -11,6 +13,7 @@ from scipy.stats import rankdata
 
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import SIX_N_D, training_flops
 
@@ -46,15 +49,19 @@ def _left_and_noise(posterior: Posterior) -> tuple[np.ndarray, np.ndarray] | Non
     known = {name: draws[name] for name in law.free_parameters if name in draws}
     if any(values.ndim != 1 for values in known.values()):
         return None
-    parameters = {**law.fixed_parameters, **{name: values[:, None] for name, values in known.items()}}
     runs, _ = law.arrays(study)
+
+    def one(draw: Arrays) -> tuple[jax.Array, jax.Array]:
+        parameters = {**law.fixed_parameters, **draw}
+        mean = jnp.broadcast_to(law.at(runs, parameters), len(study))
+        return mean, jnp.broadcast_to(law.noise_of(runs, mean, law.sigma_of(runs, parameters)), len(study))
+
     with double_precision():
-        values = law.at(runs, parameters), law.sigma_of(runs, parameters)
-    shape = len(next(iter(draws.values()))), len(study)
-    expected, noise = (np.median(np.broadcast_to(one, shape), axis=0) for one in values)
+        expected, noise = (np.median(values, axis=0) for values in jax.vmap(one)(draws))
     outcome = law.outcomes_of(study)
-    positive = (outcome > 0).all() and (expected > 0).all()
-    return (np.log(outcome / expected) if positive else outcome - expected), noise
+    if law.additive:
+        return outcome - expected, noise
+    return (np.log(outcome / expected), noise) if (expected > 0).all() else None
 
 
 def misfits(posterior: Posterior) -> Problems:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WORST", "cut_scores", "law_weights", "slope_weights", "slopes_after"]
 
-WORST = -4.0  # a log density below counts as this: one run that went wrong does not decide between laws
+WORST = -3.0  # a log density below counts as this: one run that went wrong does not decide between laws
 BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
 
 

@@ -117,7 +117,7 @@ def forecast_chunks(posterior: Posterior, targets: Any = None, **options: Any) -
 def _require_positive(law: Law, aims: Targets, found: Mapping[str, np.ndarray]) -> None:
     """Refuse a law of one series that has left the outcomes that its noise can have."""
     name, expected = law.outcome, found.get(f"{law.outcome}_law")
-    if expected is None or expected.ndim != 2 or name in (*law.signed, "accuracy"):
+    if expected is None or expected.ndim != 2 or law.additive:
         return
     share = (expected <= 0).mean(axis=0)
     if (share > MOST_NEGATIVE).any():

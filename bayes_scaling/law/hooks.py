@@ -72,6 +72,11 @@ class Hooks:
         """What this law forecasts, with units."""
         return {self.outcome: self.unit}
 
+    @property
+    def additive(self) -> bool:
+        """Whether noise adds to the outcome, as to accuracies and to what may be of any sign; otherwise it is a factor."""
+        return self.outcome == "accuracy" or self.outcome in self.signed
+
     def lower_is_better(self, quantity: str) -> bool:
         """Say whether less of a quantity is better, as ``better`` has it.
 
