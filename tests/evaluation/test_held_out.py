@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bayes_scaling.evaluation.held_out import SLOPES, Window, hold_out
-from bayes_scaling.models import Chinchilla, Kaplan
+from bayes_scaling.evaluation.held_out import SLOPES, Window, hold_out, unit_of_density
+from bayes_scaling.models import Chinchilla, DirectAccuracy, Kaplan, Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,18 @@ def test_known_noise_is_part_of_what_is_forecast(found, windows):
     middle = len(SLOPES) // 3
     assert (loud.outcomes[middle].std(axis=0) > 5 * found[0].outcomes[middle].std(axis=0)).all()
     assert (loud.log_density[middle] < found[0].log_density[middle]).all()
+
+
+@pytest.mark.parametrize("law", [Chinchilla(), Vocabulary(), DirectAccuracy()], ids=lambda law: law.name)
+def test_densities_are_per_unit_of_the_outcome(law):
+    fitted, later = np.array([0.2, 0.5, 0.7, np.nan]), np.array([0.4, 0.8])
+    unit = unit_of_density(law, later, fitted)
+    assert np.allclose(unit_of_density(law, 1000 * later, 1000 * fitted), 1000 * unit)
+    assert np.isfinite(np.log(unit)).all()
+
+
+def test_fitted_outcomes_that_are_all_alike_have_no_spread_to_count_in():
+    assert unit_of_density(DirectAccuracy(), np.array([0.3]), np.array([0.25, 0.25])) == 1
 
 
 def test_laws_of_several_programs_keep_their_order(found, windows):

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation.residuals import _cubic, _explained, _found, misfits, residuals
-from bayes_scaling.models import Chinchilla, PowerLaw, Transfer
+from bayes_scaling.models import Chinchilla, DirectAccuracy, PowerLaw, Transfer
 from tests import worlds
 from tests.conftest import DRAWS
 
@@ -42,6 +42,17 @@ def test_residuals_are_computed_in_64_bits():
     with jax.enable_x64():
         expected = np.median(posterior.law.at(posterior.law.arrays(posterior.study)[0], kept), axis=0)
     assert np.allclose(residuals(posterior), np.log(posterior.study.column("loss") / expected), rtol=1e-9, atol=1e-12)
+
+
+def test_accuracies_of_the_law_leave_nothing():
+    rng = np.random.default_rng(0)
+    N, D = (values.ravel() for values in np.meshgrid(np.geomspace(1e8, 3e9, 6), np.geomspace(2e9, 6e10, 6)))
+    guess, C = np.full(36, 0.01), 6 * N * D
+    accuracy = np.clip(guess + 0.6 * (1 - (C / C.min()) ** -0.12) + rng.normal(0, 0.01, 36), 0.005, 1)
+    study = bs.Study.from_frame(pd.DataFrame({"N": N, "D": D, "accuracy": accuracy, "chance": guess}))
+    posterior = bs.fit(DirectAccuracy(), study, seed=0, draws=DRAWS, adapt=False)
+    assert 0.002 < residuals(posterior).std() < 0.05  # points of accuracy over 100
+    assert not misfits(posterior).only("spread")
 
 
 def test_runs_of_the_law_leave_nothing():

@@ -4,6 +4,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import StudyError
+from bayes_scaling.evaluation.residuals import residuals
 from bayes_scaling.models import PretrainingSize
 
 IMAGE = {"level": 0.7, "floor": 0.2, "alpha_D": 0.6, "turn": 1.4, "steep": 0.2, "scatter": 0.05, "guess": 1.0}
@@ -59,6 +60,8 @@ def test_forecasts_of_a_new_image_model_are_wider_and_two_of_one_size_agree():
     draws = posterior.forecast(targets.assign(pretrain_data=0.0), allow_unconverged=True).draws["error_law"].to_numpy()
     assert draws[:, 1].std() > 2 * draws[:, 0].std()
     np.testing.assert_array_equal(draws[:, 1], draws[:, 2])
+    left = residuals(posterior)  # what each model adds to its size is known of fitted runs
+    assert left.shape == (len(study),) and left.std() < 0.02
 
 
 @pytest.mark.parametrize(
