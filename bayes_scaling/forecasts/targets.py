@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, TargetError, listed
+from bayes_scaling.study.panel import Panel
 from bayes_scaling.study.reading import SYMBOLS, as_rows, labelled
 from bayes_scaling.study.rows import row_number, shown
 from bayes_scaling.study.study import Study
@@ -76,7 +77,7 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     shape = {q: [len(coords[d]) for d in dims.get(q, [])] for q in law.quantities}
     if isinstance(targets, Study):
         targets = targets.last_checkpoints
-        outcomes = _outcomes(law, study, targets)
+        outcomes = _outcomes(law, study, targets, shape)
         rows = targets.runs
         numbers = pd.Index([f"row {row_number(rows, place)}" for place in range(len(rows))])
         frame = rows.set_index("run" if "run" in rows else numbers)
@@ -95,22 +96,36 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     return Targets(_checked(law, study, frame), actual)
 
 
-def _outcomes(law: Law, study: Study, targets: Study) -> dict[str, np.ndarray]:
-    """Return the outcomes of targets, NaN where a run has none yet.
+def _outcomes(law: Law, study: Study, targets: Study, shape: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray]:
+    """Return the outcomes of targets by the series of the fitted runs, NaN where a run has none.
 
-    Which losses the tasks of a run share shows in the fitted runs, where targets have none: so they are read together,
-    twice, with another number each time in the place of what is not known.
+    Which tasks there are, in which order, and which losses they share shows in the fitted runs: so both are read
+    together, twice, with another number each time in the place of what is not known.
     """
-    blank = {c: targets.frame[c].isna() for c in targets.frame if OUTCOME.fullmatch(str(c))}
-    if not law.by_task or not any(gaps.any() for gaps in blank.values()):
+    if not law.by_task or not study.tasks or not targets.tasks:
         return law.arrays(targets)[1]
+    rows = targets.frame[targets.frame["task"].isin(study.tasks)]
+    found = {q: np.full([len(targets.runs), *shape[q]], np.nan) for q in law.quantities}
+    if rows.empty:
+        return found
+    fitted = study.frame.assign(run="fitted " + study.frame["run"].astype(str))  # a target may have its name, too
+    shared = [column for column in law.series if column in rows and Panel.of(study).shared(column)]
+    rows = rows.assign(**{c: rows[c].fillna(rows.groupby("run")[c].transform("first")) for c in shared})
+    outcomes = [column for column in rows if OUTCOME.fullmatch(str(column))]
     read = []
     for number in (0.5, 0.6):
-        filled = targets.frame.assign(**{c: targets.frame[c].mask(gaps, number) for c, gaps in blank.items()})
-        whole = pd.concat([study.frame, filled], ignore_index=True)
+        whole = pd.concat([fitted, rows.fillna(dict.fromkeys(outcomes, number))], ignore_index=True)
         read.append(law.arrays(dataclasses.replace(study, frame=whole))[1])
-    known = {q: np.where(values == read[1][q], values, np.nan) for q, values in read[0].items()}
-    return {q: values[-len(targets.runs) :] for q, values in known.items()}
+    has_rows = targets.runs["run"].isin(rows["run"]).to_numpy()
+    for quantity, values in found.items():
+        first, second = (one[quantity][-has_rows.sum() :] for one in read)
+        if first.shape[1:] != values.shape[1:]:
+            raise TargetError(
+                f"Targets have a {quantity} for each task where the fitted runs share one; give one number in all rows "
+                "of a run."
+            )
+        values[has_rows] = np.where(first == second, first, np.nan)
+    return found
 
 
 def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:

@@ -96,9 +96,23 @@ class Panel:
         return table.reindex(index=self.runs["run"], columns=self.tasks.index).to_numpy(dtype=float)
 
     def shared(self, column: str) -> bool:
-        """Say whether a column is a property of the run: the same for all of several tasks that have an entry."""
+        """Say whether a column is a property of the run: the same for all of several tasks that have an entry.
+
+        Raises
+        ------
+        StudyError
+            It is in most runs, and in others it is not.
+        """
         by_run = self.rows.groupby(level="run")[column]
-        return len(self.tasks) > 1 and bool((by_run.nunique() <= 1).all() and (by_run.count() > 1).any())
+        alike, several = (by_run.nunique() == 1) & (by_run.count() > 1), by_run.nunique() > 1
+        if 0 < several.sum() < alike.sum():
+            name = several.idxmax()
+            given = listed(map(shown, self.rows[column].loc[[name]].dropna().unique().tolist()))
+            raise StudyError(
+                f"The run {shown(name)} has {column} {given}, and the tasks of other runs share one; give one number "
+                "in all its rows."
+            )
+        return bool(alike.any() and not several.any())
 
     def series(self, columns: tuple[str, ...]) -> dict[str, tuple[str, np.ndarray]]:
         """Return {label: (column, values of shape (run,))}: one series per task, or a single one if it is shared.

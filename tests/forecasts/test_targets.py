@@ -95,6 +95,58 @@ def test_a_name_is_no_target_of_a_fit():
         read("7B")
 
 
+def ladder_rows(shared: bool = True, tasks: str = "xyz") -> pd.DataFrame:
+    runs = pd.DataFrame({"run": [*"abcd", "big"], "N": [1e8, 2e8, 4e8, 8e8, 7e9], "D": [2e9, 8e9, 8e9, 8e9, 4e12]})
+    runs["role"] = ["train"] * 4 + ["target"]
+    blocks = []
+    for i, task in enumerate(tasks):
+        loss = np.array([3.4, 3.2, 3.0, 2.9, 2.0]) + (0 if shared else 0.1 * i)
+        accuracy = np.array([0.3, 0.4, 0.5, 0.6, 0.8]) + 0.01 * i
+        blocks.append(runs.assign(task=task, chance=0.25, c4_loss=loss, accuracy=accuracy))
+    return pd.concat(blocks, ignore_index=True)
+
+
+def outcomes_of_big(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    study = bs.Study.from_frame(table)
+    found = read_targets(TwoStep(feature="c4_loss", jointly=("c4_loss",)), study.training, study.targets)
+    assert list(found.frame.index) == ["big"]
+    return {quantity: values[0] for quantity, values in found.actual.items()}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize(
+    ("change", "accuracies"),
+    [
+        (lambda t: t[::-1], [0.82, 0.81, 0.80]),
+        (lambda t: t.drop(0), [0.80, 0.81, 0.82]),  # the first run has no row for the first task: it comes last
+        (lambda t: t[(t["role"] == "train") | (t["task"] == "y")], [np.nan, 0.81, np.nan]),
+        (lambda t: t[(t["role"] == "target") | (t["task"] != "x")], [0.81, 0.82]),
+        (lambda t: t[(t["role"] == "target") != (t["task"] == "z")], [np.nan]),
+    ],
+    ids=["another order", "a missing row", "a task alone", "a task more", "no task in common"],
+)
+def test_outcomes_of_a_ladder_go_by_the_tasks_of_the_fitted_runs(change, accuracies, shared):
+    table = change(ladder_rows(shared))
+    fitted = bs.Study.from_frame(table).training
+    found = outcomes_of_big(table)
+    by_name = {"x": 0.80, "y": 0.81, "z": 0.82}
+    expected = accuracies if len(accuracies) < 3 or np.isnan(accuracies).any() else [by_name[t] for t in fitted.tasks]
+    np.testing.assert_allclose(found["accuracy"], expected)
+    assert found["loss"].shape == ((1,) if shared else (len(fitted.tasks),))
+
+
+def test_a_loss_that_all_tasks_share_has_one_number_in_each_run():
+    table = ladder_rows()
+    off = table.assign(c4_loss=table["c4_loss"].mask((table["run"] == "b") & (table["task"] == "y"), 3.3))
+    with pytest.raises(bs.StudyError, match="^The run 'b' has c4_loss 3.2 and 3.3, and the tasks of other runs share"):
+        bs.fit(TwoStep(feature="c4_loss", jointly=("c4_loss",)), bs.Study.from_frame(off).training, seed=0)
+    off = table.assign(c4_loss=table["c4_loss"].mask((table["run"] == "big") & (table["task"] == "y"), 2.1))
+    with pytest.raises(
+        bs.BayesScalingError, match="The run 'big' has c4_loss 2.0 and 2.1, and the tasks of other runs"
+    ):
+        outcomes_of_big(off)
+
+
 @pytest.mark.parametrize("scored", [False, True])
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_target_of_a_ladder_need_not_have_an_outcome_yet(shared, scored):
