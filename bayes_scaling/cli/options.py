@@ -70,7 +70,7 @@ Adapt: TypeAlias = Annotated[
 Out: TypeAlias = Annotated[Path | None, typer.Option(help="Folder for tables, pictures and posteriors.")]
 Json: TypeAlias = Annotated[Path | None, typer.Option(help="File for the answer as JSON.")]
 Seed: TypeAlias = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random draw.")]
-Draws: TypeAlias = Annotated[int, typer.Option(min=20, help="Posterior draws kept per chain.")]
+Draws: TypeAlias = Annotated[int, typer.Option(min=25, help="Posterior draws kept per chain.")]
 Chains: TypeAlias = Annotated[int, typer.Option(min=1, help="Number of chains.")]
 AllowUnconverged: TypeAlias = Annotated[bool, typer.Option(OVERRIDE, help="Go on where the chains did not converge.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

@@ -13,11 +13,14 @@ import xarray as xr
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
+from bayes_scaling.errors import ComparisonError
+
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
 __all__ = ["Criterion", "loo", "psis", "stack", "waic"]
 
+FEWEST_DRAWS = 25  # a fifth of them is the tail, and five values fit it
 MAX_WAIC_VARIANCE = 0.4  # Vehtari, Gelman and Gabry 2017, section 2.2
 
 
@@ -80,7 +83,18 @@ def loo(posterior: Posterior, values: np.ndarray, labels: pd.Index) -> Criterion
 
 
 def psis(posterior: Posterior, values: np.ndarray) -> Any:
-    """Return ArviZ's PSIS-LOO of log likelihoods of shape (chain, draw, outcome), pointwise values included."""
+    """Return ArviZ's PSIS-LOO of log likelihoods of shape (chain, draw, outcome), pointwise values included.
+
+    Raises
+    ------
+    ComparisonError
+        There are too few draws to smooth a tail of them.
+    """
+    if (count := values.shape[0] * values.shape[1]) < FEWEST_DRAWS:
+        raise ComparisonError(
+            f"Leaving outcomes out needs at least {FEWEST_DRAWS} draws, and this fit of {posterior.law.name} has "
+            f"{count}; fit with more draws, or more chains."
+        )
     outcomes = xr.Dataset({"outcome": (("chain", "draw", "place"), values)})
     tree = xr.DataTree.from_dict({"posterior": posterior.tree["posterior"].dataset, "log_likelihood": outcomes})
     with warnings.catch_warnings():  # Pareto k are counted in our tables

@@ -141,8 +141,8 @@ def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
     step1, step2, chain = panels
     posterior, forecast = path.posteriors[0], path.targets
     series = posterior.law.series_of(task, [str(s) for s in forecast.draws["series"].to_numpy()])
-    rows = posterior.study.frame
-    rows = rows[rows["task"] == task]
+    study = posterior.study
+    rows = study.frame[study.frame["task"] == task].set_index("run").reindex(study.runs["run"])
     loss, accuracy = rows[posterior.law.route].to_numpy(dtype=float), 100 * rows["accuracy"].to_numpy(dtype=float)
     losses, accuracies = _levels(forecast, "loss", series=series), 100 * _levels(forecast, "accuracy", task=task)
 

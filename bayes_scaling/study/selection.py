@@ -16,6 +16,7 @@ __all__ = ["SETS", "infinite_losses", "kept_by", "named_apart", "replicates", "u
 
 SEED, SETS = "seed", "train_data"
 STATE = "State"
+PROGRESS = ("tokens", "steps")  # what the checkpoints of one run differ in
 MOST = 6  # rows or runs that a sentence names
 
 
@@ -201,8 +202,15 @@ def _repeated(table: pd.DataFrame, identity: list[str], repeats: list[list[int]]
         rows = listed((str(row_number(table, place)) for place in places), MOST)
         clauses.append(f"run {what} stands in rows {rows}")
     if len(repeats) > MOST:
-        clauses.append(f"{len(repeats) - MOST} runs more are repeated")
+        clauses.append(f"{len(repeats) - MOST} more are repeated")
     text = f"{', '.join(clauses)}; keep one row of each, or tell repeats apart by a column 'seed'"
-    if "task" not in table:
+    first = table.iloc[repeats[0]]
+    alike = {column for column in ("n_params", *PROGRESS) if column in first and first[column].nunique() == 1}
+    if later := [column for column in PROGRESS if column in first and column not in alike and "n_params" in alike]:
+        text = (
+            f"{', '.join(clauses)}, at several {listed(map(symbol_of, later))}; keep the last checkpoint of each, or "
+            "number them in a column 'checkpoint'"
+        )
+    elif "task" not in table:
         text += f", training sets by {SETS!r}, tasks by 'task', and checkpoints by 'checkpoint'"
     return f"{text[0].upper()}{text[1:]}."

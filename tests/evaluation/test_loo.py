@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from scipy.special import logsumexp
 
-from bayes_scaling.evaluation.loo import stack, waic
+from bayes_scaling.errors import ComparisonError
+from bayes_scaling.evaluation.loo import FEWEST_DRAWS, loo, stack, waic
+from tests import worlds
 
 STORED = json.loads(  # log likelihoods of four outcomes at six draws
     """[[-1.31, -0.42, -2.74, -0.93], [-1.12, -0.58, -3.96, -1.07], [-1.58, -0.33, -2.11, -0.88],
@@ -34,3 +36,13 @@ def test_stacking_maximises_the_mixtures_score():
     grid = np.linspace(0, 1, 2001)
     score = [logsumexp(elpd, axis=1, b=[w, 1 - w]).sum() for w in grid]
     assert stack(elpd)[0] == pytest.approx(grid[np.argmax(score)], abs=1e-3)
+
+
+def test_few_draws_have_no_tail_to_smooth():
+    posterior = worlds.chinchilla(count=FEWEST_DRAWS)
+    values = np.random.default_rng(0).normal(size=(1, FEWEST_DRAWS, 3))
+    assert np.isfinite(loo(posterior, values, pd.RangeIndex(3)).elpd).all()
+    with pytest.raises(
+        ComparisonError, match="needs at least 25 draws, and this fit of Chinchilla has 24; fit with more"
+    ):
+        loo(posterior, values[:, 1:], pd.RangeIndex(3))

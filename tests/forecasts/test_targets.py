@@ -138,12 +138,10 @@ def test_outcomes_of_a_ladder_go_by_the_tasks_of_the_fitted_runs(change, accurac
 def test_a_loss_that_all_tasks_share_has_one_number_in_each_run():
     table = ladder_rows()
     off = table.assign(c4_loss=table["c4_loss"].mask((table["run"] == "b") & (table["task"] == "y"), 3.3))
-    with pytest.raises(bs.StudyError, match="^The run 'b' has c4_loss 3.2 and 3.3, and the tasks of other runs share"):
+    with pytest.raises(bs.StudyError, match=r"^The run 'b' has c4_loss 3\.2 and 3\.3, and the tasks of other"):
         bs.fit(TwoStep(feature="c4_loss", jointly=("c4_loss",)), bs.Study.from_frame(off).training, seed=0)
     off = table.assign(c4_loss=table["c4_loss"].mask((table["run"] == "big") & (table["task"] == "y"), 2.1))
-    with pytest.raises(
-        bs.BayesScalingError, match="The run 'big' has c4_loss 2.0 and 2.1, and the tasks of other runs"
-    ):
+    with pytest.raises(bs.BayesScalingError, match=r"The run 'big' has c4_loss 2\.0 and 2\.1, and the tasks of other"):
         outcomes_of_big(off)
 
 

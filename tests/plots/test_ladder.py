@@ -1,3 +1,5 @@
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -95,3 +97,13 @@ def test_a_run_without_its_loss_is_drawn_where_it_can_be():
         np.isfinite(line.get_xydata()).all(axis=1).sum() for ax in axes for line in ax.lines if line.get_marker() == "."
     ]
     assert drawn == [len(worlds.GRID) - 1] * 2 + [len(worlds.GRID)]
+
+
+def test_a_run_without_a_row_for_a_task_leaves_out_its_dot():
+    posterior = worlds.ladder(count=50)
+    frame = posterior.study.frame
+    gap = (frame["run"] == frame["run"].iloc[0]) & (frame["task"] == "two")
+    whole = dataclasses.replace(posterior, study=dataclasses.replace(posterior.study, frame=frame[~gap]))
+    axes = plots.plot_ladder(bs.forecast_path(whole, whole.forecast({"N": 7e9, "D": 4e12})), "two")
+    drawn = [line.get_ydata() for ax in axes for line in ax.lines if line.get_marker() == "."]
+    assert [np.isfinite(values).sum() for values in drawn] == [len(worlds.GRID) - 1] * 3

@@ -56,6 +56,17 @@ def test_unfinished_runs_are_noticed():
     assert study.remarks == ("1 of 6 rows is running; where=\"State == 'finished'\" leaves it out.",)
 
 
+def test_checkpoints_are_no_repeats():
+    table = pd.concat([RUNS.assign(D=RUNS["D"] * part) for part in (0.5, 1.0)], ignore_index=True)
+    with pytest.raises(StudyError, match=r"at several D; keep the last checkpoint of each, or number them in a column"):
+        bs.Study.from_frame(table, loss="val_loss")
+    long = pd.concat([RUNS.assign(task=task) for task in "xyz"] * 2, ignore_index=True)
+    with pytest.raises(
+        StudyError, match=r"run 'f' on 'x' stands in rows .*, 12 more are repeated; keep one"
+    ):
+        bs.Study.from_frame(long, loss="val_loss")
+
+
 def test_seeds_are_replicates():
     table = pd.concat([RUNS.assign(seed=s) for s in (0, 1)], ignore_index=True)
     study = bs.Study.from_frame(table, loss="val_loss")
