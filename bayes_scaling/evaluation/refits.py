@@ -152,7 +152,7 @@ def _fit_without(
     """
     law, (runs, _) = posterior.law, posterior.law.arrays(posterior.study)
     sizes = posterior.tree["posterior"].sizes
-    plan = nuts.Plan(sizes["draw"], WARMUP, sizes["chain"], law.thinning)
+    plan = nuts.Plan(sizes["draw"], WARMUP, sizes["chain"])
     effort = Effort(adapt=True if posterior.diagnostics.method == "adapted" else None)
     sampled, diagnostics = fit_until_converged(law, plan, seed, runs, kept, effort)
     if not diagnostics.converged and not allow_unconverged:

@@ -146,7 +146,7 @@ def simulation_based_calibration(
     truths, outcomes = _draw(law, runs, tuple(shapes), simulations, seed)
     rows = bucket(len(next(iter(shapes.values()))))
     padded = pad(runs, rows, law.run_inputs)
-    plan = nuts.Plan(draws, WARMUP, chains, law.thinning)
+    plan = nuts.Plan(draws, WARMUP, chains)
     first, effort = adapted_plan(plan, None) if adapt else plan, Effort(adapt, patience=patience)
     rng = np.random.default_rng(seed)
     ranks, converged = [], 0

@@ -132,7 +132,7 @@ def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[tuple[str, nuts.Plan]]:
 
 def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:
     """Return the plan with the mass matrix adapted in a longer warm-up, smaller steps and deeper trees."""
-    return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, thinning=1, max_tree_depth=10, target_accept=0.9)
+    return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, max_tree_depth=10, target_accept=0.9)
 
 
 def _lengthen(

@@ -105,7 +105,7 @@ def study_bytes(law: Law, plan: nuts.Plan, entry: Entry) -> int:
     outcomes = sum(np.size(values) for values in entry.observed.values())
     priors = jax.eval_shape(latent_sites, law.program, entry.runs, entry.observed)
     coordinates = sum(math.prod(fn.shape()) for fn in priors.values())
-    transitions = plan.chains * (plan.warmup + plan.draws * plan.thinning)
+    transitions = plan.chains * (plan.warmup + plan.draws)
     at_once = max(plan.starts * (2 * coordinates + 1), plan.chains) if outcomes <= nuts.SIDE_BY_SIDE else 1
     numbers = 2 * transitions * (coordinates + 4) + ARRAYS_OF_A_GRADIENT * outcomes * at_once
     return numbers * (8 if plan.precision == "double" else 4)

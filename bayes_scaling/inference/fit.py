@@ -130,7 +130,7 @@ def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, 
         whole(name, value, least)
     if not law.free_parameters:
         raise LawError(f"All parameters of {law.name} are fixed, so there is nothing to fit; give one of them a prior.")
-    return nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
+    return nuts.Plan(draws, warmup or WARMUP, chains, starts, precision=precision)
 
 
 FEWEST = 3  # runs, where priors carry the rest
