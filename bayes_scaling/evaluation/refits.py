@@ -16,8 +16,8 @@ from bayes_scaling.evaluation.labels import Pointwise, pointwise
 from bayes_scaling.evaluation.loo import Criterion, loo
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import WARMUP, Effort, fit_until_converged
-from bayes_scaling.inference.fit import member_seed
 from bayes_scaling.inference.posterior import evenly_spaced
+from bayes_scaling.inference.seeds import member_seed
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior

@@ -12,7 +12,7 @@ import pandas as pd
 from arviz_stats.ecdf_utils import ecdf_pit
 from scipy import stats
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.evaluation.groups import score
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_plan
@@ -131,6 +131,8 @@ def simulation_based_calibration(
     ------
     StudyError
         There are too few simulations for ten bins.
+    LawError
+        The law gives a study that was drawn no probability.
 
     References
     ----------
@@ -159,6 +161,8 @@ def simulation_based_calibration(
             ]
             fits = fit_unit(fitted, first, effort, chunk, studies)
             for i, (*study, _), fit in zip(places, studies, fits, strict=True):
+                if isinstance(fit, LawError):
+                    raise fit
                 converged += fit.diagnostics.converged
                 truth = {k: v[i] for k, v in truths.items()}
                 ranks.append(_ranks(law, study, truth, fit.sampled.posterior, keep, rng))

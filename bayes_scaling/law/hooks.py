@@ -72,7 +72,7 @@ class Hooks:
 
     @property
     def additive(self) -> bool:
-        """Whether noise adds to the outcome, as to accuracies and to what may be of any sign; otherwise it is a factor."""
+        """Whether noise adds to the outcome, as to accuracies and what may be of any sign; otherwise it is a factor."""
         return self.outcome == "accuracy" or self.outcome in self.signed
 
     def lower_is_better(self, quantity: str) -> bool:
