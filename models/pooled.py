@@ -172,5 +172,5 @@ class Pooled(Law):
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
         names = [n for n in self.curve.priors if n != "discrepancy"]
-        sites = [*names, *(f"{n}_offset" for n in names), *derived_names(self.curve), "loss", "loss_mean"]
+        sites = [*names, *(f"{n}_offset" for n in names), *derived_names(self.curve), "loss", "loss_mean", LOSS_ERROR]
         return {name: ["task"] for name in sites}, {"task": study.tasks}

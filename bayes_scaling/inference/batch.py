@@ -226,8 +226,9 @@ def fit_many(
                 if isinstance(one, LawError):
                     entry.error = str(one)
                     continue
+                made = (law, entry.study, one.sampled, one.diagnostics)
                 fits[place] = Posterior.from_sampled(
-                    law, entry.study, one.sampled, one.diagnostics, seed=entry.seed, seconds=one.seconds
+                    *made, seed=entry.seed, seconds=one.seconds, plan=plan, effort=effort
                 )
                 if kept:
                     kept.save(place, fits[place])

@@ -92,11 +92,13 @@ def fit(
     runs, observed = law.arrays(training)
     check_size(law, training, runs, observed)
     started = time.perf_counter()
+    effort = Effort(adapt, warmup, patience)
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
-        effort = Effort(adapt, warmup, patience)
         sampled, diagnostics = fit_until_converged(law, plan, seed, runs, observed, effort)
     seconds = time.perf_counter() - started
-    return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
+    return Posterior.from_sampled(
+        law, training, sampled, diagnostics, seed=seed, seconds=seconds, plan=plan, effort=effort
+    )
 
 
 FEWEST_DRAWS = 4  # of a chain: its halves are held against each other

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_scaling.errors import StudyError, counted
+from bayes_scaling.law.sites import without_known_errors
 from bayes_scaling.study.reading import SYMBOLS
 from bayes_scaling.study.rows import shown
 
@@ -37,7 +38,7 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
             f"Study {study.name!r} has {_rows(study, count)}, and {law.name} needs at least {needed} "
             f"({', '.join(free)}); add runs or fix parameters."
         )
-    for name, values in observed.items():
+    for name, values in without_known_errors(observed).items():
         if np.ndim(values) == 2 and (empty := ~np.isfinite(values).any(axis=0)).any():
             dims, coords = law.dims(study)
             label = coords[dims[name][0]][int(np.argmax(empty))]

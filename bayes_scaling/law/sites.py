@@ -67,6 +67,11 @@ def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -
         return numpyro.sample(site, likelihood, obs=values)
 
 
+def without_known_errors(observed: Arrays) -> dict[str, Any]:
+    """Return the outcomes among what a law observes: all but the standard errors that stand beside its losses."""
+    return {name: values for name, values in observed.items() if name != LOSS_ERROR}
+
+
 def with_known_error(
     sigma: jax.Array,
     mean: jax.Array,
