@@ -28,8 +28,8 @@ class Checkpoints(Law):
     """A curve along one run, with errors that are an Ornstein-Uhlenbeck process in log D.
 
     Neighbours say nearly the same, and a thousand checkpoints are not a thousand runs.  A forecast beyond the last
-    checkpoint starts from it, and forgets its error with distance.  A checkpoint whose predecessor is missing counts
-    as the first of a curve.
+    checkpoint starts from it, and forgets its error with distance.  Checkpoints may come in any order; one without a
+    loss is passed over.
     """
 
     memory: Prior = prior(
@@ -51,7 +51,8 @@ class Checkpoints(Law):
         if fitted is not None:
             mean = self.extrapolated(runs, fitted, {**parameters, **self.unseen()}, self.slope_error())
         x, sigma, memory = jnp.log(runs["D"]), parameters["sigma"], parameters["memory"]
-        order = jnp.argsort(x)
+        told = True if observed is None else jnp.isfinite(observed["loss"])  # padding is not, and comes last
+        order = jnp.argsort(jnp.where(told, x, jnp.inf))
         back = jnp.argsort(order)
         kept = self._kept(jnp.diff(x[order]), memory)
         kept = jnp.concatenate([jnp.zeros(1), kept])

@@ -16,7 +16,7 @@ import numpyro.distributions as dist
 from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, prior
-from bayes_scaling.law.pooling import assemble, by_series, move, pooled, spread_of
+from bayes_scaling.law.pooling import assemble, by_series, derived_names, move, pooled, spread_of
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, observe, with_known_error
 from bayes_scaling.models.chinchilla import Chinchilla
@@ -124,7 +124,7 @@ class Pooled(Law):
             numpyro.deterministic("loss_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2), numpyro.plate("each", count, dim=-1):
             if fitted is None:
-                known = with_known_error(sigma, mean, observed, self.curve.known_noise)
+                known = with_known_error(sigma, mean, observed, self.curve.known_noise, self.curve.likelihood)
                 noise = self.curve.noise_of(columns, mean, known)
             else:
                 noise = self.curve.new_noise(columns, mean, {**own, "sigma": sigma})
@@ -172,11 +172,5 @@ class Pooled(Law):
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
         names = [n for n in self.curve.priors if n != "discrepancy"]
-        sites = [*names, *(f"{n}_offset" for n in names), *self._derived_names(study), "loss", "loss_mean"]
+        sites = [*names, *(f"{n}_offset" for n in names), *derived_names(self.curve), "loss", "loss_mean", LOSS_ERROR]
         return {name: ["task"] for name in sites}, {"task": study.tasks}
-
-    def _derived_names(self, study: Study) -> list[str]:
-        """Return the constants that the curve publishes, one per series."""
-        own = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
-        runs = {name: jnp.ones(1) for name in self.inputs}
-        return list(self.curve.derived(runs, **{n: jnp.ones(1) for n in own}))

@@ -15,7 +15,7 @@ import numpyro.distributions as dist
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.noise import SharedNoise
-from bayes_scaling.law.pooling import assemble, by_series, move, pooled, spread_of
+from bayes_scaling.law.pooling import assemble, by_series, derived_names, move, pooled, spread_of
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.models.power_law import PowerLaw
@@ -82,6 +82,7 @@ class TwoStep(Law):
             penalty=0.0,
             discrepancy=0.15,
             drift=0.0,
+            scatter=1.0,
             reference=None,
         ),
         about="Loss from parameters and tokens (:class:`Superset`, whose outer exponent lets the ladder choose between "
@@ -191,9 +192,9 @@ class TwoStep(Law):
         columns = by_series(self, runs)
         mean = self.step1.at(columns, own)
         if fitted is not None:
-            slope_error = sample_slope_error(self.step1.discrepancy)
-            mean = self.step1.extrapolated(columns, by_series(self, fitted), own, slope_error)
-        loss = mean if self.feature is None else self._losses(mean, observed)
+            unseen, error = self.step1.unseen(jnp.shape(runs["loss0"])), self.step1.slope_error()
+            mean = self.step1.extrapolated(columns, by_series(self, fitted), {**own, **unseen}, error)
+        loss = mean if self.feature is None else self._losses(mean, observed, fitted)
 
         def accuracy(loss: jax.Array) -> jax.Array:
             inputs = {"loss": loss, "loss0": loss0[feature], "chance": chance, "guessed": runs["guessed"]}
@@ -230,9 +231,11 @@ class TwoStep(Law):
     def _around(self, mean: jax.Array, sigma: jax.Array, runs: Arrays) -> dist.Distribution:
         return self.step2.likelihood(mean, self.step2.noise_of(runs, mean, sigma))
 
-    def _losses(self, mean: jax.Array, observed: Arrays | None) -> jax.Array:
+    def _losses(self, mean: jax.Array, observed: Arrays | None, fitted: Arrays | None) -> jax.Array:
         """Observe the losses of each run, their shared effect integrated out; what is missing is as expected."""
         sigma, tau = pooled("sigma", self.sigma, None, jnp.shape(mean)[1]), sample_or_fix("tau", self.tau)
+        if fitted is not None:
+            sigma, tau = self.step1.beyond(sigma), self.step1.beyond(tau)
         present = jnp.full(jnp.shape(mean), True) if observed is None else jnp.isfinite(observed["loss"])
         noise = SharedNoise(jnp.log(mean), tau, sigma, df=self.df, present=present)
         values = None if observed is None else jnp.where(present, observed["loss"], 1.0)
@@ -306,7 +309,7 @@ class TwoStep(Law):
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
         by_series = [f"{n}{end}" for n in self.step1.priors for end in ("", "_offset")]
-        by_series += ["sigma", "A", "B", "loss", "loss_mean"]
+        by_series += ["sigma", *derived_names(self.step1), "loss", "loss_mean"]
         by_task = [f"accuracy_{n}{end}" for n in self.step2.priors for end in ("", "_offset")]
         by_task += ["accuracy", "accuracy_mean", "wander", "anneal"]
         dims = {n: ["series"] for n in by_series} | {n: ["task"] for n in by_task}

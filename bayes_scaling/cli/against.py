@@ -16,7 +16,7 @@ from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.display import percent
 from bayes_scaling.forecasts.quantiles import quantile_columns
-from bayes_scaling.inference.fit import check_size
+from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.plots import plot_speedup

@@ -25,6 +25,7 @@ from bayes_scaling.cli.planning import (
 from bayes_scaling.cli.questions import Ladder, Question
 from bayes_scaling.evaluation.averaging import AveragedFit
 from bayes_scaling.inference import fit as fitting
+from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE
@@ -117,7 +118,7 @@ class Asked:
         check_errors(question, exact, exponent_error)
         held = read_given(given, question, answering)
         if table is not None:
-            fitting.check_size(chosen, table.training, *chosen.arrays(table.training))
+            check_size(chosen, table.training, *chosen.arrays(table.training))
         beyond = {"discrepancy": not exact, "exponent_error": exponent_error, "given": held}
         return cls(question, table, name, chosen, averaged, rule, beyond, task, law is not None)
 

@@ -17,11 +17,11 @@ from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.batch import fit_many
-from bayes_scaling.inference.fit import check_size, require_law
+from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.law.base import Law
+from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.methods import LadderPlansMethods
 from bayes_scaling.study.flops import FlopRule, PerToken
 from bayes_scaling.study.reading import SYMBOLS, as_rows

@@ -19,7 +19,8 @@ from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.forecasts.targets import read_targets
-from bayes_scaling.inference.fit import FEWEST, check_size, fit, refusal
+from bayes_scaling.inference.fit import fit
+from bayes_scaling.inference.fittable import FEWEST, check_size, refusal
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import training_flops
 

@@ -14,7 +14,8 @@ from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.scores import summarise
-from bayes_scaling.inference.fit import fit, refusal
+from bayes_scaling.inference.fit import fit
+from bayes_scaling.inference.fittable import refusal
 from bayes_scaling.law.base import require_law
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.reading import column_of

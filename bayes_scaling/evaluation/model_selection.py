@@ -20,7 +20,7 @@ from bayes_scaling.evaluation.backtest import expanding_window
 from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.attempts import PATIENCE
 from bayes_scaling.inference.batch import fit_many
-from bayes_scaling.inference.fit import refusal
+from bayes_scaling.inference.fittable import refusal
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit

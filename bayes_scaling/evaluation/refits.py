@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from bayes_scaling.evaluation.labels import Pointwise, pointwise
 from bayes_scaling.evaluation.loo import Criterion, loo
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import WARMUP, Effort, fit_until_converged
-from bayes_scaling.inference.fit import member_seed
 from bayes_scaling.inference.posterior import evenly_spaced
+from bayes_scaling.inference.seeds import member_seed
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -148,12 +149,14 @@ def _fit_without(
 ) -> dict[str, np.ndarray]:
     """Return the draws of a new fit to what is kept of the outcomes, shape (sample, ...).
 
-    It has as many draws and chains as the fit, and adapts from the first where that one was adapted.
+    It is asked for as the fit was, and adapts from the first where that one was adapted; of draws that another sampler
+    made it has as many.
     """
     law, (runs, _) = posterior.law, posterior.law.arrays(posterior.study)
-    sizes = posterior.tree["posterior"].sizes
-    plan = nuts.Plan(sizes["draw"], WARMUP, sizes["chain"], law.thinning)
-    effort = Effort(adapt=True if posterior.diagnostics.method == "adapted" else None)
+    sizes, attrs = posterior.tree["posterior"].sizes, posterior.tree.attrs
+    asked = {"draws": sizes["draw"], "warmup": WARMUP, "chains": sizes["chain"], **json.loads(attrs.get("plan", "{}"))}
+    tried = {**json.loads(attrs.get("effort", "{}")), "adapt": posterior.diagnostics.method == "adapted" or None}
+    plan, effort = nuts.Plan(**asked), Effort(**tried)
     sampled, diagnostics = fit_until_converged(law, plan, seed, runs, kept, effort)
     if not diagnostics.converged and not allow_unconverged:
         raise ConvergenceError(

@@ -12,7 +12,7 @@ import pandas as pd
 from arviz_stats.ecdf_utils import ecdf_pit
 from scipy import stats
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.evaluation.groups import score
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_plan
@@ -22,6 +22,7 @@ from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.inference.progress import progress_bar
+from bayes_scaling.law.sites import without_known_errors
 from bayes_scaling.law.trace import run_model, values_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def simulation_based_calibration(
         Draws the studies.
     design : Study
         Inputs of the runs; references (such as N0) are taken from it and held, so that the priors are the same in
-        every study.  Its outcomes are replaced.
+        every study.  Its outcomes are replaced, and their known errors left out.
     seed : int
         Seed of every random draw.
     simulations : int
@@ -131,6 +132,8 @@ def simulation_based_calibration(
     ------
     StudyError
         There are too few simulations for ten bins.
+    LawError
+        The law gives a study that was drawn no probability.
 
     References
     ----------
@@ -142,11 +145,11 @@ def simulation_based_calibration(
     if simulations < 5 * BINS:
         raise StudyError(f"{simulations} simulations cannot fill {BINS} bins; take at least {5 * BINS}.")
     fitted = fitted or law
-    runs, shapes = law.arrays(design)
-    truths, outcomes = _draw(law, runs, tuple(shapes), simulations, seed)
-    rows = bucket(len(next(iter(shapes.values()))))
+    runs, observed = law.arrays(design)
+    truths, outcomes = _draw(law, runs, tuple(without_known_errors(observed)), simulations, seed)
+    rows = bucket(len(next(iter(observed.values()))))
     padded = pad(runs, rows, law.run_inputs)
-    plan = nuts.Plan(draws, WARMUP, chains, law.thinning)
+    plan = nuts.Plan(draws, WARMUP, chains)
     first, effort = adapted_plan(plan, None) if adapt else plan, Effort(adapt, patience=patience)
     rng = np.random.default_rng(seed)
     ranks, converged = [], 0
@@ -159,6 +162,8 @@ def simulation_based_calibration(
             ]
             fits = fit_unit(fitted, first, effort, chunk, studies)
             for i, (*study, _), fit in zip(places, studies, fits, strict=True):
+                if isinstance(fit, LawError):
+                    raise fit
                 converged += fit.diagnostics.converged
                 truth = {k: v[i] for k, v in truths.items()}
                 ranks.append(_ranks(law, study, truth, fit.sampled.posterior, keep, rng))

@@ -15,11 +15,12 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
-from bayes_scaling.errors import BayesScalingError
+from bayes_scaling.errors import BayesScalingError, LawError
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.diagnostics import MAX_DIVERGING, Diagnostics, diagnostics_of
 from bayes_scaling.inference.padding import pad_study
@@ -87,24 +88,30 @@ def fit_until_converged(
     -------
     (Sampled, Diagnostics)
         Of the try that converged, otherwise of the one with the smallest R-hat; its diagnostics say what was tried.
+
+    Raises
+    ------
+    LawError
+        The law gives the runs no probability whatever its parameters are.
     """
     end, tried = None, []
     best: tuple[nuts.Sampled, Diagnostics] | None = None
-    for way, stage in _stages(plan, effort):
-        gentle = not stage.adapt and stage.target_accept > plan.target_accept
-        if gentle and (law.adapts or best is None or not best[1].few_diverged):
+    for stage in _stages(plan, effort):
+        if stage.gentle and (law.adapts or best is None or not best[1].few_diverged):
             continue
-        sampled = first if first is not None and best is None else run(law, stage, seed, runs, observed)
+        sampled = first if first is not None and best is None else run(law, stage.plan, seed, runs, observed)
+        if best is None:
+            _require_probability(law, sampled.mode_potential)
         end = end or time.perf_counter() + effort.patience
-        short = effort.adapt is False or (law.adapts and not stage.adapt)
-        most = 1 if short else MAX_ADAPTED_LENGTH if stage.adapt else MAX_LENGTH
-        found, length = _lengthen(law, stage, sampled, runs, observed, most, end)
-        tried.append(f"{length * stage.draws} draws a chain {way}")
+        short = effort.adapt is False or (law.adapts and not stage.plan.adapt)
+        most = 1 if short else MAX_ADAPTED_LENGTH if stage.plan.adapt else MAX_LENGTH
+        found, length = _lengthen(law, stage.plan, sampled, runs, observed, most, end)
+        tried.append(f"{length * plan.draws} draws a chain {stage.way}")
         if best is None or found[1].converged or not _apart(found[1]) > _apart(best[1]):
             best = found
         if found[1].converged or found[1].misled_by_rounding or found[1].computed or time.perf_counter() > end:
             break
-        if stage.adapt and found[1].divergences <= MAX_DIVERGING * found[1].draws:
+        if stage.plan.adapt and found[1].divergences <= MAX_DIVERGING * found[1].draws:
             break  # small steps are against divergences
     assert best is not None
     sampled, diagnostics = best
@@ -117,22 +124,49 @@ def _apart(diagnostics: Diagnostics) -> float:
     return math.inf if math.isnan(diagnostics.max_rhat) else diagnostics.max_rhat
 
 
-def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[tuple[str, nuts.Plan]]:
-    """Yield the plans to try, one after another, with how they sample in words."""
+def _require_probability(law: Law, heights: np.ndarray) -> None:
+    """Refuse a law whose potential is finite where no start of the mode search ended."""
+    if not np.isfinite(heights).any():
+        raise LawError(
+            f"{law.name} gives the runs no probability from any of {len(heights)} starts, because its outcome is not a "
+            "number or is infinite there; see what its equation takes the logarithm or a power of."
+        )
+
+
+class Stage(NamedTuple):
+    """A kind of try.
+
+    Attributes
+    ----------
+    way : str
+        How it samples, in words.
+    plan : Plan
+        How it samples.
+    gentle : bool
+        Whether it makes the draws of the try before it again, in smaller steps.
+    """
+
+    way: str
+    plan: nuts.Plan
+    gentle: bool = False
+
+
+def _stages(plan: nuts.Plan, effort: Effort) -> Iterator[Stage]:
+    """Yield what to try, one after another."""
     adapted = "with an adapted one"
     if not effort.adapt:
-        yield adapted if plan.adapt else "with the mass matrix of the mode", plan
+        yield Stage(adapted if plan.adapt else "with the mass matrix of the mode", plan)
     if effort.adapt is None and not plan.adapt:
-        yield "with that in smaller steps", plan._replace(target_accept=GENTLE_ACCEPT)
+        yield Stage("with that in smaller steps", plan._replace(target_accept=GENTLE_ACCEPT), gentle=True)
     if effort.adapt is not False:
-        yield adapted, adapted_plan(plan, effort.warmup)
+        yield Stage(adapted, adapted_plan(plan, effort.warmup))
         careful = adapted_plan(plan, effort.warmup or CAREFUL_WARMUP)
-        yield "in smaller steps", careful._replace(target_accept=0.99)
+        yield Stage("in smaller steps", careful._replace(target_accept=0.99))
 
 
 def adapted_plan(plan: nuts.Plan, warmup: int | None) -> nuts.Plan:
     """Return the plan with the mass matrix adapted in a longer warm-up, smaller steps and deeper trees."""
-    return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, thinning=1, max_tree_depth=10, target_accept=0.9)
+    return plan._replace(adapt=True, warmup=warmup or ADAPTED_WARMUP, max_tree_depth=10, target_accept=0.9)
 
 
 def _lengthen(
@@ -171,8 +205,10 @@ def judge(
 
 def run(law: Law, plan: nuts.Plan, seed: int, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> nuts.Sampled:
     """Run the compiled program on padded arrays and bring the result back as NumPy arrays."""
+    with double_precision():
+        key = jax.random.key(seed)  # of 63 bits: in single precision it would be one of 32
     with double_precision(plan.precision == "double"):
-        return brought_back(nuts.sample(law.program, plan, jax.random.key(seed), *pad_study(law, runs, observed)))
+        return brought_back(nuts.sample(law.program, plan, key, *pad_study(law, runs, observed)))
 
 
 def _continue(

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, overload
 
 import pandas as pd
 
-from bayes_scaling.errors import BayesScalingError, whole
+from bayes_scaling.errors import BayesScalingError, LawError, whole
 from bayes_scaling.inference.attempts import PATIENCE, Effort, adapted_plan
 from bayes_scaling.inference.chunks import Entry, Fitted, chunk_of, divide, fit_unit
 from bayes_scaling.inference.diagnostics import Diagnostics
-from bayes_scaling.inference.fit import member_seed, plan_of
+from bayes_scaling.inference.fit import plan_of
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.progress import progress_bar
+from bayes_scaling.inference.seeds import member_seed
 from bayes_scaling.inference.store import RunStore
 from bayes_scaling.law.base import require_law
 from bayes_scaling.study.study import require_studies
@@ -149,7 +150,7 @@ def fit_many(
         The runs of each, as for :func:`bayes_scaling.fit`.
     seed : int
         Seed of the batch.  Each study gets a seed of its own from it and from its place
-        (:func:`bayes_scaling.inference.fit.member_seed`), which its posterior remembers: ``fit(law, study,
+        (:func:`bayes_scaling.inference.seeds.member_seed`), which its posterior remembers: ``fit(law, study,
         seed=posterior.seed)`` repeats one member with the same random numbers, so that its draws are the same up to
         rounding, which grows along the chains.
     draws, chains, warmup, adapt, patience, starts, precision
@@ -222,8 +223,12 @@ def fit_many(
         for i, results in _finished(executor, work):
             for place, one in zip(waiting[i], results, strict=True):
                 entry = entries[place]
+                if isinstance(one, LawError):
+                    entry.error = str(one)
+                    continue
+                made = (law, entry.study, one.sampled, one.diagnostics)
                 fits[place] = Posterior.from_sampled(
-                    law, entry.study, one.sampled, one.diagnostics, seed=entry.seed, seconds=one.seconds
+                    *made, seed=entry.seed, seconds=one.seconds, plan=plan, effort=effort
                 )
                 if kept:
                     kept.save(place, fits[place])
@@ -231,7 +236,7 @@ def fit_many(
     return Batch(tuple(Member(e.study.name, fits.get(i), e.error) for i, e in enumerate(entries)))
 
 
-def _finished(executor: Executor | None, work: list[tuple]) -> Iterator[tuple[int, list[Fitted]]]:
+def _finished(executor: Executor | None, work: list[tuple]) -> Iterator[tuple[int, list[Fitted | LawError]]]:
     """Yield (number of the unit, its fits) as they finish."""
     if executor is None:
         yield from ((i, fit_unit(*unit)) for i, unit in enumerate(work))

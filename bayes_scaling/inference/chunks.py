@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayes_scaling.errors import BayesScalingError
+from bayes_scaling.errors import BayesScalingError, LawError
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import Effort, brought_back, fit_until_converged
 from bayes_scaling.inference.diagnostics import Diagnostics
-from bayes_scaling.inference.fit import check_size
+from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit, within
@@ -105,7 +105,7 @@ def study_bytes(law: Law, plan: nuts.Plan, entry: Entry) -> int:
     outcomes = sum(np.size(values) for values in entry.observed.values())
     priors = jax.eval_shape(latent_sites, law.program, entry.runs, entry.observed)
     coordinates = sum(math.prod(fn.shape()) for fn in priors.values())
-    transitions = plan.chains * (plan.warmup + plan.draws * plan.thinning)
+    transitions = plan.chains * (plan.warmup + plan.draws)
     at_once = max(plan.starts * (2 * coordinates + 1), plan.chains) if outcomes <= nuts.SIDE_BY_SIDE else 1
     numbers = 2 * transitions * (coordinates + 4) + ARRAYS_OF_A_GRADIENT * outcomes * at_once
     return numbers * (8 if plan.precision == "double" else 4)
@@ -134,8 +134,8 @@ def divide(entries: Sequence[Entry], chunk: int) -> list[list[int]]:
 
 def fit_unit(
     law: Law, plan: nuts.Plan, effort: Effort, size: int, arrays: Sequence[tuple[dict, dict, int]]
-) -> list[Fitted]:
-    """Fit the studies of one unit.
+) -> list[Fitted | LawError]:
+    """Fit the studies of one unit; one that the law gives no probability has that error in place of a fit.
 
     Parameters
     ----------
@@ -152,17 +152,22 @@ def fit_unit(
     """
     filled = [*arrays, *[arrays[-1]] * (size - len(arrays))]
     started = time.perf_counter()
-    with double_precision(plan.precision == "double"):
+    with double_precision():
         keys = jax.vmap(jax.random.key)(np.array([seed for _, _, seed in filled]))
+    with double_precision(plan.precision == "double"):
         runs, observed = _stack([r for r, _, _ in filled]), _stack([o for _, o, _ in filled])
         together = brought_back(_sample_side_by_side(law.program, plan, keys, runs, observed))
         each = [jax.tree.map(lambda x, place=place: x[place], together) for place in range(len(arrays))]
     seconds = (time.perf_counter() - started) / len(arrays)
-    results = []
+    results: list[Fitted | LawError] = []
     for sampled, (runs, observed, seed) in zip(each, arrays, strict=True):
         started = time.perf_counter()
-        fit = fit_until_converged(law, plan, seed, runs, observed, effort, first=sampled)
-        results.append(Fitted(*fit, seconds + time.perf_counter() - started))
+        try:
+            fit = fit_until_converged(law, plan, seed, runs, observed, effort, first=sampled)
+        except LawError as error:
+            results.append(error)
+        else:
+            results.append(Fitted(*fit, seconds + time.perf_counter() - started))
     return results
 
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
-
-from bayes_scaling.errors import LawError, StudyError, counted, whole
+from bayes_scaling.errors import LawError, whole
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, fit_until_converged
+from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.law.base import Law, require_law
-from bayes_scaling.study.reading import SYMBOLS
-from bayes_scaling.study.rows import shown
 from bayes_scaling.study.study import Study, require_study
 
-__all__ = ["check_size", "fit", "member_seed", "refusal", "require_law"]
+__all__ = ["fit", "plan_of"]
 
 
 def fit(
@@ -97,16 +92,13 @@ def fit(
     runs, observed = law.arrays(training)
     check_size(law, training, runs, observed)
     started = time.perf_counter()
+    effort = Effort(adapt, warmup, patience)
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
-        effort = Effort(adapt, warmup, patience)
         sampled, diagnostics = fit_until_converged(law, plan, seed, runs, observed, effort)
-    if not np.isfinite(sampled.mode_potential).any():
-        raise LawError(
-            f"{law.name} gives the runs of {training.name!r} no probability from any of {plan.starts} starts, because "
-            "its outcome is not a number or is infinite there; see what its equation takes the logarithm or a power of."
-        )
     seconds = time.perf_counter() - started
-    return Posterior.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)
+    return Posterior.from_sampled(
+        law, training, sampled, diagnostics, seed=seed, seconds=seconds, plan=plan, effort=effort
+    )
 
 
 FEWEST_DRAWS = 4  # of a chain: its halves are held against each other
@@ -130,72 +122,4 @@ def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, 
         whole(name, value, least)
     if not law.free_parameters:
         raise LawError(f"All parameters of {law.name} are fixed, so there is nothing to fit; give one of them a prior.")
-    return nuts.Plan(draws, warmup or WARMUP, chains, law.thinning, starts, precision=precision)
-
-
-FEWEST = 3  # runs, where priors carry the rest
-
-
-def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:
-    """Refuse a study that cannot tell the law's parameters apart.
-
-    Raises
-    ------
-    StudyError
-        It has too few runs, no outcome of a series, an outcome below a floor that is fixed, or runs of one size.
-    """
-    per_run = [a for a in observed.values() if np.ndim(a) == 1]
-    count = len(next(iter(observed.values())))
-    free = law.free_parameters
-    needed = FEWEST if law.rests_on_priors else len(free) if per_run else max(4, len(law.run_inputs) + 2)
-    if count < needed:
-        raise StudyError(
-            f"Study {study.name!r} has {_rows(study, count)}, and {law.name} needs at least {needed} "
-            f"({', '.join(free)}); add runs or fix parameters."
-        )
-    for name, values in observed.items():
-        if np.ndim(values) == 2 and (empty := ~np.isfinite(values).any(axis=0)).any():
-            dims, coords = law.dims(study)
-            label = coords[dims[name][0]][int(np.argmax(empty))]
-            raise StudyError(
-                f"No run of study {study.name!r} has {name} of {shown(label)}; give that of some runs, or leave it out."
-            )
-    floor = law.priors.get("E")
-    outcome = np.asarray(observed.get(law.outcome, np.nan), dtype=float)
-    if isinstance(floor, (int, float)) and (outcome <= floor).any():
-        raise StudyError(
-            f"{law.name} fixes its floor E at {floor:g}, and study {study.name!r} has a {law.outcome} of "
-            f"{np.nanmin(outcome):g}; fix it below every outcome, or let it be learnt."
-        )
-    for name in (n for n in law.run_inputs if n in SYMBOLS or f"{n}0" in law.inputs):
-        if not law.rests_on_priors and len(np.unique(runs[name])) == 1:
-            raise StudyError(
-                f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
-                "effect; add runs of another size, or use a law without it."
-            )
-
-
-def _rows(study: Study, count: int) -> str:
-    """Return what a law reads off a study, with its number: runs, or checkpoints of fewer of them."""
-    runs = len(study.runs)
-    return f"{count} checkpoints of {counted(runs, 'run')}" if runs < count else counted(count, "run")
-
-
-def refusal(law: Law, study: Study) -> StudyError | None:
-    """Return why a law cannot be fitted to a study; None where it can."""
-    try:
-        check_size(law, study.training, *law.arrays(study.training))
-    except StudyError as error:
-        return error
-    return None
-
-
-def member_seed(seed: int, place: int) -> int:
-    """Return the seed of the study at ``place`` of a batch: 31 bits, independent between places and batches.
-
-    Examples
-    --------
-    >>> member_seed(0, 0) != member_seed(0, 1) != member_seed(1, 0)
-    True
-    """
-    return int(np.random.SeedSequence(seed, spawn_key=(place,)).generate_state(1)[0] >> 1)
+    return nuts.Plan(draws, warmup or WARMUP, chains, starts, precision=precision)

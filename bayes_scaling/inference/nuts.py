@@ -47,8 +47,6 @@ class Plan(NamedTuple):
     ----------
     draws, warmup, chains : int
         Draws kept and warm-up steps, per chain; number of chains.
-    thinning : int
-        Transitions per kept draw.
     starts : int
         Starts of the mode search.
     adapt : bool
@@ -64,7 +62,6 @@ class Plan(NamedTuple):
     draws: int = 1000
     warmup: int = 200
     chains: int = 4
-    thinning: int = 1
     starts: int = 8
     adapt: bool = False
     max_tree_depth: int = 8
@@ -80,8 +77,8 @@ class Sampled(NamedTuple):
     posterior : dict of str to array
         Parameters and derived constants.
     steps, diverging, accept, energy : array
-        Leapfrog steps, acceptance probability and energy of each kept transition; whether it or one thinned out before
-        it diverged.
+        Leapfrog steps, acceptance probability and energy of each draw; whether it, or one that was thinned out where
+        chains went on, diverged.
     mode_potential : array, shape (start,)
         Potential that each start of the mode search reached.
     curvature : array
@@ -227,16 +224,14 @@ def _start(init: Any, plan: Plan, study: Any, z: jax.Array, covariance: jax.Arra
 
 
 def _transitions(kernel: Any, plan: Plan, study: Any, state: Any, warmup: int) -> tuple[Any, ...]:
-    """Run a chain; return (places, steps, divergence, acceptance, energy) of each kept draw, and the last state."""
+    """Run a chain; return (places, steps, divergence, acceptance, energy) of each draw, and the last state."""
 
     def advance(state: Any, _: None) -> tuple[Any, tuple[Any, ...]]:
         state = kernel(state, model_args=study)
         return state, (state.z, state.num_steps, state.diverging, state.accept_prob, state.energy)
 
-    state, states = lax.scan(advance, state, None, length=warmup + plan.draws * plan.thinning)
-    states = jax.tree.map(lambda x: x[warmup:].reshape(plan.draws, plan.thinning, *x.shape[1:]), states)
-    z, steps, _, accept, energy = (x[:, -1] for x in states)
-    return z, steps, states[2].any(axis=1), accept, energy, state
+    state, states = lax.scan(advance, state, None, length=warmup + plan.draws)
+    return *(x[warmup:] for x in states), state
 
 
 def _published(

@@ -18,17 +18,18 @@ from bayes_scaling.errors import ConvergenceError, FileError, LawError, whole
 from bayes_scaling.files import atomic_file
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.imported import imported
+from bayes_scaling.law.sites import without_known_errors
 from bayes_scaling.law.trace import latent_names
 from bayes_scaling.methods import PosteriorMethods
 from bayes_scaling.study.rows import row_number
 from bayes_scaling.study.study import require_study
-from bayes_scaling.study.validation import LOSS_ERROR
 from bayes_scaling.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayes_scaling.inference.nuts import Sampled
+    from bayes_scaling.inference.attempts import Effort
+    from bayes_scaling.inference.nuts import Plan, Sampled
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
@@ -79,9 +80,18 @@ class Posterior(PosteriorMethods):
 
     @classmethod
     def from_sampled(
-        cls, law: Law, study: Study, sampled: Sampled, diagnostics: Diagnostics, *, seed: int, seconds: float
+        cls,
+        law: Law,
+        study: Study,
+        sampled: Sampled,
+        diagnostics: Diagnostics,
+        *,
+        seed: int,
+        seconds: float,
+        plan: Plan | None = None,
+        effort: Effort | None = None,
     ) -> Posterior:
-        """Put what the sampler returned, and the data it saw, into one tree."""
+        """Put what the sampler returned, the data it saw, and how it was asked for (where told) into one tree."""
         runs, observed = law.arrays(study)
         dims, coords = law.dims(study)
         by_run = {name: ["run", *dims.get(name, [])] for name in (*law.run_inputs, *observed)}
@@ -99,7 +109,7 @@ class Posterior(PosteriorMethods):
         }
         tree = arviz_base.from_dict(groups, dims=dims, coords=coords)
         coords = {**coords, "run": run_labels(study, len(next(iter(observed.values()))))}
-        outcomes = {name: values for name, values in observed.items() if name != LOSS_ERROR}
+        outcomes = without_known_errors(observed)
         constants = {**runs, **{name: values for name, values in observed.items() if name not in outcomes}}
         for group, arrays in (("observed_data", outcomes), ("constant_data", constants)):
             shown = {k: (by_run.get(k, []), np.asarray(v)) for k, v in arrays.items() if k in by_run or np.ndim(v) == 0}
@@ -110,6 +120,8 @@ class Posterior(PosteriorMethods):
             "seed": seed,
             "seconds": seconds,
             "diagnostics": json.dumps(dataclasses.asdict(diagnostics)),
+            **({"plan": json.dumps(plan._asdict())} if plan else {}),
+            **({"effort": json.dumps(dataclasses.asdict(effort))} if effort else {}),
         }
         return cls(law, study, tree, diagnostics)
 

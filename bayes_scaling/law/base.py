@@ -318,7 +318,8 @@ class Law(Hooks):
         with numpyro.plate("run", jnp.shape(mean)[0]):
             if fitted is None:
                 learnt = self.sigma_of(runs, parameters)
-                sigma = self.noise_of(runs, mean, with_known_error(learnt, mean, observed, self.known_noise))
+                known = with_known_error(learnt, mean, observed, self.known_noise, self.likelihood)
+                sigma = self.noise_of(runs, mean, known)
             else:
                 sigma = self.new_noise(runs, mean, parameters)
             observe(self.outcome, self.likelihood(mean, sigma), observed)

@@ -43,8 +43,6 @@ class Hooks:
     """Parameters of the noise, which ``mean`` does not take."""
     pooling: ClassVar[Mapping[str, float]] = {}
     """Spread between series of each parameter that a joint law pools, on the unconstrained scale."""
-    thinning: ClassVar[int] = 1
-    """Transitions per kept draw: more where successive draws are much alike."""
     adapts: ClassVar[bool] = False
     """Whether a fit whose first try is not enough adapts the mass matrix at once, and does not go on before: where a
     posterior is about as wide as the priors, the mode tells little of it."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["assemble", "by_series", "move", "pooled", "spread_of"]
+__all__ = ["assemble", "by_series", "derived_names", "move", "pooled", "spread_of"]
 
 
 def pooled(name: str, prior: Prior, spread: float | None, size: int) -> jax.Array:
@@ -65,6 +65,13 @@ def spread_of(law: Law, name: str, pool: float | None) -> float | None:
 def by_series(law: Law, runs: Arrays) -> Arrays:
     """Return the inputs of a law of several series: columns of shape (run, 1), and references as they are."""
     return {name: runs[name][:, None] if name in law.run_inputs else runs[name] for name in law.inputs}
+
+
+def derived_names(law: Law) -> list[str]:
+    """Return the names of the constants that a law of one series publishes (``derived``)."""
+    runs = {name: jnp.ones(1) for name in law.inputs}
+    own = (name for name in law.priors if name not in (*law.noise, "discrepancy"))
+    return list(law.derived(runs, **{name: jnp.ones(1) for name in own}))
 
 
 def assemble(u: Mapping[str, jax.Array], name: str, spread: float | None) -> jax.Array | None:

@@ -67,13 +67,22 @@ def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -
         return numpyro.sample(site, likelihood, obs=values)
 
 
+def without_known_errors(observed: Arrays) -> dict[str, Any]:
+    """Return the outcomes among what a law observes: all but the standard errors that stand beside its losses."""
+    return {name: values for name, values in observed.items() if name != LOSS_ERROR}
+
+
 def with_known_error(
     sigma: jax.Array,
     mean: jax.Array,
     observed: Arrays | None,
     known_noise: Callable[[jax.Array, jax.Array], jax.Array],
+    likelihood: Callable[[jax.Array, jax.Array], dist.Distribution],
 ) -> jax.Array:
     """Return the noise of fitted losses: ``sigma`` and what their known standard errors add, in quadrature.
+
+    ``sigma`` is a scale, and the standard deviation of a Student t is larger than its scale (1.29 times at 5 degrees of
+    freedom): what is added to that scale is so much smaller than the standard errors, and variances add up.
 
     Parameters
     ----------
@@ -83,12 +92,17 @@ def with_known_error(
         Expected losses.
     observed : mapping of str to array, optional
         Outcomes; ``loss_se``, where it is there, in the unit of the loss, NaN where it is not known.
-    known_noise : callable
-        That of the law: from expected losses and standard errors, the noise these make.
+    known_noise, likelihood : callable
+        Those of the law: from expected losses and standard errors, the noise these make; from expected losses and
+        noise, the distribution of losses.
     """
     if observed is None or LOSS_ERROR not in observed:
         return sigma
-    return jnp.sqrt(sigma**2 + known_noise(mean, jnp.nan_to_num(observed[LOSS_ERROR])) ** 2)
+    noise = likelihood(mean, sigma)
+    while hasattr(noise, "base_dist"):
+        noise = noise.base_dist
+    share = 1 - 2 / noise.df if isinstance(noise, dist.StudentT) else 1.0  # of the variance: scale squared over it
+    return jnp.sqrt(sigma**2 + jnp.maximum(share, 0.0) * known_noise(mean, jnp.nan_to_num(observed[LOSS_ERROR])) ** 2)
 
 
 def sample_or_fix(site: str, prior: Prior) -> jax.Array:

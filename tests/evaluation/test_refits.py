@@ -13,6 +13,10 @@ from bayes_scaling.evaluation import refits
 from bayes_scaling.evaluation.labels import pointwise
 from bayes_scaling.evaluation.loo import loo
 from bayes_scaling.evaluation.refits import leave_outcome_out, leave_run_out
+from bayes_scaling.inference import nuts
+from bayes_scaling.inference.attempts import Effort
+from bayes_scaling.models import Chinchilla
+from tests import worlds
 
 
 @pytest.fixture
@@ -108,3 +112,23 @@ def test_an_outcome_through_which_another_goes_keeps_its_weights(ladder_fits, mo
     values = scored.values[..., scored.labels.get_loc(names["accuracy"])]
     assert found == pytest.approx(logsumexp(values) - np.log(values.size), rel=1e-9)
     assert refits._without_outcome(posterior, scored, names["loss"], True) is None
+
+
+def test_a_refit_is_asked_for_as_the_fit_was(tmp_path, simulated, monkeypatch):
+    """Also of a posterior that was saved; draws of another sampler say nothing of how they were made."""
+    how = {"seed": 0, "draws": 20, "chains": 2, "warmup": 30, "starts": 3, "precision": "single", "patience": np.inf}
+    posterior = bs.fit(Chinchilla(), simulated, **how | {"adapt": False})
+    (member,) = bs.fit_many(Chinchilla(), [simulated], progress=False, **how | {"adapt": False})
+    loaded = bs.Posterior.load(posterior.save(tmp_path / "fit.nc"), Chinchilla(), simulated)
+    taken = bs.Posterior.from_draws(Chinchilla(), simulated, posterior.tree["posterior"])
+    asked = []
+
+    def seen(law, plan, seed, runs, observed, effort):
+        asked.append((plan, effort))
+        return SimpleNamespace(posterior={}), worlds.GOOD
+
+    monkeypatch.setattr(refits, "fit_until_converged", seen)
+    for one in (posterior, member.posterior, loaded, taken):
+        refits._fit_without(one, {}, "run 1", 0, False)
+    assert asked[:3] == [(nuts.Plan(20, 30, 2, 3, precision="single"), Effort(None, 30, np.inf))] * 3
+    assert asked[3] == (nuts.Plan(20, chains=2), Effort())

@@ -61,3 +61,10 @@ def test_only_the_likelihood_tells_of_outcomes_that_a_fit_leaves_out():
 def test_too_few_simulations_are_refused():
     with pytest.raises(bs.StudyError, match="cannot fill 10 bins"):
         simulation_based_calibration(PowerLaw(), DESIGN, seed=0, simulations=20)
+
+
+def test_known_errors_of_a_design_are_left_out():
+    design = bs.Study.from_frame(DESIGN.frame.assign(loss_se=0.01))
+    less = {**FAST, "simulations": 50, "draws": 10, "keep": 9, "adapt": False}
+    plain, known = (simulation_based_calibration(PowerLaw(), one, **less) for one in (DESIGN, design))
+    pd.testing.assert_frame_equal(known.ranks, plain.ranks)

@@ -87,7 +87,7 @@ def test_adaptation_follows_where_more_draws_would_not_help(study, monkeypatch):
 )
 def test_smaller_steps_come_first_where_few_draws_diverge(study, monkeypatch, diverged, adapts, after):
     law, tried = type("Wide", (Chinchilla,), {"adapts": adapts})(), []
-    sampled = nuts.Sampled({}, *[None] * 6)
+    sampled = nuts.Sampled({}, *[None] * 4, np.zeros(8), None)
 
     def judged(law, plan, *_):
         tried.append((plan.adapt, plan.target_accept))
@@ -104,7 +104,7 @@ def test_chains_that_do_not_move_are_no_better_than_those_that_do(study, monkeyp
     monkeypatch.setattr(
         attempts, "judge", lambda *_: dataclasses.replace(GOOD, draws=100, divergences=50, max_rhat=next(found))
     )
-    monkeypatch.setattr(attempts, "run", lambda *_: nuts.Sampled({}, *[None] * 6))
+    monkeypatch.setattr(attempts, "run", lambda *_: nuts.Sampled({}, *[None] * 4, np.zeros(8), None))
     monkeypatch.setattr(attempts, "MAX_ADAPTED_LENGTH", 1)
     _, diagnostics = fit_until_converged(Chinchilla(), nuts.Plan(), 0, *Chinchilla().arrays(study), Effort())
     assert diagnostics.max_rhat == 1.5
@@ -113,7 +113,7 @@ def test_chains_that_do_not_move_are_no_better_than_those_that_do(study, monkeyp
 @pytest.mark.parametrize(("adapts", "after"), [(False, [False, False]), (True, [True])])
 def test_a_law_may_ask_for_adaptation_in_place_of_more_draws(study, monkeypatch, adapts, after):
     law, tried = type("Wide", (Chinchilla,), {"adapts": adapts})(), []
-    sampled = nuts.Sampled({}, *[None] * 6)
+    sampled = nuts.Sampled({}, *[None] * 4, np.zeros(8), None)
 
     def judged(law, plan, *_):
         tried.append(plan.adapt)

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
+
+import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
@@ -134,3 +138,22 @@ def test_a_batch_of_no_studies_side_by_side_is_refused(studies, odd):
 def test_what_runs_nothing_is_no_executor(studies):
     with pytest.raises(bs.BayesScalingError, match="The executor is 2, to which nothing can be submitted"):
         bs.fit_many(Chinchilla(), studies, seed=0, executor=2)
+
+
+class Steep(bs.Law):
+    """A law whose outcome is no number where a run has more than 3e20 FLOPs."""
+
+    a: bs.Prior = dist.Normal(1.0, 0.1)
+
+    def mean(self, C, *, a):
+        return a * (3.0 + jnp.log10(3e20 - C) / 100)
+
+
+def test_a_study_of_no_probability_is_a_failure_and_holds_up_no_other(tmp_path):
+    good, bad = made("1"), made("2")
+    bad = dataclasses.replace(bad, frame=bad.frame.assign(flops=10 * bad.frame["flops"]))
+    short = {"seed": 0, "draws": 20, "warmup": 10, "chains": 2, "starts": 2, "adapt": False, "progress": False}
+    batch = bs.fit_many(Steep(), [bad, good], store=tmp_path, chunk=2, **short)
+    assert batch[0].verdict == "failed" and batch[1].posterior is not None
+    assert "Steep gives the runs no probability from any of 2 starts" in batch[0].problem
+    assert bs.fit_many(Steep(), [bad, good], store=tmp_path, chunk=2, **short)[0].error == batch[0].error

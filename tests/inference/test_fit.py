@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -11,7 +9,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import run
-from bayes_scaling.models import Chinchilla, TwoStep
+from bayes_scaling.models import Chinchilla
 
 TRUTH = {"E": 1.8, "A": 400.0, "alpha_N": 0.34, "B": 1500.0, "alpha_D": 0.35}
 
@@ -67,11 +65,6 @@ def test_adaptation_agrees_with_the_laplace_mass_matrix(study, posterior):
         assert abs(a.mean() - b.mean()) < 4 * a.std() / np.sqrt(400)
 
 
-def test_too_few_runs_are_refused(study):
-    with pytest.raises(bs.StudyError, match="has 5 runs, and Chinchilla needs at least 6"):
-        bs.fit(Chinchilla(), bs.Study.from_frame(study.frame.head(5)), seed=0)
-
-
 def test_what_is_no_law_or_no_study_is_refused(study):
     with pytest.raises(bs.LawError, match=r"no law; write Chinchilla\(\)"):
         bs.fit(Chinchilla, study, seed=0)
@@ -85,12 +78,6 @@ def test_what_is_no_law_or_no_study_is_refused(study):
 def test_patience_is_a_number_of_seconds(study, patience):
     with pytest.raises(bs.BayesScalingError, match=r"^patience is .*; give a number of seconds, 0 or more\.$"):
         bs.fit(Chinchilla(), study, seed=0, patience=patience)
-
-
-def test_one_distinct_size_is_refused(study):
-    one_size = bs.Study.from_frame(study.frame.assign(n_params=1e9))
-    with pytest.raises(bs.StudyError, match=r"has N = 1e\+09, so Chinchilla cannot learn its effect"):
-        bs.fit(Chinchilla(), one_size, seed=0)
 
 
 def test_padding_rows_do_not_change_the_posterior(study):
@@ -166,13 +153,6 @@ def test_chains_that_start_in_different_modes_are_refused(seed):
         found.forecast({"N": 1e11})
 
 
-def test_a_task_without_any_accuracy_is_refused_by_name(ladder):
-    frame = ladder.training.frame
-    blank = frame.assign(accuracy=frame["accuracy"].mask(frame["task"] == "PIQA"))
-    with pytest.raises(bs.StudyError, match="No run of study 'olmo_ladder' has accuracy of 'PIQA'; give that of some"):
-        bs.fit(TwoStep(), dataclasses.replace(ladder, frame=blank), seed=0)
-
-
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -206,5 +186,13 @@ class Undefined(bs.Law):
 
 
 def test_a_law_that_is_no_number_is_refused(study):
-    with pytest.raises(bs.LawError, match=r"gives the runs of .* no probability from any of 8 starts"):
+    with pytest.raises(bs.LawError, match=r"gives the runs no probability from any of 8 starts"):
         bs.fit(Undefined(), study, seed=0, draws=50)
+
+
+def test_seeds_of_63_bits_are_told_apart_in_either_precision(study):
+    runs, observed = Chinchilla().arrays(study)
+    for precision in ("double", "single"):
+        plan = nuts.Plan(draws=4, warmup=4, chains=1, starts=1, precision=precision)
+        one, other = (run(Chinchilla(), plan, seed, runs, observed).posterior["E"] for seed in (5, 2**32 + 5))
+        assert not np.array_equal(one, other), precision

@@ -110,7 +110,7 @@ def test_a_known_error_adds_to_the_noise_of_fitted_losses_alone():
     sites = run_model(Chinchilla(), runs, observed, latent=values)
     mean, scale = np.asarray(Chinchilla().at(runs, values)), sites["loss"]["fn"].base_dist.base_dist.scale
     error = np.array([0.0, 0.0, 0.03, 0.3])
-    np.testing.assert_allclose(scale, np.sqrt(0.01**2 + (error / mean) ** 2), rtol=1e-5)
+    np.testing.assert_allclose(scale, np.sqrt(0.01**2 + 0.6 * (error / mean) ** 2), rtol=1e-5)  # t of 5: variance 5/3
     new = run_model(Chinchilla(), runs, latent=values)["loss"]["fn"]
     assert np.ndim(new.base_dist.scale) == 0 or np.allclose(new.base_dist.scale, 0.01)
     assert set(Chinchilla().arrays(plain)[1]) == {"loss"}  # the same program as without a word of errors

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -11,7 +12,16 @@ import pytest
 from numpyro import handlers
 
 import bayes_scaling as bs
-from bayes_scaling.law.sites import extrapolate, observe, sample_or_fix, sample_slope_error, stretch, told_plainly
+from bayes_scaling.law.sites import (
+    extrapolate,
+    observe,
+    sample_or_fix,
+    sample_slope_error,
+    stretch,
+    told_plainly,
+    with_known_error,
+)
+from bayes_scaling.models import Chinchilla
 
 
 def sites_of(function, *arguments):
@@ -128,3 +138,21 @@ def test_an_equation_that_leaves_jax_is_told_in_one_sentence(law):
 def test_other_mistakes_of_an_equation_keep_their_words():
     with pytest.raises(TypeError, match="unsupported operand"), told_plainly("mean"):
         raise TypeError("unsupported operand")
+
+
+class Even(Chinchilla):
+    """A law with normal noise."""
+
+    def likelihood(self, mean, sigma):
+        return dist.LogNormal(jnp.log(mean), sigma)
+
+
+@pytest.mark.parametrize("law", [Chinchilla(), Even()], ids=["Student t", "normal"])
+def test_a_known_standard_error_is_one_whatever_the_noise(law):
+    """Where nothing else is noise, losses drawn from the model scatter by their standard errors."""
+    mean, error = jnp.array([2.0, 3.0]), jnp.array([0.02, 0.006])
+    sigma = with_known_error(jnp.array(1e-6), mean, {"loss_se": error}, law.known_noise, law.likelihood)
+    drawn = law.likelihood(mean, sigma).sample(jax.random.key(0), (100_000,))
+    np.testing.assert_allclose(jnp.log(drawn).std(axis=0), error / mean, rtol=0.02)
+    unknown = {"loss_se": jnp.full(2, jnp.nan)}
+    assert np.allclose(with_known_error(jnp.array(0.01), mean, unknown, law.known_noise, law.likelihood), 0.01)

@@ -6,9 +6,11 @@ import numpy as np
 import numpyro
 import pandas as pd
 import pytest
+from numpyro.infer.util import log_density
 from scipy import stats
 
 import bayes_scaling as bs
+from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import BrokenPowerLaw, LearningCurve
 
@@ -48,6 +50,25 @@ def test_lasting_errors_have_the_density_of_their_innovations():
     spread = 0.02 * np.sqrt(1 - np.concatenate([[0.0], kept]) ** 2)
     expected = stats.t(5).logpdf(innovation) - np.log(spread) - np.log(study.frame["loss"])
     np.testing.assert_allclose(found, expected, atol=0.15)  # the nugget is a thousandth of an e-fold
+
+
+def test_neither_the_order_of_checkpoints_nor_padding_matters():
+    """A checkpoint without a loss is passed over: whatever it was is integrated out."""
+    law, noise = LearningCurve(), np.random.default_rng(0).normal(size=len(D))
+    runs, observed = law.arrays(study_of(CURVE * np.exp(0.02 * errors(noise, 0.3))))
+    runs["D0"] = np.asarray(1e9)
+
+    def density(rows, loss=observed["loss"], pad=lambda law, *arrays: arrays):
+        arrays = pad(law, {**runs, "D": runs["D"][rows]}, {"loss": loss[rows]})
+        with jax.enable_x64(True):
+            return float(log_density(law, arrays, {}, TRUTH)[0])
+
+    up = np.arange(20)
+    orders = up, up[::-1], np.random.default_rng(1).permutation(up)
+    found = [density(rows, pad=pad) for rows in orders for pad in (pad_study, lambda law, *arrays: arrays)]
+    np.testing.assert_allclose(found, density(up), rtol=1e-9)
+    gone = np.where(up == 7, np.nan, observed["loss"][:20])
+    assert density(up, gone, pad_study) == pytest.approx(density(np.delete(up, 7)), rel=1e-9)
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,6 @@ def test_the_commonest_design_takes_short_trajectories(law):
     for seed in range(6):
         loss = (1.7 + 400 * N**-0.34 + 410 * (20 * N) ** -0.28) * np.exp(0.005 * noise[seed])
         runs, observed = law.arrays(bs.Study.from_frame({"N": N, "D": 20 * N, "loss": loss, "steps": N / 1e4}))
-        plan = nuts.Plan(250, WARMUP, 4, law.thinning)
+        plan = nuts.Plan(250, WARMUP, 4)
         lengths.append(judge(law, plan, run(law, plan, seed, runs, observed), runs, observed).mean_steps)
     assert np.median(lengths) < 25  # 50 to 100 where the sampler moves in the exponents themselves

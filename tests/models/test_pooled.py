@@ -83,8 +83,16 @@ def test_the_known_error_of_each_loss_adds_to_the_noise_of_its_own_series():
     scale, mean = np.asarray(noise.base_dist.base_dist.scale), np.exp(np.asarray(noise.base_dist.base_dist.loc))
     sigma = np.broadcast_to(np.asarray(trace["sigma"]["value"]), scale.shape)
     known = np.nan_to_num(observed["loss_se"])
-    np.testing.assert_allclose(scale, np.sqrt(sigma**2 + (known / mean) ** 2), rtol=1e-4)
+    np.testing.assert_allclose(scale, np.sqrt(sigma**2 + 0.6 * (known / mean) ** 2), rtol=1e-4)
     assert (scale[:, 1] > 0.05).all() and scale[0, 2] == pytest.approx(sigma[0, 2])
+
+
+def test_known_errors_of_some_series_alone_are_fitted_and_kept():
+    table = sets().assign(loss_se=0.01)
+    table.loc[table["task"] == "b", "loss_se"] = np.nan
+    short = {"seed": 0, "draws": 10, "warmup": 10, "chains": 2, "starts": 2, "adapt": False}
+    kept = bs.fit(Pooled(), bs.Study.from_frame(table), **short).tree["constant_data"]["loss_se"]
+    assert kept.dims == ("run", "task") and kept.sel(task="b").isnull().all() and (kept.sel(task="a") == 0.01).all()
 
 
 def test_beyond_the_runs_each_series_errs_and_scatters_as_the_curve_says(study):

@@ -144,4 +144,4 @@ def test_a_known_error_below_a_ceiling_is_one_of_the_loss_behind_it():
     values = {"E": 1.0, "reducible": 1.0, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3, "coupling": 1.0}
     site = run_model(law, runs, observed, latent={**values, "penalty": 0.0, "sigma": 1e-9})["loss"]
     mean = np.asarray(law.at(runs, {**values, "penalty": 0.0, "repeats": 15.0}))
-    assert np.allclose(site["fn"].base_dist.base_dist.scale, law.known_noise(mean, 0.01), rtol=1e-4)
+    assert np.allclose(site["fn"].base_dist.base_dist.scale, 0.6**0.5 * law.known_noise(mean, 0.01), rtol=1e-4)

@@ -11,7 +11,8 @@ from numpyro.infer.util import log_density
 import bayes_scaling as bs
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.models import PowerLaw
+from bayes_scaling.law.trace import run_model
+from bayes_scaling.models import Kaplan, PowerLaw, Superset
 from bayes_scaling.models.two_step import TwoStep, routes, single_step
 
 SHORT = {"seed": 0, "draws": 100, "adapt": False}
@@ -83,6 +84,38 @@ def test_variants_are_models_of_the_same_study(ladder, law):
         sites = numpyro.handlers.trace(numpyro.handlers.seed(law, 0)).get_trace(runs, observed)
     assert sites["accuracy"]["is_observed"]
     assert all(np.isfinite(s["value"]).all() for s in sites.values() if s["type"] == "sample")
+
+
+class Unseen(Superset):
+    """A law of the loss of which no fitted run tells the floor beyond them."""
+
+    def unseen(self, shape=(), prefix=""):
+        return {"E": np.full(shape, 9.0)}
+
+
+def test_beyond_the_runs_losses_err_and_scatter_as_step_1_says(ladder):
+    runs, _ = TwoStep().arrays(ladder.training)
+    far = {**runs, "N": runs["N"] * 100, "D": runs["D"] * 100}
+
+    def beyond(step1):
+        sites = run_model(TwoStep(step1=step1), far, fitted=runs)
+        noise = sites["loss"]["fn"].base_dist
+        return np.asarray(sites["loss_mean"]["value"]), np.array([noise.shared, *noise.scale])
+
+    step1 = TwoStep().step1
+    mean, spread = beyond(step1)
+    assert (beyond(step1.replace(drift=0.5))[0] < mean).all()
+    assert (beyond(Unseen(**step1.fields))[0] > 9.0).all()
+    same, more = beyond(step1.replace(scatter=2.0))
+    assert np.array_equal(same, mean) and np.allclose(more, 2 * spread)
+
+
+@pytest.mark.parametrize("step1", [TwoStep().step1, PowerLaw(), Kaplan()], ids=lambda law: law.name)
+def test_each_series_has_the_constants_of_step_1(ladder, step1):
+    law = TwoStep(step1=step1)
+    sites = run_model(law, *law.arrays(ladder.training))
+    dims = law.dims(ladder.training)[0]
+    assert {name for name in ("A", "B") if name in sites} == {name for name in ("A", "B") if name in dims}
 
 
 def repeat_windows(study, times):

@@ -1,0 +1,75 @@
+"""Whether a study can tell the parameters of a law apart, asked before a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_scaling.errors import StudyError, counted
+from bayes_scaling.law.sites import without_known_errors
+from bayes_scaling.study.reading import SYMBOLS
+from bayes_scaling.study.rows import shown
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
+
+__all__ = ["FEWEST", "check_size", "refusal"]
+
+FEWEST = 3  # runs, where priors carry the rest
+
+
+def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:
+    """Refuse a study that cannot tell the law's parameters apart.
+
+    Raises
+    ------
+    StudyError
+        It has too few runs, no outcome of a series, an outcome below a floor that is fixed, or runs of one size.
+    """
+    per_run = [a for a in observed.values() if np.ndim(a) == 1]
+    count = len(next(iter(observed.values())))
+    free = law.free_parameters
+    needed = FEWEST if law.rests_on_priors else len(free) if per_run else max(4, len(law.run_inputs) + 2)
+    if count < needed:
+        raise StudyError(
+            f"Study {study.name!r} has {_rows(study, count)}, and {law.name} needs at least {needed} "
+            f"({', '.join(free)}); add runs or fix parameters."
+        )
+    for name, values in without_known_errors(observed).items():
+        if np.ndim(values) == 2 and (empty := ~np.isfinite(values).any(axis=0)).any():
+            dims, coords = law.dims(study)
+            label = coords[dims[name][0]][int(np.argmax(empty))]
+            raise StudyError(
+                f"No run of study {study.name!r} has {name} of {shown(label)}; give that of some runs, or leave it out."
+            )
+    floor = law.priors.get("E")
+    outcome = np.asarray(observed.get(law.outcome, np.nan), dtype=float)
+    if isinstance(floor, (int, float)) and (outcome <= floor).any():
+        raise StudyError(
+            f"{law.name} fixes its floor E at {floor:g}, and study {study.name!r} has a {law.outcome} of "
+            f"{np.nanmin(outcome):g}; fix it below every outcome, or let it be learnt."
+        )
+    for name in (n for n in law.run_inputs if n in SYMBOLS or f"{n}0" in law.inputs):
+        if not law.rests_on_priors and len(np.unique(runs[name])) == 1:
+            raise StudyError(
+                f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
+                "effect; add runs of another size, or use a law without it."
+            )
+
+
+def _rows(study: Study, count: int) -> str:
+    """Return what a law reads off a study, with its number: runs, or checkpoints of fewer of them."""
+    runs = len(study.runs)
+    return f"{count} checkpoints of {counted(runs, 'run')}" if runs < count else counted(count, "run")
+
+
+def refusal(law: Law, study: Study) -> StudyError | None:
+    """Return why a law cannot be fitted to a study; None where it can."""
+    try:
+        check_size(law, study.training, *law.arrays(study.training))
+    except StudyError as error:
+        return error
+    return None

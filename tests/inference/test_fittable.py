@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.inference.fittable import check_size, refusal
+from bayes_scaling.models import Chinchilla, Superset, TwoStep
+from tests import worlds
+
+TABLE = worlds.on_the_curve(0.01)
+
+
+def refused(table, law):
+    return str(refusal(law, bs.Study.from_frame(table)) or "")
+
+
+def test_too_few_runs_are_refused():
+    assert "has 5 runs, and Chinchilla needs at least 6" in refused(TABLE.head(5), Chinchilla())
+    assert not refused(TABLE, Chinchilla()) and not refused(TABLE.head(3), Superset())  # which rests on priors
+    with pytest.raises(bs.StudyError, match="has 2 runs"):
+        check_size(Superset(), study := bs.Study.from_frame(TABLE.head(2)), *Superset().arrays(study))
+
+
+def test_one_distinct_size_is_refused():
+    assert "has N = 1e+09, so Chinchilla cannot learn its effect" in refused(TABLE.assign(N=1e9), Chinchilla())
+
+
+def test_a_study_that_the_law_cannot_read_is_refused():
+    assert "needs the column 'tokens'" in refused(TABLE.drop(columns="D"), Chinchilla())
+
+
+def test_a_task_without_any_accuracy_is_refused_by_name(ladder):
+    frame = ladder.training.frame
+    blank = frame.assign(accuracy=frame["accuracy"].mask(frame["task"] == "PIQA"))
+    error = refusal(TwoStep(), dataclasses.replace(ladder, frame=blank))
+    assert "No run of study 'olmo_ladder' has accuracy of 'PIQA'; give that of some" in str(error)
