@@ -31,6 +31,7 @@ Amounts: TypeAlias = float | str | Sequence[float | str] | np.ndarray
 
 LOW_DATA = 0.1  # share of the data that are enough, up to which power laws of transfer were found to hold
 ARMS = ("scratch", "pretrained")
+FLAG = "pretrained"  # input of laws that know no amount of pre-training: 1, or 0 from scratch
 SAME_SIZE = 0.05  # relative difference of sizes up to which runs are shown together
 LEAST, MOST = 1e-6, 1e6  # fine-tuning data to look among, over the smallest and the largest fitted
 STEPS_PER_DECADE = 20  # of that search
@@ -157,7 +158,7 @@ def read_off(study: Study, outcome: str = "loss") -> pd.DataFrame:
     >>> read_off(Study.from_frame(table))["D_T"].round().tolist()
     [990000.0, nan]
     """
-    size, data, arm = SYMBOLS["N"], SYMBOLS["D_F"], "pretrained"
+    size, data, arm = SYMBOLS["N"], SYMBOLS["D_F"], FLAG
     columns = {name: study.column(name) for name in (size, data, arm)}
     runs = pd.DataFrame({**columns, outcome: study.column(outcome, partial=True)}, index=study.frame.index)
     for name, wrong, works in ((arm, ~runs[arm].isin((0, 1)), "1, or 0 (from scratch)"),
@@ -252,16 +253,17 @@ def frontier(
     Returns
     -------
     pandas.DataFrame
-        One row per loss and arm: median and 90 % interval of ``flops`` and ``data`` (unit of D_F), the median best
-        ``n_params``, ``reached``, the share of draws in which some size reaches the loss, and ``no_data``, the share in
-        which the best one reaches it without fine-tuning data, so that these are 0; NaN where none does.
+        One row per loss and arm: median and 90 % interval of ``flops`` and ``data`` (unit of D_F), infinite where never;
+        ``reached``, the share of draws in which some size reaches the loss; ``n_params``, the median of the best sizes
+        of these, NaN where there are none; and ``no_data``, the share of draws in which the best size reaches the loss
+        without fine-tuning data, so that these are 0.
 
     Raises
     ------
     DecisionError
         A loss is not a positive number.
     LawError
-        The law says nothing of transfer, or has no input of a name that is given.
+        The law says nothing of transfer, has no input of a name that is given, or needs one that is not.
     StudyError, TargetError
         A size or an input is not a positive number.
     """
@@ -285,13 +287,13 @@ def frontier(
             none = amount == D[0]
             amount = np.where(none, 0.0, amount)
             cost = np.where(none, rule.cost(N[best], np.full(len(best), before / unit_per_token)), cost)
-            row: dict[str, Any] = {"loss": loss, "arm": arm, "reached": float(np.isfinite(cost).mean())}
+            reached = np.isfinite(cost)
+            row: dict[str, Any] = {"loss": loss, "arm": arm, "reached": float(reached.mean())}
             row["no_data"] = float(none.mean())
-            row["n_params"] = float(np.median(N[best])) if np.isfinite(cost).any() else np.nan
+            row["n_params"] = float(np.median(N[best[reached]])) if reached.any() else np.nan
             for name, values in (("flops", cost), ("data", amount)):
                 for label, level in LEVELS.items():
-                    value = float(np.quantile(values, level, method="nearest"))
-                    row[f"{name}_{label}"] = value if np.isfinite(value) else np.nan
+                    row[f"{name}_{label}"] = float(np.quantile(values, level, method="nearest"))
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -332,7 +334,7 @@ def curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) 
     D_F : float or sequence of float
         Fine-tuning data, in the unit of the study.
     **inputs
-        Further inputs of the law for the pre-trained arm, such as ``D_P``; 1 otherwise.
+        Further inputs of the law for the pre-trained arm, such as ``D_P``; ``pretrained`` is taken as 1.
 
     Returns
     -------
@@ -344,7 +346,7 @@ def curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) 
     Raises
     ------
     LawError
-        The law says nothing of transfer, or has no input of a name that is given.
+        The law says nothing of transfer, has no input of a name that is given, or needs one that is not.
     StudyError, TargetError
         A size or an input is not a positive number, or several sizes are given.
     """
@@ -384,12 +386,17 @@ def _amounts(values: Any, symbol: str) -> np.ndarray:
 
 
 def _check(posterior: Posterior, inputs: Mapping[str, float], *arguments: str) -> None:
-    """Refuse a name that is no input which tells the arms apart; it may be an argument misspelt."""
+    """Refuse a name that is no input which tells the arms apart (it may be an argument misspelt), and one that lacks."""
     law = posterior.law
     _require_transfer(posterior)
     for name in inputs:
         if name not in law.indicators:
             raise LawError(f"{law.name} has no further input {name!r}; {suggest(name, (*law.indicators, *arguments))}")
+    for name in law.indicators:
+        if name not in {*inputs, FLAG}:
+            raise LawError(
+                f"{law.name} needs {name} of the pre-trained arm, and it is not given; give {name}=64_000, say."
+            )
 
 
 def _require_transfer(posterior: Posterior) -> None:
@@ -399,8 +406,8 @@ def _require_transfer(posterior: Posterior) -> None:
 
 
 def _arm(posterior: Posterior, arm: str, inputs: Mapping[str, float]) -> dict[str, float]:
-    """Return the inputs that tell the arms apart: 0 from scratch, otherwise as given, or 1."""
-    return {name: 0.0 if arm == "scratch" else inputs.get(name, 1.0) for name in posterior.law.indicators}
+    """Return the inputs that tell the arms apart: 0 from scratch, otherwise as given; the flag is 1."""
+    return {name: 0.0 if arm == "scratch" else {FLAG: 1.0, **inputs}[name] for name in posterior.law.indicators}
 
 
 def _runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, Any]:
@@ -408,8 +415,8 @@ def _runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, Any]
     law = posterior.law
     _require_transfer(posterior)
     frame = as_rows(grid, posterior.study.names)
-    if "pretrained" in law.run_inputs and "pretrained" not in frame:
-        frame["pretrained"] = 1.0
+    if FLAG in law.run_inputs and FLAG not in frame:
+        frame[FLAG] = 1.0
     found, _ = law.arrays(posterior.study)
     for name in law.run_inputs:
         if column_of(name) not in frame:

@@ -94,7 +94,17 @@ def test_a_lower_loss_costs_more_and_pretraining_saves(posterior):
     assert costs.loc[(1.9, "pretrained"), "flops_median"] < costs.loc[(1.9, "scratch"), "flops_median"]
     assert costs.loc[(1.9, "scratch"), "flops_median"] < costs.loc[(1.7, "scratch"), "flops_median"]
     never = frontier(posterior, [1e-3], SIZES, samples=50)
-    assert (never["reached"] == 0).all() and never["flops_median"].isna().all() and never["n_params"].isna().all()
+    assert (never["reached"] == 0).all() and np.isinf(never["flops_median"]).all() and never["n_params"].isna().all()
+
+
+def test_draws_that_never_reach_a_loss_cost_endlessly_and_want_no_size(posterior):
+    """The best size is that of the draws that have one, and an interval is infinite where it holds those that do not."""
+    farthest = transferred(posterior, transfer_grid(SIZES[-1], 1e6 * posterior.study.column("finetune_data").max()))
+    for share in (0.4, 0.6):
+        loss = float(farthest["loss"].quantile(share))
+        row = frontier(posterior, loss, SIZES).set_index("arm").loc["pretrained"]
+        assert row["reached"] == pytest.approx(share, abs=0.02) and row["n_params"] == SIZES[-1]
+        assert np.isinf(row["flops_median"]) == (share < 0.5) and row["flops_q95"] == row["data_q95"] == np.inf
 
 
 def test_a_loss_that_needs_no_fine_tuning_data_says_so(posterior):
@@ -174,6 +184,16 @@ def test_an_input_of_no_such_name_is_refused(posterior, images):
         curves(images, 1e7, [1e6], foo=3)
     with pytest.raises(LawError, match="says nothing of transfer"):
         curves(chinchilla(count=3), 1e7, [1e6])
+
+
+def test_the_amount_of_pretraining_has_no_default(images):
+    """One image of pre-training is as good as none, so that both arms would be the same."""
+    with pytest.raises(
+        LawError, match="PretrainingSize needs D_P of the pre-trained arm, and it is not given; give D_P="
+    ):
+        curves(images, 1e7, [1e4])
+    with pytest.raises(LawError, match="needs D_P of the pre-trained arm"):
+        frontier(images, [0.6], [1e7])
 
 
 def test_one_number_and_sizes_in_letters_are_read(posterior):
