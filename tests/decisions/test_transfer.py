@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayes_scaling.decisions import transfer as decisions
 from bayes_scaling.decisions.transfer import trade_off, transfer_grid, transfer_table, transferred
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
 from bayes_scaling.models.transfer import equal_data
@@ -71,3 +72,10 @@ def test_numbers_that_are_not_positive_are_refused(posterior, wrong):
         trade_off(posterior, wrong)
     with pytest.raises(DecisionError, match=r"larger is \[2.0, 3.0\]; give one number"):
         trade_off(posterior, [2.0, 3.0])
+
+
+def test_a_second_grid_of_the_same_size_compiles_nothing(posterior):
+    transferred(posterior, transfer_grid([1e7], [1e6]))
+    compiled = decisions._worth._cache_size()
+    transferred(posterior, transfer_grid([2e7], [3e6]))
+    assert decisions._worth._cache_size() == compiled
