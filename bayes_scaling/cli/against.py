@@ -21,6 +21,7 @@ from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.plots import plot_speedup
 from bayes_scaling.reporting.plan import Answer
+from bayes_scaling.study.card import differing_measure
 from bayes_scaling.study.flops import FlopRule
 from bayes_scaling.study.study import Study
 
@@ -58,15 +59,13 @@ class Against:
     name: ClassVar[str] = "against"
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
-        """Refuse a scale that the laws cannot read, outcomes in other units, and too few runs of B."""
+        """Refuse a scale that the laws cannot read, outcomes that are not measured alike, and too few runs of B."""
         assert self.law is not None and study is not None
         law.lower_is_better(law.outcome)
         read_scale(self.at, (law, self.law))
-        ours, theirs = (one.card.unit(law.outcome, law.unit) for one in (study, self.other))
-        if ours != theirs:
+        if what := differing_measure(study.card, self.other.card, law.outcome, (law.unit, self.law.unit)):
             raise DecisionError(
-                f"The {law.outcome} of {study.name!r} is in {ours} and that of {self.other.name!r} in {theirs}; "
-                "compare like with like."
+                f"The studies {study.name!r} and {self.other.name!r} differ in the {what}; compare like with like."
             )
         check_size(self.law, self.other.training, *self.law.arrays(self.other.training))
 

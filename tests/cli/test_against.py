@@ -83,10 +83,12 @@ def test_runs_of_both_are_pointed_out():
 
 def test_what_cannot_be_compared_is_refused_before_the_fit():
     study = chinchilla(count=2).study
+    nats = bs.Study.from_frame(GRID.assign(loss=3.0), name="nats", unit="nats per token")
     bits = bs.Study.from_frame(GRID.assign(loss=3.0), name="bits", unit="bits per byte")
     few = bs.Study.from_frame(GRID.assign(loss=3.0).head(3), name="few")
-    with pytest.raises(bs.DecisionError, match="is in as given and that of 'bits' in bits per byte"):
-        Against(bits, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)
+    with pytest.raises(bs.DecisionError, match="'nats' and 'bits' differ in the unit of 'loss'"):
+        Against(bits, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), nats, six_n_d)
+    Against(bits, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)  # a unit that nobody states
     with pytest.raises(bs.StudyError, match="'few' has 3 runs"):
         Against(few, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)
     with pytest.raises(bs.DecisionError, match="gives N"):
