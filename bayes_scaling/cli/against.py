@@ -46,6 +46,8 @@ class Against:
         What B is fitted by, once that is known.
     rival : Posterior or None
         The fit of B, once it is made.
+    task : str or None
+        The task to decide by, of a law that describes several.
     pictures : bool
         Whether the picture over the budget will be drawn, which takes longer to compute than the answer.
     """
@@ -55,6 +57,7 @@ class Against:
     seed: int
     law: Law | None = None
     rival: Posterior | None = None
+    task: str | None = None
     pictures: bool = True
     name: ClassVar[str] = "against"
 
@@ -76,13 +79,11 @@ class Against:
     def answer(self, surface: Surface) -> Answer:
         """Return the factors of compute, data and parameters."""
         assert self.rival is not None
-        series = surface.posterior.law.by_task
-        names = [str(name) for name in surface.posterior.study.tasks] if series else []
         other = Surface.of(
             self.rival,
             flops=surface.rule,
             quantity=surface.quantity,
-            series=names[surface.series_index[-1]] if names else None,
+            series=self.task if self.rival.law.by_task else None,
             discrepancy=surface.discrepancy,
             given=surface.given,
             exponent_error=surface.exponent_error,

@@ -16,7 +16,7 @@ from bayes_scaling.cli.planning import doubts
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.study.flops import six_n_d
 from tests.cli.running import MAP, call, refused, short
-from tests.worlds import GRID, chinchilla, exact, on_the_curve
+from tests.worlds import GRID, chinchilla, exact, ladder, on_the_curve
 
 
 def against(at, posterior=None, **options):
@@ -79,6 +79,22 @@ def test_runs_of_both_are_pointed_out():
     same = chinchilla(seed=2, count=60, table=table)
     answer = against({"flops": 1e22}, same).answer(exact(chinchilla(count=60, table=table)))
     assert "Both fits saw 16 runs" in answer.sentences[-1]
+
+
+def test_b_is_decided_by_the_task_that_was_asked_for(monkeypatch):
+    """Where the outcome has other series than tasks, a place among them names another task."""
+    fit = ladder(count=20)
+    surface = dataclasses.replace(bs.Surface.of(fit, quantity="loss", series="two"), series_index=(0,))
+    compared = []
+
+    def stop(a, b, *_, **__):
+        compared.append(b.series_index)
+        raise StopIteration
+
+    monkeypatch.setattr("bayes_scaling.cli.against.speedup", stop)
+    with pytest.raises(StopIteration):
+        Against(fit.study, {"flops": 1e22}, 0, fit.law, fit, task="two").answer(surface)
+    assert compared == [(1,)]
 
 
 def test_what_cannot_be_compared_is_refused_before_the_fit():
