@@ -171,6 +171,5 @@ def require_comparable(a: Surface, b: Surface) -> None:
     nothing = "so no difference between them means anything; compare like with like."
     if a.quantity != b.quantity:
         raise DecisionError(f"A and B have different outcomes ({a.quantity!r} and {b.quantity!r}), {nothing}")
-    cards = (surface.posterior.study.card for surface in (a, b))
-    if what := differing_measure(*cards, a.quantity, (a.unit, b.unit)):
+    if what := differing_measure(a.posterior.study.card, b.posterior.study.card, a.quantity, (a.unit, b.unit)):
         raise DecisionError(f"A and B differ in the {what}, {nothing}")

@@ -200,8 +200,8 @@ def check_comparable(posteriors: Mapping[str, Posterior]) -> None:
         if not np.allclose(values, matched, rtol=TOLERANCE, atol=0):
             raise ComparisonError(f"{where}: {_difference(values, matched, first, name)}")
         for quantity, unit in other.units.items():
-            cards = (fit.study.card for fit in (one, other))
-            if what := differing_measure(*cards, quantity, (one.units.get(quantity, unit), unit)):
+            stated = one.units.get(quantity, unit), unit
+            if what := differing_measure(one.study.card, other.study.card, quantity, stated):
                 raise ComparisonError(f"{where}: they differ in the {what}; fit both to outcomes measured alike.")
 
 
