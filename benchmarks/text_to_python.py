@@ -24,8 +24,9 @@ import numpyro.distributions as dist
 import pandas as pd
 
 import bayes_scaling as bs
-from bayes_scaling.decisions.transfer import read_off, transfer_table
+from bayes_scaling.decisions.transfer import transfer_table
 from bayes_scaling.models import FadingTransfer, Transfer
+from bayes_scaling.study.read_off import read_off
 from benchmarks.discrepancies import smallest
 from benchmarks.markdown import as_markdown
 

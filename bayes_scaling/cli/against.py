@@ -21,6 +21,7 @@ from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.plots import plot_speedup
 from bayes_scaling.reporting.plan import Answer
+from bayes_scaling.study.card import differing_measure
 from bayes_scaling.study.flops import FlopRule
 from bayes_scaling.study.study import Study
 
@@ -45,6 +46,8 @@ class Against:
         What B is fitted by, once that is known.
     rival : Posterior or None
         The fit of B, once it is made.
+    task : str or None
+        The task to decide by, of a law that describes several.
     pictures : bool
         Whether the picture over the budget will be drawn, which takes longer to compute than the answer.
     """
@@ -54,19 +57,18 @@ class Against:
     seed: int
     law: Law | None = None
     rival: Posterior | None = None
+    task: str | None = None
     pictures: bool = True
     name: ClassVar[str] = "against"
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
-        """Refuse a scale that the laws cannot read, outcomes in other units, and too few runs of B."""
+        """Refuse a scale that the laws cannot read, outcomes that are not measured alike, and too few runs of B."""
         assert self.law is not None and study is not None
         law.lower_is_better(law.outcome)
         read_scale(self.at, (law, self.law))
-        ours, theirs = (one.card.unit(law.outcome, law.unit) for one in (study, self.other))
-        if ours != theirs:
+        if what := differing_measure(study.card, self.other.card, law.outcome, (law.unit, self.law.unit)):
             raise DecisionError(
-                f"The {law.outcome} of {study.name!r} is in {ours} and that of {self.other.name!r} in {theirs}; "
-                "compare like with like."
+                f"The studies {study.name!r} and {self.other.name!r} differ in the {what}; compare like with like."
             )
         check_size(self.law, self.other.training, *self.law.arrays(self.other.training))
 
@@ -77,13 +79,11 @@ class Against:
     def answer(self, surface: Surface) -> Answer:
         """Return the factors of compute, data and parameters."""
         assert self.rival is not None
-        series = surface.posterior.law.by_task
-        names = [str(name) for name in surface.posterior.study.tasks] if series else []
         other = Surface.of(
             self.rival,
             flops=surface.rule,
             quantity=surface.quantity,
-            series=names[surface.series_index[-1]] if names else None,
+            series=self.task if self.rival.law.by_task else None,
             discrepancy=surface.discrepancy,
             given=surface.given,
             exponent_error=surface.exponent_error,

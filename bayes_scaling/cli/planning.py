@@ -268,7 +268,7 @@ def with_rival(question: Question, name: str, task: str | None, priors: Sequence
         return question
     other, _, law = planned(question.other, question, name, task, priors)
     assert other is not None
-    return dataclasses.replace(question, other=other, law=law)
+    return dataclasses.replace(question, other=other, law=law, task=task)
 
 
 def check_errors(question: Question, exact: bool, exponent_error: float | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -16,11 +17,13 @@ from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
 from bayes_scaling.forecasts.forecast import shares
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.law.trace import run_model
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
+    from bayes_scaling.law.base import Law
 
 __all__ = ["BestMixture", "best_mixture"]
 
@@ -116,7 +119,7 @@ def best_mixture(
     laws = [fit.law for fit in fits]
     for law in laws:
         if not law.shares:
-            raise LawError(f"A best mixture is of fits of Mixture, or another law of shares, and one is of {law.name}.")
+            raise LawError(f"{law.name} names no shares of a mixture to choose; fit a law whose shares= are given.")
     for fit in fits:
         fit.require_converged(allow_unconverged)
     columns = laws[0].shares
@@ -126,23 +129,13 @@ def best_mixture(
     if len(counts) != len(fits):
         raise DecisionError(f"The weights are {weights!r}; give {len(fits)} numbers, none negative, not all zero.")
     limits = _limits(columns, bounds or {})
-    places = [_series_place(fit, series) for fit in fits]
+    places = tuple(_series_place(fit, series) for fit in fits)
     tasks = [np.zeros(len(fit.study.tasks)) for fit in fits]
     draws = [fit.thin(samples) for fit in fits]
-
-    def loss(mixture: jax.Array, latent: Sequence[Arrays]) -> jax.Array:
-        runs = {share: mixture[None, i] for i, share in enumerate(columns)}
-        each = [
-            run_model(law, {**runs, "task": task}, latent=one)["loss_mean"]["value"][0, place]
-            for law, task, one, place in zip(laws, tasks, latent, places, strict=True)
-        ]
-        return jnp.dot(counts, jnp.stack(each))
-
-    def expected(mixture: jax.Array, latent: Sequence[Arrays]) -> jax.Array:
-        return jax.vmap(loss, in_axes=(None, 0))(mixture, latent).mean()
-
+    of_one, of_all = (
+        partial(each, laws=laws, tasks=tasks, counts=counts, places=places) for each in (_loss, _expected)
+    )
     with double_precision():
-        of_one, of_all = jax.jit(jax.value_and_grad(loss)), jax.jit(jax.value_and_grad(expected))
         choice = _least(of_all, draws, limits)
         count = len(next(iter(draws[0].values())))
         ones = [jax.tree.map(lambda values, i=i: values[i], draws) for i in range(count)]
@@ -156,6 +149,31 @@ def best_mixture(
         at_choice,
         np.maximum(at_choice / at_best - 1, 0.0),
     )
+
+
+def _loss_of(
+    mixture: jax.Array,
+    latent: Sequence[Arrays],
+    laws: Sequence[Law],
+    tasks: Sequence[Any],
+    counts: Any,
+    places: tuple[int, ...],
+) -> jax.Array:
+    """Return the weighted loss at a mixture, by one draw of each fit."""
+    runs = {share: mixture[None, i] for i, share in enumerate(laws[0].shares)}
+    each = [
+        run_model(law, {**runs, "task": task}, latent=one)["loss_mean"]["value"][0, place]
+        for law, task, one, place in zip(laws, tasks, latent, places, strict=True)
+    ]
+    return jnp.dot(counts, jnp.stack(each))
+
+
+def _mean_loss(mixture: jax.Array, latent: Sequence[Arrays], **fixed: Any) -> jax.Array:
+    """Return the mean of that loss over the draws."""
+    return jax.vmap(lambda one: _loss_of(mixture, one, **fixed))(latent).mean()
+
+
+_loss, _expected = (jit(jax.value_and_grad(f), static_argnames="places") for f in (_loss_of, _mean_loss))
 
 
 def _least(objective: Callable[..., tuple[Any, Any]], latent: Sequence[Arrays], limits: np.ndarray) -> np.ndarray:

@@ -249,7 +249,8 @@ class _Prospects:
         self.inputs, self.aim = _inputs(surface, frame), _inputs(surface, aim)
         values = np.hstack([outcomes_at(surface, runs, exact=True) for runs in (self.aim, self.inputs)])
         self.covariance = np.atleast_2d(np.cov(values, rowvar=False))
-        self.few = surface.take(evenly_spaced(len(surface), FEW_DRAWS))
+        few = surface.take(evenly_spaced(len(surface), FEW_DRAWS))
+        self.few = dataclasses.replace(few, keys=surface.keys[: len(few)])  # slope errors know nothing of the draws
         self.noise = self.few.noise(**self.inputs)
         self.exact = outcomes_at(self.few, self.aim, exact=True)
         share = expected_reduction(surface, values[:, 0], self.inputs)

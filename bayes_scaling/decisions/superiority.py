@@ -14,6 +14,7 @@ from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, whole
 from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.study.card import differing_measure
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -167,14 +168,8 @@ def require_comparable(a: Surface, b: Surface) -> None:
     DecisionError
         With the first difference found.
     """
-    cards = a.posterior.study.card, b.posterior.study.card
-    for what, one, other in (
-        ("outcomes", a.quantity, b.quantity),
-        ("units", a.unit, b.unit),
-        ("tokenisers", *(card.tokeniser for card in cards)),
-    ):
-        if one != other:
-            raise DecisionError(
-                f"A and B have different {what} ({one!r} and {other!r}), so no difference between them means "
-                "anything; compare like with like."
-            )
+    nothing = "so no difference between them means anything; compare like with like."
+    if a.quantity != b.quantity:
+        raise DecisionError(f"A and B have different outcomes ({a.quantity!r} and {b.quantity!r}), {nothing}")
+    if what := differing_measure(a.posterior.study.card, b.posterior.study.card, a.quantity, (a.unit, b.unit)):
+        raise DecisionError(f"A and B differ in the {what}, {nothing}")

@@ -180,7 +180,7 @@ class Surface:
         return False
 
     def take(self, order: np.ndarray) -> Surface:
-        """Return the surface of some draws, or of all in another order; the slope errors keep their places.
+        """Return the surface of some draws, or of all in another order, each with its own slope error.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class Surface:
             Places of the draws.
         """
         latent = {name: value[order] for name, value in self.latent.items()}
-        return dataclasses.replace(self, latent=latent, keys=self.keys[: len(order)], place=self.place[order])
+        return dataclasses.replace(self, latent=latent, keys=self.keys[order], place=self.place[order])
 
     @property
     def origins(self) -> list[tuple[Posterior, int]]:

@@ -14,6 +14,7 @@ from bayes_scaling.evaluation.loo import Criterion, stack, waic
 from bayes_scaling.evaluation.refits import leave_outcome_out, leave_run_out
 from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.study.card import differing_measure
 from bayes_scaling.study.rows import shown
 
 __all__ = ["compare", "stacking_weights"]
@@ -180,7 +181,7 @@ def check_comparable(posteriors: Mapping[str, Posterior]) -> None:
         With the first difference found.
     """
     (first, one), *others = posteriors.items()
-    values, units = outcomes(one), one.units
+    values = outcomes(one)
     for name, other in others:
         theirs = outcomes(other)
         where = f"{first!r} and {name!r} cannot be compared"
@@ -199,10 +200,9 @@ def check_comparable(posteriors: Mapping[str, Posterior]) -> None:
         if not np.allclose(values, matched, rtol=TOLERANCE, atol=0):
             raise ComparisonError(f"{where}: {_difference(values, matched, first, name)}")
         for quantity, unit in other.units.items():
-            if units.get(quantity, unit) != unit:
-                raise ComparisonError(
-                    f"{where}: {quantity} is in {units[quantity]} in one and in {unit} in the other; use one unit."
-                )
+            stated = one.units.get(quantity, unit), unit
+            if what := differing_measure(one.study.card, other.study.card, quantity, stated):
+                raise ComparisonError(f"{where}: they differ in the {what}; fit both to outcomes measured alike.")
 
 
 def _difference(values: pd.Series, theirs: pd.Series, first: str, name: str) -> str:

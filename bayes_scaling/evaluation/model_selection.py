@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -251,9 +252,18 @@ def _backtests(
             f"{len(unsound)} of {len(parts)} backtests of {law.name} did not converge ({listed(unsound)}), and count "
             "like the others; take more draws, or give them more patience.",
             ConvergenceWarning,
-            stacklevel=4,  # whoever chose
+            stacklevel=_outside(),
         )
     return found
+
+
+def _outside() -> int:
+    """Return how many frames above its caller the code of a user is, for a warning that is to point there."""
+    package = __name__.partition(".")[0]
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _score(posterior: Posterior, held_out: Study) -> _Backtest:

@@ -101,7 +101,7 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     curves : xarray.Dataset
-        What :func:`bayes_scaling.decisions.transfer.curves` returned.
+        What :func:`bayes_scaling.decisions.transfer_curves.curves` returned.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.
 
@@ -112,13 +112,13 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     Raises
     ------
     TargetError
-        What is given is not what :func:`bayes_scaling.decisions.transfer.curves` returned.
+        What is given is not what :func:`bayes_scaling.decisions.transfer_curves.curves` returned.
 
     Examples
     --------
     >>> ax = plot_data_efficiency(curves(posterior, 1e8, np.geomspace(1e5, 1e9, 40)))  # doctest: +SKIP
     """
-    require_named(curves, xr.Dataset, ("scratch", "pretrained", "run_pretrained"), "decisions.transfer.curves")
+    require_named(curves, xr.Dataset, ("scratch", "pretrained", "run_pretrained"), "decisions.transfer_curves.curves")
     D = curves["D_F"].to_numpy()
     ax = new_axes(ax)
     middle, names = {}, {}

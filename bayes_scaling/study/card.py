@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["AS_GIVEN", "Card", "bare_unit"]
+__all__ = ["AS_GIVEN", "Card", "bare_unit", "differing_measure"]
 
 AS_GIVEN = "as given"
 """Unit of what neither a card nor a user gave one: nothing is assumed, and nothing is converted."""
@@ -69,3 +69,35 @@ class Card:
 
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
         return cls(**{f.name: entries[f.name] for f in dataclasses.fields(cls) if f.name in entries})
+
+
+def differing_measure(
+    card: Card, other: Card, column: str, units: tuple[str, str] = (AS_GIVEN, AS_GIVEN)
+) -> str | None:
+    """Return in what the outcomes of two studies are not measured alike, in words; None where nothing says so.
+
+    They differ in what both state, unit or tokeniser, and state unlike; a card that is silent agrees with every other.
+
+    Parameters
+    ----------
+    card, other : Card
+        Of the two studies.
+    column : str
+        The outcome.
+    units : tuple of str
+        Unit of each where its card states none, as laws know it.
+
+    Examples
+    --------
+    >>> differing_measure(Card("a", units={"loss": "nats"}), Card("b", units={"loss": "bits (on C4)"}), "loss")
+    "unit of 'loss' ('nats' and 'bits')"
+    >>> differing_measure(Card("a", tokeniser="gpt2"), Card("b"), "loss")
+    """
+    stated = {
+        f"unit of {column!r}": (card.unit(column, units[0]), other.unit(column, units[1])),
+        "tokeniser": (card.tokeniser, other.tokeniser),
+    }
+    for what, both in stated.items():
+        if both[0] != both[1] and not {"", AS_GIVEN} & set(both):
+            return f"{what} ({both[0]!r} and {both[1]!r})"
+    return None

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, StudyError, listed, suggest
+from bayes_scaling.study.card import differing_measure
 from bayes_scaling.study.rows import row_name, row_number
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import LOSS_ERROR, floats
@@ -179,12 +180,9 @@ def _alone(study: Study, side: pd.DataFrame, both: pd.DataFrame, by: list[str]) 
 
 def _same_card(source: Study, target: Study, source_loss: str, loss: str) -> None:
     """Refuse studies whose cards state another tokeniser, or another unit of the same loss."""
-    one, two = source.card, target.card
-    facts = {"tokeniser": (one.tokeniser, two.tokeniser)}
-    facts |= {f"unit of {c!r}": (one.units.get(c, ""), two.units.get(c, "")) for c in (source_loss, loss)}
-    for what, (first, second) in facts.items():
-        if first and second and first != second:
+    for column in (source_loss, loss):
+        if what := differing_measure(source.card, target.card, column):
             raise StudyError(
-                f"The cards of {source.name!r} and {target.name!r} disagree on the {what} ({first!r} and {second!r}); "
-                "pair losses that are measured alike."
+                f"The cards of {source.name!r} and {target.name!r} disagree on the {what}; pair losses that are "
+                "measured alike."
             )

@@ -16,7 +16,7 @@ from bayes_scaling.cli.planning import doubts
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.study.flops import six_n_d
 from tests.cli.running import MAP, call, refused, short
-from tests.worlds import GRID, chinchilla, exact, on_the_curve
+from tests.worlds import GRID, chinchilla, exact, ladder, on_the_curve
 
 
 def against(at, posterior=None, **options):
@@ -81,12 +81,30 @@ def test_runs_of_both_are_pointed_out():
     assert "Both fits saw 16 runs" in answer.sentences[-1]
 
 
+def test_b_is_decided_by_the_task_that_was_asked_for(monkeypatch):
+    """Where the outcome has other series than tasks, a place among them names another task."""
+    fit = ladder(count=20)
+    surface = dataclasses.replace(bs.Surface.of(fit, quantity="loss", series="two"), series_index=(0,))
+    compared = []
+
+    def stop(a, b, *_, **__):
+        compared.append(b.series_index)
+        raise StopIteration
+
+    monkeypatch.setattr("bayes_scaling.cli.against.speedup", stop)
+    with pytest.raises(StopIteration):
+        Against(fit.study, {"flops": 1e22}, 0, fit.law, fit, task="two").answer(surface)
+    assert compared == [(1,)]
+
+
 def test_what_cannot_be_compared_is_refused_before_the_fit():
     study = chinchilla(count=2).study
+    nats = bs.Study.from_frame(GRID.assign(loss=3.0), name="nats", unit="nats per token")
     bits = bs.Study.from_frame(GRID.assign(loss=3.0), name="bits", unit="bits per byte")
     few = bs.Study.from_frame(GRID.assign(loss=3.0).head(3), name="few")
-    with pytest.raises(bs.DecisionError, match="is in as given and that of 'bits' in bits per byte"):
-        Against(bits, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)
+    with pytest.raises(bs.DecisionError, match="'nats' and 'bits' differ in the unit of 'loss'"):
+        Against(bits, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), nats, six_n_d)
+    Against(bits, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)  # a unit that nobody states
     with pytest.raises(bs.StudyError, match="'few' has 3 runs"):
         Against(few, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)
     with pytest.raises(bs.DecisionError, match="gives N"):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.decisions import mixture
 from bayes_scaling.decisions.mixture import best_mixture
 from bayes_scaling.models import Mixture
 from tests.models.examples import mixtures
@@ -71,5 +72,15 @@ def test_series_may_be_called_by_numbers():
 
 
 def test_a_best_mixture_is_of_mixtures(simulated_fit):
-    with pytest.raises(bs.LawError, match="one is of Chinchilla"):
+    with pytest.raises(
+        bs.LawError, match="Chinchilla names no shares of a mixture to choose; fit a law whose shares= are given"
+    ):
         best_mixture(simulated_fit)
+
+
+def test_a_second_mixture_of_the_same_fits_compiles_nothing():
+    fits = [domain(own, [0.2, 0.3]) for own in PAIR]
+    best_mixture(fits)
+    compiled = mixture._loss._cache_size(), mixture._expected._cache_size()
+    best_mixture([domain(own, [0.1, 0.4]) for own in PAIR], weights=[2.0, 1.0])
+    assert (mixture._loss._cache_size(), mixture._expected._cache_size()) == compiled

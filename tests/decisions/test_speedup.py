@@ -143,9 +143,9 @@ def test_a_run_of_a_law_of_compute_is_refused():
 
 def test_what_cannot_be_compared_is_refused():
     posterior = chinchilla(count=20)
-    other = known(Chinchilla(), dict(posterior.draws), tokeniser="words")
-    with pytest.raises(bs.DecisionError, match="different tokenisers"):
-        bs.speedup(posterior, other, at=FAR)
+    words, bytewise = (known(Chinchilla(), dict(posterior.draws), tokeniser=name) for name in ("words", "bytes"))
+    with pytest.raises(bs.DecisionError, match="differ in the tokeniser"):
+        bs.speedup(words, bytewise, at=FAR)
     own = bs.Surface.of(posterior, flops=lambda N: 7 * N)
     with pytest.raises(bs.DecisionError, match="counts FLOPs by"):
         bs.speedup(posterior, own, at=FAR)

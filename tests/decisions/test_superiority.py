@@ -53,9 +53,10 @@ def test_laws_of_other_inputs_compare_at_their_own_targets():
 
 def test_what_cannot_be_compared_is_refused():
     draws = {name: values for name, values in chinchilla().draws.items()}
-    other = known(Chinchilla(), draws, tokeniser="words")
-    with pytest.raises(bs.DecisionError, match="different tokenisers"):
-        bs.superiority(chinchilla(), other, AT)
+    words, bytewise = (known(Chinchilla(), draws, tokeniser=name) for name in ("words", "bytes"))
+    with pytest.raises(bs.DecisionError, match=r"A and B differ in the tokeniser \('words' and 'bytes'\), so no"):
+        bs.superiority(words, bytewise, AT)
+    assert 0 <= bs.superiority(chinchilla(), words, AT).probability <= 1  # nothing is known of the first
     with pytest.raises(bs.TargetError, match="needs D"):
         bs.superiority(chinchilla(), chinchilla(), {"N": 7e9})
 

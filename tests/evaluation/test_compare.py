@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.evaluation.compare import check_comparable
 from bayes_scaling.evaluation.refits import leave_run_out
 from bayes_scaling.models import Chinchilla
 from tests import worlds
@@ -117,8 +118,15 @@ def test_fits_of_other_outcomes_are_refused(simulated_fit, simulated, ladder_fit
     refused(fitted(changed), r"loss of run run 3 is .* and 3 in the other; fit both to the same outcomes")
     logarithm = bs.Study.from_frame(frame.assign(loss=np.log(frame["loss"])))
     refused(fitted(logarithm), "'other' describes the logarithm of the outcomes, so its densities lack the Jacobian")
-    bits = bs.Study(frame, dataclasses.replace(simulated.card, units={"loss": "bits per byte"}))
-    refused(dataclasses.replace(simulated_fit, study=bits), "as given in one and in bits per byte")
+    nats, bits = (
+        dataclasses.replace(
+            simulated_fit, study=bs.Study(frame, dataclasses.replace(simulated.card, units={"loss": u}))
+        )
+        for u in ("nats", "bits")
+    )
+    with pytest.raises(bs.ComparisonError, match=r"differ in the unit of 'loss' \('nats' and 'bits'\); fit both to"):
+        check_comparable({"a": nats, "b": bits})
+    check_comparable({"a": simulated_fit, "b": bits})
     refused(ladder_fits[0], "one describes loss, the other accuracy and loss")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import numpyro.distributions as dist
@@ -156,5 +157,13 @@ def test_outcomes_of_zero_do_not_choose(grid, monkeypatch, errors, chosen):
 
 
 def test_backtests_that_did_not_converge_are_named(compute):
-    with pytest.warns(ConvergenceWarning, match=r"backtests of PowerLaw did not converge \('runs' up to "):
-        choose_law([PowerLaw()], made(compute, 0.0, "runs"), seed=0, draws=20, patience=0, progress=False)
+    """In a warning that points at the line of the user, whichever function was called."""
+    study, effort = made(compute, 0.0, "runs"), {"seed": 0, "draws": 20, "patience": 0, "progress": False}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", ConvergenceWarning)
+        choose_law([PowerLaw()], study, **effort)
+        bs.choose_laws([PowerLaw()], [study], **effort)
+        learn_discrepancy(PowerLaw(), study, **effort)
+    found = [one for one in said if one.category is ConvergenceWarning]
+    assert [one.filename for one in found] == [__file__] * 3
+    assert all("backtests of PowerLaw did not converge ('runs' up to " in str(one.message) for one in found)

@@ -21,7 +21,8 @@ from matplotlib.ticker import NullFormatter
 import bayes_scaling as bs
 from bayes_scaling import plots
 from bayes_scaling.decisions.allocation import budget_range
-from bayes_scaling.decisions.transfer import curves, transfer_grid, transferred
+from bayes_scaling.decisions.transfer import transfer_grid, transferred
+from bayes_scaling.decisions.transfer_curves import curves
 from bayes_scaling.evaluation.sbc import Calibration
 from tests import worlds
 

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.decisions.transfer import curves, transfer_grid, transferred
+from bayes_scaling.decisions.transfer import transfer_grid, transferred
+from bayes_scaling.decisions.transfer_curves import curves
 from bayes_scaling.errors import TargetError
 from bayes_scaling.models import Transfer
 from bayes_scaling.plots.transfer import plot_data_efficiency, plot_transfer_map
@@ -94,7 +95,7 @@ def test_what_a_picture_of_transfer_cannot_draw_is_named():
         TargetError, match=r"without N, D_T, multiplier, low_data; give it .*transfer.transferred returns"
     ):
         plot_transfer_map(arms)
-    with pytest.raises(TargetError, match=r"without scratch, run_pretrained; give it .*transfer.curves returns"):
+    with pytest.raises(TargetError, match=r"without scratch, run_pretrained; give it .*transfer_curves.curves returns"):
         plot_data_efficiency(cells)
     with pytest.raises(TargetError, match="two sizes or more and two amounts of data or more, and was given 1 and 6"):
         plot_transfer_map(transferred(posterior, transfer_grid(SIZES[:1], DATA)))
