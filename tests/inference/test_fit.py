@@ -11,7 +11,10 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import run
+from bayes_scaling.inference.fit import check_size
 from bayes_scaling.models import Chinchilla, TwoStep
+from bayes_scaling.models.two_step import routes
+from tests import worlds
 
 TRUTH = {"E": 1.8, "A": 400.0, "alpha_N": 0.34, "B": 1500.0, "alpha_D": 0.35}
 
@@ -70,11 +73,18 @@ def test_adaptation_agrees_with_the_laplace_mass_matrix(study, posterior):
 def test_too_few_runs_are_refused(study):
     with pytest.raises(bs.StudyError, match="has 5 runs, and Chinchilla needs at least 6"):
         bs.fit(Chinchilla(), bs.Study.from_frame(study.frame.head(5)), seed=0)
+    ladder = worlds.ladder(count=2)
+    few = ladder.study.select(run=ladder.study.frame["run"].unique()[:3])
+    with pytest.raises(bs.StudyError, match=r"has 3 runs, and TwoStep needs at least 4; add runs\.$"):
+        check_size(ladder.law, few, *ladder.law.arrays(few))
 
 
 def test_what_is_no_law_or_no_study_is_refused(study):
     with pytest.raises(bs.LawError, match=r"no law; write Chinchilla\(\)"):
         bs.fit(Chinchilla, study, seed=0)
+    with pytest.raises(bs.LawError, match=r"which is a tuple and no law; give one of its 2 laws, such as") as refused:
+        bs.fit(routes(), study, seed=0)
+    assert len(str(refused.value)) < 200
     with pytest.raises(bs.LawError, match=r"'chinchilla', which is a str"):
         bs.fit("chinchilla", study, seed=0)
     with pytest.raises(bs.StudyError, match=r"DataFrame; make it one with bs.Study.from_frame"):
