@@ -8,8 +8,8 @@ from collections.abc import Iterable
 __all__ = ["RANKS", "Problem", "Problems"]
 
 RANKS = (
-    "prior-tail", "units", "flops-6nd", "perplexity", "error-rate", "wrong-way", "backtests", "outlier", "modes",
-    "unread-size", "unread-repeats", "unknown-repeats", "fitted-target", "chains-apart", "boundary", "misfit",
+    "prior-tail", "units", "no-mixture", "flops-6nd", "perplexity", "error-rate", "wrong-way", "backtests", "outlier",
+    "modes", "unread-size", "unread-repeats", "unknown-repeats", "fitted-target", "chains-apart", "boundary", "misfit",
     "left-out", "unread-error", "unread-column", "few-scores", "below-floor", "far-loss", "far-target",
     "unknown-distance", "below-runs", "one-ratio", "collinear", "few-runs", "few-sizes", "embedding-share",
     "few-steps", "not-annealed", "spread", "guessed-noise",

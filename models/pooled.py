@@ -36,8 +36,9 @@ class Pooled(Law):
 
     for every run r, every series s (column ``task``: a training set, a test set, a model on a data set) and every
     parameter that ``curve`` pools; g is the log of a positive parameter, the logit of a share.  Floors are free for
-    each series.  Outcomes that a run lacks are left out.  Beyond the fitted runs each series errs and scatters as
-    ``curve`` says; how far fitted runs scatter is ``sigma``, of this law.
+    each series.  A run need not be in every series: where it has no outcome, it has no row (``drop_missing=True``
+    leaves out those that are empty).  Beyond the fitted runs each series errs and scatters as ``curve`` says; how far
+    fitted runs scatter is ``sigma``, of this law.
 
     References
     ----------

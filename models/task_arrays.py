@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import COMMAND_LINE, StudyError
 from bayes_scaling.models.accuracy_curve import of_tasks
 from bayes_scaling.study.panel import Panel
 from bayes_scaling.study.reading import loss_columns
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["LATENT", "labels", "task_arrays"]
 
 CHANCE = "the accuracy of guessing, 0.25 for four choices, 0 where answers are written freely"
-NO_LOSS = "without a loss, single_step() goes straight to accuracy, as the commands do where no --law is given"
+NO_LOSS = (
+    "without a loss, single_step() of bayes_scaling.models.two_step goes straight to accuracy, as the commands do "
+    "where no --law is given"
+)
 
 LATENT = (1.7, 2.0, 2.4)  # best, middle and worst of the latent index of a single step, with a floor of 1
 
@@ -77,7 +80,7 @@ def _panel(name: str, study: Study, inputs: Iterable[str], series: tuple[str, ..
         others = loss_columns(study.frame)
         cure = f"chance: {CHANCE}"
         if set(missing) <= set(series):
-            cure = f"routes({others[:1]!r}) goes through {others[0]!r}" if others else NO_LOSS
+            cure = _through(others[0]) if others else NO_LOSS
         raise StudyError(
             f"{name} needs {', '.join(needed)} in one row per run and task, and study {study.name!r} lacks "
             f"{', '.join(missing)} ({cure})."
@@ -90,6 +93,12 @@ def _panel(name: str, study: Study, inputs: Iterable[str], series: tuple[str, ..
         task = study.frame.loc[sure, "task"].iloc[0]
         raise StudyError(f"The chance of task {shown(task)} is 1, and nobody guesses right always; give {CHANCE}.")
     return Panel.of(study, of_runs=[c for c in inputs if c in study.frame], of_tasks=["chance"])
+
+
+def _through(loss: str) -> str:
+    """Return the law that goes through one loss, in the words of the interface in use."""
+    law = f"--law two_step:{loss}" if COMMAND_LINE.get() else f"TwoStep(feature={loss!r}, jointly=())"
+    return f"{law} goes through {loss!r}"
 
 
 def labels(study: Study, series: tuple[str, ...], feature: str | None) -> dict[str, Any]:

@@ -5,13 +5,16 @@ import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from typer.main import get_command
 
 import bayes_scaling as bs
 from bayes_scaling.cli.app import app
+from bayes_scaling.inference.fit import refusal
 from bayes_scaling.models import LAWS
+from bayes_scaling.models.defaults import two_step_routes
 from docs import command_tables, gallery, picture, prior_tables
 from tests import worlds
 from tests.pages import blocks, run_script
@@ -112,6 +115,14 @@ def test_the_examples_of_a_page_run_as_scripts(page, printed, tmp_path):
     scripts = ["\n".join(block for block in found if block not in alone), *alone]
     said = "".join(run_script(script, tmp_path) for script in scripts)
     assert [text for text in printed if text not in said] == []
+
+
+def test_the_wide_table_of_the_guide_has_enough_runs_for_the_fit_that_is_advised():
+    (block,) = (block for block in blocks(DOCS / "own_tables.md") if "wide = " in block)
+    names = {"pd": pd, "bs": bs}
+    exec(block, names)
+    (law,) = two_step_routes(names["tasks"])
+    assert refusal(law, names["tasks"]) is None
 
 
 def test_every_page_is_in_the_contents():

@@ -30,7 +30,8 @@ LABELS = {"flops": "training FLOPs", "n_params": "parameters", "tokens": "traini
 class ForecastPath(ForecastPathMethods):
     """A fit and a forecast, with the forecast along a straight line between them.
 
-    It is straight in the logarithms of the inputs, and in those inputs themselves that may be of any sign.
+    It is straight in the logarithms of the inputs, and in those inputs themselves that may be of any sign, or are
+    shares of a mixture.
 
     Attributes
     ----------
@@ -52,7 +53,7 @@ class ForecastPath(ForecastPathMethods):
         Median of the expected outcome at each fitted run (of several laws, their weighted mean), which may lie off the
         line; None for a law of one input or of several series.
     scale : {"log", "linear"}
-        Of the abscissa: linear where it may be of any sign.
+        Of the abscissa: linear where it may be of any sign, or is a share.
     """
 
     posteriors: tuple[Posterior, ...]
@@ -141,7 +142,8 @@ def forecast_path(
     ends = [frame.assign(x=_values(frame, name))[[*columns, "x"]] for frame in (runs, aims)]
     outermost = pd.concat(ends, ignore_index=True).sort_values(["x", *columns]).iloc[[0, -1]].astype(float)
     signed = {column for p in posteriors for symbol, column in p.law.readable.items() if symbol in p.law.signed}
-    linear = np.array([column in signed for column in (*columns, name)])
+    shares = [law.columns[share] for share in law.shares]
+    linear = np.array([column in {*signed, *shares} for column in (*columns, name)])
     start, end = outermost.to_numpy()
     # A flag, or a share that is zero, has no logarithm: it is as at the end.
     held = ~linear & ~((start > 0) & (end > 0))
@@ -150,13 +152,17 @@ def forecast_path(
     steps = np.linspace(-MARGIN, 1 + BEYOND, POINTS)[:, None]
     between = np.where(held, end, np.exp(logs[0] + steps * (logs[1] - logs[0])))
     between = np.where(linear, start + steps * (end - start), between)
+    if shares:  # none is negative beyond the ends, and they sum to one
+        places = [columns.index(share) for share in shares]
+        between[:, places] = np.maximum(between[:, places], 0.0)
+        between[:, places] /= between[:, places].sum(axis=1, keepdims=True)
     line = pd.DataFrame(between, columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
     forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
     points = average(forecasts, weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
-    words, scale = _in_words(law.columns, outermost), "linear" if name in signed else "log"
+    words, scale = _in_words(law.columns, outermost), "linear" if linear[-1] else "log"
     return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, words, expected, scale)
 
 

@@ -13,6 +13,7 @@ from bayes_scaling.errors import StudyError, TargetError, listed
 from bayes_scaling.study.panel import Panel
 from bayes_scaling.study.reading import SYMBOLS, as_rows, labelled
 from bayes_scaling.study.rows import row_number, shown
+from bayes_scaling.study.shares import not_shares
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import OUTCOME, floats
 
@@ -178,4 +179,7 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             zero = " or zero" if symbol in law.indicators else ""
             wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
             raise TargetError(f"Target {shown(frame.index[bad][0])} has {symbol} = {shown(given)}; give {wanted}.")
+    mixed = {s: pd.to_numeric(frame[law.columns[s]]).to_numpy(dtype=float) for s in law.shares}
+    if problem := not_shares(mixed, law.shares, lambda place: f"target {shown(frame.index[place])}"):
+        raise TargetError(f"{problem.sentence}; {problem.remedy}.")
     return frame

@@ -34,9 +34,9 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
     free = law.free_parameters
     needed = FEWEST if law.rests_on_priors else len(free) if per_run else max(4, len(law.run_inputs) + 2)
     if count < needed:
+        cure = f" ({', '.join(free)}); add runs or fix parameters" if per_run else "; add runs"
         raise StudyError(
-            f"Study {study.name!r} has {_rows(study, count)}, and {law.name} needs at least {needed} "
-            f"({', '.join(free)}); add runs or fix parameters."
+            f"Study {study.name!r} has {_rows(study, count)}, and {law.name} needs at least {needed}{cure}."
         )
     for name, values in without_known_errors(observed).items():
         if np.ndim(values) == 2 and (empty := ~np.isfinite(values).any(axis=0)).any():

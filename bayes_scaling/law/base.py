@@ -19,7 +19,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import LawError, StudyError, listed
+from bayes_scaling.errors import LawError, StudyError, counted, listed
 from bayes_scaling.law.fields import (
     FieldNote,
     by_name,
@@ -47,7 +47,8 @@ from bayes_scaling.law.sites import (
     with_known_error,
 )
 from bayes_scaling.study.reading import column_of, remedy
-from bayes_scaling.study.rows import row_name
+from bayes_scaling.study.rows import row_name, shown
+from bayes_scaling.study.shares import by_run, not_shares
 from bayes_scaling.study.validation import LOSS_ERROR, MOST_ROWS, numeric
 
 if TYPE_CHECKING:
@@ -407,7 +408,7 @@ class Law(Hooks):
         Raises
         ------
         StudyError
-            A column is missing, or has an entry that is not a number that a fit can use.
+            A column is missing, has an entry that is not a number that a fit can use, or shares are none.
         """
         for symbol, column in self.columns.items():
             if column not in frame:
@@ -415,7 +416,10 @@ class Law(Hooks):
                     f"{self.name} needs the column {column!r} ({symbol}), which the table lacks; "
                     f"{remedy(column, frame.columns)}"
                 )
-        return {s: numeric(frame, c, signed=s in self.signed).to_numpy() for s, c in self.columns.items()}
+        found = {s: numeric(frame, c, signed=s in self.signed).to_numpy() for s, c in self.columns.items()}
+        if problem := not_shares(found, self.shares, by_run(frame)):
+            raise StudyError(f"{problem.sentence}; {problem.remedy}.")
+        return found
 
 
 Law.describe_itself(Law.__doc__ or "")
@@ -431,5 +435,7 @@ def require_law(law: Any) -> Law:
     """
     if not isinstance(law, Law):
         name = law.__name__ if isinstance(law, type) else "Chinchilla"
-        raise LawError(f"The law is {law!r}, which is a {type(law).__name__} and no law; write {name}().")
+        several = isinstance(law, (list, tuple)) and law and all(isinstance(one, Law) for one in law)
+        cure = f"give one of its {counted(len(law), 'law')}, such as the first, [0]" if several else f"write {name}()"
+        raise LawError(f"The law is {shown(law)}, which is a {type(law).__name__} and no law; {cure}.")
     return law

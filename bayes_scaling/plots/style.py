@@ -76,8 +76,9 @@ def require_drawn(given: object, kind: type, maker: str) -> None:
         It is not of the kind that the picture draws.
     """
     if not isinstance(given, kind):
+        wanted = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
         raise TargetError(
-            f"This picture draws a {kind.__name__} and was given an object of the class {type(given).__name__}; "
+            f"This picture draws {wanted} and was given an object of the class {type(given).__name__}; "
             f"bayes_scaling.{maker} makes what it draws."
         )
 

@@ -16,6 +16,7 @@ from bayes_scaling.study.chance import at_chance, falling, few_scores
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
 from bayes_scaling.study.reading import SAME_INPUT, as_rows, labelled, one_row_a_run, symbol_of
 from bayes_scaling.study.rows import row_number
+from bayes_scaling.study.shares import no_mixtures
 from bayes_scaling.study.study import Study, require_study
 from bayes_scaling.study.validation import LOSS_ERROR, floats, number_of
 
@@ -95,6 +96,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``missing-loss``: runs that lack a loss which the law reads, where it can do without
         - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
         - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)
+        - ``no-mixture``: runs whose shares, for a law of shares of the training data, do not sum to 1
         - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), or several
           checkpoints of a run (column ``checkpoint``)
 
@@ -120,7 +122,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
         *_unread_errors(runs, law),
         *_plane(runs, inputs), *_reach(training, aims, inputs),
-        *_bending(runs, training.frame, law), *_compute(runs),
+        *_bending(runs, training.frame, law), *_compute(runs), *no_mixtures(runs, law),
         *_outcomes(runs, training.card), *_without(training.frame, law.series if law is not None else ()),
         *at_chance(training.frame), *falling(training.frame), *few_scores(training.frame),
         *_fitted(runs, aims, inputs), *_unread(runs, aims, inputs), *_repeats(runs, aims, law),

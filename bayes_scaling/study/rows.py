@@ -22,7 +22,7 @@ def row_number(table: pd.DataFrame, place: int | np.integer) -> int:
 def row_name(table: pd.DataFrame, place: int | np.integer) -> str:
     """Return what a message calls a row: its run, where runs have names, and its number in the file.
 
-    Where a row of the file became several, one for each task, the task is named too.
+    Where there is a row for each run and task, the task is named too.
 
     Examples
     --------
@@ -32,7 +32,8 @@ def row_name(table: pd.DataFrame, place: int | np.integer) -> str:
     number = f"row {row_number(table, place)}"
     if "run" not in table or absent(run := table["run"].iloc[place]):
         return number
-    on = "" if "task" not in table or table.index.is_unique else f" on {shown(table['task'].iloc[place], 40)}"
+    task = table["task"].iloc[place] if "task" in table else None
+    on = "" if absent(task) else f" on {shown(task, 40)}"
     return f"run {shown(run, 40)}{on} ({number})"
 
 

@@ -321,6 +321,9 @@ def _looked_at(
         tests.append(((values <= 0) & (not signed), "not positive", "repair the entries or drop the rows"))
     elif column == LOSS_ERROR:
         tests.append((values < 0, "negative", "give standard errors"))
+        if "loss" in table:
+            above = values > _read(table, "loss")[0]
+            tests.append((above, "above the loss itself", "give standard errors in the unit of the loss"))
     elif FRACTION.fullmatch(str(column)):
         tests.append((values < 0, "negative", "give fractions between 0 and 1"))
         tests.append((values > 1, "above 1", f"give fractions between 0 and 1, or say {option('percent')}"))

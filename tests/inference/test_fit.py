@@ -10,6 +10,7 @@ import bayes_scaling as bs
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import run
 from bayes_scaling.models import Chinchilla
+from bayes_scaling.models.two_step import routes
 
 TRUTH = {"E": 1.8, "A": 400.0, "alpha_N": 0.34, "B": 1500.0, "alpha_D": 0.35}
 
@@ -68,6 +69,9 @@ def test_adaptation_agrees_with_the_laplace_mass_matrix(study, posterior):
 def test_what_is_no_law_or_no_study_is_refused(study):
     with pytest.raises(bs.LawError, match=r"no law; write Chinchilla\(\)"):
         bs.fit(Chinchilla, study, seed=0)
+    with pytest.raises(bs.LawError, match=r"which is a tuple and no law; give one of its 2 laws, such as") as refused:
+        bs.fit(routes(), study, seed=0)
+    assert len(str(refused.value)) < 200
     with pytest.raises(bs.LawError, match=r"'chinchilla', which is a str"):
         bs.fit("chinchilla", study, seed=0)
     with pytest.raises(bs.StudyError, match=r"DataFrame; make it one with bs.Study.from_frame"):

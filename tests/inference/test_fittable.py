@@ -21,6 +21,10 @@ def test_too_few_runs_are_refused():
     assert not refused(TABLE, Chinchilla()) and not refused(TABLE.head(3), Superset())  # which rests on priors
     with pytest.raises(bs.StudyError, match="has 2 runs"):
         check_size(Superset(), study := bs.Study.from_frame(TABLE.head(2)), *Superset().arrays(study))
+    ladder = worlds.ladder(count=2)
+    few = ladder.study.select(run=ladder.study.frame["run"].unique()[:3])
+    with pytest.raises(bs.StudyError, match=r"has 3 runs, and TwoStep needs at least 4; add runs\.$"):
+        check_size(ladder.law, few, *ladder.law.arrays(few))
 
 
 def test_one_distinct_size_is_refused():

@@ -61,6 +61,20 @@ def test_a_share_of_zero_is_a_share_for_targets_too(posterior):
         posterior.forecast({"share_web": -0.1, "share_code": 0.8, "share_books": 0.3}, allow_unconverged=True)
 
 
+@pytest.mark.parametrize(("shares", "total"), [((50, 25, 25), 100), ((0.5, 0.5, 0.5), 1.5), ((0.3, 0.3, 0.3), 0.9)])
+def test_targets_whose_shares_do_not_sum_to_one_are_refused(posterior, shares, total):
+    with pytest.raises(bs.TargetError, match=rf"^The shares share_web, .* of target .* sum to {total}; give frac"):
+        posterior.forecast(dict(zip(SHARES, shares, strict=True)), allow_unconverged=True)
+
+
+def test_the_way_to_a_target_goes_through_mixtures(posterior):
+    forecast = posterior.forecast(dict(zip(SHARES, (0.2, 0.5, 0.3), strict=True)), allow_unconverged=True)
+    path = bs.forecast_path(posterior, forecast)
+    shares = path.points.targets[list(SHARES)].to_numpy()
+    assert (shares >= 0).all() and path.scale == "linear"
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+
+
 def test_the_own_share_is_one_of_the_shares():
     with pytest.raises(bs.StudyError, match="own = 'share_math', which is no share; give one of share_web"):
         Mixture(shares=SHARES, own="share_math").arrays(bs.Study.from_frame(mixtures(SHARES)))

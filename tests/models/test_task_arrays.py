@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.errors import COMMAND_LINE
+from bayes_scaling.models import TwoStep
 from bayes_scaling.models.task_arrays import labels, task_arrays
 
 ROWS = pd.DataFrame({
@@ -48,9 +50,16 @@ def test_a_loss_that_is_not_there_is_named_with_one_that_is():
         task_arrays("TwoStep", study(), (), ("task_loss",), "task_loss", 0)
     assert str(refused.value) == (
         "TwoStep needs run, task, chance, accuracy, task_loss in one row per run and task, and study 'rows' lacks "
-        "task_loss (routes(['pile_loss']) goes through 'pile_loss')."
+        "task_loss (TwoStep(feature='pile_loss', jointly=()) goes through 'pile_loss')."
     )
-    with pytest.raises(bs.StudyError, match=r"lacks task_loss \(without a loss, single_step\(\) goes"):
+    advised = TwoStep(feature="pile_loss", jointly=())
+    sized = study(ROWS.assign(N=[1e8, 1e8, 2e8, 2e8], D=1e10))
+    assert set(advised.arrays(sized)[1]) == {"accuracy", "loss"}
+    token = COMMAND_LINE.set(True)
+    with pytest.raises(bs.StudyError, match=r"\(--law two_step:pile_loss goes through 'pile_loss'\)"):
+        task_arrays("TwoStep", study(), (), ("task_loss",), "task_loss", 0)
+    COMMAND_LINE.reset(token)
+    with pytest.raises(bs.StudyError, match=r"lacks task_loss \(without a loss, single_step\(\) of bayes_scal"):
         task_arrays("TwoStep", study(ROWS.drop(columns=["pile_loss", "own_loss"])), (), ("task_loss",), "task_loss", 0)
 
 

@@ -150,9 +150,11 @@ def test_what_a_picture_cannot_draw_is_named(surface):
         (plots.plot_next_runs, "NextRuns", "next_runs"),
         (plots.plot_ladder_plans, "LadderPlans", "plan_ladders"),
     ):
-        said = f"draws a {wanted} and was given an object of the class Reach; bayes_scaling.{maker} makes"
+        said = f"draws an? {wanted} and was given an object of the class Reach; bayes_scaling.{maker} makes"
         with pytest.raises(TargetError, match=said):
             draw(reach)
         assert hasattr(bs, maker)
-    with pytest.raises(TargetError, match="draws a Reach and was given an object of the class Allocation"):
+    with pytest.raises(TargetError, match="picture draws an Allocation and"):
+        plots.plot_frontier(reach)
+    with pytest.raises(TargetError, match="picture draws a Reach and was given an object of the class Allocation"):
         plots.plot_reach(allocation)

@@ -22,7 +22,7 @@ def test_a_row_is_called_by_its_run_where_that_has_a_name():
     assert row_name(TABLE[["N"]], 0) == "row 1"
     assert row_name(pd.DataFrame({"run": [126]}), 0) == "run 126 (row 1)"
     long = pd.DataFrame({"run": ["a", "a", "b"], "task": ["P", "Q", "P"]})
-    assert row_name(long, 1) == "run 'a' (row 2)"
+    assert row_name(long, 1) == "run 'a' on 'Q' (row 2)"
     assert row_name(long.set_axis([0, 0, 1]), 1) == "run 'a' on 'Q' (row 1)"  # of one row of a wide table
 
 

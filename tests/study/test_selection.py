@@ -108,5 +108,5 @@ def test_a_ladder_run_that_diverged_is_left_out_where_that_is_asked_for():
     table = pd.DataFrame({"run": list("abc"), "task": "x", "N": 1e8, "D": 1e9, "accuracy": 0.4, "chance": 0.25})
     table = table.assign(task_loss=[0.9, np.inf, 0.8])
     study = bs.Study.from_frame(table, drop_missing=True)
-    assert study.frame["run"].tolist() == ["a", "c"] and "run 'b' (row 2)" in study.remarks[0]
+    assert study.frame["run"].tolist() == ["a", "c"] and "run 'b' on 'x' (row 2)" in study.remarks[0]
     assert len(bs.Study.from_frame(table.assign(task_loss=[0.9, np.nan, 0.8]), drop_missing=True)) == 3

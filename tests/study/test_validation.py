@@ -317,10 +317,12 @@ def test_a_gap_is_left_out_by_the_words_that_the_message_says():
 
 
 def test_scores_are_checked_where_there_are_tasks():
-    with pytest.raises(bs.StudyError, match=r"Run 'c' \(row 3\) has accuracy = 55.1"):
+    with pytest.raises(bs.StudyError, match=r"Run 'c' on 'one' \(row 3\) has accuracy = 55.1"):
         bs.Study.from_frame(good().assign(accuracy=[0.3, 0.3, 55.1, 0.4, 0.4, 0.5]))
     gap = good().assign(chance=[0.25, 0.25, None, 0.25, 0.25, 0.25])
-    with pytest.raises(bs.StudyError, match=r"Run 'c' \(row 3\) has no chance; fill .* out with drop_missing=True\."):
+    with pytest.raises(
+        bs.StudyError, match=r"Run 'c' on 'one' \(row 3\) has no chance; fill .* with drop_missing=True\."
+    ):
         bs.Study.from_frame(gap)
     assert len(bs.Study.from_frame(gap, drop_missing=True)) == ROWS - 1
 
@@ -379,6 +381,9 @@ def test_standard_errors_may_be_missing_and_not_negative():
         bs.StudyError, match=r"Run 'b' \(row 2\) has loss_se = -0.1, which is negative; give standard er"
     ):
         bs.Study.from_frame(table.assign(loss_se=[0.1, -0.1]))
+    with pytest.raises(bs.StudyError, match=r"'a' \(row 1\) has loss_se = 50, which is above the loss itself; give"):
+        bs.Study.from_frame(table.assign(loss_se=[50.0, 0.1]))
+    assert len(bs.Study.from_frame(table.assign(loss=[3.0, np.nan], loss_se=[0.1, 9.0], role=["train", "target"]))) == 2
     other = bs.Study.from_frame(table.assign(c4_loss=3.1)).rename(loss="c4_loss")
     assert "loss_se" not in other.frame  # it is that of the loss before
 
