@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -152,7 +152,9 @@ def require_size_and_data(law: Law, purpose: str) -> None:
         )
 
 
-def one_target(law: Law, study: Study, target: Any, held: Mapping[str, float] | None = None) -> pd.DataFrame:
+def one_target(
+    law: Law, study: Study, target: Any, held: Mapping[str, float] | None = None, *, known: Collection[str] = ()
+) -> pd.DataFrame:
     """Return the one run that a decision is about as a table of one row, its label the index, checked.
 
     Parameters
@@ -163,19 +165,22 @@ def one_target(law: Law, study: Study, target: Any, held: Mapping[str, float] | 
         Its inputs.
     held : mapping of str to float, optional
         Those that it need not give.
+    known : collection of str
+        Columns that it may give although this law reads none of them.
 
     Raises
     ------
     DecisionError
         Several are given.
     TargetError
-        None is, or it lacks an input of the law.
+        None is, or it lacks an input of the law, gives a task, or an input that nothing reads.
     """
     if held and target is not None and not isinstance(target, str):
         told = {name: value for name, value in held.items() if value != law.absent.get(name)}
         rows, values = as_rows(target, study.names), {law.columns.get(name, name): told[name] for name in told}
-        target = rows.assign(**{column: value for column, value in values.items() if column not in rows})
-    frame = read_targets(law, study, target).frame
+        rows = rows.assign(**{column: value for column, value in values.items() if column not in rows})
+        target = rows.to_dict("records") if isinstance(target, (Mapping, list, tuple)) else rows
+    frame = read_targets(law, study, target, known=known).frame
     if len(frame) > 1:
         raise DecisionError(
             f"{len(frame)} targets are given, and this is decided for one run at a time; give one of them."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -184,7 +185,7 @@ def _in_words(columns: Mapping[str, str], ends: pd.DataFrame) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _expected(posteriors: Sequence[Posterior], weights: Sequence[float] | None) -> np.ndarray | None:
+def _expected(posteriors: Sequence[Posterior], weights: Any) -> np.ndarray | None:
     """Return the median of the expected outcome at each fitted run of laws of one series and several inputs."""
     law = posteriors[0].law
     if len(law.columns) == 1 or law.outcome in law.dims(posteriors[0].study)[0]:

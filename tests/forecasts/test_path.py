@@ -60,18 +60,18 @@ def test_fits_by_name_are_those_in_a_list_with_their_weights(path):
     assert named.posteriors == listed.posteriors and named.points.draws.equals(listed.points.draws)
     np.testing.assert_array_equal(named.expected, listed.expected)
     assert bs.forecast_path(fits.values(), path.targets).posteriors == named.posteriors
-    with pytest.raises(bs.TargetError, match="^There is a fit of 'one' and no weight; name fits and weights alike[.]$"):
+    with pytest.raises(bs.TargetError, match=r"^There is a fit of 'one' and no weight; name fits and weights alike\.$"):
         bs.forecast_path(fits, path.targets, weights={"two": 1.0})
 
 
 @pytest.mark.parametrize(("given", "what"), [(None, "NoneType"), ("x", "str"), (["x"], "str"), ({"x": 7}, "int")])
 def test_what_is_no_fit_is_refused(path, given, what):
-    with pytest.raises(bs.LawError, match=f"^A {what} is given where a fit is needed; make one with"):
+    with pytest.raises(bs.LawError, match=rf"^A {what} is given where a fit is needed; make one with"):
         bs.forecast_path(given, path.targets)
 
 
 def test_a_forecast_in_place_of_the_fit_is_refused(path, posterior):
-    with pytest.raises(bs.LawError, match="^A Forecast is given where a fit is needed; make one with"):
+    with pytest.raises(bs.LawError, match=r"^A Forecast is given where a fit is needed; make one with"):
         bs.forecast_path(path.targets, posterior)
 
 
