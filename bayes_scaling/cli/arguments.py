@@ -241,7 +241,7 @@ def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] |
     Raises
     ------
     TargetError
-        The text is no list of pairs, gives an input twice, or one that is not a number.
+        The text is no list of pairs, gives an input twice, one that is not a number, or a task.
     """
     pairs = parse_pairs(text, "--target", "N=7e9,D=4e12", TargetError)
     ours = {theirs: name for name, theirs in (names or {}).items()}
@@ -249,6 +249,8 @@ def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] |
     for key, value in pairs.items():
         column = ours.get(key, column_of(key))
         column = "target" if column == "run" else column
+        if column == "task":
+            raise TargetError(f"--target {text!r} gives a task, and a run is forecast in each; say --task {value}.")
         if column in inputs:
             raise TargetError(f"--target {text!r} gives {column} twice; give it once.")
         inputs[column] = value if column == "target" else number_of(value, size=bool(SIZES.fullmatch(column)))

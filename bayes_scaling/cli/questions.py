@@ -149,8 +149,8 @@ class Next:
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse candidates without an input of the law, and a target it cannot evaluate."""
-        read_candidates(law, rule, self.candidates)
         assert study is not None
+        read_candidates(law, rule, self.candidates, study)
         read_targets(law, study, self.target)
 
     def answer(self, surface: Surface) -> Answer:

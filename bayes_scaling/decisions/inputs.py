@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from bayes_scaling.errors import COMMAND_LINE, DecisionError, LawError, listed, 
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.rows import row_name, shown
-from bayes_scaling.study.validation import FRACTION
+from bayes_scaling.study.validation import FRACTION, SIZES, number_of
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCALE",
+    "as_floats",
     "check_inputs",
     "costs_of",
     "exponent_spread",
@@ -90,10 +91,12 @@ def held_by_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list
     """
     given = given or {}
     check_inputs(laws, given)
+    found = {}
     for name, value in given.items():
-        if not isinstance(value, (int, float, np.number)) or np.isnan(value):
+        found[name] = float(value) if isinstance(value, bool) else number_of(value, size=bool(SIZES.fullmatch(name)))
+        if np.isnan(found[name]):
             raise LawError(f"The value of {name!r} is {shown(value)}; give a number, as in {_example(name)}.")
-    return [_held(law, {**law.absent, **given}) for law in laws]
+    return [_held(law, {**law.absent, **found}) for law in laws]
 
 
 def check_inputs(laws: Sequence[Law], names: Iterable[str], *, purpose: str = "") -> None:
@@ -149,7 +152,9 @@ def require_size_and_data(law: Law, purpose: str) -> None:
         )
 
 
-def one_target(law: Law, study: Study, target: Any, held: Mapping[str, float] | None = None) -> pd.DataFrame:
+def one_target(
+    law: Law, study: Study, target: Any, held: Mapping[str, float] | None = None, *, known: Collection[str] = ()
+) -> pd.DataFrame:
     """Return the one run that a decision is about as a table of one row, its label the index, checked.
 
     Parameters
@@ -160,19 +165,22 @@ def one_target(law: Law, study: Study, target: Any, held: Mapping[str, float] | 
         Its inputs.
     held : mapping of str to float, optional
         Those that it need not give.
+    known : collection of str
+        Columns that it may give although this law reads none of them.
 
     Raises
     ------
     DecisionError
         Several are given.
     TargetError
-        None is, or it lacks an input of the law.
+        None is, or it lacks an input of the law, gives a task, or an input that nothing reads.
     """
     if held and target is not None and not isinstance(target, str):
         told = {name: value for name, value in held.items() if value != law.absent.get(name)}
         rows, values = as_rows(target, study.names), {law.columns.get(name, name): told[name] for name in told}
-        target = rows.assign(**{column: value for column, value in values.items() if column not in rows})
-    frame = read_targets(law, study, target).frame
+        rows = rows.assign(**{column: value for column, value in values.items() if column not in rows})
+        target = rows.to_dict("records") if isinstance(target, (Mapping, list, tuple)) else rows
+    frame = read_targets(law, study, target, known=known).frame
     if len(frame) > 1:
         raise DecisionError(
             f"{len(frame)} targets are given, and this is decided for one run at a time; give one of them."
@@ -280,14 +288,27 @@ def positive(values: Any, what: str, example: str, *, of: pd.DataFrame | None = 
     return _checked(values, what, example, of=of)
 
 
+def as_floats(values: Any) -> np.ndarray:
+    """Return numbers, or sizes in words, as an array of one dimension or more; empty where one of them is neither.
+
+    Examples
+    --------
+    >>> as_floats(2).tolist(), as_floats(["7B", 1e10]).tolist(), as_floats(["7B", "large"]).tolist()
+    ([2.0], [7000000000.0, 10000000000.0], [])
+    """
+    try:
+        return np.atleast_1d(np.asarray(values, dtype=float))
+    except (TypeError, ValueError):
+        said = np.atleast_1d(np.asarray(values, dtype=object))
+        found = np.array([number_of(value, size=True) for value in said], dtype=float)
+        return np.empty(0) if np.isnan(found).any() else found
+
+
 def _checked(
     values: Any, what: str, example: str, *, of: pd.DataFrame | None = None, signed: bool = False
 ) -> np.ndarray:
     """Return what :func:`positive` does; ``signed`` numbers need only be finite."""
-    try:
-        array = np.atleast_1d(np.asarray(values, dtype=float))
-    except (TypeError, ValueError):
-        array = np.empty(0)
+    array = as_floats(values)
     bad = ~(np.isfinite(array) & (signed | (array > 0)))
     if array.ndim == 1 and array.size and not bad.any():
         return array

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.decisions.allocation import MAX_SIZE_STEP
-from bayes_scaling.decisions.inputs import require_size_and_data
+from bayes_scaling.decisions.inputs import as_floats, require_size_and_data
 from bayes_scaling.decisions.reach import Reach, reach
 from bayes_scaling.decisions.solvers import bisect, minimise
 from bayes_scaling.decisions.surface import Surface, as_surface
@@ -115,10 +115,7 @@ def cheapest(source: Posterior | Surface, target: float, inference_tokens: Any) 
     """
     surface = as_surface(source)
     require_size_and_data(surface.posterior.law, "A lifetime cost")
-    try:
-        demand = np.atleast_1d(np.asarray(inference_tokens, dtype=float))
-    except (TypeError, ValueError):
-        demand = np.array([np.nan])
+    demand = as_floats(inference_tokens)
     if not (np.isfinite(demand) & (demand >= 0)).all() or not demand.size:
         raise DecisionError(f"The inference tokens are {inference_tokens!r}; give numbers from 0 on, such as 1e13.")
     optimum = reach(surface, target)

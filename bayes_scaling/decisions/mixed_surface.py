@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MixedSurface", "mixed_surface"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class MixedSurface(Surface):
     """The surfaces of several laws, as many draws of each as its weight says; :func:`.mixed_surface` makes one.
 
@@ -41,6 +41,11 @@ class MixedSurface(Surface):
 
     def __len__(self) -> int:
         return len(self.part)
+
+    @property
+    def laws(self) -> str:
+        """The name of each law."""
+        return " + ".join(dict.fromkeys(part.posterior.law.name for part in self.parts))
 
     @property
     def several(self) -> bool:

@@ -13,17 +13,19 @@ from bayes_scaling.decisions.inputs import costs_of, further_inputs, one_number,
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.decisions.teaching import expected_reduction
-from bayes_scaling.errors import DecisionError, suggest, whole
+from bayes_scaling.errors import DecisionError, listed, whole
+from bayes_scaling.forecasts.targets import require_no_task, to_add
 from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.methods import NextRunsMethods
 from bayes_scaling.study.flops import FlopRule
 from bayes_scaling.study.reading import as_rows
-from bayes_scaling.study.rows import row_number, shown
+from bayes_scaling.study.rows import absent, row_name, row_number, shown
 from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
 
 __all__ = ["NextRuns", "achieved", "next_runs"]
 
@@ -150,7 +152,7 @@ def next_runs(
     surface = as_surface(source)
     if surface.several:
         raise DecisionError("What a run teaches is asked of one law, and several are mixed; give the posterior of one.")
-    frame = read_candidates(surface.posterior.law, surface.rule, candidates, surface.posterior.study.names)
+    frame = read_candidates(surface.posterior.law, surface.rule, candidates, surface.posterior.study)
     aim = one_target(surface.posterior.law, surface.posterior.study, target, surface.given)
     prospects = _Prospects(surface, frame, aim)
     if spend is not None:
@@ -181,7 +183,7 @@ def next_runs(
     )
 
 
-def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
+def read_candidates(law: Law, rule: FlopRule, candidates: Any, study: Study) -> pd.DataFrame:
     """Return ``run``, ``flops`` and the law's inputs of each candidate, checked; further ones where it has them.
 
     Parameters
@@ -192,22 +194,30 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, names: Mapping[st
         What runs cost of which the table does not say it.
     candidates : DataFrame or mapping of columns
         As for :func:`next_runs`.
-    names : mapping of str to str, optional
-        The user's names of our columns.
+    study : Study
+        The fitted runs, for their tasks and the user's names of our columns.
 
     Raises
     ------
     DecisionError
-        There are none, a column is missing, nothing says what they cost, a value is no number or not a positive one, or
-        two have one name.
+        There are none, one gives a task, a column or an entry is missing, nothing says what they cost, a value is no
+        number or not a positive one, or two have one name.
     """
-    frame = as_rows(candidates, names)
+    frame = as_rows(candidates, study.names)
     if frame.empty:
         raise DecisionError("There are no candidates; give at least one run, with its N and D.")
+    require_no_task(law, study, frame, "candidate", DecisionError)
     columns = scale_columns(law)
-    for symbol, column in columns.items():
-        if column not in frame:
-            raise DecisionError(f"The candidates lack {symbol} ({column}); {suggest(column, frame.columns)}")
+    for symbol, column in (columns | {"C": "flops"}).items():
+        add = to_add(symbol, study.names, frame.columns)
+        if column in frame:
+            lacking = frame[column].map(absent).to_numpy()
+            if lacking.any() and not lacking.all():
+                who = row_name(frame, int(lacking.argmax()))
+                raise DecisionError(f"The candidate in {who} gives no {symbol} ({column}), and others do; add {add}.")
+        elif symbol in columns:
+            given = listed(map(str, frame.columns))
+            raise DecisionError(f"The candidates lack {symbol} ({column}) and give only {given}; add {add}.")
     for column in filter(frame.columns.__contains__, (*columns.values(), "flops")):
         frame[column] = positive(floats(frame, column), f"candidates' column {column}", "7e9", of=frame)
     known = law.readable

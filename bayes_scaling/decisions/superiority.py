@@ -101,12 +101,12 @@ def superiority(
     ConvergenceError
         A fit did not converge.
     TargetError
-        A target lacks an input of its law.
+        A target lacks an input of its law, gives a task, or an input that neither law reads.
     """
     first, second, paired = pair_draws(a, b, seed=seed, shared_error=shared_error)
     return Superiority(
-        a=_expected(first, target),
-        b=_expected(second, target_b or target),
+        a=_expected(first, target, second),
+        b=_expected(second, target_b or target, first),
         sign=first.sign,
         quantity=first.quantity,
         unit=first.unit,
@@ -153,10 +153,14 @@ def pair_draws(
     )
 
 
-def _expected(surface: Surface, target: Mapping[str, float]) -> np.ndarray:
-    """Return the expected outcome of each draw at a target; a further input that it does not give is the surface's."""
+def _expected(surface: Surface, target: Mapping[str, float], other: Surface) -> np.ndarray:
+    """Return the expected outcome of each draw at a target; a further input that it does not give is the surface's.
+
+    It may give what the other contender reads.
+    """
     law, read = surface.posterior.law, {*surface.columns, *surface.given}
-    inputs = law.input_arrays(one_target(law, surface.posterior.study, target, surface.given))
+    known = other.posterior.law.readable.values()
+    inputs = law.input_arrays(one_target(law, surface.posterior.study, target, surface.given, known=known))
     return outcomes_at(surface, {name: values for name, values in inputs.items() if name in read})[:, 0]
 
 

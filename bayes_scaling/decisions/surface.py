@@ -34,7 +34,7 @@ FARTHEST = 300.0  # log scale at which a law is read at the most, where products
 SAME_CONVENTION = 0.05  # relative difference up to which two counts of FLOPs are one convention
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Surface:
     """The expected outcome of a fitted law at any scale, draw by draw; make one with :meth:`.Surface.of`.
 
@@ -173,6 +173,25 @@ class Surface:
 
     def __len__(self) -> int:
         return len(next(iter(self.latent.values())))
+
+    def __repr__(self) -> str:
+        series = f" of {self.series}" if self.series else ""
+        return (
+            f"{type(self).__name__}({self.laws} on {self.posterior.study.name!r}: {self.quantity}{series}; "
+            f"FLOPs {self.convention}, {len(self)} draws)"
+        )
+
+    @property
+    def laws(self) -> str:
+        """The name of the law, or of each that is mixed."""
+        return self.posterior.law.name
+
+    @property
+    def series(self) -> str:
+        """The task or series that is decided by; empty where the law describes one."""
+        dims, coords = self.posterior.law.dims(self.posterior.study)
+        names = zip(dims.get(self.quantity, ()), self.series_index, strict=True)
+        return ", ".join(str(coords[dim][place]) for dim, place in names)
 
     @property
     def several(self) -> bool:

@@ -16,7 +16,7 @@ from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.forecasts.scores import score_table
 from bayes_scaling.methods import ForecastMethods
 
-__all__ = ["BANDS", "Forecast", "average", "draws_of_each", "shares"]
+__all__ = ["BANDS", "Forecast", "average", "draws_of_each", "in_order", "shares"]
 
 BANDS = {
     "run": "a new run: law, discrepancy and noise",
@@ -254,7 +254,7 @@ def average(
     BayesScalingError
         The seed is no whole number of at least 0.
     """
-    forecasts, weights = _in_order(forecasts, weights)
+    forecasts, weights = in_order(forecasts, weights)
     if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
         raise TargetError("The forecasts to average are none; give a list of what bs.forecast returns.")
     first = forecasts[0]
@@ -381,15 +381,30 @@ def draws_of_each(share: np.ndarray, size: int) -> np.ndarray:
     return counts
 
 
-def _in_order(forecasts: Any, weights: Any) -> tuple[Any, Any]:
-    """Return forecasts and weights as lists in one order: by their names, where forecasts have names."""
+def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any, Any]:
+    """Return forecasts and weights as lists in one order: by their names, where forecasts have names.
+
+    Parameters
+    ----------
+    forecasts : sequence, or mapping by name
+        What is weighed.
+    weights : sequence, mapping or Series, or None
+        By the same names, where both have names.
+    what : str
+        What is weighed, for the message.
+
+    Raises
+    ------
+    TargetError
+        The names differ, or weights are a column of a comparison, whose order is not that of a list.
+    """
     if isinstance(forecasts, Mapping):
         named = isinstance(weights, (Mapping, pd.Series))
         odd = set(forecasts).symmetric_difference(weights.keys()) if named else set()
         if odd:
             name = sorted(map(str, odd))[0]
-            has, lacks = ("weight", "forecast") if name not in forecasts else ("forecast", "weight")
-            raise TargetError(f"There is a {has} of {name!r} and no {lacks}; name forecasts and weights alike.")
+            has, lacks = ("weight", what) if name not in forecasts else (what, "weight")
+            raise TargetError(f"There is a {has} of {name!r} and no {lacks}; name {what}s and weights alike.")
         return list(forecasts.values()), [weights[name] for name in forecasts] if named else weights
     if isinstance(weights, pd.Series) and str(weights.name).startswith("weight_"):
         raise TargetError(

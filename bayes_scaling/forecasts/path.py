@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import TargetError
 from bayes_scaling.forecasts.display import short
-from bayes_scaling.forecasts.forecast import Forecast, average
+from bayes_scaling.forecasts.forecast import Forecast, average, in_order
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
-from bayes_scaling.inference.posterior import Posterior
+from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.methods import ForecastPathMethods
 from bayes_scaling.study.flops import SIX_N_D, training_flops
 
@@ -96,18 +97,21 @@ class ForecastPath(ForecastPathMethods):
 
 
 def forecast_path(
-    posterior: Posterior | Sequence[Posterior], targets: Forecast, *, weights: Sequence[float] | None = None
+    posterior: Posterior | Sequence[Posterior] | Mapping[str, Posterior],
+    targets: Forecast,
+    *,
+    weights: Sequence[float] | Mapping[str, float] | pd.Series | None = None,
 ) -> ForecastPath:
     """Forecast along the path from the smallest fitted run to the largest target.
 
     Parameters
     ----------
-    posterior : Posterior or sequence of Posterior
-        One fit, or several on the same study whose forecasts are averaged.
+    posterior : Posterior, sequence of Posterior, or mapping of str to Posterior
+        One fit, or several on the same study whose forecasts are averaged, in a list or by name.
     targets : Forecast
         Where the path leads.
-    weights : sequence of float, optional
-        Of the fits; equal by default.
+    weights : sequence, mapping or Series, optional
+        Of the fits, in their order, or by the names that they have; equal by default.
 
     Returns
     -------
@@ -117,14 +121,17 @@ def forecast_path(
     Raises
     ------
     TargetError
-        There is no fit, or what is given is no forecast.
+        There is no fit, what is given is no forecast, or a fit has no weight.
+    LawError
+        What is given as a fit is none.
 
     Examples
     --------
     >>> path = bs.forecast_path(posterior, bs.forecast(posterior, {"N": 7e9, "D": 4e12}))  # doctest: +SKIP
     >>> bs.plots.plot_fit(path)  # doctest: +SKIP
     """
-    posteriors = (posterior,) if isinstance(posterior, Posterior) else tuple(posterior)
+    fits, weights = in_order(posterior, weights, "fit")
+    posteriors = tuple(map(require_posterior, fits if isinstance(fits, Iterable) else (fits,)))
     if not posteriors:
         raise TargetError("There is no fit to forecast a path from; give a posterior.")
     if not isinstance(targets, Forecast):
@@ -184,7 +191,7 @@ def _in_words(columns: Mapping[str, str], ends: pd.DataFrame) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _expected(posteriors: Sequence[Posterior], weights: Sequence[float] | None) -> np.ndarray | None:
+def _expected(posteriors: Sequence[Posterior], weights: Any) -> np.ndarray | None:
     """Return the median of the expected outcome at each fitted run of laws of one series and several inputs."""
     law = posteriors[0].law
     if len(law.columns) == 1 or law.outcome in law.dims(posteriors[0].study)[0]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, TargetError, listed
+from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, StudyError, TargetError, listed, suggest
 from bayes_scaling.study.panel import Panel
-from bayes_scaling.study.reading import SYMBOLS, as_rows, labelled
-from bayes_scaling.study.rows import row_number, shown
+from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of, labelled, symbol_of
+from bayes_scaling.study.rows import absent, row_number, shown
 from bayes_scaling.study.shares import not_shares
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import OUTCOME, floats
@@ -20,7 +20,10 @@ from bayes_scaling.study.validation import OUTCOME, floats
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
 
-__all__ = ["Targets", "read_targets"]
+__all__ = ["ANY", "Targets", "read_targets", "require_no_task", "to_add"]
+
+ANY = ("target", "run", "n_params", "tokens", "flops")
+"""What a target may give whatever the law reads: its name, and what tells its compute."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,7 +57,7 @@ class Targets:
         return law.input_arrays(self.frame)
 
 
-def read_targets(law: Law, study: Study, targets: Any) -> Targets:
+def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str] = ()) -> Targets:
     """Read what a user may give as targets.
 
     Parameters
@@ -66,11 +69,14 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
     targets : Study, DataFrame, mapping, sequence of mappings, or Targets
         A study brings its outcomes, those of each run at its last checkpoint; a column ``target`` or ``run`` names the
         others.
+    known : collection of str
+        Columns that targets may give besides those of the law and of the study: what another law reads.
 
     Raises
     ------
     TargetError
-        A target lacks an input of the law, has one that the law does not allow, or is given twice.
+        A target lacks an input of the law, has one that the law does not allow, or is given twice; or it gives a task
+        to a fit that has others, or, where it is no row of a table, an input that nothing reads.
     """
     if isinstance(targets, Targets):
         return targets
@@ -85,6 +91,9 @@ def read_targets(law: Law, study: Study, targets: Any) -> Targets:
         actual = {q: outcomes[q] for q in law.quantities}
     else:
         frame = _labelled(law, study, targets)
+        require_no_task(law, study, frame)
+        if isinstance(targets, (Mapping, list, tuple)):
+            _require_read(law, study, frame, known)
         actual = {q: np.full([len(frame), *shape[q]], np.nan) for q in law.quantities}
         for q in law.quantities:
             if q in frame and not shape[q]:
@@ -150,6 +159,71 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
     return labelled(frame)
 
 
+def require_no_task(
+    law: Law, study: Study, frame: pd.DataFrame, what: str = "target", error: type[BayesScalingError] = TargetError
+) -> None:
+    """Refuse a task of single runs to forecast: every run is forecast in each task of the fit.
+
+    Parameters
+    ----------
+    law, study
+        What was fitted, and to which runs.
+    frame : pandas.DataFrame
+        The runs, with our column names.
+    what, error
+        What the runs are called, and what is raised.
+
+    Raises
+    ------
+    BayesScalingError
+        A run gives a task, and it is not the only one of the fit.
+    """
+    tasks = study.tasks
+    given = [task for task in frame["task"] if not absent(task)] if tasks and "task" in frame else []
+    if odd := [task for task in given if task not in tasks]:
+        raise error(f"A {what} gives the task {shown(odd[0])}, and the fit has no such; {suggest(odd[0], tasks)}")
+    if given and len(tasks) > 1:
+        one = shown(given[0])
+        how = (
+            f"give it with --task {given[0]}"
+            if COMMAND_LINE.get()
+            else (f"choose among the rows of the answer, or decide on bs.Surface.of(posterior, series={one})")
+        )
+        raise error(
+            f"A {what} gives the task {one}, and {law.name} forecasts every run in {listed(map(str, tasks))}; give each "
+            f"run once and without a task, and {how}."
+        )
+
+
+def _require_read(law: Law, study: Study, frame: pd.DataFrame, known: Collection[str]) -> None:
+    """Refuse an input that nothing reads: no law, no count of FLOPs, no column of the study."""
+    names = {*ANY, *known, *law.readable.values(), *law.quantities, *map(str, study.frame), *study.names.values()}
+    if unread := [name for name in map(str, frame) if name not in names]:
+        said = {*names, *map(symbol_of, names)} - {"target"}
+        raise TargetError(f"A target gives {unread[0]!r}, which nothing reads; {suggest(unread[0], said)}")
+
+
+def to_add(symbol: str, names: Mapping[str, str], given: Collection[str]) -> str:
+    """Return what to add to runs that lack an input: the user's name of it, and how FLOPs follow from what is given.
+
+    Parameters
+    ----------
+    symbol : str
+        The input.
+    names : mapping of str to str
+        The user's own names by ours.
+    given : collection of str
+        The columns that there are.
+
+    Examples
+    --------
+    >>> to_add("C", {}, ["n_params", "tokens"]), to_add("C", {"flops": "cost"}, ["tokens"])
+    ('C, such as 6 x N x D', 'cost')
+    """
+    counted = symbol == "C" and {SYMBOLS["N"], SYMBOLS["D"]} <= set(given)
+    return names.get(column_of(symbol), symbol) + (", such as 6 x N x D" if counted else "")
+
+
 def _require_one_of_each(frame: pd.DataFrame) -> None:
     """Refuse an input that is given twice, by its symbol and by the name of its column, with different values."""
     for symbol, column in SYMBOLS.items():
@@ -168,9 +242,7 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     for symbol, column in law.columns.items():
         if column not in frame:
             given = f"only {listed(map(str, frame.columns))}" if len(frame.columns) else "nothing"
-            own = study.names.get(column, symbol)
-            if symbol == "C" and {SYMBOLS["N"], SYMBOLS["D"]} <= set(frame):
-                own += ", such as 6 x N x D"
+            own = to_add(symbol, study.names, frame.columns)
             raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and it gives {given}; add {own}.")
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
         bad = ~law.allows(symbol, values)

@@ -83,9 +83,10 @@ def test_a_table_that_cannot_be_read_is_told_in_the_words_of_a_study(option, con
 def test_tables_are_read_as_studies_are(content, tmp_path):
     (tmp_path / "runs.csv").write_text(content)
     question = asked(candidates=tmp_path / "runs.csv", target=FAR)
-    question.check(Chinchilla(), worlds.chinchilla(count=2).study, six_n_d)
+    fitted = worlds.chinchilla(count=2).study
+    question.check(Chinchilla(), fitted, six_n_d)
     study = bs.Study.from_file(tmp_path / "runs.csv")
-    read = next_runs.read_candidates(Chinchilla(), six_n_d, question.candidates)
+    read = next_runs.read_candidates(Chinchilla(), six_n_d, question.candidates, fitted)
     assert read[["n_params", "tokens"]].equals(study.frame[["n_params", "tokens"]])
     (plan,) = asked(ladder=tmp_path / "runs.csv", target=FAR).plans.values()
     assert ladder_design.read_plan(Chinchilla(), plan)[["n_params", "tokens"]].equals(read[["n_params", "tokens"]])

@@ -24,6 +24,7 @@ from bayes_scaling.study.flops import six_n_d
 def test_numbers_become_an_array():
     assert positive(1e21, "budget", "1e24").tolist() == [1e21]
     assert positive((1, 2.5), "budget", "1e24").tolist() == [1.0, 2.5]
+    assert positive(["7B", 1e10], "size", "7e9").tolist() == [7e9, 1e10] and one_number("1T", "D", "7e9") == 1e12
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,7 @@ def test_further_inputs_are_held_at_what_is_given_or_at_their_absence():
     laws = (FewSteps(), RepeatedData(), Chinchilla())
     given = {"steps": 1e5, "unique_tokens": 2e11}
     assert held_by_each(laws, given) == [{"steps": 1e5}, {"unique_tokens": 2e11}, {}]
+    assert held_inputs(RepeatedData(), {"unique_tokens": "200B"}) == {"unique_tokens": 2e11}
 
 
 @pytest.mark.parametrize(
@@ -138,6 +140,7 @@ def test_further_inputs_are_held_at_what_is_given_or_at_their_absence():
         ),
         ({"steps": np.nan}, "The value of 'steps' is nan; give a number"),
         ({"steps": "many"}, "The value of 'steps' is 'many'; give a number"),
+        ({"steps": "100K"}, "The value of 'steps' is '100K'; give a number"),
         ({"step": 1e5}, "FewSteps has no further input 'step'; did you mean 'steps'"),
         ({"N": 1e9}, "FewSteps has no further input 'N'; known: steps"),
     ],

@@ -46,6 +46,12 @@ def test_with_the_discrepancy_the_target_is_met_too():
     np.testing.assert_allclose(bent.at(found.N, found.D), 2.15, rtol=1e-6)
 
 
+def test_tokens_may_be_given_in_words(surface, lives):
+    found = bs.cheapest(surface, 2.15, ["0", "1T", 1e14])
+    assert found.inference_tokens.tolist() == [0.0, 1e12, 1e14]
+    np.testing.assert_array_equal(found.N, lives.N)
+
+
 def test_never_is_an_answer(surface):
     found = bs.cheapest(surface, 1.0, 1e12)
     assert found.optimum.never == 1.0 and np.isinf(found.N).all()

@@ -38,6 +38,7 @@ def test_each_law_is_held_at_what_it_reads_of_what_is_given(fits):
     few = known(law, draws, GRID.assign(steps=np.geomspace(1e3, 5e4, len(GRID))))
     found = bs.mixed_surface([few, fits["small"]], seed=0, given={"steps": 1e5})
     assert [part.given for part in found.parts] == [{"steps": 1e5}, {}]
+    assert repr(found) == "MixedSurface(FewSteps + Chinchilla on 'known': loss; FLOPs 6ND, 60 draws)"
     with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'"):
         bs.mixed_surface([few, fits["small"]], seed=0)
     with pytest.raises(

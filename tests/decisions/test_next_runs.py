@@ -8,7 +8,7 @@ import bayes_scaling as bs
 from bayes_scaling.decisions.next_runs import MIN_GAIN, achieved, read_candidates
 from bayes_scaling.models import PowerLaw, RepeatedData
 from bayes_scaling.study.flops import six_n_d
-from tests.worlds import GRID, chinchilla, exact, known, superset
+from tests.worlds import GRID, by_compute, chinchilla, exact, known, ladder, superset
 
 AT = {"N": 7e9, "D": 4e12}
 GRID_OF_CANDIDATES = pd.DataFrame([(n, r * n) for n in (5e8, 1e9, 2e9, 4e9) for r in (10, 40, 160)], columns=["N", "D"])
@@ -88,7 +88,17 @@ def test_a_candidates_own_cost_is_used():
     ("candidates", "options", "message"),
     [
         (GRID.iloc[:0], {}, "no candidates"),
-        (GRID[["N"]], {}, "lack D"),
+        (GRID[["N"]], {}, r"^The candidates lack D \(tokens\) and give only n_params; add D\.$"),
+        (
+            [{"N": 1e9, "D": 2e10}, {"C": 1e21}],
+            {},
+            r"candidate in row 2 gives no N \(n_params\), and others do; add N\.$",
+        ),
+        (
+            [{"run": "a", "N": 1e9, "D": 2e10}, {"run": "b", "N": 1e9, "D": 2e10, "flops": 1e21}],
+            {},
+            r"in run 'a' \(row 1\) gives no C \(flops\), and others do; add C, such as 6 x N x D\.$",
+        ),
         (GRID.assign(D=0.0), {}, "candidates' column tokens in row 1, row 2"),
         (
             GRID.head(3).assign(run=["a", "b", "c"], D=[1e9, -3e11, 0.0]),
@@ -108,6 +118,22 @@ def test_a_candidates_own_cost_is_used():
 def test_what_cannot_be_ranked_is_refused(candidates, options, message):
     with pytest.raises(bs.BayesScalingError, match=message):
         bs.next_runs(chinchilla(), candidates, AT, **options)
+
+
+def test_candidates_of_a_law_of_compute_are_told_how_to_count_it():
+    add = r"add C, such as 6 x N x D\.$"
+    with pytest.raises(bs.DecisionError, match=rf"lack C \(flops\) and give only n_params and tokens; {add}"):
+        bs.next_runs(by_compute(count=20), {"N": [1e9], "D": [2e10]}, {"C": 1e23})
+    with pytest.raises(bs.DecisionError, match=rf"candidate in row 1 gives no C \(flops\), and others do; {add}"):
+        bs.next_runs(by_compute(count=20), [{"N": 1e9, "D": 2e10}, {"C": 1e21}], {"C": 1e23})
+
+
+def test_a_candidate_or_a_target_of_one_task_is_refused():
+    surface = bs.Surface.of(ladder(count=20), quantity="accuracy", series="one")
+    with pytest.raises(bs.DecisionError, match=r"^A candidate gives the task 'two', and TwoStep forecasts every run in"):
+        bs.next_runs(surface, [{"N": 1e9, "D": 2e10, "task": "two"}], AT)
+    with pytest.raises(bs.TargetError, match=r"^A target gives the task 'two', and TwoStep forecasts every run in"):
+        bs.next_runs(surface, [{"N": 1e9, "D": 2e10}], {**AT, "task": "two"})
 
 
 def test_a_count_may_be_numpys():
@@ -203,10 +229,10 @@ def test_the_same_runs_in_two_orders_teach_the_same():
 
 
 def test_candidates_that_nothing_costs_are_refused():
-    law = PowerLaw(column="tokens")
+    law, study = PowerLaw(column="tokens"), chinchilla(count=2).study
     with pytest.raises(bs.DecisionError, match="The candidates have neither FLOPs nor parameters and tokens to cost"):
-        read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12]}))
-    costs = read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12], "flops": [1e21, 2e21]}))["flops"]
+        read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12]}), study)
+    costs = read_candidates(law, six_n_d, pd.DataFrame({"D": [1e12, 2e12], "flops": [1e21, 2e21]}), study)["flops"]
     assert costs.tolist() == [1e21, 2e21]
 
 

@@ -39,6 +39,10 @@ def test_the_compute_equivalent_does_not_depend_on_the_discrepancy(surface):
     np.testing.assert_allclose(one, two)
 
 
+def test_sizes_may_be_given_in_words(surface):
+    assert bs.regret(surface, 1e23, ["7B", "13B"]).N.tolist() == [7e9, 1.3e10]
+
+
 def test_what_makes_no_sense_is_refused(surface):
     with pytest.raises(bs.DecisionError, match=r"The budget is .*; give one number"):
         bs.regret(surface, [1e21, 1e22])

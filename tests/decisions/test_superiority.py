@@ -80,6 +80,17 @@ def test_a_law_whose_runs_may_lack_an_input_is_compared_with_it_and_without():
     np.testing.assert_allclose(told.b, found.b)
 
 
+def test_a_target_may_give_what_one_of_two_laws_reads_and_nothing_else():
+    few, plain = superset(count=20), chinchilla(count=20)
+    found = bs.superiority(few, plain, AT | {"steps": 2000}).a / bs.superiority(few, plain, AT).a
+    assert (found > 1.001).all()
+    for target in (AT | {"Q": 3}, AT | {"task": "web"}):
+        with pytest.raises(bs.TargetError, match=rf"A target gives '{[*target][-1]}', which nothing reads; "):
+            bs.superiority(plain, plain, target)
+        with pytest.raises(bs.TargetError, match=rf"A target gives '{[*target][-1]}', which nothing reads; "):
+            bs.superiority(bs.Surface.of(few, given={"steps": 1e4}), plain, target)
+
+
 def test_one_target_is_compared_at_a_time():
     with pytest.raises(bs.DecisionError, match="2 targets are given"):
         bs.superiority(chinchilla(), chinchilla(), {"N": [7e9, 8e9], "D": [4e12, 4e12]})

@@ -159,6 +159,12 @@ def test_accuracy_is_better_higher_and_a_series_is_chosen_by_its_task():
         bs.Surface.of(posterior, quantity="accuracy", series="twoo")
 
 
+def test_it_is_shown_in_one_line(surface):
+    assert repr(surface) == "Surface(Chinchilla on 'known': loss; FLOPs 6ND, 50 draws)"
+    task = bs.Surface.of(ladder(count=5), quantity="accuracy", series="two")
+    assert repr(task) == "Surface(TwoStep on 'known': accuracy of two; FLOPs 6ND, 5 draws)"
+
+
 def test_other_inputs_are_held_where_they_are_given():
     rng = np.random.default_rng(0)
     law = FewSteps()

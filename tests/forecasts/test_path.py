@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
@@ -50,6 +51,28 @@ def test_several_fits_are_averaged_and_none_is_refused(path, posterior):
     assert len(both.posteriors) == 2 and both.points.draws.sizes["sample"] == path.points.draws.sizes["sample"]
     with pytest.raises(bs.TargetError, match="no fit to forecast a path from"):
         bs.forecast_path([], path.targets)
+
+
+def test_fits_by_name_are_those_in_a_list_with_their_weights(path):
+    fits = {"one": worlds.chinchilla(count=50), "two": worlds.chinchilla(seed=1, count=50)}
+    named = bs.forecast_path(fits, path.targets, weights=pd.Series({"two": 0.8, "one": 0.2}))
+    listed = bs.forecast_path(list(fits.values()), path.targets, weights=[0.2, 0.8])
+    assert named.posteriors == listed.posteriors and named.points.draws.equals(listed.points.draws)
+    np.testing.assert_array_equal(named.expected, listed.expected)
+    assert bs.forecast_path(fits.values(), path.targets).posteriors == named.posteriors
+    with pytest.raises(bs.TargetError, match=r"^There is a fit of 'one' and no weight; name fits and weights alike\.$"):
+        bs.forecast_path(fits, path.targets, weights={"two": 1.0})
+
+
+@pytest.mark.parametrize(("given", "what"), [(None, "NoneType"), ("x", "str"), (["x"], "str"), ({"x": 7}, "int")])
+def test_what_is_no_fit_is_refused(path, given, what):
+    with pytest.raises(bs.LawError, match=rf"^A {what} is given where a fit is needed; make one with"):
+        bs.forecast_path(given, path.targets)
+
+
+def test_a_forecast_in_place_of_the_fit_is_refused(path, posterior):
+    with pytest.raises(bs.LawError, match=r"^A Forecast is given where a fit is needed; make one with"):
+        bs.forecast_path(path.targets, posterior)
 
 
 def test_what_is_no_forecast_is_refused(posterior):

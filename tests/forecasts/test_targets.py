@@ -61,6 +61,44 @@ def test_a_target_the_law_cannot_evaluate_is_refused(targets, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_input_that_nothing_reads_is_refused_unless_it_is_a_column_of_a_table():
+    for given in ({**FAR, "Q": 3}, [FAR, {**FAR, "Q": 3}], {"N": [7e9], "D": [4e12], "Q": [3]}):
+        with pytest.raises(bs.TargetError, match=r"^A target gives 'Q', which nothing reads; known: C, D, N, "):
+            read(given)
+    with pytest.raises(bs.TargetError, match=r"^A target gives 'task', which nothing reads; "):
+        read({**FAR, "task": "web"})
+    assert len(read(pd.DataFrame([{**FAR, "Q": 3, "task": "web"}]))) == 1
+    own = bs.Study.from_frame(worlds.GRID.assign(loss=3.0, batch=512))
+    assert len(read({**FAR, "flops": 1e23, "loss": 2.1, "batch": 1024}, study=own)) == 1
+    assert len(read_targets(Chinchilla(), STUDY, {**FAR, "Q": 3}, known=["Q"])) == 1
+
+
+def test_a_target_has_no_task_of_its_own():
+    posterior = worlds.ladder(count=2)
+    law, study = posterior.law, posterior.study
+    with pytest.raises(
+        bs.TargetError, match=r"^A target gives the task 'new', and the fit has no such; did you mean 'one'"
+    ):
+        read({**FAR, "task": "new"}, law, study)
+    both = [{**FAR, "task": "one"}, {**FAR, "task": "two"}]
+    for given in ({**FAR, "task": "one"}, both, pd.DataFrame(both)):
+        with pytest.raises(bs.TargetError) as refused:
+            read(given, law, study)
+        assert str(refused.value) == (
+            "A target gives the task 'one', and TwoStep forecasts every run in one and two; give each run once and "
+            "without a task, and choose among the rows of the answer, or decide on "
+            "bs.Surface.of(posterior, series='one')."
+        )
+    assert len(read(pd.DataFrame([{**FAR, "task": None}]), law, study)) == 1
+
+
+def test_a_target_may_give_the_only_task_of_a_fit():
+    one = bs.Study.from_frame(worlds.GRID.assign(loss=3.0, task="web"))
+    assert len(read({**FAR, "task": "web"}, study=one)) == len(read(pd.DataFrame([{**FAR, "task": "web"}]), study=one))
+    with pytest.raises(bs.TargetError, match=r"^A target gives the task 'code', and the fit has no such; known: web"):
+        read({**FAR, "task": "code"}, study=one)
+
+
 def test_an_indicator_may_be_zero_and_a_size_may_not():
     law, study = Transfer(floor=0.0), worlds.transfer(count=2).study
     found = read({"N": 1e8, "D_F": 1e6, "pretrained": 0.0}, law, study)
