@@ -184,14 +184,12 @@ def require_no_task(
         raise error(f"A {what} gives the task {shown(odd[0])}, and the fit has no such; {suggest(odd[0], tasks)}")
     if given and len(tasks) > 1:
         one = shown(given[0])
-        how = (
-            f"give it with --task {given[0]}"
-            if COMMAND_LINE.get()
-            else (f"choose among the rows of the answer, or decide on bs.Surface.of(posterior, series={one})")
-        )
+        how = f"choose among the rows of the answer, or decide on bs.Surface.of(posterior, series={one})"
+        if COMMAND_LINE.get():
+            how = f"give it with --task {given[0]}"
         raise error(
-            f"A {what} gives the task {one}, and {law.name} forecasts every run in {listed(map(str, tasks))}; give each "
-            f"run once and without a task, and {how}."
+            f"A {what} gives the task {one}, and {law.name} forecasts every run in {listed(map(str, tasks))}; give "
+            f"each run once and without a task, and {how}."
         )
 
 

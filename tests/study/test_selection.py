@@ -61,9 +61,7 @@ def test_checkpoints_are_no_repeats():
     with pytest.raises(StudyError, match=r"at several D; keep the last checkpoint of each, or number them in a column"):
         bs.Study.from_frame(table, loss="val_loss")
     long = pd.concat([RUNS.assign(task=task) for task in "xyz"] * 2, ignore_index=True)
-    with pytest.raises(
-        StudyError, match=r"run 'f' on 'x' stands in rows .*, 12 more are repeated; keep one"
-    ):
+    with pytest.raises(StudyError, match=r"run 'f' on 'x' stands in rows .*, 12 more are repeated; keep one"):
         bs.Study.from_frame(long, loss="val_loss")
 
 
