@@ -47,6 +47,8 @@ class Forecast(ForecastMethods):
         Units of single series, where they differ from the quantity's.
     measure : str
         The column of the distance: FLOPs, or that of a law in one column.
+    discrepancy : bool
+        Whether the law's slope may be wrong beyond the fitted runs; of an average, whether that of any part may.
     made : str
         When it was made: date and time, UTC, as ISO 8601 writes them.
     fits : tuple of mapping
@@ -63,6 +65,7 @@ class Forecast(ForecastMethods):
     seed: int
     series_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
     measure: str = "flops"
+    discrepancy: bool = True
     made: str = ""
     fits: tuple[Mapping[str, Any], ...] = ()
 
@@ -181,7 +184,7 @@ class Forecast(ForecastMethods):
         Raises
         ------
         TargetError
-            The outcomes are no Dataset, or there is no such band.
+            The outcomes are no Dataset, or not of what was forecast; or there is no such band.
         """
         actual = self.actual if actual is None else actual
         if not isinstance(actual, xr.Dataset):
@@ -192,7 +195,8 @@ class Forecast(ForecastMethods):
         _require_band(band)
         blocks = []
         for quantity in self.units:
-            draws, known = self.draws[f"{quantity}_{band}"], actual[quantity]
+            draws = self.draws[f"{quantity}_{band}"]
+            known = _aligned(actual, quantity, draws)
             stacked = draws.stack(outcome=[d for d in draws.dims if d != "sample"]).transpose("sample", "outcome")
             values = known.stack(outcome=[d for d in draws.dims if d != "sample"])
             table = score_table(stacked.to_numpy(), values.to_numpy())
@@ -209,6 +213,18 @@ def _require_band(band: str) -> None:
     """Refuse what is none of the bands."""
     if band not in BANDS:
         raise TargetError(f"There is no band {band!r}; {suggest(band, BANDS)}")
+
+
+def _aligned(actual: xr.Dataset, quantity: str, draws: xr.DataArray) -> xr.DataArray:
+    """Return the outcomes of a quantity in the order of its draws, NaN where there is none."""
+    if quantity not in actual:
+        raise TargetError(f"The outcomes have no {quantity!r}; they have {listed(map(str, actual.data_vars))}.")
+    like, known = draws.isel(sample=0, drop=True), actual[quantity]
+    for dim in known.coords:
+        here = like[dim].to_numpy() if dim in like.dims else ()
+        if odd := [label for label in known[dim].to_numpy().tolist() if label not in here]:
+            raise TargetError(f"The outcomes are of {dim} {odd[0]!r}, which was not forecast; {suggest(odd[0], here)}")
+    return known.reindex_like(like)
 
 
 def _parts(draws: xr.DataArray) -> Iterator[xr.DataArray]:
@@ -283,6 +299,7 @@ def average(
         units=units,
         series_units=series_units,
         law=" + ".join(dict.fromkeys(f.law for f in forecasts)),
+        discrepancy=any(f.discrepancy for f in forecasts),
         made=max(f.made for f in forecasts),
         fits=fits,
     )

@@ -51,8 +51,8 @@ class ForecastPath(ForecastPathMethods):
     line : str
         The line in words, from where to where; empty for a law of one input, whose line is the whole law.
     expected : array, shape (run,), or None
-        Median of the expected outcome at each fitted run (of several laws, their weighted mean), which may lie off the
-        line; None for a law of one input or of several series.
+        Median of the expected outcome at each fitted run, by the mixture where there are several laws, which may lie
+        off the line; None for a law of one input or of several series.
     scale : {"log", "linear"}
         Of the abscissa: linear where it may be of any sign, or is a share.
     """
@@ -165,8 +165,8 @@ def forecast_path(
         between[:, places] /= between[:, places].sum(axis=1, keepdims=True)
     line = pd.DataFrame(between, columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
-    forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
-    points = average(forecasts, weights)
+    options: dict[str, Any] = {"discrepancy": targets.discrepancy, "allow_unconverged": True}
+    points = average([forecast_runs(p, records, samples=SAMPLES, **options) for p in posteriors], weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
     words, scale = _in_words(law.columns, outermost), "linear" if linear[-1] else "log"
@@ -196,15 +196,15 @@ def _expected(posteriors: Sequence[Posterior], weights: Any) -> np.ndarray | Non
     law = posteriors[0].law
     if len(law.columns) == 1 or law.outcome in law.dims(posteriors[0].study)[0]:
         return None
-    return np.average([_expected_by(one) for one in posteriors], axis=0, weights=weights)
+    every = average([_at_fitted_runs(one) for one in posteriors], weights)
+    return every.draws[f"{law.outcome}_law"].median("sample").to_numpy()
 
 
-def _expected_by(posterior: Posterior) -> np.ndarray:
-    law, frame = posterior.law, posterior.study.frame
-    inputs = [name for name in law.readable.values() if name in frame]
+def _at_fitted_runs(posterior: Posterior) -> Forecast:
+    frame = posterior.study.frame
+    inputs = [name for name in posterior.law.readable.values() if name in frame]
     runs = frame[inputs].reset_index(drop=True).assign(target=[f"run {i}" for i in range(len(frame))])
-    own = forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)
-    return own.draws[f"{law.outcome}_law"].median("sample").to_numpy()
+    return forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)
 
 
 def _abscissa(runs: pd.DataFrame, targets: pd.DataFrame, columns: list[str]) -> tuple[str, str]:

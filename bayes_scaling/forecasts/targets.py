@@ -26,6 +26,10 @@ ANY = ("target", "run", "n_params", "tokens", "flops")
 """What a target may give whatever the law reads: its name, and what tells its compute."""
 
 
+OF_TASKS = ("chance", "questions")
+"""Columns of a task, whatever the run."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Targets:
     """Runs to forecast.
@@ -107,35 +111,44 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
 
 
 def _outcomes(law: Law, study: Study, targets: Study, shape: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray]:
-    """Return the outcomes of targets by the series of the fitted runs, NaN where a run has none.
-
-    Which tasks there are, in which order, and which losses they share shows in the fitted runs: so both are read
-    together, twice, with another number each time in the place of what is not known.
-    """
-    if not law.by_task or not study.tasks or not targets.tasks:
-        return law.arrays(targets)[1]
-    rows = targets.frame[targets.frame["task"].isin(study.tasks)]
+    """Return the outcomes of targets by the series of the fitted runs, NaN where a run has none."""
     found = {q: np.full([len(targets.runs), *shape[q]], np.nan) for q in law.quantities}
-    if rows.empty:
-        return found
+    if law.by_task and study.tasks and targets.tasks:
+        rows = targets.frame[targets.frame["task"].isin(study.tasks)]
+        has_rows = targets.runs["run"].isin(rows["run"]).to_numpy()
+        for quantity, values in _by_task(law, study, rows).items() if len(rows) else ():
+            if values.shape[1:] != found[quantity].shape[1:]:
+                raise TargetError(
+                    f"Targets have a {quantity} for each task where the fitted runs share one; give one number in all "
+                    "rows of a run."
+                )
+            found[quantity][has_rows] = values
+    elif not law.by_task and law.outcome in targets.frame:
+        found[law.outcome] = law.outcomes_of(targets)
+    elif not study.tasks and set(law.quantities) <= set(targets.frame):
+        found |= {q: law.arrays(targets)[1][q] for q in law.quantities}
+    return found
+
+
+def _by_task(law: Law, study: Study, rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the outcomes of rows by run and task in the order of the fitted runs, which share losses or do not.
+
+    Both are read together, twice, with another number each time in the place of what is not known.
+    """
     fitted = study.frame.assign(run="fitted " + study.frame["run"].astype(str))  # a target may have its name, too
-    shared = [column for column in law.series if column in rows and Panel.of(study).shared(column)]
+    outcomes = [column for column in fitted if OUTCOME.fullmatch(str(column))]
+    rows = rows.reindex(columns=list(dict.fromkeys([*rows, *outcomes])))
+    of_tasks = study.frame.drop_duplicates("task").set_index("task")
+    rows = rows.assign(**{c: rows["task"].map(of_tasks[c]) for c in OF_TASKS if c in of_tasks and c not in rows})
+    shared = [column for column in law.series if Panel.of(study).shared(column)]
     rows = rows.assign(**{c: rows[c].fillna(rows.groupby("run")[c].transform("first")) for c in shared})
-    outcomes = [column for column in rows if OUTCOME.fullmatch(str(column))]
     read = []
     for number in (0.5, 0.6):
         whole = pd.concat([fitted, rows.fillna(dict.fromkeys(outcomes, number))], ignore_index=True)
         read.append(law.arrays(dataclasses.replace(study, frame=whole))[1])
-    has_rows = targets.runs["run"].isin(rows["run"]).to_numpy()
-    for quantity, values in found.items():
-        first, second = (one[quantity][-has_rows.sum() :] for one in read)
-        if first.shape[1:] != values.shape[1:]:
-            raise TargetError(
-                f"Targets have a {quantity} for each task where the fitted runs share one; give one number in all rows "
-                "of a run."
-            )
-        values[has_rows] = np.where(first == second, first, np.nan)
-    return found
+    count = rows["run"].nunique()
+    first, second = ({q: one[q][-count:] for q in law.quantities} for one in read)
+    return {q: np.where(first[q] == second[q], first[q], np.nan) for q in law.quantities}
 
 
 def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import listed
@@ -195,9 +196,9 @@ def worst(posteriors: Iterable[Posterior]) -> dict[str, Any]:
     """Return the worst of what some fits say of themselves."""
     found = [p.diagnostics for p in posteriors]
     return {
-        "max_rhat": max(d.max_rhat for d in found),
-        "min_ess_bulk": min(d.min_ess_bulk for d in found),
-        "min_ess_tail": min(d.min_ess_tail for d in found),
+        "max_rhat": float(np.max([d.max_rhat for d in found])),  # NaN where one is
+        "min_ess_bulk": float(np.min([d.min_ess_bulk for d in found])),
+        "min_ess_tail": float(np.min([d.min_ess_tail for d in found])),
         "divergences": sum(d.divergences for d in found),
         "converged": all(d.converged for d in found),
     }

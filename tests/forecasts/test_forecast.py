@@ -59,6 +59,18 @@ def test_known_outcomes_are_scored(posterior):
     assert (scores["error"] == scores["median"] - scores["actual"]).all()
 
 
+def test_outcomes_are_scored_by_their_labels(posterior):
+    targets = pd.DataFrame({"target": ["a", "b"], "N": [2e9, 3e9], "D": [1e11, 1e11], "loss": [2.6, 2.5]})
+    forecast = posterior.forecast(targets)
+    backwards = forecast.actual.isel(target=[1, 0])
+    assert forecast.score(backwards).equals(forecast.score())
+    assert forecast.score(backwards.isel(target=[0]))["target"].tolist() == ["b"]
+    with pytest.raises(bs.TargetError, match=r"^The outcomes are of target 'c', which was not forecast; .*known: a, b"):
+        forecast.score(backwards.assign_coords(target=["b", "c"]))
+    with pytest.raises(bs.TargetError, match=r"^The outcomes have no 'loss'; they have accuracy\.$"):
+        forecast.score(backwards.rename(loss="accuracy"))
+
+
 def test_a_score_of_what_is_no_dataset_says_what_reads_it(posterior):
     forecast = posterior.forecast({**FAR, "loss": 2.0})
     with pytest.raises(bs.TargetError, match=r"The outcomes are a dict, .* bs\.score\(forecast, outcomes\) reads"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -212,3 +214,24 @@ def test_a_run_of_several_checkpoints_is_one_target_at_its_last():
     found = read(bs.Study.from_frame({**table, "loss": [4.0, 3.8, 3.6, 3.9, 3.7, 3.5]}))
     assert found.frame.index.tolist() == ["a", "b"] and found.frame["tokens"].tolist() == [4e9, 4e9]
     assert found.actual["loss"].tolist() == [3.6, 3.5]
+
+
+def test_a_study_without_outcomes_has_targets_too():
+    found = read(bs.Study.from_frame({"run": ["a", "b"], "N": [7e9, 8e9], "D": [4e12, 5e12]}))
+    assert found.frame.index.tolist() == ["a", "b"] and np.isnan(found.actual["loss"]).all()
+    runs = ladder_rows()
+    study = bs.Study.from_frame(runs)
+    bare = study.targets.frame.drop(columns=["accuracy", "c4_loss", "chance"])
+    law = TwoStep(feature="c4_loss", jointly=("c4_loss",))
+    for frame in (bare, bare.drop(columns="task").head(1)):
+        found = read_targets(law, study.training, dataclasses.replace(study, frame=frame))
+        assert found.frame.index.tolist() == ["big"] and found.actual["accuracy"].shape == (1, 3)
+        assert np.isnan(found.actual["accuracy"]).all() and np.isnan(found.actual["loss"]).all()
+
+
+@pytest.mark.parametrize("names", [[0, 1], [0.0, 1.0], ["PIQA", " COPA "]], ids=["integers", "floats", "blanks"])
+def test_tasks_are_text_without_blanks(names):
+    table = ladder_rows(tasks="xy")
+    study = bs.Study.from_frame(table.assign(task=table["task"].map(dict(zip("xy", names, strict=True)))), name="mine")
+    assert study.tasks == (["0", "1"] if 0 in names else ["PIQA", "COPA"])
+    assert study.select(task=study.tasks[1] if "PIQA" in names else 1).tasks == study.tasks[1:]

@@ -68,6 +68,9 @@ def test_several_fits_are_as_good_as_the_worst():
     assert found == {
         "max_rhat": 1.5, "min_ess_bulk": 400.0, "min_ess_tail": 9.0, "divergences": 7, "converged": False,
     }  # fmt: skip
+    unknown = dataclasses.replace(posterior, diagnostics=dataclasses.replace(bad.diagnostics, max_rhat=float("nan")))
+    for order in ((posterior, unknown), (unknown, posterior)):
+        assert np.isnan(worlds.result(posterior, FAR, posteriors=order).diagnostics()["max_rhat"])
 
 
 def test_what_speaks_against_the_runs_is_looked_for_and_a_path_only_where_it_is_drawn():
