@@ -22,7 +22,7 @@ import numpy as np
 
 from bayes_scaling.errors import BayesScalingError, LawError
 from bayes_scaling.inference import nuts
-from bayes_scaling.inference.diagnostics import MAX_DIVERGING, Diagnostics, diagnostics_of
+from bayes_scaling.inference.diagnostics import MAX_DIVERGING, Diagnostics, diagnostics_of, starts_at_best
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.precision import as_numpy, double_precision
 from bayes_scaling.inference.single_precision import largest_shift
@@ -115,6 +115,9 @@ def fit_until_converged(
             break  # small steps are against divergences
     assert best is not None
     sampled, diagnostics = best
+    if diagnostics.modes_reached < 1:  # starts that were still on their way found no other mode
+        reached = starts_at_best(sampled.mode_potential, _arrived(law, plan, seed, runs, observed))
+        diagnostics = dataclasses.replace(diagnostics, modes_reached=reached)
     said = "" if diagnostics.converged or effort.adapt is False else " and ".join(tried)
     return sampled._replace(state=None), dataclasses.replace(diagnostics, tried=said)
 
@@ -205,10 +208,21 @@ def judge(
 
 def run(law: Law, plan: nuts.Plan, seed: int, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> nuts.Sampled:
     """Run the compiled program on padded arrays and bring the result back as NumPy arrays."""
-    with double_precision():
-        key = jax.random.key(seed)  # of 63 bits: in single precision it would be one of 32
+    key = _key(seed)
     with double_precision(plan.precision == "double"):
         return brought_back(nuts.sample(law.program, plan, key, *pad_study(law, runs, observed)))
+
+
+def _key(seed: int) -> jax.Array:
+    """Return the key of a seed of 63 bits; made in single precision it would be that of its last 32."""
+    with double_precision():
+        return jax.random.key(seed)
+
+
+def _arrived(law: Law, plan: nuts.Plan, seed: int, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> np.ndarray:
+    key = _key(seed)
+    with double_precision(plan.precision == "double"):
+        return np.asarray(nuts.arrived(law.program, plan.starts, key, *pad_study(law, runs, observed)))
 
 
 def _continue(

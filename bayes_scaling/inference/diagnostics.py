@@ -16,7 +16,16 @@ from bayes_scaling.problems import Problem, Problems
 if TYPE_CHECKING:
     from bayes_scaling.inference.nuts import Sampled
 
-__all__ = ["IMPORTED", "MAX_DIVERGING", "MAX_RHAT", "MAX_SHIFT", "MIN_ESS", "Diagnostics", "diagnostics_of"]
+__all__ = [
+    "IMPORTED",
+    "MAX_DIVERGING",
+    "MAX_RHAT",
+    "MAX_SHIFT",
+    "MIN_ESS",
+    "Diagnostics",
+    "diagnostics_of",
+    "starts_at_best",
+]
 
 IMPORTED = "imported"  # the method of draws that another sampler made
 MAX_RHAT = 1.01
@@ -52,7 +61,7 @@ class Diagnostics:
     min_bfmi : float
         Smallest energy fraction over chains; NaN where the sampler gave no energies.
     modes_reached : float
-        Share of the mode search's starts that reached the best mode.
+        Share of the mode search's starts that reached the best mode, of those that reached any.
     curvature : float
         Smallest curvature at the mode, in the sampler's coordinates.
     worst : str
@@ -229,7 +238,6 @@ def diagnostics_of(
     tail = _each(array_stats.ess, chains, method="tail", prob=(0.05, 0.95))
     with np.errstate(all="ignore"):  # a chain that left the support has no energy
         bfmi = np.asarray(array_stats.bfmi(np.asarray(sampled.energy), chain_axis=0, draw_axis=1))
-    heights = np.asarray(sampled.mode_potential)
     steps = np.asarray(sampled.steps)
     worst = int(np.argmax(np.nan_to_num(rhat, nan=np.inf)))
     partner, correlation = _closest(chains.reshape(-1, chains.shape[-1]), worst)
@@ -243,7 +251,7 @@ def diagnostics_of(
         saturated=int((steps >= 2**max_tree_depth - 1).sum()),
         mean_steps=float(steps.mean()),
         min_bfmi=float(bfmi.min()),
-        modes_reached=float(np.mean(heights < heights.min() + 0.1)),
+        modes_reached=starts_at_best(sampled.mode_potential),
         curvature=float(sampled.curvature),
         worst=names[worst],
         chains=len(chains),
@@ -251,6 +259,26 @@ def diagnostics_of(
         correlation=correlation,
         noise=_noise(sampled.posterior),
     )
+
+
+def starts_at_best(heights: np.ndarray, arrived: np.ndarray | bool = True) -> float:
+    """Return the share of the starts at the best mode among those at any.
+
+    Parameters
+    ----------
+    heights : array, shape (start,)
+        Potential that each reached; not finite where it failed.
+    arrived : array of bool, shape (start,), optional
+        Whether each came to a mode; by default all did.
+
+    Examples
+    --------
+    >>> starts_at_best([1.0, 1.0, 3.0, np.inf]), starts_at_best([1.0, 1.0, 3.0, np.inf], [True, True, False, False])
+    (0.6666666666666666, 1.0)
+    """
+    finite = np.isfinite(heights)
+    best = finite & (heights < np.min(heights, where=finite, initial=np.inf) + 0.1)
+    return float(best.sum() / max((best | finite & arrived).sum(), 1))
 
 
 def _noise(posterior: Mapping[str, np.ndarray]) -> float:

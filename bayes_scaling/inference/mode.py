@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-__all__ = ["MAX_NEWTON_STEPS", "newton", "search"]
+__all__ = ["MAX_NEWTON_STEPS", "arrivals", "newton", "search"]
 
 MAX_NEWTON_STEPS = 60  # most laws arrive in twenty
 MAX_NEWTON_STEPS_OF_MANY = 200  # along the valley of a whole ladder some starts need over sixty
 MANY = 20  # coordinates
+ARRIVED = 1e-2  # Newton decrement: a tenth of a posterior standard deviation from the mode
 MAX_RIVAL_HEIGHT = 5.0  # in log density below the best mode: less than a hundredth of its density
 
 
@@ -55,10 +56,7 @@ def search(
         ``MAX_RIVAL_HEIGHT`` less likely, and more than a posterior standard deviation away.  Otherwise the best mode.
         The best start comes first, the rivals after it, so that a few chains start in as many modes as they can.
     """
-    one_side = jax.random.normal(key, (starts // 2, centre.size))
-    pairs = jnp.stack([one_side, -one_side], axis=1).reshape(-1, centre.size)
-    jitter = jnp.concatenate([jnp.zeros((1, centre.size)), pairs])[:starts]
-    places = centre + 0.5 * spread * jitter
+    places = _places(centre, spread, key, starts)
     modes, heights, hessians = each(lambda z: newton(potential, z, each))(places)
     best = jnp.argmin(heights)
     mode, hessian = modes[best], hessians[best]
@@ -67,6 +65,29 @@ def search(
     rival = (heights < heights[best] + MAX_RIVAL_HEIGHT) & (distance > 1.0)
     order = jnp.argsort(jnp.where(jnp.arange(starts) == best, 0, jnp.where(rival, 1, 2)))
     return mode, heights, hessian, jnp.where(rival[:, None], modes, mode)[order]
+
+
+def arrivals(
+    potential: Callable[[jax.Array], jax.Array],
+    centre: jax.Array,
+    spread: jax.Array,
+    key: jax.Array,
+    starts: int,
+    each: Callable[..., Any] = jax.vmap,
+) -> jax.Array:
+    """Say of each start of :func:`search`, which takes the same arguments, whether it ended where the slope is none.
+
+    One that ran out of steps on its way along a valley is at no mode, however high it is.
+    """
+    *_, decrements, _ = each(lambda z: _descend(potential, z, each))(_places(centre, spread, key, starts))
+    return decrements < ARRIVED
+
+
+def _places(centre: jax.Array, spread: jax.Array, key: jax.Array, starts: int) -> jax.Array:
+    one_side = jax.random.normal(key, (starts // 2, centre.size))
+    pairs = jnp.stack([one_side, -one_side], axis=1).reshape(-1, centre.size)
+    jitter = jnp.concatenate([jnp.zeros((1, centre.size)), pairs])[:starts]
+    return centre + 0.5 * spread * jitter
 
 
 def newton(
@@ -80,6 +101,12 @@ def newton(
     ``MAX_NEWTON_STEPS``, more where there are many coordinates.  The Hessian is a central difference of gradients: a
     gradient at each of a set of moves (``each`` says whether side by side) and nothing more to compile.
     """
+    z, height, _, hessian, *_ = _descend(potential, z, each)
+    return z, height, hessian
+
+
+def _descend(potential: Callable[[jax.Array], jax.Array], z: jax.Array, each: Callable[..., Any]) -> Any:
+    """Return (place, height, slope, Hessian, damping, decrement, count) where :func:`newton` ends."""
     precision = jnp.finfo(z.dtype).eps
     tiny = precision ** (1 / 3)
     moves = jnp.concatenate([jnp.zeros((1, z.size)), jnp.eye(z.size), -jnp.eye(z.size)]) * tiny
@@ -111,5 +138,4 @@ def newton(
     # The first step has no slope: it stays at the start and measures it, so the derivatives are compiled once.
     endless = jnp.full((), jnp.inf, z.dtype)
     unmeasured = (z, endless, jnp.zeros_like(z), jnp.eye(z.size, dtype=z.dtype), jnp.ones((), z.dtype), endless, 0)
-    z, height, _, hessian, *_ = lax.while_loop(searching, step, unmeasured)
-    return z, height, hessian
+    return lax.while_loop(searching, step, unmeasured)

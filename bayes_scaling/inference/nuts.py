@@ -21,7 +21,7 @@ from jax.flatten_util import ravel_pytree
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import constrain_fn, potential_energy
 
-from bayes_scaling.inference.mode import search
+from bayes_scaling.inference.mode import arrivals, search
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.priors import unconstrained
 from bayes_scaling.law.trace import latent_sites
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["Plan", "Sampled", "coordinates", "go_on", "joined", "potential_of", "sample"]
+__all__ = ["Plan", "Sampled", "arrived", "coordinates", "go_on", "joined", "potential_of", "sample"]
 
 SIDE_BY_SIDE = 2**16
 """Outcomes up to which starts, gradients and chains are computed side by side.
@@ -164,6 +164,28 @@ def go_on(law: Law, plan: Plan, state: Any, runs: Arrays, observed: Arrays) -> S
 
     found = _side_by_side_or_in_turn(observed)(chain)(state)
     return _published(law, study, unravel, found, jnp.zeros(0), jnp.zeros(()))
+
+
+@partial(jit, static_argnames=("starts",))
+def arrived(law: Law, starts: int, key: jax.Array, runs: Arrays, observed: Arrays) -> jax.Array:
+    """Say of each start of the mode search of :func:`.sample` whether it ended at a mode, and not on its way to one.
+
+    Parameters
+    ----------
+    law, key, runs, observed
+        As for :func:`.sample`.
+    starts : int
+        Those of its plan.
+
+    Returns
+    -------
+    array of bool, shape (start,)
+    """
+    study = (runs, observed)
+    _, start_key, _ = jax.random.split(key, 3)
+    centre, spread, unravel = coordinates(law, study)
+    potential, each = potential_of(law, unravel), _side_by_side_or_in_turn(observed)
+    return arrivals(lambda z: potential(z, *study), centre, spread, start_key, starts, each)
 
 
 def joined(parts: Sequence[Sampled]) -> Sampled:

@@ -8,6 +8,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.inference import attempts, nuts
 from bayes_scaling.inference.attempts import Effort, fit_until_converged, run
+from bayes_scaling.inference.diagnostics import starts_at_best
 from bayes_scaling.models import Chinchilla
 from tests import worlds
 from tests.worlds import GOOD
@@ -138,3 +139,15 @@ def test_one_chain_gives_no_r_hat_and_says_so(study):
     assert next(p.code for p in posterior.diagnostics.refusals()) == "one-chain"
     with pytest.raises(bs.ConvergenceError, match="One chain gives no R-hat"):
         bs.forecast(posterior, {"N": 7e9, "D": 1.4e11})
+
+
+class Hasty(Chinchilla):
+    """A law of its own, whose program is compiled anew."""
+
+
+def test_starts_that_stopped_on_their_way_are_no_further_modes(study, monkeypatch):
+    monkeypatch.setattr("bayes_scaling.inference.mode.MAX_NEWTON_STEPS", 4)
+    arrays, plan = Hasty().arrays(study), nuts.Plan(draws=10, warmup=10, chains=2)
+    sampled, diagnostics = fit_until_converged(Hasty(), plan, 0, *arrays, Effort(adapt=False))
+    assert starts_at_best(sampled.mode_potential) < 1.0 and diagnostics.modes_reached == 1.0
+    assert "several modes" not in str(diagnostics.refusals())

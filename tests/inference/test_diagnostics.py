@@ -8,7 +8,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference import attempts, nuts
-from bayes_scaling.inference.diagnostics import MAX_RHAT, MIN_ESS, _noise, diagnostics_of
+from bayes_scaling.inference.diagnostics import MAX_RHAT, MIN_ESS, _noise, diagnostics_of, starts_at_best
 from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.models import PowerLaw
 from tests.worlds import GOOD, by_compute
@@ -159,3 +159,10 @@ def test_more_draws_may_help_chains_that_nearly_agree_and_not_those_that_roundin
     found = [dataclasses.replace(one, divergences=count).few_diverged for one, count in counts]
     assert found == [False, True, False, False]
     assert [dataclasses.replace(GOOD, shift=s).misled_by_rounding for s in (0.0, 0.06, np.nan)] == [False, True, True]
+
+
+def test_starts_that_failed_are_no_modes():
+    heights = np.array([3.0, 3.05, np.inf, np.nan])
+    assert diagnostics_of(sampled(mode_potential=heights), "laplace", 8).modes_reached == 1.0
+    assert diagnostics_of(sampled(mode_potential=np.add(heights, [0, 1, 0, 0])), "laplace", 8).modes_reached == 0.5
+    assert starts_at_best(np.full(3, np.nan)) == 0.0

@@ -153,6 +153,7 @@ def test_chains_that_start_in_different_modes_are_refused(seed):
     found = bs.fit(TwoModes(), bs.Study.from_frame(table), seed=seed, draws=200, adapt=False)
     assert {-1.0, 1.0} == set(np.sign(found.draws["alpha"]))
     assert found.diagnostics.max_rhat > 1.5 and not found.diagnostics.converged
+    assert "the posterior has several modes" in found.diagnostics.problems()[0]
     with pytest.raises(bs.ConvergenceError, match="R-hat of alpha"):
         found.forecast({"N": 1e11})
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from bayes_scaling.inference.mode import newton, search
+from bayes_scaling.inference.mode import arrivals, newton, search
 from bayes_scaling.inference.precision import double_precision
 
 
@@ -86,3 +86,13 @@ def test_modes_that_may_hold_a_share_are_rivals_of_the_best(double, tilt, wells)
 def test_starts_that_find_one_mode_have_no_rival(double):
     mode, _, _, rivals = search(banana, jnp.array([0.1, 0.0]), jnp.ones(2), jax.random.key(0), 4)
     assert np.array_equal(rivals, np.broadcast_to(mode, (4, 2)))
+
+
+def test_starts_that_run_out_of_steps_along_a_valley_are_at_no_mode(double, monkeypatch):
+    def arrived(potential):
+        return arrivals(potential, jnp.full(2, 0.3), jnp.full(2, 4.0), jax.random.key(0), 12)
+
+    assert arrived(banana).all() and arrived(lambda z: two_wells(z, 0.5)).all()  # at either of two modes, too
+    monkeypatch.setattr("bayes_scaling.inference.mode.MAX_NEWTON_STEPS", 5)
+    assert not arrived(banana).all()
+    assert not arrived(lambda z: z[0]).any()
