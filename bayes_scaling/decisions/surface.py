@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from bayes_scaling.decisions.exponent_error import ExponentError
 from bayes_scaling.decisions.inputs import SCALE, exponent_spread, held_inputs, scale_columns
 from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest, whole
 from bayes_scaling.forecasts.draws import predict
-from bayes_scaling.forecasts.quantiles import quantile
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.posterior import Posterior, evenly_spaced, require_posterior
 from bayes_scaling.inference.precision import double_precision
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["SAME_CONVENTION", "Surface", "as_surface", "outcomes_at"]
 
 CHUNK = 4_000_000  # values evaluated at once
-MIDDLE = (0.05, 0.95)  # quantiles of the fitted runs beyond which exponents may be off
-STEP, REACH = 0.25, 16.0  # in log scale beyond them: of the path of an exponent, and its length (nine million times)
-FARTHEST = 300.0  # log scale at which a law is read at the most, where products of two such are still numbers
 SAME_CONVENTION = 0.05  # relative difference up to which two counts of FLOPs are one convention
 
 
@@ -268,20 +265,20 @@ class Surface:
         inputs = {**self.given, **(given or {}), "N": N, "D": D, "C": C}
         columns = {name: np.asarray(inputs[name], dtype=float) for name in law.run_inputs}
         points = np.broadcast_shapes(*(c.shape for c in columns.values()), (1,))[-1]
-        whole = {n: np.broadcast_to(c, (len(self), points)) for n, c in columns.items()}
+        scales = {n: np.broadcast_to(c, (len(self), points)) for n, c in columns.items()}
         edge = None
         if self.discrepancy and not exact:
             inside = {**self.arrays, **(fitted or {})}
             if self.exponent_error is None:
                 edge = edge_of_data(law, inside)
             else:
-                whole.update(self._misjudged(whole, inside))
+                scales.update(self._exponents.misjudged(scales, inside))
         constants = {n: v for n, v in self.arrays.items() if n not in law.run_inputs}
         size = max(CHUNK // len(self), 16)
         parts = []
         with double_precision():
             for begin in range(0, points, size):
-                part = {n: c[:, begin : begin + size] for n, c in whole.items()}
+                part = {n: c[:, begin : begin + size] for n, c in scales.items()}
                 found = _expected(
                     law.program, self.keys, self.latent, part, constants, edge, self.quantity, self.series_index
                 )
@@ -341,36 +338,10 @@ class Surface:
         return self.arrays["C"] if self.by_compute else self.rule.cost(self.arrays["N"], self.arrays["D"])
 
     @cached_property
-    def _exponent_factors(self) -> dict[str, np.ndarray]:
-        """What each draw multiplies the exponents by on the way beyond the runs, shape (sample, step), by input."""
+    def _exponents(self) -> ExponentError:
+        """The errors of the law's exponents beyond the fitted runs, draw by draw."""
         names = [name for name in self.columns if name != "C"] or ["C"]
-        with double_precision():
-            drawn = jax.vmap(partial(jax.random.normal, shape=(len(names), int(REACH / STEP))))(self.keys)
-        kept = np.exp(-STEP)  # of an error over a step; the rest is new
-        errors = np.zeros((*drawn.shape[:2], drawn.shape[2] + 1))
-        for i in range(drawn.shape[2]):
-            errors[..., i + 1] = kept * errors[..., i] + np.sqrt(1 - kept**2) * np.asarray(drawn[..., i])
-        return {name: np.exp((self.exponent_error or 0.0) * errors[:, place]) for place, name in enumerate(names)}
-
-    @cached_property
-    def _exponent_paths(self) -> dict[str, np.ndarray]:
-        """How far each draw's law gets over every step beyond the runs: the integral of the factor, (sample, step)."""
-        steps = {name: STEP * (f[:, 1:] + f[:, :-1]) / 2 for name, f in self._exponent_factors.items()}
-        return {name: np.pad(np.cumsum(each, axis=1), ((0, 0), (1, 0))) for name, each in steps.items()}
-
-    def _misjudged(self, scale: Mapping[str, np.ndarray], fitted: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the scales at which the law, as if exact, says what it says here with its exponents off."""
-        found = {}
-        for name, passed in self._exponent_paths.items():
-            low, high = np.log(quantile(fitted[name], MIDDLE))
-            log = np.log(scale[name])
-            inside = np.clip(log, low, high)
-            steps = np.abs(log - inside) / STEP
-            last = np.minimum(steps.astype(int), passed.shape[1] - 2)
-            before, after = (np.take_along_axis(passed, last + i, axis=1) for i in (0, 1))
-            read = inside + np.sign(log - inside) * (before + (steps - last) * (after - before))
-            found[name] = np.exp(np.clip(read, -FARTHEST, FARTHEST))
-        return found
+        return ExponentError.drawn(self.keys, names, self.exponent_error or 0.0)
 
 
 def as_surface(source: Posterior | Surface) -> Surface:

@@ -17,6 +17,7 @@ from bayes_scaling.evaluation.labels import entry_labels, labels_of, outcomes, p
 from bayes_scaling.evaluation.loo import psis
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import QUANTILES
+from bayes_scaling.forecasts.scores import pit
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -49,8 +50,8 @@ def predictive_check(posterior: Posterior, source: str = "posterior", *, seed: i
     -------
     pandas.DataFrame
         One row per outcome: ``quantity``, ``run``, ``place`` (task or series, or empty), ``observed``, ``q05``,
-        ``q25``, ``median``, ``q75``, ``q95`` in the outcome's unit, and ``pit``, the share of draws below it.  Its
-        ``attrs`` name the fit, the source and the units, for :func:`bayes_scaling.plots.plot_predictive_check`.
+        ``q25``, ``median``, ``q75``, ``q95`` in the outcome's unit, and ``pit``, its place among the draws.
+        Its ``attrs`` name the fit, the source and the units, for :func:`bayes_scaling.plots.plot_predictive_check`.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def predictive_check(posterior: Posterior, source: str = "posterior", *, seed: i
         flat = values.to_numpy().reshape(values.shape[0] * values.shape[1], -1)
         table = pd.DataFrame(np.quantile(flat, list(QUANTILES.values()), axis=0).T, labels_of(values), list(QUANTILES))
         table.insert(0, "observed", known.reindex(table.index))
-        blocks.append(table.assign(pit=(flat < table["observed"].to_numpy()).mean(axis=0)))
+        blocks.append(table.assign(pit=pit(flat, table["observed"].to_numpy())))
     rows = pd.concat(blocks).dropna(subset="observed").reset_index()
     rows = rows.drop(columns="further")
     rows.attrs = {"fit": fit_name(posterior), "source": source, "units": _units(posterior)}
@@ -103,8 +104,8 @@ def loo_pit(posterior: Posterior) -> pd.DataFrame:
     group = posterior.tree["log_likelihood"].dataset
     joined = np.concatenate([places[str(name)].reshape(weights.shape[0] * weights.shape[1], -1) for name in group], 1)
     present = np.isfinite(joined).any(axis=0)
-    pit = (weights.reshape(len(joined), -1) * joined[:, present]).sum(axis=0) / weights.sum(axis=(0, 1))
-    table = pd.DataFrame({"pit": np.clip(pit, 0, 1), "pareto_k": found.pareto_k.to_numpy()}, index=scored.labels)
+    means = (weights.reshape(len(joined), -1) * joined[:, present]).sum(axis=0) / weights.sum(axis=(0, 1))
+    table = pd.DataFrame({"pit": np.clip(means, 0, 1), "pareto_k": found.pareto_k.to_numpy()}, index=scored.labels)
     table = table.reset_index()
     table.attrs = {"fit": fit_name(posterior)}
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-__all__ = ["crps", "of_outcome", "score_table", "summarise"]
+__all__ = ["crps", "of_outcome", "pit", "score_table", "summarise"]
 
 
 def crps(draws: np.ndarray, actual: np.ndarray) -> np.ndarray:
@@ -46,6 +46,24 @@ def of_outcome(values: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     return np.divide(values, outcome, out=np.full(np.shape(outcome), np.nan), where=outcome != 0)
 
 
+def pit(draws: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """Return the place of outcomes among draws: the share of these below, and half of those that are equal.
+
+    Parameters
+    ----------
+    draws : array, shape (sample, outcome)
+        Predictive draws.
+    actual : array, shape (outcome,)
+        Outcomes.
+
+    Examples
+    --------
+    >>> pit(np.array([[0.0], [0.0], [0.0], [1.0]]), np.array([0.0]))
+    array([0.375])
+    """
+    return (draws < actual).mean(axis=0) + (draws == actual).mean(axis=0) / 2
+
+
 def score_table(draws: np.ndarray, actual: np.ndarray) -> pd.DataFrame:
     """Return one row of scores per outcome.
 
@@ -60,7 +78,7 @@ def score_table(draws: np.ndarray, actual: np.ndarray) -> pd.DataFrame:
     table = pd.DataFrame({"actual": actual, "median": median, "error": median - actual})
     table["relative_error"] = of_outcome(table["error"].to_numpy(), actual)
     table["crps"] = crps(draws, actual)
-    table["pit"] = (draws < actual).mean(axis=0)
+    table["pit"] = pit(draws, actual)
     for level in (50, 80, 90):
         low, high = np.quantile(draws, [0.5 - level / 200, 0.5 + level / 200], axis=0)
         table[f"in{level}"] = (low <= actual) & (actual <= high)

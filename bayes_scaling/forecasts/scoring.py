@@ -116,7 +116,7 @@ def score(
     table["in90"] = (table["q05"] <= actual) & (actual <= table["q95"])
     table["error"] = table["median"] - actual
     table["z"] = (actual - said.rows["mean"]) / said.rows["sd"]
-    table["pit"] = [float(np.interp(y, own, LEVELS)) for y, own in zip(actual, said.quantiles, strict=True)]
+    table["pit"] = [_place(y, own) for y, own in zip(actual, said.quantiles, strict=True)]
     table["crps"] = crps(said.quantiles.T, actual)
     table["distance"] = said.rows["distance"]
     table = table[np.isfinite(actual)].reset_index(drop=True)
@@ -124,6 +124,12 @@ def score(
     if to is not None:
         append(said, table, to)
     return table
+
+
+def _place(outcome: float, quantiles: np.ndarray) -> float:
+    """Return the place of an outcome among quantiles: in a line between two, and in the middle of equal ones."""
+    tied = LEVELS[quantiles == outcome]
+    return float((tied[0] + tied[-1]) / 2 if len(tied) else np.interp(outcome, quantiles, LEVELS))
 
 
 def append(said: RegisteredForecast, scores: pd.DataFrame, path: str | Path) -> int:

@@ -71,14 +71,6 @@ def test_exponents_may_be_off_beyond_the_fitted_runs_only(surface):
     np.testing.assert_allclose(off.at(*far, exact=True), surface.at(*far), rtol=1e-12)
 
 
-def test_an_exponent_wanders_from_the_edge_to_its_spread():
-    off = bs.Surface.of(chinchilla(count=2000), exponent_error=0.25)
-    N, D = (np.log(factors) for factors in off._exponent_factors.values())
-    spread = N.std(axis=0)
-    assert spread[0] == 0 and spread[4] == pytest.approx(0.25 * np.sqrt(1 - np.exp(-2)), rel=0.1)
-    assert spread[-1] == pytest.approx(0.25, rel=0.1) and abs(np.corrcoef(N[:, -1], D[:, -1])[0, 1]) < 0.1
-
-
 def test_a_law_of_one_input_has_one_error_of_its_exponent():
     draws = {"E": np.full(200, 1.8), "reducible": np.full(200, 0.5), "alpha_C": np.full(200, 0.3)}
     of_data = known(PowerLaw(column="tokens"), draws | {"sigma": np.full(200, 0.01)}, GRID)

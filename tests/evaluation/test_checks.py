@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import arviz_stats
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from scipy import stats
 
 import bayes_scaling as bs
 from bayes_scaling.errors import TargetError
+from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.models import Chinchilla
 from tests.conftest import DRAWS
 
@@ -28,6 +31,14 @@ def test_the_law_foretells_its_own_runs(simulated_fit, simulated):
     assert (prior["q95"] - prior["q05"] > 10 * (table["q95"] - table["q05"])).all()
     with pytest.raises(TargetError, match="no predictive draws from 'priors'; did you mean 'prior'"):
         bs.predictive_check(simulated_fit, "priors")
+
+
+def test_an_outcome_that_all_draws_say_lies_in_their_middle(simulated_fit, monkeypatch):
+    drawn = with_groups(simulated_fit, "posterior_predictive").tree["posterior_predictive"].dataset
+    alike = SimpleNamespace(dataset=0 * drawn + simulated_fit.tree["observed_data"].dataset)
+    known = SimpleNamespace(tree={"posterior_predictive": alike})
+    monkeypatch.setattr("bayes_scaling.evaluation.checks.with_groups", lambda *_, **__: known)
+    assert (bs.predictive_check(simulated_fit)["pit"] == 0.5).all()
 
 
 def test_places_of_left_out_outcomes_tell_intervals_that_are_too_wide(simulated_fit, wrong_fit):

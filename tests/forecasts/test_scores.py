@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_scaling.forecasts.scores import crps, score_table, summarise
+from bayes_scaling.forecasts.scores import crps, pit, score_table, summarise
 
 
 def test_crps_of_a_normal_is_the_closed_form():
@@ -21,6 +21,12 @@ def test_coverage_of_exact_forecasts_is_nominal_and_pit_uniform():
     assert overall["cover90"] == pytest.approx(0.9, abs=0.02)
     assert overall["cover50"] == pytest.approx(0.5, abs=0.03)
     assert stats.kstest(table["pit"], "uniform").pvalue > 0.001
+
+
+def test_an_outcome_among_equal_draws_is_in_the_middle_of_them():
+    draws = np.where(np.arange(10) < 9, 0.0, 0.3)[:, None] * np.ones(2)
+    np.testing.assert_allclose(pit(draws, np.array([0.0, 0.1])), [0.45, 0.9])
+    assert score_table(draws, np.array([0.0, 0.1]))["pit"].tolist() == pytest.approx([0.45, 0.9])
 
 
 def test_an_outcome_of_zero_has_no_relative_error_and_is_left_out_of_the_mean():

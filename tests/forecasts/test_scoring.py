@@ -33,6 +33,12 @@ def test_scores_of_a_normal_forecast_are_the_textbooks(said):
     np.testing.assert_allclose(found["error"], [0.2, -0.12], atol=1e-6)
 
 
+def test_an_outcome_among_equal_quantiles_is_in_the_middle_of_them(said):
+    quantiles = np.where(LEVELS <= 0.9, 0.0, said.quantiles)
+    found = bs.score(dataclasses.replace(said, quantiles=quantiles), [{"target": t, "loss": 0.0} for t in "ab"])
+    np.testing.assert_allclose(found["pit"], (0.005 + 0.9) / 2)
+
+
 @pytest.mark.parametrize(
     "outcomes",
     [
