@@ -174,8 +174,8 @@ def require_no_task(
             else (f"choose among the rows of the answer, or decide on bs.Surface.of(posterior, series={one})")
         )
         raise error(
-            f"A {what} gives the task {one}, and {law.name} forecasts every run in {listed(map(str, tasks))}; give each "
-            f"run once and without a task, and {how}."
+            f"A {what} gives the task {one}, and {law.name} forecasts every run in {listed(map(str, tasks))}; give "
+            f"each run once and without a task, and {how}."
         )
 
 

@@ -130,7 +130,9 @@ def test_candidates_of_a_law_of_compute_are_told_how_to_count_it():
 
 def test_a_candidate_or_a_target_of_one_task_is_refused():
     surface = bs.Surface.of(ladder(count=20), quantity="accuracy", series="one")
-    with pytest.raises(bs.DecisionError, match=r"^A candidate gives the task 'two', and TwoStep forecasts every run in"):
+    with pytest.raises(
+        bs.DecisionError, match=r"^A candidate gives the task 'two', and TwoStep forecasts every run in"
+    ):
         bs.next_runs(surface, [{"N": 1e9, "D": 2e10, "task": "two"}], AT)
     with pytest.raises(bs.TargetError, match=r"^A target gives the task 'two', and TwoStep forecasts every run in"):
         bs.next_runs(surface, [{"N": 1e9, "D": 2e10}], {**AT, "task": "two"})
