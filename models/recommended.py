@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 import pandas as pd
 
 from bayes_scaling.decisions.inputs import scale_columns
-from bayes_scaling.errors import LawError
+from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.evaluation.averaging import (
     AveragedFit,
     AveragedForecast,
@@ -203,6 +203,7 @@ def forecast_runs(
     targets = study.targets if targets is None else targets
     if laws is None and {"task", "accuracy"} <= columns and not ("loss" in columns and len(study.tasks) == 1):
         return _over_routes(study, targets, seed, allow_unconverged, say, options)
+    _require_one_series(study)
     return average_laws(
         candidates(study) if laws is None else laws,
         study,
@@ -214,6 +215,16 @@ def forecast_runs(
         say=say,
         **options,
     )
+
+
+def _require_one_series(study: Study) -> None:
+    """Refuse the losses of several tasks: an average is of laws of one series."""
+    if len(study.tasks) > 1:
+        together = ", or fit the losses of all together, as in bs.fit(Pooled(), study, seed=0)"
+        raise StudyError(
+            f"Study {study.name!r} has {len(study.tasks)} tasks, and laws of one series are averaged; choose one with "
+            f"study.select(task=...){together if {'run', 'loss'} <= set(study.frame) else ''}."
+        )
 
 
 def _over_routes(
@@ -259,7 +270,7 @@ def fit_runs(
     >>> fits = bs.fit_runs(study, seed=0)  # doctest: +SKIP
     >>> bs.allocate(bs.mixed_surface(fits.posteriors, fits.weights, seed=0), 1e24).table()  # doctest: +SKIP
     """
-    require_study(study)
+    _require_one_series(require_study(study))
     chosen = deciding(study) if laws is None else laws
     own_cuts, sharpness = POPULATION.own_cuts, POPULATION.sharpness
     return fit_laws(chosen, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness, say=say, **options)

@@ -11,7 +11,7 @@ import pandas as pd
 import bayes_scaling as bs
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.nuts import Sampled
-from bayes_scaling.models import Chinchilla, PowerLaw, Superset, Transfer, TwoStep
+from bayes_scaling.models import Chinchilla, Pooled, PowerLaw, Superset, Transfer, TwoStep
 from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.result import Result, names_of
 
@@ -81,6 +81,16 @@ def ladder(seed: int = 0, count: int = COUNT) -> bs.Posterior:
         accuracy = 0.25 + 0.7 * share
         blocks.append(GRID.assign(run=losses.index, task=task, task_loss=loss, accuracy=accuracy, chance=0.25))
     return known(law, draws | {"tau": np.full(count, 0.005)}, pd.concat(blocks, ignore_index=True))
+
+
+def pooled(count: int = 50) -> bs.Posterior:
+    """Return a pooled posterior of two tasks, of which the second has only the three smallest runs."""
+    rng = np.random.default_rng(0)
+    middle = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.34, "alpha_D": 0.3, "sigma": 0.005}
+    draws = {name: rng.normal(value, 0.02 * value, (count, 2)) for name, value in middle.items()}
+    runs = on_the_curve(0.005).assign(run=range(len(GRID)))
+    tasks = [runs.assign(task="web"), runs.head(3).assign(task="math")]
+    return known(Pooled(pool=None), draws, pd.concat(tasks, ignore_index=True))
 
 
 def transfer(seed: int = 0, count: int = 100) -> bs.Posterior:

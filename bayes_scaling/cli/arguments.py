@@ -176,8 +176,10 @@ def choose_tasks(study: Study, law: Law, tasks: tuple[str, ...]) -> Study:
         return study
     chosen = tasks or tuple(study.tasks)
     if len(chosen) > 1:
+        together = ", or fit all of them together with --law pooled" if {"run", law.outcome} <= set(study.frame) else ""
         raise StudyError(
-            f"{law.name} describes one series, and {len(chosen)} tasks are asked for; choose one with --task."
+            f"A law of one series, such as {law.name}, is fitted to one task, and {len(chosen)} are asked for; choose "
+            f"one with --task{together}."
         )
     return study.select(task=chosen[0])
 

@@ -54,6 +54,9 @@ class Forecast(ForecastMethods):
     fits : tuple of mapping
         What each fit behind it remembers of its making: ``law`` with its priors, ``study``, ``checksum`` of the runs,
         ``bayes_scaling`` (the version); and its ``weight``, where several were averaged.
+    shortfall : xarray.Dataset
+        By how much the largest fitted run exceeds the largest that has an outcome in a series, a factor, by quantity:
+        so many times as far as in ``targets`` is a target from the runs of that series.  Empty for one series.
     """
 
     targets: pd.DataFrame
@@ -68,6 +71,7 @@ class Forecast(ForecastMethods):
     discrepancy: bool = True
     made: str = ""
     fits: tuple[Mapping[str, Any], ...] = ()
+    shortfall: xr.Dataset = dataclasses.field(default_factory=xr.Dataset)
 
     @property
     def head(self) -> str:
@@ -90,7 +94,8 @@ class Forecast(ForecastMethods):
         -------
         pandas.DataFrame
             ``target``, ``task`` (or ``series``), ``quantity``, ``unit``, ``mean``, ``sd``, ``q05``, ``q25``,
-            ``median``, ``q75``, ``q95``, ``actual`` (NaN if unknown), ``distance``.
+            ``median``, ``q75``, ``q95``, ``actual`` (NaN if unknown), ``distance`` (from the largest run that has an
+            outcome of this task).
 
         Raises
         ------
@@ -103,6 +108,7 @@ class Forecast(ForecastMethods):
             draws = self.draws[f"{quantity}_{band}"]
             table = xr.concat([_summary(part) for part in _parts(draws)], "target")
             table["actual"] = self.actual[quantity]
+            table["distance"] = self._distance(quantity)
             frame = table.to_dataframe().reset_index()
             frame["unit"] = unit
             if "series" in frame:
@@ -113,9 +119,16 @@ class Forecast(ForecastMethods):
         rows = pd.concat(blocks, ignore_index=True)
         if "task" not in rows:
             rows.insert(1, "task", None)
-        rows["distance"] = rows["target"].map(self.targets["distance"])
         columns = ["target", "task", "quantity", "unit", "mean", "sd", *QUANTILES, "actual", "distance"]
         return rows[columns]
+
+    def _distance(self, quantity: str) -> xr.DataArray:
+        """Return how far each target is from the largest run of each series; of their average, from the smallest."""
+        far = xr.DataArray(self.targets["distance"].to_numpy(dtype=float), dims="target")
+        if quantity in self.shortfall:
+            behind, actual = self.shortfall[quantity], self.actual[quantity]
+            far = far * behind.max([dim for dim in behind.dims if dim not in actual.dims]).reindex_like(actual)
+        return far.broadcast_like(self.actual[quantity])
 
     def _name_series(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Call each series by its task; a loss that tasks share, and a second one of a task, by its column."""
@@ -203,9 +216,9 @@ class Forecast(ForecastMethods):
             where = stacked["outcome"].to_index().to_frame(index=False)
             if "series" in where:
                 where = self._name_series(where)
-            blocks.append(pd.concat([where, table], axis=1).assign(quantity=quantity))
+            far = self._distance(quantity).transpose(*known.dims).to_numpy().ravel()
+            blocks.append(pd.concat([where, table], axis=1).assign(quantity=quantity, distance=far))
         rows = pd.concat(blocks, ignore_index=True)
-        rows["distance"] = rows["target"].map(self.targets["distance"])
         return rows[np.isfinite(rows["actual"])].reset_index(drop=True)
 
 
@@ -300,6 +313,7 @@ def average(
         series_units=series_units,
         law=" + ".join(dict.fromkeys(f.law for f in forecasts)),
         discrepancy=any(f.discrepancy for f in forecasts),
+        shortfall=xr.Dataset(_first_of(one.shortfall for one in forecasts)),
         made=max(f.made for f in forecasts),
         fits=fits,
     )

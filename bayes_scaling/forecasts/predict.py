@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayes_scaling.errors import LawError, TargetError, whole
@@ -129,6 +130,22 @@ def _require_positive(law: Law, aims: Targets, found: Mapping[str, np.ndarray]) 
         )
 
 
+def _shortfall(posterior: Posterior, frame: pd.DataFrame) -> xr.Dataset:
+    """Return by how much the largest run of all exceeds that of each series, as far as the targets' columns tell it."""
+    law, study = posterior.law, posterior.study
+    dims, coords = law.dims(study)
+    quantities = [q for q in law.quantities if dims.get(q)]
+    if not quantities:
+        return xr.Dataset()
+    runs, outcomes = study.runs, law.arrays(study)[1]
+    reach = distances(study, runs[[column for column in runs if column in frame]], law.columns.values())
+    found = {}
+    for q in quantities:
+        own = np.where(np.isfinite(outcomes[q]), reach.reshape(-1, *[1] * len(dims[q])), 0.0).max(axis=0)
+        found[q] = (dims[q], np.divide(1.0, own, out=np.full(own.shape, np.nan), where=own > 0))
+    return xr.Dataset(found, {d: coords[d] for q in quantities for d in dims[q]})
+
+
 def _assemble(
     posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarray], seed: int, discrepancy: bool
 ) -> Forecast:
@@ -150,5 +167,6 @@ def _assemble(
         measure=measure_of(law.columns.values()),
         discrepancy=discrepancy,
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        shortfall=_shortfall(posterior, aims.frame),
         fits=({name: posterior.tree.attrs[name] for name in REMEMBERED if name in posterior.tree.attrs},),
     )

@@ -165,7 +165,9 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "criteria": tables.criteria(assessment.criteria) if assessment.criteria is not None else None,
         "incomparable": assessment.incomparable,
         "caveats": result.caveats,
-        "distances": " and ".join(tables.times(d) for d in far) if len(far) <= NAMED else "",
+        "distances": " and ".join(tables.distances(result))
+        if 0 < len(far) == len(result.forecast.targets) <= NAMED
+        else "",
         "measure": measured(result.forecast.measure),
         "discrepancy": bool(result.forecast.targets["distance"].gt(1).any()),
         "provenance": provenance(assessment),

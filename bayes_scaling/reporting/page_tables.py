@@ -30,6 +30,7 @@ __all__ = [
     "constants",
     "criteria",
     "diagnostics",
+    "distances",
     "intervals",
     "learnt",
     "routes",
@@ -154,8 +155,8 @@ def targets(result: Result) -> Grid:
     inputs = [f"{symbol} ({bare_unit(units[name])})" if name in units else symbol for symbol, name in pairs]
     headings = ["target", *inputs, f"distance ({measured(result.forecast.measure)} over the largest fitted)"]
     rows = [
-        [str(label), *(f"{row[name]:.4g}" for _, name in pairs), times(row["distance"])]
-        for label, row in zip(frame.index, frame.to_dict("records"), strict=True)
+        [str(label), *(f"{row[name]:.4g}" for _, name in pairs), far]
+        for label, row, far in zip(frame.index, frame.to_dict("records"), distances(result), strict=True)
     ]
     return Grid("Runs to forecast", headings, rows)
 
@@ -286,6 +287,12 @@ def extent(values: pd.Series) -> str:
         return "–"
     low, high = (f"{v:.4g}" for v in (known.min(), known.max()))
     return low if low == high else f"{low} to {high}"
+
+
+def distances(result: Result) -> list[str]:
+    """Return how far each target is, and the task whose own runs it lies furthest beyond, where not all are as far."""
+    words = {target: f" ({task}: {times(far)})" for target, (task, far) in result.furthest().items()}
+    return [f"{times(far)}{words.get(target, '')}" for target, far in result.forecast.targets["distance"].items()]
 
 
 def times(distance: float) -> str:

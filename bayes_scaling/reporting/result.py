@@ -20,6 +20,7 @@ from bayes_scaling.forecasts.registered import register
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.design import design_check
+from bayes_scaling.study.reading import SAME_INPUT
 from bayes_scaling.study.study import Study
 
 __all__ = ["Result", "caveat_records", "names_of", "number", "records", "worst"]
@@ -122,6 +123,13 @@ class Result:
         place = {task: i for i, task in enumerate(self.study.tasks)}  # one order on screen, page and picture
         rows = rows.sort_values("task", key=lambda tasks: tasks.map(place), kind="stable").reset_index(drop=True)
         return rows[["target", "task", "quantity", "unit", *NUMBERS, "distance"]]
+
+    def furthest(self) -> dict[str, tuple[str, float]]:
+        """Return by target the task whose own runs it lies furthest beyond, and how far: where not all are as far."""
+        rows = self.rows()
+        far = rows[rows["distance"] > rows["target"].map(self.forecast.targets["distance"]) * (1 + SAME_INPUT)]
+        far = far.sort_values("distance", ascending=False, kind="stable").drop_duplicates("target")
+        return {row["target"]: (row["task"], row["distance"]) for row in far.to_dict("records")}
 
     def with_mean(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return rows of accuracies with those of their mean over tasks below; of one task, or of losses, unchanged."""

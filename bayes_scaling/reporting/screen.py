@@ -85,7 +85,9 @@ def print_result(result: Result, console: Console, written: Sequence[Path] = ())
         known = of_it[of_it["actual"].notna()]
         if len(known):
             console.print(verdict(known), style="bold")
-    far = ", ".join(f"{t}: {d:.3g} x" for t, d in result.forecast.targets["distance"].items() if np.isfinite(d))
+    of_all, furthest = result.forecast.targets["distance"], result.furthest()
+    words = {t: " ({}: {:.3g} x)".format(*one) for t, one in furthest.items()}
+    far = ", ".join(f"{t}: {d:.3g} x{words.get(t, '')}" for t, d in of_all.items() if np.isfinite(d))
     if far:
         what = measured(result.forecast.measure)
         first = what if "_" in what else what[:1].upper() + what[1:]  # a column keeps its name

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import listed
+from bayes_scaling.errors import counted, listed
 from bayes_scaling.problems import Problem
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.validation import floats
 
-__all__ = ["MAX_ABOVE_CHANCE", "above_chance", "at_chance", "best_runs", "falling", "few_scores"]
+__all__ = ["MAX_ABOVE_CHANCE", "above_chance", "at_chance", "best_runs", "falling", "few_scores", "outcome_of"]
 
 MAX_ABOVE_CHANCE = 0.03
 """Accuracy above chance, a fraction, up to which the best runs count as guessing."""
@@ -100,13 +100,14 @@ def falling(rows: pd.DataFrame) -> Iterator[Problem]:
 
 
 def few_scores(rows: pd.DataFrame) -> Iterator[Problem]:
-    """Name the tasks of which few runs, or only small ones, have an accuracy where others have more."""
-    runs = _by_task(rows)
-    if len(rows) <= FEW_SCORES * len(runs):  # it is the runs that are few
+    """Name the tasks of which few runs, or only small ones, have an accuracy, or a loss, where others have more."""
+    outcome = outcome_of(rows)
+    runs = _by_task(rows, outcome)
+    if not runs or rows.groupby("task").size().max() <= FEW_SCORES:  # it is the runs that are few
         return
     largest = max((own["compute"].max() for own in runs.values() if len(own)), default=np.nan)
     said = [
-        f"{task} ({len(own)} runs, up to {own['compute'].max() / largest:.2g} times the most compute)"
+        f"{task} ({counted(len(own), 'run')}, up to {own['compute'].max() / largest:.2g} times the most compute)"
         if len(own)
         else f"{task} (no run)"
         for task, own in runs.items()
@@ -115,18 +116,25 @@ def few_scores(rows: pd.DataFrame) -> Iterator[Problem]:
     if said:
         yield Problem(
             "few-scores",
-            f"Few or only small runs have an accuracy in {listed(said, MAX_NAMED)}",
-            "the distance of a target is from the largest run of all, so trust the forecasts of these tasks less",
+            f"Few or only small runs have {'an accuracy' if outcome == 'accuracy' else 'a loss'} in "
+            f"{listed(said, MAX_NAMED)}",
+            "a target is further beyond their runs than beyond those of the others, so trust the forecasts of these "
+            "tasks less",
             float(len(said)),
-            "accuracy",
+            outcome,
         )
 
 
-def _by_task(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return compute and accuracy of the runs that have one, by task; none where the columns do not tell them."""
-    if not {"task", "accuracy"} <= set(rows) or (compute := training_flops(rows)) is None:
+def outcome_of(rows: pd.DataFrame) -> str:
+    """Return the column that says which runs a task has: accuracy where there are such, otherwise the loss."""
+    return "accuracy" if "accuracy" in rows else "loss"
+
+
+def _by_task(rows: pd.DataFrame, outcome: str = "accuracy") -> dict[str, pd.DataFrame]:
+    """Return compute and outcome of the runs that have one, by task; none where the columns do not tell them."""
+    if not {"task", outcome} <= set(rows) or (compute := training_flops(rows)) is None:
         return {}
-    runs = pd.DataFrame({"compute": np.asarray(compute), "accuracy": floats(rows, "accuracy").to_numpy()})
+    runs = pd.DataFrame({"compute": np.asarray(compute), outcome: floats(rows, outcome).to_numpy()})
     return {str(task): own.dropna() for task, own in runs.groupby(rows["task"].to_numpy(), sort=False)}
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import counted, listed, option
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.card import AS_GIVEN, Card
-from bayes_scaling.study.chance import at_chance, falling, few_scores
+from bayes_scaling.study.chance import at_chance, falling, few_scores, outcome_of
 from bayes_scaling.study.flops import SIX_N_D, distances, measure_of, measured, training_flops
 from bayes_scaling.study.reading import SAME_INPUT, as_rows, labelled, one_row_a_run, symbol_of
 from bayes_scaling.study.rows import row_number
@@ -75,6 +75,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``one-ratio``: all runs within a factor of 1.5 in tokens per parameter, so that N and D cannot be told apart
         - ``collinear``: log N and log D so correlated that the variance of an exponent is inflated more than tenfold
         - ``far-target``: a target of more than 100 times the largest fitted FLOPs, or what the law reads in their place
+          (of several tasks, of the one whose largest run is smallest)
         - ``unknown-distance``: a target of which the columns do not tell how far it is, for a law that reads D or C
         - ``below-runs``: a target of less than half the smallest fitted FLOPs, or what the law reads in their place
         - ``embedding-share``: embeddings are more than 20 % of N in some run, and the share changes by more than 10
@@ -84,7 +85,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``perplexity``: losses larger than any in nats per token, or of which the card says that they are perplexities
         - ``error-rate``: losses all below one, of which the card says that they are in nats
         - ``wrong-way``: a loss, or an accuracy, that gets worse with compute (rank correlation above 0.5)
-        - ``few-scores``: tasks with accuracies of fewer than five runs, or none of half the most compute
+        - ``few-scores``: tasks with accuracies (or losses, without these) of fewer than five runs, or none of half the
+          most compute
         - ``unread-size``: targets with an N, in which the runs differ, for a law that reads no scale at all, or with an
           N or a D for one that reads FLOPs alone because the other is missing
         - ``fitted-target``: a target with the inputs of a fitted run
@@ -268,6 +270,7 @@ def _reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> Ite
             "give parameters and tokens, or FLOPs, of runs and target",
             float(unknown.sum()),
         )
+    task, behind = _furthest_behind(training, targets, inputs)
     for name, distance in zip(targets.index, far, strict=True):
         if distance < MIN_SHARE * smallest < np.inf:
             yield Problem(
@@ -279,15 +282,31 @@ def _reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> Ite
                 float(distance / smallest),
                 str(name),
             )
-        if distance > MAX_DISTANCE:
+        if distance * behind > MAX_DISTANCE:
             yield Problem(
                 "far-target",
-                f"Target {str(name)!r} has {distance:.3g} times the {what} of the largest run fitted, and beyond "
+                f"Target {str(name)!r} has {distance * behind:.3g} times the {what} of the largest run "
+                f"fitted{task}, and beyond "
                 f"{MAX_DISTANCE:.0f} times no run shows that the law still holds",
                 "its interval is widened for that by a rule of thumb, so trust it less, or make a larger run first",
-                float(distance),
+                float(distance * behind),
                 str(name),
             )
+
+
+def _furthest_behind(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> tuple[str, float]:
+    """Return of which task the largest run is smallest, in words, and by how much that of all exceeds it.
+
+    Nothing and 1 where each task has the largest run, or the columns do not tell it.
+    """
+    rows = training.frame
+    if "task" not in rows or (outcome := outcome_of(rows)) not in rows:
+        return "", 1.0
+    reach = pd.Series(distances(training, rows[[c for c in rows if c in targets]], inputs), rows.index)
+    largest = reach.where(floats(rows, outcome).notna()).groupby(rows["task"]).max().dropna()
+    if largest.empty or not 0 < largest.min() < largest.max():
+        return "", 1.0
+    return f" in {largest.idxmin()}", float(1 / largest.min())
 
 
 def _fitted(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:

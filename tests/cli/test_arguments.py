@@ -17,6 +17,7 @@ from bayes_scaling.cli.arguments import (
     read_numbers,
 )
 from bayes_scaling.models import Chinchilla, TwoStep
+from tests import worlds
 from tests.cli.running import MAP
 
 RUNS = pd.DataFrame({"run": list("abc"), "N": [1e8, 2e8, 4e8], "D": [2e9, 4e9, 8e9], "loss": [3.9, 3.6, 3.3]})
@@ -113,8 +114,10 @@ def test_the_law_is_that_asked_for_or_what_the_columns_call_for(study):
 def test_a_joint_law_keeps_all_tasks_and_a_law_of_one_series_its_own(ladder):
     assert choose_tasks(ladder, TwoStep(), ("MMLU",)) is ladder
     assert choose_tasks(ladder, Chinchilla(), ("MMLU",)).tasks == ["MMLU"]
-    with pytest.raises(bs.StudyError, match="one series, and 2 tasks are asked for; choose one with --task"):
+    with pytest.raises(bs.StudyError, match=r"such as Chinchilla, is fitted to one task, and 2 .* one with --task\.$"):
         choose_tasks(ladder, Chinchilla(), ("MMLU", "PIQA"))
+    with pytest.raises(bs.StudyError, match=r"one with --task, or fit all of them together with --law pooled\.$"):
+        choose_tasks(worlds.pooled().study, Chinchilla(), ())
 
 
 def test_tasks_that_are_not_there_are_named(ladder, study):
@@ -157,6 +160,8 @@ def test_inputs_have_the_columns_names_and_flops_by_the_convention():
     assert parse_inputs("N=1,D=2,C=3", "6ND")["flops"] == 3.0  # the user's own
     with pytest.raises(bs.TargetError, match="N = '7Q', which is not a number; write it like 7e9"):
         parse_inputs("N=7Q")
+    with pytest.raises(bs.TargetError, match="gives a task, and a run is forecast in each; say --task web"):
+        parse_inputs("N=7B,D=4T,task=web")
 
 
 def test_targets_by_own_names_and_sizes():

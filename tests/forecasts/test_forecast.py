@@ -158,3 +158,15 @@ def test_a_second_loss_of_one_task_is_called_by_its_column():
     actual = one.actual.sel(task=["one"]).assign_coords(series=labels["series"])
     rows = dataclasses.replace(one, draws=draws, actual=actual).intervals()
     assert rows.loc[rows["quantity"] == "loss", "task"].tolist() == ["one", "loss"]
+
+
+def test_the_distance_is_from_the_largest_run_of_each_task():
+    forecast = bs.forecast(worlds.pooled(), {**FAR, "loss": 2.0})
+    whole, own = 7e9 * 4e12 / (8e8 * 6.4e10), 7e9 * 4e12 / (1e8 * 4e9)
+    assert forecast.targets["distance"].tolist() == pytest.approx([whole])
+    assert forecast.intervals().set_index("task")["distance"].to_dict() == pytest.approx({"web": whole, "math": own})
+    assert forecast.score(forecast.actual.fillna(2.0)).set_index("task")["distance"]["math"] == pytest.approx(own)
+    assert bs.average([forecast, forecast]).intervals()["distance"].tolist() == pytest.approx([whole, own])
+    assert forecast.over_tasks().intervals()["distance"].tolist() == pytest.approx([own])
+    # FLOPs that the target does not give are counted for all runs.
+    assert bs.forecast(worlds.ladder(count=5), FAR).intervals()["distance"].tolist() == pytest.approx([whole] * 4)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import bayes_scaling as bs
 from bayes_scaling.models import RepeatedData, Superset, SupersetInCompute, SupersetInFlops
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.models.recommended import candidates, fit_runs
+from tests import worlds
 
 
 def laws(**columns: list[float]) -> set[type]:
@@ -81,6 +83,13 @@ def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
     one = ladder.select(task="PIQA")
     assert "accuracy" in bs.forecast_runs(one, seed=0, **how).units
     assert list(bs.forecast_runs(one.rename(loss="task_loss"), seed=0, **how).units) == ["loss"]
+
+
+def test_losses_of_several_tasks_are_sent_to_the_pooled_law():
+    study = worlds.pooled().study
+    for refused in (bs.fit_runs, partial(bs.forecast_runs, targets={"N": 7e9, "D": 4e12})):
+        with pytest.raises(bs.StudyError, match=r"'known' has 2 tasks, and laws .*, as in bs.fit\(Pooled\(\), study, "):
+            refused(study, seed=0)
 
 
 def test_a_table_in_place_of_a_study_is_refused():

@@ -62,6 +62,8 @@ def test_targets_say_how_far_they_are():
     grid = page_tables.targets(worlds.result(worlds.chinchilla(), FAR))
     assert list(grid.headings[:3]) == ["target", "N (parameters)", "D (tokens)"]
     assert grid.rows == [["7B-4T", "7e+09", "4e+12", "547 ×"]]
+    pooled = worlds.result(worlds.pooled(), FAR)
+    assert page_tables.targets(pooled).rows[0][-1] == "547 × (math: 7e+04 ×)" == page_tables.distances(pooled)[0]
 
 
 def test_columns_that_a_custom_law_reads_are_listed():

@@ -35,6 +35,11 @@ def test_an_error_is_printed_in_per_cent():
     assert "mean absolute error 1.0 points" in said and "0.123" not in said
 
 
+def test_the_task_whose_own_runs_a_target_is_furthest_beyond_is_named():
+    said = shown(lambda console: print_result(worlds.result(worlds.pooled(), FAR), console))
+    assert "over those of the largest fitted run: 7B-4T: 547 x (math: 7e+04 x)." in said
+
+
 def test_accuracies_are_in_per_cent_and_a_ladder_names_each_task_once():
     posterior = worlds.ladder(count=60)
     said = shown(lambda console: print_result(worlds.result(posterior, [FAR, {**FAR, "target": "13B"}]), console))

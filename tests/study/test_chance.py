@@ -69,5 +69,11 @@ def test_few_scores_are_named():
     assert found.code == "few-scores" and found.value == 3
     assert "in few (3 runs, up to 1 times the most compute), small (8 runs, up to 0.0" in found.sentence
     assert "none (no run)" in found.sentence
+    (found,) = few_scores(tasks(up=UP, few=few).rename(columns={"accuracy": "loss"}))
+    assert found.where == "loss" and found.sentence.startswith(
+        "Few or only small runs have a loss in few (3 runs, up to"
+    )
+    short = pd.concat([tasks(up=UP), tasks(one=UP).head(1)])  # a run that a task lacks may have no row
+    assert "in one (1 run, up to" in next(iter(few_scores(short))).sentence
     assert not [*few_scores(tasks(up=UP).head(3))]  # it is the runs that are few
     assert not [*few_scores(tasks(up=UP).drop(columns="tokens"))] and not [*falling(pd.DataFrame({"N": [1e8]}))]

@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, FewSteps, LearningCurve, PowerLaw, Superset, SupersetInFlops, TwoStep
+from bayes_scaling.models import (
+    Chinchilla,
+    FewSteps,
+    LearningCurve,
+    Pooled,
+    PowerLaw,
+    Superset,
+    SupersetInFlops,
+    TwoStep,
+)
 from bayes_scaling.study.design import design_check
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
@@ -172,6 +181,16 @@ def test_a_far_target_is_told_in_plain_words():
         "no run shows that the law still holds: its interval is widened for that by a rule of thumb, so trust it less, "
         "or make a larger run first."
     )
+
+
+def test_a_far_target_is_measured_from_the_task_whose_largest_run_is_smallest():
+    web, code = GOOD.assign(task="web"), GOOD.assign(task="code").head(4)
+    study = bs.Study.from_frame(pd.concat([web, code], ignore_index=True))
+    (problem,) = design_check(study, {"N": 7e9, "D": 1e11}, law=Pooled()).only("far-target")
+    assert problem.value == pytest.approx(7e9 * 1e11 / (code["N"] * code["D"]).max())
+    assert "times the training FLOPs of the largest run fitted in code, and beyond 100 times" in problem.sentence
+    alike = bs.Study.from_frame(pd.concat([web, GOOD.assign(task="code")], ignore_index=True))
+    assert not design_check(alike, {"N": 7e9, "D": 1e11}, law=Pooled()).only("far-target")
 
 
 def of_losses(losses, unit=None):
