@@ -131,9 +131,9 @@ def backtests(result: Result) -> Grid:
 
 
 def intervals(result: Result) -> list[Grid]:
-    """Return a table per quantity: median, 50 and 90 % interval of a new run, outcome, and where it fell."""
+    """Return a table per quantity and unit: median, 50 and 90 % interval of a new run, outcome, and where it fell."""
     found = []
-    for quantity, rows in result.rows().groupby("quantity", sort=True):
+    for (quantity, _), rows in result.rows().groupby(["quantity", "unit"]):
         scale = Writer(rows["unit"].iloc[0])
         tasks, known = rows["task"].notna().any(), rows["actual"].notna().any()
         headings = [*(["task"] if tasks else []), "target", "median", "90 % interval", "50 % interval"]

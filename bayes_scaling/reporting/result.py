@@ -114,12 +114,12 @@ class Result:
     def rows(self) -> pd.DataFrame:
         """Return one row per task, target and quantity: intervals of a new run, and the outcome where it is known.
 
-        Tasks come in the order of the study, the targets of a task one after another.
+        Tasks come in the order of the study, the targets of a task one after another; then losses that tasks share, by
+        their columns.
         """
         rows = self.forecast.intervals()
         if len(self.study.tasks) == 1:
             rows["task"] = rows["task"].fillna(self.study.tasks[0])
-        rows = rows[rows["task"].isin(self.study.tasks) | rows["task"].isna()]
         place = {task: i for i, task in enumerate(self.study.tasks)}  # one order on screen, page and picture
         rows = rows.sort_values("task", key=lambda tasks: tasks.map(place), kind="stable").reset_index(drop=True)
         return rows[["target", "task", "quantity", "unit", *NUMBERS, "distance"]]

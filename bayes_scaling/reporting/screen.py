@@ -77,10 +77,9 @@ def print_caveats(caveats: Problems, console: Console) -> None:
 
 
 def print_result(result: Result, console: Console, written: Sequence[Path] = ()) -> None:
-    """Print a forecast: a table per quantity, then how it fared and how the fit went."""
+    """Print a forecast: a table per quantity and unit, then how it fared and how the fit went."""
     rows = result.rows()
-    for quantity in sorted(rows["quantity"].unique()):  # accuracy, then loss
-        of_it = rows[rows["quantity"] == quantity]
+    for (quantity, _), of_it in rows.groupby(["quantity", "unit"]):  # accuracy, then losses
         console.print(forecast_table(result.with_mean(of_it), quantity))
         known = of_it[of_it["actual"].notna()]
         if len(known):

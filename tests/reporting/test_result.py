@@ -35,11 +35,23 @@ def test_a_document_is_plain_json_without_numbers_that_are_none():
     assert document["caveats"] == [{"code": "few-runs", "text": "There are 8 runs: add runs."}]
 
 
-def test_the_task_of_a_study_of_one_is_named_and_losses_of_no_task_are_left_out():
+def test_the_task_of_a_study_of_one_is_named():
     posterior = worlds.chinchilla(table=worlds.GRID.assign(task="MMLU"))
     assert worlds.result(posterior, FAR).rows()["task"].tolist() == ["MMLU"]
     rows = worlds.result(worlds.ladder(), FAR).rows()
     assert set(rows["task"]) == {"one", "two"}
+
+
+def test_a_loss_that_tasks_share_stands_below_them_by_its_column(ladder_fits, ladder_forecast, ladder):
+    result = Result.of(ladder, "two_step", ladder_fits, ladder_forecast, seed=0, seconds=1.0, pictures=False)
+    rows = result.rows()
+    losses = rows[rows["quantity"] == "loss"]
+    assert losses["task"].tolist()[-1] == "c4_loss" and losses["unit"].nunique() == 2
+    console = Console(file=io.StringIO(), width=100)
+    print_result(result, console)
+    said = console.file.getvalue()
+    assert said.index("accuracy (%)") < said.index("loss (bits per byte)") < said.index("loss (nats per token)")
+    assert [grid.caption for grid in intervals(result)][1:] == ["loss (bits per byte)", "loss (nats per token)"]
 
 
 def test_tasks_come_in_the_order_of_the_study_with_their_targets_together():
