@@ -16,7 +16,7 @@ from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetErro
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, SINGLE, default_laws, law_by_name
 from bayes_scaling.study.flops import SIX_N_D, six_n_d
-from bayes_scaling.study.reading import column_of, read_table, symbol_of
+from bayes_scaling.study.reading import column_of, read_table, remedy, symbol_of
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import SIZES, number_of
 from bayes_scaling.study.wide import PLACE
@@ -176,6 +176,11 @@ def choose_tasks(study: Study, law: Law, tasks: tuple[str, ...]) -> Study:
         return study
     chosen = tasks or tuple(study.tasks)
     if len(chosen) > 1:
+        if not {"accuracy", law.outcome} & set(study.frame):
+            raise StudyError(
+                f"Study {study.name!r} has {len(chosen)} tasks and no column 'accuracy'; "
+                f"{remedy('accuracy', study.frame.columns)}"
+            )
         together = ", or fit all of them together with --law pooled" if {"run", law.outcome} <= set(study.frame) else ""
         raise StudyError(
             f"A law of one series, such as {law.name}, is fitted to one task, and {len(chosen)} are asked for; choose "

@@ -118,6 +118,9 @@ def test_a_joint_law_keeps_all_tasks_and_a_law_of_one_series_its_own(ladder):
         choose_tasks(ladder, Chinchilla(), ("MMLU", "PIQA"))
     with pytest.raises(bs.StudyError, match=r"one with --task, or fit all of them together with --law pooled\.$"):
         choose_tasks(worlds.pooled().study, Chinchilla(), ())
+    unscored = bs.Study.from_frame(ladder.frame.rename(columns={"accuracy": "acc"}), name="mine")
+    with pytest.raises(bs.StudyError, match="has 8 tasks and no column 'accuracy'; say which of yours it is"):
+        choose_tasks(unscored, Chinchilla(), ())
 
 
 def test_tasks_that_are_not_there_are_named(ladder, study):
