@@ -153,10 +153,9 @@ def _fit_without(
     made it has as many.
     """
     law, (runs, _) = posterior.law, posterior.law.arrays(posterior.study)
-    sizes, attrs = posterior.tree["posterior"].sizes, posterior.tree.attrs
-    asked = {"draws": sizes["draw"], "warmup": WARMUP, "chains": sizes["chain"], **json.loads(attrs.get("plan", "{}"))}
-    tried = {**json.loads(attrs.get("effort", "{}")), "adapt": posterior.diagnostics.method == "adapted" or None}
-    plan, effort = nuts.Plan(**asked), Effort(**tried)
+    sizes, asked = posterior.tree["posterior"].sizes, json.loads(posterior.tree.attrs.get("asked", "{}"))
+    plan = nuts.Plan(**asked.get("plan", {"draws": sizes["draw"], "warmup": WARMUP, "chains": sizes["chain"]}))
+    effort = Effort(**asked.get("effort", {}) | {"adapt": posterior.diagnostics.method == "adapted" or None})
     sampled, diagnostics = fit_until_converged(law, plan, seed, runs, kept, effort)
     if not diagnostics.converged and not allow_unconverged:
         raise ConvergenceError(

@@ -29,7 +29,17 @@ from bayes_scaling.inference.single_precision import largest_shift
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.trace import latent_names
 
-__all__ = ["PATIENCE", "WARMUP", "Effort", "adapted_plan", "brought_back", "fit_until_converged", "judge", "run"]
+__all__ = [
+    "PATIENCE",
+    "WARMUP",
+    "Effort",
+    "adapted_plan",
+    "asked",
+    "brought_back",
+    "fit_until_converged",
+    "judge",
+    "run",
+]
 
 WARMUP = 200  # steps the step size needs
 ADAPTED_WARMUP = 600  # steps a full adaptation of the mass matrix needs
@@ -62,6 +72,11 @@ class Effort:
     def __post_init__(self) -> None:
         if isinstance(self.patience, bool) or not isinstance(self.patience, Real) or not self.patience >= 0:
             raise BayesScalingError(f"patience is {self.patience!r}; give a number of seconds, 0 or more.")
+
+
+def asked(plan: nuts.Plan, effort: Effort) -> dict[str, Any]:
+    """Return how a fit is asked for, as a file remembers it."""
+    return {"plan": plan._asdict(), "effort": dataclasses.asdict(effort)}
 
 
 def fit_until_converged(

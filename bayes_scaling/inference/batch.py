@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, overload
 import pandas as pd
 
 from bayes_scaling.errors import BayesScalingError, LawError, whole
-from bayes_scaling.inference.attempts import PATIENCE, Effort, adapted_plan
+from bayes_scaling.inference.attempts import PATIENCE, Effort, adapted_plan, asked
 from bayes_scaling.inference.chunks import Entry, Fitted, chunk_of, divide, fit_unit
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.fit import plan_of
@@ -228,7 +228,7 @@ def fit_many(
                     continue
                 made = (law, entry.study, one.sampled, one.diagnostics)
                 fits[place] = Posterior.from_sampled(
-                    *made, seed=entry.seed, seconds=one.seconds, plan=plan, effort=effort
+                    *made, seed=entry.seed, seconds=one.seconds, asked=asked(plan, effort)
                 )
                 if kept:
                     kept.save(place, fits[place])

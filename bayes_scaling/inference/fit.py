@@ -6,7 +6,7 @@ import time
 
 from bayes_scaling.errors import LawError, whole
 from bayes_scaling.inference import nuts
-from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, fit_until_converged
+from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, asked, fit_until_converged
 from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.precision import check_precision
@@ -97,7 +97,7 @@ def fit(
         sampled, diagnostics = fit_until_converged(law, plan, seed, runs, observed, effort)
     seconds = time.perf_counter() - started
     return Posterior.from_sampled(
-        law, training, sampled, diagnostics, seed=seed, seconds=seconds, plan=plan, effort=effort
+        law, training, sampled, diagnostics, seed=seed, seconds=seconds, asked=asked(plan, effort)
     )
 
 

@@ -28,8 +28,7 @@ from bayes_scaling.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayes_scaling.inference.attempts import Effort
-    from bayes_scaling.inference.nuts import Plan, Sampled
+    from bayes_scaling.inference.nuts import Sampled
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
@@ -88,10 +87,9 @@ class Posterior(PosteriorMethods):
         *,
         seed: int,
         seconds: float,
-        plan: Plan | None = None,
-        effort: Effort | None = None,
+        asked: Mapping[str, Any] | None = None,
     ) -> Posterior:
-        """Put what the sampler returned, the data it saw, and how it was asked for (where told) into one tree."""
+        """Put what the sampler returned, the data it saw, and the plan and effort asked for into one tree."""
         runs, observed = law.arrays(study)
         dims, coords = law.dims(study)
         by_run = {name: ["run", *dims.get(name, [])] for name in (*law.run_inputs, *observed)}
@@ -120,8 +118,7 @@ class Posterior(PosteriorMethods):
             "seed": seed,
             "seconds": seconds,
             "diagnostics": json.dumps(dataclasses.asdict(diagnostics)),
-            **({"plan": json.dumps(plan._asdict())} if plan else {}),
-            **({"effort": json.dumps(dataclasses.asdict(effort))} if effort else {}),
+            "asked": json.dumps(asked or {}),
         }
         return cls(law, study, tree, diagnostics)
 

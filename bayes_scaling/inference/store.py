@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bayes_scaling.errors import FileError, listed
 from bayes_scaling.files import write_json
+from bayes_scaling.inference.attempts import Effort, asked
 from bayes_scaling.inference.posterior import Posterior, provenance
 
 if TYPE_CHECKING:
-    from bayes_scaling.inference.attempts import Effort
     from bayes_scaling.inference.chunks import Entry
     from bayes_scaling.inference.nuts import Plan
     from bayes_scaling.law.base import Law
@@ -73,8 +72,7 @@ class RunStore:
         known = provenance(self.law, entries[0].study) if entries else {}
         return {
             "law": repr(self.law),
-            "plan": plan._asdict(),
-            "effort": dataclasses.asdict(effort),
+            **asked(plan, effort),
             "chunk": chunk,
             **{name: known[name] for name in VERSIONS if name in known},
             "studies": [{"name": e.study.name, "checksum": e.study.checksum, "seed": e.seed} for e in entries],
