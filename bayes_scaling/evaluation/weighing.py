@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import LawError, StudyError
-from bayes_scaling.evaluation.backtest import usual_cuts
+from bayes_scaling.evaluation.backtest import expanding_window, refused, usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.evaluation.weights import cut_scores, law_weights, slope_weights, slopes_after
 from bayes_scaling.forecasts.quantiles import inside, quantile_columns
 from bayes_scaling.forecasts.scores import of_outcome
-from bayes_scaling.inference.fit import FEWEST, check_size, refusal
+from bayes_scaling.inference.fit import FEWEST, check_size
 from bayes_scaling.study.flops import training_flops
 
 if TYPE_CHECKING:
@@ -115,13 +115,10 @@ def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float
             f"Study {training.name!r} has neither FLOPs nor both of n_params and tokens, so its runs cannot be ordered "
             "by compute; add one of them."
         )
-    most = max(len({*law.free_parameters} - {*law.noise}) for law in laws)
-    cuts = []
-    for cut in usual_cuts(flops):
-        small, large = (dataclasses.replace(training, frame=training.frame[m]) for m in (flops <= cut, flops > cut))
-        if len(small) >= max(FEWEST, most) and not any(refusal(law, small) for law in laws):
-            cuts.append((cut, small, large))
-    return cuts
+    least = max([FEWEST, *(len({*law.free_parameters} - {*law.noise}) for law in laws)])
+    cuts = usual_cuts(flops)
+    parts = expanding_window(training, "flops", cuts) if cuts else []
+    return [part for part in parts if len(part[1]) >= least and refused(laws, part[1]) is None]
 
 
 def _moments(law: Law, found: list[HeldOut], own_cuts: float) -> tuple[float, float]:
