@@ -45,8 +45,8 @@ from scipy.stats import norm
 
 import bayes_scaling as bs
 from bayes_scaling import models
-from bayes_scaling.evaluation.averaging import split_by_compute
 from bayes_scaling.evaluation.held_out import SLOPES, unit_of_density, window_arrays
+from bayes_scaling.evaluation.weighing import split_by_compute
 from bayes_scaling.evaluation.weights import WORST, cut_scores, law_weights, slopes_after
 from bayes_scaling.inference.importance import approximate
 from bayes_scaling.inference.padding import pad_study

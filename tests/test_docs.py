@@ -12,7 +12,7 @@ from typer.main import get_command
 
 import bayes_scaling as bs
 from bayes_scaling.cli.app import app
-from bayes_scaling.inference.fit import refusal
+from bayes_scaling.inference.fittable import refusal
 from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import two_step_routes
 from docs import command_tables, gallery, picture, prior_tables

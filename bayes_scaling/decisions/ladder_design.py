@@ -15,7 +15,7 @@ from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, LawError, listed, whole
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.predict import forecast
-from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.forecasts.quantiles import QUANTILES, inside, quantile_columns
 from bayes_scaling.inference.batch import fit_many
 from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -69,7 +69,7 @@ class LadderPlans(Tabled, LadderPlansMethods):
         rows = []
         for cost in self.costs.to_dict("records"):
             own = self.draws[self.draws["plan"] == cost["plan"]]
-            empty = dict.fromkeys(("q05", "q25", "median", "q75", "q95", "error", "in90"), np.nan)
+            empty = dict.fromkeys((*QUANTILES, "error", "in90"), np.nan)
             found = {
                 **quantile_columns(own["width90"].to_numpy()),
                 "error": own["error"].abs().mean(),
@@ -171,7 +171,7 @@ def plan_ladders(
             row = forecast(member.posterior, target).intervals().iloc[0]
             actual = outcomes[i, -1]
             table.append({"plan": name, "family": i, "width90": (row["q95"] - row["q05"]) / actual,
-                          "error": row["median"] / actual - 1, "in90": row["q05"] <= actual <= row["q95"]})  # fmt: skip
+                          "error": row["median"] / actual - 1, "in90": inside(row, actual)})  # fmt: skip
     columns = ["plan", "family", "width90", "error", "in90"]
     return LadderPlans(pd.DataFrame(table, columns=columns), costs, families, str(aim.index[0]), law.outcome)
 

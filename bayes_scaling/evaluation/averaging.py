@@ -6,23 +6,16 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from bayes_scaling.errors import LawError, StudyError, TargetError, counted, listed
-from bayes_scaling.evaluation.backtest import usual_cuts
-from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
-from bayes_scaling.evaluation.weights import cut_scores, law_weights, slope_weights, slopes_after
+from bayes_scaling.errors import TargetError, counted, listed
+from bayes_scaling.evaluation.weighing import weigh
 from bayes_scaling.forecasts.forecast import Forecast, average
 from bayes_scaling.forecasts.predict import forecast
-from bayes_scaling.forecasts.quantiles import quantile_columns
-from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.fit import fit
-from bayes_scaling.inference.fittable import FEWEST, check_size, refusal
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.study.flops import training_flops
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -32,41 +25,15 @@ if TYPE_CHECKING:
 __all__ = [
     "AveragedFit",
     "AveragedForecast",
-    "Weighing",
     "average_laws",
     "average_problems",
     "fit_each",
     "fit_laws",
     "law_names",
-    "split_by_compute",
-    "weigh",
 ]
 
 LEAST = 0.02  # a law of less weight is left out
-CELL = float(SLOPES[1] - SLOPES[0]) / np.sqrt(12)  # standard deviation of an error within its cell of the grid
-SAMPLES = 2000  # draws of a mixture in the table of backtests
 MAX_CHANCE = 0.01  # that so few runs of backtests lie inside intervals that hold nine of ten, were each by itself
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Weighing:
-    """Laws weighed by their backtests on one study.
-
-    Attributes
-    ----------
-    laws : mapping of str to Law
-        The laws, their error of the slope as the backtests leave it.
-    weights : pandas.Series
-        Weight of each law, by its name; they add up to one.
-    backtests : pandas.DataFrame
-        One row per cut and run beyond it: ``cut`` (largest FLOPs fitted), ``fitted`` (runs), ``run``, ``actual``,
-        ``q05``, ``q25``, ``median``, ``q75``, ``q95`` of the mixture, ``error`` (a fraction), ``inside`` (the 90 %
-        interval).  Empty where there are too few runs.
-    """
-
-    laws: Mapping[str, Law]
-    weights: pd.Series
-    backtests: pd.DataFrame
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,7 +45,7 @@ class AveragedFit:
     weights : pandas.Series
         Weight of each law, by its name.
     backtests : pandas.DataFrame
-        What the weights rest on, as in :class:`Weighing`.
+        What the weights rest on, as in :class:`bayes_scaling.evaluation.weighing.Weighing`.
     posteriors : mapping of str to Posterior
         The fits, by the name of their law.
     left_out : tuple of str
@@ -118,55 +85,6 @@ class AveragedForecast(Forecast):
         return cls(**{f.name: getattr(part, f.name) for part, kind in parts for f in dataclasses.fields(kind)})
 
 
-def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, sharpness: float) -> Weighing:
-    r"""Weigh laws, and learn the error of their slope, by backtests inside a study.
-
-    Each law is fitted to the half, two thirds and four fifths of the runs that took least compute, and forecasts the
-    rest.  A grid over the error e of the slope gives the density of each outcome; over the n_c outcomes y of a cut c,
-    k cuts in all, with p(e) the prior that the law states,
-
-    .. math:: p(e \mid \text{cuts}) \propto p(e) \prod_c \prod_{y} p_c(y \mid e)^{\omega / k n_c}, \qquad
-              w \propto \exp \Big( \tau \tfrac{1}{k} \sum_c \tfrac{1}{n_c} \sum_y \log \textstyle\int p_c(y \mid e)
-              p(e) \, de \Big) ,
-
-    the weights w averaged over Bayesian bootstraps of the outcomes.
-
-    Outcomes beyond one cut share one error, and cuts share runs, so all of them together count as ``own_cuts``
-    observations (omega), however many they are.
-
-    Parameters
-    ----------
-    laws : mapping of str to Law
-        Laws of one series by any names.
-    study : Study
-        Its training runs are split.
-    seed : int
-        Seed of every random draw but the bootstraps, which are the same in every call.
-    own_cuts, sharpness : float
-        Omega and tau.
-
-    Raises
-    ------
-    LawError
-        No law is given.
-    StudyError
-        A law cannot be fitted to the study.
-    """
-    if not laws:
-        raise LawError("There is no law to average; give at least one, such as {'chinchilla': Chinchilla()}.")
-    training = study.training
-    for law in laws.values():
-        check_size(law, training, *law.arrays(training))
-    cuts = split_by_compute(training, tuple(laws.values()))
-    windows = [Window(law, small, large) for law in laws.values() for _, small, large in cuts]
-    found = hold_out(windows, seed=seed)
-    by_law = {name: found[i * len(cuts) : (i + 1) * len(cuts)] for i, name in enumerate(laws)}
-    scores = [cut_scores([one.log_density for one in by_law[name]], law.slope_moments) for name, law in laws.items()]
-    weights = pd.Series(law_weights(scores, sharpness), index=list(laws), name="weight")
-    learnt = {name: law.with_slope(*_moments(law, by_law[name], own_cuts)) for name, law in laws.items()}
-    return Weighing(learnt, weights, _table(laws, weights, cuts, by_law, seed))
-
-
 def average_laws(
     laws: Mapping[str, Law],
     study: Study,
@@ -184,7 +102,7 @@ def average_laws(
     Parameters
     ----------
     laws, study, seed, own_cuts, sharpness
-        As for :func:`weigh`.
+        As for :func:`bayes_scaling.evaluation.weighing.weigh`.
     targets : Study, DataFrame, mapping, or sequence of mappings
         Runs to forecast, as :func:`bayes_scaling.forecast` reads them.
     allow_unconverged : bool
@@ -199,7 +117,7 @@ def average_laws(
     ConvergenceError
         No fit converged; a law whose fit alone did not is left out.
     LawError, StudyError, TargetError
-        As :func:`weigh` and :func:`bayes_scaling.forecast` say.
+        As :func:`bayes_scaling.evaluation.weighing.weigh` and :func:`bayes_scaling.forecast` say.
     """
     found = fit_laws(
         _that_can_read(laws, study.training, targets),
@@ -235,7 +153,7 @@ def fit_laws(
     Parameters
     ----------
     laws, study, seed, own_cuts, sharpness
-        As for :func:`weigh`.
+        As for :func:`bayes_scaling.evaluation.weighing.weigh`.
     say : callable
         Told what is being done, in words.
     **options
@@ -244,7 +162,7 @@ def fit_laws(
     Raises
     ------
     LawError, StudyError
-        As :func:`weigh` says.
+        As :func:`bayes_scaling.evaluation.weighing.weigh` says.
     """
     say(f"Weighing {len(laws)} laws by backtests on {study.name!r} ...")
     weighing = weigh(laws, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness)
@@ -340,32 +258,6 @@ def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
     return Problems(problems)
 
 
-def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, Study]]:
-    """Return (largest FLOPs fitted, runs up to them, runs beyond) of each cut that leaves runs enough.
-
-    These are at least as many as the parameters of any of the laws: through fewer its curve goes whatever they are, and
-    the score of what it says of the others is one of its priors, and of luck.
-
-    Raises
-    ------
-    StudyError
-        The columns do not tell the FLOPs of the runs.
-    """
-    flops = training_flops(training.frame)
-    if flops is None:
-        raise StudyError(
-            f"Study {training.name!r} has neither FLOPs nor both of n_params and tokens, so its runs cannot be ordered "
-            "by compute; add one of them."
-        )
-    most = max(len({*law.free_parameters} - {*law.noise}) for law in laws)
-    cuts = []
-    for cut in usual_cuts(flops):
-        small, large = (dataclasses.replace(training, frame=training.frame[m]) for m in (flops <= cut, flops > cut))
-        if len(small) >= max(FEWEST, most) and not any(refusal(law, small) for law in laws):
-            cuts.append((cut, small, large))
-    return cuts
-
-
 def _that_can_read(laws: Mapping[str, Law], training: Study, targets: Any) -> dict[str, Law]:
     """Return the laws whose inputs the targets have."""
     refusals, kept = [], {}
@@ -378,37 +270,3 @@ def _that_can_read(laws: Mapping[str, Law], training: Study, targets: Any) -> di
     if laws and not kept:
         raise refusals[0]
     return kept
-
-
-def _moments(law: Law, found: list[HeldOut], own_cuts: float) -> tuple[float, float]:
-    """Return mean and standard deviation of the error of the slope, given the cuts."""
-    if not found:
-        return law.slope_moments
-    weight = slopes_after([one.log_density for one in found], law.slope_moments, own_cuts)
-    mean = float(weight @ SLOPES)
-    return mean, max(float(np.sqrt(weight @ np.square(SLOPES - mean))), CELL)
-
-
-def _table(
-    laws: Mapping[str, Law],
-    weights: pd.Series,
-    cuts: list[tuple[float, Study, Study]],
-    by_law: Mapping[str, list[HeldOut]],
-    seed: int,
-) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    blocks = []
-    for i, (cut, small, large) in enumerate(cuts):
-        parts = []
-        for name, law in laws.items():
-            outcomes = by_law[name][i].outcomes
-            count = round(SAMPLES * weights[name])
-            slopes = rng.choice(len(SLOPES), count, p=slope_weights(*law.slope_moments))
-            parts.append(outcomes[slopes, rng.integers(outcomes.shape[1], size=count)])
-        levels = quantile_columns(np.concatenate(parts))
-        actual = next(iter(laws.values())).outcomes_of(large)
-        names = large.frame["run"] if "run" in large.frame else large.frame.index
-        table = pd.DataFrame({"cut": cut, "fitted": len(small), "run": list(names), "actual": actual, **levels})
-        inside = (table["q05"] <= actual) & (actual <= table["q95"])
-        blocks.append(table.assign(error=of_outcome(table["median"].to_numpy(), actual) - 1, inside=inside))
-    return pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["ablation", "backtest", "expanding_window", "fit_and_forecast", "usual_cuts"]
+__all__ = ["ablation", "backtest", "expanding_window", "fit_and_forecast", "refused", "usual_cuts"]
 
 
 def fit_and_forecast(
@@ -133,6 +133,11 @@ def usual_cuts(values: np.ndarray) -> list[float]:
     return sorted({float(v) for v in quantiles if v < values.max()})
 
 
+def refused(laws: Iterable[Law], study: Study) -> StudyError | None:
+    """Return why one of some laws cannot be fitted to a study, or to the part of it up to a cut; None if all can."""
+    return next((error for law in laws if (error := refusal(law, study))), None)
+
+
 def backtest(
     laws: Law | Sequence[Law],
     study: Study,
@@ -191,14 +196,13 @@ def _fitting(
         There is none, or one of the user's own leaves too little to fit.
     """
     parts = expanding_window(study, by, cuts)
-    refused = [next((e for law in laws if (e := refusal(law, part))), None) for _, part, _ in parts]
-    kept = [part for part, error in zip(parts, refused, strict=True) if error is None]
+    refusals = [refused(laws, part) for _, part, _ in parts]
+    kept = [part for part, error in zip(parts, refusals, strict=True) if error is None]
     if len(kept) == len(parts) or (cuts is None and kept):
         return kept
-    for law in laws:
-        if error := refusal(law, study):  # it is not for the cut
-            raise error
-    (cut, small, _), error = next((p, e) for p, e in zip(parts, refused, strict=True) if e is not None)
+    if error := refused(laws, study):  # it is not for the cut
+        raise error
+    (cut, small, _), error = next((p, e) for p, e in zip(parts, refusals, strict=True) if e is not None)
     why = str(error).partition(";")[0].replace(f"Study {study.name!r} has", "these are")
     raise StudyError(
         f"The cut {by} <= {cut:g} leaves {len(small.runs)} of the {len(study.training.runs)} runs of study "
@@ -212,7 +216,7 @@ def _larger(laws: Sequence[Law], study: Study, by: str, cut: float) -> str:
     sizes = np.unique(_sizes(study.training, by))
     for least, beyond in itertools.pairwise(sizes.tolist()):
         between = (least + beyond) / 2
-        if least > cut and not any(refusal(law, expanding_window(study, by, between)[0][1]) for law in laws):
+        if least > cut and refused(laws, expanding_window(study, by, between)[0][1]) is None:
             return f"give a larger one, as in cuts=[{between:.4g}], or fix parameters"
     return "no larger one leaves enough and something to forecast, so add runs or fix parameters"
 

@@ -17,7 +17,7 @@ from scipy.special import softmax
 from scipy.stats import norm
 
 from bayes_scaling.errors import ConvergenceWarning, LawError, StudyError, listed
-from bayes_scaling.evaluation.backtest import expanding_window
+from bayes_scaling.evaluation.backtest import expanding_window, refused
 from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.attempts import PATIENCE
 from bayes_scaling.inference.batch import fit_many
@@ -206,20 +206,16 @@ Window: TypeAlias = tuple[float, Study, Study]
 
 def _windows(laws: Sequence[Law], study: Study, by: str, cuts: Sequence[float] | None) -> list[Window]:
     """Return the cuts of a study that leave runs enough for each of the laws, so that all are held against the same."""
-    for law in laws:
-        if error := refusal(law, study):
-            raise error
-    kept, refusals = [], []
-    for part in expanding_window(study, by, cuts):
-        missed = [error for law in laws if (error := refusal(law, part[1]))]
-        refusals += missed
-        kept += [] if missed else [part]
-    if not kept:
+    if error := refused(laws, study):
+        raise error
+    parts = expanding_window(study, by, cuts)
+    refusals = [refused(laws, small) for _, small, _ in parts]
+    if all(refusals):
         raise StudyError(
             f"Backtests fit a part of the {len(study.training)} runs of {study.name!r}, and no part is enough: "
             f"{refusals[0]}"
         )
-    return kept
+    return [part for part, error in zip(parts, refusals, strict=True) if error is None]
 
 
 @dataclasses.dataclass(frozen=True)

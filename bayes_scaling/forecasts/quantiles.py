@@ -6,10 +6,34 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["QUANTILES", "quantile", "quantile_columns"]
+__all__ = ["QUANTILES", "inside", "quantile", "quantile_columns"]
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 """The columns of every table of intervals, and the levels they hold."""
+
+
+ENDS = {50: ("q25", "q75"), 90: ("q05", "q95")}
+
+
+def inside(table: Any, actual: Any, level: int = 90) -> Any:
+    """Return whether outcomes lie inside the interval of 50 or of 90 per cent of a table with these columns.
+
+    Parameters
+    ----------
+    table : DataFrame, Series or mapping
+        With the columns of :data:`QUANTILES`.
+    actual : float, array or Series
+        The outcome, or one for each row.
+    level : {90, 50}
+        Which interval.
+
+    Examples
+    --------
+    >>> inside(quantile_columns(np.arange(100.0)), 10.0), inside(quantile_columns(np.arange(100.0)), 10.0, 50)
+    (True, False)
+    """
+    low, high = ENDS[level]
+    return (table[low] <= actual) & (actual <= table[high])
 
 
 def quantile(draws: Any, level: Any) -> np.ndarray:

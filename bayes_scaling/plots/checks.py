@@ -16,7 +16,7 @@ from bayes_scaling.errors import TargetError, suggest
 from bayes_scaling.evaluation.checks import SENSITIVE
 from bayes_scaling.evaluation.sbc import Calibration
 from bayes_scaling.forecasts.display import scale_of
-from bayes_scaling.forecasts.quantiles import QUANTILES
+from bayes_scaling.forecasts.quantiles import QUANTILES, inside
 from bayes_scaling.plots.style import BLUE, QUIET, STAR, headline, house_style, new_axes, require_drawn, require_named
 
 __all__ = ["plot_loo_pit", "plot_predictive_check", "plot_ranks", "plot_sensitivity"]
@@ -72,15 +72,14 @@ def plot_predictive_check(check: pd.DataFrame, quantity: str | None = None, ax: 
     if source == "prior" and not differ:
         ax.set_yscale("log")
         _plain_numbers(ax.yaxis)
-    inside = [((rows[low] <= rows["observed"]) & (rows["observed"] <= rows[high])).mean()
-              for low, high in (("q25", "q75"), ("q05", "q95"))]  # fmt: skip
+    held = {level: inside(rows, rows["observed"], level).mean() for level in (50, 90)}
     ax.set_xlabel(f"observed {quantity} ({unit})")
     ax.set_ylabel(f"predicted less observed ({gap or unit})" if differ else "predicted / observed (ratio)")
     headline(
         ax,
         _title(f"{source.capitalize()} predictive check", check),
         "bars: 50 and 90 % of new runs like the fitted ones   "
-        f"they hold {100 * inside[0]:.0f} and {100 * inside[1]:.0f} % of {len(rows)} outcomes",
+        f"they hold {100 * held[50]:.0f} and {100 * held[90]:.0f} % of {len(rows)} outcomes",
     )
     return ax
 

@@ -327,7 +327,7 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax)
     table = plans.table().dropna(subset=["median"])
     for row in table.to_dict("records"):
-        at = {k: 100 * row[k] for k in ("q05", "q25", "median", "q75", "q95")}
+        at = {k: 100 * row[k] for k in QUANTILES}
         draw_interval(ax, row["flops"], {**at, "actual": np.nan}, upright=True)
         name = textwrap.fill(str(row["plan"]), LETTERS)
         ax.annotate(plain(f"{name}\n{row['runs']} runs"), (row["flops"], at["q95"]), (0, 5), ha="center",

@@ -86,7 +86,7 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
     ax = new_axes(ax, height=FRAME + inches)
     for row in rows.to_dict("records"):
         y = order.index(row["task"]) - gap * (targets.index(row["target"]) - (count - 1) / 2)
-        draw_interval(ax, y, {k: factor * row[k] for k in ("q05", "q25", "median", "q75", "q95", "actual")})
+        draw_interval(ax, y, {k: factor * row[k] for k in (*QUANTILES, "actual")})
         if (count > 1 or len(order) == 1) and targets.index(row["target"]) % every == 0:
             end = factor * np.nanmax([row["q95"], row["actual"]])
             ax.annotate(

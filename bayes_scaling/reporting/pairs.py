@@ -18,6 +18,7 @@ from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.files import as_json, atomic_folder, write_json
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
+from bayes_scaling.forecasts.quantiles import inside
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.plots.style import write_png
 from bayes_scaling.problems import Problem, Problems
@@ -164,9 +165,9 @@ def print_pairs(pairs: Pairs) -> None:
         table.add_row(*cells)
     console.print(table)
     if len(known):
-        inside = int(((known["q05"] <= known["actual"]) & (known["actual"] <= known["q95"])).sum())
+        held = int(inside(known, known["actual"]).sum())
         error = 100 * (known["median"] / known["actual"] - 1).abs().mean()
-        console.print(f"{inside} of {len(known)} inside the 90 % interval; mean absolute error {error:.2f} %.")
+        console.print(f"{held} of {len(known)} inside the 90 % interval; mean absolute error {error:.2f} %.")
     alone = sum(len(p.left_out) for p in pairs.pairings)
     left = f"{alone} runs were left out for want of" if alone > 1 else "1 run was left out for want of"
     console.print(f"{left} a partner." if alone else "Every run has a partner.")

@@ -16,6 +16,7 @@ from bayes_scaling.evaluation.averaging import AveragedForecast, average_problem
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
+from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.forecasts.registered import register
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.problems import Problem, Problems
@@ -25,7 +26,7 @@ from bayes_scaling.study.study import Study
 
 __all__ = ["Result", "caveat_records", "names_of", "number", "records", "worst"]
 
-NUMBERS = ("mean", "sd", "q05", "q25", "median", "q75", "q95", "actual")
+NUMBERS = ("mean", "sd", *QUANTILES, "actual")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_scaling.evaluation import averaging
+from bayes_scaling.evaluation import averaging, weighing
 from bayes_scaling.inference import batch
 from bayes_scaling.inference import fit as fitting
 
@@ -22,7 +22,7 @@ def no_fit(monkeypatch):
     """What is refused is refused before the fit."""
     for module in (fitting, averaging):
         monkeypatch.setattr(module, "fit", lambda *_, **__: pytest.fail("it fitted first"))
-    monkeypatch.setattr(averaging, "hold_out", lambda *_, **__: pytest.fail("it made backtests first"))
+    monkeypatch.setattr(weighing, "hold_out", lambda *_, **__: pytest.fail("it made backtests first"))
 
 
 @pytest.fixture

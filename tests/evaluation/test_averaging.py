@@ -2,96 +2,20 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation import averaging
-from bayes_scaling.evaluation.averaging import (
-    AveragedFit,
-    average_laws,
-    average_problems,
-    split_by_compute,
-    weigh,
-)
-from bayes_scaling.models import Chinchilla, Kaplan, Superset
+from bayes_scaling.evaluation.averaging import AveragedFit, average_laws, average_problems
+from bayes_scaling.models import Chinchilla, Superset
 from tests import worlds
-
-LEARNT = {"own_cuts": 4.0, "sharpness": 16.0}
-
-
-def made_by(law: bs.Law, **constants: float) -> bs.Study:
-    rng = np.random.default_rng(1)
-    runs = pd.DataFrame([(n, r * n) for n in (1e8, 2e8, 4e8, 8e8) for r in (5, 20, 80, 320)], columns=["N", "D"])
-    mean = law.mean(runs["N"].to_numpy(), runs["D"].to_numpy(), 3e8, 1e10, **constants)
-    runs["loss"] = np.asarray(mean) * np.exp(rng.normal(0, 0.001, len(runs)))
-    return bs.Study.from_frame(runs)
+from tests.evaluation.test_weighing import CONSTANTS, LEARNT, made_by
 
 
-CONSTANTS = {"E": 1.7, "reducible": 0.6, "split": 0.5, "alpha_N": 0.35, "alpha_D": 0.35}
-
-
-@pytest.fixture(scope="module")
-def weighed():
-    laws = {"chinchilla": Chinchilla(), "kaplan": Kaplan()}
-    return {type(law): weigh(laws, made_by(law, **CONSTANTS), seed=0, **LEARNT) for law in laws.values()}
-
-
-def test_the_law_that_made_the_runs_weighs_most(weighed):
-    assert weighed[Chinchilla].weights["chinchilla"] > 0.5
-    assert weighed[Kaplan].weights["kaplan"] > 0.5
-
-
-def test_backtests_are_forecasts_of_larger_runs_from_smaller(weighed):
-    table, runs = weighed[Chinchilla].backtests, made_by(Chinchilla(), **CONSTANTS).frame
-    flops = 6 * runs["n_params"] * runs["tokens"]
-    assert table["cut"].nunique() == 2  # the half and the four fifths; two thirds end at the size of one of them
-    for cut, beyond in table.groupby("cut"):
-        assert beyond["run"].tolist() == runs.index[flops > cut].tolist()
-        assert beyond["actual"].tolist() == runs["loss"][flops > cut].tolist()
-        assert (beyond["fitted"] == (flops <= cut).sum()).all()
-    assert table["error"].abs().max() < 0.05 and (table["q95"] - table["q05"]).between(0.001, 1.0).all()
-
-
-def test_without_sharpness_all_weigh_alike_and_without_cuts_nothing_is_learnt():
-    law = Superset()
-    found = weigh({"a": law, "b": law.replace(bottleneck=1.0)}, made_by(Chinchilla(), **CONSTANTS), seed=0,
-                  own_cuts=0.0, sharpness=0.0)  # fmt: skip
-    assert found.weights.tolist() == [0.5, 0.5]
-    drift, spread = found.laws["a"].slope_moments
-    assert drift == pytest.approx(law.drift, abs=0.02) and spread == pytest.approx(law.discrepancy, abs=0.03)
-
-
-def test_a_study_whose_slope_bends_moves_the_error():
-    straight = made_by(Chinchilla(), **CONSTANTS)
-    flops = 6 * straight.column("n_params") * straight.column("tokens")
-    bent = straight.frame.assign(loss=straight.frame["loss"] * np.exp(-0.004 * np.log(flops / flops.min()) ** 1.5))
-    laws = {"one": Superset()}
-    found = [weigh(laws, study, seed=0, **LEARNT) for study in (straight, bs.Study.from_frame(bent))]
-    assert found[1].laws["one"].slope_moments[0] > found[0].laws["one"].slope_moments[0]
-
-
-def test_too_few_runs_for_backtests_leave_equal_weights():
-    three = pd.DataFrame({"N": [1e8, 2e8, 4e8], "D": [2e9, 4e9, 8e9], "loss": [3.9, 3.6, 3.3]})
-    laws = {"a": Superset(), "b": Superset(bottleneck=1.0)}
-    found = weigh(laws, bs.Study.from_frame(three), seed=0, **LEARNT)
-    assert found.backtests.empty and found.weights.tolist() == [0.5, 0.5]
-    assert found.laws["a"].slope_moments == laws["a"].slope_moments
-
-
-def test_cuts_fit_at_least_as_many_runs_as_the_laws_have_parameters():
-    study = made_by(Chinchilla(), **CONSTANTS)
-    few = bs.Study.from_frame(study.frame.iloc[:10])
-    counts = [[len(small) for _, small, _ in split_by_compute(few, (law,))] for law in (Chinchilla(), Superset())]
-    assert counts == [[6, 9], [9]]  # of five and of seven
-
-
-def test_weights_and_forecasts_do_not_hang_on_the_seed():
+def test_forecasts_do_not_hang_on_the_seed():
     few = bs.Study.from_frame(made_by(Chinchilla(), **CONSTANTS).frame.iloc[:10])
     laws = {"chinchilla": Superset(coupling=1.0), "superset": Superset()}
-    weights = np.array([weigh(laws, few, seed=seed, **LEARNT).weights.to_numpy() for seed in range(4)])
-    assert np.ptp(weights, axis=0).max() < 0.3
     options = {**LEARNT, "draws": 200, "adapt": False, "allow_unconverged": True}
     rows = [average_laws(laws, few, {"N": 8e9, "D": 1.6e11}, seed=s, **options).intervals().iloc[0] for s in (0, 1)]
     width = rows[0]["q95"] - rows[0]["q05"]
@@ -100,12 +24,8 @@ def test_weights_and_forecasts_do_not_hang_on_the_seed():
 
 def test_what_cannot_be_averaged_is_refused_in_a_sentence():
     study = made_by(Chinchilla(), **CONSTANTS)
-    with pytest.raises(bs.LawError, match="no law to average"):
-        weigh({}, study, seed=0, **LEARNT)
     with pytest.raises(bs.TargetError, match="needs D"):
         average_laws({"one": Superset()}, study, {"N": 1e9}, seed=0, **LEARNT)
-    with pytest.raises(bs.StudyError, match="cannot be ordered by compute"):
-        split_by_compute(bs.Study.from_frame({"N": [1e8, 2e8], "loss": [4.0, 3.5]}), ())
 
 
 def average_of(inside, outside=0, left_out=()):

@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from bayes_scaling.forecasts.quantiles import QUANTILES, quantile, quantile_columns
+from bayes_scaling.forecasts.quantiles import QUANTILES, inside, quantile, quantile_columns
 
 
 def test_the_median_is_called_median():
@@ -23,3 +24,10 @@ def test_columns_go_by_the_last_axis():
     found = quantile_columns(np.column_stack([np.arange(100.0), np.full(100, 3.0)]))
     assert list(found) == list(QUANTILES)
     assert found["median"].tolist() == [49.0, 3.0] and found["q95"].tolist() == [94.0, 3.0]
+
+
+def test_an_outcome_at_an_end_of_an_interval_is_inside():
+    rows = pd.DataFrame({"q05": [0.0, 0.0], "q25": [1.0, 1.0], "median": 2.0, "q75": 3.0, "q95": 4.0})
+    assert inside(rows, np.array([0.0, 4.1])).tolist() == [True, False]
+    assert inside(rows, np.array([0.5, 3.0]), 50).tolist() == [False, True]
+    assert inside(rows.iloc[0], 4.0) and not inside(rows.iloc[0], np.nan)

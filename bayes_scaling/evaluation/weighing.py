@@ -1,0 +1,155 @@
+"""Laws weighed by backtests inside a study, which teach the error of their slope, too."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.evaluation.backtest import expanding_window, refused, usual_cuts
+from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
+from bayes_scaling.evaluation.weights import cut_scores, law_weights, slope_weights, slopes_after
+from bayes_scaling.forecasts.quantiles import inside, quantile_columns
+from bayes_scaling.forecasts.scores import of_outcome
+from bayes_scaling.inference.fittable import FEWEST, check_size
+from bayes_scaling.study.flops import training_flops
+
+if TYPE_CHECKING:
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.study import Study
+
+__all__ = ["Weighing", "split_by_compute", "weigh"]
+
+CELL = float(SLOPES[1] - SLOPES[0]) / np.sqrt(12)  # standard deviation of an error within its cell of the grid
+SAMPLES = 2000  # draws of a mixture in the table of backtests
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weighing:
+    """Laws weighed by their backtests on one study.
+
+    Attributes
+    ----------
+    laws : mapping of str to Law
+        The laws, their error of the slope as the backtests leave it.
+    weights : pandas.Series
+        Weight of each law, by its name; they add up to one.
+    backtests : pandas.DataFrame
+        One row per cut and run beyond it: ``cut`` (largest FLOPs fitted), ``fitted`` (runs), ``run``, ``actual``,
+        ``q05``, ``q25``, ``median``, ``q75``, ``q95`` of the mixture, ``error`` (a fraction), ``inside`` (the 90 %
+        interval).  Empty where there are too few runs.
+    """
+
+    laws: Mapping[str, Law]
+    weights: pd.Series
+    backtests: pd.DataFrame
+
+
+def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, sharpness: float) -> Weighing:
+    r"""Weigh laws, and learn the error of their slope, by backtests inside a study.
+
+    Each law is fitted to the half, two thirds and four fifths of the runs that took least compute, and forecasts the
+    rest.  A grid over the error e of the slope gives the density of each outcome; over the n_c outcomes y of a cut c,
+    k cuts in all, with p(e) the prior that the law states,
+
+    .. math:: p(e \mid \text{cuts}) \propto p(e) \prod_c \prod_{y} p_c(y \mid e)^{\omega / k n_c}, \qquad
+              w \propto \exp \Big( \tau \tfrac{1}{k} \sum_c \tfrac{1}{n_c} \sum_y \log \textstyle\int p_c(y \mid e)
+              p(e) \, de \Big) ,
+
+    the weights w averaged over Bayesian bootstraps of the outcomes.
+
+    Outcomes beyond one cut share one error, and cuts share runs, so all of them together count as ``own_cuts``
+    observations (omega), however many they are.
+
+    Parameters
+    ----------
+    laws : mapping of str to Law
+        Laws of one series by any names.
+    study : Study
+        Its training runs are split.
+    seed : int
+        Seed of every random draw but the bootstraps, which are the same in every call.
+    own_cuts, sharpness : float
+        Omega and tau.
+
+    Raises
+    ------
+    LawError
+        No law is given.
+    StudyError
+        A law cannot be fitted to the study.
+    """
+    if not laws:
+        raise LawError("There is no law to average; give at least one, such as {'chinchilla': Chinchilla()}.")
+    training = study.training
+    for law in laws.values():
+        check_size(law, training, *law.arrays(training))
+    cuts = split_by_compute(training, tuple(laws.values()))
+    windows = [Window(law, small, large) for law in laws.values() for _, small, large in cuts]
+    found = hold_out(windows, seed=seed)
+    by_law = {name: found[i * len(cuts) : (i + 1) * len(cuts)] for i, name in enumerate(laws)}
+    scores = [cut_scores([one.log_density for one in by_law[name]], law.slope_moments) for name, law in laws.items()]
+    weights = pd.Series(law_weights(scores, sharpness), index=list(laws), name="weight")
+    learnt = {name: law.with_slope(*_moments(law, by_law[name], own_cuts)) for name, law in laws.items()}
+    return Weighing(learnt, weights, _table(laws, weights, cuts, by_law, seed))
+
+
+def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float, Study, Study]]:
+    """Return (largest FLOPs fitted, runs up to them, runs beyond) of each cut that leaves runs enough.
+
+    These are at least as many as the parameters of any of the laws: through fewer its curve goes whatever they are, and
+    the score of what it says of the others is one of its priors, and of luck.
+
+    Raises
+    ------
+    StudyError
+        The columns do not tell the FLOPs of the runs.
+    """
+    flops = training_flops(training.frame)
+    if flops is None:
+        raise StudyError(
+            f"Study {training.name!r} has neither FLOPs nor both of n_params and tokens, so its runs cannot be ordered "
+            "by compute; add one of them."
+        )
+    least = max([FEWEST, *(len({*law.free_parameters} - {*law.noise}) for law in laws)])
+    cuts = usual_cuts(flops)
+    parts = expanding_window(training, "flops", cuts) if cuts else []
+    return [part for part in parts if len(part[1]) >= least and refused(laws, part[1]) is None]
+
+
+def _moments(law: Law, found: list[HeldOut], own_cuts: float) -> tuple[float, float]:
+    """Return mean and standard deviation of the error of the slope, given the cuts."""
+    if not found:
+        return law.slope_moments
+    weight = slopes_after([one.log_density for one in found], law.slope_moments, own_cuts)
+    mean = float(weight @ SLOPES)
+    return mean, max(float(np.sqrt(weight @ np.square(SLOPES - mean))), CELL)
+
+
+def _table(
+    laws: Mapping[str, Law],
+    weights: pd.Series,
+    cuts: list[tuple[float, Study, Study]],
+    by_law: Mapping[str, list[HeldOut]],
+    seed: int,
+) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    blocks = []
+    for i, (cut, small, large) in enumerate(cuts):
+        parts = []
+        for name, law in laws.items():
+            outcomes = by_law[name][i].outcomes
+            count = round(SAMPLES * weights[name])
+            slopes = rng.choice(len(SLOPES), count, p=slope_weights(*law.slope_moments))
+            parts.append(outcomes[slopes, rng.integers(outcomes.shape[1], size=count)])
+        levels = quantile_columns(np.concatenate(parts))
+        actual = next(iter(laws.values())).outcomes_of(large)
+        names = large.frame["run"] if "run" in large.frame else large.frame.index
+        table = pd.DataFrame({"cut": cut, "fitted": len(small), "run": list(names), "actual": actual, **levels})
+        error = of_outcome(table["median"].to_numpy(), actual) - 1
+        blocks.append(table.assign(error=error, inside=inside(table, actual)))
+    return pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame()
