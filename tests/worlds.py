@@ -11,7 +11,7 @@ import pandas as pd
 import bayes_scaling as bs
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.nuts import Sampled
-from bayes_scaling.models import Chinchilla, PowerLaw, Superset, Transfer, TwoStep
+from bayes_scaling.models import Chinchilla, Pooled, PowerLaw, Superset, Transfer, TwoStep
 from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.result import Result, names_of
 
@@ -81,6 +81,16 @@ def ladder(seed: int = 0, count: int = COUNT) -> bs.Posterior:
         accuracy = 0.25 + 0.7 * share
         blocks.append(GRID.assign(run=losses.index, task=task, task_loss=loss, accuracy=accuracy, chance=0.25))
     return known(law, draws | {"tau": np.full(count, 0.005)}, pd.concat(blocks, ignore_index=True))
+
+
+def pooled(seed: int = 0, count: int = 100) -> bs.Posterior:
+    """Return a posterior of two pooled series; the second lacks the largest runs."""
+    rng, law = np.random.default_rng(seed), Pooled(pool=None)
+    middle = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.34, "alpha_D": 0.3}
+    draws = {name: rng.normal(value, 0.02 * value, (count, 2)) for name, value in middle.items()}
+    runs = on_the_curve(0.005).assign(run=GRID.index)
+    table = pd.concat([runs.assign(task="web"), runs[runs["N"] < 4e8].assign(task="code")], ignore_index=True)
+    return known(law, draws | {"sigma": np.full((count, 2), 0.005)}, table)
 
 
 def transfer(seed: int = 0, count: int = 100) -> bs.Posterior:
