@@ -84,12 +84,13 @@ def ladder(seed: int = 0, count: int = COUNT) -> bs.Posterior:
 
 
 def pooled(seed: int = 0, count: int = 100) -> bs.Posterior:
-    """Return a posterior of two pooled series; the second lacks the largest runs."""
+    """Return a posterior of two pooled series; the second lacks the smallest and the largest runs."""
     rng, law = np.random.default_rng(seed), Pooled(pool=None)
     middle = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.34, "alpha_D": 0.3}
     draws = {name: rng.normal(value, 0.02 * value, (count, 2)) for name, value in middle.items()}
     runs = on_the_curve(0.005).assign(run=GRID.index)
-    table = pd.concat([runs.assign(task="web"), runs[runs["N"] < 4e8].assign(task="code")], ignore_index=True)
+    few = runs[runs["N"].isin((2e8, 4e8))]
+    table = pd.concat([runs.assign(task="web"), few.assign(task="code")], ignore_index=True)
     return known(law, draws | {"sigma": np.full((count, 2), 0.005)}, table)
 
 
