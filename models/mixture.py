@@ -89,7 +89,7 @@ class Mixture(Law):
         reason="Relative noise of each series.  Half a per cent: a proxy run's loss on a test set of one domain.",
     )
     shares: tuple[str, ...] = option(
-        default=("share_one", "share_two", "share_three"), about="The columns of the shares, each a fraction."
+        default=("share_one", "share_two", "share_three"), about="The columns of the shares, fractions that sum to one."
     )
     own: str = option(
         default="", about="The column of the share of the domain whose loss this is; empty: the law of the paper."

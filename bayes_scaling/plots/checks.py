@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy import stats
 
-from bayes_scaling.errors import TargetError, suggest
+from bayes_scaling.errors import TargetError, listed, suggest
 from bayes_scaling.evaluation.checks import SENSITIVE
 from bayes_scaling.evaluation.sbc import Calibration
 from bayes_scaling.forecasts.display import scale_of
@@ -209,7 +209,7 @@ def plot_ranks(calibration: Calibration) -> Figure:
     Raises
     ------
     TargetError
-        Something else is given.
+        Something else is given, or ranks are missing.
 
     Examples
     --------
@@ -220,6 +220,12 @@ def plot_ranks(calibration: Calibration) -> Figure:
     >>> plt.close(figure)
     """
     require_drawn(calibration, Calibration, "evaluation.sbc.simulation_based_calibration")
+    if calibration.ranks.empty:
+        raise TargetError("The calibration has no ranks to draw; simulate at least one study.")
+    if lacking := list(calibration.ranks.columns[calibration.ranks.isna().any()]):
+        raise TargetError(
+            f"The calibration has ranks of {listed(map(str, lacking))} that are missing; leave these out."
+        )
     values, departures = calibration.p_values(), calibration.departures()
     columns = min(4, len(values))
     lines = -(-len(values) // columns)

@@ -7,6 +7,7 @@ import textwrap
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.transforms import Bbox
 
 from bayes_scaling.decisions.allocation import Allocation
 from bayes_scaling.decisions.ladder_design import LadderPlans
@@ -30,11 +31,13 @@ from bayes_scaling.plots.style import (
     new_axes,
     plain,
     plain_numbers,
+    powers_of_ten,
     require_drawn,
 )
 
 __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
 
+STAR_ROOM = 4.0  # points on every side of the middle of a star, or of a dot, for no words to lie on
 MAX_NAMED = 3  # runs of a batch that get a star
 LABEL_ROOM = 3.0  # times the largest size of a picture, for the words over it
 LABEL_WIDTH = 0.22  # of the axis
@@ -44,6 +47,7 @@ MAX_WASTE_SHOWN = 4.0  # times the compute needed
 SIDE_ROOM = 0.08  # of the axis, on either side of the bars of a few sizes
 MAX_CHEAP_WASTE = 1.1  # times the compute needed, up to which a size counts as cheap
 LETTERS = 20  # of a line of a plan's name
+BEYOND_RUNS = 1e4  # times the largest run, up to where a picture shows that a target is never reached
 TOP_LABEL = 96.0  # per cent: a label that sits higher runs into the headline
 
 
@@ -178,6 +182,10 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
         words += f"   left out, more than {MAX_WASTE_SHOWN:g} x: {len(left_out)} sizes"
     elif 0 < len(left_out) <= MAX_MARKED:  # of more, where there are bands, these leave the picture in plain sight
         words += f"   left out, more than {MAX_WASTE_SHOWN:g} x: {', '.join(map(short, left_out))}"
+    if not shown.any():
+        costs = [f"{short(size)} takes {_times(cost)}" for size, cost in zip(N, levels[2], strict=True)]
+        named = costs if len(costs) <= MAX_MARKED else [f"the best of {len(N)} takes {_times(levels[2].min())}"]
+        _say(ax, "\n".join([f"No size takes less than {MAX_WASTE_SHOWN:g} x the compute needed:", *named]))
     headline(ax, "What choosing another size costs", words)
     return ax
 
@@ -214,6 +222,10 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
         x = np.geomspace(*ends, 200)
         ax.plot(x, 100 * reach.probability(x), color=BLUE)
         ax.set(xscale="log", xlim=ends)
+    else:
+        runs = reach.surface.fitted_flops
+        ax.set(xscale="log", xlim=(runs.min(), BEYOND_RUNS * runs.max()))
+        _say(ax, "Never reached, whatever the budget")
     for level in (0.5, 0.9):
         budget = reach.budget(level)
         if np.isfinite(budget):
@@ -233,6 +245,17 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     amount = f"{scale.factor * reach.target:.4g} {scale.said}".rstrip()
     headline(ax, f"What a {reach.surface.quantity} of {amount} takes", f"probability that a budget is enough; {where}")
     return ax
+
+
+def _times(factor: float) -> str:
+    """Return a factor in two digits."""
+    return f"{float(f'{factor:.2g}'):,.0f} x" if factor >= 10 else f"{factor:.2g} x"
+
+
+def _say(ax: Axes, words: str) -> None:
+    """Say in the middle of the axes what a picture without lines means."""
+    ax.annotate(words, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", fontsize=11, color=STAR,
+                fontweight="bold")  # fmt: skip
 
 
 @house_style
@@ -280,7 +303,9 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
         right = at[0] > middle
         labels.append(ax.annotate(plain(words), at, (-7 if right else 7, 6), textcoords="offset points",
                                   fontsize=8, color=colour, ha="right" if right else "left"))  # fmt: skip
-    lift_apart(labels)
+    places = ax.transData.transform(rows[["flops", "gain"]].to_numpy())
+    reach = STAR_ROOM * ax.figure.dpi / 72
+    lift_apart(labels, [Bbox([place - reach, place + reach]) for place in places])
     ax.set_xlabel("cost of the run (FLOPs)")
     ax.set_ylabel("forecast narrower by (% of its sd)")
     stars = "   ★ take these, in order" if chosen else "   none narrows it"
@@ -334,6 +359,7 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
                     textcoords="offset points", fontsize=8, color=BLUE)  # fmt: skip
     ax.set_xscale("log")
     ax.margins(x=0.15)
+    powers_of_ten(ax)
     ax.set_ylim(0, 1.25 * 100 * float(table["q95"].max()) if len(table) else 1.0)
     ax.set_xlabel("FLOPs of the whole ladder")
     ax.set_ylabel("width of the 90 % interval (% of the outcome)")

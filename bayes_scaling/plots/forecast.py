@@ -107,8 +107,8 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
 
 
 @house_style
-def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
-    """Draw a law of one series, or an average of laws: runs, two bands, targets and outcomes.
+def plot_fit(path: ForecastPath, ax: Axes | None = None, *, task: str | None = None) -> Axes:
+    """Draw a law of one series, or one series of several, or an average of laws: runs, two bands, targets and outcomes.
 
     The inner band is the law's as if it were exact, the outer one has its discrepancy too; the line is the median of
     what is forecast, the outer one.
@@ -120,6 +120,8 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
         parameters and tokens), otherwise the law's first input.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.
+    task : str, optional
+        Which series to draw, of a law of several such as :class:`bayes_scaling.models.Pooled`.
 
     Returns
     -------
@@ -129,7 +131,8 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     Raises
     ------
     TargetError
-        The law describes several series (use :func:`plot_ladder`), or what is given is no path.
+        The law describes several series and none of them is named, or goes to accuracies through a loss (use
+        :func:`plot_ladder`), or what is given is no path.
 
     Examples
     --------
@@ -138,9 +141,7 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     """
     require_drawn(path, ForecastPath, "forecast_path")
     posterior, forecast = path.posteriors[0], path.targets
-    quantity = posterior.law.outcome
-    if quantity not in forecast.units or forecast.draws[f"{quantity}_run"].ndim != 2:
-        raise TargetError(f"{posterior.law.name} describes several series; draw it with plot_ladder.")
+    quantity, where = _series(path, task)
     factor, unit, *_ = scale_of(forecast.units[quantity])
     ax = new_axes(ax)
     ax.set_xscale(path.scale)
@@ -148,30 +149,32 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     falls = below and path.scale == "log"  # towards smaller losses: better models are to the right too
     x, edge = path.x[path.in_view], 0 if falls else -1  # the bands are named at the right edge
     inner, outer = (
-        factor * path.band(f"{quantity}_{band}", (0.05, 0.5, 0.95))[:, path.in_view] for band in ("law", "mean")
+        factor * path.band(f"{quantity}_{band}", (0.05, 0.5, 0.95), **where)[:, path.in_view]
+        for band in ("law", "mean")
     )
     ax.fill_between(x, outer[0], outer[2], color=BLUE, alpha=0.18, linewidth=0, zorder=2)
     ax.fill_between(x, inner[0], inner[2], color=BLUE, alpha=0.36, linewidth=0, zorder=2)
     ax.plot(x, outer[1], color=BLUE, linewidth=1.0, zorder=3)
-    outcomes = factor * posterior.study.column(quantity)
+    fitted_x, outcomes = _fitted(path, quantity, task)
+    outcomes = factor * outcomes
     expected = factor * path.expected if path.expected is not None else np.array([])
     rows = forecast.intervals()
-    rows = rows[rows["quantity"] == quantity]
+    rows = rows[(rows["quantity"] == quantity) & ((rows["task"].astype(str) == task) | (task is None))]
     end = path.end_of_view
     view = (end, path.x[0]) if falls else (path.x[0], end)
     places = side_by_side(ax, path.target_x, view)
     for where, row in zip(places, rows.to_dict("records"), strict=True):
         draw_interval(ax, float(where), {k: factor * row[k] for k in (*QUANTILES, "actual")}, upright=True)
     shown = [outer, inner, expected, factor * rows[["q05", "q95", "actual"]].to_numpy()]
-    far = _draw_outcomes(ax, path.fitted_x, outcomes, np.concatenate([np.ravel(values) for values in shown]))
-    ax.plot(path.fitted_x[: len(expected)], expected, "_", color=BLUE, markersize=6, markeredgewidth=1.2, zorder=6)
+    far = _draw_outcomes(ax, fitted_x, outcomes, np.concatenate([np.ravel(values) for values in shown]))
+    ax.plot(fitted_x[: len(expected)], expected, "_", color=BLUE, markersize=6, markeredgewidth=1.2, zorder=6)
     ax.set_xlim(*view)
     if path.scale == "log" and end < 10 * path.x[0]:
         plain_numbers(ax)
     if below:
-        draw_beyond(ax, path.x[0], path.fitted_x.min())
-    if not below or path.target_x.max() > path.fitted_x.max():
-        draw_beyond(ax, path.fitted_x.max(), end)
+        draw_beyond(ax, path.x[0], fitted_x.min())
+    if not below or path.target_x.max() > fitted_x.max():
+        draw_beyond(ax, fitted_x.max(), end)
     room = name_targets(ax, places, [str(t) for t in forecast.targets.index])
     several = len(path.posteriors) > 1
     subject = "laws" if several else "law"
@@ -187,13 +190,48 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(path.label)
     ax.set_ylabel(f"{quantity} ({unit})")
     known = "   ★ actual" if rows["actual"].notna().any() else ""
-    where = f"bands: 90 % of expected outcomes {path.line}".rstrip()
+    bands = f"bands: 90 % of expected outcomes {path.line}".rstrip()
     ticks = f"   blue ticks: what the {subject} expect{'' if several else 's'} of each" if len(expected) else ""
     moved = "" if np.allclose(places, path.target_x) else ", moved apart where they share a place"
-    words = f"{where}   bars: 50 and 90 % of new runs{moved}   dots: fitted runs{ticks}{far}{known}"
+    words = f"{bands}   bars: 50 and 90 % of new runs{moved}   dots: fitted runs{ticks}{far}{known}"
     title = f"{len(path.posteriors)} laws averaged" if several else posterior.law.name
-    headline(ax, f"{title} on {posterior.study.name}", words, above=4 + room)
+    of_task = "" if task is None else f": {task}"
+    headline(ax, f"{title} on {posterior.study.name}{of_task}", words, above=4 + room)
     return ax
+
+
+def _series(path: ForecastPath, task: str | None) -> tuple[str, dict[str, str]]:
+    """Return the quantity to draw, and which of its series.
+
+    Raises
+    ------
+    TargetError
+        It is not said which of several, there is no such one, or several losses lie on the way to an accuracy.
+    """
+    law, forecast = path.posteriors[0].law, path.targets
+    quantity = law.outcome if law.outcome in forecast.units else forecast.head
+    (*_, series) = forecast.draws[f"{quantity}_run"].dims
+    if series == "series":
+        raise TargetError(f"{law.name} goes through a loss to accuracy; draw it with plot_ladder.")
+    known = list(forecast.draws["task"].to_numpy()) if series == "task" else []
+    if task is None and known:
+        raise TargetError(f"{law.name} describes several series; give one of them, as in task={str(known[0])!r}.")
+    if task is None:
+        return quantity, {}
+    if task not in map(str, known):
+        raise TargetError(f"The forecast has no task {task!r}; {suggest(task, known)}")
+    return quantity, {"task": next(name for name in known if str(name) == task)}
+
+
+def _fitted(path: ForecastPath, quantity: str, task: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the abscissa and the outcome of the fitted runs, of a task those that have one."""
+    study = path.posteriors[0].study
+    if task is None:
+        return path.fitted_x, study.column(quantity)
+    own = study.frame[study.frame["task"].astype(str) == task].set_index("run")[quantity]
+    outcomes = own.reindex(study.runs["run"]).to_numpy(dtype=float)
+    known = np.isfinite(outcomes)
+    return path.fitted_x[known], outcomes[known]
 
 
 def _draw_outcomes(ax: Axes, x: np.ndarray, y: np.ndarray, shown: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -32,6 +33,7 @@ from bayes_scaling.plots.style import (
 
 __all__ = ["plot_ladder", "plot_ladder_sheet"]
 
+LETTERS, NAME_LINES = 18, 3  # of a task's name beside its row
 LEVELS = tuple(QUANTILES.values())
 KEY = (
     "dots: fitted runs     bars and bands: 50 and 90 % of new runs, bands along the line from the smallest run to the "
@@ -61,14 +63,14 @@ def plot_ladder(path: ForecastPath, task: str, axes: Sequence[Axes] | None = Non
     Raises
     ------
     TargetError
-        The forecast has no such task, or what is given is no path.
+        The law goes through no loss to accuracy, the forecast has no such task, or what is given is no path.
 
     Examples
     --------
     >>> path = bs.forecast_path(posterior, bs.forecast(posterior, study.targets))  # doctest: +SKIP
     >>> axes = plot_ladder(path, "MMLU")  # doctest: +SKIP
     """
-    require_drawn(path, ForecastPath, "forecast_path")
+    _require_ladder(path)
     _check_task(path.targets, task)
     if axes is None:
         figure, axes = plt.subplots(1, 3, figsize=(11, 3.8))
@@ -97,14 +99,14 @@ def plot_ladder_sheet(path: ForecastPath) -> Figure:
     Raises
     ------
     TargetError
-        What is given is no path.
+        The law goes through no loss to accuracy, or what is given is no path.
 
     Examples
     --------
     >>> path = bs.forecast_path(posterior, bs.forecast(posterior, study.targets))  # doctest: +SKIP
     >>> figure = plot_ladder_sheet(path)  # doctest: +SKIP
     """
-    require_drawn(path, ForecastPath, "forecast_path")
+    _require_ladder(path)
     forecast = path.targets
     tasks = [str(t) for t in forecast.draws["task"].to_numpy()]
     names = [str(t) for t in forecast.targets.index]
@@ -116,16 +118,26 @@ def plot_ladder_sheet(path: ForecastPath) -> Figure:
     for row, task in zip(axes, tasks, strict=True):
         _draw_ladder(row, path, task)
         _label_ladder(row, path, top=task == tasks[0], bottom=task == tasks[-1])
+        name = textwrap.wrap(task, LETTERS, max_lines=NAME_LINES, placeholder="...")
         row[0].annotate(
-            plain(task), (0, 0.5), (-46, 0), xycoords="axes fraction", textcoords="offset points",
-            rotation=90, va="center", ha="center", fontsize=11, fontweight="bold",
+            plain("\n".join(name)), (0, 0.5), (-40, 0), xycoords="axes fraction", textcoords="offset points",
+            rotation=90, va="center", ha="right", multialignment="center", fontsize=11 if len(name) == 1 else 9,
+            fontweight="bold",
         )  # fmt: skip
     return figure
 
 
+def _require_ladder(path: ForecastPath) -> None:
+    """Refuse what is no path, and that of a law without the steps that a ladder has."""
+    require_drawn(path, ForecastPath, "forecast_path")
+    if (law := path.posteriors[0].law).route is None:
+        which = ", task=...)" if law.by_task else ")"
+        raise TargetError(f"{law.name} goes through no loss to accuracy; draw it with plot_fit(path{which}.")
+
+
 def _check_task(forecast: Forecast, task: str) -> None:
     """Refuse a task the forecast does not have."""
-    known = [str(t) for t in forecast.draws["task"].to_numpy()] if "task" in forecast.draws.dims else []
+    known = [str(t) for t in forecast.draws["task"].to_numpy()]
     if task not in known:
         raise TargetError(f"The forecast has no task {task!r}; {suggest(task, known)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,7 +14,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
-from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import (
+    LogFormatterSciNotation,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    ScalarFormatter,
+)
+from matplotlib.transforms import Bbox
 from scipy.optimize import isotonic_regression
 
 from bayes_scaling.errors import TargetError
@@ -35,6 +43,7 @@ __all__ = [
     "new_axes",
     "plain",
     "plain_numbers",
+    "powers_of_ten",
     "require_drawn",
     "require_named",
     "side_by_side",
@@ -176,16 +185,16 @@ def headline(ax: Axes, title: str, words: str, above: float = 4.0) -> None:
     ax.set_title(plain(title), pad=above + 4 + 11 * len(lines))
 
 
-def lift_apart(labels: Sequence[Annotation]) -> None:
-    """Lift labels, given as offsets in points, until none lies on another; the lowest stays where it is."""
-    placed: list[Annotation] = []
+def lift_apart(labels: Sequence[Annotation], fixed: Iterable[Bbox] = ()) -> None:
+    """Lift labels, given as offsets in points, until none lies on another, or on what is fixed."""
+    placed = list(fixed)
     for label in sorted(labels, key=lambda one: one.get_window_extent().y0):
-        for below in placed:  # from the lowest to the highest, so that one pass is enough
-            own, its = label.get_window_extent(), below.get_window_extent()
+        for its in sorted(placed, key=lambda box: box.y0):  # from the lowest to the highest, so that one pass is enough
+            own = label.get_window_extent()
             if own.overlaps(its):
                 across, up = label.xyann
                 label.xyann = (across, up + (its.y1 - own.y0 + 1) * 72 / label.figure.dpi)
-        placed = sorted([*placed, label], key=lambda one: one.get_window_extent().y0)
+        placed.append(label.get_window_extent())
 
 
 def plain_numbers(ax: Axes) -> None:
@@ -193,6 +202,15 @@ def plain_numbers(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.xaxis.set_minor_locator(NullLocator())
+
+
+def powers_of_ten(ax: Axes) -> None:
+    """Write 1, 2 and 5 times each power of ten on a logarithmic abscissa, unless it has more than two decades."""
+    low, high = ax.get_xlim()
+    if high <= 100 * low:
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
+        ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def side_by_side(ax: Axes, places: np.ndarray, ends: tuple[float, float]) -> np.ndarray:

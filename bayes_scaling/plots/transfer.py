@@ -14,6 +14,7 @@ __all__ = ["plot_data_efficiency", "plot_transfer_map"]
 
 LEVELS = 9  # colours of the map
 BEHIND = {"boxstyle": "round,pad=0.2", "facecolor": "#222222", "alpha": 0.6, "linewidth": 0}  # words on colours
+MOST_RIGHT = 0.65  # of the axis, up to which there is room for words beside the end of the arrow
 HELPS = 0.9  # probability from which on pre-training is said to help
 
 
@@ -113,13 +114,20 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     ------
     TargetError
         What is given is not what :func:`bayes_scaling.decisions.transfer_curves.curves` returned.
+    curves = curves.sortby("D_F")
 
     Examples
     --------
     >>> ax = plot_data_efficiency(curves(posterior, 1e8, np.geomspace(1e5, 1e9, 40)))  # doctest: +SKIP
     """
     require_named(curves, xr.Dataset, ("scratch", "pretrained", "run_pretrained"), "decisions.transfer_curves.curves")
+    curves = curves.sortby("D_F")
     D = curves["D_F"].to_numpy()
+    if len(np.unique(D)) < 2:
+        raise TargetError(
+            "A curve needs two amounts of fine-tuning data or more, and was given one; give curves more, or read "
+            "transfer_table."
+        )
     ax = new_axes(ax)
     middle, names = {}, {}
     for arm, words, colour in (("scratch", "from scratch", QUIET), ("pretrained", "pre-trained", BLUE)):
@@ -137,9 +145,11 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     if middle["scratch"].min() < level < middle["scratch"].max():
         end = float(np.exp(np.interp(-level, -middle["scratch"], np.log(D))))
         ax.annotate("", (end, level), (D[place], level), arrowprops={"arrowstyle": "<->", "color": STAR})
-        ax.annotate(f"worth {end / D[place]:.3g}x the data", (np.sqrt(end * D[place]), level), xytext=(0, 7),
-                    textcoords="offset points", ha="center", va="bottom", color=STAR, zorder=9,
-                    bbox=BEHIND | {"facecolor": "white", "alpha": 0.85})  # fmt: skip
+        # The curves fall, so that there is room above the right end of the arrow, or below its left one.
+        right = np.log(end / D[0]) < MOST_RIGHT * np.log(D[-1] / D[0])
+        at, side, dy = (end, "left", 3) if right else (float(D[place]), "right", -3)
+        ax.annotate(f"worth {end / D[place]:.3g}x the data", (at, level), xytext=(2 * dy, dy), color=STAR, zorder=9,
+                    textcoords="offset points", ha=side, va="bottom" if right else "top")  # fmt: skip
     ax.set(xscale="log", xlabel=_data_label(curves), xlim=(D[0], D[-1]))
     lift_apart(list(names.values()))
     ax.set(ylabel=f"{curves.attrs['outcome']} ({curves.attrs['unit']})")

@@ -105,6 +105,15 @@ def test_ranks_have_a_panel_per_parameter_and_none_besides():
     assert len(figure.axes) == 8
 
 
+def test_missing_ranks_are_refused_in_a_sentence():
+    ranks = pd.DataFrame({"E": np.linspace(0.01, 0.99, 50), "sigma": np.nan})
+    with pytest.raises(TargetError, match="ranks of sigma that are missing; leave these out"):
+        plots.plot_ranks(Calibration("Chinchilla", ranks, converged=0))
+    for none in (ranks.iloc[:0], ranks[[]]):
+        with pytest.raises(TargetError, match="no ranks to draw"):
+            plots.plot_ranks(Calibration("Chinchilla", none, converged=0))
+
+
 def test_a_picture_shows_every_outcome_of_the_quantity_asked_for_where_it_is_told(ladder):
     check = bs.predictive_check(ladder)
     _, own = plt.subplots()

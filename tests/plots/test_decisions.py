@@ -68,6 +68,14 @@ def test_a_few_sizes_have_a_bar_each_in_their_order_and_those_left_out_are_named
     assert ("more than 4 x: 100M" in words(ax)) == (1e8 in sizes)
 
 
+def test_where_no_size_is_near_the_best_the_picture_says_so_and_what_they_cost(surface):
+    few = bs.regret(surface, 1e24, [1e8, 1e13])
+    said = words(few.plot())
+    assert "No size takes less than 4 x the compute needed:\n100M takes " in said and "10T takes " in said
+    assert "the best of 12 takes " in words(bs.regret(surface, 1e24, np.geomspace(1e6, 1e7, 12)).plot())
+    assert "No size" not in words(bs.regret(surface, 1e24, [1e8, 4e10]).plot())
+
+
 def test_many_sizes_are_drawn_in_their_order(surface):
     sizes = np.geomspace(2e10, 2e11, 12)
     forward, backward = (bs.regret(surface, 1e24, given).plot() for given in (sizes, sizes[::-1]))
@@ -78,7 +86,10 @@ def test_many_sizes_are_drawn_in_their_order(surface):
 def test_the_reach_shows_never(surface):
     ax = bs.reach(surface, 1.8).plot()
     assert "never: " in words(ax)
-    assert "never: 100 %" in words(bs.reach(surface, 1.0).plot())
+    none = bs.reach(surface, 1.0).plot()
+    assert "never: 100 %" in words(none) and "Never reached, whatever the budget" in words(none)
+    assert none.get_xscale() == "log" and none.get_xlim()[1] > 100 * surface.fitted_flops.max()
+    assert "whatever" not in words(ax)
 
 
 def test_the_next_runs_are_numbered(surface):
@@ -113,6 +124,19 @@ def test_names_of_next_runs_do_not_overlap(surface):
     assert len(costs) >= 3 and not any(a.overlaps(b) for a in costs for b in costs if a is not b)
 
 
+def test_no_name_of_a_run_lies_across_the_star_of_another(surface):
+    names, costs = ["even", "a run with a long and a very long name", "z"], [2.3e21, 2.7e21, 1e21]
+    runs = pd.DataFrame({"run": names, "N": [2e9, 2e9, 1e8], "D": [1.7e11, 1.69e11, 1e10], "flops": costs})
+    ax = bs.next_runs(surface, runs, {"N": 7e9, "D": 4e12}, count=2).plot()
+    ax.figure.draw_without_rendering()
+    stars = [ax.transData.transform(line.get_xydata()[0]) for line in ax.lines if line.get_marker() == "*"]
+    boxes = [t.get_window_extent() for t in ax.texts if any(name in t.get_text().split(". ") for name in names)]
+    boxes += [t.get_window_extent() for t in ax.texts if "(largest)" in t.get_text()]
+    assert len(stars) == 2 and any(box.x0 < x < box.x1 for box in boxes for x, _ in stars)
+    around = [star + shift for star in stars for shift in ((0, 0), (0, 4), (4, 0), (-4, 0), (0, -4))]
+    assert not any(box.contains(*place) for box in boxes for place in around)
+
+
 def test_where_no_run_narrows_the_forecast_none_has_a_star():
     noisy = exact(chinchilla(count=60, sigma=50.0))
     ax = bs.next_runs(noisy, pd.DataFrame({"run": ["x"], "N": [2e8], "D": [4e9]}), {"N": 7e9, "D": 4e12}).plot()
@@ -131,6 +155,14 @@ def plans(**flops):
 def test_the_ladder_plans_are_named():
     ax = plans(one=1e20).plot()
     assert "one\n8 runs" in words(ax) and np.isfinite(ax.get_ylim()).all()
+
+
+def test_plans_of_like_cost_have_costs_on_their_axis():
+    ax = plans(small=2.6e19, large=2.4e20).plot()
+    ax.figure.canvas.draw()
+    low, high = ax.get_xlim()
+    named = [x for x, t in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True) if t.get_text() and low < x < high]
+    np.testing.assert_allclose(named, [2e19, 5e19, 1e20, 2e20])
 
 
 def test_long_names_of_ladder_plans_stay_within_the_axes():

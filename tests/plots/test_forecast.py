@@ -173,6 +173,25 @@ def test_a_fit_of_many_series_is_refused(ladder_fits, ladder_forecast):
         plots.plot_fit(bs.forecast_path(ladder_fits, ladder_forecast))
 
 
+def test_one_of_several_series_is_drawn_with_its_own_runs():
+    posterior = worlds.pooled()
+    path = bs.forecast_path(posterior, posterior.forecast({"N": 7e9, "D": 4e12}))
+    for task, count in (("web", len(worlds.GRID)), ("math", 3)):
+        ax = plots.plot_fit(path, task=task)
+        assert ax.get_title("left") == f"Pooled on known: {task}"
+        (dots,) = (line.get_xydata() for line in ax.lines if line.get_marker() == ".")
+        assert len(dots) == count and ax.patches[0].get_x() == pytest.approx(dots[:, 0].max())
+        bars = [line for line in ax.lines if line.get_marker() == "_" and len(line.get_xdata())]
+        assert len(bars) == 1
+    with pytest.raises(TargetError, match="Pooled describes several series; give one of them, as in task='web'"):
+        plots.plot_fit(path)
+    with pytest.raises(TargetError, match="no task 'mat'; did you mean 'math'"):
+        plots.plot_fit(path, task="mat")
+    for draw in (plots.plot_ladder_sheet, lambda path: plots.plot_ladder(path, "web")):
+        with pytest.raises(TargetError, match=r"no loss to accuracy; draw it with plot_fit\(path, task=\.\.\.\)"):
+            draw(path)
+
+
 def test_an_error_is_drawn_in_per_cent():
     posterior = worlds.wrong(0.123)
     forecast = posterior.forecast({"N": 7e9, "D": 4e12, "error": 0.133})

@@ -95,6 +95,12 @@ def test_plot_fit():
 
 
 @picture
+def test_plot_fit_of_one_of_several_series():
+    posterior = worlds.pooled()
+    return wordless(plots.plot_fit(bs.forecast_path(posterior, posterior.forecast({"N": 7e9, "D": 4e12})), task="math"))
+
+
+@picture
 def test_plot_forest():
     return wordless(plots.plot_forest(forest()))
 

@@ -3,6 +3,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from bayes_scaling import plots
 from bayes_scaling.plots.style import (
@@ -12,9 +13,11 @@ from bayes_scaling.plots.style import (
     figure_of,
     headline,
     house_style,
+    lift_apart,
     name_targets,
     new_axes,
     plain_numbers,
+    powers_of_ten,
     side_by_side,
     write_png,
 )
@@ -134,6 +137,24 @@ def test_less_than_a_decade_has_plain_numbers(ax):
     ax.figure.canvas.draw()
     words = [t.get_text() for t in ax.get_xticklabels()]
     assert len(words) > 2 and not any("10" in word or "e" in word for word in words)
+
+
+@pytest.mark.parametrize(("end", "count"), [(2e20, 4), (1e24, 5)])
+def test_costs_are_written_in_steps_of_two_or_so_unless_they_span_many_decades(ax, end, count):
+    ax.set_xscale("log")
+    ax.set_xlim(1.5e19, 1.2 * end)
+    powers_of_ten(ax)
+    ax.figure.canvas.draw()
+    ticks = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+    assert len([x for x, text in ticks if text.get_text() and 1.5e19 < x < 1.2 * end]) == count
+
+
+def test_labels_are_lifted_off_each_other_and_off_what_is_fixed(ax):
+    labels = [ax.annotate("words", (0.5, 0.5), (0, 0), textcoords="offset points") for _ in range(2)]
+    first = labels[0].get_window_extent()
+    lift_apart(labels, [Bbox([[first.x0, first.y0], [first.x1, first.y0 + 2]])])
+    boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.y0)
+    assert boxes[0].y0 > first.y0 + 2 and boxes[1].y0 > boxes[0].y1
 
 
 def test_a_picture_that_is_written_is_closed_and_letters_without_a_font_are_no_warning(ax, tmp_path, recwarn):

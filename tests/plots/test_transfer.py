@@ -75,6 +75,28 @@ def test_words_name_no_unit_twice_and_no_dots_where_there_are_none():
         assert ends["from scratch"].x0 >= ax.bbox.x1  # beside the lines, not on them
 
 
+def test_data_are_drawn_in_their_order_and_one_amount_makes_no_curve():
+    posterior = worlds.transfer()
+    forward, backward = (plot_data_efficiency(curves(posterior, 1e8, data)) for data in (DATA, DATA[::-1]))
+    assert forward.get_xlim() == backward.get_xlim() == pytest.approx((DATA[0], DATA[-1]))
+    for one, other in zip(forward.lines, backward.lines, strict=True):
+        np.testing.assert_allclose(one.get_xydata(), other.get_xydata())
+    with pytest.raises(TargetError, match="two amounts of fine-tuning data or more, and was given one"):
+        plot_data_efficiency(curves(posterior, 1e8, DATA[:1]))
+
+
+@pytest.mark.parametrize("most", [1e8, 1e9, 1e10])
+def test_what_the_data_are_worth_is_said_beside_the_curves(most):
+    ax = plot_data_efficiency(curves(worlds.transfer(), 1e8, np.geomspace(1e6, most, 40)))
+    ax.figure.draw_without_rendering()
+    (words,) = (t.get_window_extent() for t in ax.texts if t.get_text().startswith("worth"))
+    assert ax.bbox.x0 <= words.x0 and words.x1 <= ax.bbox.x1
+    for line in ax.lines[:2]:
+        x, y = ax.transData.transform(line.get_xydata()).T
+        above, below = np.interp([words.x0, words.x1], x, y)
+        assert words.y1 <= min(above, below) + 1 or words.y0 >= max(above, below) - 1
+
+
 def test_the_arrow_is_as_long_as_the_data_saved(posterior):
     _, given = plt.subplots()
     ax = plot_data_efficiency(curves(posterior, SIZES[1], DATA), ax=given)
