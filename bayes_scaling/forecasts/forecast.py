@@ -52,6 +52,8 @@ class Forecast(ForecastMethods):
     fits : tuple of mapping
         What each fit behind it remembers of its making: ``law`` with its priors, ``study``, ``checksum`` of the runs,
         ``bayes_scaling`` (the version); and its ``weight``, where several were averaged.
+    discrepancy : bool
+        Whether the extrapolation discrepancy was added; of an average, whether in one of its forecasts.
     """
 
     targets: pd.DataFrame
@@ -65,6 +67,7 @@ class Forecast(ForecastMethods):
     measure: str = "flops"
     made: str = ""
     fits: tuple[Mapping[str, Any], ...] = ()
+    discrepancy: bool = True
 
     @property
     def head(self) -> str:
@@ -285,6 +288,7 @@ def average(
         law=" + ".join(dict.fromkeys(f.law for f in forecasts)),
         made=max(f.made for f in forecasts),
         fits=fits,
+        discrepancy=any(f.discrepancy for f in forecasts),
     )
 
 

@@ -51,8 +51,8 @@ class ForecastPath(ForecastPathMethods):
     line : str
         The line in words, from where to where; empty for a law of one input, whose line is the whole law.
     expected : array, shape (run,), or None
-        Median of the expected outcome at each fitted run (of several laws, their weighted mean), which may lie off the
-        line; None for a law of one input or of several series.
+        Median of the expected outcome at each fitted run (of several laws, that of their mixture), which may lie off
+        the line; None for a law of one input or of several series.
     scale : {"log", "linear"}
         Of the abscissa: linear where it may be of any sign, or is a share.
     """
@@ -109,7 +109,7 @@ def forecast_path(
     posterior : Posterior, sequence of Posterior, or mapping of str to Posterior
         One fit, or several on the same study whose forecasts are averaged, in a list or by name.
     targets : Forecast
-        Where the path leads.
+        Where the path leads, with or without the extrapolation discrepancy.
     weights : sequence, mapping or Series, optional
         Of the fits, in their order, or by the names that they have; equal by default.
 
@@ -165,8 +165,8 @@ def forecast_path(
         between[:, places] /= between[:, places].sum(axis=1, keepdims=True)
     line = pd.DataFrame(between, columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
-    forecasts = [forecast_runs(p, records, samples=SAMPLES, allow_unconverged=True) for p in posteriors]
-    points = average(forecasts, weights)
+    options = {"discrepancy": targets.discrepancy, "samples": SAMPLES, "allow_unconverged": True}
+    points = average([forecast_runs(p, records, **options) for p in posteriors], weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
     words, scale = _in_words(law.columns, outermost), "linear" if linear[-1] else "log"
@@ -196,15 +196,16 @@ def _expected(posteriors: Sequence[Posterior], weights: Any) -> np.ndarray | Non
     law = posteriors[0].law
     if len(law.columns) == 1 or law.outcome in law.dims(posteriors[0].study)[0]:
         return None
-    return np.average([_expected_by(one) for one in posteriors], axis=0, weights=weights)
+    mixed = average([_at_runs(one) for one in posteriors], weights)
+    return mixed.draws[f"{law.outcome}_law"].median("sample").to_numpy()
 
 
-def _expected_by(posterior: Posterior) -> np.ndarray:
+def _at_runs(posterior: Posterior) -> Forecast:
+    """Return the forecast of the fitted runs."""
     law, frame = posterior.law, posterior.study.frame
     inputs = [name for name in law.readable.values() if name in frame]
     runs = frame[inputs].reset_index(drop=True).assign(target=[f"run {i}" for i in range(len(frame))])
-    own = forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)
-    return own.draws[f"{law.outcome}_law"].median("sample").to_numpy()
+    return forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)
 
 
 def _abscissa(runs: pd.DataFrame, targets: pd.DataFrame, columns: list[str]) -> tuple[str, str]:

@@ -87,7 +87,7 @@ def forecast(
                 data[name] = np.empty((len(values), len(aims), *values.shape[2:]))
             data[name][:, place] = values
     _require_positive(law, aims, data)
-    return _assemble(posterior, aims, data, seed)
+    return _assemble(posterior, aims, data, seed, discrepancy)
 
 
 def forecast_chunks(posterior: Posterior, targets: Any = None, **options: Any) -> Iterator[Forecast]:
@@ -129,7 +129,9 @@ def _require_positive(law: Law, aims: Targets, found: Mapping[str, np.ndarray]) 
         )
 
 
-def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarray], seed: int) -> Forecast:
+def _assemble(
+    posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarray], seed: int, discrepancy: bool
+) -> Forecast:
     law = posterior.law
     dims, coords = law.dims(posterior.study)
     shape = {q: ("target", *dims.get(q, [])) for q in law.quantities}
@@ -148,4 +150,5 @@ def _assemble(posterior: Posterior, aims: Targets, found: Mapping[str, np.ndarra
         measure=measure_of(law.columns.values()),
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         fits=({name: posterior.tree.attrs[name] for name in REMEMBERED if name in posterior.tree.attrs},),
+        discrepancy=discrepancy,
     )

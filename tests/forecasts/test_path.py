@@ -46,6 +46,20 @@ def test_bands_are_quantiles_of_the_forecast_along_it(path, posterior):
     assert middle[10] == pytest.approx(np.median(own))
 
 
+def test_it_has_the_discrepancy_where_its_targets_have_it(path, posterior):
+    exact = bs.forecast_path(posterior, bs.forecast(posterior, FAR, discrepancy=False))
+    np.testing.assert_array_equal(exact.points.draws["loss_mean"], exact.points.draws["loss_law"])
+    assert not path.points.draws["loss_mean"].equals(path.points.draws["loss_law"])
+
+
+def test_expected_outcomes_of_several_fits_are_medians_of_their_mixture(path, posterior):
+    low = worlds.known(
+        Chinchilla(), {n: v - (n == "E") for n, v in posterior.draws.items() if n in Chinchilla().priors}, worlds.GRID
+    )
+    mixed = bs.forecast_path([posterior, low], path.targets, weights=[0.8, 0.2])
+    np.testing.assert_array_less(path.expected - 0.1, mixed.expected)  # the weighted mean is lower by 0.2
+
+
 def test_several_fits_are_averaged_and_none_is_refused(path, posterior):
     both = bs.forecast_path([posterior, posterior], path.targets)
     assert len(both.posteriors) == 2 and both.points.draws.sizes["sample"] == path.points.draws.sizes["sample"]
