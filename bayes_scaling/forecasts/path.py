@@ -165,8 +165,11 @@ def forecast_path(
         between[:, places] /= between[:, places].sum(axis=1, keepdims=True)
     line = pd.DataFrame(between, columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
-    options = {"discrepancy": targets.discrepancy, "samples": SAMPLES, "allow_unconverged": True}
-    points = average([forecast_runs(p, records, **options) for p in posteriors], weights)
+    forecasts = [
+        forecast_runs(p, records, discrepancy=targets.discrepancy, samples=SAMPLES, allow_unconverged=True)
+        for p in posteriors
+    ]
+    points = average(forecasts, weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
     words, scale = _in_words(law.columns, outermost), "linear" if linear[-1] else "log"

@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, StudyError, TargetError, listed, suggest
 from bayes_scaling.study.panel import Panel
 from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of, labelled, symbol_of
-from bayes_scaling.study.rows import absent, row_number, shown
+from bayes_scaling.study.rows import absent, row_number, shown, task_name
 from bayes_scaling.study.shares import not_shares
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import OUTCOME, floats
@@ -67,8 +67,8 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
     study : Study
         The fitted runs, for the series of a joint law.
     targets : Study, DataFrame, mapping, sequence of mappings, or Targets
-        A study brings its outcomes, those of each run at its last checkpoint; a column ``target`` or ``run`` names the
-        others.
+        A study brings the outcomes that it has, those of each run at its last checkpoint; a column ``target`` or
+        ``run`` names the others.
     known : collection of str
         Columns that targets may give besides those of the law and of the study: what another law reads.
 
@@ -84,11 +84,13 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
     shape = {q: [len(coords[d]) for d in dims.get(q, [])] for q in law.quantities}
     if isinstance(targets, Study):
         targets = targets.last_checkpoints
-        outcomes = _outcomes(law, study, targets, shape)
+        try:
+            actual = _outcomes(law, study, targets, shape)
+        except StudyError as error:
+            raise TargetError(str(error)) from error
         rows = targets.runs
         numbers = pd.Index([f"row {row_number(rows, place)}" for place in range(len(rows))])
         frame = rows.set_index("run" if "run" in rows else numbers)
-        actual = {q: outcomes[q] for q in law.quantities}
     else:
         frame = _labelled(law, study, targets)
         require_no_task(law, study, frame)
@@ -112,12 +114,18 @@ def _outcomes(law: Law, study: Study, targets: Study, shape: Mapping[str, Sequen
     Which tasks there are, in which order, and which losses they share shows in the fitted runs: so both are read
     together, twice, with another number each time in the place of what is not known.
     """
-    if not law.by_task or not study.tasks or not targets.tasks:
-        return law.arrays(targets)[1]
-    rows = targets.frame[targets.frame["task"].isin(study.tasks)]
     found = {q: np.full([len(targets.runs), *shape[q]], np.nan) for q in law.quantities}
+    of_tasks = law.by_task and bool(study.tasks)
+    if {*law.quantities, *law.series}.isdisjoint(targets.frame) or (of_tasks and not targets.tasks):
+        return found
+    if not of_tasks:
+        observed = law.arrays(targets)[1]
+        return {q: observed[q] for q in found}
+    rows = targets.frame[targets.frame["task"].isin(study.tasks)]
     if rows.empty:
         return found
+    if "chance" in study.frame and "chance" not in rows:
+        rows = rows.assign(chance=rows["task"].map(study.frame.groupby("task")["chance"].first()))
     fitted = study.frame.assign(run="fitted " + study.frame["run"].astype(str))  # a target may have its name, too
     shared = [column for column in law.series if column in rows and Panel.of(study).shared(column)]
     rows = rows.assign(**{c: rows[c].fillna(rows.groupby("run")[c].transform("first")) for c in shared})
@@ -179,7 +187,7 @@ def require_no_task(
         A run gives a task, and it is not the only one of the fit.
     """
     tasks = study.tasks
-    given = [task for task in frame["task"] if not absent(task)] if tasks and "task" in frame else []
+    given = [task_name(task) for task in frame["task"] if not absent(task)] if tasks and "task" in frame else []
     if odd := [task for task in given if task not in tasks]:
         raise error(f"A {what} gives the task {shown(odd[0])}, and the fit has no such; {suggest(odd[0], tasks)}")
     if given and len(tasks) > 1:
@@ -190,8 +198,8 @@ def require_no_task(
             else (f"choose among the rows of the answer, or decide on bs.Surface.of(posterior, series={one})")
         )
         raise error(
-            f"A {what} gives the task {one}, and {law.name} forecasts every run in {listed(map(str, tasks))}; give each "
-            f"run once and without a task, and {how}."
+            f"A {what} gives the task {one}, and {law.name} forecasts every run in {listed(map(str, tasks))}; give "
+            f"each run once and without a task, and {how}."
         )
 
 

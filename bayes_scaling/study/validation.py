@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option
-from bayes_scaling.study.rows import absent, is_text, row_name, row_number, shown
+from bayes_scaling.study.rows import absent, is_text, row_name, row_number, shown, task_name
 
 __all__ = [
     "CANONICAL",
@@ -258,7 +258,7 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
             verb = "Rows {} have" if len(empty) > 1 else "Row {} has"
             raise StudyError(f"{verb.format(rows)} no {key}; {cure}.")
         if key != "role":
-            table[key] = _of_one_kind(table[key])
+            table[key] = _of_one_kind(table[key].map(task_name) if key == "task" else table[key])
     if "role" in table and (odd := np.flatnonzero(~table["role"].isin(ROLES) & table["role"].notna())).size:
         who = f"{listed((row_name(table, place) for place in odd), MOST_ROWS)} {'have' if len(odd) > 1 else 'has'}"
         raise StudyError(
