@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,6 @@ from bayes_scaling.errors import listed
 from bayes_scaling.problems import Problem
 from bayes_scaling.study.rows import row_name
 from bayes_scaling.study.validation import number_of
-
-if TYPE_CHECKING:
-    from bayes_scaling.law.base import Law
 
 __all__ = ["by_run", "no_mixtures", "not_shares"]
 
@@ -60,7 +57,7 @@ def by_run(rows: pd.DataFrame) -> Callable[[Any], str]:
     return lambda place: row_name(rows.drop(columns="task", errors="ignore"), place)
 
 
-def no_mixtures(runs: pd.DataFrame, law: Law | None) -> Iterator[Problem]:
+def no_mixtures(runs: pd.DataFrame, law: Any) -> Iterator[Problem]:
     """Look at whether the shares that a law reads, if it reads any, are shares."""
     names = [] if law is None else [law.columns[share] for share in law.shares]
     if set(names) <= set(runs):
