@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import listed
@@ -15,7 +16,7 @@ from bayes_scaling.evaluation.averaging import AveragedForecast, average_problem
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
-from bayes_scaling.forecasts.registered import register
+from bayes_scaling.forecasts.registered import RegisteredForecast
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.design import design_check
@@ -152,7 +153,7 @@ class Result:
             "diagnostics": plain(self.diagnostics()),
             "caveats": caveat_records(self.caveats),
             "rows": rows,
-            "registered": register(self.forecast).document(),
+            "registered": RegisteredForecast.of(self.forecast).document(),
         }
 
     def _weighing(self) -> dict[str, Any]:
@@ -192,12 +193,12 @@ def names_of(posteriors: Sequence[Posterior]) -> dict[str, Posterior]:
 
 
 def worst(posteriors: Iterable[Posterior]) -> dict[str, Any]:
-    """Return the worst of what some fits say of themselves."""
+    """Return the worst of what some fits say of themselves; what one of them cannot tell is NaN."""
     found = [p.diagnostics for p in posteriors]
     return {
-        "max_rhat": max(d.max_rhat for d in found),
-        "min_ess_bulk": min(d.min_ess_bulk for d in found),
-        "min_ess_tail": min(d.min_ess_tail for d in found),
+        "max_rhat": float(np.max([d.max_rhat for d in found])),
+        "min_ess_bulk": float(np.min([d.min_ess_bulk for d in found])),
+        "min_ess_tail": float(np.min([d.min_ess_tail for d in found])),
         "divergences": sum(d.divergences for d in found),
         "converged": all(d.converged for d in found),
     }
