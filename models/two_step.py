@@ -23,6 +23,7 @@ from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
 from bayes_scaling.models.superset import Superset
 from bayes_scaling.models.task_arrays import LATENT, labels, task_arrays
 from bayes_scaling.study.card import AS_GIVEN
+from bayes_scaling.study.panel import series_label
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -174,7 +175,8 @@ class TwoStep(Law):
 
     def series_of(self, task: str, labels: Sequence[str]) -> str:
         """Return the series that a task stands for: its own, or that of the loss its accuracy is read from."""
-        return next((name for name in (task, f"{self.feature}:{task}", str(self.feature)) if name in labels), task)
+        known = (task, series_label(str(self.feature), task), str(self.feature))
+        return next((name for name in known if name in labels), task)
 
     @property
     def program(self) -> Law:

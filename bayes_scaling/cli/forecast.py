@@ -186,12 +186,14 @@ def write(result: Result, folder: Path | None, file: Path | None, page: Path | N
 
 def only_tasks(forecast: Forecast, tasks: tuple[str, ...]) -> Forecast:
     """Keep the chosen tasks of a joint forecast, and of its series those of a chosen task or of no task."""
+    from bayes_scaling.study.panel import series_parts
+
     if "task" not in forecast.draws.dims:
         return forecast
     kept: dict[str, Any] = {"task": list(tasks)}
     if "series" in forecast.draws.dims:
         series = list(forecast.draws["series"].to_numpy())
-        kept["series"] = [s for s in series if (str(s).partition(":")[2] or tasks[0]) in tasks]
+        kept["series"] = [s for s in series if (series_parts(s)[1] or tasks[0]) in tasks]
     return dataclasses.replace(
         forecast,
         draws=forecast.draws.sel(kept),

@@ -32,8 +32,8 @@ def score(
     from bayes_scaling.cli.arguments import parse_columns
     from bayes_scaling.errors import FileError
     from bayes_scaling.files import check_writable
+    from bayes_scaling.forecasts.register import append, read_register
     from bayes_scaling.forecasts.registered import load_forecast
-    from bayes_scaling.forecasts.scoring import append, read_register
     from bayes_scaling.forecasts.scoring import score as score_against
     from bayes_scaling.reporting.scored import print_scores, write_scores
     from bayes_scaling.reporting.screen import output

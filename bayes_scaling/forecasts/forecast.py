@@ -15,6 +15,9 @@ from bayes_scaling.forecasts.draws import BLOCK
 from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.forecasts.scores import score_table
 from bayes_scaling.methods import ForecastMethods
+from bayes_scaling.study.panel import series_parts
+from bayes_scaling.study.rows import shown
+from bayes_scaling.study.validation import MOST_ROWS
 
 __all__ = ["BANDS", "Forecast", "average", "draws_of_each", "in_order", "shares"]
 
@@ -112,8 +115,8 @@ class Forecast(ForecastMethods):
             frame = table.to_dataframe().reset_index()
             frame["unit"] = unit
             if "series" in frame:
-                own_units = frame["series"].str.partition(":")[0].map(dict(self.series_units))
-                frame = self._name_series(frame.assign(unit=own_units.fillna(unit)))
+                frame["unit"] = [self.series_units.get(series_parts(label)[0], unit) for label in frame["series"]]
+                frame = self._name_series(frame)
             frame["quantity"] = quantity
             blocks.append(frame)
         rows = pd.concat(blocks, ignore_index=True)
@@ -132,9 +135,10 @@ class Forecast(ForecastMethods):
 
     def _name_series(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Call each series by its task; a loss that tasks share, and a second one of a task, by its column."""
-        label = frame.pop("series").str.partition(":")
-        again = pd.DataFrame({"target": frame["target"], "task": label[2]}).duplicated()
-        frame.insert(1, "task", label[2].where((label[2] != "") & ~again, label[0]))
+        parts = [series_parts(label) for label in frame.pop("series")]
+        column, task = (pd.Series(names, frame.index, dtype=object) for names in zip(*parts, strict=True))
+        again = pd.DataFrame({"target": frame["target"], "task": task}).duplicated()
+        frame.insert(1, "task", task.where((task != "") & ~again, column))
         return frame
 
     def over_tasks(self, tasks: Sequence[str] | None = None) -> Forecast:
@@ -183,8 +187,8 @@ class Forecast(ForecastMethods):
         Parameters
         ----------
         actual : xarray.Dataset, optional
-            Outcomes, as ``actual`` of the forecast has them, which is the default; :func:`bayes_scaling.score` reads
-            tables and mappings.
+            Outcomes, labelled as ``actual`` of the forecast, which is the default; what is not among them is not
+            scored.  :func:`bayes_scaling.score` reads tables and mappings.
         band : {"run", "mean", "law"}
             Which band to score.
 
@@ -197,7 +201,7 @@ class Forecast(ForecastMethods):
         Raises
         ------
         TargetError
-            The outcomes are no Dataset, or not of what was forecast; or there is no such band.
+            The outcomes are no Dataset, lack a quantity, or have other labels; or there is no such band.
         """
         actual = self.actual if actual is None else actual
         if not isinstance(actual, xr.Dataset):
@@ -209,7 +213,7 @@ class Forecast(ForecastMethods):
         blocks = []
         for quantity in self.units:
             draws = self.draws[f"{quantity}_{band}"]
-            known = _aligned(actual, quantity, draws)
+            known = _in_order_of(draws, actual, quantity)
             stacked = draws.stack(outcome=[d for d in draws.dims if d != "sample"]).transpose("sample", "outcome")
             values = known.stack(outcome=[d for d in draws.dims if d != "sample"])
             table = score_table(stacked.to_numpy(), values.to_numpy())
@@ -228,16 +232,20 @@ def _require_band(band: str) -> None:
         raise TargetError(f"There is no band {band!r}; {suggest(band, BANDS)}")
 
 
-def _aligned(actual: xr.Dataset, quantity: str, draws: xr.DataArray) -> xr.DataArray:
-    """Return the outcomes of a quantity in the order of its draws, NaN where there is none."""
-    if quantity not in actual:
-        raise TargetError(f"The outcomes have no {quantity!r}; they have {listed(map(str, actual.data_vars))}.")
-    like, known = draws.isel(sample=0, drop=True), actual[quantity]
-    for dim in known.coords:
-        here = like[dim].to_numpy() if dim in like.dims else ()
-        if odd := [label for label in known[dim].to_numpy().tolist() if label not in here]:
-            raise TargetError(f"The outcomes are of {dim} {odd[0]!r}, which was not forecast; {suggest(odd[0], here)}")
-    return known.reindex_like(like)
+def _in_order_of(draws: xr.DataArray, actual: xr.Dataset, quantity: str) -> xr.DataArray:
+    """Return the outcomes of one quantity in the order of its draws, NaN where there is none."""
+    dims = [str(dim) for dim in draws.dims if dim != "sample"]
+    if quantity not in actual or set(actual[quantity].dims) != set(dims):
+        raise TargetError(f"The outcomes have no {quantity} by {listed(dims)}; give it as the forecast does in actual.")
+    known = actual[quantity]
+    for dim in dims:
+        ours, labels = list(draws[dim].to_numpy()), list(known[dim].to_numpy())
+        if odd := [name for place, name in enumerate(labels) if name not in ours or name in labels[:place]]:
+            raise TargetError(
+                f"The outcomes have the {dim} {shown(odd[0])}{' twice' if odd[0] in ours else ''}, and those of the "
+                f"forecast are {listed(map(shown, ours), MOST_ROWS)}; label each as the forecast does, once."
+            )
+    return known.reindex({dim: draws[dim] for dim in dims})
 
 
 def _parts(draws: xr.DataArray) -> Iterator[xr.DataArray]:

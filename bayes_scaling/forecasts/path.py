@@ -109,7 +109,7 @@ def forecast_path(
     posterior : Posterior, sequence of Posterior, or mapping of str to Posterior
         One fit, or several on the same study whose forecasts are averaged, in a list or by name.
     targets : Forecast
-        Where the path leads.
+        Where the path leads, with or without the extrapolation discrepancy.
     weights : sequence, mapping or Series, optional
         Of the fits, in their order, or by the names that they have; equal by default.
 

@@ -16,7 +16,7 @@ from bayes_scaling.files import as_json, one_line_lists, write_text
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.version import __version__
 
-__all__ = ["LEVELS", "RegisteredForecast", "load_forecast", "register", "save"]
+__all__ = ["LEVELS", "RegisteredForecast", "load_forecast", "save"]
 
 LEVELS = np.arange(1, 200) / 200
 """The levels of the quantiles that are kept: 0.5 to 99.5 per cent."""
@@ -56,6 +56,41 @@ class RegisteredForecast:
     study: str
     seed: int
     fits: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def of(cls, forecast: Forecast) -> RegisteredForecast:
+        """Return what is kept of a forecast: quantiles of a new run, and how it was made.
+
+        Parameters
+        ----------
+        forecast : Forecast
+            Draws at targets.
+
+        Examples
+        --------
+        >>> bs.forecast(posterior, {"N": 7e9, "D": 4e12}).save("forecast.json")  # doctest: +SKIP
+        """
+        table = forecast.intervals()
+        blocks = []
+        for quantity in forecast.units:
+            draws = forecast.draws[f"{quantity}_run"]
+            levels = draws.quantile(LEVELS, "sample").transpose(*(d for d in draws.dims if d != "sample"), "quantile")
+            blocks.append(levels.stack(row=[d for d in levels.dims if d != "quantile"]).transpose("row", "quantile"))
+        known = {"distance", "target", "task", *forecast.units}
+        inputs = forecast.targets.select_dtypes("number").drop(columns=known, errors="ignore")
+        rows = table[["target", "task", "quantity", "unit", "mean", "sd", "distance"]].merge(
+            inputs, left_on="target", right_index=True, how="left"
+        )
+        return cls(
+            rows=rows.assign(target=rows["target"].astype(str)).reset_index(drop=True),
+            quantiles=np.concatenate([np.asarray(block.to_numpy()) for block in blocks]),
+            made=forecast.made,
+            version=__version__,
+            law=forecast.law,
+            study=forecast.study,
+            seed=forecast.seed,
+            fits=forecast.fits,
+        )
 
     @property
     def checksum(self) -> str:
@@ -103,41 +138,6 @@ class RegisteredForecast:
         return cls(rows, quantiles, seed=int(own["seed"]), fits=tuple(own["fits"]), **head)
 
 
-def register(forecast: Forecast) -> RegisteredForecast:
-    """Return what is kept of a forecast: quantiles of a new run, and how it was made.
-
-    Parameters
-    ----------
-    forecast : Forecast
-        Draws at targets.
-
-    Examples
-    --------
-    >>> bs.forecast(posterior, {"N": 7e9, "D": 4e12}).save("forecast.json")  # doctest: +SKIP
-    """
-    table = forecast.intervals()
-    blocks = []
-    for quantity in forecast.units:
-        draws = forecast.draws[f"{quantity}_run"]
-        levels = draws.quantile(LEVELS, "sample").transpose(*(d for d in draws.dims if d != "sample"), "quantile")
-        blocks.append(levels.stack(row=[d for d in levels.dims if d != "quantile"]).transpose("row", "quantile"))
-    known = {"distance", "target", "task", *forecast.units}
-    inputs = forecast.targets.select_dtypes("number").drop(columns=known, errors="ignore")
-    rows = table[["target", "task", "quantity", "unit", "mean", "sd", "distance"]].merge(
-        inputs, left_on="target", right_index=True, how="left"
-    )
-    return RegisteredForecast(
-        rows=rows.assign(target=rows["target"].astype(str)).reset_index(drop=True),
-        quantiles=np.concatenate([np.asarray(block.to_numpy()) for block in blocks]),
-        made=forecast.made,
-        version=__version__,
-        law=forecast.law,
-        study=forecast.study,
-        seed=forecast.seed,
-        fits=forecast.fits,
-    )
-
-
 def save(forecast: Forecast, path: str | Path) -> Path:
     """Write what a forecast says to one small JSON file, to be scored later (:func:`bayes_scaling.score`).
 
@@ -158,7 +158,7 @@ def save(forecast: Forecast, path: str | Path) -> Path:
         raise FileError(
             f"{str(path)!r} is there already, and what was registered is not written over; choose a new name."
         )
-    write_text(one_line_lists(as_json(register(forecast).document())), path)
+    write_text(one_line_lists(as_json(RegisteredForecast.of(forecast).document())), path)
     return path
 
 

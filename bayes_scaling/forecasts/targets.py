@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, StudyError, TargetError, listed, suggest
 from bayes_scaling.study.panel import Panel
 from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of, labelled, symbol_of
-from bayes_scaling.study.rows import absent, row_number, shown
+from bayes_scaling.study.rows import absent, row_number, shown, task_name
 from bayes_scaling.study.shares import not_shares
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import OUTCOME, floats
@@ -71,8 +71,8 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
     study : Study
         The fitted runs, for the series of a joint law.
     targets : Study, DataFrame, mapping, sequence of mappings, or Targets
-        A study brings its outcomes, those of each run at its last checkpoint; a column ``target`` or ``run`` names the
-        others.
+        A study brings the outcomes that it has, those of each run at its last checkpoint; a column ``target`` or
+        ``run`` names the others.
     known : collection of str
         Columns that targets may give besides those of the law and of the study: what another law reads.
 
@@ -88,11 +88,13 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
     shape = {q: [len(coords[d]) for d in dims.get(q, [])] for q in law.quantities}
     if isinstance(targets, Study):
         targets = targets.last_checkpoints
-        outcomes = _outcomes(law, study, targets, shape)
+        try:
+            actual = _outcomes(law, study, targets, shape)
+        except StudyError as error:
+            raise TargetError(str(error)) from error
         rows = targets.runs
         numbers = pd.Index([f"row {row_number(rows, place)}" for place in range(len(rows))])
         frame = rows.set_index("run" if "run" in rows else numbers)
-        actual = {q: outcomes[q] for q in law.quantities}
     else:
         frame = _labelled(law, study, targets)
         require_no_task(law, study, frame)
@@ -192,7 +194,7 @@ def require_no_task(
         A run gives a task, and it is not the only one of the fit.
     """
     tasks = study.tasks
-    given = [task for task in frame["task"] if not absent(task)] if tasks and "task" in frame else []
+    given = [task_name(task) for task in frame["task"] if not absent(task)] if tasks and "task" in frame else []
     if odd := [task for task in given if task not in tasks]:
         raise error(f"A {what} gives the task {shown(odd[0])}, and the fit has no such; {suggest(odd[0], tasks)}")
     if given and len(tasks) > 1:

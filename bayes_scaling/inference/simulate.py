@@ -18,6 +18,7 @@ from bayes_scaling.law.fields import in_support
 from bayes_scaling.law.priors import describe
 from bayes_scaling.law.trace import latent_names, run_model
 from bayes_scaling.study.card import Card
+from bayes_scaling.study.panel import series_parts
 from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import LOSS_ERROR
@@ -163,7 +164,7 @@ def _filled(law: Law, study: Study, drawn: Mapping[str, np.ndarray]) -> pd.DataF
             frame[name] = values
             continue
         for place, label in enumerate(coords[dims[name][-1]]):
-            column, _, task = str(label).partition(":") if dims[name][-1] == "series" else (name, "", label)
+            column, task = series_parts(label) if dims[name][-1] == "series" else (name, label)
             rows = (frame["task"] == task).to_numpy() if task else np.full(len(frame), True)
             frame.loc[rows, column] = values[run[rows], place]
     return frame

@@ -17,7 +17,7 @@ from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
 from bayes_scaling.forecasts.quantiles import QUANTILES
-from bayes_scaling.forecasts.registered import register
+from bayes_scaling.forecasts.registered import RegisteredForecast
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.design import design_check
@@ -162,7 +162,7 @@ class Result:
             "diagnostics": plain(self.diagnostics()),
             "caveats": caveat_records(self.caveats),
             "rows": rows,
-            "registered": register(self.forecast).document(),
+            "registered": RegisteredForecast.of(self.forecast).document(),
         }
 
     def _weighing(self) -> dict[str, Any]:
@@ -202,10 +202,10 @@ def names_of(posteriors: Sequence[Posterior]) -> dict[str, Posterior]:
 
 
 def worst(posteriors: Iterable[Posterior]) -> dict[str, Any]:
-    """Return the worst of what some fits say of themselves."""
+    """Return the worst of what some fits say of themselves; what one of them cannot tell is NaN."""
     found = [p.diagnostics for p in posteriors]
     return {
-        "max_rhat": float(np.max([d.max_rhat for d in found])),  # NaN where one is
+        "max_rhat": float(np.max([d.max_rhat for d in found])),
         "min_ess_bulk": float(np.min([d.min_ess_bulk for d in found])),
         "min_ess_tail": float(np.min([d.min_ess_tail for d in found])),
         "divergences": sum(d.divergences for d in found),

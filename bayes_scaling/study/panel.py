@@ -15,7 +15,9 @@ from bayes_scaling.study.rows import shown
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["Panel", "one_value"]
+__all__ = ["Panel", "one_value", "series_label", "series_parts"]
+
+BETWEEN = ":"  # a column and its task in the label of a series
 
 
 def one_value(study: Study, key: str, columns: Iterable[str]) -> None:
@@ -45,6 +47,23 @@ def one_value(study: Study, key: str, columns: Iterable[str]) -> None:
                 f"The {key} {shown(name)} of study {study.name!r} has {column} {values}; give one number in "
                 f"all its rows, or each a {key} of its own."
             )
+
+
+def series_label(column: str, task: str = "") -> str:
+    """Return what a series is called: its column, and its task where each has one of its own."""
+    return f"{column}{BETWEEN}{task}" if task else column
+
+
+def series_parts(label: str) -> tuple[str, str]:
+    """Return the column and the task that a label names, an empty task where tasks share the series.
+
+    Examples
+    --------
+    >>> series_parts(series_label("task_loss", "mmlu: stem")), series_parts("c4_loss")
+    (('task_loss', 'mmlu: stem'), ('c4_loss', ''))
+    """
+    column, _, task = str(label).partition(BETWEEN)
+    return column, task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,10 +141,15 @@ class Panel:
         Raises
         ------
         StudyError
-            No run has the loss of a task.
+            No run has the loss of a task, or a column has a colon in its name, which labels divide.
         """
         found = {}
         for column in columns:
+            if BETWEEN in column:
+                raise StudyError(
+                    f"The column {column!r} of losses has a colon in its name, which stands between column and task in "
+                    "the name of a series; rename it."
+                )
             if self.shared(column):
                 by_run = self.rows[column].groupby(level="run").first()
                 found[column] = (column, by_run.loc[self.runs["run"]].to_numpy(dtype=float))
@@ -138,5 +162,5 @@ class Panel:
                         f"No run has a {column} of task {shown(task)}; give that of some runs, leave the task out, or "
                         "use a loss that the tasks of a run share."
                     )
-                found[f"{column}:{task}"] = (column, values)
+                found[series_label(column, task)] = (column, values)
         return found

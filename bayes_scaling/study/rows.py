@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["absent", "comparable", "is_text", "repeated", "row_name", "row_number", "shown"]
+__all__ = ["absent", "comparable", "is_text", "repeated", "row_name", "row_number", "shown", "task_name"]
 
 ABSENT = ("", "nan", "na", "n/a", "none", "null")
 
@@ -74,6 +75,19 @@ def repeated(names: Iterable[str]) -> list[str]:
     """
     every = list(names)
     return [name for place, name in enumerate(every) if name in every[:place]]
+
+
+def task_name(value: Any) -> Any:
+    """Return what a study calls a task: text without blanks around it, also of one with a number.
+
+    Examples
+    --------
+    >>> task_name(" MMLU"), task_name(5), task_name(5.0), task_name(np.float64(0.5))
+    ('MMLU', '5', '5', '0.5')
+    """
+    if not isinstance(value, (numbers.Real, np.bool_)):
+        return value.strip() if isinstance(value, str) else value
+    return str(int(value) if isinstance(value, (float, np.floating)) and value.is_integer() else value)
 
 
 def shown(value: Any, most: int = 60) -> str:

@@ -26,17 +26,9 @@ from bayes_scaling.study.reading import (
     remedy,
     renamed,
 )
-from bayes_scaling.study.rows import shown
+from bayes_scaling.study.rows import shown, task_name
 from bayes_scaling.study.selection import infinite_losses, kept_by, left_by, replicates, unfinished, without_gaps
-from bayes_scaling.study.validation import (
-    LOSS_ERROR,
-    always_read,
-    as_fractions,
-    checked,
-    numeric,
-    task_name,
-    with_numbers,
-)
+from bayes_scaling.study.validation import LOSS_ERROR, always_read, as_fractions, checked, numeric, with_numbers
 from bayes_scaling.study.wide import lengthened, rules_of, unread_accuracies, with_chance
 
 __all__ = ["Study", "require_studies", "require_study"]
@@ -237,8 +229,7 @@ class Study:
             if column not in frame:
                 raise StudyError(f"Study {self.name!r} has no column {column!r}; {suggest(column, frame.columns)}")
             wanted = list(value) if isinstance(value, (list, tuple, set, np.ndarray, pd.Series)) else [value]
-            if column == "task":
-                wanted = [task_name(one) if pd.api.types.is_number(one) else one for one in wanted]
+            wanted = [task_name(one) for one in wanted] if column == "task" else wanted
             for one in wanted:
                 if not pd.api.types.is_scalar(one) or not (frame[column] == one).any():
                     known = frame[column].drop_duplicates().head(40)

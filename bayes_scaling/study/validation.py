@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option
-from bayes_scaling.study.rows import absent, is_text, row_name, row_number, shown
+from bayes_scaling.study.rows import absent, is_text, row_name, row_number, shown, task_name
 
 __all__ = [
     "CANONICAL",
@@ -29,7 +29,6 @@ __all__ = [
     "floats",
     "number_of",
     "numeric",
-    "task_name",
     "unfit",
     "with_numbers",
 ]
@@ -258,10 +257,8 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
             cure = "name them or drop the rows" if len(empty) > 1 else "name it or drop the row"
             verb = "Rows {} have" if len(empty) > 1 else "Row {} has"
             raise StudyError(f"{verb.format(rows)} no {key}; {cure}.")
-        if key == "task":
-            table[key] = [task_name(name) for name in table[key]]
-        elif key != "role":
-            table[key] = _of_one_kind(table[key])
+        if key != "role":
+            table[key] = _of_one_kind(table[key].map(task_name) if key == "task" else table[key])
     if "role" in table and (odd := np.flatnonzero(~table["role"].isin(ROLES) & table["role"].notna())).size:
         who = f"{listed((row_name(table, place) for place in odd), MOST_ROWS)} {'have' if len(odd) > 1 else 'has'}"
         raise StudyError(
@@ -269,18 +266,6 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
             "(fitted, forecast, neither); say which, or call the column otherwise."
         )
     return table
-
-
-def task_name(name: Any) -> str:
-    """Return the name of a task as text, without blanks around it.
-
-    Examples
-    --------
-    >>> task_name(" PIQA"), task_name(5.0), task_name(np.int64(7))
-    ('PIQA', '5', '7')
-    """
-    whole = isinstance(name, (float, np.floating)) and float(name).is_integer()
-    return str(int(name) if whole else name).strip()
 
 
 def _of_one_kind(names: pd.Series) -> pd.Series:

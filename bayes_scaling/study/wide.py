@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
-from bayes_scaling.study.rows import shown
+from bayes_scaling.study.rows import shown, task_name
 
 __all__ = ["PLACE", "chances", "lengthened", "rules_of", "unread_accuracies", "with_chance"]
 
@@ -146,8 +146,9 @@ def _of_tasks(table: pd.DataFrame, tasks: Collection[str], rule: str) -> dict[st
 
 def with_chance(table: pd.DataFrame, chance: float | Mapping[str, float]) -> pd.DataFrame:
     """Return a long table with the accuracy of guessing; what it says itself counts for tasks that are not named."""
-    tasks = table["task"] if "task" in table else pd.Series("accuracy", table.index)
+    tasks = table["task"].map(task_name, na_action="ignore") if "task" in table else pd.Series("accuracy", table.index)
     known = dict(zip(tasks, table["chance"], strict=True)) if "chance" in table else None
+    chance = {task_name(task): value for task, value in chance.items()} if isinstance(chance, Mapping) else chance
     return table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance, known)))
 
 

@@ -59,16 +59,35 @@ def test_known_outcomes_are_scored(posterior):
     assert (scores["error"] == scores["median"] - scores["actual"]).all()
 
 
-def test_outcomes_are_scored_by_their_labels(posterior):
-    targets = pd.DataFrame({"target": ["a", "b"], "N": [2e9, 3e9], "D": [1e11, 1e11], "loss": [2.6, 2.5]})
-    forecast = posterior.forecast(targets)
-    backwards = forecast.actual.isel(target=[1, 0])
-    assert forecast.score(backwards).equals(forecast.score())
-    assert forecast.score(backwards.isel(target=[0]))["target"].tolist() == ["b"]
-    with pytest.raises(bs.TargetError, match=r"^The outcomes are of target 'c', which was not forecast; .*known: a, b"):
-        forecast.score(backwards.assign_coords(target=["b", "c"]))
-    with pytest.raises(bs.TargetError, match=r"^The outcomes have no 'loss'; they have accuracy\.$"):
-        forecast.score(backwards.rename(loss="accuracy"))
+def test_outcomes_are_found_by_their_labels():
+    posterior = worlds.chinchilla(count=20)
+    table = pd.DataFrame({"N": [2e9, 3e9], "D": [1e11, 1e11], "loss": [2.6, 2.5]}, index=["a", "b"])
+    forecast = posterior.forecast(table.rename_axis("target").reset_index())
+    pd.testing.assert_frame_equal(forecast.score(forecast.actual.isel(target=[1, 0])), forecast.score())
+    assert list(forecast.score(forecast.actual.isel(target=[1]))["target"]) == ["b"]
+    for odd, said in (
+        (
+            forecast.actual.assign_coords(target=["a", "c"]),
+            "have the target 'c', and those of the forecast are",
+        ),
+        (forecast.actual.isel(target=[0, 0]), "have the target 'a' twice, and those of the forecast are 'a' and 'b';"),
+        (forecast.actual.drop_vars("target"), "have the target 0, and those of the forecast are 'a' and 'b';"),
+        (forecast.actual.rename(loss="error"), r"have no loss by target; give it as the forecast does in actual\.$"),
+        (forecast.actual.isel(target=0), "have no loss by target;"),
+    ):
+        with pytest.raises(bs.TargetError, match=f"^The outcomes {said}"):
+            forecast.score(odd)
+
+
+@pytest.mark.parametrize("names", [(5, 10), ("mmlu: stem", "mmlu: other")])
+def test_numbered_tasks_and_those_with_a_colon_are_forecast_by_their_names(names):
+    ladder = worlds.ladder(count=20)
+    table = ladder.study.frame.assign(task=lambda t: t["task"].map(dict(zip(("one", "two"), names, strict=True))))
+    forecast = worlds.known(ladder.law, ladder.thin(None), table).forecast({"N": 7e9, "D": 4e12})
+    own, tasks = forecast.intervals(), list(map(str, names))
+    assert list(own["task"]) == tasks * 2 and set(own["quantity"]) == {"loss", "accuracy"}
+    mean = forecast.over_tasks(tasks).intervals()["mean"]
+    assert mean.tolist() == pytest.approx([own["mean"][own["quantity"] == "accuracy"].mean()])
 
 
 def test_a_score_of_what_is_no_dataset_says_what_reads_it(posterior):

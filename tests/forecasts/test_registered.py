@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.files import one_line_lists
-from bayes_scaling.forecasts.registered import LEVELS, register
+from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast
 from tests.worlds import chinchilla, ladder
 
 TWO = [{"target": "near", "N": 3e9, "D": 1e12}, {"target": "far", "N": 7e9, "D": 4e12}]
@@ -44,7 +44,7 @@ def test_inputs_are_kept_to_the_last_digit_and_a_seed_may_be_numpys(tmp_path):
 @pytest.mark.parametrize("posterior", [chinchilla(count=30), ladder(count=30)], ids=["one", "tasks"])
 def test_quantiles_stand_in_the_rows_they_belong_to(posterior):
     forecast = bs.forecast(posterior, TWO)
-    found = register(forecast)
+    found = RegisteredForecast.of(forecast)
     np.testing.assert_allclose(found.level(0.5), forecast.intervals()["median"])
     assert found.quantiles.shape == (len(found.rows), len(LEVELS))
 
@@ -74,8 +74,8 @@ def test_another_file_is_refused(text, tmp_path):
 
 def test_numbers_that_are_not_known_are_left_out(forecast):
     unknown = dataclasses.replace(forecast, targets=forecast.targets.assign(distance=np.nan))
-    assert "distance" not in register(unknown).document()["rows"][0]
-    json.dumps(register(unknown).document(), allow_nan=False)
+    assert "distance" not in RegisteredForecast.of(unknown).document()["rows"][0]
+    json.dumps(RegisteredForecast.of(unknown).document(), allow_nan=False)
 
 
 def test_lists_of_numbers_take_a_line():

@@ -119,6 +119,23 @@ def test_a_study_brings_its_outcomes_by_task():
     assert read(FAR, law, study).actual["accuracy"].shape == (1, 2)
 
 
+def test_a_study_need_not_have_outcomes():
+    runs = pd.DataFrame([FAR])
+    assert np.isnan(read(bs.Study.from_frame(runs)).actual["loss"]).all()
+    ladder = worlds.ladder(count=2)
+    two = pd.DataFrame({"run": "big", "task": ["one", "two"], "N": 7e9, "D": 4e12})
+    for table in (runs, runs.assign(loss=2.0), two):
+        found = read(bs.Study.from_frame(table), ladder.law, ladder.study)
+        assert len(found) == 1 and np.isnan(found.actual["accuracy"]).all()
+    found = read(bs.Study.from_frame(two.assign(task_loss=[0.4, 0.5])), ladder.law, ladder.study)
+    assert found.actual["loss"].tolist() == [[0.4, 0.5]] and np.isnan(found.actual["accuracy"]).all()
+
+
+def test_a_study_that_cannot_be_read_is_no_target():
+    with pytest.raises(bs.TargetError, match=r"^Chinchilla needs the column 'n_params' \(N\), which the table lacks; "):
+        read(bs.Study.from_frame(pd.DataFrame({"D": [4e12], "loss": [2.0]})))
+
+
 def test_outcomes_in_a_table_are_kept():
     found = read([{**FAR, "target": "a", "loss": 2.1}, {**FAR, "target": "b", "loss": 2.2}])
     assert found.actual["loss"].tolist() == [2.1, 2.2]

@@ -13,7 +13,7 @@ from bayes_scaling.evaluation.averaging import AveragedForecast
 from bayes_scaling.plots import close, plot_forest
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.page_tables import intervals
-from bayes_scaling.reporting.result import Result, number, records
+from bayes_scaling.reporting.result import Result, number, plain, records, worst
 from bayes_scaling.reporting.screen import print_result
 from tests import worlds
 
@@ -69,6 +69,14 @@ def test_tasks_come_in_the_order_of_the_study_with_their_targets_together():
     ax = plot_forest(result.forecast)
     assert [t.get_text() for t in ax.get_yticklabels()][::-1] == ["one", "two"]
     close(ax.figure)
+
+
+def test_what_one_fit_cannot_tell_of_itself_is_not_hidden_by_the_others():
+    posterior = worlds.chinchilla(count=2)
+    unknown = dataclasses.replace(posterior.diagnostics, max_rhat=np.nan, min_ess_bulk=np.nan)
+    found = worst([posterior, dataclasses.replace(posterior, diagnostics=unknown)])
+    assert np.isnan(found["max_rhat"]) and np.isnan(found["min_ess_bulk"]) and found["min_ess_tail"] == 400.0
+    assert plain(found)["max_rhat"] is None
 
 
 def test_several_fits_are_as_good_as_the_worst():

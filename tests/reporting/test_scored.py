@@ -5,13 +5,13 @@ import json
 from rich.console import Console
 
 import bayes_scaling as bs
-from bayes_scaling.forecasts.registered import register
+from bayes_scaling.forecasts.registered import RegisteredForecast
 from bayes_scaling.reporting.scored import print_scores, score_rows, write_scores
 from tests.worlds import chinchilla, ladder
 
 
 def test_tasks_stand_in_rows_and_fractions_in_per_cent(tmp_path):
-    said = register(bs.forecast(ladder(count=60), {"target": "7B", "N": 7e9, "D": 4e12}))
+    said = RegisteredForecast.of(bs.forecast(ladder(count=60), {"target": "7B", "N": 7e9, "D": 4e12}))
     scores = bs.score(said, {"target": "7B", "task": "two", "accuracy": 0.7})
     console = Console(file=io.StringIO(), width=100)
     print_scores(said, scores, console)
@@ -25,7 +25,7 @@ def test_tasks_stand_in_rows_and_fractions_in_per_cent(tmp_path):
 
 
 def test_headings_stay_short_where_the_unit_is_long_and_remarks_are_told(tmp_path):
-    said = register(bs.forecast(chinchilla(count=60), {"target": "7B", "N": 7e9, "D": 4e12}))
+    said = RegisteredForecast.of(bs.forecast(chinchilla(count=60), {"target": "7B", "N": 7e9, "D": 4e12}))
     long = dataclasses.replace(said, rows=said.rows.assign(unit="nats per token of the validation text"))
     scores = bs.score(long, [{"target": "7B", "loss": 2.0}, {"target": "8B", "loss": 2.0}])
     console = Console(file=io.StringIO(), width=80)

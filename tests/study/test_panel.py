@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.study.panel import Panel
+from bayes_scaling.study.panel import Panel, series_parts
 
 CELLS = pd.DataFrame({
     "run": ["b", "b", "a", "a"],
@@ -67,6 +67,14 @@ def test_a_loss_that_tasks_share_may_be_missing_of_a_run_or_of_some_of_its_rows(
     np.testing.assert_array_equal(half.series(("c4_loss",))["c4_loss"][1], [3.0, np.nan])
     with pytest.raises(bs.StudyError, match=r"^No run has a c4_loss of task 'PIQA'; give that of some"):
         Panel.of(bs.Study(CELLS.assign(c4_loss=np.nan))).series(("c4_loss",))
+
+
+def test_a_task_may_have_a_colon_in_its_name_and_a_column_may_not():
+    odd = CELLS.assign(task=["PIQA", "mmlu: stem", "mmlu: stem", "PIQA"])
+    found = Panel.of(bs.Study(odd)).series(("task_loss",))
+    assert [series_parts(label) for label in found] == [("task_loss", "PIQA"), ("task_loss", "mmlu: stem")]
+    with pytest.raises(bs.StudyError, match=r"^The column 'val:loss' of losses has a colon in its name, .* rename it"):
+        Panel.of(bs.Study(odd.rename(columns={"task_loss": "val:loss"}))).series(("val:loss",))
 
 
 def test_numbers_as_names_are_shown_as_numbers():

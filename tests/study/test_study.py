@@ -181,3 +181,11 @@ def test_the_row_of_a_run_is_its_last_checkpoint(checkpoints):
     study = Study.from_frame(rows)
     assert study.last_checkpoints.frame["checkpoint"].tolist() == [last] * 4
     assert study.runs[["run", "task", "checkpoint"]].to_numpy().tolist() == [["a", "x", last], ["b", "x", last]]
+
+
+@pytest.mark.parametrize("kind", [int, float, object])
+def test_a_task_is_text_also_where_it_is_a_number(kind):
+    table = pd.DataFrame({"run": [*"aabb"], "task": np.array([5, 10, 5, 10], dtype=kind), "N": 1e9, "D": 2e10})
+    study = bs.Study.from_frame(table.assign(accuracy=0.5), chance={5: 0.25, "10": 0.5}, where="task > 1")
+    assert study.tasks == ["5", "10"] and study.frame["chance"].tolist() == [0.25, 0.5] * 2
+    assert study.select(task=5).tasks == study.select(task="5").tasks == ["5"]

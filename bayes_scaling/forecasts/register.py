@@ -1,0 +1,82 @@
+"""The register of forecasts that were scored: a CSV file that grows, and says nothing twice."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.errors import FileError, listed
+from bayes_scaling.files import write_text
+from bayes_scaling.forecasts.registered import RegisteredForecast
+
+__all__ = ["IDENTITY", "append", "read_register"]
+
+IDENTITY = ["made", "law", "checksum", "target", "task", "quantity"]
+"""Columns that together say which row of which forecast was scored."""
+
+
+def append(said: RegisteredForecast, scores: pd.DataFrame, path: str | Path) -> int:
+    """Add scores to a register and return how many rows are new; what is there already is not added again.
+
+    Parameters
+    ----------
+    said : RegisteredForecast
+        What was scored.
+    scores : DataFrame
+        What :func:`bayes_scaling.score` returned.
+    path : str or Path
+        A CSV file; written whole or not at all.
+
+    Raises
+    ------
+    FileError
+        It is no register, or holds another outcome of the same run.
+    """
+    path = Path(path)
+    rows = scores.assign(
+        scored=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        task=scores["task"].fillna(""),
+        **{name: getattr(said, name) for name in ("made", "version", "law", "study", "seed", "checksum")},
+    )
+    first = ["made", "scored", "version", "law", "study", "checksum", "seed"]
+    rows = rows[[*first, *(name for name in scores if name not in first)]]
+    if not path.exists():
+        write_text(rows.to_csv(index=False), path)
+        return len(rows)
+    before = read_register(path)
+    known = before.set_index(IDENTITY)["actual"].to_dict()
+    places = [tuple(row) for row in rows[IDENTITY].itertuples(index=False)]
+    for place, value in zip(places, rows["actual"], strict=True):
+        if place in known and not np.isclose(known[place], value, rtol=1e-9):
+            raise FileError(
+                f"The register {str(path)!r} says that {place[-1]} of {place[3]!r} came to {known[place]:g}, and "
+                f"{value:g} is given; mend the register by hand if that was wrong."
+            )
+    new = rows[[place not in known for place in places]]
+    write_text(pd.concat([before, new], ignore_index=True).to_csv(index=False), path)
+    return len(new)
+
+
+def read_register(path: str | Path) -> pd.DataFrame:
+    """Read a register of scored forecasts.
+
+    Raises
+    ------
+    FileError
+        It is none.
+    """
+    try:
+        table = pd.read_csv(
+            path, dtype={name: str for name in IDENTITY}, keep_default_na=False, na_values={"distance": [""]}
+        )
+        missing = [name for name in (*IDENTITY, "actual", "in90", "pit") if name not in table]
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise FileError(
+            f"{str(path)!r} cannot be read as a register ({type(error).__name__}); name another."
+        ) from error
+    if missing:
+        raise FileError(f"{str(path)!r} is no register of forecasts: it lacks {listed(missing)}; name another file.")
+    return table

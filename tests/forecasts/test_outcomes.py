@@ -1,0 +1,130 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+import bayes_scaling as bs
+from bayes_scaling.forecasts.registered import LEVELS
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "options", "message"),
+    [
+        ({"target": "a", "los": 2.0}, {}, "have no column loss, only target and los; name it, as in names="),
+        ({"target": "z", "loss": 2.0}, {}, "None of the 1 outcomes is a number of a run that was forecast"),
+        ({"loss": 2.0}, {}, "column target or run says which one"),
+        (
+            {"target": "a", "loss": "many"},
+            {},
+            "Row 1 has loss = 'many', which is not a number; .*, or leave empty what",
+        ),
+        ({"target": "a", "loss": np.inf}, {}, "an infinite loss in row 1; leave empty what did not come"),
+        (
+            {"run": list("ab"), "loss": ["2", "diverged"]},
+            {},
+            r"Run 'b' \(row 2\) has loss = 'diverged', which is not a n",
+        ),
+        (
+            {"run": list("ba"), "v": ["2.2.9", "2"]},
+            {"names": {"loss": "v"}},
+            r"Run 'b' \(row 1\) has loss \('v'\) = '2.2",
+        ),
+        (
+            [{"target": "a", "loss": 2.0}] * 2,
+            {},
+            "loss of 'a' twice, in rows 1 and 2, and .*; give it once: keep the row",
+        ),
+        ({"target": "a", "loss": 2.0}, {"unit": "bits per byte"}, "in bits per byte, and the forecast is in nats per"),
+    ],
+)
+def test_outcomes_of_nothing_are_refused(outcomes, options, message, said):
+    with pytest.raises(bs.TargetError, match=message):
+        bs.score(said, outcomes, **options)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "message"),
+    [
+        ({"run": "a", "ARC_acc": 0.5, "PIQA_acc": 0.6}, "no column accuracy, .*; say accuracy_columns='TASK_acc'"),
+        ({"run": "a", "ARC": 0.5, "PIQA": 0.6}, "no column accuracy, .*; say accuracy_columns='ARC,PIQA'"),
+    ],
+)
+def test_accuracies_of_a_wide_table_that_are_not_named_are_explained(outcomes, message, said):
+    rows = said.rows.assign(target="a", task=["ARC", "PIQA"], quantity="accuracy", unit="fraction")
+    with pytest.raises(bs.TargetError, match=message):
+        bs.score(dataclasses.replace(said, rows=rows), outcomes)
+
+
+def of_a_ladder(said, losses):
+    """A forecast of two accuracies and of some losses of one run, the labels of the losses given."""
+    tasks = ["x", "y", *losses]
+    kinds = ["accuracy"] * 2 + ["loss"] * len(losses)
+    units = ["fraction"] * 2 + ["as given"] * len(losses)
+    rows = pd.DataFrame({"target": "a", "task": tasks, "quantity": kinds, "unit": units, "mean": 0.6, "sd": 0.1})
+    quantiles = np.stack([norm.ppf(LEVELS, 0.6, 0.05)] * len(rows))
+    return dataclasses.replace(said, rows=rows.assign(distance=10.0), quantiles=quantiles)
+
+
+@pytest.mark.parametrize(
+    ("losses", "outcomes", "actual"),
+    [
+        (["x", "y", "loss"], {"task_loss": [0.5, 0.7], "loss": 2.0}, [0.3, 0.4, 0.5, 0.7, 2.0]),
+        (["x", "y"], {"task_loss": [0.5, 0.7], "loss": 2.0}, [0.3, 0.4, 0.5, 0.7]),
+        (["x", "y"], {"loss": [0.5, 0.7]}, [0.3, 0.4, 0.5, 0.7]),
+        (["x", "y"], {"loss": 2.0}, [0.3, 0.4]),  # the one loss of the run is none of its tasks
+        (["c4_loss"], {"c4_loss": 2.0, "loss": 3.0}, [0.3, 0.4, 2.0]),
+        (["loss"], {"loss": [2.0, np.nan]}, [0.3, 0.4, 2.0]),
+    ],
+)
+def test_losses_of_tasks_and_of_the_run_are_told_apart(losses, outcomes, actual, said):
+    table = pd.DataFrame({"target": "a", "task": ["x", "y"], "accuracy": [0.3, 0.4], **outcomes})
+    assert bs.score(of_a_ladder(said, losses), table)["actual"].tolist() == actual
+
+
+def test_numbered_tasks_are_called_as_a_study_calls_them(said):
+    numbered = of_a_ladder(said, [])
+    numbered = dataclasses.replace(numbered, rows=numbered.rows.assign(task=["5", "10"]))
+    table = pd.DataFrame({"target": "a", "task": [5.0, 10.0], "accuracy": [0.3, 0.4]})
+    assert bs.score(numbered, table)["actual"].tolist() == [0.3, 0.4]
+
+
+def test_the_one_loss_of_each_of_several_runs_is_none_of_its_tasks(said):
+    one = of_a_ladder(said, ["x", "y"])
+    rows = pd.concat([one.rows, one.rows.assign(target="b")], ignore_index=True)
+    both = dataclasses.replace(one, rows=rows, quantiles=np.concatenate([one.quantiles] * 2))
+    table = pd.DataFrame(
+        {"target": list("aabb"), "task": ["x", "y"] * 2, "accuracy": 0.3, "loss": [2.0, 2.0, 3.0, 3.0]}
+    )
+    assert set(bs.score(both, table)["quantity"]) == {"accuracy"}
+
+
+def test_a_loss_that_tasks_share_may_have_a_row_of_its_own(said):
+    table = pd.DataFrame({"target": "a", "task": ["x", "loss"], "accuracy": [0.3, np.nan], "loss": [np.nan, 2.0]})
+    assert bs.score(of_a_ladder(said, ["loss"]), table)["actual"].tolist() == [0.3, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "message"),
+    [
+        ({"accuracy": 0.3}, r"do not say of which task they are, and the forecast is of x and y; add a column 'task'"),
+        ({"task": "X", "accuracy": 0.3}, "are of task 'X', and the forecast of 'x'; name it alike"),
+        ({"task": ["x", "y"], "loss": [2.0, 3.0]}, "give loss of 'a' twice"),
+    ],
+)
+def test_outcomes_of_no_task_or_of_several_are_refused(outcomes, message, said):
+    with pytest.raises(bs.TargetError, match=message):
+        bs.score(of_a_ladder(said, ["loss"]), outcomes | {"target": ["a"] * np.size(next(iter(outcomes.values())))})
+
+
+def test_an_outcome_that_no_run_has_is_refused(said, tmp_path):
+    with pytest.raises(bs.TargetError, match="give 'a' loss = -1, which no run has; give a positive number"):
+        bs.score(said, {"target": "a", "loss": -1.0}, to=tmp_path / "register.csv")
+    assert not (tmp_path / "register.csv").exists()
+    accuracy = dataclasses.replace(said, rows=said.rows.assign(quantity="accuracy"), quantiles=said.quantiles / 4)
+    with pytest.raises(bs.TargetError, match="accuracy = 60, which no run has; give a fraction between 0 and 1"):
+        bs.score(accuracy, {"target": "b", "accuracy": 60})
+    assert bs.score(accuracy, {"target": "b", "accuracy": 0.0})["actual"].tolist() == [0.0]
+    signed = dataclasses.replace(said, quantiles=said.quantiles - 3)
+    assert bs.score(signed, {"target": "a", "loss": -1.0})["in90"].tolist() == [True]

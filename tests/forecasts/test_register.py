@@ -1,0 +1,24 @@
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.forecasts.register import append, read_register
+
+
+def test_a_register_grows_and_keeps_what_it_says(said, tmp_path):
+    path = tmp_path / "register.csv"
+    bs.score(said, {"target": "a", "loss": 2.0}, to=path)
+    bs.score(said, {"target": "a", "loss": 2.0}, to=path)
+    found = bs.score(said, [{"target": "a", "loss": 2.0}, {"target": "b", "loss": 3.0}], to=path)
+    table = read_register(path)
+    assert list(table["target"]) == ["a", "b"] and set(table["checksum"]) == {"abc"} and set(table["seed"]) == {0}
+    assert append(said, found, path) == 0
+    before = path.read_text()
+    with pytest.raises(bs.FileError, match="says that loss of 'a' came to 2, and"):
+        bs.score(said, {"target": "a", "loss": 2.1}, to=path)
+    assert path.read_text() == before
+
+
+def test_another_table_is_no_register(said, tmp_path):
+    (tmp_path / "runs.csv").write_text("run,loss\na,2\n")
+    with pytest.raises(bs.FileError, match="is no register of forecasts: it lacks made"):
+        bs.score(said, {"target": "a", "loss": 2.0}, to=tmp_path / "runs.csv")
