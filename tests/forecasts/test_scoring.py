@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import norm
 
 import bayes_scaling as bs
+from bayes_scaling.forecasts.registered import LEVELS
 from tests.worlds import ladder
 
 

@@ -132,7 +132,10 @@ def test_a_study_need_not_have_outcomes():
 
 
 def test_a_study_that_cannot_be_read_is_no_target():
-    with pytest.raises(bs.TargetError, match=r"^Chinchilla needs the column 'n_params' \(N\), which the table lacks; "):
+    with pytest.raises(
+        bs.TargetError,
+        match=r"^A target of Chinchilla needs N \(n_params\), and it gives only tokens and loss; add N\.$",
+    ):
         read(bs.Study.from_frame(pd.DataFrame({"D": [4e12], "loss": [2.0]})))
 
 
