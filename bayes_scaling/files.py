@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,9 @@ __all__ = [
 ]
 
 
-RESULTS = tuple("forecast ladder pairs plan regret exponents intervals lifetime batch baseline families".split())
-"""Names, without their endings, of the tables and pictures that results put into a folder."""
-
-
-def check_writable(folder: Path | None, *files: Path | None, reads: Iterable[str | Path | None] = ()) -> None:
+def check_writable(
+    folder: Path | None, *files: Path | None, reads: Iterable[str | Path | None] = (), names: Collection[str] = ()
+) -> None:
     """Refuse an output folder or files that cannot be written, before any work is done for them.
 
     Parameters
@@ -39,6 +37,8 @@ def check_writable(folder: Path | None, *files: Path | None, reads: Iterable[str
         Where results go.
     reads : iterable of str or Path, optional
         What the work reads, files among them: no result may take the place of one.
+    names : collection of str
+        Names, without their endings, of what the results put into the folder.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def check_writable(folder: Path | None, *files: Path | None, reads: Iterable[str
     for source in (Path(path) for path in reads if path is not None and Path(path).is_file()):
         if any(file.resolve() == source.resolve() for file in given):
             raise FileError(f"{str(source)!r} is read, so nothing is written to it; give the result a file of its own.")
-        if folder and source.resolve().parent == folder.resolve() and source.stem in RESULTS:
+        if folder and source.resolve().parent == folder.resolve() and source.stem in names:
             raise FileError(
                 f"{str(source)!r} is read, and a result of that name goes into {str(folder)!r}; choose another folder."
             )

@@ -41,14 +41,12 @@ def test_what_cannot_be_written_is_refused_before_the_work(folder, names, messag
 def test_no_result_takes_the_place_of_what_is_read(tmp_path):
     (tmp_path / "runs.csv").write_text("old")
     (tmp_path / "forecast.csv").write_text("old")
-    (tmp_path / "lifetime.csv").write_text("old")
     with pytest.raises(FileError, match=r"runs.csv' is read, so nothing is written to it; give the result"):
         check_writable(None, tmp_path / "new" / ".." / "runs.csv", reads=["olmo_ladder", None, tmp_path / "runs.csv"])
     with pytest.raises(FileError, match=r"forecast.csv' is read, and a result of that name goes into .*another folder"):
-        check_writable(tmp_path, reads=[tmp_path / "forecast.csv"])
-    with pytest.raises(FileError, match=r"lifetime.csv' is read"):
-        check_writable(tmp_path, reads=[tmp_path / "lifetime.csv"])
-    check_writable(tmp_path, tmp_path / "answer.json", reads=[tmp_path / "runs.csv"])
+        check_writable(tmp_path, reads=[tmp_path / "forecast.csv"], names=["ladder", "forecast"])
+    check_writable(tmp_path, tmp_path / "answer.json", reads=[tmp_path / "runs.csv"], names=["forecast"])
+    check_writable(tmp_path, reads=[tmp_path / "forecast.csv"], names=["plan"])
 
 
 def test_a_folder_that_may_not_be_written_to_is_one_sentence(tmp_path, monkeypatch):

@@ -60,6 +60,7 @@ class Against:
     task: str | None = None
     pictures: bool = True
     name: ClassVar[str] = "against"
+    tables: ClassVar[tuple[str, ...]] = ("plan",)
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse a scale that the laws cannot read, outcomes that are not measured alike, and too few runs of B."""

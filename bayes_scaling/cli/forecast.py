@@ -77,13 +77,14 @@ def forecast(
     """Fit a law to the small runs of a study and forecast the large ones."""
     from bayes_scaling.cli.arguments import open_study, read_chance
     from bayes_scaling.files import check_writable
+    from bayes_scaling.reporting.folder import NAMES
     from bayes_scaling.reporting.result import Result
     from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
     wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
     table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit, **wide)
     table, name, laws, targets = choose(table, law, prior, tuple(task or ()), tuple(target or ()), flops)
-    check_writable(out, json, report, reads=[study])
+    check_writable(out, json, report, reads=[study], names=NAMES)
     print_remarks(table.remarks, quiet)
     started = time.perf_counter()
     with status(quiet) as say:

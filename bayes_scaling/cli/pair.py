@@ -80,14 +80,14 @@ def pair(
     from bayes_scaling.cli.pairings import Aim, far_losses, law_of_losses, read_pairings
     from bayes_scaling.cli.priors import with_priors
     from bayes_scaling.files import check_writable
-    from bayes_scaling.reporting.pairs import Pairs, caveats_of, print_pairs, write_pairs
+    from bayes_scaling.reporting.pairs import NAMES, Pairs, caveats_of, print_pairs, write_pairs
     from bayes_scaling.reporting.screen import print_remarks, status
 
     chosen = with_priors(law_of_losses(law), prior)
     aim = Aim.read(value or (), run or ())
     table = open_runs(study, columns, where, drop_missing=drop_missing, full=full)
     pairings = read_pairings(table, source, target, sets=sets, by=by, aim=aim, unit=unit)
-    check_writable(out, json, reads=[study])
+    check_writable(out, json, reads=[study], names=NAMES)
     print_remarks(table.remarks, quiet)
     with status(quiet) as say:
         how = sampling(seed, draws, chains, adapt)

@@ -105,7 +105,7 @@ def plan(
         question, table, law=law, task=task, priors=prior, aim=aim, flops=flops, exact=exact,
         exponent_error=exponent_error, given=given,
     )  # fmt: skip
-    check_writable(out, json, reads=[study, against, candidates, ladder])
+    check_writable(out, json, reads=[study, against, candidates, ladder], names=question.tables)
     print_remarks(asked.study.remarks if asked.study is not None else (), quiet)
     with status(quiet) as say:
         found = asked.answered(say, allow_unconverged=allow_unconverged, **sampling(seed, draws, chains, adapt))

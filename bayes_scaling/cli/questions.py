@@ -41,6 +41,8 @@ class Question(Protocol):
     """What a plan command asks."""
 
     name: ClassVar[str]
+    tables: ClassVar[tuple[str, ...]]
+    """Names of the tables that an answer may have."""
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse what this law cannot answer, before it is fitted."""
@@ -55,6 +57,7 @@ class Split:
 
     budgets: np.ndarray
     name: ClassVar[str] = "budget"
+    tables: ClassVar[tuple[str, ...]] = ("plan", "regret", "exponents")
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse a law that does not weigh N against D, or does not say which way its outcome is better."""
@@ -95,6 +98,7 @@ class Cost:
     fixed: Mapping[str, float]
     serve: float | None
     name: ClassVar[str] = "reach"
+    tables: ClassVar[tuple[str, ...]] = ("plan", "intervals", "lifetime")
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse an outcome the law does not have, and a fixed size of a law without one."""
@@ -146,6 +150,7 @@ class Next:
     count: int
     spend: float | None
     name: ClassVar[str] = "next"
+    tables: ClassVar[tuple[str, ...]] = ("plan", "batch", "baseline")
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse candidates without an input of the law, and a target it cannot evaluate."""
@@ -183,6 +188,7 @@ class Ladder:
     families: int
     seed: int
     name: ClassVar[str] = "ladder"
+    tables: ClassVar[tuple[str, ...]] = ("plan", "families")
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse plans that the law cannot be fitted to, and a target without an input of it."""

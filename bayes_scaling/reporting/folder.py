@@ -10,7 +10,10 @@ from bayes_scaling.files import as_json, atomic_folder, one_line_lists, write_te
 from bayes_scaling.plots.style import write_png
 from bayes_scaling.reporting.result import Result
 
-__all__ = ["write_file", "write_folder"]
+__all__ = ["NAMES", "write_file", "write_folder"]
+
+NAMES = ("forecast", "ladder")
+"""Names, without their endings, of what a folder gets beside posteriors."""
 
 
 def write_file(result: Result, path: Path) -> None:

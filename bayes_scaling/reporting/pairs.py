@@ -27,7 +27,10 @@ from bayes_scaling.reporting.screen import output, print_caveats, state
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.pairing import Pairing
 
-__all__ = ["Pairs", "print_pairs", "write_pairs"]
+__all__ = ["NAMES", "Pairs", "print_pairs", "write_pairs"]
+
+NAMES = ("pairs",)
+"""Names, without their endings, of the tables that a folder gets."""
 
 NAMED = 4  # pairs that share a caveat
 OF_DESIGN = ("few-runs", "guessed-noise", "far-target")  # the others speak against a law of size or compute

@@ -9,8 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["absent", "comparable", "is_text", "repeated", "row_name", "row_number", "shown", "task_name"]
+__all__ = [
+    "MOST_NAMES",
+    "absent",
+    "comparable",
+    "is_text",
+    "repeated",
+    "row_name",
+    "row_number",
+    "run_names",
+    "shown",
+    "task_name",
+]
 
+MOST_NAMES = 12
+"""Of runs or targets, that a sentence gives."""
 ABSENT = ("", "nan", "na", "n/a", "none", "null")
 
 
@@ -36,6 +49,12 @@ def row_name(table: pd.DataFrame, place: int | np.integer) -> str:
     task = table["task"].iloc[place] if "task" in table else None
     on = "" if absent(task) else f" on {shown(task, 40)}"
     return f"run {shown(run, 40)}{on} ({number})"
+
+
+def run_names(runs: pd.DataFrame, chosen: np.ndarray) -> str:
+    """Return the names of some runs, the first few of many."""
+    names = [str(name) for name in (runs["run"] if "run" in runs else "row " + (runs.index + 1).astype(str))[chosen]]
+    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 
 def absent(value: Any) -> bool:

@@ -30,6 +30,7 @@ __all__ = [
     "number_of",
     "numeric",
     "unfit",
+    "where_known",
     "with_numbers",
 ]
 
@@ -117,6 +118,11 @@ def floats(table: pd.DataFrame, column: str, names: Mapping[str, str] | None = N
     if wrong.any():
         raise StudyError(_sentence(table, [_not_numbers(table, column, wrong)], names or {}))
     return pd.Series(found, table.index)
+
+
+def where_known(runs: pd.DataFrame, column: str) -> np.ndarray:
+    """Return a column that nothing has checked, NaN where it holds no number."""
+    return np.array([number_of(value, size=True) for value in runs[column]], dtype=float)
 
 
 def numeric(

@@ -31,7 +31,7 @@ def test_the_answer_names_factor_chance_and_assumptions():
     assert "times (90 %: " in said and "less compute than A for what A reaches at 1e+22 FLOPs (a loss of" in said
     assert "if each law errs by itself" in said and "if both laws are exact" in said
     assert "for data and" in said and "for parameters." in said
-    assert list(answer.tables) == ["plan"] and set(answer.pictures) == {"plan", "scale"}
+    assert list(answer.tables) == list(Against.tables) == ["plan"] and set(answer.pictures) == {"plan", "scale"}
     assert answer.aims["flops"].tolist() == [1e22]
 
 

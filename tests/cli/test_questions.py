@@ -8,7 +8,6 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.cli import questions
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split, describe
-from bayes_scaling.files import RESULTS
 from bayes_scaling.models import Chinchilla, PowerLaw, Superset
 from bayes_scaling.study.flops import six_n_d
 from tests.worlds import Textbook, chinchilla, exact
@@ -111,9 +110,10 @@ def test_what_is_never_reached_is_said(surface):
     assert "lifetime" in found.tables
 
 
-def test_no_table_of_an_answer_takes_the_place_of_what_is_read(surface):
+def test_a_question_says_which_tables_it_is_answered_by(surface):
     answers = [Split(np.array([1e20, 1e21])), cost(serve=1e12), Next(CANDIDATES, FAR, 1, None)]
-    assert {name for answer in answers for name in answer.answer(surface).tables} <= set(RESULTS)
+    for question in answers:
+        assert list(question.answer(surface).tables) == list(question.tables)
 
 
 def test_a_model_to_be_served_is_smaller(surface):
@@ -142,6 +142,7 @@ def test_a_ladder_is_answered_by_what_was_simulated(surface, monkeypatch):
     assert found.sentences == (
         "one: 2 runs, 1e+20 FLOPs; the 90 % interval of 7B will be 10 % of its loss wide (90 %: 10 to 10 %).",
     )
+    assert list(found.tables) == list(Ladder.tables)
     assert (asked["family"], asked["flops"], asked["seed"]) == (surface.posterior, surface.rule, 3)
     assert asked["families"] == 8 and asked["allow_unconverged"] is True
 

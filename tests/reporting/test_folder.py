@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.reporting.folder import write_file, write_folder
+from bayes_scaling.reporting.folder import NAMES, write_file, write_folder
 from tests import worlds
 
 FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
@@ -40,5 +40,6 @@ def test_a_ladder_has_its_own_picture_and_a_posterior_for_each_route(tmp_path):
     path = bs.forecast_path(first.posteriors, first.forecast)
     write_folder(worlds.result(posterior, FAR, path=path), tmp_path / "one")
     assert {"ladder.png", "posterior.nc"} <= {p.name for p in (tmp_path / "one").iterdir()}
+    assert {p.stem for p in (tmp_path / "one").iterdir()} == {*NAMES, "posterior"}
     write_folder(worlds.result(posterior, FAR, path=path, posteriors=(posterior, posterior)), tmp_path / "two")
     assert [p.name for p in (tmp_path / "two").glob("*.nc")] == ["posterior_task_loss.nc"]

@@ -9,7 +9,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.reporting.pairs import Pairs, caveats_of, print_pairs, write_pairs
+from bayes_scaling.reporting.pairs import NAMES, Pairs, caveats_of, print_pairs, write_pairs
 from bayes_scaling.study.pairing import pair
 from tests import worlds
 
@@ -31,6 +31,7 @@ def pairs():
 
 def test_the_median_is_called_median_in_both_files(pairs, tmp_path):
     write_pairs(pairs, tmp_path / "out", tmp_path / "one.json")
+    assert {p.stem for p in (tmp_path / "out").iterdir() if p.suffix != ".png"} == {*NAMES}
     table, text = pd.read_csv(tmp_path / "out" / "pairs.csv"), (tmp_path / "out" / "pairs.json").read_text()
     assert {"q05", "q25", "median", "q75", "q95"} <= set(table) and "q50" not in table and "q50" not in text
     assert (tmp_path / "one.json").read_text() == text
