@@ -19,9 +19,17 @@ from bayes_scaling.study.design_columns import (
     not_annealed,
     odd_losses,
     unread_errors,
+    unread_losses,
     unused_accuracies,
 )
-from bayes_scaling.study.design_targets import SIZES, already_fitted, out_of_reach, repeated_tokens, unread_sizes
+from bayes_scaling.study.design_targets import (
+    SIZES,
+    already_fitted,
+    out_of_reach,
+    repeated_tokens,
+    unfitted_tasks,
+    unread_sizes,
+)
 from bayes_scaling.study.flops import measure_of
 from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
 from bayes_scaling.study.rows import row_number
@@ -90,6 +98,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``below-chance``: tasks of which the runs of most compute are more than 3 points below chance
         - ``missing-loss``: runs that lack a loss which the law reads, where it can do without
         - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
+        - ``unread-loss``: losses of runs without N or D, for a law of accuracy that goes through none
+        - ``unfitted-task``: tasks of targets that no fitted run has, which are not forecast
         - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)
         - ``no-mixture``: runs whose shares, for a law of shares of the training data, do not sum to 1
         - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), or several
@@ -115,12 +125,13 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     rows, runs, aims = training.frame, training.runs, _by_label(targets, study.names, {*inputs, *SMALLEST})
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
-        *unread_errors(runs, law),
+        *unread_errors(runs, law), *unread_losses(rows, law),
         *_plane(runs, inputs), *out_of_reach(training, aims, inputs),
         *counted_embeddings(runs), *few_steps(runs, law), *unused_accuracies(rows), *not_annealed(rows),
         *contradicting_flops(runs), *no_mixtures(runs, law),
         *odd_losses(runs, training.card), *missing_losses(rows, law.series if law is not None else ()),
         *at_chance(rows), *falling(rows), *few_scores(rows),
+        *unfitted_tasks(study, targets),
         *already_fitted(runs, aims, inputs), *unread_sizes(runs, aims, inputs), *repeated_tokens(runs, aims, law),
     ))  # fmt: skip
 

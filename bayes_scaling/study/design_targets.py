@@ -13,13 +13,13 @@ from bayes_scaling.problems import Problem
 from bayes_scaling.study.chance import outcome_of
 from bayes_scaling.study.flops import distances, measure_of, measured
 from bayes_scaling.study.reading import SAME_INPUT, symbol_of
-from bayes_scaling.study.rows import MOST_NAMES, run_names
+from bayes_scaling.study.rows import MOST_NAMES, run_names, shown
 from bayes_scaling.study.validation import floats, where_known
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["SIZES", "already_fitted", "out_of_reach", "repeated_tokens", "unread_sizes"]
+__all__ = ["SIZES", "already_fitted", "out_of_reach", "repeated_tokens", "unfitted_tasks", "unread_sizes"]
 
 SIZES = ("n_params", "tokens")
 COUNTED = frozenset(("tokens", "flops"))  # a law that reads one of them is far from a target in FLOPs
@@ -80,6 +80,19 @@ def _furthest_behind(training: Study, targets: pd.DataFrame, inputs: Sequence[st
     if largest.empty or not 0 < largest.min() < largest.max():
         return "", 1.0
     return f" in {largest.idxmin()}", float(1 / largest.min())
+
+
+def unfitted_tasks(study: Study, targets: Any) -> Iterator[Problem]:
+    """Name the tasks of targets, the study's own and those given as another, that no fitted run has."""
+    fitted = study.training.tasks
+    asked = dict.fromkeys([*study.tasks, *getattr(targets, "tasks", ())]) if fitted else {}
+    if lacking := [task for task in asked if task not in fitted]:
+        yield Problem(
+            "unfitted-task",
+            f"No fitted run is scored on {listed(map(shown, lacking), MOST_NAMES)}, as targets are",
+            "what no run shows is not forecast, so score some of the fitted runs on it, or leave it out",
+            float(len(lacking)),
+        )
 
 
 def already_fitted(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:

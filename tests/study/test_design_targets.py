@@ -130,3 +130,16 @@ def test_a_size_of_a_target_that_is_no_number_is_unknown(given, law):
     study = bs.Study.from_frame(GOOD.assign(flops=6 * GOOD["N"] * GOOD["D"]))
     target = {"N": "7B", "D": 1e11, "flops": 4.2e21, **given}
     assert ("unknown-distance" in design_check(study, target, law=law).codes) == ("flops" in given)
+
+
+def test_a_task_that_no_fitted_run_has_is_told(ladder):
+    assert not design_check(ladder).only("unfitted-task")
+    frame = ladder.frame
+    missing = (frame["role"] != "target") & frame["task"].isin(["MMLU", "PIQA"])
+    study = dataclasses.replace(ladder, frame=frame[~missing])
+    (problem,) = design_check(study).only("unfitted-task")
+    assert str(problem).startswith("No fitted run is scored on 'MMLU' and 'PIQA', as targets are: what no run")
+    (problem,) = design_check(study.select(role="train"), ladder.select(task=["MMLU", "HellaSwag"])).only(
+        "unfitted-task"
+    )
+    assert str(problem).startswith("No fitted run is scored on 'MMLU', as targets are: what no run shows is not")
