@@ -45,7 +45,7 @@ from .evaluation.model_selection import choose_law as choose_law
 from .evaluation.model_selection import choose_laws as choose_laws
 from .evaluation.model_selection import learn_discrepancy as learn_discrepancy
 from .forecasts.forecast import Forecast as Forecast
-from .forecasts.forecast import average as average
+from .forecasts.mixing import average as average
 from .forecasts.path import ForecastPath as ForecastPath
 from .forecasts.path import forecast_path as forecast_path
 from .forecasts.predict import forecast as forecast

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 import bayes_scaling as bs
-from bayes_scaling.forecasts.forecast import average
+from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.models import DirectAccuracyInFlops, DirectLadder
 from bayes_scaling.models.defaults import default_laws
 from benchmarks.ladders import LADDERS, ladder_of, parts_of

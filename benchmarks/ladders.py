@@ -30,7 +30,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 
 import bayes_scaling as bs
-from bayes_scaling.forecasts.forecast import average
+from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.models.two_step import routes
 from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance, best_runs
 from benchmarks.markdown import show

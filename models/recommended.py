@@ -19,7 +19,7 @@ from bayes_scaling.evaluation.averaging import (
     fit_each,
     fit_laws,
 )
-from bayes_scaling.forecasts.forecast import average
+from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.models.defaults import default_laws, no_scale
 from bayes_scaling.models.population import POPULATION, Population

@@ -31,7 +31,8 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import COMMAND_LINE
-from bayes_scaling.forecasts.forecast import Forecast, average
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.models import Chinchilla
 from bayes_scaling.models.two_step import routes
 

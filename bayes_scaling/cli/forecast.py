@@ -153,7 +153,7 @@ def fit_and_forecast(
         A fit did not converge; no other is made then, unless their backtests weigh them.
     """
     from bayes_scaling.evaluation.averaging import fit_each
-    from bayes_scaling.forecasts.forecast import average
+    from bayes_scaling.forecasts.mixing import average
     from bayes_scaling.forecasts.predict import forecast as forecast_by
     from bayes_scaling.models.recommended import forecast_runs
 

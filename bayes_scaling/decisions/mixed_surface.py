@@ -13,7 +13,7 @@ import numpy as np
 from bayes_scaling.decisions.inputs import held_by_each
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError, listed, whole
-from bayes_scaling.forecasts.forecast import draws_of_each, shares
+from bayes_scaling.forecasts.mixing import draws_of_each, shares
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 
 if TYPE_CHECKING:

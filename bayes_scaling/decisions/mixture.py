@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
-from bayes_scaling.forecasts.forecast import shares
+from bayes_scaling.forecasts.mixing import shares
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit

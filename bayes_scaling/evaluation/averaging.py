@@ -11,7 +11,8 @@ from scipy.stats import binom
 
 from bayes_scaling.errors import TargetError, counted, listed
 from bayes_scaling.evaluation.weighing import weigh
-from bayes_scaling.forecasts.forecast import Forecast, average
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.fit import fit

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError
-from bayes_scaling.forecasts.forecast import Forecast, average
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.inference.fit import fit

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_scaling.errors import BayesScalingError, TargetError, listed, suggest, whole
+from bayes_scaling.errors import TargetError, listed, suggest
 from bayes_scaling.forecasts.draws import BLOCK
 from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.forecasts.scores import score_table
@@ -19,7 +19,7 @@ from bayes_scaling.study.panel import series_parts
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.validation import MOST_ROWS
 
-__all__ = ["BANDS", "Forecast", "average", "draws_of_each", "in_order", "shares"]
+__all__ = ["BANDS", "Forecast"]
 
 BANDS = {
     "run": "a new run: law, discrepancy and noise",
@@ -260,194 +260,3 @@ def _summary(draws: xr.DataArray) -> xr.Dataset:
     for i, name in enumerate(QUANTILES):
         table[name] = levels.isel(quantile=i, drop=True)
     return table
-
-
-def average(
-    forecasts: Sequence[Forecast] | Mapping[str, Forecast],
-    weights: Sequence[float] | Mapping[str, float] | pd.Series | None = None,
-    *,
-    seed: int = 0,
-) -> Forecast:
-    """Mix forecasts of the same targets: each draw comes from one of them.  One alone is returned as it is.
-
-    Of a quantity that some of them lack, as a law that goes straight to accuracy has no loss, their draws come from the
-    others.
-
-    Parameters
-    ----------
-    forecasts : sequence of Forecast, or mapping of str to Forecast
-        Forecasts by different laws or intermediate losses, in a list or by name.
-    weights : sequence, mapping or Series, optional
-        Mixture weights, in the order of the forecasts, or of forecasts by name by the same names, such as the column
-        ``weight_loo`` of :func:`bayes_scaling.compare`; equal by default.
-    seed : int
-        Seed of the choice of draws.
-
-    Raises
-    ------
-    TargetError
-        The forecasts are not of the same targets and tasks, or have no quantity in common; or a weight is missing,
-        negative or infinite.
-    BayesScalingError
-        The seed is no whole number of at least 0.
-    """
-    forecasts, weights = in_order(forecasts, weights)
-    if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
-        raise TargetError("The forecasts to average are none; give a list of what bs.forecast returns.")
-    first = forecasts[0]
-    share = shares(np.ones(len(forecasts)) if weights is None else weights, TargetError)
-    if len(share) != len(forecasts):
-        raise TargetError(f"{len(share)} weights do not fit {len(forecasts)} forecasts; give each one weight.")
-    _require_alike(forecasts)
-    if len(forecasts) == 1:
-        return first
-    rng = np.random.default_rng(whole("seed", seed, 0))
-    size = min(f.draws.sizes["sample"] for f in forecasts)
-    taken = [
-        rng.choice(one.draws.sizes["sample"], count, replace=False)
-        for one, count in zip(forecasts, draws_of_each(share, size), strict=True)
-    ]
-    weighed = [one for one, part in zip(forecasts, share, strict=True) if part > 0]
-    units, series_units = (_first_of(getattr(one, name) for one in weighed) for name in ("units", "series_units"))
-    draws = xr.merge([_mixed(q, forecasts, share, taken, rng) for q in units], join="exact")
-    known = _first_of(one.actual for one in forecasts)
-    parts = zip(forecasts, share, strict=True)
-    fits = tuple({**fit, "weight": fit.get("weight", 1.0) * part} for one, part in parts for fit in one.fits)
-    return dataclasses.replace(
-        first,
-        draws=draws,
-        actual=xr.Dataset({q: known[q] for q in units}),
-        units=units,
-        series_units=series_units,
-        law=" + ".join(dict.fromkeys(f.law for f in forecasts)),
-        discrepancy=any(f.discrepancy for f in forecasts),
-        shortfall=xr.Dataset(_first_of(one.shortfall for one in forecasts)),
-        made=max(f.made for f in forecasts),
-        fits=fits,
-    )
-
-
-def _first_of(parts: Iterable[Mapping[Any, Any]]) -> dict[Any, Any]:
-    """Return everything that some mappings hold, by the first that holds it."""
-    found: dict[Any, Any] = {}
-    for part in parts:
-        found |= {name: part[name] for name in part if name not in found}
-    return found
-
-
-def _require_alike(forecasts: Sequence[Forecast]) -> None:
-    """Refuse forecasts of different targets, of no quantity in common, or of other tasks."""
-    first = forecasts[0]
-    for one in forecasts[1:]:
-        shared = [q for q in first.units if q in one.units]
-        if list(one.targets.index) != list(first.targets.index) or not shared:
-            raise TargetError(
-                "The forecasts to average are of different targets or quantities; forecast the same ones."
-            )
-        for quantity in shared:
-            its, ours = (f.actual[quantity] for f in (one, first))
-            if its.dims != ours.dims or any(set(its[dim].values) != set(ours[dim].values) for dim in ours.dims):
-                raise TargetError(
-                    f"The forecasts by {first.law} and {one.law} are of {quantity} in different tasks or series; "
-                    "forecast the same ones."
-                )
-
-
-def _mixed(
-    quantity: str, forecasts: Sequence[Forecast], share: np.ndarray, taken: list[np.ndarray], rng: np.random.Generator
-) -> xr.Dataset:
-    """Return the bands of one quantity, as many draws of each forecast; for one that lacks it, draws of the others."""
-    names = [f"{quantity}_{band}" for band in BANDS]
-    having = [i for i, one in enumerate(forecasts) if quantity in one.units]
-    like = forecasts[having[0]].draws[names]
-    others = share[having] / share[having].sum()
-
-    def drawn(i: int, samples: np.ndarray) -> xr.Dataset:
-        draws = forecasts[i].draws[names].isel(sample=samples)
-        return draws.sel({dim: like[dim] for dim in like.dims if dim not in ("sample", "target")})
-
-    parts = []
-    for i, samples in enumerate(taken):
-        if i in having:
-            parts.append(drawn(i, samples))
-            continue
-        for j, count in zip(having, draws_of_each(others, len(samples)), strict=True):
-            parts.append(drawn(j, rng.choice(forecasts[j].draws.sizes["sample"], count, replace=False)))
-    return xr.concat(parts, "sample")
-
-
-def shares(weights: Any, error: type[BayesScalingError]) -> np.ndarray:
-    """Return weights as shares of one.
-
-    Parameters
-    ----------
-    weights : sequence of float
-        One weight of each part of a mixture.
-    error : type
-        What is raised where they are none.
-
-    Raises
-    ------
-    BayesScalingError
-        One is negative or no finite number, or none is above 0.
-
-    Examples
-    --------
-    >>> shares([1, 3], TargetError).tolist()
-    [0.25, 0.75]
-    """
-    try:
-        share = np.asarray(weights, dtype=float)
-    except (TypeError, ValueError):
-        share = np.full(1, np.nan)
-    if share.ndim != 1 or not ((share >= 0).all() and 0 < share.sum() < np.inf):
-        raise error(
-            f"The weights are {listed(map(str, np.ravel(weights)))}; give numbers of at least 0, one of them above."
-        )
-    return share / share.sum()
-
-
-def draws_of_each(share: np.ndarray, size: int) -> np.ndarray:
-    """Return how many of ``size`` draws come from each part of a mixture; what is over goes to the largest.
-
-    Examples
-    --------
-    >>> draws_of_each(np.array([0.25, 0.75]), 10).tolist()
-    [2, 8]
-    """
-    counts = np.floor(share * size).astype(int)
-    counts[np.argmax(share)] += size - counts.sum()
-    return counts
-
-
-def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any, Any]:
-    """Return forecasts and weights as lists in one order: by their names, where forecasts have names.
-
-    Parameters
-    ----------
-    forecasts : sequence, or mapping by name
-        What is weighed.
-    weights : sequence, mapping or Series, or None
-        By the same names, where both have names.
-    what : str
-        What is weighed, for the message.
-
-    Raises
-    ------
-    TargetError
-        The names differ, or weights are a column of a comparison, whose order is not that of a list.
-    """
-    if isinstance(forecasts, Mapping):
-        named = isinstance(weights, (Mapping, pd.Series))
-        odd = set(forecasts).symmetric_difference(weights.keys()) if named else set()
-        if odd:
-            name = sorted(map(str, odd))[0]
-            has, lacks = ("weight", what) if name not in forecasts else (what, "weight")
-            raise TargetError(f"There is a {has} of {name!r} and no {lacks}; name {what}s and weights alike.")
-        return list(forecasts.values()), [weights[name] for name in forecasts] if named else weights
-    if isinstance(weights, pd.Series) and str(weights.name).startswith("weight_"):
-        raise TargetError(
-            "The weights are a column of a comparison, whose order is not that of a list of forecasts; give the "
-            "forecasts by name, as in bs.average({'name': forecast}, weights), or take bs.stacking_weights."
-        )
-    return forecasts, list(weights.values()) if isinstance(weights, Mapping) else weights

@@ -11,7 +11,8 @@ import pandas as pd
 
 from bayes_scaling.errors import TargetError
 from bayes_scaling.forecasts.display import short
-from bayes_scaling.forecasts.forecast import Forecast, average, in_order
+from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.mixing import average, in_order
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.methods import ForecastPathMethods

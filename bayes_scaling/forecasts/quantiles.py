@@ -29,8 +29,9 @@ def inside(table: Any, actual: Any, level: int = 90) -> Any:
 
     Examples
     --------
-    >>> inside(quantile_columns(np.arange(100.0)), 10.0), inside(quantile_columns(np.arange(100.0)), 10.0, 50)
-    (True, False)
+    >>> columns = quantile_columns(np.arange(100.0))
+    >>> [bool(inside(columns, 10.0, level)) for level in (90, 50)]
+    [True, False]
     """
     low, high = ENDS[level]
     return (table[low] <= actual) & (actual <= table[high])

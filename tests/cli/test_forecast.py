@@ -188,6 +188,12 @@ def test_a_file_that_is_a_folder_is_refused(option, csv, tmp_path, capsys):
     assert "is a folder" in refused(capsys, "forecast", csv, *MAP, *TARGET, option, tmp_path)
 
 
+def test_a_folder_whose_result_would_replace_the_runs_is_refused(csv, tmp_path, capsys, no_fit):
+    runs = csv.rename(tmp_path / "forecast.csv")
+    said = refused(capsys, "forecast", runs, *MAP, *TARGET, "--out", tmp_path)
+    assert "forecast.csv' is read, and a result of that name" in said
+
+
 def test_two_outputs_in_one_file_are_refused(csv, tmp_path, capsys):
     file = tmp_path / "one"
     said = refused(capsys, "forecast", csv, *MAP, *TARGET, "--json", file, "--report", file)

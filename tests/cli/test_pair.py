@@ -54,6 +54,11 @@ def test_a_mistake_leaves_nothing_behind(tmp_path, capsys):
     assert not out.exists()
 
 
+def test_a_folder_whose_result_would_replace_the_losses_is_refused(two_losses, capsys):
+    said = refused(capsys, "pair", two_losses, *A_TO_B, "--target", "2.1", "--out", two_losses.parent)
+    assert "pairs.csv' is read, and a result of that name" in said
+
+
 def test_a_pair_without_targets_says_how_to_give_them(two_losses, capsys):
     said = refused(capsys, "pair", two_losses, *A_TO_B)
     assert "names no run to forecast; give --target with a value of loss_a, --target-run" in said

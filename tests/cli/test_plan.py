@@ -110,6 +110,12 @@ def test_a_bad_command_writes_nothing(options, message, csv, candidates, tmp_pat
     assert sorted(p.name for p in tmp_path.iterdir()) == ["candidates.csv", "runs.csv"]
 
 
+def test_a_folder_whose_answer_would_replace_the_candidates_is_refused(csv, candidates, tmp_path, capsys, no_fit):
+    batch = candidates.rename(tmp_path / "batch.csv")
+    said = refused(capsys, "plan", csv, *MAP, "--next", batch, *TARGET, "--out", tmp_path)
+    assert "batch.csv' is read, and a result of that name" in said
+
+
 def test_candidates_with_a_missing_column(csv, tmp_path, capsys, no_fit):
     pd.DataFrame({"N": [1e9]}).to_csv(tmp_path / "half.csv", index=False)
     assert "lack D" in refused(capsys, "plan", csv, *MAP, "--next", tmp_path / "half.csv", *TARGET)

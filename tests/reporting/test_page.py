@@ -14,7 +14,7 @@ import bayes_scaling as bs
 from bayes_scaling import files
 from bayes_scaling.errors import ConvergenceError, FileError, LawError
 from bayes_scaling.evaluation.averaging import AveragedForecast
-from bayes_scaling.forecasts.forecast import average
+from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.assessment import Assessment
 from bayes_scaling.reporting.page import write_report

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling.forecasts.forecast import BANDS
+from tests import worlds
+
+FAR = {"N": 7e9, "D": 4e12}
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return worlds.chinchilla(count=400)
+
+
+def test_average_takes_draws_from_each_by_weight(posterior):
+    one = posterior.forecast(FAR)
+    shifted = one.draws.map(lambda x: x + 10.0)
+    other = dataclasses.replace(one, draws=shifted)
+    mixed = bs.average([one, other], [3, 1], seed=0).draws["loss_run"].to_numpy()
+    assert (mixed > 5).mean() == pytest.approx(0.25, abs=0.01)
+    with pytest.raises(bs.TargetError, match="do not fit 2 forecasts"):
+        bs.average([one, other], [1.0])
+    for weights in ([np.inf, 1.0], [np.nan, 1.0], [0.0, 0.0], ["much", 1.0]):
+        with pytest.raises(bs.TargetError, match=r"The weights are .*; give numbers of at least 0, one of them above"):
+            bs.average([one, other], weights)
+
+
+def test_what_one_law_of_an_average_lacks_the_others_give():
+    """Losses of a law that has none are drawn from those that have, and no draw of them is spread over other tasks."""
+    both = worlds.ladder().forecast(FAR)
+    accuracies = [f"accuracy_{band}" for band in BANDS]
+    raised = both.draws[accuracies].map(lambda x: x + 10.0).isel(task=[1, 0])
+    straight = dataclasses.replace(
+        both, draws=raised, units={"accuracy": "fraction"}, actual=both.actual[["accuracy"]].isel(task=[1, 0])
+    )
+    for order in ([both, straight], [straight, both]):
+        mixed = bs.average(order, seed=0)
+        assert set(mixed.units) == {"loss", "accuracy"} and mixed.draws.sizes == both.draws.sizes
+        assert ((mixed.draws["accuracy_run"] > 5).mean("sample") == 0.5).all()
+        own, found = (one.draws["loss_mean"].quantile([0.05, 0.95], "sample") for one in (both, mixed))
+        np.testing.assert_allclose(found.transpose(*own.dims), own, rtol=0.02)
+        for name in accuracies:
+            np.testing.assert_allclose(
+                mixed.draws[name].where(mixed.draws[name] < 5).median("sample"),
+                both.draws[name].median("sample").sel(task=mixed.draws["task"]),
+                atol=0.01,
+            )
+    alone = bs.average([both, straight], [0, 1])
+    assert set(alone.units) == {"accuracy"}
+    with pytest.raises(bs.TargetError, match="of accuracy in different tasks or series; forecast the same ones"):
+        bs.average([both, dataclasses.replace(straight, actual=straight.actual.isel(task=[0]))])
+
+
+def test_the_average_of_one_forecast_is_that_forecast(posterior):
+    one = posterior.forecast([{"N": 7e9, "D": 4e12}], allow_unconverged=True)
+    assert bs.average([one], seed=3) is one
+    assert bs.average({"alone": one}, {"alone": 2.0}) is one
+
+
+@pytest.mark.parametrize("none", [[], "forecast", [1]])
+def test_what_is_no_forecast_is_not_averaged(none):
+    with pytest.raises(bs.TargetError, match="The forecasts to average are none; give a list"):
+        bs.average(none)
+
+
+def test_an_average_has_the_discrepancy_where_one_part_has_it(posterior):
+    with_it, without = (posterior.forecast(FAR, discrepancy=one) for one in (True, False))
+    assert bs.average([without, with_it]).discrepancy and not bs.average([without, without]).discrepancy
