@@ -20,6 +20,7 @@ from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.law.trace import run_model
+from bayes_scaling.study.rows import task_name
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -212,7 +213,7 @@ def _series_place(posterior: Posterior, series: str | None) -> int:
     known = posterior.study.tasks
     if series is None and len(known) == 1:
         return 0
-    if series not in known:
-        asked = f"give one of {', '.join(map(str, known))}." if series is None else suggest(series, known)
+    if (series := task_name(series)) not in known:
+        asked = f"give one of {', '.join(known)}." if series is None else suggest(series, known)
         raise TargetError(f"The fit describes {len(known)} series; {asked}")
-    return list(known).index(series)
+    return known.index(series)

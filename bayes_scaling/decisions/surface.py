@@ -20,6 +20,7 @@ from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.trace import run_model
 from bayes_scaling.study.flops import FlopRule, PerToken
+from bayes_scaling.study.rows import task_name
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -382,7 +383,7 @@ def _series_index(posterior: Posterior, quantity: str, series: str | None) -> tu
             raise TargetError(f"{posterior.law.name} describes one series, so there is no {series!r}; leave it out.")
         return ()
     labels = [str(label) for label in coords[names[-1]]]
-    series = None if series is None else posterior.law.series_of(series, labels)
+    series = None if series is None else posterior.law.series_of(task_name(series), labels)
     if series is None or series not in labels:
         asked = _how_to_choose(posterior.law, quantity, labels) if series is None else suggest(series, labels)
         raise TargetError(f"{posterior.law.name} describes {len(labels)} series of {quantity}; {asked}")

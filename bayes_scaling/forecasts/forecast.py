@@ -16,7 +16,7 @@ from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.forecasts.scores import score_table
 from bayes_scaling.methods import ForecastMethods
 from bayes_scaling.study.panel import series_parts
-from bayes_scaling.study.rows import shown
+from bayes_scaling.study.rows import shown, task_name
 from bayes_scaling.study.validation import MOST_ROWS
 
 __all__ = ["BANDS", "Forecast"]
@@ -169,7 +169,7 @@ class Forecast(ForecastMethods):
         if not units:
             raise TargetError(f"The forecast by {self.law} has no tasks to average; it is of {', '.join(self.units)}.")
         known = [str(task) for task in self.draws["task"].to_numpy()]
-        chosen = known if tasks is None else [tasks] if isinstance(tasks, str) else list(tasks)
+        chosen = known if tasks is None else [tasks] if isinstance(tasks, str) else [task_name(task) for task in tasks]
         if not chosen or (odd := [task for task in chosen if task not in known]):
             said = f"has no task {odd[0]!r}; {suggest(odd[0], known)}" if chosen else "is asked for no task; name some."
             raise TargetError(f"The forecast {said}")

@@ -85,7 +85,7 @@ def test_numbered_tasks_and_those_with_a_colon_are_forecast_by_their_names(names
     forecast = worlds.known(ladder.law, ladder.thin(None), table).forecast({"N": 7e9, "D": 4e12})
     own, tasks = forecast.intervals(), list(map(str, names))
     assert list(own["task"]) == tasks * 2 and set(own["quantity"]) == {"loss", "accuracy"}
-    mean = forecast.over_tasks(tasks).intervals()["mean"]
+    mean = forecast.over_tasks(names).intervals()["mean"]
     assert mean.tolist() == pytest.approx([own["mean"][own["quantity"] == "accuracy"].mean()])
 
 
