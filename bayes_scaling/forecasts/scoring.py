@@ -12,6 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import TargetError, listed
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.outcomes import actual_outcomes
+from bayes_scaling.forecasts.quantiles import QUANTILES, inside
 from bayes_scaling.forecasts.register import append
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast
 from bayes_scaling.forecasts.scores import crps
@@ -90,11 +91,12 @@ def score(
         came, _ = lengthened(came, accuracy_columns, rules=rules_of(names or {}, came))
     came = as_fractions(came) if percent else came
     actual, remarks = actual_outcomes(said.rows, came, np.asarray(said.quantiles).min(axis=1), names or {})
-    table = said.rows[["target", "task", "quantity", "unit"]].assign(actual=actual, median=said.level(0.5))
-    low, high = said.level(0.25), said.level(0.75)
-    table["q05"], table["q95"] = said.level(0.05), said.level(0.95)
-    table["in50"] = (low <= actual) & (actual <= high)
-    table["in90"] = (table["q05"] <= actual) & (actual <= table["q95"])
+    levels = {name: said.level(level) for name, level in QUANTILES.items()}
+    table = said.rows[["target", "task", "quantity", "unit"]].assign(actual=actual)
+    for name in ("median", "q05", "q95"):
+        table[name] = levels[name]
+    for level in (50, 90):
+        table[f"in{level}"] = inside(levels, actual, level)
     table["error"] = table["median"] - actual
     table["z"] = (actual - said.rows["mean"]) / said.rows["sd"]
     table["pit"] = [_place(y, own) for y, own in zip(actual, said.quantiles, strict=True)]

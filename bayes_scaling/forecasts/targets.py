@@ -128,7 +128,8 @@ def _outcomes(law: Law, study: Study, targets: Study, shape: Mapping[str, Sequen
     elif not law.by_task and law.outcome in targets.frame:
         found[law.outcome] = law.outcomes_of(targets)
     elif not study.tasks and set(law.quantities) <= set(targets.frame):
-        found |= {q: law.arrays(targets)[1][q] for q in law.quantities}
+        _, observed = law.arrays(targets)
+        found |= {q: observed[q] for q in law.quantities}
     return found
 
 
@@ -142,7 +143,8 @@ def _by_task(law: Law, study: Study, rows: pd.DataFrame) -> dict[str, np.ndarray
     rows = rows.reindex(columns=list(dict.fromkeys([*rows, *outcomes])))
     of_tasks = study.frame.drop_duplicates("task").set_index("task")
     rows = rows.assign(**{c: rows["task"].map(of_tasks[c]) for c in OF_TASKS if c in of_tasks and c not in rows})
-    shared = [column for column in law.series if Panel.of(study).shared(column)]
+    panel = Panel.of(study)
+    shared = [column for column in law.series if panel.shared(column)]
     rows = rows.assign(**{c: rows[c].fillna(rows.groupby("run")[c].transform("first")) for c in shared})
     read = []
     for number in (0.5, 0.6):

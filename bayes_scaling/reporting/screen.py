@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from bayes_scaling.forecasts import quantiles
 from bayes_scaling.forecasts.display import scale_of
 from bayes_scaling.study.flops import measured
 
@@ -168,18 +169,15 @@ def inside(row: Mapping[str, float]) -> Text:
     """Say in a word where the outcome fell."""
     if not np.isfinite(row["actual"]):
         return Text("-")
-    for level, low, high in ((50, "q25", "q75"), (90, "q05", "q95")):
-        if row[low] <= row["actual"] <= row[high]:
+    for level in (50, 90):
+        if quantiles.inside(row, row["actual"], level):
             return Text(f"in {level} %", style="green")
     return Text("outside", style="bold red")
 
 
 def verdict(rows: pd.DataFrame) -> str:
     """Say in one line how a forecast fared against outcomes."""
-    within = {
-        level: int(((rows[low] <= rows["actual"]) & (rows["actual"] <= rows[high])).sum())
-        for level, low, high in ((90, "q05", "q95"), (50, "q25", "q75"))
-    }
+    within = {level: int(quantiles.inside(rows, rows["actual"], level).sum()) for level in (50, 90)}
     factor, _, digits, gap = scale_of(rows["unit"].iloc[0])
     error = factor * (rows["median"] - rows["actual"]).abs().mean()
     words = f"{error:.{digits}f} {gap}".rstrip()
