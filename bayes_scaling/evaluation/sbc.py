@@ -22,6 +22,7 @@ from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.inference.progress import progress_bar
+from bayes_scaling.inference.seeds import member_seed
 from bayes_scaling.law.sites import without_known_errors
 from bayes_scaling.law.trace import run_model, values_of
 
@@ -157,7 +158,11 @@ def simulation_based_calibration(
         for begin in range(0, simulations, chunk):
             places = range(begin, min(begin + chunk, simulations))
             studies = [
-                (padded, pad({k: v[i] for k, v in outcomes.items()}, rows, tuple(outcomes), np.nan), seed + i)
+                (
+                    padded,
+                    pad({k: v[i] for k, v in outcomes.items()}, rows, tuple(outcomes), np.nan),
+                    member_seed(seed, i),
+                )
                 for i in places
             ]
             fits = fit_unit(fitted, first, effort, chunk, studies)

@@ -74,13 +74,13 @@ class SharedNoise(dist.Distribution):
 
     def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
         """Draw vectors, missing entries included."""
-        own_key, *shared_keys = jax.random.split(key, 1 + len(self.loadings))
+        own_key, *shared_keys, tail_key = jax.random.split(key, 2 + len(self.loadings))
         shape = sample_shape + self.batch_shape
         noise = self.scale * jax.random.normal(own_key, shape + self.event_shape)
         for loading, shared_key in zip(self.loadings, shared_keys, strict=True):
             noise += loading * (self.shared * jax.random.normal(shared_key, shape))[..., None]
         if self.df is not None:
-            gamma = jax.random.gamma(jax.random.fold_in(key, 0), self.df / 2, shape) / (self.df / 2)
+            gamma = jax.random.gamma(tail_key, self.df / 2, shape) / (self.df / 2)
             noise /= jnp.sqrt(gamma)[..., None]
         return self.loc + noise
 
