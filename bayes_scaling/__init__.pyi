@@ -23,6 +23,12 @@ from .decisions.speedup import speedup as speedup
 from .decisions.superiority import Superiority as Superiority
 from .decisions.superiority import superiority as superiority
 from .decisions.surface import Surface as Surface
+from .decisions.transfer import trade_off as trade_off
+from .decisions.transfer import transfer_grid as transfer_grid
+from .decisions.transfer import transfer_table as transfer_table
+from .decisions.transfer import transferred as transferred
+from .decisions.transfer_curves import transfer_curves as transfer_curves
+from .decisions.transfer_curves import transfer_frontier as transfer_frontier
 from .errors import BayesScalingError as BayesScalingError
 from .errors import ComparisonError as ComparisonError
 from .errors import ConvergenceError as ConvergenceError
@@ -44,6 +50,8 @@ from .evaluation.groups import complete as complete
 from .evaluation.model_selection import choose_law as choose_law
 from .evaluation.model_selection import choose_laws as choose_laws
 from .evaluation.model_selection import learn_discrepancy as learn_discrepancy
+from .evaluation.sbc import Calibration as Calibration
+from .evaluation.sbc import simulation_based_calibration as simulation_based_calibration
 from .forecasts.forecast import Forecast as Forecast
 from .forecasts.mixing import average as average
 from .forecasts.path import ForecastPath as ForecastPath
@@ -73,6 +81,9 @@ from .reporting.page import report as report
 from .study.card import Card as Card
 from .study.design import design_check as design_check
 from .study.flops import FlopRule as FlopRule
+from .study.pairing import Pairing as Pairing
+from .study.pairing import pair as pair
+from .study.read_off import read_off as read_off
 from .study.study import Study as Study
 
 __version__: str

@@ -28,7 +28,7 @@ from bayes_scaling.study.reading import SYMBOLS
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
-__all__ = ["curves", "frontier"]
+__all__ = ["transfer_curves", "transfer_frontier"]
 
 ARMS = ("scratch", "pretrained")
 SAME_SIZE = 0.05  # relative difference of sizes up to which runs are shown together
@@ -36,7 +36,7 @@ LEAST, MOST = 1e-6, 1e6  # fine-tuning data to look among, over the smallest and
 STEPS_PER_DECADE = 20  # of that search
 
 
-def curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) -> xr.Dataset:
+def transfer_curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) -> xr.Dataset:
     """Return the expected outcome from scratch and pre-trained over fine-tuning data, at one size.
 
     Parameters
@@ -82,7 +82,7 @@ def curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) 
     return xr.Dataset(found, coords, attributes(posterior) | {"n_params": float(sizes[0])})
 
 
-def frontier(
+def transfer_frontier(
     posterior: Posterior,
     losses: float | Sequence[float],
     sizes: Amounts,

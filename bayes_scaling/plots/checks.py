@@ -199,7 +199,7 @@ def plot_ranks(calibration: Calibration) -> Figure:
     Parameters
     ----------
     calibration : Calibration
-        What :func:`bayes_scaling.evaluation.sbc.simulation_based_calibration` returned.
+        What :func:`bayes_scaling.simulation_based_calibration` returned.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def plot_ranks(calibration: Calibration) -> Figure:
     ['E, p = 1', 'sigma, p = 0.00051']
     >>> plt.close(figure)
     """
-    require_drawn(calibration, Calibration, "evaluation.sbc.simulation_based_calibration")
+    require_drawn(calibration, Calibration, "simulation_based_calibration")
     if calibration.ranks.empty:
         raise TargetError("The calibration has no ranks to draw; simulate at least one study.")
     if lacking := list(calibration.ranks.columns[calibration.ranks.isna().any()]):

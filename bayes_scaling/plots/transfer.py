@@ -25,8 +25,8 @@ def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     draws : xarray.Dataset
-        What :func:`bayes_scaling.decisions.transfer.transferred` returned for the cells of
-        :func:`bayes_scaling.decisions.transfer.transfer_grid`.
+        What :func:`bayes_scaling.transferred` returned for the cells of
+        :func:`bayes_scaling.transfer_grid`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.
 
@@ -43,10 +43,10 @@ def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
-    >>> grid = transfer_grid(np.geomspace(1e6, 1e9, 20), np.geomspace(1e5, 1e9, 20))  # doctest: +SKIP
-    >>> ax = plot_transfer_map(transferred(posterior, grid))  # doctest: +SKIP
+    >>> grid = bs.transfer_grid(np.geomspace(1e6, 1e9, 20), np.geomspace(1e5, 1e9, 20))  # doctest: +SKIP
+    >>> ax = plot_transfer_map(bs.transferred(posterior, grid))  # doctest: +SKIP
     """
-    require_named(draws, xr.Dataset, ("N", "D_F", "D_T", "multiplier", "low_data"), "decisions.transfer.transferred")
+    require_named(draws, xr.Dataset, ("N", "D_F", "D_T", "multiplier", "low_data"), "transferred")
     size, data = (np.unique(draws[name].to_numpy()) for name in ("N", "D_F"))
     shape = (len(size), len(data))
     if size.size * data.size != draws.sizes["cell"]:
@@ -102,7 +102,7 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     curves : xarray.Dataset
-        What :func:`bayes_scaling.decisions.transfer_curves.curves` returned.
+        What :func:`bayes_scaling.transfer_curves` returned.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.
 
@@ -113,20 +113,20 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     Raises
     ------
     TargetError
-        What is given is not what :func:`bayes_scaling.decisions.transfer_curves.curves` returned.
+        What is given is not what :func:`bayes_scaling.transfer_curves` returned.
     curves = curves.sortby("D_F")
 
     Examples
     --------
-    >>> ax = plot_data_efficiency(curves(posterior, 1e8, np.geomspace(1e5, 1e9, 40)))  # doctest: +SKIP
+    >>> ax = plot_data_efficiency(bs.transfer_curves(posterior, 1e8, np.geomspace(1e5, 1e9, 40)))  # doctest: +SKIP
     """
-    require_named(curves, xr.Dataset, ("scratch", "pretrained", "run_pretrained"), "decisions.transfer_curves.curves")
+    require_named(curves, xr.Dataset, ("scratch", "pretrained", "run_pretrained"), "transfer_curves")
     curves = curves.sortby("D_F")
     D = curves["D_F"].to_numpy()
     if len(np.unique(D)) < 2:
         raise TargetError(
-            "A curve needs two amounts of fine-tuning data or more, and was given one; give curves more, or read "
-            "transfer_table."
+            "A curve needs two amounts of fine-tuning data or more, and was given one; give transfer_curves more, or "
+            "read transfer_table."
         )
     ax = new_axes(ax)
     middle, names = {}, {}

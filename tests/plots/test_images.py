@@ -22,7 +22,7 @@ import bayes_scaling as bs
 from bayes_scaling import plots
 from bayes_scaling.decisions.allocation import budget_range
 from bayes_scaling.decisions.transfer import transfer_grid, transferred
-from bayes_scaling.decisions.transfer_curves import curves
+from bayes_scaling.decisions.transfer_curves import transfer_curves
 from bayes_scaling.evaluation.sbc import Calibration
 from tests import worlds
 
@@ -189,7 +189,7 @@ def test_plot_transfer_map():
 
 @picture
 def test_plot_data_efficiency():
-    return wordless(plots.plot_data_efficiency(curves(worlds.transfer(), 1e8, np.geomspace(1e6, 1e9, 30))))
+    return wordless(plots.plot_data_efficiency(transfer_curves(worlds.transfer(), 1e8, np.geomspace(1e6, 1e9, 30))))
 
 
 @picture

@@ -5,7 +5,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.transfer import transfer_grid, transferred
-from bayes_scaling.decisions.transfer_curves import curves
+from bayes_scaling.decisions.transfer_curves import transfer_curves
 from bayes_scaling.errors import TargetError
 from bayes_scaling.models import Transfer
 from bayes_scaling.plots.transfer import plot_data_efficiency, plot_transfer_map
@@ -50,7 +50,7 @@ def test_the_edge_of_the_power_law_is_named_on_the_map_or_above_it_where_it_lies
 
 
 def test_runs_from_scratch_are_hollow_dots():
-    found = curves(worlds.transfer(), 1e8, DATA)
+    found = transfer_curves(worlds.transfer(), 1e8, DATA)
     ax = plot_data_efficiency(found)
     tuned = found["run_pretrained"].to_numpy()
     assert 0 < tuned.sum() < len(tuned)
@@ -64,7 +64,7 @@ def test_runs_from_scratch_are_hollow_dots():
 def test_words_name_no_unit_twice_and_no_dots_where_there_are_none():
     posterior = worlds.transfer()
     for N, dots in ((1e8, True), (3e8, False)):
-        found = curves(posterior, N, DATA)
+        found = transfer_curves(posterior, N, DATA)
         ax = plot_data_efficiency(found.assign_attrs(data_unit=""))
         assert ax.get_xlabel() == "fine-tuning data D_F (as given)"
         assert ("dots" in " ".join(t.get_text() for t in ax.texts)) == dots
@@ -77,17 +77,17 @@ def test_words_name_no_unit_twice_and_no_dots_where_there_are_none():
 
 def test_data_are_drawn_in_their_order_and_one_amount_makes_no_curve():
     posterior = worlds.transfer()
-    forward, backward = (plot_data_efficiency(curves(posterior, 1e8, data)) for data in (DATA, DATA[::-1]))
+    forward, backward = (plot_data_efficiency(transfer_curves(posterior, 1e8, data)) for data in (DATA, DATA[::-1]))
     assert forward.get_xlim() == backward.get_xlim() == pytest.approx((DATA[0], DATA[-1]))
     for one, other in zip(forward.lines, backward.lines, strict=True):
         np.testing.assert_allclose(one.get_xydata(), other.get_xydata())
     with pytest.raises(TargetError, match="two amounts of fine-tuning data or more, and was given one"):
-        plot_data_efficiency(curves(posterior, 1e8, DATA[:1]))
+        plot_data_efficiency(transfer_curves(posterior, 1e8, DATA[:1]))
 
 
 @pytest.mark.parametrize("most", [1e8, 1e9, 1e10])
 def test_what_the_data_are_worth_is_said_beside_the_curves(most):
-    ax = plot_data_efficiency(curves(worlds.transfer(), 1e8, np.geomspace(1e6, most, 40)))
+    ax = plot_data_efficiency(transfer_curves(worlds.transfer(), 1e8, np.geomspace(1e6, most, 40)))
     ax.figure.draw_without_rendering()
     (words,) = (t.get_window_extent() for t in ax.texts if t.get_text().startswith("worth"))
     assert ax.bbox.x0 <= words.x0 and words.x1 <= ax.bbox.x1
@@ -99,9 +99,9 @@ def test_what_the_data_are_worth_is_said_beside_the_curves(most):
 
 def test_the_arrow_is_as_long_as_the_data_saved(posterior):
     _, given = plt.subplots()
-    ax = plot_data_efficiency(curves(posterior, SIZES[1], DATA), ax=given)
+    ax = plot_data_efficiency(transfer_curves(posterior, SIZES[1], DATA), ax=given)
     assert ax is given
-    middle = curves(posterior, SIZES[1], DATA).median("sample")
+    middle = transfer_curves(posterior, SIZES[1], DATA).median("sample")
     assert (middle["pretrained"] < middle["scratch"]).all()
     words = [t.get_text() for t in ax.texts]
     assert {"from scratch", "pre-trained"} <= set(words)
@@ -112,12 +112,12 @@ def test_the_arrow_is_as_long_as_the_data_saved(posterior):
 
 def test_what_a_picture_of_transfer_cannot_draw_is_named():
     posterior = worlds.transfer()
-    arms, cells = curves(posterior, 1e8, DATA), transferred(posterior, transfer_grid(SIZES, DATA))
+    arms, cells = transfer_curves(posterior, 1e8, DATA), transferred(posterior, transfer_grid(SIZES, DATA))
     with pytest.raises(
-        TargetError, match=r"without N, D_T, multiplier, low_data; give it .*transfer.transferred returns"
+        TargetError, match=r"without N, D_T, multiplier, low_data; give it .*bayes_scaling.transferred returns"
     ):
         plot_transfer_map(arms)
-    with pytest.raises(TargetError, match=r"without scratch, run_pretrained; give it .*transfer_curves.curves returns"):
+    with pytest.raises(TargetError, match=r"without scratch, run_pretrained; give it .*transfer_curves returns"):
         plot_data_efficiency(cells)
     with pytest.raises(TargetError, match="two sizes or more and two amounts of data or more, and was given 1 and 6"):
         plot_transfer_map(transferred(posterior, transfer_grid(SIZES[:1], DATA)))
