@@ -10,7 +10,7 @@ __all__ = ["RANKS", "Problem", "Problems"]
 RANKS = (
     "prior-tail", "units", "no-mixture", "flops-6nd", "perplexity", "error-rate", "wrong-way", "backtests", "outlier",
     "modes", "unread-size", "unread-repeats", "unknown-repeats", "fitted-target", "chains-apart", "boundary", "misfit",
-    "left-out", "unread-error", "unread-loss", "unread-column", "unfitted-task", "few-scores", "below-floor",
+    "left-out", "unread-error", "unread-column", "unfitted-task", "few-scores", "below-floor",
     "far-loss", "far-target", "unknown-distance", "below-runs", "one-ratio", "collinear", "few-runs", "few-sizes",
     "embedding-share", "few-steps", "not-annealed", "spread", "guessed-noise",
 )  # fmt: skip

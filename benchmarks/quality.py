@@ -16,6 +16,7 @@ NAMES = (
     "ladders",
     "borrowed_curves",
     "ladder_rivals",
+    "ladder_flops",
     "loss_to_loss",
     "transfer",
     "text_to_python",

@@ -59,8 +59,8 @@ def law_by_name(name: str, study: Study | None = None) -> Law:
 def default_laws(study: Study) -> tuple[str, tuple[Law, ...]]:
     """Return the law a study calls for: its name, and the one or more variants whose forecasts are averaged.
 
-    Tasks call for the two-step law (through each loss that is there, and in a single step where none is, or where only
-    FLOPs are known), parameters and tokens for Chinchilla, FLOPs alone for a power law.
+    Tasks call for the two-step law (through each loss that is there, and in a single step where none is; from FLOPs
+    where parameters or tokens are not known), parameters and tokens for Chinchilla, FLOPs alone for a power law.
 
     Raises
     ------
@@ -93,9 +93,9 @@ def no_scale(study: Study) -> StudyError:
 
 
 def two_step_routes(study: Study) -> tuple[Law, ...]:
-    """Return the two-step law through each loss of a study; in a single step where there is none, or FLOPs alone."""
+    """Return the two-step law through each loss of a study, or in a single step; from FLOPs for want of N or D."""
     from bayes_scaling.models.two_step import routes, single_step
 
     losses = loss_columns(study.frame)
     sized = {SYMBOLS["N"], SYMBOLS["D"]} <= set(study.frame.columns)
-    return routes(losses) if losses and sized else (single_step(lean=True, by_compute=not sized),)
+    return routes(losses, by_compute=not sized) if losses else (single_step(lean=True, by_compute=not sized),)

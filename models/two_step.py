@@ -46,6 +46,9 @@ ones, too.
 BETWEEN = dist.LogNormal(math.log(0.55), 0.6)
 """Prior of the outer exponent: the laws of Chinchilla (1) and of Kaplan (0.3) are one standard deviation away."""
 
+BY_COMPUTE = PowerLaw(E=IRREDUCIBLE, reducible=SHARED_REDUCIBLE, discrepancy=0.15)
+"""Step 1 of a ladder whose runs have no size or no data: from FLOPs, with the floor, level and error of the other."""
+
 WANDER_LENGTH = 0.1  # log loss over which a run's deviation from the accuracy curve changes by ``wander``
 
 
@@ -319,7 +322,9 @@ class TwoStep(Law):
         return dims, labels(study, self.series, self.feature)
 
 
-def routes(losses: Sequence[str] = ("task_loss", "c4_loss"), **changes: Any) -> tuple[TwoStep, ...]:
+def routes(
+    losses: Sequence[str] = ("task_loss", "c4_loss"), *, by_compute: bool = False, **changes: Any
+) -> tuple[TwoStep, ...]:
     """Return the laws whose forecasts a ladder averages: accuracy read off each of its losses.
 
     Within the ladder of Bhagia et al. the average of task loss and C4 loss forecasts at least as well as either route
@@ -329,10 +334,14 @@ def routes(losses: Sequence[str] = ("task_loss", "c4_loss"), **changes: Any) -> 
     ----------
     losses : sequence of str
         Columns of losses, of any names: one per task or shared by the tasks.  All are described together.
+    by_compute : bool
+        Losses from FLOPs; by default from parameters and tokens.  Within two ladders accuracies are closer this way
+        than straight from FLOPs, and intervals hold more of them (``benchmarks/results/ladder_flops.md``).
     **changes
         Other fields of the laws.
     """
     losses = (losses,) if isinstance(losses, str) else tuple(losses)
+    changes = {"step1": BY_COMPUTE, **changes} if by_compute else changes
     return tuple(TwoStep(**{"feature": loss, "jointly": losses, **changes}) for loss in losses)
 
 

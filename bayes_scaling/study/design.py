@@ -19,7 +19,6 @@ from bayes_scaling.study.design_columns import (
     not_annealed,
     odd_losses,
     unread_errors,
-    unread_losses,
     unused_accuracies,
 )
 from bayes_scaling.study.design_targets import (
@@ -98,7 +97,6 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``below-chance``: tasks of which the runs of most compute are more than 3 points below chance
         - ``missing-loss``: runs that lack a loss which the law reads, where it can do without
         - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
-        - ``unread-loss``: losses of runs without N or D, for a law of accuracy that goes through none
         - ``unfitted-task``: tasks of targets that no fitted run has, which are not forecast
         - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)
         - ``no-mixture``: runs whose shares, for a law of shares of the training data, do not sum to 1
@@ -125,7 +123,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     rows, runs, aims = training.frame, training.runs, _by_label(targets, study.names, {*inputs, *SMALLEST})
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
-        *unread_errors(runs, law), *unread_losses(rows, law),
+        *unread_errors(runs, law),
         *_plane(runs, inputs), *out_of_reach(training, aims, inputs),
         *counted_embeddings(runs), *few_steps(runs, law), *unused_accuracies(rows), *not_annealed(rows),
         *contradicting_flops(runs), *no_mixtures(runs, law),

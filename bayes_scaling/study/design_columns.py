@@ -13,7 +13,6 @@ from bayes_scaling.errors import counted, listed, option
 from bayes_scaling.problems import Problem
 from bayes_scaling.study.card import AS_GIVEN, Card
 from bayes_scaling.study.flops import SIX_N_D, training_flops
-from bayes_scaling.study.reading import SYMBOLS, loss_columns
 from bayes_scaling.study.rows import MOST_NAMES, run_names
 from bayes_scaling.study.validation import LOSS_ERROR, floats, where_known
 
@@ -25,7 +24,6 @@ __all__ = [
     "not_annealed",
     "odd_losses",
     "unread_errors",
-    "unread_losses",
     "unused_accuracies",
 ]
 
@@ -182,22 +180,6 @@ def unused_accuracies(rows: pd.DataFrame) -> Iterator[Problem]:
             "the two-step law reads them from one row per run and task: run, task, task_loss, accuracy and chance",
             float(len(rows)),
             "accuracy",
-        )
-
-
-def unread_losses(rows: pd.DataFrame, law: Any) -> Iterator[Problem]:
-    """Look at whether a law of accuracies passes by the losses of runs, for want of their sizes."""
-    if law is None or "accuracy" not in law.quantities or law.route is not None:
-        return
-    lacking = [symbol for symbol in "ND" if SYMBOLS[symbol] not in rows]
-    if lacking and (losses := loss_columns(rows)):
-        yield Problem(
-            "unread-loss",
-            f"{law.name} goes straight to accuracy and does not read {listed(losses)}, because the runs have no "
-            f"{' and no '.join(lacking)}",
-            f"give {' and '.join(lacking)}, from which a law of two steps forecasts the loss first",
-            float(len(losses)),
-            losses[0],
         )
 
 

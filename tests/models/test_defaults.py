@@ -1,3 +1,5 @@
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -49,13 +51,17 @@ def test_losses_of_any_name_are_routes():
     assert (one.route, one.series) == ("wiki_loss", ("wiki_loss",))
 
 
-def test_tasks_without_a_loss_go_in_a_single_step():
+def test_tasks_without_a_loss_go_in_a_single_step_and_those_without_sizes_from_flops():
     study = bs.Study.from_frame(TASKS.assign(chance=0.25))
     name, (law,) = default_laws(study)
     assert (name, law.route, law.run_inputs) == ("two_step in a single step", None, ("N", "D"))
     assert set(law.arrays(study)[1]) == {"accuracy"}
     by_compute = bs.Study.from_frame(TASKS.drop(columns=["N", "D"]).assign(chance=0.25, C=[1e18, 1e19]))
     assert default_laws(by_compute)[1][0].run_inputs == ("C",)
+    through_loss = dataclasses.replace(by_compute, frame=by_compute.frame.assign(val_loss=[3.0, 2.9]))
+    name, (two_steps,) = default_laws(through_loss)
+    assert (name, two_steps.route, two_steps.run_inputs) == ("two_step", "val_loss", ("C",))
+    assert not bs.design_check(through_loss, law=two_steps).only("unread-column")
     with pytest.raises(bs.StudyError, match=r"lacks chance \(chance: the accuracy of guessing"):
         law.arrays(bs.Study.from_frame(TASKS))
     with pytest.raises(bs.StudyError, match=r"lacks task_loss, c4_loss \(without a loss, single_step\(\) of"):

@@ -70,7 +70,7 @@ def test_units_are_those_of_each_series(ladder, posterior):
 
 
 VARIANTS = {
-    "flops": TwoStep(step1=PowerLaw()),
+    "flops": routes(["task_loss"], by_compute=True)[0],
     "single step": single_step(),
     "task cross-entropy": TwoStep(feature="task_ce"),
     "no pooling": TwoStep(pool=None),

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla, FewSteps, LearningCurve, Superset, TwoStep
-from bayes_scaling.models.two_step import single_step
 from bayes_scaling.study.design import design_check
 from tests.study.designs import GOOD, RISING
 
@@ -152,15 +149,3 @@ def test_known_errors_that_a_law_does_not_read_are_told_and_measure_no_noise():
     )
     without = bs.Study.from_frame(GOOD.head(6))
     assert not design_check(without, law=LearningCurve()).only("unread-error")
-
-
-def test_a_loss_that_is_passed_by_for_want_of_sizes_is_told(ladder):
-    frame = ladder.frame.drop(columns=["n_params", "tokens"])
-    study = dataclasses.replace(ladder, frame=frame)
-    (problem,) = design_check(study, law=single_step(by_compute=True)).only("unread-loss")
-    assert "does not read task_loss and c4_loss, because the runs have no N and no D: give N and D, from" in str(
-        problem
-    )
-    for law in (None, TwoStep()):
-        assert not design_check(study, law=law).only("unread-loss")
-    assert not design_check(ladder, law=single_step()).only("unread-loss")
