@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ import pandas as pd
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation.sbc import simulation_based_calibration
-from bayes_scaling.inference.seeds import member_seed
 from bayes_scaling.models import LAWS, Mixture, TwoStep
 from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.plots import plot_ranks
@@ -45,7 +43,8 @@ over ten bins for each parameter and for the joint likelihood of the outcomes, w
 some of them; `times quantities` is the smallest p-value times how many were tested (Bonferroni).  In the pictures 99 %
 of sound lines stay within the grey band.
 
-Each law has a seed of its own, made of its name, so that a prior that several laws share is drawn anew for each.
+All laws draw their truths with one seed, so that a prior that several laws share shows the luck of its draw in each of
+them, most where the data say little: the 200 values of `memory` (learning curves) lie 3.7 standard errors low.
 """
 
 
@@ -100,10 +99,7 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
 def calibrate(name: str, simulations: int, draws: int, seed: int) -> dict[str, Any]:
     """Calibrate one law, draw its ranks and return its row of the table."""
     law, study = design(name)
-    own_seed = member_seed(seed, zlib.crc32(name.encode()))
-    calibration = simulation_based_calibration(
-        law, study, seed=own_seed, simulations=simulations, draws=draws, chunk=CHUNK
-    )
+    calibration = simulation_based_calibration(law, study, seed=seed, simulations=simulations, draws=draws, chunk=CHUNK)
     figure = plot_ranks(calibration)
     figure.savefig(RESULTS / f"sbc_{name}.png", dpi=80)
     plt.close(figure)

@@ -26,6 +26,8 @@ MAX_SHARES = ((0.2, 1e-3), (0.08, 1e-5))
 accident, over all columns looked at: in hundreds of runs a small share is none, and bends a forecast all the same.
 """
 BOOKKEEPING = {"seed", "epoch", "checkpoint", "annealed", "year"}
+LABELS = {"run", "task", "role"}
+MIN_GROUP = 4  # runs of a group, on average, that words tell apart from others
 PER_TOKEN = "FLOPs per parameter and token"
 COMPUTE, RATIO = "training FLOPs", "tokens per parameter"
 
@@ -68,8 +70,8 @@ def misfits(posterior: Posterior) -> Problems:
     """Return what the residuals of a law of one series say against it.
 
     The ranks of the residuals (and of their sizes) are held against a cubic in the logarithm of each column, and the
-    residuals also against a quadratic surface over two of them; one for each arm of runs, where the law reads a flag
-    such as pre-trained or not.
+    residuals also against a quadratic surface over two of them, and against the groups of runs that a column of words
+    or of flags tells apart; one for each arm of runs, where the law reads a flag such as pre-trained or not.
 
     Parameters
     ----------
@@ -94,6 +96,7 @@ def misfits(posterior: Posterior) -> Problems:
     arms = _arms(posterior)
     read, others = _columns(posterior)
     own, unread = ({name: _by_arm(_cubic(x), arms) for name, x in columns.items()} for columns in (read, others))
+    unread |= {name: _by_arm(terms, arms) for name, terms in _groups(posterior, {*read, *others}).items()}
     pairs = {f"{a} and {b} together": _by_arm(_surface(read[a], read[b]), arms) for a, b in combinations(read, 2)}
     trials = 2 * len(own) + len(pairs) + len(unread)
     size = np.abs(left - np.median(left)) / noise
@@ -133,6 +136,18 @@ def _columns(posterior: Posterior) -> tuple[dict[str, np.ndarray], dict[str, np.
         if np.isfinite(numbers).all() and (numbers > 0).all():
             (own if name in read else others)[str(name)] = np.log(numbers)
     return _varied(own), _varied(others)
+
+
+def _groups(posterior: Posterior, known: set[str]) -> dict[str, np.ndarray]:
+    """Return of which group each run is, shape (run, group), by each column of words or flags that is not read."""
+    law, frame = posterior.law, posterior.study.training.frame
+    passed_by = {law.outcome, *law.columns.values(), *known, *BOOKKEEPING, *LABELS, "n_params", "tokens", "flops"}
+    found = {}
+    for name in sorted(frame.columns.difference(list(passed_by), sort=False), key=str):
+        groups = pd.factorize(frame[name].astype(str))[0]
+        if "loss" not in str(name) and 1 < groups.max() + 1 <= len(frame) / MIN_GROUP:
+            found[str(name)] = np.eye(groups.max() + 1)[groups]
+    return found
 
 
 def _arms(posterior: Posterior) -> np.ndarray:

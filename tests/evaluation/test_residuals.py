@@ -127,3 +127,15 @@ def test_a_small_share_counts_among_hundreds_of_runs(runs, found):
     problems = _found("misfit", left, {"x": _cubic(column)}, 2, "They follow", "mend it")
     assert [p.code for p in problems] == found
     assert 0.08 < _explained(left, _cubic(column))[0] < 0.2
+
+
+def test_groups_of_runs_that_words_tell_apart_are_found_and_labels_are_none():
+    rng, table = np.random.default_rng(1), grid()
+    table = table.assign(run=[f"r{i}" for i in range(len(table))], machine=rng.choice(["x", "y", "z"], len(table)))
+    assert misfits(fitted(table)).codes == []
+    families = np.tile(["a", "b"], len(table) // 2)
+    off = table.assign(family=families, loss=table["loss"] * np.where(families == "b", 0.95, 1.0))
+    (problem,) = misfits(fitted(off)).only("unread-column")
+    assert problem.where == "family" and problem.value > 0.5
+    flagged = off.assign(family=families == "b")
+    assert [p.where for p in misfits(fitted(flagged)).only("unread-column")] == ["family"]
