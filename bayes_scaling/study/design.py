@@ -14,6 +14,7 @@ from bayes_scaling.study.chance import at_chance, falling, few_scores
 from bayes_scaling.study.design_columns import (
     contradicting_flops,
     counted_embeddings,
+    evenly_spaced,
     few_steps,
     missing_losses,
     not_annealed,
@@ -100,8 +101,9 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``unfitted-task``: tasks of targets that no fitted run has, which are not forecast
         - ``few-steps``: runs of fewer than 2000 optimiser steps (column ``steps``)
         - ``no-mixture``: runs whose shares, for a law of shares of the training data, do not sum to 1
-        - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), or several
-          checkpoints of a run (column ``checkpoint``)
+        - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), several
+          checkpoints of a run (column ``checkpoint``), or, without these columns, five or more rows of one size that
+          are evenly spaced in tokens
 
     References
     ----------
@@ -123,9 +125,9 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     rows, runs, aims = training.frame, training.runs, _by_label(targets, study.names, {*inputs, *SMALLEST})
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
-        *unread_errors(runs, law),
-        *_plane(runs, inputs), *out_of_reach(training, aims, inputs),
-        *counted_embeddings(runs), *few_steps(runs, law), *unused_accuracies(rows), *not_annealed(rows),
+        *unread_errors(runs, law), *_plane(runs, inputs), *out_of_reach(training, aims, inputs),
+        *counted_embeddings(runs), *few_steps(runs, law), *unused_accuracies(rows),
+        *not_annealed(rows), *evenly_spaced(runs),
         *contradicting_flops(runs), *no_mixtures(runs, law),
         *odd_losses(runs, training.card), *missing_losses(rows, law.series if law is not None else ()),
         *at_chance(rows), *falling(rows), *few_scores(rows),

@@ -19,6 +19,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, floats, where_known
 __all__ = [
     "contradicting_flops",
     "counted_embeddings",
+    "evenly_spaced",
     "few_steps",
     "missing_losses",
     "not_annealed",
@@ -36,6 +37,7 @@ MIN_NATS = 1.0  # per token of text, of the worst of several runs
 NATS = ("nats", "nats per token")
 MAX_TREND, MIN_TREND = 0.5, 5  # rank correlation of a loss with scale, and runs to tell it from
 WITHOUT_EMBEDDING = re.compile(r"n_params_(body|non_?embedding|without_embeddings?)|non_?embedding_params")
+CHECKPOINTS, EVEN = 5, 1.02  # rows of one size whose steps in tokens are alike up to this factor: finals are rarely so
 FALSE = {"0", "0.0", "false", "no"}
 
 
@@ -202,4 +204,21 @@ def not_annealed(rows: pd.DataFrame) -> Iterator[Problem]:
             "checkpoints before the last are no finished runs and not independent, so keep the last of each",
             float(repeats.sum()),
             "checkpoint",
+        )
+
+
+def evenly_spaced(runs: pd.DataFrame) -> Iterator[Problem]:
+    """Look at whether rows of one size are evenly spaced in tokens, as checkpoints of one run are."""
+    if not {"n_params", "tokens"} <= set(runs) or {"annealed", "checkpoint"} & set(runs):
+        return
+    steps = {size: np.diff(np.sort(seen)) for size, seen in runs.groupby("n_params")["tokens"]}
+    even = [n for n, step in steps.items() if len(step) + 1 >= CHECKPOINTS and 0 < step.max() <= EVEN * step.min()]
+    if even:
+        count = int(runs["n_params"].isin(even).sum())
+        yield Problem(
+            "not-annealed",
+            f"{count} of {len(runs)} rows are evenly spaced in tokens at their size, as checkpoints of one run are",
+            "if they are, keep the last of each size, because the others are no finished runs and not independent",
+            float(count),
+            "tokens",
         )

@@ -149,3 +149,11 @@ def test_known_errors_that_a_law_does_not_read_are_told_and_measure_no_noise():
     )
     without = bs.Study.from_frame(GOOD.head(6))
     assert not design_check(without, law=LearningCurve()).only("unread-error")
+
+
+def test_rows_of_one_size_that_are_evenly_spaced_in_tokens_may_be_checkpoints():
+    spaced = pd.DataFrame({"N": 9e7, "D": 2e9 * np.arange(1, 7), "loss": np.linspace(4.0, 3.0, 6), "run": [*"abcdef"]})
+    (problem,) = design_check(bs.Study.from_frame(pd.concat([spaced, GOOD.head(6)]))).only("not-annealed")
+    assert problem.value == 6 and "6 of 12 rows are evenly spaced in tokens at their size" in problem.sentence
+    for others in (GOOD, spaced.head(4), spaced.assign(D=2e9), spaced.assign(annealed=1)):
+        assert not design_check(bs.Study.from_frame(others)).only("not-annealed")
