@@ -21,6 +21,7 @@ NAMES = (
     "transfer",
     "text_to_python",
     "backtest",
+    "small_worlds",
     "decisions",
     "agreement",
 )
