@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from bayes_scaling.decisions.inputs import held_by_each
+from bayes_scaling.decisions.inputs import further_inputs, told_to_each
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError, listed, whole
 from bayes_scaling.forecasts.mixing import draws_of_each, shares
@@ -96,7 +96,7 @@ class MixedSurface(Surface):
     def _of(self, number: int, own: np.ndarray) -> Surface:
         part, place = self.parts[number], self.place[own]
         latent = {name: value[place] for name, value in part.latent.items()}
-        given = {**part.given, **{n: v for n, v in self.given.items() if n in part.given}}
+        given = {**part.given, **{n: v for n, v in self.given.items() if n in further_inputs(part.posterior.law)}}
         return dataclasses.replace(
             part,
             latent=latent,
@@ -158,7 +158,7 @@ def mixed_surface(
     if not named:
         raise DecisionError("There is no fit to mix; give a list of what bs.fit returns.")
     share = _shares(named, weights)
-    held = held_by_each([require_posterior(fit).law for fit in named.values()], given)
+    held = told_to_each([require_posterior(fit).law for fit in named.values()], given)
     parts = tuple(Surface.of(fit, given=each, **options) for fit, each in zip(named.values(), held, strict=True))
     if len(parts) == 1:
         return parts[0]

@@ -131,10 +131,10 @@ def reach(source: Posterior | Surface, target: float, *, N: float | None = None,
     if N is not None and D is not None:
         raise DecisionError(f"Both N = {N!r} and D = {D!r} are given, so nothing is left to choose; give one of them.")
     fixed = {n: one_number(v, n, "7e9") for n, v in (("N", N), ("D", D)) if v is not None}
-    if fixed or not surface.by_compute:
-        require_size_and_data(
-            surface.posterior.law, "A budget at fixed size or data" if fixed else "A compute-optimal budget"
-        )
+    if fixed:
+        require_size_and_data(surface.posterior.law, "A budget at fixed size or data")
+    elif not surface.by_compute:
+        require_size_and_data(surface.posterior.law, "A compute-optimal budget", "N and D, or of C")
 
     def inputs_at(log_C: np.ndarray) -> dict[str, Any]:
         C = np.broadcast_to(np.exp(log_C), (len(surface), log_C.shape[1]))

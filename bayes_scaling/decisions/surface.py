@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from bayes_scaling.decisions.exponent_error import ExponentError
-from bayes_scaling.decisions.inputs import SCALE, exponent_spread, held_inputs, scale_columns
+from bayes_scaling.decisions.inputs import SCALE, exponent_spread, require_held, scale_columns, told_to_each
 from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest, whole
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -110,7 +110,8 @@ class Surface:
         seed : int, optional
             Seed of the slope errors; by default the fit's, so that they are those of its forecasts.
         given : mapping of str to float, optional
-            Values of the law's other inputs, such as ``{"steps": 1e5}``.
+            Values of the law's other inputs, such as ``{"steps": 1e5}``; what every run of a decision gives itself
+            (``superiority``, ``next_runs``) may be left out.
         exponent_error : float, optional
             In place of the law's discrepancy: beyond the middle 90 % of the fitted runs, on either side, each draw
             multiplies the local exponents of N and of D (or of C, in a law of FLOPs alone) by log-normal errors of
@@ -125,7 +126,7 @@ class Surface:
         ConvergenceError
             The fit did not converge.
         LawError
-            The law needs an input that is neither N, D, C nor given, or has none of a name that is given.
+            The law has no input of a name that is given, or does not take its value.
         TargetError
             The law has no such outcome or series.
         DecisionError
@@ -136,7 +137,7 @@ class Surface:
         """
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
-        given = held_inputs(law, given)
+        (held,) = told_to_each((law,), given)
         quantity = quantity or law.outcome
         if quantity not in law.quantities:
             raise TargetError(f"{law.name} does not forecast {quantity!r}; {suggest(quantity, law.quantities)}")
@@ -164,7 +165,7 @@ class Surface:
             latent=latent,
             keys=keys,
             discrepancy=discrepancy,
-            given=given,
+            given=held,
             exponent_error=exponent_error,
             place=place,
         )
@@ -259,11 +260,17 @@ class Surface:
         -------
         array, shape (sample, point)
             In the unit of the outcome.
+
+        Raises
+        ------
+        LawError
+            The law needs an input that is neither N, D, C nor given.
         """
         law = self.posterior.law
         if C is None and "C" in law.run_inputs:
             C = self.rule.cost(N, D)
         inputs = {**self.given, **(given or {}), "N": N, "D": D, "C": C}
+        require_held(law, inputs)
         columns = {name: np.asarray(inputs[name], dtype=float) for name in law.run_inputs}
         points = np.broadcast_shapes(*(c.shape for c in columns.values()), (1,))[-1]
         scales = {n: np.broadcast_to(c, (len(self), points)) for n, c in columns.items()}
@@ -324,6 +331,7 @@ class Surface:
         scale : mapping of str to array, shape (run,)
             ``N``, ``D`` or ``C``, as far as the law reads them; further inputs, in place of those of the surface.
         """
+        require_held(self.posterior.law, {**self.given, **scale})
         points = len(next(iter(scale.values())))
         runs = {**self.arrays, **{name: np.full(points, value) for name, value in self.given.items()}, **scale}
         return points, pad(runs, bucket(points), self.posterior.law.run_inputs)

@@ -40,7 +40,7 @@ def test_each_law_is_held_at_what_it_reads_of_what_is_given(fits):
     assert [part.given for part in found.parts] == [{"steps": 1e5}, {}]
     assert repr(found) == "MixedSurface(FewSteps + Chinchilla on 'known': loss; FLOPs 6ND, 60 draws)"
     with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'"):
-        bs.mixed_surface([few, fits["small"]], seed=0)
+        bs.mixed_surface([few, fits["small"]], seed=0).at(*POINTS)
     with pytest.raises(
         bs.LawError, match="None of FewSteps and Chinchilla has a further input 'step'; did you mean 'steps'"
     ):

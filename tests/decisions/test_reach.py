@@ -1,9 +1,11 @@
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.models import PowerLaw
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known
 
 
@@ -101,6 +103,15 @@ def test_an_outcome_of_any_sign_may_be_reached_below_zero():
     np.testing.assert_allclose(bs.reach(surface, -3.0).flops, 10 ** (21 + level), rtol=1e-6)
     with pytest.raises(bs.DecisionError, match="The gap to reach is inf; give finite numbers"):
         bs.reach(surface, np.inf)
+
+
+def test_a_law_of_another_column_is_refused_at_once():
+    draws = {"E": 1.8, "reducible": 0.5, "alpha_C": 0.3, "sigma": 0.01}
+    table = pd.DataFrame({"examples": np.geomspace(1e4, 1e7, 12)})
+    posterior = known(PowerLaw(column="examples"), {n: np.full(2, v) for n, v in draws.items()}, table)
+    with pytest.raises(bs.LawError, match=r"PowerLaw reads examples; fit a law of N and D, or of C[.]$"):
+        bs.reach(posterior, 2.1)
+    assert bs.superiority(posterior, posterior, {"examples": 1e9}, {"examples": 1e8}).probability == 1.0
 
 
 def test_the_discrepancy_widens_the_answer():

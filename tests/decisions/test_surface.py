@@ -163,7 +163,11 @@ def test_other_inputs_are_held_where_they_are_given():
     draws = {name: np.full(3, 0.3) for name in law.free_parameters}
     posterior = known(law, draws, GRID.assign(steps=rng.uniform(1e3, 5e4, len(GRID))))
     with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'; give its value"):
-        bs.Surface.of(posterior)
+        bs.Surface.of(posterior).at(np.array([1e9]), np.array([2e10]))
+    with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'; give its value"):
+        bs.Surface.of(posterior).noise(N=np.array([1e9]), D=np.array([2e10]))
+    with pytest.raises(bs.LawError, match="The value of 'steps' is -3, which FewSteps does not take"):
+        bs.Surface.of(posterior, given={"steps": -3})
     values = [exact(posterior, given={"steps": steps}).at(np.array([1e9]), np.array([2e10])) for steps in (1e2, 1e5)]
     assert (values[0] > values[1]).all()
 
