@@ -46,8 +46,20 @@ def test_budget_and_probability_invert_each_other(surface):
     for p in (0.1, 0.5, 0.9):
         assert found.probability(found.budget(p)) == pytest.approx(p, abs=0.003)
     assert found.probability([1e9, 1e40]).tolist() == [0.0, 1.0]
-    with pytest.raises(bs.DecisionError, match="between 0 and 1"):
-        found.budget(1.0)
+    for wrong, said in ((1.0, "1.0; give one between 0 and 1"), ("x", "'x'; give positive"), (0, "0; give positive")):
+        with pytest.raises(bs.DecisionError, match=f"^The probability is {said}"):
+            found.budget(wrong)
+    assert found.table(0.5)["flops"].tolist() == [found.budget(0.5)]
+    for wrong in (np.nan, "x", -1.0, [1e20, np.nan]):
+        with pytest.raises(bs.DecisionError, match=r"^The budget is .*; give positive numbers, such as 1e24 FLOPs"):
+            found.probability(wrong)
+
+
+def test_a_target_that_every_budget_reaches_is_said_to_be_such(surface):
+    found = bs.reach(surface, 1e4)
+    assert found.always == 1.0 and found.never == 0.0 and (found.table()["always"] == 1.0).all()
+    np.testing.assert_allclose(found.flops, 1e9)
+    assert bs.reach(surface, 2.1).always == 0.0
 
 
 def test_a_law_of_compute_alone():
