@@ -14,6 +14,7 @@ from bayes_scaling.decisions.exponent_error import ExponentError
 from bayes_scaling.decisions.inputs import SCALE, exponent_spread, require_held, scale_columns, told_to_each
 from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest, whole
 from bayes_scaling.forecasts.draws import predict
+from bayes_scaling.forecasts.forecast import by_rank
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.posterior import Posterior, evenly_spaced, require_posterior
 from bayes_scaling.inference.precision import double_precision
@@ -25,6 +26,7 @@ from bayes_scaling.study.rows import task_name
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
+    from bayes_scaling.study.study import Study
 
 __all__ = ["SAME_CONVENTION", "Surface", "as_surface", "outcomes_at"]
 
@@ -100,7 +102,8 @@ class Surface:
         flops : str, callable or FlopRule
             The FLOP convention, as :meth:`bayes_scaling.FlopRule.of` reads it; 6ND by default.
         quantity : str, optional
-            The outcome to decide by; by default the law's own.
+            The outcome to decide by; by default that which answers first in a forecast, the accuracy of a task, unless
+            ``series`` is one of another outcome, as the losses of a two-step law are (``task_loss:PIQA``, ``c4_loss``).
         series : str, optional
             The task or series, where the law describes several.
         discrepancy : bool
@@ -138,7 +141,7 @@ class Surface:
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
         (held,) = told_to_each((law,), given)
-        quantity = quantity or law.outcome
+        quantity = quantity or _quantity_of(posterior, series)
         if quantity not in law.quantities:
             raise TargetError(f"{law.name} does not forecast {quantity!r}; {suggest(quantity, law.quantities)}")
         if exponent_error is not None:
@@ -382,19 +385,32 @@ def _expected(
     return jax.vmap(one)(keys, latent, columns)
 
 
+def _quantity_of(posterior: Posterior, series: str | None) -> str:
+    """Return the first quantity that has a series of this name; the one that answers first where none has."""
+    law, study = posterior.law, posterior.study
+    ranked = by_rank(law.quantities)
+    named = None if series is None else task_name(series)
+    return next((quantity for quantity in ranked if named in _labels(law, study, quantity)), ranked[0])
+
+
+def _labels(law: Law, study: Study, quantity: str) -> list[str]:
+    """Return the names of a quantity's series; none where it has one only."""
+    dims, coords = law.dims(study)
+    return [str(label) for name in dims.get(quantity, [])[-1:] for label in coords[name]]
+
+
 def _series_index(posterior: Posterior, quantity: str, series: str | None) -> tuple[int, ...]:
     """Return the index of a series among those of a quantity; empty where there is one series only."""
-    dims, coords = posterior.law.dims(posterior.study)
-    names = dims.get(quantity, [])
-    if not names:
+    law = posterior.law
+    labels = _labels(law, posterior.study, quantity)
+    if not labels:
         if series is not None:
-            raise TargetError(f"{posterior.law.name} describes one series, so there is no {series!r}; leave it out.")
+            raise TargetError(f"{law.name} describes one series, so there is no {series!r}; leave it out.")
         return ()
-    labels = [str(label) for label in coords[names[-1]]]
-    series = None if series is None else posterior.law.series_of(task_name(series), labels)
+    series = None if series is None else law.series_of(task_name(series), labels)
     if series is None or series not in labels:
-        asked = _how_to_choose(posterior.law, quantity, labels) if series is None else suggest(series, labels)
-        raise TargetError(f"{posterior.law.name} describes {len(labels)} series of {quantity}; {asked}")
+        asked = _how_to_choose(law, quantity, labels) if series is None else suggest(series, labels)
+        raise TargetError(f"{law.name} describes {len(labels)} series of {quantity}; {asked}")
     return (labels.index(series),)
 
 
@@ -402,7 +418,7 @@ def _how_to_choose(law: Law, quantity: str, labels: list[str]) -> str:
     """Return the end of a sentence: how to say which series is decided by, in the words of the interface in use."""
     if COMMAND_LINE.get():
         return f"give one with --task: {listed(labels)}."
-    named = "" if quantity == law.outcome else f"quantity={quantity!r}, "
+    named = "" if quantity == by_rank(law.quantities)[0] else f"quantity={quantity!r}, "
     others = [f"quantity={other!r}" for other in law.quantities if other != quantity]
     more = f"; with {' or '.join(others)} another outcome is decided by" if others else ""
     return f"give one of {listed(labels)}, as in bs.Surface.of(posterior, {named}series={labels[0]!r}){more}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from bayes_scaling.study.panel import series_parts
 from bayes_scaling.study.rows import shown, task_name
 from bayes_scaling.study.validation import MOST_ROWS
 
-__all__ = ["BANDS", "Forecast"]
+__all__ = ["BANDS", "Forecast", "by_rank"]
 
 BANDS = {
     "run": "a new run: law, discrepancy and noise",
@@ -79,7 +79,7 @@ class Forecast(ForecastMethods):
     @property
     def head(self) -> str:
         """The quantity that answers first: accuracy where it is forecast, otherwise the law's first."""
-        return "accuracy" if "accuracy" in self.units else next(iter(self.units))
+        return by_rank(self.units)[0]
 
     def __repr__(self) -> str:
         targets = ", ".join(map(str, self.targets.index))
@@ -224,6 +224,17 @@ class Forecast(ForecastMethods):
             blocks.append(pd.concat([where, table], axis=1).assign(quantity=quantity, distance=far))
         rows = pd.concat(blocks, ignore_index=True)
         return rows[np.isfinite(rows["actual"])].reset_index(drop=True)
+
+
+def by_rank(quantities: Iterable[str]) -> list[str]:
+    """Return quantities in the order in which they answer: accuracy first, the others as they are.
+
+    Examples
+    --------
+    >>> by_rank(["loss", "accuracy"])
+    ['accuracy', 'loss']
+    """
+    return sorted(quantities, key="accuracy".__ne__)
 
 
 def _require_band(band: str) -> None:
