@@ -12,7 +12,7 @@ import numpy as np
 
 from bayes_scaling.decisions.exponent_error import ExponentError
 from bayes_scaling.decisions.inputs import SCALE, exponent_spread, require_held, scale_columns, told_to_each
-from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest, whole
+from bayes_scaling.errors import COMMAND_LINE, DecisionError, LawError, TargetError, listed, option, suggest, whole
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.forecast import by_rank
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -346,7 +346,16 @@ class Surface:
 
     @property
     def fitted_flops(self) -> np.ndarray:
-        """Training FLOPs of the fitted runs, by the surface's rule, shape (run,)."""
+        """Training FLOPs of the fitted runs, by the surface's rule, shape (run,).
+
+        Raises
+        ------
+        LawError
+            The law reads neither FLOPs nor both of parameters and tokens.
+        """
+        if not self.by_compute and not {"N", "D"} <= set(self.columns):
+            read = listed(self.posterior.law.run_inputs)
+            raise LawError(f"{self.laws} reads {read}, which do not tell FLOPs; fit a law of N and D, or of C.")
         return self.arrays["C"] if self.by_compute else self.rule.cost(self.arrays["N"], self.arrays["D"])
 
     @cached_property

@@ -141,14 +141,14 @@ class Forecast(ForecastMethods):
         frame.insert(1, "task", task.where((task != "") & ~again, column))
         return frame
 
-    def over_tasks(self, tasks: Sequence[str] | None = None) -> Forecast:
+    def over_tasks(self, tasks: str | Sequence[str] | None = None) -> Forecast:
         """Return the forecast of the average over tasks, each counting the same: of accuracies, their mean.
 
         Draws are averaged, so that what errs together in the tasks of a run does not average out.
 
         Parameters
         ----------
-        tasks : sequence of str, optional
+        tasks : str or sequence of str, optional
             The tasks to average; by default all.
 
         Returns
@@ -169,7 +169,8 @@ class Forecast(ForecastMethods):
         if not units:
             raise TargetError(f"The forecast by {self.law} has no tasks to average; it is of {', '.join(self.units)}.")
         known = [str(task) for task in self.draws["task"].to_numpy()]
-        chosen = known if tasks is None else [tasks] if isinstance(tasks, str) else [task_name(task) for task in tasks]
+        named: Any = [tasks] if pd.api.types.is_scalar(tasks) else tasks
+        chosen = known if tasks is None else [task_name(task) for task in named]
         if not chosen or (odd := [task for task in chosen if task not in known]):
             said = f"has no task {odd[0]!r}; {suggest(odd[0], known)}" if chosen else "is asked for no task; name some."
             raise TargetError(f"The forecast {said}")

@@ -121,6 +121,11 @@ def test_what_cannot_be_mixed_is_refused(fits, mixed):
         bs.mixed_surface({}, seed=0)
     with pytest.raises(DecisionError, match="weights are of small, and the fits of small and large"):
         bs.mixed_surface(fits, pd.Series({"small": 1.0}), seed=0)
+    with pytest.raises(DecisionError, match=r"^The fits are a Posterior; give a list of what bs[.]fit returns[.]$"):
+        bs.mixed_surface(fits["small"], seed=0)
+    for weights in (3, [1.0]):
+        with pytest.raises(DecisionError, match=r"^The weights are .*, of 2 fits; give each fit one weight[.]$"):
+            bs.mixed_surface(list(fits.values()), weights, seed=0)
     with pytest.raises(DecisionError, match="at least 0"):
         bs.mixed_surface(list(fits.values()), [1.0, -1.0], seed=0)
     with pytest.raises(DecisionError, match=r"The weights are inf and 1\.0; give numbers of at least 0"):

@@ -123,6 +123,8 @@ def test_a_law_of_another_column_is_refused_at_once():
     posterior = known(PowerLaw(column="examples"), {n: np.full(2, v) for n, v in draws.items()}, table)
     with pytest.raises(bs.LawError, match=r"PowerLaw reads examples; fit a law of N and D, or of C[.]$"):
         bs.reach(posterior, 2.1)
+    with pytest.raises(bs.LawError, match=r"PowerLaw reads examples, which do not tell FLOPs; fit a law of N"):
+        _ = bs.Surface.of(posterior).fitted_flops
     assert bs.superiority(posterior, posterior, {"examples": 1e9}, {"examples": 1e8}).probability == 1.0
 
 
