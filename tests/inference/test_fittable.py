@@ -48,7 +48,8 @@ def test_a_task_whose_accuracies_are_one_is_refused_by_name_unless_its_noise_is_
     piqa = frame["task"] == "PIQA"
 
     def said(level, law=None, **changes):
-        return str(refusal(law or TwoStep(), dataclasses.replace(ladder, frame=frame.assign(**changes, accuracy=level))) or "")
+        table = dataclasses.replace(ladder, frame=frame.assign(**changes, accuracy=level))
+        return str(refusal(law or TwoStep(), table) or "")
 
     same = frame["accuracy"].mask(piqa, 0.25)
     told = r"The accuracy of 'PIQA' is the same, 0.25, in all 16 runs of study 'olmo_ladder' that have one, as if runs"
