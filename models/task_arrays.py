@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayes_scaling.errors import COMMAND_LINE, StudyError
 from bayes_scaling.models.accuracy_curve import of_tasks
-from bayes_scaling.study.panel import Panel
+from bayes_scaling.study.panel import Panel, series_parts
 from bayes_scaling.study.reading import loss_columns
 from bayes_scaling.study.rows import shown
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["LATENT", "labels", "task_arrays"]
+__all__ = ["LATENT", "labels", "require_two_runs", "task_arrays"]
 
 CHANCE = "the accuracy of guessing, 0.25 for four choices, 0 where answers are written freely"
 NO_LOSS = (
@@ -99,6 +99,35 @@ def _through(loss: str) -> str:
     """Return the law that goes through one loss, in the words of the interface in use."""
     law = f"--law two_step:{loss}" if COMMAND_LINE.get() else f"TwoStep(feature={loss!r}, jointly=())"
     return f"{law} goes through {loss!r}"
+
+
+def require_two_runs(name: str, study: Study, series: Sequence[str], values: np.ndarray) -> None:
+    """Refuse a series that a single one of several runs has: nothing tells how it goes with size and data.
+
+    Parameters
+    ----------
+    name : str
+        Of the law, for messages.
+    study : Study
+        The runs.
+    series : sequence of str
+        What each series is called.
+    values : array, shape (run, series)
+        Its outcomes; NaN where a run has none.
+
+    Raises
+    ------
+    StudyError
+        There is one.
+    """
+    alone = np.isfinite(values).sum(axis=0) == 1
+    if len(values) > 1 and alone.any():
+        column, task = series_parts(series[int(np.argmax(alone))])
+        what = f"the {column} of {shown(task)}" if task else f"an outcome of {shown(column)}"
+        raise StudyError(
+            f"A single one of the {len(values)} runs of study {study.name!r} has {what}, from which {name} learns no "
+            "curve; give that of more runs, or leave it out."
+        )
 
 
 def labels(study: Study, series: tuple[str, ...], feature: str | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope
 from bayes_scaling.models.power_law import PowerLaw
 from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
 from bayes_scaling.models.superset import Superset
-from bayes_scaling.models.task_arrays import LATENT, labels, task_arrays
+from bayes_scaling.models.task_arrays import LATENT, labels, require_two_runs, task_arrays
 from bayes_scaling.study.card import AS_GIVEN
 from bayes_scaling.study.panel import series_label
 
@@ -309,6 +309,8 @@ class TwoStep(Law):
         panel, runs, observed = task_arrays(
             self.name, study, self.columns.values(), self.series, self.feature, self.windows
         )
+        described = observed["accuracy" if self.feature is None else "loss"]
+        require_two_runs(self.name, study, labels(study, self.series, self.feature)["series"], described)
         columns = self.input_arrays(panel.runs)
         return {**columns, **self.references(columns), **runs}, observed
 

@@ -28,12 +28,13 @@ __all__ = [
     "further_inputs",
     "goal_of",
     "held_by_each",
-    "held_inputs",
     "one_number",
     "one_target",
     "positive",
+    "require_held",
     "require_size_and_data",
     "scale_columns",
+    "told_to_each",
 ]
 
 SCALE = ("N", "D", "C")
@@ -63,31 +64,41 @@ def further_inputs(law: Law) -> list[str]:
     return [name for name in law.run_inputs if name not in SCALE]
 
 
-def held_inputs(law: Law, given: Mapping[str, float] | None) -> dict[str, float]:
-    """Return the value that each further input of a law is held at.
+def held_by_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list[dict[str, float]]:
+    """Return the value that each further input of several laws is held at; each takes what it reads of what is given.
 
     Parameters
     ----------
-    law : Law
-        Some of its further inputs may have a value where nothing is given.
+    laws : sequence of Law
+        Some of their further inputs may have a value where nothing is given.
     given : mapping of str to float, optional
         The others.
 
     Raises
     ------
     LawError
-        One is missing, is no number, or is none of this law.
+        One is missing; otherwise as for :func:`.told_to_each`.
     """
-    return held_by_each((law,), given)[0]
+    held = told_to_each(laws, given)
+    for law, values in zip(laws, held, strict=True):
+        require_held(law, values)
+    return held
 
 
-def held_by_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list[dict[str, float]]:
-    """Return what each of several laws is held at; each takes what it reads of what is given.
+def told_to_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list[dict[str, float]]:
+    """Return what is known of the further inputs of several laws: what each reads of what is given, or their absence.
+
+    Parameters
+    ----------
+    laws : sequence of Law
+        What reads them.
+    given : mapping of str to float, optional
+        Values of some of them.
 
     Raises
     ------
     LawError
-        No law reads an input that is given; otherwise as for :func:`.held_inputs`.
+        No law reads an input that is given, or a value is no number, or one that the law does not take.
     """
     given = given or {}
     check_inputs(laws, given)
@@ -96,7 +107,20 @@ def held_by_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list
         found[name] = float(value) if isinstance(value, bool) else number_of(value, size=bool(SIZES.fullmatch(name)))
         if np.isnan(found[name]):
             raise LawError(f"The value of {name!r} is {shown(value)}; give a number, as in {_example(name)}.")
-    return [_held(law, {**law.absent, **found}) for law in laws]
+    return [_told(law, found) for law in laws]
+
+
+def require_held(law: Law, known: Collection[str]) -> None:
+    """Refuse a further input of a law that is not among those whose value is known.
+
+    Raises
+    ------
+    LawError
+        There is one.
+    """
+    for name in further_inputs(law):
+        if name not in known:
+            raise LawError(f"{law.name} also reads {name!r}; give its value, as in {_example(name)}.")
 
 
 def check_inputs(laws: Sequence[Law], names: Iterable[str], *, purpose: str = "") -> None:
@@ -123,13 +147,17 @@ def check_inputs(laws: Sequence[Law], names: Iterable[str], *, purpose: str = ""
             raise LawError(f"{said} further input {name!r}{purpose}; {suggest(name, known)}")
 
 
-def _held(law: Law, values: Mapping[str, float]) -> dict[str, float]:
-    """Return those of the values that a law reads, and refuse it where it lacks one."""
-    further = further_inputs(law)
-    for name in further:
-        if name not in values:
-            raise LawError(f"{law.name} also reads {name!r}; give its value, as in {_example(name)}.")
-    return {name: float(values[name]) for name in further}
+def _told(law: Law, found: Mapping[str, float]) -> dict[str, float]:
+    """Return what a law reads of the values, or what stands for it, and refuse a value that it does not take."""
+    values = {**law.absent, **found}
+    told = {name: float(values[name]) for name in further_inputs(law) if name in values}
+    for name, value in told.items():
+        if not law.allows(name, np.array([value])).all() and value != law.absent.get(name):
+            raise LawError(
+                f"The value of {name!r} is {value:g}, which {law.name} does not take; give one that it takes, such as "
+                f"a positive number, as in {_example(name)}."
+            )
+    return told
 
 
 def _example(name: str) -> str:
@@ -137,8 +165,8 @@ def _example(name: str) -> str:
     return f"--given {name}=VALUE" if COMMAND_LINE.get() else f"bs.Surface.of(posterior, given={{{name!r}: ...}})"
 
 
-def require_size_and_data(law: Law, purpose: str) -> None:
-    """Refuse a law that does not weigh parameters against tokens.
+def require_size_and_data(law: Law, purpose: str, instead: str = "N and D") -> None:
+    """Refuse a law that does not weigh parameters against tokens; the sentence may say what else would do.
 
     Raises
     ------
@@ -148,7 +176,7 @@ def require_size_and_data(law: Law, purpose: str) -> None:
     if not {"N", "D"} <= set(law.run_inputs):
         raise LawError(
             f"{purpose} weighs parameters against tokens, and {law.name} reads {', '.join(law.run_inputs)}; "
-            "fit a law of N and D."
+            f"fit a law of {instead}."
         )
 
 

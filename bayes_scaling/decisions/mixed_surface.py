@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from bayes_scaling.decisions.inputs import held_by_each
+from bayes_scaling.decisions.inputs import further_inputs, told_to_each
 from bayes_scaling.decisions.surface import Surface
-from bayes_scaling.errors import DecisionError, listed, whole
+from bayes_scaling.errors import DecisionError, counted, listed, whole
 from bayes_scaling.forecasts.mixing import draws_of_each, shares
 from bayes_scaling.inference.posterior import Posterior, require_posterior
+from bayes_scaling.study.rows import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,7 @@ class MixedSurface(Surface):
     def _of(self, number: int, own: np.ndarray) -> Surface:
         part, place = self.parts[number], self.place[own]
         latent = {name: value[place] for name, value in part.latent.items()}
-        given = {**part.given, **{n: v for n, v in self.given.items() if n in part.given}}
+        given = {**part.given, **{n: v for n, v in self.given.items() if n in further_inputs(part.posterior.law)}}
         return dataclasses.replace(
             part,
             latent=latent,
@@ -138,8 +139,8 @@ def mixed_surface(
     Raises
     ------
     DecisionError
-        There is no fit, a weight is missing or negative, or the laws do not read the same inputs of scale or forecast
-        different outcomes.
+        There is no fit or no list of them, a weight is missing or negative, or the laws do not read the same inputs of
+        scale or forecast different outcomes.
     ConvergenceError, LawError, TargetError, BayesScalingError
         As for :meth:`.Surface.of`.
 
@@ -154,11 +155,13 @@ def mixed_surface(
     >>> surface = bs.mixed_surface(fits.posteriors, fits.weights, seed=0)  # doctest: +SKIP
     >>> bs.allocate(surface, [1e22, 1e24]).table()  # doctest: +SKIP
     """
+    if not isinstance(posteriors, (Mapping, Sequence)):
+        raise DecisionError(f"The fits are a {type(posteriors).__name__}; give a list of what bs.fit returns.")
     named = dict(posteriors) if isinstance(posteriors, Mapping) else dict(enumerate(posteriors))
     if not named:
         raise DecisionError("There is no fit to mix; give a list of what bs.fit returns.")
     share = _shares(named, weights)
-    held = held_by_each([require_posterior(fit).law for fit in named.values()], given)
+    held = told_to_each([require_posterior(fit).law for fit in named.values()], given)
     parts = tuple(Surface.of(fit, given=each, **options) for fit, each in zip(named.values(), held, strict=True))
     if len(parts) == 1:
         return parts[0]
@@ -183,12 +186,16 @@ def _shares(named: Mapping[Any, Any], weights: Any) -> np.ndarray:
     """Return the share of each fit."""
     if weights is None:
         return np.full(len(named), 1 / len(named))
-    by_name = dict(weights.items()) if hasattr(weights, "items") else dict(enumerate(weights))
-    names = list(named) if hasattr(weights, "items") else list(range(len(named)))
-    if set(names) != set(by_name):
-        given, needed = listed(map(str, by_name)), listed(map(str, names))
-        raise DecisionError(f"The weights are of {given}, and the fits of {needed}; give each fit one weight.")
-    return shares([by_name[name] for name in names], DecisionError)
+    if hasattr(weights, "items"):
+        by_name = dict(weights.items())
+        if set(named) != set(by_name):
+            given, needed = listed(map(str, by_name)), listed(map(str, named))
+            raise DecisionError(f"The weights are of {given}, and the fits of {needed}; give each fit one weight.")
+        weights = [by_name[name] for name in named]
+    elif np.ndim(weights) != 1 or len(weights) != len(named):
+        fits = counted(len(named), "fit")
+        raise DecisionError(f"The weights are {shown(weights)}, of {fits}; give each fit one weight.")
+    return shares(weights, DecisionError)
 
 
 def _rows(values: Any, own: np.ndarray, size: int) -> Any:

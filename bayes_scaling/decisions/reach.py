@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.decisions.allocation import optimal_size
-from bayes_scaling.decisions.inputs import goal_of, one_number, require_size_and_data
+from bayes_scaling.decisions.inputs import goal_of, one_number, positive, require_size_and_data
 from bayes_scaling.decisions.solvers import bisect, first_crossing
 from bayes_scaling.decisions.surface import Surface, as_surface
 from bayes_scaling.decisions.tabled import Tabled
@@ -40,7 +40,8 @@ class Reach(Tabled, ReachMethods):
     along : str
         ``optimum`` (the compute-optimal frontier), ``N = ...``, ``D = ...``, or ``C`` for a law of FLOPs alone.
     flops, N, D : array, shape (sample,)
-        Least FLOPs with their parameters and tokens (NaN for a law of FLOPs alone); infinite where never.
+        Least FLOPs with their parameters and tokens (NaN for a law of FLOPs alone); infinite where never.  None below
+        1e9 FLOPs are looked at, so that these stand for fewer.
     """
 
     surface: Surface
@@ -55,36 +56,56 @@ class Reach(Tabled, ReachMethods):
         """Probability that no budget reaches the target: the floor is not below it."""
         return float(np.isinf(self.flops).mean())
 
+    @property
+    def always(self) -> float:
+        """Probability that any budget reaches the target: 1e9 FLOPs do, the least that are looked at."""
+        return float((self.flops <= MIN_FLOPS * (1 + 1e-9)).mean())
+
     def budget(self, probability: float) -> float:
-        """Return the FLOPs that reach the target with a probability; infinity where none does.
+        """Return the FLOPs that reach the target with a probability; infinity where none does, 1e9 where any may.
 
         Raises
         ------
         DecisionError
             The probability is not between 0 and 1.
         """
-        if not 0 < probability < 1:
+        share = one_number(probability, "probability", "0.9")
+        if share >= 1:
             raise DecisionError(f"The probability is {probability!r}; give one between 0 and 1, such as 0.9.")
-        return float(quantile(self.flops, probability))
+        return float(quantile(self.flops, share))
 
     def probability(self, flops: Any) -> np.ndarray:
-        """Return the probability that a budget reaches the target, of the shape of ``flops``."""
-        paid = np.atleast_1d(np.asarray(flops, dtype=float))
+        """Return the probability that a budget reaches the target, of the shape of ``flops``.
+
+        Raises
+        ------
+        DecisionError
+            A budget is not a positive number.
+        """
+        paid = positive(np.ravel(flops), "budget", "1e24 FLOPs")
         shares = np.searchsorted(np.sort(self.flops), paid * (1 + 1e-12), side="right") / len(self.flops)
         return shares.reshape(np.shape(flops))
 
-    def table(self, probabilities: Sequence[float] = PROBABILITIES) -> pd.DataFrame:
+    def table(self, probabilities: float | Sequence[float] = PROBABILITIES) -> pd.DataFrame:
         """Return one row per probability.
 
         Returns
         -------
         pandas.DataFrame
-            ``target``, ``along``, ``probability``, ``flops`` that reach the target with it (infinite: never), and
-            ``never``, the probability that nothing does.
+            ``target``, ``along``, ``probability``, ``flops`` that reach the target with it (infinite: never; 1e9, the
+            least that are looked at: any budget), ``never``, the probability that nothing does, and ``always``, that
+            any budget does.
+
+        Raises
+        ------
+        DecisionError
+            A probability is not between 0 and 1.
         """
-        rows = [{"probability": p, "flops": self.budget(p)} for p in probabilities]
-        return pd.DataFrame(rows).assign(target=self.target, along=self.along, never=self.never)[
-            ["target", "along", "probability", "flops", "never"]
+        levels = positive(probabilities, "probability", "0.9")
+        rows = [{"probability": p, "flops": self.budget(p)} for p in levels.tolist()]
+        ends = {"never": self.never, "always": self.always}
+        return pd.DataFrame(rows).assign(target=self.target, along=self.along, **ends)[
+            ["target", "along", "probability", "flops", *ends]
         ]
 
     def intervals(self) -> pd.DataFrame:
@@ -108,7 +129,8 @@ def reach(source: Posterior | Surface, target: float, *, N: float | None = None,
     Returns
     -------
     Reach
-        Draws of the least FLOPs; infinite where the target is not reached within 1e40 FLOPs.
+        Draws of the least FLOPs; infinite where the target is not reached within 1e40 FLOPs, and 1e9 where that few
+        reach it, as where any run does (``always``).
 
     Raises
     ------
@@ -131,10 +153,10 @@ def reach(source: Posterior | Surface, target: float, *, N: float | None = None,
     if N is not None and D is not None:
         raise DecisionError(f"Both N = {N!r} and D = {D!r} are given, so nothing is left to choose; give one of them.")
     fixed = {n: one_number(v, n, "7e9") for n, v in (("N", N), ("D", D)) if v is not None}
-    if fixed or not surface.by_compute:
-        require_size_and_data(
-            surface.posterior.law, "A budget at fixed size or data" if fixed else "A compute-optimal budget"
-        )
+    if fixed:
+        require_size_and_data(surface.posterior.law, "A budget at fixed size or data")
+    elif not surface.by_compute:
+        require_size_and_data(surface.posterior.law, "A compute-optimal budget", "N and D, or of C")
 
     def inputs_at(log_C: np.ndarray) -> dict[str, Any]:
         C = np.broadcast_to(np.exp(log_C), (len(surface), log_C.shape[1]))

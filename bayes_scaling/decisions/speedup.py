@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.decisions.inputs import further_inputs, told_to_each
 from bayes_scaling.decisions.matching import cost_of, inputs_of, needed_for, point_of, read_scale, routes
 from bayes_scaling.decisions.superiority import pair_draws
-from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
+from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface, as_surface
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -147,7 +148,8 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
         The recipe that sets the outcome, and the one that is to reach it: fits of any laws of the same outcome, or
         surfaces of two series of one fit.
     at : float, sequence of float, or mapping of str to float
-        Training FLOPs of A, or its run, such as ``{"N": 7e9, "D": 4e12}``.
+        Training FLOPs of A, or its run, such as ``{"N": 7e9, "D": 4e12}``; further inputs of a law that the run has are
+        those of both recipes, the others those of the surfaces.
     seed : int
         Seed of the pairing of independent draws, and of slope errors that are apart.
 
@@ -161,7 +163,7 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
         The two have different outcomes, units, tokenisers or FLOP conventions, or the scale is no positive number.  How
         the FLOPs were counted that a law reads is known where its runs have size and data, too.
     LawError
-        A law reads neither FLOPs nor both of parameters and tokens.
+        A law reads neither FLOPs nor both of parameters and tokens, or lacks a further input.
     ConvergenceError
         A fit did not converge.
 
@@ -181,6 +183,7 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     >>> found = bs.speedup(baseline, candidate, at=1e24)  # doctest: +SKIP
     >>> found.table()[["resource", "error", "q05", "median", "q95", "probability", "never"]]  # doctest: +SKIP
     """
+    a, b, at = _held_at(a, b, at)
     first, together, paired = pair_draws(a, b, seed=seed, shared_error=True)
     _, separate, _ = pair_draws(a, b, seed=seed, shared_error=False)
     _require_one_convention(first, together)
@@ -211,6 +214,20 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
         paired=paired,
         shared_runs=0 if paired else _shared_runs(first, together),
     )
+
+
+def _held_at(a: Posterior | Surface, b: Posterior | Surface, at: Any) -> tuple[Surface, Surface, Any]:
+    """Return two surfaces held at the further inputs that a run gives, and what is left of it: its scale."""
+    surfaces = as_surface(a), as_surface(b)
+    laws = [surface.posterior.law for surface in surfaces]
+    further = {name for law in laws for name in further_inputs(law)}
+    own = {name: value for name, value in at.items() if name in further} if isinstance(at, Mapping) else {}
+    told = [{name: value for name, value in values.items() if name in own} for values in told_to_each(laws, own)]
+    first, second = (
+        dataclasses.replace(surface, given={**surface.given, **values})
+        for surface, values in zip(surfaces, told, strict=True)
+    )
+    return first, second, {name: at[name] for name in at if name not in own} if own else at
 
 
 def _ratio(a: Surface, start: Mapping[str, np.ndarray], needed: Mapping[str, np.ndarray], resource: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import one_target
+from bayes_scaling.decisions.inputs import further_inputs, one_target
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, whole
@@ -158,7 +158,8 @@ def _expected(surface: Surface, target: Mapping[str, float], other: Surface) -> 
 
     It may give what the other contender reads.
     """
-    law, read = surface.posterior.law, {*surface.columns, *surface.given}
+    law = surface.posterior.law
+    read = {*surface.columns, *further_inputs(law)}
     known = other.posterior.law.readable.values()
     inputs = law.input_arrays(one_target(law, surface.posterior.study, target, surface.given, known=known))
     return outcomes_at(surface, {name: values for name, values in inputs.items() if name in read})[:, 0]

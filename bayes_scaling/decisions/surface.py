@@ -11,9 +11,10 @@ import jax
 import numpy as np
 
 from bayes_scaling.decisions.exponent_error import ExponentError
-from bayes_scaling.decisions.inputs import SCALE, exponent_spread, held_inputs, scale_columns
-from bayes_scaling.errors import COMMAND_LINE, DecisionError, TargetError, listed, option, suggest, whole
+from bayes_scaling.decisions.inputs import SCALE, exponent_spread, require_held, scale_columns, told_to_each
+from bayes_scaling.errors import COMMAND_LINE, DecisionError, LawError, TargetError, listed, option, suggest, whole
 from bayes_scaling.forecasts.draws import predict
+from bayes_scaling.forecasts.forecast import by_rank
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.posterior import Posterior, evenly_spaced, require_posterior
 from bayes_scaling.inference.precision import double_precision
@@ -25,6 +26,7 @@ from bayes_scaling.study.rows import task_name
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
+    from bayes_scaling.study.study import Study
 
 __all__ = ["SAME_CONVENTION", "Surface", "as_surface", "outcomes_at"]
 
@@ -100,7 +102,8 @@ class Surface:
         flops : str, callable or FlopRule
             The FLOP convention, as :meth:`bayes_scaling.FlopRule.of` reads it; 6ND by default.
         quantity : str, optional
-            The outcome to decide by; by default the law's own.
+            The outcome to decide by; by default that which answers first in a forecast, the accuracy of a task, unless
+            ``series`` is one of another outcome, as the losses of a two-step law are (``task_loss:PIQA``, ``c4_loss``).
         series : str, optional
             The task or series, where the law describes several.
         discrepancy : bool
@@ -110,7 +113,8 @@ class Surface:
         seed : int, optional
             Seed of the slope errors; by default the fit's, so that they are those of its forecasts.
         given : mapping of str to float, optional
-            Values of the law's other inputs, such as ``{"steps": 1e5}``.
+            Values of the law's other inputs, such as ``{"steps": 1e5}``; what every run of a decision gives itself
+            (``superiority``, ``next_runs``) may be left out.
         exponent_error : float, optional
             In place of the law's discrepancy: beyond the middle 90 % of the fitted runs, on either side, each draw
             multiplies the local exponents of N and of D (or of C, in a law of FLOPs alone) by log-normal errors of
@@ -125,7 +129,7 @@ class Surface:
         ConvergenceError
             The fit did not converge.
         LawError
-            The law needs an input that is neither N, D, C nor given, or has none of a name that is given.
+            The law has no input of a name that is given, or does not take its value.
         TargetError
             The law has no such outcome or series.
         DecisionError
@@ -136,8 +140,8 @@ class Surface:
         """
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
-        given = held_inputs(law, given)
-        quantity = quantity or law.outcome
+        (held,) = told_to_each((law,), given)
+        quantity = quantity or _quantity_of(posterior, series)
         if quantity not in law.quantities:
             raise TargetError(f"{law.name} does not forecast {quantity!r}; {suggest(quantity, law.quantities)}")
         if exponent_error is not None:
@@ -164,7 +168,7 @@ class Surface:
             latent=latent,
             keys=keys,
             discrepancy=discrepancy,
-            given=given,
+            given=held,
             exponent_error=exponent_error,
             place=place,
         )
@@ -259,11 +263,17 @@ class Surface:
         -------
         array, shape (sample, point)
             In the unit of the outcome.
+
+        Raises
+        ------
+        LawError
+            The law needs an input that is neither N, D, C nor given.
         """
         law = self.posterior.law
         if C is None and "C" in law.run_inputs:
             C = self.rule.cost(N, D)
         inputs = {**self.given, **(given or {}), "N": N, "D": D, "C": C}
+        require_held(law, inputs)
         columns = {name: np.asarray(inputs[name], dtype=float) for name in law.run_inputs}
         points = np.broadcast_shapes(*(c.shape for c in columns.values()), (1,))[-1]
         scales = {n: np.broadcast_to(c, (len(self), points)) for n, c in columns.items()}
@@ -324,6 +334,7 @@ class Surface:
         scale : mapping of str to array, shape (run,)
             ``N``, ``D`` or ``C``, as far as the law reads them; further inputs, in place of those of the surface.
         """
+        require_held(self.posterior.law, {**self.given, **scale})
         points = len(next(iter(scale.values())))
         runs = {**self.arrays, **{name: np.full(points, value) for name, value in self.given.items()}, **scale}
         return points, pad(runs, bucket(points), self.posterior.law.run_inputs)
@@ -335,7 +346,16 @@ class Surface:
 
     @property
     def fitted_flops(self) -> np.ndarray:
-        """Training FLOPs of the fitted runs, by the surface's rule, shape (run,)."""
+        """Training FLOPs of the fitted runs, by the surface's rule, shape (run,).
+
+        Raises
+        ------
+        LawError
+            The law reads neither FLOPs nor both of parameters and tokens.
+        """
+        if not self.by_compute and not {"N", "D"} <= set(self.columns):
+            read = listed(self.posterior.law.run_inputs)
+            raise LawError(f"{self.laws} reads {read}, which do not tell FLOPs; fit a law of N and D, or of C.")
         return self.arrays["C"] if self.by_compute else self.rule.cost(self.arrays["N"], self.arrays["D"])
 
     @cached_property
@@ -374,19 +394,32 @@ def _expected(
     return jax.vmap(one)(keys, latent, columns)
 
 
+def _quantity_of(posterior: Posterior, series: str | None) -> str:
+    """Return the first quantity that has a series of this name; the one that answers first where none has."""
+    law, study = posterior.law, posterior.study
+    ranked = by_rank(law.quantities)
+    named = None if series is None else task_name(series)
+    return next((quantity for quantity in ranked if named in _labels(law, study, quantity)), ranked[0])
+
+
+def _labels(law: Law, study: Study, quantity: str) -> list[str]:
+    """Return the names of a quantity's series; none where it has one only."""
+    dims, coords = law.dims(study)
+    return [str(label) for name in dims.get(quantity, [])[-1:] for label in coords[name]]
+
+
 def _series_index(posterior: Posterior, quantity: str, series: str | None) -> tuple[int, ...]:
     """Return the index of a series among those of a quantity; empty where there is one series only."""
-    dims, coords = posterior.law.dims(posterior.study)
-    names = dims.get(quantity, [])
-    if not names:
+    law = posterior.law
+    labels = _labels(law, posterior.study, quantity)
+    if not labels:
         if series is not None:
-            raise TargetError(f"{posterior.law.name} describes one series, so there is no {series!r}; leave it out.")
+            raise TargetError(f"{law.name} describes one series, so there is no {series!r}; leave it out.")
         return ()
-    labels = [str(label) for label in coords[names[-1]]]
-    series = None if series is None else posterior.law.series_of(task_name(series), labels)
+    series = None if series is None else law.series_of(task_name(series), labels)
     if series is None or series not in labels:
-        asked = _how_to_choose(posterior.law, quantity, labels) if series is None else suggest(series, labels)
-        raise TargetError(f"{posterior.law.name} describes {len(labels)} series of {quantity}; {asked}")
+        asked = _how_to_choose(law, quantity, labels) if series is None else suggest(series, labels)
+        raise TargetError(f"{law.name} describes {len(labels)} series of {quantity}; {asked}")
     return (labels.index(series),)
 
 
@@ -394,7 +427,7 @@ def _how_to_choose(law: Law, quantity: str, labels: list[str]) -> str:
     """Return the end of a sentence: how to say which series is decided by, in the words of the interface in use."""
     if COMMAND_LINE.get():
         return f"give one with --task: {listed(labels)}."
-    named = "" if quantity == law.outcome else f"quantity={quantity!r}, "
+    named = "" if quantity == by_rank(law.quantities)[0] else f"quantity={quantity!r}, "
     others = [f"quantity={other!r}" for other in law.quantities if other != quantity]
     more = f"; with {' or '.join(others)} another outcome is decided by" if others else ""
     return f"give one of {listed(labels)}, as in bs.Surface.of(posterior, {named}series={labels[0]!r}){more}."

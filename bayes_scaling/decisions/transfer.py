@@ -47,6 +47,8 @@ def transfer_grid(N: Amounts, D_F: Amounts, **inputs: float) -> pd.DataFrame:
     ------
     StudyError
         One is not a number.
+    TargetError
+        There are no sizes, or no data.
 
     Examples
     --------
@@ -167,8 +169,10 @@ def attributes(posterior: Posterior) -> dict[str, str]:
 
 
 def amounts(values: Any, symbol: str) -> np.ndarray:
-    """Return sizes, or data, as a user may write them, as an array of shape (value,)."""
+    """Return sizes, or data, as a user may write them, as an array of shape (value,); refuse none."""
     column = SYMBOLS[symbol]
+    if not np.size(values):
+        raise TargetError(f"There is no {symbol}; give one or several, such as 1e8.")
     return floats(pd.DataFrame({column: np.ravel(values)}), column).to_numpy()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_scaling.decisions.inputs import positive
+from bayes_scaling.decisions.inputs import one_number, positive
 from bayes_scaling.decisions.transfer import (
     FLAG,
     LEVELS,
@@ -21,7 +21,7 @@ from bayes_scaling.decisions.transfer import (
     require_transfer,
     transfer_grid,
 )
-from bayes_scaling.errors import LawError, TargetError, suggest
+from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
 from bayes_scaling.study.flops import FlopRule, PerToken
 from bayes_scaling.study.reading import SYMBOLS
 
@@ -88,7 +88,7 @@ def transfer_frontier(
     sizes: Amounts,
     *,
     unit_per_token: float = 1.0,
-    pretraining: float = 0.0,
+    pretraining: float | str = 0.0,
     flops: str | PerToken | FlopRule = "6ND",
     samples: int = 200,
     **inputs: float,
@@ -109,7 +109,7 @@ def transfer_frontier(
     unit_per_token : float
         Units of D_F per token (characters per token, say).
     pretraining : float, default 0.0
-        Data of the pre-training to pay for, in the unit of D_F; by default it counts as paid for.
+        Data of the pre-training to pay for, in the unit of D_F, also written as 7B; by default it counts as paid for.
     flops : str, callable or FlopRule
         The FLOP convention, as :meth:`bayes_scaling.FlopRule.of` reads it.
     samples : int
@@ -128,7 +128,7 @@ def transfer_frontier(
     Raises
     ------
     DecisionError
-        A loss is not a positive number.
+        A loss or the units per token are not positive numbers, or the pre-training is negative.
     LawError
         The law says nothing of transfer, has no input of a name that is given, or needs one that is not.
     StudyError, TargetError
@@ -137,6 +137,10 @@ def transfer_frontier(
     rule = FlopRule.of(flops, posterior.study)
     _check(posterior, inputs, "unit_per_token", "pretraining", "flops", "samples")
     goals, N = positive(losses, "loss to reach", "2.1").tolist(), amounts(sizes, "N")
+    per_token = one_number(unit_per_token, "unit_per_token", "4.0")
+    spent = one_number(pretraining, "pretraining", "1e9", signed=True)
+    if spent < 0:
+        raise DecisionError(f"The pretraining is {spent:g}; give the data to pay for, such as 1e9, or 0 for none.")
     data = posterior.study.column(SYMBOLS["D_F"])
     ends = LEAST * data.min(), MOST * data.max()
     D = np.geomspace(*ends, 1 + int(np.ceil(STEPS_PER_DECADE * np.log10(ends[1] / ends[0]))))
@@ -147,13 +151,13 @@ def transfer_frontier(
         expected = evaluate(posterior, runs, samples)[2].reshape(-1, len(N), len(D))
         for loss in goals:
             needed = _needed(expected, D, loss)
-            before = pretraining if arm == "pretrained" else 0.0
-            paid = rule.cost(N, (before + needed) / unit_per_token)
+            before = spent if arm == "pretrained" else 0.0
+            paid = rule.cost(N, (before + needed) / per_token)
             best = paid.argmin(1)
             cost, amount = (np.take_along_axis(x, best[:, None], 1)[:, 0] for x in (paid, needed))
             none = amount == D[0]
             amount = np.where(none, 0.0, amount)
-            cost = np.where(none, rule.cost(N[best], np.full(len(best), before / unit_per_token)), cost)
+            cost = np.where(none, rule.cost(N[best], np.full(len(best), before / per_token)), cost)
             reached = np.isfinite(cost)
             row: dict[str, Any] = {"loss": loss, "arm": arm, "reached": float(reached.mean())}
             row["no_data"] = float(none.mean())

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import StudyError, TargetError, listed
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.scores import summarise
+from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.fit import fit
 from bayes_scaling.inference.fittable import refusal
 from bayes_scaling.law.base import require_law
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.reading import column_of
+from bayes_scaling.study.rows import shown
 from bayes_scaling.study.study import require_study
+from bayes_scaling.study.validation import SIZES, number_of
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -56,7 +59,7 @@ def fit_and_forecast(
     **options
         Passed to :func:`bayes_scaling.fit`.
     """
-    several = [require_law(law) for law in (laws if isinstance(laws, Sequence) else [laws])]
+    several = _as_list(laws)
     forecasts = [
         forecast(
             fit(law, training, seed=seed, **options),
@@ -87,7 +90,7 @@ def expanding_window(
     Raises
     ------
     StudyError
-        A cut leaves nothing to fit or nothing to forecast, as all do where the runs are of one size.
+        A cut is no number, or leaves nothing to fit or nothing to forecast, as all do where the runs are of one size.
     """
     training, by = require_study(study).training, column_of(by)
     values = _sizes(training, by)
@@ -96,7 +99,7 @@ def expanding_window(
             f"Every run of study {study.name!r} has {by} = {values[0]:g}, so none lies beyond a cut; add runs of other "
             "sizes, or split by a column in which they differ."
         )
-    chosen = usual_cuts(values) or [float(values.max())] if cuts is None else np.atleast_1d(cuts).tolist()
+    chosen = usual_cuts(values) or [float(values.max())] if cuts is None else _as_cuts(cuts, by, values)
     parts = []
     for cut in chosen:
         if not (values <= cut).any() or not (values > cut).any():
@@ -107,6 +110,17 @@ def expanding_window(
         small, large = (dataclasses.replace(training, frame=training.frame[m]) for m in (values <= cut, values > cut))
         parts.append((float(cut), small, large))
     return parts
+
+
+def _as_cuts(given: Any, by: str, values: np.ndarray) -> list[float]:
+    """Return cuts as numbers; sizes may be in words."""
+    said = np.ravel(np.asarray(given, dtype=object)).tolist()
+    cuts = [number_of(value, size=bool(SIZES.fullmatch(by))) for value in said]
+    if not cuts or np.isnan(cuts).any():
+        raise StudyError(
+            f"The cuts of {by} are {shown(given)}; give numbers between {values.min():g} and {values.max():g}."
+        )
+    return cuts
 
 
 def _sizes(training: Study, by: str) -> np.ndarray:
@@ -178,7 +192,7 @@ def backtest(
     StudyError
         A cut leaves too little to fit, or nothing to forecast.
     """
-    several = [require_law(law) for law in (laws if isinstance(laws, Sequence) else [laws])]
+    several = _as_list(laws)
     tables = []
     for cut, training, held_out in _fitting(several, study, column_of(by), cuts):
         scores = fit_and_forecast(laws, training, held_out, seed=seed, **options).score()
@@ -255,12 +269,15 @@ def ablation(
     ------
     ConvergenceError
         A fit did not converge, and ``allow_unconverged`` is not among the options.
+    TargetError
+        No outcome of the targets is known.
     """
     designs = laws if isinstance(laws, Mapping) else {"": laws}
     ladders = trainings if isinstance(trainings, Mapping) else {"": trainings}
     tables = []
     for design, law in designs.items():
         for ladder, training in ladders.items():
+            _require_outcomes(law, training, targets)
             scores = fit_and_forecast(law, training, targets, seed=seed, **options).score()
             table = summarise(scores, ["quantity", "target"]).reset_index()
             counted = training_flops(training.training.runs)
@@ -268,3 +285,19 @@ def ablation(
             name = ", ".join(filter(None, (design, ladder)))
             tables.append(table.assign(design=name, training_flops=spent))
     return pd.concat(tables, ignore_index=True).set_index("design").reset_index()
+
+
+def _require_outcomes(laws: Law | Sequence[Law], training: Study, targets: Study) -> None:
+    """Refuse targets that no design can be held against, before any is fitted."""
+    several = _as_list(laws)
+    fitted = require_study(training).training
+    known = [read_targets(law, fitted, targets).actual for law in several]
+    if not any(np.isfinite(values).any() for actual in known for values in actual.values()):
+        wanted = listed(dict.fromkeys(quantity for law in several for quantity in law.quantities))
+        raise TargetError(
+            f"The targets have no {wanted} to hold forecasts against; give runs whose outcomes are known."
+        )
+
+
+def _as_list(laws: Law | Sequence[Law]) -> list[Law]:
+    return [require_law(law) for law in (laws if isinstance(laws, Sequence) else [laws])]

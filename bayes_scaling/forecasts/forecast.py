@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from bayes_scaling.study.panel import series_parts
 from bayes_scaling.study.rows import shown, task_name
 from bayes_scaling.study.validation import MOST_ROWS
 
-__all__ = ["BANDS", "Forecast"]
+__all__ = ["BANDS", "Forecast", "by_rank"]
 
 BANDS = {
     "run": "a new run: law, discrepancy and noise",
@@ -79,7 +79,7 @@ class Forecast(ForecastMethods):
     @property
     def head(self) -> str:
         """The quantity that answers first: accuracy where it is forecast, otherwise the law's first."""
-        return "accuracy" if "accuracy" in self.units else next(iter(self.units))
+        return by_rank(self.units)[0]
 
     def __repr__(self) -> str:
         targets = ", ".join(map(str, self.targets.index))
@@ -141,14 +141,14 @@ class Forecast(ForecastMethods):
         frame.insert(1, "task", task.where((task != "") & ~again, column))
         return frame
 
-    def over_tasks(self, tasks: Sequence[str] | None = None) -> Forecast:
+    def over_tasks(self, tasks: str | Sequence[str] | None = None) -> Forecast:
         """Return the forecast of the average over tasks, each counting the same: of accuracies, their mean.
 
         Draws are averaged, so that what errs together in the tasks of a run does not average out.
 
         Parameters
         ----------
-        tasks : sequence of str, optional
+        tasks : str or sequence of str, optional
             The tasks to average; by default all.
 
         Returns
@@ -169,7 +169,8 @@ class Forecast(ForecastMethods):
         if not units:
             raise TargetError(f"The forecast by {self.law} has no tasks to average; it is of {', '.join(self.units)}.")
         known = [str(task) for task in self.draws["task"].to_numpy()]
-        chosen = known if tasks is None else [tasks] if isinstance(tasks, str) else [task_name(task) for task in tasks]
+        named: Any = [tasks] if pd.api.types.is_scalar(tasks) else tasks
+        chosen = known if tasks is None else [task_name(task) for task in named]
         if not chosen or (odd := [task for task in chosen if task not in known]):
             said = f"has no task {odd[0]!r}; {suggest(odd[0], known)}" if chosen else "is asked for no task; name some."
             raise TargetError(f"The forecast {said}")
@@ -224,6 +225,17 @@ class Forecast(ForecastMethods):
             blocks.append(pd.concat([where, table], axis=1).assign(quantity=quantity, distance=far))
         rows = pd.concat(blocks, ignore_index=True)
         return rows[np.isfinite(rows["actual"])].reset_index(drop=True)
+
+
+def by_rank(quantities: Iterable[str]) -> list[str]:
+    """Return quantities in the order in which they answer: accuracy first, the others as they are.
+
+    Examples
+    --------
+    >>> by_rank(["loss", "accuracy"])
+    ['accuracy', 'loss']
+    """
+    return sorted(quantities, key="accuracy".__ne__)
 
 
 def _require_band(band: str) -> None:

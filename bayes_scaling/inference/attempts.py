@@ -5,7 +5,7 @@ effective draws asked for, they go on, twice as long each time, and the draws ar
 Where they agree and a few draws too many diverge, they are made again in smaller steps.  Where more draws of the same
 kind would not help, or the law says so, the mass matrix is adapted in a longer warm-up; where draws diverge even so,
 with small steps.  What decides are the sampled parameters.  Outcomes without noise are no runs, and nothing but the
-first is tried on them.
+first is tried on them; nor is more of one chain alone, of which nothing says whether it converged.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ def fit_until_converged(
         tried.append(f"{length * plan.draws} draws a chain {stage.way}")
         if best is None or found[1].converged or not _apart(found[1]) > _apart(best[1]):
             best = found
-        if found[1].converged or found[1].misled_by_rounding or found[1].computed or time.perf_counter() > end:
+        hopeless = found[1].misled_by_rounding or found[1].computed or found[1].chains == 1
+        if found[1].converged or hopeless or time.perf_counter() > end:
             break
         if stage.plan.adapt and found[1].divergences <= MAX_DIVERGING * found[1].draws:
             break  # small steps are against divergences

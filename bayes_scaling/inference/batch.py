@@ -44,11 +44,14 @@ class Member:
         Its fit; None where the study could not be fitted.
     error : str or None
         Why it could not.
+    place : int
+        Its place among the studies that were given, by which those of one name are told apart.
     """
 
     name: str
     posterior: Posterior | None = None
     error: str | None = None
+    place: int = 0
 
     def __repr__(self) -> str:
         return f"Member({self.name!r}: {self.verdict})"
@@ -108,13 +111,13 @@ class Batch(Sequence[Member]):
         return [m for m in self if m.verdict != "converged"]
 
     def table(self) -> pd.DataFrame:
-        """Return one row per study: ``study``, ``verdict``, the diagnostics and ``problem``."""
+        """Return one row per study: ``place``, ``study``, ``verdict``, the diagnostics and ``problem``."""
         names = [f.name for f in dataclasses.fields(Diagnostics)]
         rows = []
         for m in self:
             found = dataclasses.asdict(m.posterior.diagnostics) if m.posterior else dict.fromkeys(names)
-            rows.append({"study": m.name, "verdict": m.verdict, **found, "problem": m.problem})
-        return pd.DataFrame(rows, columns=["study", "verdict", *names, "problem"])
+            rows.append({"place": m.place, "study": m.name, "verdict": m.verdict, **found, "problem": m.problem})
+        return pd.DataFrame(rows, columns=["place", "study", "verdict", *names, "problem"])
 
 
 def fit_many(
@@ -233,7 +236,7 @@ def fit_many(
                 if kept:
                     kept.save(place, fits[place])
             advance(len(results))
-    return Batch(tuple(Member(e.study.name, fits.get(i), e.error) for i, e in enumerate(entries)))
+    return Batch(tuple(Member(e.study.name, fits.get(i), e.error, i) for i, e in enumerate(entries)))
 
 
 def _finished(executor: Executor | None, work: list[tuple]) -> Iterator[tuple[int, list[Fitted | LawError]]]:

@@ -47,7 +47,8 @@ def fit(
     seed : int
         Seed of every random draw.
     draws, chains : int
-        Posterior draws kept per chain; number of chains.
+        Posterior draws kept per chain; number of chains.  Of one chain alone nothing says whether it converged: the fit
+        does not go on after its first try, and its draws are used where ``allow_unconverged=True`` is said.
     warmup : int, optional
         Warm-up steps per chain; by default 200, and 600 with adaptation.
     adapt : bool, optional

@@ -27,7 +27,8 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
     Raises
     ------
     StudyError
-        It has too few runs, no outcome of a series, an outcome below a floor that is fixed, or runs of one size.
+        It has too few runs, no outcome of a series, accuracies of a task that are all the same, an outcome below a
+        floor that is fixed, or runs of one size.
     """
     per_run = [a for a in observed.values() if np.ndim(a) == 1]
     count = len(next(iter(observed.values())))
@@ -40,10 +41,16 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
         )
     for name, values in without_known_errors(observed).items():
         if np.ndim(values) == 2 and (empty := ~np.isfinite(values).any(axis=0)).any():
-            dims, coords = law.dims(study)
-            label = coords[dims[name][0]][int(np.argmax(empty))]
+            label = _label(law, study, name, empty)
             raise StudyError(
                 f"No run of study {study.name!r} has {name} of {shown(label)}; give that of some runs, or leave it out."
+            )
+        if name == "accuracy" and np.ndim(values) == 2 and (same := _without_noise(values, runs)).any():
+            own = values[:, int(np.argmax(same))]
+            raise StudyError(
+                f"The accuracy of {shown(_label(law, study, name, same))} is the same, {np.nanmin(own):g}, in all "
+                f"{np.isfinite(own).sum()} runs of study {study.name!r} that have one, as if runs had no noise; leave "
+                "the task out, or give the number of its questions in a column 'questions'."
             )
     floor = law.priors.get("E")
     outcome = np.asarray(observed.get(law.outcome, np.nan), dtype=float)
@@ -58,6 +65,23 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
                 f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
                 "effect; add runs of another size, or use a law without it."
             )
+
+
+def _label(law: Law, study: Study, name: str, which: np.ndarray) -> Any:
+    """Return the name of the first series of an outcome of which something holds."""
+    dims, coords = law.dims(study)
+    return coords[dims[name][0]][int(np.argmax(which))]
+
+
+def _without_noise(accuracies: np.ndarray, runs: Mapping[str, Any]) -> np.ndarray:
+    """Say of which tasks the accuracies of several runs are one, so that their noise has no least value.
+
+    Not of those at 0 or 1, which are clipped there, nor where questions tell of noise, or the prior holds few runs.
+    """
+    present = np.isfinite(accuracies)
+    low, high = np.where(present, accuracies, np.inf).min(axis=0), np.where(present, accuracies, -np.inf).max(axis=0)
+    known = np.asarray(runs.get("per_question", 0.0)) > 0
+    return (low == high) & (low > 0) & (low < 1) & ~known & (present.sum(axis=0) > FEWEST)
 
 
 def _rows(study: Study, count: int) -> str:

@@ -145,6 +145,8 @@ class Law(Inputs):
                 )
             elif name == "sigma" and not own > 0:
                 raise LawError(f"{self.name}.sigma is {own:g}, and runs have noise; fix it at a positive number.")
+            elif name == "discrepancy" and own < 0:
+                raise LawError(f"{self.name}.discrepancy is {own:g}, and a spread is 0 or more; give it such a number.")
             elif not in_support(float(own), defaults[name]):
                 raise LawError(
                     f"{self.name}.{name} is {own:g}, where its prior {describe(defaults[name])} has no mass; give a "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -48,7 +48,7 @@ def lengthened(
     Raises
     ------
     StudyError
-        The table is long already, there is no such column, or the chance of a task is not given.
+        The table is long already, no column is named, or none is called so, or the chance of a task is not given.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def chances(
     Raises
     ------
     StudyError
-        That of a task is not given, or is given for a task that is not there.
+        That of a task is not given, or is given for a task that is not there, or several are given without names.
 
     Examples
     --------
@@ -177,6 +177,11 @@ def chances(
     ({'PIQA': 0.5, 'COPA': 0.5}, {'PIQA': 0.5, 'ARC': 0.25})
     """
     if not isinstance(given, Mapping):
+        if not pd.api.types.is_scalar(given):
+            raise StudyError(
+                f"The chance is {shown(given)}; give one number for all tasks, or one for each by its name: "
+                f"{', '.join(map(repr, tasks))}."
+            )
         return dict.fromkeys(tasks, given)
     if PLACE in given and PLACE not in tasks:
         known, given = dict.fromkeys(tasks, given[PLACE]), {t: value for t, value in given.items() if t != PLACE}
@@ -191,8 +196,14 @@ def chances(
 def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> dict[str, str]:
     """Return the column of each task."""
     names = [str(name) for name in table.columns]
+    texts = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else []
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise StudyError(
+            f"The columns of accuracies are {shown(given)}; name one or several, or a rule by which they are found, as "
+            f"in {option('accuracy_columns', f'{PLACE}_acc')}."
+        )
     found: dict[str, str] = {}
-    for text in [given] if isinstance(given, str) else given:
+    for text in texts:
         found |= _named_by(text, names)
     return found
 

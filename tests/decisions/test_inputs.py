@@ -9,12 +9,12 @@ from bayes_scaling.decisions.inputs import (
     further_inputs,
     goal_of,
     held_by_each,
-    held_inputs,
     one_number,
     one_target,
     positive,
     require_size_and_data,
     scale_columns,
+    told_to_each,
 )
 from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, RepeatedData, ShiftedPowerLaw, Superset
@@ -123,12 +123,14 @@ def test_a_law_without_size_or_data_is_refused():
 
 def test_further_inputs_are_held_at_what_is_given_or_at_their_absence():
     assert further_inputs(FewSteps()) == ["steps"] and further_inputs(Chinchilla()) == []
-    assert held_inputs(FewSteps(), {"steps": 100}) == {"steps": 100.0}
-    assert held_inputs(Superset(), None) == {name: np.inf for name in further_inputs(Superset())}
+    assert held_by_each((FewSteps(),), {"steps": 100}) == [{"steps": 100.0}]
+    assert held_by_each((Superset(),), None) == [{name: np.inf for name in further_inputs(Superset())}]
+    assert held_by_each((Superset(),), {"steps": np.inf}) == held_by_each((Superset(),), None)
     laws = (FewSteps(), RepeatedData(), Chinchilla())
     given = {"steps": 1e5, "unique_tokens": 2e11}
     assert held_by_each(laws, given) == [{"steps": 1e5}, {"unique_tokens": 2e11}, {}]
-    assert held_inputs(RepeatedData(), {"unique_tokens": "200B"}) == {"unique_tokens": 2e11}
+    assert held_by_each((RepeatedData(),), {"unique_tokens": "200B"}) == [{"unique_tokens": 2e11}]
+    assert told_to_each((FewSteps(), Superset()), None)[0] == {}  # what is not known yet may be asked for later
 
 
 @pytest.mark.parametrize(
@@ -141,13 +143,16 @@ def test_further_inputs_are_held_at_what_is_given_or_at_their_absence():
         ({"steps": np.nan}, "The value of 'steps' is nan; give a number"),
         ({"steps": "many"}, "The value of 'steps' is 'many'; give a number"),
         ({"steps": "100K"}, "The value of 'steps' is '100K'; give a number"),
+        ({"steps": -3}, "The value of 'steps' is -3, which FewSteps does not take; give .* a positive number"),
+        ({"steps": 0}, "The value of 'steps' is 0, which FewSteps does not take"),
+        ({"steps": np.inf}, "The value of 'steps' is inf, which FewSteps does not take"),
         ({"step": 1e5}, "FewSteps has no further input 'step'; did you mean 'steps'"),
         ({"N": 1e9}, "FewSteps has no further input 'N'; known: steps"),
     ],
 )
 def test_inputs_that_cannot_be_held_are_refused(given, message):
     with pytest.raises(bs.LawError, match=message):
-        held_inputs(FewSteps(), given)
+        held_by_each((FewSteps(),), given)
 
 
 def test_an_input_that_no_law_reads_is_refused_and_commands_hear_of_their_option():
@@ -158,7 +163,7 @@ def test_an_input_that_no_law_reads_is_refused_and_commands_hear_of_their_option
     token = COMMAND_LINE.set(True)
     try:
         with pytest.raises(bs.LawError, match="as in --given steps=VALUE"):
-            held_inputs(FewSteps(), None)
+            held_by_each((FewSteps(),), None)
     finally:
         COMMAND_LINE.reset(token)
 

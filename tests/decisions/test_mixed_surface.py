@@ -40,7 +40,7 @@ def test_each_law_is_held_at_what_it_reads_of_what_is_given(fits):
     assert [part.given for part in found.parts] == [{"steps": 1e5}, {}]
     assert repr(found) == "MixedSurface(FewSteps + Chinchilla on 'known': loss; FLOPs 6ND, 60 draws)"
     with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'"):
-        bs.mixed_surface([few, fits["small"]], seed=0)
+        bs.mixed_surface([few, fits["small"]], seed=0).at(*POINTS)
     with pytest.raises(
         bs.LawError, match="None of FewSteps and Chinchilla has a further input 'step'; did you mean 'steps'"
     ):
@@ -121,6 +121,11 @@ def test_what_cannot_be_mixed_is_refused(fits, mixed):
         bs.mixed_surface({}, seed=0)
     with pytest.raises(DecisionError, match="weights are of small, and the fits of small and large"):
         bs.mixed_surface(fits, pd.Series({"small": 1.0}), seed=0)
+    with pytest.raises(DecisionError, match=r"^The fits are a Posterior; give a list of what bs[.]fit returns[.]$"):
+        bs.mixed_surface(fits["small"], seed=0)
+    for weights in (3, [1.0]):
+        with pytest.raises(DecisionError, match=r"^The weights are .*, of 2 fits; give each fit one weight[.]$"):
+            bs.mixed_surface(list(fits.values()), weights, seed=0)
     with pytest.raises(DecisionError, match="at least 0"):
         bs.mixed_surface(list(fits.values()), [1.0, -1.0], seed=0)
     with pytest.raises(DecisionError, match=r"The weights are inf and 1\.0; give numbers of at least 0"):

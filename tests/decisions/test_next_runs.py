@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -204,6 +206,10 @@ def test_a_further_input_that_candidates_have_is_their_own_and_the_targets_is_it
     held = exact(surface.posterior, given={"unique_tokens": 2e9})
     alone = bs.next_runs(held, two[["run", "N", "D"]], {**AT, "unique_tokens": 1e10}).ranking.set_index("run")
     assert alone.at["often", "narrower"] == pytest.approx(found.at["often", "narrower"], rel=1e-6)
+    bare = bs.next_runs(dataclasses.replace(surface, given={}), two, AT | {"unique_tokens": 1e10})
+    pd.testing.assert_frame_equal(bare.ranking.set_index("run"), found)
+    with pytest.raises(bs.LawError, match="RepeatedData also reads 'unique_tokens'"):
+        bs.next_runs(surface.posterior, two[["run", "N", "D"]], AT | {"unique_tokens": 1e10})
     with pytest.raises(bs.DecisionError, match="row 2 has no unique_tokens; give it, or leave the column out"):
         bs.next_runs(surface, two.assign(unique_tokens=[2e9, None]), AT)
 

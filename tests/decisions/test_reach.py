@@ -1,9 +1,11 @@
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.models import PowerLaw
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known
 
 
@@ -44,8 +46,20 @@ def test_budget_and_probability_invert_each_other(surface):
     for p in (0.1, 0.5, 0.9):
         assert found.probability(found.budget(p)) == pytest.approx(p, abs=0.003)
     assert found.probability([1e9, 1e40]).tolist() == [0.0, 1.0]
-    with pytest.raises(bs.DecisionError, match="between 0 and 1"):
-        found.budget(1.0)
+    for wrong, said in ((1.0, "1.0; give one between 0 and 1"), ("x", "'x'; give positive"), (0, "0; give positive")):
+        with pytest.raises(bs.DecisionError, match=f"^The probability is {said}"):
+            found.budget(wrong)
+    assert found.table(0.5)["flops"].tolist() == [found.budget(0.5)]
+    for wrong in (np.nan, "x", -1.0, [1e20, np.nan]):
+        with pytest.raises(bs.DecisionError, match=r"^The budget is .*; give positive numbers, such as 1e24 FLOPs"):
+            found.probability(wrong)
+
+
+def test_a_target_that_every_budget_reaches_is_said_to_be_such(surface):
+    found = bs.reach(surface, 1e4)
+    assert found.always == 1.0 and found.never == 0.0 and (found.table()["always"] == 1.0).all()
+    np.testing.assert_allclose(found.flops, 1e9)
+    assert bs.reach(surface, 2.1).always == 0.0
 
 
 def test_a_law_of_compute_alone():
@@ -101,6 +115,17 @@ def test_an_outcome_of_any_sign_may_be_reached_below_zero():
     np.testing.assert_allclose(bs.reach(surface, -3.0).flops, 10 ** (21 + level), rtol=1e-6)
     with pytest.raises(bs.DecisionError, match="The gap to reach is inf; give finite numbers"):
         bs.reach(surface, np.inf)
+
+
+def test_a_law_of_another_column_is_refused_at_once():
+    draws = {"E": 1.8, "reducible": 0.5, "alpha_C": 0.3, "sigma": 0.01}
+    table = pd.DataFrame({"examples": np.geomspace(1e4, 1e7, 12)})
+    posterior = known(PowerLaw(column="examples"), {n: np.full(2, v) for n, v in draws.items()}, table)
+    with pytest.raises(bs.LawError, match=r"PowerLaw reads examples; fit a law of N and D, or of C[.]$"):
+        bs.reach(posterior, 2.1)
+    with pytest.raises(bs.LawError, match=r"PowerLaw reads examples, which do not tell FLOPs; fit a law of N"):
+        _ = bs.Surface.of(posterior).fitted_flops
+    assert bs.superiority(posterior, posterior, {"examples": 1e9}, {"examples": 1e8}).probability == 1.0
 
 
 def test_the_discrepancy_widens_the_answer():

@@ -6,8 +6,8 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.speedup import ERRORS, RESOURCES
-from bayes_scaling.models import Chinchilla, PowerLaw
-from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder
+from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw
+from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder, superset
 
 AT = {"N": 7e9, "D": 4e12}
 FAR = 1e22
@@ -134,6 +134,20 @@ def test_runs_that_both_fits_saw_are_counted():
     other = pd.concat([table.iloc[:6], table.iloc[6:].assign(loss=2.5)])
     found = bs.speedup(chinchilla(count=20, table=table), chinchilla(count=20, table=other), at=FAR)
     assert found.shared_runs == 6 and not found.paired
+
+
+def test_a_further_input_of_a_run_is_that_of_both_recipes():
+    posterior = superset(count=20)
+    told = bs.speedup(posterior, posterior, at=AT | {"steps": 2000})
+    np.testing.assert_allclose(told.outcome["none"], 1.005 * bs.speedup(posterior, posterior, at=AT).outcome["none"])
+    law = FewSteps()
+    draws = {name: np.full(20, 0.3) for name in law.free_parameters}
+    few = known(law, draws, GRID.assign(steps=np.geomspace(1e3, 5e4, len(GRID))))
+    np.testing.assert_allclose(bs.speedup(few, few, at=AT | {"steps": 1e5}).draws(), 1.0, rtol=1e-5)
+    with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'"):
+        bs.speedup(few, few, at=AT)
+    with pytest.raises(bs.LawError, match="The value of 'steps' is -1, which FewSteps does not take"):
+        bs.speedup(few, few, at=AT | {"steps": -1})
 
 
 def test_a_run_of_a_law_of_compute_is_refused():

@@ -70,6 +70,10 @@ def test_a_further_input_of_a_target_counts_and_is_the_surfaces_where_the_target
     assert few.probability == 1.0
     held = bs.superiority(surface, exact(posterior, given={"unique_tokens": 1e10}), AT)
     np.testing.assert_allclose(held.b, few.b)
+    told = bs.superiority(posterior, posterior, AT | {"unique_tokens": 4e12}, AT | {"unique_tokens": 1e10})
+    assert told.probability == 1.0
+    with pytest.raises(bs.TargetError, match="needs unique_tokens"):
+        bs.superiority(posterior, posterior, AT)
 
 
 def test_a_law_whose_runs_may_lack_an_input_is_compared_with_it_and_without():

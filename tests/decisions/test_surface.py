@@ -142,13 +142,32 @@ def test_accuracy_is_better_higher_and_a_series_is_chosen_by_its_task():
     loss = bs.Surface.of(posterior, quantity="loss", series="two")
     assert (loss.sign, loss.series_index) == (1.0, (1,))
     with pytest.raises(
-        bs.TargetError, match=r"2 series of accuracy; give one of one and two, .*'accuracy', series='one'\)"
+        bs.TargetError,
+        match=r"2 series of accuracy; give one of one and two, .*posterior, series='one'\); with .*'loss' another",
     ):
-        bs.Surface.of(posterior, quantity="accuracy")
-    with pytest.raises(bs.TargetError, match=r"posterior, series='task_loss:one'\); with quantity='accuracy' another"):
         bs.reach(posterior, 0.6)
+    with pytest.raises(
+        bs.TargetError, match=r"posterior, quantity='loss', series='task_loss:one'\); with quantity='acc"
+    ):
+        bs.Surface.of(posterior, quantity="loss")
     with pytest.raises(bs.TargetError, match="2 series of accuracy; did you mean 'two'"):
         bs.Surface.of(posterior, quantity="accuracy", series="twoo")
+
+
+def test_what_answers_first_in_a_forecast_decides_unless_another_series_is_named():
+    posterior = ladder(count=20)
+    assert (
+        bs.Surface.of(posterior, series="two").quantity == posterior.forecast({"N": 7e9, "D": 4e12}).head == "accuracy"
+    )
+    assert bs.Surface.of(posterior, series="task_loss:two").quantity == "loss"
+    assert (
+        bs.Surface.of(posterior, series="two").series_index
+        == bs.Surface.of(posterior, series="task_loss:two").series_index
+    )
+    with pytest.raises(bs.DecisionError, match="The accuracy to reach is 60, above 1"):
+        bs.reach(bs.Surface.of(posterior, series="two"), 60)
+    with pytest.raises(bs.TargetError, match="2 series of accuracy; did you mean 'two'"):
+        bs.Surface.of(posterior, series="twoo")
 
 
 def test_it_is_shown_in_one_line(surface):
@@ -163,7 +182,11 @@ def test_other_inputs_are_held_where_they_are_given():
     draws = {name: np.full(3, 0.3) for name in law.free_parameters}
     posterior = known(law, draws, GRID.assign(steps=rng.uniform(1e3, 5e4, len(GRID))))
     with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'; give its value"):
-        bs.Surface.of(posterior)
+        bs.Surface.of(posterior).at(np.array([1e9]), np.array([2e10]))
+    with pytest.raises(bs.LawError, match="FewSteps also reads 'steps'; give its value"):
+        bs.Surface.of(posterior).noise(N=np.array([1e9]), D=np.array([2e10]))
+    with pytest.raises(bs.LawError, match="The value of 'steps' is -3, which FewSteps does not take"):
+        bs.Surface.of(posterior, given={"steps": -3})
     values = [exact(posterior, given={"steps": steps}).at(np.array([1e9]), np.array([2e10])) for steps in (1e2, 1e5)]
     assert (values[0] > values[1]).all()
 

@@ -125,3 +125,23 @@ def test_one_size_in_letters_is_read(posterior):
 def test_losses_that_are_not_positive_are_refused(posterior, wrong):
     with pytest.raises(DecisionError, match=r"loss to reach is .*; give positive numbers, such as 2\.1"):
         transfer_frontier(posterior, wrong, SIZES)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"pretraining": -1e12}, DecisionError, "The pretraining is -1e[+]12; give the data to pay for, such"),
+        ({"pretraining": "much"}, DecisionError, "The pretraining is 'much'; give finite numbers, such as 1e9"),
+        ({"unit_per_token": -1}, DecisionError, "The unit_per_token is -1; give positive numbers, such as 4.0"),
+        ({"unit_per_token": 0}, DecisionError, "The unit_per_token is 0; give positive numbers"),
+        ({"sizes": []}, TargetError, "There is no N; give one or several, such as 1e8"),
+    ],
+)
+def test_amounts_that_no_compute_can_be_counted_by_are_refused(posterior, options, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        transfer_frontier(posterior, **{"losses": 2.0, "sizes": SIZES, "samples": 50, **options})
+
+
+def test_pretraining_may_be_written_in_words(posterior):
+    said, counted = (transfer_frontier(posterior, 2.0, SIZES, samples=50, pretraining=p) for p in ("1B", 1e9))
+    pd.testing.assert_frame_equal(said, counted)

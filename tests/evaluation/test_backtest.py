@@ -103,6 +103,23 @@ def test_cuts_that_leave_too_few_runs_are_refused(ten, rows, options, message):
         bs.backtest(Chinchilla(), dataclasses.replace(ten, frame=ten.frame.iloc[:rows]), seed=0, **options)
 
 
+@pytest.mark.parametrize("cuts", ["x", [1e8, None], [], [np.nan]])
+def test_cuts_that_are_no_numbers_are_refused(ten, cuts):
+    with pytest.raises(bs.StudyError, match=r"^The cuts of n_params are .*; give numbers between 2e\+07 and 1.5e\+09"):
+        expanding_window(ten, "N", cuts)
+
+
+def test_sizes_of_cuts_may_be_in_words(ten):
+    assert [cut for cut, _, _ in expanding_window(ten, "N", ["60M", 2e8])] == [6e7, 2e8]
+
+
+def test_designs_are_held_against_outcomes(ten):
+    targets = dataclasses.replace(ten, frame=ten.frame.drop(columns="loss"))
+    for given in (targets, {"N": 7e9, "D": 4e12}):
+        with pytest.raises(bs.TargetError, match=r"^The targets have no loss to hold forecasts against; give runs"):
+            ablation(Chinchilla(), ten, given, seed=0)
+
+
 def test_runs_of_one_size_have_no_cut(study):
     with pytest.raises(
         bs.StudyError, match=r"Every run of study .* has n_params = 1.90354e\+08, so none lies beyond a cut"

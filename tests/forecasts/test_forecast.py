@@ -110,6 +110,7 @@ def test_a_mean_over_tasks_is_that_of_the_draws():
     np.testing.assert_allclose(one, both.draws["accuracy_mean"].sel(task="two").transpose(*one.dims))
     for tasks, message in (
         ("three", "The forecast has no task 'three'; known: one, two"),
+        (3, "The forecast has no task '3'; known: one, two"),
         ([], "is asked for no task"),
     ):
         with pytest.raises(bs.TargetError, match=message):

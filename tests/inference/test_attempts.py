@@ -141,6 +141,14 @@ def test_one_chain_gives_no_r_hat_and_says_so(study):
         bs.forecast(posterior, {"N": 7e9, "D": 1.4e11})
 
 
+def test_one_chain_is_tried_once(study, monkeypatch):
+    tried = []
+    ran = attempts.run
+    monkeypatch.setattr(attempts, "run", lambda *given: tried.append(given[1].adapt) or ran(*given))
+    bs.fit(Chinchilla(), study, seed=0, draws=200, chains=1)
+    assert tried == [False]
+
+
 class Hasty(Chinchilla):
     """A law of its own, whose program is compiled anew."""
 

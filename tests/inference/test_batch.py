@@ -103,7 +103,8 @@ def test_members_forecast(batch):
 
 def test_a_table_tells_each_verdict(batch):
     table = batch.table()
-    assert table["study"].tolist() == ["1", "2", "3", "4"]
+    assert table["study"].tolist() == ["1", "2", "3", "4"] and table["place"].tolist() == [0, 1, 2, 3]
+    assert [member.place for member in batch.flagged] == [p for p in range(4) if table["verdict"][p] != "converged"]
     assert (table["max_rhat"].dropna() < 1.05).all()
     assert "needs at least" in table["problem"][2]
 

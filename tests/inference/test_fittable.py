@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference.fittable import check_size, refusal
-from bayes_scaling.models import Chinchilla, Superset, TwoStep
+from bayes_scaling.models import Chinchilla, DirectLadder, Superset, TwoStep
 from tests import worlds
 
 TABLE = worlds.on_the_curve(0.01)
@@ -40,3 +41,19 @@ def test_a_task_without_any_accuracy_is_refused_by_name(ladder):
     blank = frame.assign(accuracy=frame["accuracy"].mask(frame["task"] == "PIQA"))
     error = refusal(TwoStep(), dataclasses.replace(ladder, frame=blank))
     assert "No run of study 'olmo_ladder' has accuracy of 'PIQA'; give that of some" in str(error)
+
+
+def test_a_task_whose_accuracies_are_one_is_refused_by_name_unless_its_noise_is_known_or_clipped(ladder):
+    frame = ladder.training.frame.drop(columns="questions")
+    piqa = frame["task"] == "PIQA"
+
+    def said(level, law=None, **changes):
+        table = dataclasses.replace(ladder, frame=frame.assign(**changes, accuracy=level))
+        return str(refusal(law or TwoStep(), table) or "")
+
+    same = frame["accuracy"].mask(piqa, 0.25)
+    told = r"The accuracy of 'PIQA' is the same, 0.25, in all 16 runs of study 'olmo_ladder' that have one, as if runs"
+    assert said(same).startswith(told) and said(same, DirectLadder()).startswith(told)
+    assert not said(same, questions=1838) and not said(frame["accuracy"].mask(piqa, 0.0))
+    few = frame["run"].isin(frame["run"].unique()[:2])
+    assert not said(same.mask(piqa & ~few, np.nan))  # the prior of the noise holds two runs

@@ -65,6 +65,8 @@ def test_a_number_fixes_a_parameter_and_the_discrepancy_is_never_learnt():
 def test_a_number_outside_of_the_priors_support_is_refused_and_its_bound_is_not():
     with pytest.raises(bs.LawError, match=r"Chinchilla.sigma is 0, and runs have noise; fix it at a positive number"):
         Chinchilla(sigma=0.0)
+    with pytest.raises(bs.LawError, match=r"Chinchilla.discrepancy is -1, and a spread is 0 or more; give it"):
+        Chinchilla(discrepancy=-1.0)
     with pytest.raises(bs.LawError, match=r"Chinchilla.E is -1, where its prior LogNormal\(.*\) has no mass; give a"):
         Chinchilla(E=-1)
     with pytest.raises(bs.LawError, match=r"Chinchilla.split is 1\.5, where its prior"):

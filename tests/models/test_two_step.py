@@ -245,3 +245,15 @@ def test_a_loss_that_a_run_lacks_is_left_out_with_what_is_read_off_it():
         assert int(densities.isnull().sum()) == missing, name
     known = posterior.forecast({"N": [7e9], "D": [1.4e11]}, allow_unconverged=True)
     assert float(known.draws["loss_run"].median()) == pytest.approx(1.7 + 0.5 * (70 / 3) ** -0.3 * 2, rel=0.03)
+
+
+def test_a_series_of_a_single_run_is_refused_by_name(ladder):
+    frame = ladder.training.frame
+    alone = frame[(frame["task"] != "PIQA") | (frame["run"] == frame["run"].iloc[0])]
+    for law, what in ((TwoStep(), "the task_loss of 'PIQA'"), (single_step(), "an outcome of 'PIQA'")):
+        with pytest.raises(
+            bs.StudyError, match=f"^A single one of the 16 runs of study 'olmo_ladder' has {what}, from"
+        ):
+            law.arrays(dataclasses.replace(ladder, frame=alone))
+    shared = TwoStep(feature="c4_loss", jointly=()).arrays(dataclasses.replace(ladder, frame=alone))[1]["accuracy"]
+    assert np.isfinite(shared).sum(axis=0).min() == 1  # read off a loss that every run has

@@ -134,6 +134,15 @@ def test_rows_keep_the_numbers_they_have_in_the_file():
             "No column of the table is called like 'acc_TASK', with a task for TASK; known:",
         ),
         (WIDE, ["PIQA_ac"], None, "has no column 'PIQA_ac' of accuracies; did you mean 'PIQA_acc'"),
+        (WIDE, "TASK_acc", [0.5, 0.25], r"The chance is \[0.5, 0.25\]; give one number for all .*: 'PIQA', "),
+        (
+            WIDE,
+            [],
+            None,
+            r"The columns of accuracies are \[\]; name one or several, .* accuracy_columns='TASK_acc'[.]$",
+        ),
+        (WIDE, 3, None, "The columns of accuracies are 3; name"),
+        (WIDE, [None], None, r"The columns of accuracies are \[None\]; name"),
         (WIDE, "TASK_acc", {"PIQA": 0.5}, "The chance of 'ARC-Easy' is not given; give it for 'PIQA', 'ARC-Easy'"),
     ],
 )
