@@ -26,6 +26,7 @@ __all__ = [
     "choose_laws",
     "choose_targets",
     "choose_tasks",
+    "instead_of_average",
     "open_study",
     "parse_columns",
     "parse_inputs",
@@ -134,6 +135,24 @@ def averages(name: str, law: str | None, priors: Sequence[str] | None = None) ->
         why = "--prior speaks of one law" if priors else f"the study calls for the law {name}"
         raise LawError(f"--law {AVERAGE} averages several laws of one loss, and {why}; name one law, or leave it out.")
     return name in SINGLE and not priors and law in (None, AVERAGE)
+
+
+def instead_of_average(name: str, law: str | None, priors: Sequence[str] | None) -> list[str]:
+    """Return a sentence where ``--prior`` leaves one law in the place of the average of several.
+
+    Examples
+    --------
+    >>> instead_of_average("chinchilla", None, ["E=1.69"])[0].split(";")[0]
+    'Fitted is chinchilla alone, and not the average of laws, since --prior speaks of one law'
+    >>> instead_of_average("chinchilla", "chinchilla", ["E=1.69"])
+    []
+    """
+    if law or not priors or name not in SINGLE:
+        return []
+    return [
+        f"Fitted is {name} alone, and not the average of laws, since --prior speaks of one law; say --law {name} to "
+        "mean that, or leave --prior out for the average, whose laws have priors that other collections taught."
+    ]
 
 
 def parse_pairs(text: str, option: str, example: str, error: type[Exception]) -> dict[str, str]:

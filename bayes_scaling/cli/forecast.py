@@ -75,7 +75,7 @@ def forecast(
     quiet: Quiet = False,
 ) -> Any:
     """Fit a law to the small runs of a study and forecast the large ones."""
-    from bayes_scaling.cli.arguments import open_study, read_chance
+    from bayes_scaling.cli.arguments import instead_of_average, open_study, read_chance
     from bayes_scaling.files import check_writable
     from bayes_scaling.reporting.folder import NAMES
     from bayes_scaling.reporting.result import Result
@@ -85,7 +85,7 @@ def forecast(
     table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit, **wide)
     table, name, laws, targets = choose(table, law, prior, tuple(task or ()), tuple(target or ()), flops)
     check_writable(out, json, report, reads=[study], names=NAMES)
-    print_remarks(table.remarks, quiet)
+    print_remarks([*table.remarks, *instead_of_average(name, law, prior)], quiet)
     started = time.perf_counter()
     with status(quiet) as say:
         how = sampling(seed, draws, chains, adapt)
