@@ -49,6 +49,7 @@ POSITIVE = re.compile(r"n_params.*|(unique_)?tokens|flops|steps|questions|(?!.*n
 FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
 OUTCOME = re.compile(r".*loss|.*_ce|(.*_)?accuracy|error")  # what a target may not have yet
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}|{LOSS_ERROR}")
+GROUPED = re.compile(r"\d{1,3}(,\d{3})+")  # a count in groups of three digits
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 PER_CENT = 100.0
@@ -67,7 +68,7 @@ def number_of(value: Any, *, size: bool = False, share: bool = False) -> float:
     value : object
         A number, or text that says one.
     size : bool
-        Read 32.0K, 210M, 7B and 4T as thousands, millions, billions and trillions.
+        Read 32.0K, 210M, 7B and 4T as thousands, millions, billions and trillions, and 22,800,000 as a count.
     share : bool
         Read 63 % as a fraction.
 
@@ -75,6 +76,8 @@ def number_of(value: Any, *, size: bool = False, share: bool = False) -> float:
     --------
     >>> number_of("1.3B", size=True), number_of("2.5"), number_of("7B"), number_of("63.5 %", share=True)
     (1300000000.0, 2.5, nan, 0.635)
+    >>> number_of("22,800,000", size=True), number_of("2,8", size=True)
+    (22800000.0, nan)
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (str, numbers.Real, decimal.Decimal)):
         return np.nan
@@ -82,6 +85,7 @@ def number_of(value: Any, *, size: bool = False, share: bool = False) -> float:
         if isinstance(value, str):
             if share and _has_sign(value):
                 return number_of(value.rstrip()[:-1]) / PER_CENT
+            value = value.replace(",", "") if size and GROUPED.fullmatch(value.strip()) else value
             suffixed = SUFFIXED.fullmatch(value.strip()) if size else None
             factor = SUFFIXES[suffixed[2].lower()] if suffixed else 1.0
             return np.nan if "_" in value else factor * float(suffixed[1] if suffixed else value)
