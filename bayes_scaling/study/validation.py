@@ -91,7 +91,7 @@ def number_of(value: Any, *, size: bool = False, share: bool = False) -> float:
             return np.nan if "_" in value else factor * float(suffixed[1] if suffixed else value)
         return float(value)
     except OverflowError:
-        return np.inf if value > 0 else -np.inf  # type: ignore[operator]
+        return np.inf if value > 0 else -np.inf
     except ValueError:
         return np.nan
 
