@@ -47,7 +47,8 @@ def test_losses_as_large_as_perplexities_are_told():
     (problem,) = of_losses((75.05, 11.47))
     assert problem.code == "perplexity" and problem.value == 75.05 and problem.where == "loss"
     assert str(problem) == (
-        "The largest loss is 75.05 (at most 15 in nats per token): if these are perplexities, give their logarithms."
+        "The largest loss is 75.05 (as given; one in nats per token is at most 15): if these are perplexities, give "
+        "their logarithms, and if not, say which unit they are in with unit='UNIT'."
     )
     assert not of_losses((14.9, 2.0)) and not of_losses((75.05, 11.47), "squared error")
 
