@@ -57,7 +57,7 @@ def contradicting_flops(runs: pd.DataFrame) -> Iterator[Problem]:
         yield Problem(
             "flops-6nd",
             f"The FLOPs of {run_names(runs, odd)} are {low if low == high else f'{low} to {high}'} times 6ND{others} "
-            f"(within a factor of {MAX_FLOPS_RATIO:g})",
+            f"(at most a factor of {MAX_FLOPS_RATIO:g} off)",
             "parameters, tokens or FLOPs are not what their columns say, so check their units and what they count",
             float(np.exp(off.max())),
             "flops",
