@@ -119,12 +119,20 @@ def choose(
     LawError, StudyError, TargetError
         There is no such law, task or target, or one of the laws cannot read the runs.
     """
-    from bayes_scaling.cli.arguments import averages, check_inputs, choose_laws, choose_targets, choose_tasks
+    from bayes_scaling.cli.arguments import (
+        averages,
+        check_inputs,
+        choose_laws,
+        choose_targets,
+        choose_tasks,
+        require_columns,
+    )
     from bayes_scaling.forecasts.targets import read_targets
     from bayes_scaling.models.defaults import AVERAGE
     from bayes_scaling.models.recommended import candidates
 
     name, laws = choose_laws(study, None if law == AVERAGE else law, priors)
+    require_columns(laws[0], study)
     study = choose_tasks(study, laws[0], tasks)
     aims = choose_targets(study, targets, flops)
     averaged = candidates(study) if averages(name, law, priors) else {}
