@@ -16,13 +16,11 @@ import pandas as pd
 
 from bayes_scaling.errors import FileError, listed
 from bayes_scaling.study.rows import repeated
-from bayes_scaling.study.validation import number_of
+from bayes_scaling.study.validation import TWICE, number_of
 
-__all__ = ["KINDS", "TWICE", "read_file"]
+__all__ = ["KINDS", "read_file"]
 
 KINDS = "CSV, TSV, JSON, JSON lines, Excel or parquet"
-TWICE = "twice"
-"""Under which ``attrs`` of a table name the columns that its heading has more than once; the first keeps the name."""
 SEPARATORS = ",;\t|"
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
-from bayes_scaling.study.formats import TWICE, read_file
+from bayes_scaling.study.formats import read_file
 from bayes_scaling.study.rows import repeated, shown
-from bayes_scaling.study.validation import CANONICAL, KEYS, NUMERIC, OF_TASKS, SIZES, number_of
+from bayes_scaling.study.validation import CANONICAL, KEYS, NUMERIC, OF_TASKS, SIZES, TWICE, number_of, require_once
 
 __all__ = [
     "SAME_INPUT",
@@ -252,9 +252,14 @@ def _likely(ours: str, known: Sequence[str]) -> str:
     return found[0] if len(found) == 1 else ""
 
 
+def _always_known(name: str) -> bool:
+    """Say whether a column is one of ours by its name, so that it is read wherever it is."""
+    return (ours := column_of(name)) in (*CANONICAL, *OF_TASKS, *KEYS) or bool(SIZES.fullmatch(ours))
+
+
 def under_our_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Return the table with our names for the user's own (ours: theirs) and for the symbols, where ours are free."""
-    _require_once(table, names.values())
+    require_once(table, [*names.values(), *filter(_always_known, table.attrs.get(TWICE, ()))])
     theirs = {theirs: ours for ours, theirs in names.items() if theirs in table and ours not in table}
     table = table.rename(columns=theirs)
     return table.rename(columns={s: full for s, full in SYMBOLS.items() if s in table and full not in table})
@@ -304,7 +309,7 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     StudyError
         A column is missing, or is to have two names, or two columns one.
     """
-    _require_once(table, columns.values())
+    require_once(table, columns.values())
     for ours, theirs in columns.items():
         if theirs not in table:
             turned = ours in table and NUMERIC.fullmatch(str(theirs)) and not NUMERIC.fullmatch(ours)
@@ -314,20 +319,11 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
         both = listed(ours for ours, name in columns.items() if name == again[0])
         raise StudyError(f"The column {shown(again[0])} is to be both {both}; give each a column of its own.")
     table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])
+    if TWICE in table.attrs:  # of another column by its name, which is not read
+        given = set(map(column_of, columns))
+        table.attrs[TWICE] = [name for name in table.attrs[TWICE] if column_of(name) not in given]
     table = under_our_names(table.rename(columns={theirs: ours for ours, theirs in columns.items()}), {})
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
-        raise _twice(twice[0])
+        raise StudyError(f"The column {shown(twice[0])} appears twice in the table; keep one.")
     return table
-
-
-def _require_once(table: pd.DataFrame, read: Collection[str]) -> None:
-    """Refuse a column that the heading of a file has twice, where it is one of those read."""
-    for name in table.attrs.get(TWICE, ()):
-        ours = column_of(name)
-        if name in read or ours in (*CANONICAL, *OF_TASKS, *KEYS) or SIZES.fullmatch(ours):
-            raise _twice(name)
-
-
-def _twice(name: Any) -> StudyError:
-    return StudyError(f"The column {shown(name)} appears twice in the table; keep one.")

@@ -19,16 +19,20 @@ __all__ = [
     "CANONICAL",
     "FINISHED",
     "FRACTION",
+    "KEYS",
     "LOSS_ERROR",
     "NUMERIC",
+    "OF_TASKS",
     "POSITIVE",
     "SIZES",
+    "TWICE",
     "always_read",
     "as_fractions",
     "checked",
     "floats",
     "number_of",
     "numeric",
+    "require_once",
     "unfit",
     "where_known",
     "with_numbers",
@@ -53,6 +57,8 @@ GROUPED = re.compile(r"\d{1,3}(,\d{3})+")  # a count in groups of three digits
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 PER_CENT = 100.0
+TWICE = "twice"
+"""Under which ``attrs`` of a table name the columns that its heading has more than once; the first keeps the name."""
 FINISHED = "State == 'finished'"
 MOST_ROWS, MOST_COMPLAINTS = 6, 4  # that a sentence names
 
@@ -124,6 +130,19 @@ def floats(table: pd.DataFrame, column: str, names: Mapping[str, str] | None = N
     return pd.Series(found, table.index)
 
 
+def require_once(table: pd.DataFrame, read: Collection[str]) -> None:
+    """Refuse a column that the heading of a file has twice, where it is one of those that are read.
+
+    Raises
+    ------
+    StudyError
+        It is.
+    """
+    for name in table.attrs.get(TWICE, ()):
+        if name in read:
+            raise StudyError(f"The column {shown(name)} appears twice in the table; keep one.")
+
+
 def where_known(runs: pd.DataFrame, column: str) -> np.ndarray:
     """Return a column that nothing has checked, NaN where it holds no number."""
     return np.array([number_of(value, size=True) for value in runs[column]], dtype=float)
@@ -157,6 +176,7 @@ def numeric(
     StudyError
         An entry cannot be used; all such entries are named in one sentence.
     """
+    require_once(table, [column])
     values, bad = _looked_at(table, column, signed, partial)
     if bad:
         raise StudyError(_sentence(table, bad, names or {}))

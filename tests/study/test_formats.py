@@ -12,8 +12,9 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import FileError
-from bayes_scaling.study.formats import TWICE, read_file
+from bayes_scaling.study.formats import read_file
 from bayes_scaling.study.reading import read_table
+from bayes_scaling.study.validation import TWICE
 
 RUNS = pd.DataFrame(
     {

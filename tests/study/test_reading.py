@@ -168,7 +168,12 @@ def test_a_column_that_is_read_may_not_be_there_twice(tmp_path):
             bs.Study.from_file(path, **names)
         with pytest.raises(bs.StudyError, match=r"^The column 'val_loss' appears twice"):
             as_rows(read_table(path), names)
-    assert bs.Study.from_file(path).frame["n_params"].tolist() == [2e7]  # nothing reads what is there twice
+    study = bs.Study.from_file(path)
+    assert study.frame["n_params"].tolist() == [2e7]  # nothing reads what is there twice
+    with pytest.raises(bs.StudyError, match=r"^The column 'note' appears twice"):
+        study.training.column("note")
+    path.write_text("N,N,size,D,loss\n2e7,3e7,1e7,2e8,4.8\n")
+    assert bs.Study.from_file(path, N="size").frame["n_params"].tolist() == [1e7]
     path.write_text("N,N,D,loss\n2e7,3e7,2e8,4.8\n")
     with pytest.raises(bs.StudyError, match=r"^The column 'N' appears twice in the table; keep one\.$"):
         bs.Study.from_file(path)
