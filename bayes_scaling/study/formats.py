@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ def read_file(path: Path) -> pd.DataFrame:
         if suffix == ".parquet":
             return pd.read_parquet(path)
         if suffix in NEEDS:
-            return pd.read_excel(path)
+            heading = pd.read_excel(path, header=None, nrows=1)
+            return _remembering(pd.read_excel(path), map(str, heading.to_numpy().ravel()))
         return _from_text(_text_of(path), suffix)
     except ImportError as error:
         needed = NEEDS.get(suffix, "another package")
@@ -68,12 +69,20 @@ def read_file(path: Path) -> pd.DataFrame:
 def _text_of(path: Path) -> str:
     """Return a text file, unpacked where its suffix says that it is compressed."""
     if path.suffix.lower() not in PACKED:
-        content = path.read_bytes()
-        return io.StringIO(content.decode("utf-16" if content.startswith(UTF_16) else "utf-8-sig"), newline=None).read()
+        with path.open("rb") as opened:
+            encoding = "utf-16" if opened.read(2) in UTF_16 else "utf-8-sig"
+        return path.read_text(encoding=encoding)
     from pandas.io.common import get_handle
 
     with get_handle(path, "r", encoding="utf-8-sig", compression="infer") as opened:
         return str(opened.handle.read())
+
+
+def _remembering(table: pd.DataFrame, heading: Iterable[str]) -> pd.DataFrame:
+    """Return a table that remembers which names stand twice in its heading, of which pandas keeps one."""
+    if twice := repeated(name.strip() for name in heading if name.strip()):
+        table.attrs[TWICE] = twice
+    return table
 
 
 def _from_text(text: str, suffix: str) -> pd.DataFrame:
@@ -100,8 +109,7 @@ def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
         ]
         why = f"its heading has {len(heading)} fields, and {longer[0]}" if longer else "a quotation mark is not closed"
         raise ValueError(why) from error
-    if twice := repeated(name.strip() for name in heading if name.strip()):
-        table.attrs[TWICE] = twice
+    table = _remembering(table, heading)
     if isinstance(table.index, pd.RangeIndex):
         return table
     # Rows have more fields than the heading, and what is over was taken for their names.

@@ -72,13 +72,15 @@ def test_excel_reads_the_first_sheet_or_says_what_to_install(tmp_path, monkeypat
     path = tmp_path / "runs.xlsx"
     path.write_bytes(b"")
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    monkeypatch.setattr(pd, "read_excel", lambda path: __import__("openpyxl"))
+    monkeypatch.setattr(pd, "read_excel", lambda path, **_: __import__("openpyxl"))
     with pytest.raises(FileError, match="needs openpyxl; install it"):
         read_file(path)
     monkeypatch.undo()
     pytest.importorskip("openpyxl")
     RUNS.to_excel(path, index=False)
     assert read_file(path).columns.tolist() == RUNS.columns.tolist()
+    RUNS.set_axis(["run", "N", "N", "val_loss"], axis=1).to_excel(path, index=False)
+    assert read_file(path).attrs == {TWICE: ["N"]}
 
 
 def test_nested_records_get_names_with_slashes(tmp_path):
