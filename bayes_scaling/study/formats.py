@@ -88,7 +88,10 @@ def _remembering(table: pd.DataFrame, heading: Iterable[str]) -> pd.DataFrame:
 def _from_text(text: str, suffix: str) -> pd.DataFrame:
     start = text.lstrip()[:1]
     if suffix in (".json", ".jsonl", ".ndjson") or start in ("{", "["):
-        return _from_json(text)
+        try:
+            return _from_json(text)
+        except json.JSONDecodeError as error:
+            raise ValueError("it is no valid JSON") from error
     return _from_csv(text, "\t" if suffix == ".tsv" else None)
 
 
