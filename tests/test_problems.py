@@ -43,7 +43,7 @@ def test_what_speaks_most_against_a_forecast_comes_first():
     found = Problems([least, unheard, FEW, FAR, of("units"), severe, of("prior-tail")])
     assert isinstance(found.ranked(), Problems)
     assert found.ranked().codes == [
-        "ess-bulk", "prior-tail", "units", "far-target", "few-runs", "at-chance", "contraction",
+        "ess-bulk", "units", "prior-tail", "far-target", "few-runs", "at-chance", "contraction",
     ]  # fmt: skip
 
 

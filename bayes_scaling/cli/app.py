@@ -18,7 +18,7 @@ from bayes_scaling.cli.forecast import forecast
 from bayes_scaling.cli.pair import pair
 from bayes_scaling.cli.plan import plan
 from bayes_scaling.cli.score import score
-from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, ConvergenceError
+from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, ConvergenceError, LawError
 from bayes_scaling.version import __version__
 
 __all__ = ["app", "main"]
@@ -115,9 +115,14 @@ def laws(
     """List the laws: name, equation, inputs and what they forecast; or the priors of one."""
     from bayes_scaling.cli.listings import law_table, prior_table
     from bayes_scaling.models import LAWS
-    from bayes_scaling.models.defaults import law_by_name
+    from bayes_scaling.models.defaults import AVERAGE, law_by_name
     from bayes_scaling.reporting.screen import output
 
+    if name == AVERAGE:
+        raise LawError(
+            f"{AVERAGE!r} is no law but the average of several, which forecast makes of one loss where no --law is "
+            "named; give one of its laws, such as superset."
+        )
     table = prior_table(law_by_name(name)) if name else law_table({name: law_by_name(name) for name in LAWS})
     output().print(table)
 

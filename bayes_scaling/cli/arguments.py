@@ -12,7 +12,7 @@ import numpy as np
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.data import available, load_study
 from bayes_scaling.decisions.inputs import positive
-from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, suggest
+from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, listed, suggest
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, SINGLE, default_laws, law_by_name
 from bayes_scaling.study.flops import SIX_N_D, six_n_d
@@ -26,12 +26,14 @@ __all__ = [
     "choose_laws",
     "choose_targets",
     "choose_tasks",
+    "instead_of_average",
     "open_study",
     "parse_columns",
     "parse_inputs",
     "parse_pairs",
     "read_chance",
     "read_numbers",
+    "require_columns",
 ]
 
 RESERVED = ("name", "card", "frame", "where", "drop_missing", "unit", "accuracy_columns", "percent")
@@ -136,6 +138,24 @@ def averages(name: str, law: str | None, priors: Sequence[str] | None = None) ->
     return name in SINGLE and not priors and law in (None, AVERAGE)
 
 
+def instead_of_average(name: str, law: str | None, priors: Sequence[str] | None) -> list[str]:
+    """Return a sentence where ``--prior`` leaves one law in the place of the average of several.
+
+    Examples
+    --------
+    >>> instead_of_average("chinchilla", None, ["E=1.69"])[0].split(";")[0]
+    'Fitted is chinchilla alone, and not the average of laws, since --prior speaks of one law'
+    >>> instead_of_average("chinchilla", "chinchilla", ["E=1.69"])
+    []
+    """
+    if law or not priors or name not in SINGLE:
+        return []
+    return [
+        f"Fitted is {name} alone, and not the average of laws, since --prior speaks of one law; say --law {name} to "
+        "mean that, or leave --prior out for the average, whose laws have priors that other collections taught."
+    ]
+
+
 def parse_pairs(text: str, option: str, example: str, error: type[Exception]) -> dict[str, str]:
     """Read ``a=b,c=d``.
 
@@ -187,6 +207,23 @@ def choose_tasks(study: Study, law: Law, tasks: tuple[str, ...]) -> Study:
             f"one with --task{together}."
         )
     return study.select(task=chosen[0])
+
+
+def require_columns(law: Law, study: Study) -> None:
+    """Refuse a study that lacks several of the columns by which a joint law reads it, naming all of them.
+
+    Raises
+    ------
+    StudyError
+        It does.
+    """
+    read = [*law.columns.values(), "run", "task"] if law.by_task else []
+    lacking = [column for column in read if column not in study.frame]
+    if len(lacking) > 1:
+        raise StudyError(
+            f"{law.name} reads {listed(read)}, in a row per run and task, and study {study.name!r} lacks "
+            f"{listed(lacking)}; {remedy(lacking[0], study.frame.columns)}"
+        )
 
 
 def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = None) -> Any:

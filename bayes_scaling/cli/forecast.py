@@ -75,7 +75,7 @@ def forecast(
     quiet: Quiet = False,
 ) -> Any:
     """Fit a law to the small runs of a study and forecast the large ones."""
-    from bayes_scaling.cli.arguments import open_study, read_chance
+    from bayes_scaling.cli.arguments import instead_of_average, open_study, read_chance
     from bayes_scaling.files import check_writable
     from bayes_scaling.reporting.folder import NAMES
     from bayes_scaling.reporting.result import Result
@@ -85,7 +85,7 @@ def forecast(
     table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit, **wide)
     table, name, laws, targets = choose(table, law, prior, tuple(task or ()), tuple(target or ()), flops)
     check_writable(out, json, report, reads=[study], names=NAMES)
-    print_remarks(table.remarks, quiet)
+    print_remarks([*table.remarks, *instead_of_average(name, law, prior)], quiet)
     started = time.perf_counter()
     with status(quiet) as say:
         how = sampling(seed, draws, chains, adapt)
@@ -119,12 +119,20 @@ def choose(
     LawError, StudyError, TargetError
         There is no such law, task or target, or one of the laws cannot read the runs.
     """
-    from bayes_scaling.cli.arguments import averages, check_inputs, choose_laws, choose_targets, choose_tasks
+    from bayes_scaling.cli.arguments import (
+        averages,
+        check_inputs,
+        choose_laws,
+        choose_targets,
+        choose_tasks,
+        require_columns,
+    )
     from bayes_scaling.forecasts.targets import read_targets
     from bayes_scaling.models.defaults import AVERAGE
     from bayes_scaling.models.recommended import candidates
 
     name, laws = choose_laws(study, None if law == AVERAGE else law, priors)
+    require_columns(laws[0], study)
     study = choose_tasks(study, laws[0], tasks)
     aims = choose_targets(study, targets, flops)
     averaged = candidates(study) if averages(name, law, priors) else {}

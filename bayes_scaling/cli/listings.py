@@ -10,11 +10,14 @@ from rich.table import Table
 
 from bayes_scaling.data import embedded, load_study
 from bayes_scaling.law.base import Law
-from bayes_scaling.law.priors import describe
+from bayes_scaling.law.priors import RunScaled, describe
 from bayes_scaling.reporting.law_card import prose
 from bayes_scaling.study.card import Card, bare_unit
+from bayes_scaling.study.reading import symbol_of
 
 __all__ = ["law_table", "prior_table", "study_table"]
+
+FOLLOWS = "Follows the range of the runs, since nothing is known of this column beforehand."
 
 
 def law_table(laws: Mapping[str, Law]) -> Table:
@@ -64,13 +67,17 @@ def plain(equation: str) -> str:
 def prior_table(law: Law) -> Table:
     """Return the table of the parameters of a law: prior, unit and reason, below its equation and its columns."""
     read = [name if name == column else f"{column} ({name})" for name, column in law.columns.items()]
-    title = f"{law.name}: {plain(law.equation)}\nReads {', '.join([*read, *_keys(law)])}; forecasts {_outcomes(law)}"
+    column = getattr(law, "column", None)  # of the user's choice, which the equation calls C
+    own = f", where C is {column}" if column and symbol_of(column) != "C" else ""
+    title = f"{law.name}: {plain(law.equation)}{own}\n"
+    title += f"Reads {', '.join([*read, *_keys(law)])}; forecasts {_outcomes(law)}"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", show_lines=True)
     for heading in ("parameter", "prior", "unit", "reason"):
         table.add_column(heading)
     for name, note in law.notes.items():
         value = describe(law.priors[name]) if name in law.priors else str(law.fields[name])
-        table.add_row(name, value, note.unit, prose(note.reason))
+        follows = isinstance(law.priors.get(name), RunScaled)
+        table.add_row(name, value, note.unit, FOLLOWS if follows else prose(note.reason))
     return table
 
 

@@ -52,10 +52,10 @@ class _Axis:
             return cls(sets[0], text.strip())
         name, sign, loss = (part.strip() for part in text.partition(":"))
         if not (name and sign and loss):
-            known = suggest(text.strip(), losses)
-            raise StudyError(
-                f"{option} {text!r} is not a set and a loss; write it like fineweb_edu:train_loss ({known[:-1]})."
-            )
+            known = text.strip() in losses
+            own = " or ".join(f"{one}:{text.strip() if known else 'LOSS'}" for one in sets[:2])
+            near = "" if known else f" ({suggest(text.strip(), losses)[:-1]})"
+            raise StudyError(f"{option} {text!r} is not a set and a loss; write {own or 'SET:LOSS'}{near}.")
         return cls(name, loss)
 
 

@@ -81,6 +81,8 @@ def parse_prior(text: str) -> tuple[str, Prior]:
     except Exception as error:  # each distribution refuses its arguments in its own way
         takes = listed(family.arg_constraints)
         raise LawError(f"--prior {text!r} makes no {kind}, which takes {takes}, each in its range; {LIKE}.") from error
+    if len(positional) + len(named) < len(family.arg_constraints):  # the others would be what nobody said
+        raise LawError(f"--prior {text!r} does not give all of {listed(family.arg_constraints)}; {LIKE}.")
     return name, prior
 
 

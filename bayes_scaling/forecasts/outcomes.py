@@ -107,13 +107,21 @@ def actual_outcomes(
     _require_numbers(outcomes, found, names)
     actual = np.array([one.read(outcomes, least > 0) for one, least in zip(found, said_least, strict=True)])
     known = ~outcomes[[*dict.fromkeys(c for c in columns if c)]].map(absent).all(axis=1).to_numpy()
-    others = strays(apart, outcomes, np.flatnonzero(known & [name is None for name in named]))
+    of_target = np.array([name is not None for name in named])
+    others = strays(apart, outcomes, np.flatnonzero(known & ~of_target))
     if not np.isfinite(actual).any():
+        if of_target.any() and not (known & of_target).any():
+            rows_of = [row_name(outcomes, place) for place in np.flatnonzero(of_target)]
+            who = f"{listed(rows_of, MOST_ROWS)} {'have' if rows_of[1:] else 'has'}"
+            raise TargetError(
+                f"{who[0].upper()}{who[1:]} no {' or '.join(dict.fromkeys(c for c in columns if c))}, so there is "
+                "nothing to score; fill in what came."
+            )
         told = f"; given: {others}" if others else ""
         raise TargetError(
-            f"None of the {len(outcomes)} outcomes is a number of a run that was forecast; that were "
-            f"{listed(map(repr, rows['target'].unique()))}, and a column target or run says which one an outcome is of"
-            f"{told}."
+            f"No outcome is of a run{' and task' if tasks is not None else ''} that was forecast "
+            f"({listed(map(repr, rows['target'].unique()))}){told}; name the run as the forecast does, in a column "
+            "target or run, or give its inputs."
         )
     left = [f"Not scored, because it is of no run that was forecast: {others}."] if others else []
     return actual, [*remarks, *left]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import FileError
+from bayes_scaling.errors import COMMAND_LINE, FileError
 from bayes_scaling.files import as_json, one_line_lists, write_text
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.version import __version__
@@ -180,11 +180,18 @@ def load_forecast(path: str | Path) -> RegisteredForecast:
         raise FileError(f"There is no file {str(path)!r}; save a forecast there first.")
     try:
         return RegisteredForecast.from_document(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FileError(
-            f"{str(path)!r} holds no registered forecast ({type(error).__name__}); give a file that forecast.save, or "
-            "bayes-scaling forecast --json, wrote."
-        ) from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FileError(f"{str(path)!r} holds no registered forecast, since it is no JSON; {_wanted()}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else "what it holds is something else"
+        raise FileError(f"{str(path)!r} holds no registered forecast, since {why}; {_wanted()}.") from error
+
+
+def _wanted() -> str:
+    """Return the end of a sentence on what holds a registered forecast, in the words of the interface in use."""
+    if COMMAND_LINE.get():
+        return "give the forecast.json of bayes-scaling forecast --out, or a file of its --json, before the outcomes"
+    return "give a file that forecast.save, or bayes-scaling forecast --json, wrote"
 
 
 def _short(value: float) -> float:

@@ -22,6 +22,9 @@ from bayes_scaling.study.wide import lengthened, rules_of
 
 __all__ = ["score"]
 
+FAR_OUTSIDE = 10.0
+"""Standard deviations from what was forecast, beyond which another unit is likelier than a miss."""
+
 
 def score(
     forecast: str | Path | Forecast | RegisteredForecast,
@@ -63,7 +66,7 @@ def score(
         forecast below the outcome: 0.5 is its median; at least 0.005 and at most 0.995, the ends of what is kept),
         ``crps`` (in the unit of the outcome, smaller is better), and ``distance``.  What is not among the outcomes is
         left out.  ``attrs["remarks"]`` holds a sentence for each thing that a reader should know: outcomes of no
-        target, and runs found by inputs that are near alone.
+        target, runs found by inputs that are near alone, and outcomes so far off that they may be in another unit.
 
     Raises
     ------
@@ -103,10 +106,21 @@ def score(
     table["crps"] = crps(said.quantiles.T, actual)
     table["distance"] = said.rows["distance"]
     table = table[np.isfinite(actual)].reset_index(drop=True)
-    table.attrs["remarks"] = remarks
+    table.attrs["remarks"] = [*remarks, *_far_outside(table)]
     if to is not None:
         append(said, table, to)
     return table
+
+
+def _far_outside(scores: pd.DataFrame) -> list[str]:
+    """Return a sentence on each outcome that is so far off as hardly to be in the unit of the forecast."""
+    far = scores[scores["z"].abs() > FAR_OUTSIDE]
+    return [
+        f"Far outside: {row['quantity']} of {row['target']!r}{' in ' + row['task'] if row['task'] else ''} came to "
+        f"{row['actual']:.4g}, where {row['median']:.4g} was forecast ({abs(row['z']):.0f} standard deviations off, at "
+        f"most {FAR_OUTSIDE:g}); see whether it is in the forecast's unit ({row['unit']}) before it counts as a miss."
+        for row in far.to_dict("records")
+    ]
 
 
 def _place(outcome: float, quantiles: np.ndarray) -> float:

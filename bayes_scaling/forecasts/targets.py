@@ -15,7 +15,7 @@ from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of, labelled, s
 from bayes_scaling.study.rows import absent, row_number, shown, task_name
 from bayes_scaling.study.shares import not_shares
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import OUTCOME, floats
+from bayes_scaling.study.validation import OUTCOME, floats, where_known
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -57,8 +57,10 @@ class Targets:
         return Targets(self.frame.iloc[begin:end], actual, self.first + begin)
 
     def inputs(self, law: Law) -> dict[str, np.ndarray]:
-        """Return the inputs of the law by symbol, shape (target,)."""
-        return law.input_arrays(self.frame)
+        """Return the inputs of the law by symbol, shape (target,); what may be absent is its stand-in where it is."""
+        given = {name: where_known(self.frame, name) for name in law.absent if name in self.frame}
+        found = law.input_arrays(self.frame.drop(columns=list(given)))
+        return found | {name: np.where(np.isnan(own), law.absent[name], own) for name, own in given.items()}
 
 
 def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str] = ()) -> Targets:
@@ -250,22 +252,32 @@ def _require_one_of_each(frame: pd.DataFrame) -> None:
             )
 
 
+def _both(symbol: str, column: str) -> str:
+    """Return an input by its symbol, with its column where that is called otherwise."""
+    return symbol if symbol == column else f"{symbol} ({column})"
+
+
 def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     """Return targets with all that the law reads; the chance of a task is that of its runs where none is given."""
     if "chance" in law.columns.values() and "chance" not in frame and study.frame["chance"].nunique() == 1:
         frame = frame.assign(chance=study.frame["chance"].iloc[0])
-    for symbol, column in law.columns.items():
+    for symbol, column in law.readable.items():
+        may_be_absent = symbol in law.absent
         if column not in frame:
+            if may_be_absent:
+                continue
             given = f"only {listed(map(str, frame.columns))}" if len(frame.columns) else "nothing"
-            own = to_add(symbol, study.names, frame.columns)
-            raise TargetError(f"A target of {law.name} needs {symbol} ({column}), and it gives {given}; add {own}.")
+            wanted, own = _both(symbol, column), to_add(symbol, study.names, frame.columns)
+            raise TargetError(f"A target of {law.name} needs {wanted}, and it gives {given}; add {own}.")
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
-        bad = ~law.allows(symbol, values)
+        lacking = frame[column].map(absent).to_numpy(dtype=bool)
+        bad = ~law.allows(symbol, values) & ~(lacking & may_be_absent)
         if bad.any():
-            given = frame[column].tolist()[int(np.argmax(bad))]
+            place = int(np.argmax(bad))
+            given = f"no {symbol}" if lacking[place] else f"{symbol} = {shown(frame[column].tolist()[place])}"
             zero = " or zero" if symbol in law.indicators else ""
             wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
-            raise TargetError(f"Target {shown(frame.index[bad][0])} has {symbol} = {shown(given)}; give {wanted}.")
+            raise TargetError(f"Target {shown(frame.index[place])} has {given}; give {wanted}.")
     mixed = {s: pd.to_numeric(frame[law.columns[s]]).to_numpy(dtype=float) for s in law.shares}
     if problem := not_shares(mixed, law.shares, lambda place: f"target {shown(frame.index[place])}"):
         raise TargetError(f"{problem.sentence}; {problem.remedy}.")

@@ -35,7 +35,8 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
     free = law.free_parameters
     needed = FEWEST if law.rests_on_priors else len(free) if per_run else max(4, len(law.run_inputs) + 2)
     if count < needed:
-        cure = f" ({', '.join(free)}); add runs or fix parameters" if per_run else "; add runs"
+        each = per_run and not law.rests_on_priors  # parameter needs a run
+        cure = f" ({', '.join(free)}); add runs or fix parameters" if each else "; add runs"
         raise StudyError(
             f"Study {study.name!r} has {_rows(study, count)}, and {law.name} needs at least {needed}{cure}."
         )

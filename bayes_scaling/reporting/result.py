@@ -108,9 +108,10 @@ class Result:
 
         What several fits say is said once; what some of them do not say is said with the names of those that do.
         """
+        laws = {name: posterior.law.name for name, posterior in self.fits.items()}
         of_laws = average_problems(self.averaged) if self.averaged is not None else ()
         of_runs = {(p.code, p.where) if p.where else p: p for p in reversed(self.design)}
-        return Problems((*reversed(of_runs.values()), *of_laws, *_once(self.problems))).ranked()
+        return Problems((*reversed(of_runs.values()), *of_laws, *_once(self.problems, laws))).ranked()
 
     def rows(self) -> pd.DataFrame:
         """Return one row per task, target and quantity: intervals of a new run, and the outcome where it is known.
@@ -176,8 +177,11 @@ class Result:
         }
 
 
-def _once(problems: Mapping[str, Problems]) -> Iterator[Problem]:
-    """Yield what the fits say, the first of each kind and place, named where not all of them say it."""
+def _once(problems: Mapping[str, Problems], laws: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield what the fits say, the first of each kind and place, named where not all of them say it.
+
+    The class of a law, of which there may be several by other names, gives way to the name of the fit.
+    """
     said: dict[tuple[str, str, int], dict[str, Problem]] = {}
     for name, found in problems.items():
         times: Counter[tuple[str, str]] = Counter()
@@ -186,9 +190,13 @@ def _once(problems: Mapping[str, Problems]) -> Iterator[Problem]:
             said.setdefault((*kind, times[kind]), {})[name] = problem
             times[kind] += 1
     for by_fit in said.values():
-        first = next(iter(by_fit.values()))
-        every = len(by_fit) == len(problems)
-        yield first if every else dataclasses.replace(first, sentence=f"{listed(by_fit)}: {first.sentence}")
+        (name, first), alone = next(iter(by_fit.items())), len(by_fit) == 1
+        law, sentence = laws.get(name), first.sentence
+        told = len(by_fit) == len(problems)
+        if law and law in sentence:
+            sentence = sentence.replace(law, name if alone else "the law")
+            sentence, told = sentence if alone else f"{sentence[0].upper()}{sentence[1:]}", told or alone
+        yield dataclasses.replace(first, sentence=sentence if told else f"{listed(by_fit)}: {sentence}")
 
 
 def fits_of(forecast: Forecast, posteriors: Sequence[Posterior]) -> dict[str, Posterior]:

@@ -224,10 +224,11 @@ def _plane(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
     N, D = (np.log(runs[c].to_numpy(dtype=float)) for c in ("n_params", "tokens"))
     spread = float(np.exp(np.ptp(D - N)))
     if spread < MIN_RATIOS:
+        near = "" if f"{spread:.3g}" == "1" else f" up to a factor of {spread:.3g}"
         yield Problem(
             "one-ratio",
-            f"All runs have {np.exp((D - N).mean()):.3g} tokens per parameter up to a factor of {spread:.3g} "
-            f"(at least {MIN_RATIOS})",
+            f"All runs have {np.exp((D - N).mean()):.3g} tokens per parameter{near} (at least {MIN_RATIOS} times as "
+            "many in some as in others)",
             "the effects of N and D cannot be told apart, so add runs of another ratio or use a law in FLOPs",
             spread,
         )

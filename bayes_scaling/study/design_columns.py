@@ -59,7 +59,7 @@ def contradicting_flops(runs: pd.DataFrame) -> Iterator[Problem]:
         yield Problem(
             "flops-6nd",
             f"The FLOPs of {run_names(runs, odd)} are {low if low == high else f'{low} to {high}'} times 6ND{others} "
-            f"(within a factor of {MAX_FLOPS_RATIO:g})",
+            f"(at most a factor of {MAX_FLOPS_RATIO:g} off)",
             "parameters, tokens or FLOPs are not what their columns say, so check their units and what they count",
             float(np.exp(off.max())),
             "flops",
@@ -83,8 +83,10 @@ def odd_losses(runs: pd.DataFrame, card: Card) -> Iterator[Problem]:
         remedy = "laws are of its logarithm, so give the logarithms of these losses, which are in nats"
         yield Problem("perplexity", f"The unit of the loss is {unit}", remedy, largest, "loss")
     elif largest > MAX_NATS and unit in (AS_GIVEN, *NATS):
-        sentence = f"The largest loss is {largest:.4g} (at most {MAX_NATS:g} in nats per token)"
-        yield Problem("perplexity", sentence, "if these are perplexities, give their logarithms", largest, "loss")
+        sentence = f"The largest loss is {largest:.4g} ({unit}; one in nats per token is at most {MAX_NATS:g})"
+        unit_of = f"say which unit they are in with {option('unit', 'UNIT')}"
+        remedy = f"if these are perplexities, give their logarithms, and if not, {unit_of}"
+        yield Problem("perplexity", sentence, remedy, largest, "loss")
     if largest < MIN_NATS and unit in NATS:
         sentence = f"The largest loss is {largest:.4g} {unit} (at least {MIN_NATS:g} for text)"
         remedy = f"if these are error rates, say so with {option('unit', 'fraction')}"

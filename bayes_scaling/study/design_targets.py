@@ -171,11 +171,17 @@ def repeated_tokens(runs: pd.DataFrame, targets: pd.DataFrame, law: Any) -> Iter
             most,
             "unique_tokens",
         )
-    elif len(targets) and "unique_tokens" not in targets:
+    elif (untold := _lacking(targets, "unique_tokens")).any():
+        which = "the target" if untold.all() else listed(map(shown, targets.index[untold]), MOST_NAMES)
         yield Problem(
             "unknown-repeats",
-            f"{often.sum()} of {len(runs)} runs {seen}, and the target does not say how often it does",
+            f"{often.sum()} of {len(runs)} runs {seen}, and of {which} unique_tokens are not given",
             "it is forecast as if no token came twice, so give unique_tokens if some do",
             most,
             "unique_tokens",
         )
+
+
+def _lacking(targets: pd.DataFrame, column: str) -> np.ndarray:
+    """Say of each target whether it has no number in a column."""
+    return np.isnan(where_known(targets, column)) if column in targets else np.ones(len(targets), dtype=bool)

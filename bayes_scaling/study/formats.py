@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import FileError
+from bayes_scaling.errors import FileError, listed
+from bayes_scaling.study.rows import repeated
+from bayes_scaling.study.validation import TWICE, number_of
 
 __all__ = ["KINDS", "read_file"]
 
 KINDS = "CSV, TSV, JSON, JSON lines, Excel or parquet"
 SEPARATORS = ",;\t|"
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 NEEDS = {".parquet": "pyarrow", ".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd"}
+REMARKS = re.compile(r"(\s*#[^\n]*\n)+")
 HEAD = 20  # lines that a separator is looked for in
 
 
@@ -42,12 +48,18 @@ def read_file(path: Path) -> pd.DataFrame:
         if suffix == ".parquet":
             return pd.read_parquet(path)
         if suffix in NEEDS:
-            return pd.read_excel(path)
+            heading = pd.read_excel(path, header=None, nrows=1)
+            return _remembering(pd.read_excel(path), map(str, heading.to_numpy().ravel()))
         return _from_text(_text_of(path), suffix)
     except ImportError as error:
         needed = NEEDS.get(suffix, "another package")
         raise FileError(
             f"Reading {str(path)!r} needs {needed}; install it (pip install {needed}), or give CSV."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise FileError(
+            f"{str(path)!r} is not text in UTF-8; save it as CSV in UTF-8, or name it after what it is, such as "
+            ".parquet or .xlsx."
         ) from error
     except Exception as error:  # pandas, pyarrow and the codecs each raise their own
         reason = " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
@@ -57,17 +69,29 @@ def read_file(path: Path) -> pd.DataFrame:
 def _text_of(path: Path) -> str:
     """Return a text file, unpacked where its suffix says that it is compressed."""
     if path.suffix.lower() not in PACKED:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as opened:
+            encoding = "utf-16" if opened.read(2) in UTF_16 else "utf-8-sig"
+        return path.read_text(encoding=encoding)
     from pandas.io.common import get_handle
 
     with get_handle(path, "r", encoding="utf-8-sig", compression="infer") as opened:
         return str(opened.handle.read())
 
 
+def _remembering(table: pd.DataFrame, heading: Iterable[str]) -> pd.DataFrame:
+    """Return a table that remembers which names stand twice in its heading, of which pandas keeps one."""
+    if twice := repeated(name.strip() for name in heading if name.strip()):
+        table.attrs[TWICE] = twice
+    return table
+
+
 def _from_text(text: str, suffix: str) -> pd.DataFrame:
     start = text.lstrip()[:1]
     if suffix in (".json", ".jsonl", ".ndjson") or start in ("{", "["):
-        return _from_json(text)
+        try:
+            return _from_json(text)
+        except json.JSONDecodeError as error:
+            raise ValueError("it is no valid JSON") from error
     return _from_csv(text, "\t" if suffix == ".tsv" else None)
 
 
@@ -75,9 +99,20 @@ def _from_text(text: str, suffix: str) -> pd.DataFrame:
 
 
 def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
+    text = _without_remarks(text)
     separator = separator or _separator(text)
+    heading = next(_rows(text, separator), [])
+    _require_names(heading, text)
     decimal = "," if separator == ";" and _decimal_commas(text) else "."
-    table = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, decimal=decimal)
+    try:
+        table = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, decimal=decimal)
+    except pd.errors.ParserError as error:
+        longer = [
+            f"row {place} has {len(row)}" for place, row in enumerate(_rows(text, separator)) if row[len(heading) :]
+        ]
+        why = f"its heading has {len(heading)} fields, and {longer[0]}" if longer else "a quotation mark is not closed"
+        raise ValueError(why) from error
+    table = _remembering(table, heading)
     if isinstance(table.index, pd.RangeIndex):
         return table
     # Rows have more fields than the heading, and what is over was taken for their names.
@@ -88,6 +123,40 @@ def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
     if extra == 1 and (numbered or all(isinstance(name, str) for name in names)):
         return table
     raise ValueError(f"its heading has {table.shape[1]} fields, and its rows have {table.shape[1] + extra}")
+
+
+def _rows(text: str, separator: str) -> Iterator[list[str]]:
+    """Yield the rows of a text that are not blank, the heading first, so that rows of data count from 1."""
+    rows = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    return (row for row in rows if row not in ([], [""]))
+
+
+def _without_remarks(text: str) -> str:
+    r"""Return text without the lines above its heading that begin with ``#``; that is the last of them, if it may be.
+
+    Examples
+    --------
+    >>> _without_remarks("# made today\nN,D\n1,2"), _without_remarks("# N,D\n1,2")
+    ('N,D\n1,2', 'N,D\n1,2')
+    """
+    if not (remarks := REMARKS.match(text)):
+        return text
+    rest, last = text[remarks.end() :], remarks[0].strip().rpartition("\n")[2]
+    mark = _separator(rest)
+    is_heading = last.count(mark) >= rest.partition("\n")[0].count(mark)
+    return f"{last.lstrip('# ')}\n{rest}" if is_heading else rest
+
+
+def _require_names(heading: Sequence[str], text: str) -> None:
+    """Refuse a text whose first row does not name columns, or of which nothing says where columns end."""
+    if not heading:
+        raise ValueError("it is empty")
+    names = [name for name in heading if name.strip()]
+    if names and all(np.isfinite(number_of(name)) for name in names):
+        raise ValueError("its first row holds numbers alone, and the first row must name the columns")
+    words = {len(line.split()) for line in text.splitlines()[:HEAD] if line.strip()}
+    if len(heading) == 1 and len(words) == 1 and words != {1}:
+        raise ValueError("its columns are separated by blanks, and commas, semicolons, tabs and bars are read")
 
 
 def _separator(text: str) -> str:
@@ -133,7 +202,11 @@ def _table_of(found: Any) -> pd.DataFrame:
         lists = [value for value in values if isinstance(value, list)]
         if len(lists) == 1 and lists[0] and all(isinstance(record, Mapping) for record in lists[0]):
             found = lists[0]  # the records under one key, beside what is said of them
+        elif {"columns", "data"} <= set(found):  # as pandas splits them
+            return pd.DataFrame(found["data"], columns=found["columns"])
         elif values and len(lists) == len(values):
+            if len(lengths := {len(column) for column in lists}) > 1:
+                raise ValueError(f"its columns have {listed(map(str, sorted(lengths)))} entries")
             return pd.DataFrame(found)
         elif values and all(isinstance(value, Mapping) for value in values):
             if all(str(key).isdigit() for value in values for key in value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.formats import read_file
 from bayes_scaling.study.rows import repeated, shown
-from bayes_scaling.study.validation import CANONICAL, NUMERIC, SIZES, number_of
+from bayes_scaling.study.validation import CANONICAL, KEYS, NUMERIC, OF_TASKS, SIZES, TWICE, number_of, require_once
 
 __all__ = [
     "SAME_INPUT",
@@ -48,6 +48,13 @@ USUAL = {
     "unique_tokens": ("unique_samples", "unique_examples"),
 }
 """What exports of experiment trackers, and tables of images, call our columns; read where ours is not there."""
+
+USUALLY = {
+    "n_params": ("params", "parameters", "nparameters", "numparams", "numparameters", "modelsize", "n"),
+    "tokens": ("ntokens", "numtokens", "traintokens", "trainingtokens", "tokensseen", "totaltokens", "d"),
+    "loss": ("valloss", "evalloss", "validationloss", "testloss", "finalloss"),
+}
+"""How people call our columns, in small letters alone: told where ours is missing, and read only where it is said."""
 
 LOSS = re.compile(r"(.*[^a-z])?loss")
 USUAL_LOSSES = ("task_loss", "c4_loss", "loss")
@@ -228,6 +235,10 @@ def remedy(column: str, known: Iterable[Any]) -> str:
     known = list(map(str, known))
     if column == "flops":
         return f"give FLOPs, or say {option('flops', '6ND')}."
+    likely = {ours: theirs for ours in USUALLY if ours not in known and (theirs := _likely(ours, known))}
+    if column in likely:
+        which = "they are" if len(likely) > 1 else "it is"
+        return f"say which of yours {which}, as in {listed(mapped(*both) for both in likely.items())}."
     panel = next((name for name in known if PANEL.fullmatch(name)), None)
     near = suggest(column, (name for name in known if name not in CANONICAL or panel is None))
     if panel is None:
@@ -235,8 +246,20 @@ def remedy(column: str, known: Iterable[Any]) -> str:
     return f"give one row per run, while columns like {panel!r} are of one run each, a row per step; {near}"
 
 
+def _likely(ours: str, known: Sequence[str]) -> str:
+    """Return the one column whose name usually stands for ours; nothing where there is none, or several."""
+    found = [name for name in known if re.sub(r"[\W_]", "", name.lower()) in (ours.replace("_", ""), *USUALLY[ours])]
+    return found[0] if len(found) == 1 else ""
+
+
+def _always_known(name: str) -> bool:
+    """Say whether a column is one of ours by its name, so that it is read wherever it is."""
+    return (ours := column_of(name)) in (*CANONICAL, *OF_TASKS, *KEYS) or bool(SIZES.fullmatch(ours))
+
+
 def under_our_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Return the table with our names for the user's own (ours: theirs) and for the symbols, where ours are free."""
+    require_once(table, [*names.values(), *filter(_always_known, table.attrs.get(TWICE, ()))])
     theirs = {theirs: ours for ours, theirs in names.items() if theirs in table and ours not in table}
     table = table.rename(columns=theirs)
     return table.rename(columns={s: full for s, full in SYMBOLS.items() if s in table and full not in table})
@@ -286,6 +309,7 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     StudyError
         A column is missing, or is to have two names, or two columns one.
     """
+    require_once(table, columns.values())
     for ours, theirs in columns.items():
         if theirs not in table:
             turned = ours in table and NUMERIC.fullmatch(str(theirs)) and not NUMERIC.fullmatch(ours)
@@ -295,6 +319,9 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
         both = listed(ours for ours, name in columns.items() if name == again[0])
         raise StudyError(f"The column {shown(again[0])} is to be both {both}; give each a column of its own.")
     table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])
+    if TWICE in table.attrs:  # of another column by its name, which is not read
+        given = set(map(column_of, columns))
+        table.attrs[TWICE] = [name for name in table.attrs[TWICE] if column_of(name) not in given]
     table = under_our_names(table.rename(columns={theirs: ours for ours, theirs in columns.items()}), {})
     twice = table.columns[table.columns.duplicated()]
     if len(twice):

@@ -55,7 +55,9 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_oth
             return table
         lacking = str(error).split("'")[1]
         raise StudyError(f"{given} speaks of {lacking!r}, which is no column; {suggest(lacking, known)}") from error
-    except Exception as error:  # the parser and the columns' types each raise their own
+    except SyntaxError as error:
+        raise StudyError(f"{given} is not a whole comparison; {like}.") from error
+    except Exception as error:  # the columns' types each raise their own
         reason = " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
         raise StudyError(f"{given} cannot be read ({reason}); {like}.") from error
     if not isinstance(kept, pd.Series) or len(kept) != len(table) or not pd.api.types.is_bool_dtype(kept.dtype):

@@ -147,7 +147,7 @@ class Study:
             A column is missing or misspelt, a value is not a number, not finite, not positive, an accuracy is above
             1, or a run appears twice.
         """
-        table = as_table(frame).reset_index(drop=True)
+        table = as_table(frame).reset_index(drop=True).dropna(how="all")  # rows keep their numbers
         if flops is not None and flops in table:
             columns["flops"], flops = flops, None
         if isinstance(chance, str):

@@ -19,16 +19,20 @@ __all__ = [
     "CANONICAL",
     "FINISHED",
     "FRACTION",
+    "KEYS",
     "LOSS_ERROR",
     "NUMERIC",
+    "OF_TASKS",
     "POSITIVE",
     "SIZES",
+    "TWICE",
     "always_read",
     "as_fractions",
     "checked",
     "floats",
     "number_of",
     "numeric",
+    "require_once",
     "unfit",
     "where_known",
     "with_numbers",
@@ -49,9 +53,12 @@ POSITIVE = re.compile(r"n_params.*|(unique_)?tokens|flops|steps|questions|(?!.*n
 FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
 OUTCOME = re.compile(r".*loss|.*_ce|(.*_)?accuracy|error")  # what a target may not have yet
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}|{LOSS_ERROR}")
+GROUPED = re.compile(r"\d{1,3}(,\d{3})+")  # a count in groups of three digits
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 PER_CENT = 100.0
+TWICE = "twice"
+"""Under which ``attrs`` of a table name the columns that its heading has more than once; the first keeps the name."""
 FINISHED = "State == 'finished'"
 MOST_ROWS, MOST_COMPLAINTS = 6, 4  # that a sentence names
 
@@ -67,7 +74,7 @@ def number_of(value: Any, *, size: bool = False, share: bool = False) -> float:
     value : object
         A number, or text that says one.
     size : bool
-        Read 32.0K, 210M, 7B and 4T as thousands, millions, billions and trillions.
+        Read 32.0K, 210M, 7B and 4T as thousands, millions, billions and trillions, and 22,800,000 as a count.
     share : bool
         Read 63 % as a fraction.
 
@@ -75,6 +82,8 @@ def number_of(value: Any, *, size: bool = False, share: bool = False) -> float:
     --------
     >>> number_of("1.3B", size=True), number_of("2.5"), number_of("7B"), number_of("63.5 %", share=True)
     (1300000000.0, 2.5, nan, 0.635)
+    >>> number_of("22,800,000", size=True), number_of("2,8", size=True)
+    (22800000.0, nan)
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (str, numbers.Real, decimal.Decimal)):
         return np.nan
@@ -82,12 +91,13 @@ def number_of(value: Any, *, size: bool = False, share: bool = False) -> float:
         if isinstance(value, str):
             if share and _has_sign(value):
                 return number_of(value.rstrip()[:-1]) / PER_CENT
+            value = value.replace(",", "") if size and GROUPED.fullmatch(value.strip()) else value
             suffixed = SUFFIXED.fullmatch(value.strip()) if size else None
             factor = SUFFIXES[suffixed[2].lower()] if suffixed else 1.0
             return np.nan if "_" in value else factor * float(suffixed[1] if suffixed else value)
         return float(value)
     except OverflowError:
-        return np.inf if value > 0 else -np.inf  # type: ignore[operator]
+        return np.inf if value > 0 else -np.inf
     except ValueError:
         return np.nan
 
@@ -118,6 +128,19 @@ def floats(table: pd.DataFrame, column: str, names: Mapping[str, str] | None = N
     if wrong.any():
         raise StudyError(_sentence(table, [_not_numbers(table, column, wrong)], names or {}))
     return pd.Series(found, table.index)
+
+
+def require_once(table: pd.DataFrame, read: Collection[str]) -> None:
+    """Refuse a column that the heading of a file has twice, where it is one of those that are read.
+
+    Raises
+    ------
+    StudyError
+        It is.
+    """
+    for name in table.attrs.get(TWICE, ()):
+        if name in read:
+            raise StudyError(f"The column {shown(name)} appears twice in the table; keep one.")
 
 
 def where_known(runs: pd.DataFrame, column: str) -> np.ndarray:
@@ -153,6 +176,7 @@ def numeric(
     StudyError
         An entry cannot be used; all such entries are named in one sentence.
     """
+    require_once(table, [column])
     values, bad = _looked_at(table, column, signed, partial)
     if bad:
         raise StudyError(_sentence(table, bad, names or {}))

@@ -23,6 +23,7 @@ def test_the_lists(capsys):
 def test_a_law_alone_is_listed_with_its_priors(capsys):
     assert call("laws", "chinchilla") == 0
     assert "alpha_N" in capsys.readouterr().out
+    assert "'average' is no law but the average of several, which forecast makes" in refused(capsys, "laws", "average")
     assert "no law 'chinchila'; did you mean 'chinchilla'" in refused(capsys, "laws", "chinchila")
 
 

@@ -15,8 +15,9 @@ from bayes_scaling.cli.arguments import (
     parse_pairs,
     read_chance,
     read_numbers,
+    require_columns,
 )
-from bayes_scaling.models import Chinchilla, TwoStep
+from bayes_scaling.models import Chinchilla, Mixture, TwoStep
 from tests import worlds
 from tests.cli.running import MAP
 
@@ -26,6 +27,17 @@ RUNS = pd.DataFrame({"run": list("abc"), "N": [1e8, 2e8, 4e8], "D": [2e9, 4e9, 8
 @pytest.fixture(scope="module")
 def study():
     return bs.Study.from_frame(RUNS, name="mine")
+
+
+def test_all_columns_that_a_joint_law_reads_and_does_not_find_are_named_at_once(study, command):
+    with pytest.raises(bs.StudyError) as refused:
+        require_columns(Mixture(shares=("web", "code")), study)
+    assert str(refused.value) == (
+        "Mixture reads web, code, run and task, in a row per run and task, and study 'mine' lacks web, code and task; "
+        "say which of yours it is, as in --map web=YOURS; known: loss, n_params, run, tokens."
+    )
+    require_columns(Chinchilla(), study)
+    require_columns(TwoStep(), study)  # which lacks one alone, and is told so where that is read
 
 
 # -- studies --------------------------------------------------------------------------------------------------------

@@ -253,6 +253,15 @@ def test_an_export_end_to_end(export, capsys):
     assert "params=7B,train/tokens=4T" in said and "'Name' as run" in said and "--map run=YOURS" in said
 
 
+def test_a_prior_that_leaves_one_law_for_the_average_is_told(csv, capsys):
+    prior = [*MAP, *TARGET, "--prior", "sigma=0.01"]
+    assert call(*short("forecast", csv, *prior)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("Fitted is chinchilla alone, and not the average of laws, since --prior speaks of one law;")
+    assert call(*short("forecast", csv, *prior, "--law", "chinchilla")) == 0
+    assert "alone" not in capsys.readouterr().out
+
+
 # -- laws in a column, priors, units --------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from bayes_scaling.cli.listings import law_table, plain, prior_table, study_table, unit_lines
 from bayes_scaling.data import available, load_study
-from bayes_scaling.models import Chinchilla, TwoStep
+from bayes_scaling.models import Chinchilla, PowerLaw, TwoStep
 
 
 def shown(table) -> str:
@@ -29,6 +29,14 @@ def test_every_field_of_a_law_has_a_row():
     assert "``" not in said
     changed = shown(prior_table(Chinchilla(E=1.69)))
     assert "1.69" in changed and "LogNormal" in changed
+
+
+def test_a_law_in_a_column_of_the_users_choice_says_which_and_has_the_reasons_of_its_priors():
+    said = shown(prior_table(PowerLaw(column="examples")))
+    assert "L = E + A / C^alpha_C, where C is examples Reads examples;" in said
+    assert "Follows the range of the runs" in said and "0.15 in FLOPs" not in said
+    said = shown(prior_table(PowerLaw()))
+    assert "where C is" not in said and "0.15 in FLOPs" in said
 
 
 def test_a_law_says_what_it_reads_and_forecasts():

@@ -28,7 +28,8 @@ def test_all_pairs_of_sets_and_the_losses_of_one_model():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "fineweb_edu"}, "not a set and a loss"),
+        ({"source": "train_loss"}, "is not a set and a loss; write fineweb:train_loss or fineweb_edu:train_loss.$"),
+        ({"source": "train_los"}, r"write fineweb:LOSS or fineweb_edu:LOSS \(did you mean 'train_loss'"),
         ({"source": "fineweb_edo:train_loss"}, "fineweb_edu"),
         ({"target": "fineweb_edu:train_loss"}, "one axis"),
         ({"target": "smollm:train_los"}, "train_loss"),

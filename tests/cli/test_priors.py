@@ -42,6 +42,8 @@ def test_a_number_or_a_distribution_by_name(text, name, prior):
         ("E=Norml(1, 2)", "names no distribution that is known; did you mean 'Normal'"),
         ("E=Normal(1, -2)", "makes no Normal, which takes loc and scale, each in its range"),
         ("E=Normal(1, 2, 3, 4)", "makes no Normal, which takes loc and scale"),
+        ("E=Normal(1.7)", "does not give all of loc and scale; write it like --prior E=1.69 or"),
+        ("E=Normal(scale=0.1)", "does not give all of loc and scale; write it like"),
         ("E=Normal(middle=2)", "makes no Normal, which takes loc and scale"),
     ],
 )

@@ -13,8 +13,10 @@ from bayes_scaling.forecasts.registered import LEVELS
     ("outcomes", "options", "message"),
     [
         ({"target": "a", "los": 2.0}, {}, "have no column loss, only target and los; name it, as in names="),
-        ({"target": "z", "loss": 2.0}, {}, "None of the 1 outcomes is a number of a run that was forecast"),
-        ({"loss": 2.0}, {}, "column target or run says which one"),
+        ({"target": "z", "loss": 2.0}, {}, r"^No outcome is of a run that was forecast \('a' and 'b'\); given: 'z'"),
+        ({"loss": 2.0}, {}, "name the run as the forecast does, in a column target or run"),
+        ({"target": "a", "loss": np.nan}, {}, r"^Row 1 has no loss, so there is nothing to score; fill in what came"),
+        ({"run": list("ab"), "loss": ["", None]}, {}, r"^Run 'a' \(row 1\) and run 'b' \(row 2\) have no loss, so"),
         (
             {"target": "a", "loss": "many"},
             {},

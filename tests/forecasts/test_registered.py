@@ -63,10 +63,20 @@ def test_what_was_registered_is_not_written_over(forecast, tmp_path):
         forecast.save(path)
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{}", '{"format": 9}', '{"format": 1, "rows": [{"quantiles": [2, 1]}]}'])
-def test_another_file_is_refused(text, tmp_path):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "it is no JSON"),
+        ("N,D,loss", "it is no JSON"),
+        ("[1]", "what it holds is something else"),
+        ("{}", "it lacks 'format'"),
+        ('{"format": 9}', "what it holds is something else"),
+        ('{"format": 1, "rows": [{"quantiles": [2, 1]}]}', "what it holds is something else"),
+    ],
+)
+def test_another_file_is_refused(text, why, tmp_path):
     (tmp_path / "bad.json").write_text(text)
-    with pytest.raises(bs.FileError, match="holds no registered forecast"):
+    with pytest.raises(bs.FileError, match=f"holds no registered forecast, since {why}; give a file that "):
         bs.load_forecast(tmp_path / "bad.json")
     with pytest.raises(bs.FileError, match="There is no file"):
         bs.load_forecast(tmp_path / "none.json")

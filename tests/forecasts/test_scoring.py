@@ -56,3 +56,12 @@ def test_tasks_are_told_apart_and_the_same_scores_come_of_the_forecast_itself():
     draws = forecast.score(forecast.actual)
     np.testing.assert_allclose(found["crps"], draws.loc[draws["quantity"] == "accuracy", "crps"], rtol=0.05)
     np.testing.assert_allclose(found["pit"], draws.loc[draws["quantity"] == "accuracy", "pit"], atol=0.02)
+
+
+def test_an_outcome_that_may_be_in_another_unit_is_scored_and_told(said):
+    found = bs.score(said, [{"target": "a", "loss": 218.0}, {"target": "b", "loss": 3.9}])
+    assert found["target"].tolist() == ["a", "b"]
+    assert found.attrs["remarks"] == [
+        "Far outside: loss of 'a' came to 218, where 2 was forecast (2160 standard deviations off, at most 10); see "
+        "whether it is in the forecast's unit (nats per token) before it counts as a miss."
+    ]

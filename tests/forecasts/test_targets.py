@@ -8,7 +8,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.targets import read_targets
-from bayes_scaling.models import Chinchilla, PowerLaw, Transfer, TwoStep
+from bayes_scaling.models import Chinchilla, PowerLaw, RepeatedData, Superset, Transfer, TwoStep
 from tests import worlds
 
 FAR = {"N": 7e9, "D": 4e12}
@@ -47,7 +47,7 @@ def test_its_name_is_the_column_target_before_run():
         ({"N": [], "D": []}, "The targets have no rows; give at least one"),
         ({**FAR, "n_params": 2e9}, "gives N = 7000000000.0 and n_params = 2000000000.0, which are the same input"),
         ({"N": 7e9, "D": 0.0}, "D = 0.0; give a positive number"),
-        ({"N": float("nan"), "D": 1e12}, "N = nan; give a positive number"),
+        ({"N": float("nan"), "D": 1e12}, "has no N; give a positive number"),
         ({"N": float("inf"), "D": 1e12}, "N = inf; give a positive number"),
         ({"N": "big", "D": 1e12}, "N = 'big'; give a positive number"),
         (None, "No target was given; give N and D, for example {'N': 7e9, 'D': 4e12}"),
@@ -99,6 +99,22 @@ def test_a_target_may_give_the_only_task_of_a_fit():
     assert len(read({**FAR, "task": "web"}, study=one)) == len(read(pd.DataFrame([{**FAR, "task": "web"}]), study=one))
     with pytest.raises(bs.TargetError, match=r"^A target gives the task 'code', and the fit has no such; known: web"):
         read({**FAR, "task": "code"}, study=one)
+
+
+def test_each_target_may_lack_what_runs_may_lack_as_it_may_alone():
+    study = bs.Study.from_frame(worlds.GRID.assign(loss=3.0, unique_tokens=worlds.GRID["D"] / 2))
+    told, untold = {**FAR, "target": "told", "unique_tokens": 1e11}, {**FAR, "target": "untold"}
+    both = read([told, untold], Superset(), study)
+    alone = [read(one, Superset(), study).inputs(Superset()) for one in (told, untold)]
+    for name, values in both.inputs(Superset()).items():
+        assert values.tolist() == [float(one[name][0]) for one in alone]
+    assert both.inputs(Superset())["unique_tokens"].tolist() == [1e11, np.inf]
+    with pytest.raises(bs.TargetError, match=r"^Target 'told' has unique_tokens = -1\.0; give a positive number\.$"):
+        read([{**told, "unique_tokens": -1.0}, untold], Superset(), study)
+    with pytest.raises(bs.TargetError, match=r"^Target 'untold' has no unique_tokens; give a positive number\.$"):
+        read([told, untold], RepeatedData(), study)
+    with pytest.raises(bs.TargetError, match=r"^A target of RepeatedData needs unique_tokens, and it gives only "):
+        read(FAR, RepeatedData(), study)
 
 
 def test_an_indicator_may_be_zero_and_a_size_may_not():

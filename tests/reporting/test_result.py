@@ -147,6 +147,22 @@ def test_a_caveat_of_some_fits_names_them_and_one_of_all_is_said_once():
     ]
 
 
+def test_a_caveat_calls_a_fit_by_one_name():
+    result = worlds.result(worlds.chinchilla(), FAR)
+
+    def said(*names):
+        misfit = Problem("misfit", "What Chinchilla leaves unexplained follows D", "prefer another", 0.5, "D")
+        fits = dict.fromkeys(["plain", "wide", "other"], worlds.chinchilla())
+        problems = {name: Problems([misfit] if name in names else []) for name in fits}
+        forecast = dataclasses.replace(averaged(worlds.chinchilla()).forecast, posteriors=fits)
+        made = dataclasses.replace(result, forecast=forecast, design=Problems([]), problems=problems)
+        return made.caveats.only("misfit")[0].sentence
+
+    assert said("wide") == "What wide leaves unexplained follows D"
+    assert said("plain", "wide") == "plain and wide: What the law leaves unexplained follows D"
+    assert said("plain", "wide", "other") == "What the law leaves unexplained follows D"
+
+
 def test_records_are_plain_values():
     table = pd.DataFrame({"n": [3], "share": [np.inf], "run": ["a"], "none": [None], "yes": [True]})
     (row,) = records(table)

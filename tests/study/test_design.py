@@ -17,7 +17,7 @@ BAD = {
     "few-runs": (GOOD.head(8), "There are 8 runs", 8),
     "guessed-noise": (GOOD.head(8), "3 runs beyond the 5 parameters .* 0 repeated ones .* to a factor of 1.5", 3),
     "few-sizes": (GOOD[GOOD["N"] < 3e8], "There are 2 distinct values of N", 2),
-    "one-ratio": (GOOD.assign(D=20 * GOOD["N"], x=range(16)), "20 tokens per parameter", 1.0),
+    "one-ratio": (GOOD.assign(D=20 * GOOD["N"], x=range(16)), r"20 tokens per parameter \(at least 1.5 times", 1.0),
     "collinear": (
         pd.DataFrame(NEAR, columns=["N", "D"]).assign(loss=3.0),
         "log N and log D have correlation 0.983",

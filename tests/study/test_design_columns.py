@@ -47,7 +47,8 @@ def test_losses_as_large_as_perplexities_are_told():
     (problem,) = of_losses((75.05, 11.47))
     assert problem.code == "perplexity" and problem.value == 75.05 and problem.where == "loss"
     assert str(problem) == (
-        "The largest loss is 75.05 (at most 15 in nats per token): if these are perplexities, give their logarithms."
+        "The largest loss is 75.05 (as given; one in nats per token is at most 15): if these are perplexities, give "
+        "their logarithms, and if not, say which unit they are in with unit='UNIT'."
     )
     assert not of_losses((14.9, 2.0)) and not of_losses((75.05, 11.47), "squared error")
 
@@ -85,7 +86,7 @@ def flops_problem(ratios):
 def test_flops_that_contradict_parameters_and_tokens_are_named_run_by_run():
     (problem,) = flops_problem(CONTRADICTING)
     assert problem.sentence == (
-        "The FLOPs of r0, r1, r2, r3, r4, r8, r9, r10, r11 are 0.25 to 2 times 6ND (within a factor of 1.9)"
+        "The FLOPs of r0, r1, r2, r3, r4, r8, r9, r10, r11 are 0.25 to 2 times 6ND (at most a factor of 1.9 off)"
     )
     assert problem.value == pytest.approx(4) and problem.where == "flops"
 
@@ -102,7 +103,7 @@ def test_a_run_off_the_ratio_of_the_others_is_named_alone():
 
 def test_most_runs_at_6nd_are_not_mentioned():
     (problem,) = flops_problem([1.001] * 11 + [0.5])
-    assert problem.sentence == "The FLOPs of r11 are 0.5 times 6ND (within a factor of 1.9)"
+    assert problem.sentence == "The FLOPs of r11 are 0.5 times 6ND (at most a factor of 1.9 off)"
 
 
 def test_flops_that_count_a_little_more_than_6nd_contradict_nothing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
 
 import pandas as pd
@@ -13,6 +14,7 @@ import bayes_scaling as bs
 from bayes_scaling.errors import FileError
 from bayes_scaling.study.formats import read_file
 from bayes_scaling.study.reading import read_table
+from bayes_scaling.study.validation import TWICE
 
 RUNS = pd.DataFrame(
     {
@@ -41,6 +43,7 @@ TEXTS = {
     "wrapped.json": json.dumps({"made": "today", "runs": RUNS.to_dict("records")}),
     "columns.json": json.dumps(RUNS.to_dict("list")),
     "pandas.json": RUNS.to_json(),
+    "split.json": RUNS.to_json(orient="split"),
     "by_run.json": json.dumps(RUNS.set_index("run").to_dict("index")),
     "lines.jsonl": lines(RUNS),
     "lines.ndjson": lines(RUNS),
@@ -69,13 +72,15 @@ def test_excel_reads_the_first_sheet_or_says_what_to_install(tmp_path, monkeypat
     path = tmp_path / "runs.xlsx"
     path.write_bytes(b"")
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    monkeypatch.setattr(pd, "read_excel", lambda path: __import__("openpyxl"))
+    monkeypatch.setattr(pd, "read_excel", lambda path, **_: __import__("openpyxl"))
     with pytest.raises(FileError, match="needs openpyxl; install it"):
         read_file(path)
     monkeypatch.undo()
     pytest.importorskip("openpyxl")
     RUNS.to_excel(path, index=False)
     assert read_file(path).columns.tolist() == RUNS.columns.tolist()
+    RUNS.set_axis(["run", "N", "N", "val_loss"], axis=1).to_excel(path, index=False)
+    assert read_file(path).attrs == {TWICE: ["N"]}
 
 
 def test_nested_records_get_names_with_slashes(tmp_path):
@@ -103,3 +108,42 @@ def test_rows_of_more_columns_than_the_heading_are_refused(tmp_path):
     path.write_text("N,D,val_loss\n2e7,2e8,2.4e16,4.8\n3e7,2e8,2.4e16,4.7\n")
     with pytest.raises(FileError, match="its heading has 3 fields, and its rows have 4"):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("N,D,val_loss\n2e7,2e8,4.8\n\n3e7,2e8,4.7,9\n", "its heading has 3 fields, and row 2 has 4"),
+        ('N,D,val_loss\n"2e7,2e8,4.8\n', "a quotation mark is not closed"),
+        ("2e7,2e8,4.8\n3e7,2e8,4.7\n", "its first row holds numbers alone, and the first row must name the columns"),
+        ("N D loss\n2e7 2e8 4.8\n", "its columns are separated by blanks, and commas, semicolons, tabs and bars are"),
+        (" \n", "it is empty"),
+        ('{"N": 1e8}\n{"N"', "it is no valid JSON"),
+        ('{"N": [1, 2], "D": [1]}', "its columns have 1 and 2 entries"),
+    ],
+)
+def test_what_is_no_table_is_told_in_words_of_tables(text, why, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text(text)
+    with pytest.raises(FileError, match=re.escape(f"cannot be read as a table ({why}")):
+        read_table(path)
+
+
+def test_what_is_no_text_is_told_and_text_of_two_bytes_is_read(tmp_path):
+    RUNS.to_parquet(tmp_path / "runs.parquet")
+    (tmp_path / "runs.csv").write_bytes((tmp_path / "runs.parquet").read_bytes())
+    with pytest.raises(FileError, match=r"is not text in UTF-8; save it as CSV in UTF-8, or name it after what it is"):
+        read_table(tmp_path / "runs.csv")
+    (tmp_path / "runs.csv").write_bytes(RUNS.to_csv(index=False).replace("\n", "\r\n").encode("utf-16"))
+    pd.testing.assert_frame_equal(read_table(tmp_path / "runs.csv"), RUNS, check_dtype=False)
+
+
+@pytest.mark.parametrize("above", ["# made today\n", "# made\n#today\n", "# made\n# "], ids=["one", "two", "heading"])
+def test_remarks_above_the_heading_are_left_out(above, tmp_path):
+    (tmp_path / "runs.csv").write_text(above + TEXTS["runs.csv"])
+    pd.testing.assert_frame_equal(read_table(tmp_path / "runs.csv"), RUNS, check_dtype=False)
+
+
+def test_columns_of_one_name_are_remembered(tmp_path):
+    (tmp_path / "runs.csv").write_text("N,D,loss,loss\n2e7,2e8,4.8,3.1\n")
+    assert read_table(tmp_path / "runs.csv").attrs == {TWICE: ["loss"]}

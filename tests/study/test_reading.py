@@ -10,7 +10,7 @@ import bayes_scaling as bs
 from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.models import Chinchilla
-from bayes_scaling.study.reading import as_rows, as_table
+from bayes_scaling.study.reading import as_rows, as_table, read_table, remedy
 
 RUNS = pd.DataFrame(
     {
@@ -158,3 +158,30 @@ def test_symbols_that_contradict_our_names_are_said():
     study = bs.Study.from_frame(table.assign(N=[1e8, 2e9]), n_params="N")
     assert not study.remarks
     assert study.column("n_params").tolist() == [1e8, 2e9]
+
+
+def test_a_column_that_is_read_may_not_be_there_twice(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("N,D,val_loss,val_loss,note,note\n2e7,2e8,4.8,3.1,a,b\n")
+    for names in ({"loss": "val_loss"}, {"loss": "val_loss", "run": "note"}):
+        with pytest.raises(bs.StudyError, match=r"^The column 'val_loss' appears twice in the table; keep one\.$"):
+            bs.Study.from_file(path, **names)
+        with pytest.raises(bs.StudyError, match=r"^The column 'val_loss' appears twice"):
+            as_rows(read_table(path), names)
+    study = bs.Study.from_file(path)
+    assert study.frame["n_params"].tolist() == [2e7]  # nothing reads what is there twice
+    with pytest.raises(bs.StudyError, match=r"^The column 'note' appears twice"):
+        study.training.column("note")
+    path.write_text("N,N,size,D,loss\n2e7,3e7,1e7,2e8,4.8\n")
+    assert bs.Study.from_file(path, N="size").frame["n_params"].tolist() == [1e7]
+    path.write_text("N,N,D,loss\n2e7,3e7,2e8,4.8\n")
+    with pytest.raises(bs.StudyError, match=r"^The column 'N' appears twice in the table; keep one\.$"):
+        bs.Study.from_file(path)
+
+
+def test_all_columns_that_are_called_otherwise_are_named_at_once(command):
+    said = remedy("n_params", ["Params", "Tokens", "Eval/Loss", "lr"])
+    named = "--map n_params=Params, --map tokens=Tokens and --map loss=Eval/Loss"
+    assert said == f"say which of yours they are, as in {named}."
+    assert remedy("tokens", ["n_params", "Tokens", "loss"]) == "say which of yours it is, as in --map tokens=Tokens."
+    assert "--map loss=YOURS" in remedy("loss", ["n_params", "tokens", "val_loss", "eval_loss"])  # which of them?

@@ -38,7 +38,7 @@ def test_rows_are_left_out_on_request():
     [
         ("Stat == 'finished'", "speaks of 'Stat', which is no column; did you mean 'State'"),
         ("State = 'finished'", "cannot be read|does not say"),
-        ("State ==", "cannot be read"),
+        ("State ==", "^The query where='State ==' is not a whole comparison; write it like where="),
         ("N", "does not say of each row"),
         ("State == 'lost'", "keeps none of 6 rows"),
         ("@x > 1", "speaks of a variable"),

@@ -189,3 +189,23 @@ def test_a_task_is_text_also_where_it_is_a_number(kind):
     study = bs.Study.from_frame(table.assign(accuracy=0.5), chance={5: 0.25, "10": 0.5}, where="task > 1")
     assert study.tasks == ["5", "10"] and study.frame["chance"].tolist() == [0.25, 0.5] * 2
     assert study.select(task=5).tasks == study.select(task="5").tasks == ["5"]
+
+
+def test_rows_that_are_empty_are_left_out_and_the_others_keep_their_numbers(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("N,D,loss\n1e8,2e9,3.9\n,,\n2e8,4e9,3.6\n,,\n")
+    study = bs.Study.from_file(path)
+    assert len(study) == 2 and study.frame.index.tolist() == [0, 2]
+    path.write_text("N,D,loss\n1e8,2e9,3.9\n,,\n2e8,4e9,bad\n,,\n")
+    with pytest.raises(bs.StudyError, match=r"^Row 3 has loss = 'bad'"):
+        bs.Study.from_file(path)
+
+
+def test_counts_may_be_in_groups_of_three_digits_and_losses_not(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text('N,D,loss\n"22,800,000","456,000,000",3.9\n1e8,2e9,3.6\n')
+    assert bs.Study.from_file(path).frame["n_params"].tolist() == [2.28e7, 1e8]
+    for bad in ('"22,80,000",1e9,3.9', '1e8,1e9,"3,900"'):
+        path.write_text(f"N,D,loss\n{bad}\n")
+        with pytest.raises(bs.StudyError, match="not a number"):
+            bs.Study.from_file(path)
