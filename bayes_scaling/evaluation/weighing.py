@@ -41,7 +41,8 @@ class Weighing:
     backtests : pandas.DataFrame
         One row per cut and run beyond it: ``cut`` (largest FLOPs fitted), ``fitted`` (runs), ``run``, ``actual``,
         ``q05``, ``q25``, ``median``, ``q75``, ``q95`` of the mixture, ``error`` (a fraction), ``inside`` (the 90 %
-        interval).  Empty where there are too few runs.
+        interval).  The laws are mixed with the weights that follow from these very outcomes, their errors of the slope
+        are those before any cut.  Empty where there are too few runs.
     """
 
     laws: Mapping[str, Law]
