@@ -42,7 +42,7 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_oth
     given = f"The query {option('where', query)}"
     like = f"write it like {option('where', FINISHED)}, with backticks around names that are no words"
     if not isinstance(query, str):
-        raise StudyError(f"{given} is a {type(query).__name__} and no text; {like}.")
+        raise StudyError(f"{given} is no text; {like}.")
     both = [*((symbol, ours) for symbol, ours in SYMBOLS.items()), *((names[ours], ours) for ours in names)]
     named = {theirs: ours for theirs, ours in both if theirs not in table and ours in table}
     known = table.assign(**{theirs: table[ours] for theirs, ours in named.items()})

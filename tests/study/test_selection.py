@@ -43,7 +43,7 @@ def test_rows_are_left_out_on_request():
         ("State == 'lost'", "keeps none of 6 rows"),
         ("@x > 1", "speaks of a variable"),
         ("State > 3", "cannot be read"),
-        (3, "^The query where=3 is a int and no text; write it like where="),
+        (3, "^The query where=3 is no text; write it like where="),
     ],
 )
 def test_a_query_that_does_not_work(query, message):
