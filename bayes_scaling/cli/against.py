@@ -15,6 +15,7 @@ from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, speedup
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.display import percent
+from bayes_scaling.forecasts.forecast import by_rank
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.posterior import Posterior
@@ -65,9 +66,11 @@ class Against:
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse a scale that the laws cannot read, outcomes that are not measured alike, and too few runs of B."""
         assert self.law is not None and study is not None
-        law.lower_is_better(law.outcome)
+        quantity = by_rank(law.quantities)[0]
+        law.lower_is_better(quantity)
         read_scale(self.at, (law, self.law))
-        if what := differing_measure(study.card, self.other.card, law.outcome, (law.unit, self.law.unit)):
+        units = (law.quantities[quantity], self.law.quantities.get(quantity, self.law.unit))
+        if what := differing_measure(study.card, self.other.card, quantity, units):
             raise DecisionError(
                 f"The studies {study.name!r} and {self.other.name!r} differ in the {what}; compare like with like."
             )

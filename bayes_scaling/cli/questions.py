@@ -121,11 +121,13 @@ class Cost:
         where = "" if found.along in ("optimum", "C") else f" at {found.along}"
         never = f"it is never reached with probability {percent(found.never)}."
         level = f"{100 * self.probability:.3g} %"
-        sentences = [
-            f"{budget:.3g} FLOPs reach {what}{where} with probability {level}; {never}"
-            if np.isfinite(budget)
-            else f"No budget reaches {what}{where} with probability {level}: {never}"
-        ]
+        any_will_do = found.always >= self.probability
+        if any_will_do:
+            sentences = [f"Any budget reaches {what}{where} with probability {level}; {never}"]
+        elif np.isfinite(budget):
+            sentences = [f"{budget:.3g} FLOPs reach {what}{where} with probability {level}; {never}"]
+        else:
+            sentences = [f"No budget reaches {what}{where} with probability {level}: {never}"]
         levels = sorted({0.1, 0.5, 0.8, 0.9, 0.95, self.probability})
         tables = {"plan": found.table(levels), "intervals": found.intervals()}
         if self.serve is not None:
@@ -138,7 +140,9 @@ class Cost:
                 )
             else:
                 sentences.append("More likely than not it is never reached, so no model is cheapest over its life.")
-        return Answer(tuple(sentences), tables, {"plan": partial(plot_reach, found)}, of_budgets([budget]))
+        return Answer(
+            tuple(sentences), tables, {"plan": partial(plot_reach, found)}, of_budgets([] if any_will_do else [budget])
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,7 +26,7 @@ __all__ = ["Answer", "Plan", "print_plan", "write_plan_file", "write_plan_folder
 MAX_ROWS_SHOWN = 20  # rows of a table on the screen; files have them all
 COUNTS = ("n_params", "tokens", "inference_tokens")
 FLOPS = ("flops", "largest", "per_flop")
-SHARES = ("narrower", "probability", "never", "no_optimum", "fitted", "in90", "error", "width90")
+SHARES = ("narrower", "probability", "never", "always", "no_optimum", "fitted", "in90", "error", "width90")
 
 
 @dataclasses.dataclass(frozen=True)

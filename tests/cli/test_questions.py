@@ -110,6 +110,12 @@ def test_what_is_never_reached_is_said(surface):
     assert "lifetime" in found.tables
 
 
+def test_what_any_budget_reaches_is_said_and_its_least_budget_is_no_run_to_look_at(surface):
+    found = cost(target=100.0).answer(surface)
+    assert found.sentences[0].startswith("Any budget reaches a loss of 100 with probability 90 %; it is never reached")
+    assert found.aims.empty and not cost().answer(surface).aims.empty
+
+
 def test_a_question_says_which_tables_it_is_answered_by(surface):
     answers = [Split(np.array([1e20, 1e21])), cost(serve=1e12), Next(CANDIDATES, FAR, 1, None)]
     for question in answers:
