@@ -67,7 +67,7 @@ def plain(equation: str) -> str:
 def prior_table(law: Law) -> Table:
     """Return the table of the parameters of a law: prior, unit and reason, below its equation and its columns."""
     read = [name if name == column else f"{column} ({name})" for name, column in law.columns.items()]
-    column = getattr(law, "column", None)  # of the user's choice, which the equation calls C
+    column = law.fields.get("column")  # of the user's choice, which the equation calls C
     own = f", where C is {column}" if column and symbol_of(column) != "C" else ""
     title = f"{law.name}: {plain(law.equation)}{own}\n"
     title += f"Reads {', '.join([*read, *_keys(law)])}; forecasts {_outcomes(law)}"
