@@ -3,9 +3,10 @@
 The first try is short: most posteriors are simple.  Where its chains do not agree yet, or are too short for the
 effective draws asked for, they go on, twice as long each time, and the draws are thinned to as many as were asked for.
 Where they agree and a few draws too many diverge, they are made again in smaller steps.  Where more draws of the same
-kind would not help, or the law says so, the mass matrix is adapted in a longer warm-up; where draws diverge even so,
-with small steps.  What decides are the sampled parameters.  Outcomes without noise are no runs, and nothing but the
-first is tried on them; nor is more of one chain alone, of which nothing says whether it converged.
+kind would not help or would be slow, because many trajectories end at their largest length, or the law says so, the
+mass matrix is adapted in a longer warm-up; where draws diverge even so, with small steps.  What decides are the sampled
+parameters.  Outcomes without noise are no runs, and nothing but the first is tried on them; nor is more of one chain
+alone, of which nothing says whether it converged.
 """
 
 from __future__ import annotations

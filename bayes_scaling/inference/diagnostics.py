@@ -35,6 +35,7 @@ MAX_DIVERGING = 0.005  # share of draws
 MEASURED_NOISE = 1e-4  # losses of runs that differ in their seed alone scatter by some thousandths
 MAX_RHAT_IN_REACH = 1.1  # of chains that may come to agree with more draws
 MAX_DIVERGING_IN_REACH = 0.02  # share of draws that smaller steps may spare
+MAX_SATURATED_IN_REACH = 0.1  # share of trajectories of the largest length: with more, draws are slow
 STRONG_CORRELATION = 0.9
 MAX_SHIFT = 0.05  # posterior standard deviations: the Monte Carlo error of the effective draws asked for
 
@@ -114,8 +115,9 @@ class Diagnostics:
 
     @property
     def in_reach(self) -> bool:
-        """Whether more draws of the same chains may do: they differ by little, and few diverge."""
-        return self.max_rhat < MAX_RHAT_IN_REACH and self.divergences <= MAX_DIVERGING * self.draws
+        """Whether more draws of the same chains may do: they differ by little, few diverge, and few trees are full."""
+        few = self.divergences <= MAX_DIVERGING * self.draws and self.saturated <= MAX_SATURATED_IN_REACH * self.draws
+        return self.max_rhat < MAX_RHAT_IN_REACH and few
 
     @property
     def few_diverged(self) -> bool:

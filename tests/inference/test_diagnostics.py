@@ -155,6 +155,8 @@ def test_more_draws_may_help_chains_that_nearly_agree_and_not_those_that_roundin
     near, far = (dataclasses.replace(GOOD, max_rhat=rhat) for rhat in (1.05, 1.5))
     assert near.in_reach and not far.in_reach
     assert not dataclasses.replace(near, divergences=20).in_reach
+    shares = [dataclasses.replace(near, saturated=near.draws // part).in_reach for part in (20, 5)]
+    assert shares == [True, False]  # draws of full trees are slow, and adapted ones are not
     counts = [(near, 0), (near, near.draws // 100), (near, near.draws // 20), (far, near.draws // 100)]
     found = [dataclasses.replace(one, divergences=count).few_diverged for one, count in counts]
     assert found == [False, True, False, False]
