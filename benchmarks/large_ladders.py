@@ -17,7 +17,7 @@ import bayes_scaling as bs
 from bayes_scaling.forecasts.scores import score_table, summarise
 from bayes_scaling.models import Chinchilla
 
-__all__ = ["figures", "published_loss", "worlds"]
+__all__ = ["DISTANCES", "figures", "published_loss", "targets_beyond", "worlds"]
 
 STUDIES = 40
 SIZES = (1e9, 3e9, 10e9, 30e9)
@@ -50,14 +50,19 @@ def worlds(studies: int, seed: int) -> list[tuple[bs.Study, pd.DataFrame]]:
     for i in range(studies):
         rng = np.random.default_rng(seed + i)
         runs = pd.DataFrame([(n, r * n) for n in SIZES for r in RATIOS], columns=["n_params", "tokens"])
-        sizes = np.sqrt(np.array(DISTANCES) * (runs["n_params"] * runs["tokens"]).max() / RATIO)
-        targets = pd.DataFrame({"target": [f"{d}x" for d in DISTANCES], "n_params": sizes, "tokens": RATIO * sizes})
+        targets = targets_beyond(runs)
         for table in (runs, targets):
             table["flops"] = 6 * table["n_params"] * table["tokens"]
             expected = published_loss(table["n_params"], table["tokens"])
             table["loss"] = expected * np.exp(rng.normal(0, NOISE, len(table)))
         found.append((bs.Study.from_frame(runs, name=f"large ladder {i}"), targets))
     return found
+
+
+def targets_beyond(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs to forecast, of one ratio of tokens to parameters, at the distances from the largest run."""
+    sizes = np.sqrt(np.array(DISTANCES) * (runs["n_params"] * runs["tokens"]).max() / RATIO)
+    return pd.DataFrame({"target": [f"{d}x" for d in DISTANCES], "n_params": sizes, "tokens": RATIO * sizes})
 
 
 def published_loss(N: Any, D: Any) -> Any:

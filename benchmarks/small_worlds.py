@@ -16,14 +16,13 @@ import pandas as pd
 from rich.progress import track
 
 import bayes_scaling as bs
-from benchmarks.large_ladders import RATIO, E, published_loss
+from benchmarks.large_ladders import DISTANCES, RATIO, E, published_loss, targets_beyond
 from benchmarks.markdown import as_markdown
 
 __all__ = ["WORLDS", "World", "beyond", "figures", "simulate"]
 
 REPORT = Path(__file__).parent / "results" / "small_worlds.md"
 STUDIES = 24
-DISTANCES = (10, 100)  # times the FLOPs of the largest run
 SHOWN = ["in90", "in50", "bias", "width90"]
 SMALLEST = 2e7  # parameters, of which too high a loss is said
 
@@ -96,8 +95,7 @@ WORLDS = {
 def simulate(world: World, seed: int) -> tuple[bs.Study, pd.DataFrame]:
     """Return a study of a world, and the runs to forecast with the outcomes that they would have."""
     rng, runs = np.random.default_rng(seed), world.design()
-    sizes = np.sqrt(np.array(DISTANCES) * (runs["n_params"] * runs["tokens"]).max() / RATIO)
-    targets = pd.DataFrame({"target": [f"{d}x" for d in DISTANCES], "n_params": sizes, "tokens": RATIO * sizes})
+    targets = targets_beyond(runs)
     fitted = published_loss(runs["n_params"], runs["tokens"]).to_numpy()
     for table in (runs, targets):
         loss = beyond(published_loss(table["n_params"], table["tokens"]).to_numpy(), fitted, world.slope)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def _through(loss: str) -> str:
     return f"{law} goes through {loss!r}"
 
 
-def require_two_runs(name: str, study: Study, series: Sequence[str], values: np.ndarray) -> None:
+def require_two_runs(name: str, study: Study, series: tuple[str, ...], feature: str | None, values: np.ndarray) -> None:
     """Refuse a series that a single one of several runs has: nothing tells how it goes with size and data.
 
     Parameters
@@ -110,8 +110,8 @@ def require_two_runs(name: str, study: Study, series: Sequence[str], values: np.
         Of the law, for messages.
     study : Study
         The runs.
-    series : sequence of str
-        What each series is called.
+    series, feature
+        As for :func:`.labels`.
     values : array, shape (run, series)
         Its outcomes; NaN where a run has none.
 
@@ -122,7 +122,7 @@ def require_two_runs(name: str, study: Study, series: Sequence[str], values: np.
     """
     alone = np.isfinite(values).sum(axis=0) == 1
     if len(values) > 1 and alone.any():
-        column, task = series_parts(series[int(np.argmax(alone))])
+        column, task = series_parts(labels(study, series, feature)["series"][int(np.argmax(alone))])
         what = f"the {column} of {shown(task)}" if task else f"an outcome of {shown(column)}"
         raise StudyError(
             f"A single one of the {len(values)} runs of study {study.name!r} has {what}, from which {name} learns no "

@@ -310,7 +310,7 @@ class TwoStep(Law):
             self.name, study, self.columns.values(), self.series, self.feature, self.windows
         )
         described = observed["accuracy" if self.feature is None else "loss"]
-        require_two_runs(self.name, study, labels(study, self.series, self.feature)["series"], described)
+        require_two_runs(self.name, study, self.series, self.feature, described)
         columns = self.input_arrays(panel.runs)
         return {**columns, **self.references(columns), **runs}, observed
 

@@ -288,7 +288,7 @@ def ablation(
 
 
 def _require_outcomes(laws: Law | Sequence[Law], training: Study, targets: Study) -> None:
-    """Refuse targets that no design can be held against, before any is fitted."""
+    """Refuse targets that no forecast of a design can be held against, before it is fitted."""
     several = _as_list(laws)
     fitted = require_study(training).training
     known = [read_targets(law, fitted, targets).actual for law in several]

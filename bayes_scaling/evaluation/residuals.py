@@ -27,6 +27,7 @@ accident, over all columns looked at: in hundreds of runs a small share is none,
 """
 BOOKKEEPING = {"seed", "epoch", "checkpoint", "annealed", "year"}
 LABELS = {"run", "task", "role"}
+SCALE = ("flops", "n_params", "tokens")
 MIN_GROUP = 4  # runs of a group, on average, that words tell apart from others
 PER_TOKEN = "FLOPs per parameter and token"
 COMPUTE, RATIO = "training FLOPs", "tokens per parameter"
@@ -94,9 +95,9 @@ def misfits(posterior: Posterior) -> Problems:
         return Problems()
     left, noise = found
     arms = _arms(posterior)
-    read, others = _columns(posterior)
+    read, others, groups = _columns(posterior)
     own, unread = ({name: _by_arm(_cubic(x), arms) for name, x in columns.items()} for columns in (read, others))
-    unread |= {name: _by_arm(terms, arms) for name, terms in _groups(posterior, {*read, *others}).items()}
+    unread |= {name: _by_arm(np.eye(of.max() + 1)[of], arms) for name, of in groups.items()}
     pairs = {f"{a} and {b} together": _by_arm(_surface(read[a], read[b]), arms) for a, b in combinations(read, 2)}
     trials = 2 * len(own) + len(pairs) + len(unread)
     size = np.abs(left - np.median(left)) / noise
@@ -113,12 +114,16 @@ def misfits(posterior: Posterior) -> Problems:
     ))  # fmt: skip
 
 
-def _columns(posterior: Posterior) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return logarithms of the measures a law should have used up, and of the columns it does not read, by name."""
+def _columns(posterior: Posterior) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return logarithms of the measures a law should have used up, and of the columns it does not read, by name.
+
+    And the number of the group of each run by those that it does not read and that hold words, flags or two numbers.
+    """
     law, frame = posterior.law, posterior.study.training.frame
     read = {*law.columns.values(), *law.inputs}
     own: dict[str, np.ndarray] = {}
     others: dict[str, np.ndarray] = {}
+    groups: dict[str, np.ndarray] = {}
     compute = training_flops(frame)
     if compute is not None:
         own[COMPUTE] = np.log(compute)
@@ -127,27 +132,26 @@ def _columns(posterior: Posterior) -> tuple[dict[str, np.ndarray], dict[str, np.
         if "flops" in frame and "flops" not in read:
             counted = training_flops(frame, convention=SIX_N_D)
             others[PER_TOKEN] = np.log(frame["flops"].to_numpy(dtype=float) / counted)
-    scale = ("flops", "n_params", "tokens") if own else ()  # which compute and the ratio speak for
-    for name in sorted(frame.columns.difference([law.outcome, *scale, *BOOKKEEPING], sort=False), key=str):
-        values = frame[name]
-        if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values) or "loss" in str(name):
+    own, others = _varied(own), _varied(others)
+    told = SCALE if compute is not None else ()  # by compute and the ratio
+    for name in sorted(frame.columns.difference([law.outcome, *told, *BOOKKEEPING], sort=False), key=str):
+        if "loss" in str(name):
             continue
-        numbers = values.to_numpy(dtype=float)
-        if np.isfinite(numbers).all() and (numbers > 0).all():
-            (own if name in read else others)[str(name)] = np.log(numbers)
-    return _varied(own), _varied(others)
+        if found := _varied({str(name): _logarithms(frame[name])}):
+            (own if name in read else others).update(found)
+        elif name not in {*read, *LABELS, *SCALE}:
+            number = pd.factorize(frame[name].astype(str))[0]
+            if 0 < number.max() < len(frame) // MIN_GROUP:
+                groups[str(name)] = number
+    return own, others, groups
 
 
-def _groups(posterior: Posterior, known: set[str]) -> dict[str, np.ndarray]:
-    """Return of which group each run is, shape (run, group), by each column of words or flags that is not read."""
-    law, frame = posterior.law, posterior.study.training.frame
-    passed_by = {law.outcome, *law.columns.values(), *known, *BOOKKEEPING, *LABELS, "n_params", "tokens", "flops"}
-    found = {}
-    for name in sorted(frame.columns.difference(list(passed_by), sort=False), key=str):
-        groups = pd.factorize(frame[name].astype(str))[0]
-        if "loss" not in str(name) and 1 < groups.max() + 1 <= len(frame) / MIN_GROUP:
-            found[str(name)] = np.eye(groups.max() + 1)[groups]
-    return found
+def _logarithms(values: pd.Series) -> np.ndarray:
+    """Return the logarithms of a column of positive numbers; of another, none."""
+    if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
+        return np.array([])
+    numbers = values.to_numpy(dtype=float)
+    return np.log(numbers) if np.isfinite(numbers).all() and (numbers > 0).all() else np.array([])
 
 
 def _arms(posterior: Posterior) -> np.ndarray:

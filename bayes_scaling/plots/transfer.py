@@ -114,7 +114,6 @@ def plot_data_efficiency(curves: xr.Dataset, ax: Axes | None = None) -> Axes:
     ------
     TargetError
         What is given is not what :func:`bayes_scaling.transfer_curves` returned.
-    curves = curves.sortby("D_F")
 
     Examples
     --------

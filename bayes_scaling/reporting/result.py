@@ -190,13 +190,17 @@ def _once(problems: Mapping[str, Problems], laws: Mapping[str, str]) -> Iterator
             said.setdefault((*kind, times[kind]), {})[name] = problem
             times[kind] += 1
     for by_fit in said.values():
-        (name, first), alone = next(iter(by_fit.items())), len(by_fit) == 1
-        law, sentence = laws.get(name), first.sentence
-        told = len(by_fit) == len(problems)
-        if law and law in sentence:
-            sentence = sentence.replace(law, name if alone else "the law")
-            sentence, told = sentence if alone else f"{sentence[0].upper()}{sentence[1:]}", told or alone
-        yield dataclasses.replace(first, sentence=sentence if told else f"{listed(by_fit)}: {sentence}")
+        name, first = next(iter(by_fit.items()))
+        said_by = [] if len(by_fit) == len(problems) else list(by_fit)
+        law = laws.get(name)
+        if law is None or law not in first.sentence:
+            sentence = first.sentence
+        elif len(by_fit) == 1:
+            sentence, said_by = first.sentence.replace(law, name), []
+        else:
+            sentence = first.sentence.replace(law, "the law")
+            sentence = sentence[0].upper() + sentence[1:]
+        yield dataclasses.replace(first, sentence=f"{listed(said_by)}: {sentence}" if said_by else sentence)
 
 
 def fits_of(forecast: Forecast, posteriors: Sequence[Posterior]) -> dict[str, Posterior]:

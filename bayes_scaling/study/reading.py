@@ -49,7 +49,7 @@ USUAL = {
 }
 """What exports of experiment trackers, and tables of images, call our columns; read where ours is not there."""
 
-USUALLY = {
+SYNONYMS = {
     "n_params": ("params", "parameters", "nparameters", "numparams", "numparameters", "modelsize", "n"),
     "tokens": ("ntokens", "numtokens", "traintokens", "trainingtokens", "tokensseen", "totaltokens", "d"),
     "loss": ("valloss", "evalloss", "validationloss", "testloss", "finalloss"),
@@ -235,7 +235,7 @@ def remedy(column: str, known: Iterable[Any]) -> str:
     known = list(map(str, known))
     if column == "flops":
         return f"give FLOPs, or say {option('flops', '6ND')}."
-    likely = {ours: theirs for ours in USUALLY if ours not in known and (theirs := _likely(ours, known))}
+    likely = {ours: theirs for ours in SYNONYMS if ours not in known and (theirs := _likely(ours, known))}
     if column in likely:
         which = "they are" if len(likely) > 1 else "it is"
         return f"say which of yours {which}, as in {listed(mapped(*both) for both in likely.items())}."
@@ -248,7 +248,7 @@ def remedy(column: str, known: Iterable[Any]) -> str:
 
 def _likely(ours: str, known: Sequence[str]) -> str:
     """Return the one column whose name usually stands for ours; nothing where there is none, or several."""
-    found = [name for name in known if re.sub(r"[\W_]", "", name.lower()) in (ours.replace("_", ""), *USUALLY[ours])]
+    found = [name for name in known if re.sub(r"[\W_]", "", name.lower()) in (ours.replace("_", ""), *SYNONYMS[ours])]
     return found[0] if len(found) == 1 else ""
 
 

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmarks.large_ladders import E, published_loss
-from benchmarks.small_worlds import DISTANCES, SMALLEST, WORLDS, simulate
+from benchmarks.large_ladders import DISTANCES, E, published_loss
+from benchmarks.small_worlds import SMALLEST, WORLDS, simulate
 
 
 @pytest.mark.parametrize("words", WORLDS)
