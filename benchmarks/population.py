@@ -166,7 +166,7 @@ def as_population(pairs: Pairs, values: Mapping[str, float] = UNUSED, collection
 
 @jax.jit
 def _approximate(laws: Any, keys: Any, runs: Any, observed: Any) -> Any:
-    return jax.vmap(lambda *one: approximate(*one, 2 * DRAWS).draws)(laws, keys, runs, observed)
+    return jax.vmap(lambda *one: approximate(*one, 2 * DRAWS))(laws, keys, runs, observed)
 
 
 def _draws(work: Sequence[tuple[bs.Law, bs.Study]], seed: int) -> list[dict[str, np.ndarray]]:
@@ -202,7 +202,7 @@ def _score(laws: Any, keys: Any, others: Any, *data: Any) -> Any:
 
 
 def _score_one(law: Any, key: Any, others: Any, runs: Any, observed: Any, fitted: Any, later: Any, actual: Any) -> Any:
-    draws = approximate(law, key, runs, observed, DRAWS).draws
+    draws = approximate(law, key, runs, observed, DRAWS)
 
     def log_prior(other: Any) -> Any:
         return sum(other.priors[name].log_prob(draws[name]) for name in law.free_parameters)

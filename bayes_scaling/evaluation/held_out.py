@@ -49,13 +49,10 @@ class HeldOut:
         Log predictive density of each outcome for each error in :data:`SLOPES`, per unit as of :func:`unit_of_density`.
     outcomes : array, shape (slope, draw, run)
         Predictive draws of each outcome for each error of the slope.
-    efficiency : float
-        Of the importance sampling, between 0 and 1.
     """
 
     log_density: np.ndarray
     outcomes: np.ndarray
-    efficiency: float
 
 
 def hold_out(windows: Sequence[Window], *, seed: int) -> list[HeldOut]:
@@ -74,10 +71,9 @@ def hold_out(windows: Sequence[Window], *, seed: int) -> list[HeldOut]:
     later_rows = bucket(max(len(w.held_out) for w in windows))
     work = [(w.law.program, *window_arrays(w.law, w.training, w.held_out, fitted_rows, later_rows)) for w in windows]
     found: list[HeldOut | None] = [None] * len(windows)
-    for place, parts in run_side_by_side(_side_by_side, work, seed=seed, width=SIDE_BY_SIDE):
-        density, outcomes, efficiency = parts
+    for place, (density, outcomes) in run_side_by_side(_side_by_side, work, seed=seed, width=SIDE_BY_SIDE):
         count = len(windows[place].held_out)
-        found[place] = HeldOut(density[:, :count], outcomes[:, :, :count], float(efficiency))
+        found[place] = HeldOut(density[:, :count], outcomes[:, :, :count])
     return [one for one in found if one is not None]
 
 
@@ -112,15 +108,15 @@ def unit_of_density(law: Law, actual: jax.Array, fitted: jax.Array) -> jax.Array
 
 
 @jit
-def _side_by_side(laws: Law, keys: jax.Array, *data: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _side_by_side(laws: Law, keys: jax.Array, *data: Any) -> tuple[jax.Array, jax.Array]:
     return jax.vmap(_hold_out_one)(laws, keys, *data)
 
 
 def _hold_out_one(
     law: Law, key: jax.Array, runs: Arrays, observed: Arrays, fitted: Arrays, later: Arrays, actual: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
+) -> tuple[jax.Array, jax.Array]:
     fit_key, noise_key = jax.random.split(key)
-    draws, efficiency = approximate(law, fit_key, runs, observed, DRAWS)
+    draws = approximate(law, fit_key, runs, observed, DRAWS)
     keys = jax.random.split(noise_key, KEPT)
     per_unit = jnp.log(unit_of_density(law, actual, observed[law.outcome])) - jnp.log(DRAWS)
 
@@ -134,4 +130,4 @@ def _hold_out_one(
         few = {name: values[:KEPT] for name, values in draws.items()}
         return jax.nn.logsumexp(density, axis=0) + per_unit, sample(keys, few, mean[:KEPT])
 
-    return *jax.lax.map(one, jnp.asarray(SLOPES)), efficiency
+    return jax.lax.map(one, jnp.asarray(SLOPES))

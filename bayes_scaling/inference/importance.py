@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["Approximation", "approximate"]
+__all__ = ["approximate"]
 
 STARTS = 3  # of the mode search
 ROUNDS = 3  # proposals, each with the mean and the covariance that the one before it found
@@ -28,23 +28,8 @@ PROPOSED = 8  # points for each draw kept
 TRUSTED = 10.0  # effective points for each coordinate with which a covariance found counts for half
 
 
-class Approximation(NamedTuple):
-    """Draws of a posterior and how good they are.
-
-    Attributes
-    ----------
-    draws : dict of str to array, shape (draw, ...)
-        Parameters and derived constants.
-    efficiency : array
-        Effective share of the points of the last proposal, between 0 and 1.
-    """
-
-    draws: dict[str, Any]
-    efficiency: Any
-
-
 @partial(jax.jit, static_argnames=("size",))
-def approximate(law: Law, key: jax.Array, runs: Arrays, observed: Arrays, size: int = 512) -> Approximation:
+def approximate(law: Law, key: jax.Array, runs: Arrays, observed: Arrays, size: int = 512) -> dict[str, Any]:
     """Draw from the posterior of one law on one study, without a Markov chain.
 
     Points of a Student t at the mode, with the curvature there as its covariance, are weighted by posterior over
@@ -57,6 +42,11 @@ def approximate(law: Law, key: jax.Array, runs: Arrays, observed: Arrays, size: 
         As for :func:`bayes_scaling.inference.nuts.sample`.
     size : int
         Draws to return.
+
+    Returns
+    -------
+    dict of str to array, shape (draw, ...)
+        Parameters and derived constants.
 
     References
     ----------
@@ -83,10 +73,10 @@ def approximate(law: Law, key: jax.Array, runs: Arrays, observed: Arrays, size: 
         mean = share @ z
         found = ((z - mean) * share[:, None]).T @ (z - mean)
         trust = effective / (effective + TRUSTED * place.size)
-        return (mean, trust * found + (1 - trust) * covariance), (z, share, effective / len(share))
+        return (mean, trust * found + (1 - trust) * covariance), (z, share)
 
     _, rounds = lax.scan(propose, (mode, covariance), jnp.stack(keys))
-    z, share, efficiency = jax.tree.map(lambda x: x[-1], rounds)
+    z, share = jax.tree.map(lambda x: x[-1], rounds)
     evenly = (jnp.arange(size) + jax.random.uniform(pick_key)) / size
     chosen = z[jnp.clip(jnp.searchsorted(jnp.cumsum(share), evenly), 0, len(share) - 1)]
 
@@ -96,4 +86,4 @@ def approximate(law: Law, key: jax.Array, runs: Arrays, observed: Arrays, size: 
         sites = constrain_fn(law, study, {}, law.straighten(unravel(z), runs), return_deterministic=True)
         return {**fixed, **sites}
 
-    return Approximation(jax.vmap(publish)(jax.random.permutation(order_key, chosen)), efficiency)
+    return jax.vmap(publish)(jax.random.permutation(order_key, chosen))

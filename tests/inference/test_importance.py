@@ -18,9 +18,8 @@ def found(simulated):
 
 
 def test_it_agrees_with_the_sampler(found, simulated_fit):
-    assert float(found.efficiency) > 0.2
     for name in Chinchilla().free_parameters:
-        ours, theirs = np.asarray(found.draws[name]), simulated_fit.draws[name]
+        ours, theirs = np.asarray(found[name]), simulated_fit.draws[name]
         assert ours.mean() == pytest.approx(theirs.mean(), abs=0.4 * theirs.std())
         assert ours.std() == pytest.approx(theirs.std(), rel=0.4)
 
@@ -28,5 +27,5 @@ def test_it_agrees_with_the_sampler(found, simulated_fit):
 def test_a_seed_repeats_it(simulated):
     with double_precision():
         arrays = pad_study(Chinchilla(), *Chinchilla().arrays(simulated))
-        one, same, other = (approximate(Chinchilla(), jax.random.key(k), *arrays, 2048).draws["E"] for k in (0, 0, 1))
+        one, same, other = (approximate(Chinchilla(), jax.random.key(k), *arrays, 2048)["E"] for k in (0, 0, 1))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
