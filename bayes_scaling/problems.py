@@ -9,8 +9,8 @@ __all__ = ["RANKS", "Problem", "Problems"]
 
 RANKS = (
     "units", "flops-6nd", "perplexity", "error-rate", "wrong-way", "no-mixture", "prior-tail", "backtests", "outlier",
-    "modes", "unread-size", "unread-repeats", "unknown-repeats", "fitted-target", "chains-apart", "boundary", "misfit",
-    "left-out", "unread-error", "unread-column", "unfitted-task", "few-scores", "below-floor",
+    "modes", "unread-size", "unread-repeats", "unknown-repeats", "copied-run", "fitted-target", "chains-apart",
+    "boundary", "misfit", "left-out", "unread-error", "unread-column", "unfitted-task", "few-scores", "below-floor",
     "far-loss", "far-target", "unknown-distance", "below-runs", "one-ratio", "collinear", "few-runs", "few-sizes",
     "embedding-share", "few-steps", "not-annealed", "spread", "guessed-noise",
 )  # fmt: skip

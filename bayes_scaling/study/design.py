@@ -13,6 +13,7 @@ from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.chance import at_chance, falling, few_scores
 from bayes_scaling.study.design_columns import (
     contradicting_flops,
+    copied_runs,
     counted_embeddings,
     evenly_spaced,
     few_steps,
@@ -104,6 +105,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``not-annealed``: runs whose learning rate did not decay (column ``annealed``, 0 or false), several
           checkpoints of a run (column ``checkpoint``), or, without these columns, five or more rows of one size that
           are evenly spaced in tokens
+        - ``copied-run``: runs that are the same as others in every column but their name
 
     References
     ----------
@@ -127,7 +129,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
         *unread_errors(runs, law), *_plane(runs, inputs), *out_of_reach(training, aims, inputs),
         *counted_embeddings(runs), *few_steps(runs, law), *unused_accuracies(rows),
-        *not_annealed(rows), *evenly_spaced(runs),
+        *not_annealed(rows), *evenly_spaced(runs), *copied_runs(rows),
         *contradicting_flops(runs), *no_mixtures(runs, law),
         *odd_losses(runs, training.card), *missing_losses(rows, law.series if law is not None else ()),
         *at_chance(rows), *falling(rows), *few_scores(rows),

@@ -18,6 +18,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, floats, where_known
 
 __all__ = [
     "contradicting_flops",
+    "copied_runs",
     "counted_embeddings",
     "evenly_spaced",
     "few_steps",
@@ -139,6 +140,23 @@ def unread_errors(runs: pd.DataFrame, law: Any) -> Iterator[Problem]:
             "it counts all runs as equally sure, so use a law that reads it where they are not",
             float(known),
             LOSS_ERROR,
+        )
+
+
+def copied_runs(rows: pd.DataFrame) -> Iterator[Problem]:
+    """Look at whether runs are the same as others in all but their name, as where two exports were put together."""
+    if "run" not in rows:  # rows that are the same are refused
+        return
+    copies = rows.drop(columns="run").duplicated().groupby(rows["run"], sort=False).all()
+    if copies.any():
+        names = listed(map(str, copies.index[copies]), MOST_NAMES)
+        yield Problem(
+            "copied-run",
+            f"{copies.sum()} of {len(copies)} runs are the same as others in every column but their name: {names}",
+            "copies count as runs and make every interval too narrow, so leave them out, or give repeated runs a "
+            "column seed",
+            float(copies.sum()),
+            "run",
         )
 
 

@@ -158,3 +158,36 @@ def test_rows_of_one_size_that_are_evenly_spaced_in_tokens_may_be_checkpoints():
     assert problem.value == 6 and "6 of 12 rows are evenly spaced in tokens at their size" in problem.sentence
     for others in (GOOD, spaced.head(4), spaced.assign(D=2e9), spaced.assign(annealed=1)):
         assert not design_check(bs.Study.from_frame(others)).only("not-annealed")
+
+
+def copies_in(table):
+    """Return what is said of copied runs."""
+    return design_check(bs.Study.from_frame(table)).only("copied-run")
+
+
+def test_runs_that_are_the_same_but_for_their_name_are_told():
+    table = GOOD.assign(run=[f"r{i}" for i in range(len(GOOD))])
+    copies = table.head(2).assign(run=["a", "b"])
+    (problem,) = copies_in(pd.concat([table, copies], ignore_index=True))
+    assert problem.value == 2
+    assert str(problem) == (
+        f"2 of {len(GOOD) + 2} runs are the same as others in every column but their name: a and b: copies count as "
+        "runs and make every interval too narrow, so leave them out, or give repeated runs a column seed."
+    )
+
+
+def test_repeated_runs_are_no_copies():
+    table = pd.concat([GOOD, GOOD.head(3)], ignore_index=True)
+    table["run"] = range(len(table))
+    assert not copies_in(table.assign(seed=[0] * len(GOOD) + [1] * 3))
+    assert not copies_in(table.assign(loss=table["loss"] + 1e-4 * np.arange(len(table))))
+
+
+def test_a_run_of_a_ladder_is_a_copy_where_all_its_tasks_are():
+    tasks = pd.DataFrame({"task": ["x", "y"], "accuracy": [0.4, 0.5], "chance": 0.25, "task_loss": [1.0, 1.1]})
+    ladder = GOOD.drop(columns="loss").assign(run=[f"r{i}" for i in range(len(GOOD))]).merge(tasks, how="cross")
+    ladder["accuracy"] += 0.01 * ladder.index // 2
+    again = ladder.head(2).assign(run="again")
+    assert copies_in(pd.concat([ladder, again], ignore_index=True))[0].value == 1
+    again.loc[again["task"] == "y", "accuracy"] += 0.01
+    assert not copies_in(pd.concat([ladder, again], ignore_index=True))
