@@ -53,6 +53,11 @@ class MixedSurface(Surface):
         """Whether more than one law is mixed."""
         return True
 
+    @property
+    def members(self) -> tuple[Surface, ...]:
+        """The surface of each law that is mixed and has draws here."""
+        return tuple(surface for _, surface in self._own)
+
     def take(self, order: np.ndarray) -> MixedSurface:
         """Return the surface of some draws, or of all in another order, each with its own slope error."""
         return dataclasses.replace(self, part=self.part[order], place=self.place[order], keys=self.keys[order])

@@ -219,13 +219,13 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
 def _held_at(a: Posterior | Surface, b: Posterior | Surface, at: Any) -> tuple[Surface, Surface, Any]:
     """Return two surfaces held at the further inputs that a run gives, and what is left of it: its scale."""
     surfaces = as_surface(a), as_surface(b)
-    laws = [surface.posterior.law for surface in surfaces]
-    further = {name for law in laws for name in further_inputs(law)}
-    own = {name: value for name, value in at.items() if name in further} if isinstance(at, Mapping) else {}
-    told = [{name: value for name, value in values.items() if name in own} for values in told_to_each(laws, own)]
+    laws = [[member.posterior.law for member in surface.members] for surface in surfaces]
+    read = [{name for law in own for name in further_inputs(law)} for own in laws]
+    own = {name: value for name, value in at.items() if name in read[0] | read[1]} if isinstance(at, Mapping) else {}
+    told = {name: value for each in told_to_each([*laws[0], *laws[1]], own) for name, value in each.items()}
     first, second = (
-        dataclasses.replace(surface, given={**surface.given, **values})
-        for surface, values in zip(surfaces, told, strict=True)
+        dataclasses.replace(surface, given={**surface.given, **{name: told[name] for name in own.keys() & names}})
+        for surface, names in zip(surfaces, read, strict=True)
     )
     return first, second, {name: at[name] for name in at if name not in own} if own else at
 

@@ -156,13 +156,15 @@ def pair_draws(
 def _expected(surface: Surface, target: Mapping[str, float], other: Surface) -> np.ndarray:
     """Return the expected outcome of each draw at a target; a further input that it does not give is the surface's.
 
-    It may give what the other contender reads.
+    It may give what any law of either contender reads.
     """
-    law = surface.posterior.law
-    read = {*surface.columns, *further_inputs(law)}
-    known = other.posterior.law.readable.values()
-    inputs = law.input_arrays(one_target(law, surface.posterior.study, target, surface.given, known=known))
-    return outcomes_at(surface, {name: values for name, values in inputs.items() if name in read})[:, 0]
+    known = {column for one in (*surface.members, *other.members) for column in one.posterior.law.readable.values()}
+    inputs: dict[str, np.ndarray] = {}
+    for member in surface.members:
+        law = member.posterior.law
+        own = law.input_arrays(one_target(law, member.posterior.study, target, member.given, known=known))
+        inputs |= {name: own[name] for name in (*member.columns, *further_inputs(law))}
+    return outcomes_at(surface, inputs)[:, 0]
 
 
 def require_comparable(a: Surface, b: Surface) -> None:

@@ -200,6 +200,11 @@ class Surface:
         """Whether more than one law is mixed."""
         return False
 
+    @property
+    def members(self) -> tuple[Surface, ...]:
+        """The surface of each law that is mixed; of one law, itself."""
+        return (self,)
+
     def take(self, order: np.ndarray) -> Surface:
         """Return the surface of some draws, or of all in another order, each with its own slope error.
 

@@ -47,6 +47,22 @@ def test_each_law_is_held_at_what_it_reads_of_what_is_given(fits):
         bs.mixed_surface([few, fits["small"]], seed=0, given={"step": 1e5})
 
 
+def test_a_run_says_what_a_law_of_less_weight_reads(fits):
+    law = FewSteps()
+    draws = {name: np.full(60, 0.3) for name in law.free_parameters}
+    few = known(law, draws, GRID.assign(steps=np.geomspace(1e3, 5e4, len(GRID))))
+    free, held = (bs.mixed_surface([few, fits["small"]], [1, 3], seed=0, given=g) for g in (None, {"steps": 1e5}))
+    assert free.posterior is fits["small"]
+    run = AT | {"steps": 1e5}
+    told = bs.superiority(free, fits["large"], run)
+    np.testing.assert_allclose(told.a, bs.superiority(held, fits["large"], AT).a)
+    assert not np.allclose(told.a, bs.superiority(free, fits["large"], AT | {"steps": 2e3}).a)
+    factors = [bs.speedup(fits["large"], surface, at=at).draws() for surface, at in ((free, run), (held, AT))]
+    np.testing.assert_allclose(*factors)
+    with pytest.raises(bs.TargetError, match="steps"):
+        bs.superiority(free, fits["large"], AT)
+
+
 def test_laws_are_drawn_by_their_weights_and_no_draw_twice(mixed):
     assert len(mixed) == 60
     assert np.bincount(mixed.part).tolist() == [15, 45]
