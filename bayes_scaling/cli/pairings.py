@@ -88,6 +88,19 @@ class Aim:
             raise TargetError(f"The target {again[0]!r} is given twice; give it once.")
         return cls(found, tuple(runs))
 
+    def marked(self, study: Study, loss: str) -> Study:
+        """Return a study in which those of the runs that lack a loss have the role ``target``: it is not known yet."""
+        if not self.runs or not {"run", loss} <= set(study.frame):
+            return study
+        frame = study.frame
+        sets = frame[SETS].drop_duplicates() if SETS in frame else [study.name]
+        names = {name for run in self.runs for name in (run, *(named_apart(run, str(own), SETS) for own in sets))}
+        unknown = frame["run"].astype(str).isin(names) & frame[loss].isna()
+        if not unknown.any():
+            return study
+        roles = frame["role"] if "role" in frame else pd.Series("train", index=frame.index)
+        return dataclasses.replace(study, frame=frame.assign(role=roles.mask(unknown, "target")))
+
     def of(self, source: Study, loss: str, by: Sequence[str], pairing: Pairing) -> tuple[Pairing, pd.DataFrame | None]:
         """Return a pairing without the runs to forecast, and those as a table of targets; None: those of the study.
 
@@ -115,7 +128,8 @@ class Aim:
             place = int(np.argmax(named))
             rows.append({"target": name, "source_loss": float(source.column(loss)[place])})
             same = np.all([right[c] == source.column(c)[place] for c in by], axis=0)
-            rows[-1] |= {"loss": float(right.loc[same, "loss"].iloc[0])} if same.any() else {}
+            known = right.loc[same, "loss"].dropna()
+            rows[-1] |= {"loss": float(known.iloc[0])} if len(known) else {}
             right = right[~same]
         fitted = Study(right, pairing.study.card)
         count = len(fitted.training.frame)
@@ -179,6 +193,7 @@ def read_pairings(
             f"{_column_of_sets(study.frame, sets, {abscissa.name, ordinate.name} - {ALL, SAME})}"
         )
     study = study if unit is None else study.in_units(**{ordinate.loss: unit})
+    study = study if aim is None else aim.marked(study, ordinate.loss)
     found = []
     for one in known if abscissa.name == ALL else [abscissa.name]:
         others = [one] if ordinate.name == SAME else known if ordinate.name == ALL else [ordinate.name]

@@ -16,6 +16,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, floats
 
 __all__ = ["Pairing", "agreeing", "choose", "pair", "with_partners"]
 
+ABSCISSA, ORDINATE = "abscissa", "ordinate"
 FEWEST = 4  # pairs that a curve with a slope and two floors needs at the least
 
 
@@ -64,7 +65,7 @@ def pair(
     ----------
     source, target : Study
         Runs that give the abscissa and the ordinate.  Where both tell roles, those of a pair must agree; where one
-        does, its roles are those of the pairs.
+        does, its roles are those of the pairs.  A run whose role is ``target`` may lack the ordinate.
     source_loss, loss : str
         Column of each.
     by : sequence of str, optional
@@ -91,8 +92,8 @@ def pair(
         target = source
     by = list(by or agreeing(source, target))
     _same_card(source, target, source_loss, loss)
-    left = _side(source, source_loss, by, "abscissa").rename(columns={source_loss: "source_loss"})
-    right = _side(target, loss, by, "ordinate")
+    left = _side(source, source_loss, by, ABSCISSA).rename(columns={source_loss: "source_loss"})
+    right = _side(target, loss, by, ORDINATE)
     roles = ["role"] if "role" in left else []
     shared = [*by, *(role for role in roles if role in right)]
     kept = target.frame.drop(columns=[c for c in ("source_loss", "loss") if c in target.frame and c not in (loss, *by)])
@@ -145,16 +146,20 @@ def choose(study: Study, column: str, value: str) -> Study:
 
 
 def _side(study: Study, loss: str, by: list[str], axis: str) -> pd.DataFrame:
-    """Return the columns of one axis, checked."""
+    """Return the columns of one axis, checked: a run to forecast may lack the ordinate."""
     if loss not in study.frame:
         raise StudyError(f"Study {study.name!r} has no column {loss!r}; {suggest(loss, study.frame.columns)}")
     values = floats(study.frame, loss).to_numpy()
-    wrong = ~(np.isfinite(values) & (values > 0))
+    wrong, unknown = ~(np.isfinite(values) & (values > 0)), np.isnan(values) & (axis == ORDINATE)
+    if "role" in study.frame:
+        wrong &= ~(unknown & (study.frame["role"] == "target").to_numpy())
     if wrong.any():
         rows = listed((row_name(study.frame, place) for place in np.flatnonzero(wrong)), 5)
+        how = "with --target-run" if COMMAND_LINE.get() else "by the role 'target'"
+        aimed_at = f", or say {how} which run is to be forecast" if unknown[wrong].all() else ""
         raise StudyError(
             f"The {axis} {loss!r} of study {study.name!r} is not a positive number in {rows}; "
-            "repair or drop what is wrong."
+            f"repair or drop what is wrong{aimed_at}."
         )
     keys = {c: study.column(c) for c in by}
     columns = keys | {c: study.frame[c] for c in ("run", "role") if c in study.frame} | {loss: values}

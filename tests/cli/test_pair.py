@@ -98,6 +98,18 @@ def test_a_run_is_forecast_by_its_name_and_not_fitted(two_losses, tmp_path, caps
     assert row["q05"] < row["actual"] < row["q95"]
 
 
+def test_a_run_whose_loss_is_to_come_is_forecast_by_its_name(two_losses, tmp_path, capsys):
+    table = pd.read_csv(two_losses)
+    table.loc[table["run"] == "r9", "loss_b"] = float("nan")
+    table.to_csv(tmp_path / "own.csv", index=False)
+    said = refused(capsys, "pair", tmp_path / "own.csv", *A_TO_B, "--target", "2.1")
+    assert "'r9' (row 10); repair or drop what is wrong, or say with --target-run which run is to be forecast." in said
+    options = ["--draws", DRAWS, "--allow-unconverged", "--quiet", "--json", tmp_path / "own.json"]
+    assert call("pair", tmp_path / "own.csv", *A_TO_B, "--target-run", "r9", *options) == 0
+    (row,) = json.loads((tmp_path / "own.json").read_text())["rows"]
+    assert row["target"] == "r9" and row["actual"] is None and row["q05"] < row["median"] < row["q95"]
+
+
 def test_a_prior_of_no_parameter_is_refused_before_the_fit(two_losses, capsys):
     said = refused(capsys, "pair", two_losses, *A_TO_B, "--target", "2", "--prior", "x=1")
     assert "--prior 'x=1' is of no parameter of ShiftedPowerLaw" in said

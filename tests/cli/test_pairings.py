@@ -94,3 +94,18 @@ def test_a_loss_far_from_the_fitted_ones_or_below_its_floor_is_told():
     assert (below.code, below.value) == ("below-floor", pytest.approx(0.1))
     (far,) = told(11.0)
     assert far.code == "far-loss" and "beyond the largest loss fitted, 5.2" in far.sentence
+
+
+def test_a_run_to_forecast_may_lack_the_loss_to_forecast():
+    loss = np.linspace(3.5, 2.5, 8)
+    table = pd.DataFrame(
+        {"run": [f"r{i}" for i in range(8)], "N": np.geomspace(1e7, 1e9, 8), "D": 1e10, "a_loss": loss}
+    )
+    study = bs.Study.from_frame(table.assign(b_loss=[*loss[:7] ** 1.1, np.nan]), name="own")
+    ((paired, targets),) = read_pairings(study, "a_loss", "b_loss", sets="train_data", aim=Aim(runs=("r7",)))
+    assert paired.paired == 7 and len(paired.study.training) == 7
+    assert targets.to_dict("records") == [{"target": "r7", "source_loss": 2.5}]
+    ((_, both),) = read_pairings(study, "a_loss", "b_loss", sets="train_data", aim=Aim(runs=("r7", "r6")))
+    assert both["target"].tolist() == ["r7", "r6"] and both["loss"].isna().tolist() == [True, False]
+    with pytest.raises(bs.StudyError, match="is not a positive number in run 'r7'"):
+        read_pairings(study, "a_loss", "b_loss", sets="train_data", aim=Aim(runs=("r6",)))

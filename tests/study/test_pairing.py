@@ -132,3 +132,25 @@ def test_roles_that_one_study_alone_tells_are_those_of_the_pairs(side):
     paired = pair(*((told, silent) if side == "source" else (silent, told)))
     assert (paired.paired, paired.targets) == (5, 1)
     assert paired.study.targets.frame["n_params"].tolist() == [1e9]
+
+
+def test_a_run_to_forecast_may_lack_the_ordinate():
+    known = [4.0, 3.8, 3.6, 3.4, 3.2, np.nan]
+    study = made("a", role=["train"] * 5 + ["target"], c4_loss=known)
+    paired = pair(study, study, source_loss="loss", loss="c4_loss")
+    assert (paired.paired, paired.targets) == (5, 1)
+    assert paired.study.targets.frame["source_loss"].tolist() == [3.0]
+    assert paired.study.targets.frame["loss"].isna().all()
+    with pytest.raises(
+        bs.StudyError, match=r"abscissa 'c4_loss' of study 'a' is not a positive number in run 'a5' .* wrong\.$"
+    ):
+        pair(study, study, source_loss="c4_loss", loss="loss")
+    negative = made("a", role=["train"] * 5 + ["target"], c4_loss=[*known[:5], -1.0])
+    with pytest.raises(bs.StudyError, match=r"ordinate 'c4_loss' of study 'a' .* in run 'a5' .* wrong\.$"):
+        pair(negative, negative, source_loss="loss", loss="c4_loss")
+
+
+def test_a_run_that_lacks_the_ordinate_and_has_no_role_is_refused_with_what_would_do():
+    study = made("a", c4_loss=[4.0, 3.8, 3.6, 3.4, 3.2, np.nan])
+    with pytest.raises(bs.StudyError, match=r"in run 'a5' .*, or say by the role 'target' which run is to be forecast"):
+        pair(study, study, source_loss="loss", loss="c4_loss")
