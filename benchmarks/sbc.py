@@ -45,8 +45,8 @@ over ten bins for each parameter and for the joint likelihood of the outcomes, w
 some of them; `times quantities` is the smallest p-value times how many were tested (Bonferroni).  In the pictures 99 %
 of sound lines stay within the grey band.
 
-Each law draws its truths with a seed of its own, from the one given and its name.  With one seed for all, a prior that
-several laws share showed the luck of its draw in each of them.
+Each law draws its truths with a seed of its own, from the one given and its name.  Rows of seed 0 are older: one seed
+was for all laws, so that a prior that several of them share shows the luck of its draw in each of them.
 """
 
 
@@ -109,6 +109,7 @@ def calibrate(name: str, simulations: int, draws: int, seed: int) -> dict[str, A
     p = calibration.p_values()
     return {
         "law": name,
+        "seed": own,
         "simulations": len(calibration.ranks),
         "draws": draws,
         "converged": calibration.converged,

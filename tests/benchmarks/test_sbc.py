@@ -29,9 +29,9 @@ def test_a_law_replaces_its_own_row_and_keeps_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "RESULTS", tmp_path)
     for name, converged in (("kaplan", 190), ("chinchilla", 180), ("kaplan", 200)):
         table = benchmark.store(
-            {"law": name, "simulations": 200, "converged": converged, "quantities": 8, "smallest p": 0.25}
+            {"law": name, "seed": 1, "simulations": 200, "converged": converged, "quantities": 8, "smallest p": 0.25}
         )
     assert dict(zip(table["law"], table["converged"], strict=True)) == {"chinchilla": 180, "kaplan": 200}
     assert pd.read_csv(tmp_path / "sbc.csv")["law"].tolist() == ["chinchilla", "kaplan"]
-    assert "| kaplan | 200 | 200 | 8 | 0.25 |" in (text := (tmp_path / "sbc.md").read_text())
+    assert "| kaplan | 1 | 200 | 200 | 8 | 0.25 |" in (text := (tmp_path / "sbc.md").read_text())
     assert "Of 16 p-values in all the smallest is 0.25" in text
