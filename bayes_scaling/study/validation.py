@@ -372,6 +372,8 @@ def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str]) ->
         clauses.append(f"and there are {len(bad) - MOST_COMPLAINTS} faults more")
     cures = list(dict.fromkeys(one.cure for one in bad))
     rows = np.unique(np.concatenate([one.places for one in bad]))
+    if all(one.what == "missing" and OUTCOME.fullmatch(str(one.column)) for one in bad):
+        cures.append("say in a column role which runs are to be forecast ('train' or 'target')")
     if any(one.what in ("missing", "infinite") for one in bad):
         known = {*always_read(table), *names}
         named = dict.fromkeys(mapped(one.column, one.column) for one in bad if one.column not in known)

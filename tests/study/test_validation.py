@@ -292,7 +292,12 @@ def test_what_nothing_reads_may_hold_anything_until_it_is_read(value):
     [
         ("accuracy", 55.1, "accuracy = 55.1, which is above 1; give fractions"),
         ("error", "OOM", "error = 'OOM', which is not a number; give plain"),
-        ("error", None, "no error; fill in what is missing, or leave the rows out with drop_missing=True and error="),
+        (
+            "error",
+            None,
+            r"no error; fill in what is missing, say in a column role which runs are to be forecast \('train' or "
+            "'target'\\), or leave the rows out with drop_missing=True and error=",
+        ),
         ("chance", "", "no chance; fill in what is missing, or leave the rows out with drop_missing=True and chance="),
     ],
 )
