@@ -79,7 +79,7 @@ def test_the_likelihood_is_that_of_what_outcomes_together_say_of_the_slope(compu
     weight = np.asarray(steeper - flatter)
     together = forecast.draws["loss_run"].to_numpy() @ weight
     direct = norm(together.mean(), together.std()).logpdf(held_out.column("loss") @ weight)
-    assert found.log_likelihood[30] == pytest.approx(direct, abs=0.2)
+    assert found.log_likelihood[30] == pytest.approx(direct, abs=0.4)  # both from few draws
     if kind is PowerLaw:
         assert abs(found.log_likelihood[10] - direct) > 1  # another discrepancy gives another likelihood
     medians = forecast.draws["loss_law"].median("sample").to_numpy()
