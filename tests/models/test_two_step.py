@@ -16,6 +16,7 @@ from bayes_scaling.models import Kaplan, PowerLaw, Superset
 from bayes_scaling.models.two_step import TwoStep, routes, single_step
 
 SHORT = {"seed": 0, "draws": 100, "adapt": False}
+LONGER = SHORT | {"draws": 400}  # where R-hat is looked at
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +185,7 @@ def test_free_answers_at_zero_and_missing_scores_are_fitted_with_the_others():
         sites = numpyro.handlers.trace(numpyro.handlers.seed(law, 0)).get_trace(runs, observed)
     counts = np.asarray(sites["accuracy"]["fn"]._mask)
     assert counts.sum() == counts.size - 2 and not counts[0, 0] and not counts[1, 1]
-    posterior = bs.fit(law, study, **SHORT)
+    posterior = bs.fit(law, study, **LONGER)
     assert posterior.diagnostics.max_rhat < 1.1
     forecast = posterior.forecast({"N": [7e9, 1e8], "D": [1e12, 1e9]}, allow_unconverged=True)
     draws = forecast.draws["accuracy_run"]
@@ -238,7 +239,7 @@ def test_a_loss_that_a_run_lacks_is_left_out_with_what_is_read_off_it():
     runs, observed = law.arrays(study)
     assert np.isnan(observed["loss"]).sum() == 2 and np.isnan(observed["accuracy"]).sum() == 6
     assert np.isfinite(runs["loss0"]).all() and np.isfinite(runs["range"]).all()
-    posterior = bs.complete(bs.fit(law, study, **SHORT), ["log_likelihood"])
+    posterior = bs.complete(bs.fit(law, study, **LONGER), ["log_likelihood"])
     assert posterior.diagnostics.max_rhat < 1.1
     for name, missing in (("loss", 2), ("accuracy", 6)):
         densities = posterior.tree["log_likelihood"][name].isel(chain=0, draw=0)
