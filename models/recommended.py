@@ -231,9 +231,11 @@ def _over_routes(
     study: Study, targets: Any, seed: int, allow_unconverged: bool, say: Callable[[str], object], options: Any
 ) -> AveragedForecast:
     """Forecast a ladder by the two-step law through each of its losses, equally weighed."""
-    posteriors = dict(fit_each(default_laws(study)[1], study, seed=seed, say=say, **options))
-    parts = [forecast(fitted, targets, allow_unconverged=allow_unconverged) for fitted in posteriors.values()]
-    mixed = average(parts, seed=seed)
+    posteriors = {}
+    for name, posterior in fit_each(default_laws(study)[1], study, seed=seed, say=say, **options):
+        posterior.require_converged(allow_unconverged)  # before the next one is waited for
+        posteriors[name] = posterior
+    mixed = average([forecast(p, targets, allow_unconverged=True) for p in posteriors.values()], seed=seed)
     found = AveragedFit(pd.Series(1 / len(posteriors), [*posteriors]), pd.DataFrame(), posteriors)
     return AveragedForecast.of(mixed, found)
 

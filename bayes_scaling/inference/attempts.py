@@ -46,6 +46,7 @@ WARMUP = 200  # steps the step size needs
 ADAPTED_WARMUP = 600  # steps a full adaptation of the mass matrix needs
 CAREFUL_WARMUP = 1000  # the same with small steps
 PATIENCE = 120.0  # seconds that a fit may go on after its first try
+NEARLY = 3  # times as long, where twice as many draws should do: a slow machine is no reason to refuse a fit
 GENTLE_ACCEPT = 0.95  # acceptance of a try in smaller steps, with the mass matrix at the mode
 MAX_LENGTH = 8  # times the draws asked for, with the mass matrix at the mode
 MAX_ADAPTED_LENGTH = 32  # and with an adapted one; mostly patience ends first
@@ -63,7 +64,7 @@ class Effort:
     warmup : int or None
         Warm-up steps per chain; None for those of the plan.
     patience : float
-        Seconds that a fit may go on after its first try.
+        Seconds that a fit may go on after its first try; three times as many while its chains have nearly converged.
     """
 
     adapt: bool | None = None
@@ -110,7 +111,7 @@ def fit_until_converged(
     LawError
         The law gives the runs no probability whatever its parameters are.
     """
-    end, tried = None, []
+    started, tried = None, []
     best: tuple[nuts.Sampled, Diagnostics] | None = None
     for stage in _stages(plan, effort):
         if stage.gentle and (law.adapts or best is None or not best[1].few_diverged):
@@ -118,15 +119,15 @@ def fit_until_converged(
         sampled = first if first is not None and best is None else run(law, stage.plan, seed, runs, observed)
         if best is None:
             _require_probability(law, sampled.mode_potential)
-        end = end or time.perf_counter() + effort.patience
+        started = started or time.perf_counter()
         short = effort.adapt is False or (law.adapts and not stage.plan.adapt)
         most = 1 if short else MAX_ADAPTED_LENGTH if stage.plan.adapt else MAX_LENGTH
-        found, length = _lengthen(law, stage.plan, sampled, runs, observed, most, end)
+        found, length = _lengthen(law, stage.plan, sampled, runs, observed, most, effort, started)
         tried.append(f"{length * plan.draws} draws a chain {stage.way}")
         if best is None or found[1].converged or not _apart(found[1]) > _apart(best[1]):
             best = found
         hopeless = found[1].misled_by_rounding or found[1].computed or found[1].chains == 1
-        if found[1].converged or hopeless or time.perf_counter() > end:
+        if found[1].converged or hopeless or time.perf_counter() > started + effort.patience:
             break
         if stage.plan.adapt and found[1].divergences <= MAX_DIVERGING * found[1].draws:
             break  # small steps are against divergences
@@ -196,12 +197,16 @@ def _lengthen(
     runs: Mapping[str, Any],
     observed: Mapping[str, Any],
     most: int,
-    end: float,
+    effort: Effort,
+    started: float,
 ) -> tuple[tuple[nuts.Sampled, Diagnostics], int]:
     """Let chains go on, twice as long each time, while that may help; return what they found and how long they are."""
     parts = [sampled]
     diagnostics = judge(law, plan, sampled, runs, observed)
-    while not diagnostics.converged and len(parts) < most and time.perf_counter() < end:
+    while not diagnostics.converged and len(parts) < most:
+        patience = effort.patience * (NEARLY if diagnostics.nearly else 1)
+        if time.perf_counter() >= started + patience:
+            break
         if not (diagnostics.in_reach or plan.adapt) or diagnostics.misled_by_rounding or diagnostics.chains == 1:
             break
         for _ in range(len(parts)):

@@ -120,6 +120,17 @@ class Diagnostics:
         return self.max_rhat < MAX_RHAT_IN_REACH and few
 
     @property
+    def nearly(self) -> bool:
+        """Whether twice as many draws should do: R-hat's excess halves and effective draws double as chains do."""
+        longer = dataclasses.replace(
+            self,
+            max_rhat=1 + (self.max_rhat - 1) / 2,
+            min_ess_bulk=2 * self.min_ess_bulk,
+            min_ess_tail=2 * self.min_ess_tail,
+        )
+        return longer.converged
+
+    @property
     def few_diverged(self) -> bool:
         """Whether smaller steps may do: chains differ by little, and somewhat too many draws diverge."""
         share = self.divergences / self.draws
@@ -145,6 +156,7 @@ class Diagnostics:
             tests.append((passed, Problem(code, sentence, remedy, value, where, severe=True)))
 
         after = f" after {self.tried}" if self.tried else ""
+        digits = 3 if round(self.max_rhat, 3) > MAX_RHAT else 5  # what is refused never reads like what is allowed
         test(
             self.chains != 1,
             "one-chain",
@@ -155,7 +167,7 @@ class Diagnostics:
         test(
             self.max_rhat <= MAX_RHAT or self.chains == 1,
             "rhat",
-            f"R-hat of {self.worst} is {self.max_rhat:.3f} (at most {MAX_RHAT}){after}, so the chains disagree",
+            f"R-hat of {self.worst} is {self.max_rhat:.{digits}f} (at most {MAX_RHAT}){after}, so the chains disagree",
             self._cause(),
             self.max_rhat,
             self.worst,

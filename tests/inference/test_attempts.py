@@ -128,6 +128,24 @@ def test_a_law_may_ask_for_adaptation_in_place_of_more_draws(study, monkeypatch,
     assert tried == [False, *after] and diagnostics.converged
 
 
+@pytest.mark.parametrize(("rhat", "lengths"), [(1.015, [1, 2, 4, 8]), (1.05, [1, 2])])
+def test_chains_that_have_nearly_converged_get_more_time(study, monkeypatch, rhat, lengths):
+    seen, clock = [], iter(range(0, 1000, 50))  # every look at the clock is 50 s later
+    sampled = nuts.Sampled({}, *[None] * 4, np.zeros(8), None)
+
+    def judged(*_):
+        return dataclasses.replace(GOOD, max_rhat=rhat)
+
+    monkeypatch.setattr(attempts.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(attempts, "judge", judged)
+    monkeypatch.setattr(attempts, "run", lambda *_: sampled)
+    monkeypatch.setattr(attempts, "_continue", lambda *_: sampled)
+    monkeypatch.setattr(nuts, "joined", lambda parts: seen.append(len(parts)) or parts[0])
+    law = Chinchilla()
+    _, found = fit_until_converged(law, nuts.Plan(draws=10), 0, *law.arrays(study), Effort(patience=60))
+    assert [1, *seen] == lengths and f"{10 * lengths[-1]} draws a chain" in found.tried
+
+
 def test_constants_derived_from_the_parameters_do_not_decide(study):
     posterior = bs.fit(Chinchilla(), study, seed=0, draws=100, adapt=False)
     assert {"A", "B"} <= posterior.draws.keys()

@@ -88,7 +88,7 @@ def test_short_runs_are_asked_for_a_fifth_of_their_draws():
         (
             {"max_rhat": 1.0101, "worst": "beta"},
             "rhat",
-            "R-hat of beta is 1.010 (at most 1.01), so the chains disagree",
+            "R-hat of beta is 1.01010 (at most 1.01), so the chains disagree",
         ),
         ({"min_ess_bulk": 79.0}, "ess-bulk", "The bulk effective sample size is 79 (at least 80): take more draws."),
         ({"min_ess_tail": 12.0}, "ess-tail", "The tail effective sample size is 12 (at least 80)"),
@@ -149,6 +149,20 @@ def test_and_options_where_a_command_is_run(command):
 def test_what_is_just_good_enough_passes():
     at = {"max_rhat": MAX_RHAT, "min_ess_bulk": 80.0, "min_ess_tail": 80.0, "divergences": 2, "shift": 0.05}
     assert dataclasses.replace(GOOD, draws=400, **at).converged
+
+
+@pytest.mark.parametrize(
+    ("changes", "nearly"),
+    [
+        ({"max_rhat": 1.019, "min_ess_tail": 41.0}, True),
+        ({"max_rhat": 1.03}, False),
+        ({"min_ess_bulk": 30.0}, False),
+        ({"divergences": 20}, False),
+        ({"max_rhat": float("nan")}, False),
+    ],
+)
+def test_chains_have_nearly_converged_where_twice_as_many_draws_should_do(changes, nearly):
+    assert dataclasses.replace(GOOD, **changes).nearly is nearly
 
 
 def test_more_draws_may_help_chains_that_nearly_agree_and_not_those_that_rounding_misled():
