@@ -142,8 +142,7 @@ def option(name: str, value: str | float = True) -> str:
     """
     if not COMMAND_LINE.get():
         return f"{name}={value!r}"
-    word = "" if value is True else f' "{value}"' if " " in str(value) else f" {value}"
-    return f"--{name.replace('_', '-')}{word}"
+    return f"--{name.replace('_', '-')}{'' if value is True else f' {_quoted(value)}'}"
 
 
 def mapped(ours: str, theirs: str) -> str:
@@ -154,4 +153,9 @@ def mapped(ours: str, theirs: str) -> str:
     >>> mapped("loss", "val_loss")
     "loss='val_loss'"
     """
-    return f"--map {ours}={theirs}" if COMMAND_LINE.get() else f"{ours}={theirs!r}"
+    return f"--map {_quoted(f'{ours}={theirs}')}" if COMMAND_LINE.get() else f"{ours}={theirs!r}"
+
+
+def _quoted(value: str | float) -> str:
+    """Return a word of a command, between quotes where it has blanks."""
+    return f'"{value}"' if " " in str(value) else str(value)

@@ -33,6 +33,7 @@ __all__ = [
     "renamed",
     "symbol_of",
     "under_our_names",
+    "unread_losses",
 ]
 
 SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
@@ -57,6 +58,9 @@ SYNONYMS = {
 """How people call our columns, in small letters alone: told where ours is missing, and read only where it is said."""
 
 LOSS = re.compile(r"(.*[^a-z])?loss")
+PENALTY = re.compile(r"(.*[^a-z])?(aux|auxiliary|router|balance|balancing|z)[^a-z](.*[^a-z])?loss")  # of routers
+SURPRISE = re.compile(r"(.*[^a-z])?(loss|bpb|ppl|perplexity|nll|xent|cross_?entropy)([^a-z].*)?", re.IGNORECASE)
+ERROR_OF = re.compile(r".*_(sd|se|std|stderr|window\d+)", re.IGNORECASE)
 USUAL_LOSSES = ("task_loss", "c4_loss", "loss")
 
 PANEL = re.compile(r".+ - .+")  # 'run - metric', a column of the export of one picture
@@ -218,13 +222,39 @@ def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:
 def loss_columns(table: pd.DataFrame) -> list[str]:
     """Return the columns of a table that are losses by their names: ``task_loss``, ``c4_loss`` and ``loss`` first.
 
+    What routers are trained by besides, as ``aux_loss`` and ``router_z_loss``, is none of text.
+
     Examples
     --------
-    >>> loss_columns(pd.DataFrame(columns=["pile_loss", "loss_sd", "c4_loss", "accuracy"]))
+    >>> loss_columns(pd.DataFrame(columns=["pile_loss", "loss_sd", "c4_loss", "aux_loss", "accuracy"]))
     ['c4_loss', 'pile_loss']
     """
-    found = [str(name) for name in table.columns if LOSS.fullmatch(str(name))]
+    found = [name for name in map(str, table.columns) if LOSS.fullmatch(name) and not PENALTY.fullmatch(name)]
     return sorted(found, key=lambda name: USUAL_LOSSES.index(name) if name in USUAL_LOSSES else len(USUAL_LOSSES))
+
+
+def unread_losses(table: pd.DataFrame) -> list[str]:
+    """Return a sentence where a table of tasks has columns that may be losses by their names, but are not read as such.
+
+    Examples
+    --------
+    >>> unread_losses(pd.DataFrame({"task": ["PIQA"], "c4_loss": [2.9], "pile-bpb": [0.9]}))
+    ["Not read as a loss: 'pile-bpb'; to read one, give it a name that ends in loss, as in pile_loss='pile-bpb'."]
+    """
+    if "task" not in table:
+        return []
+    known = {*loss_columns(table), *CANONICAL}
+    found = [
+        name
+        for name in map(str, table.columns)
+        if name not in known and SURPRISE.fullmatch(name) and not (ERROR_OF.fullmatch(name) or PENALTY.fullmatch(name))
+    ]
+    if not found:
+        return []
+    words = [word for word in re.split(r"[\W_]+", found[0]) if word and not SURPRISE.fullmatch(word)]
+    said = mapped(f"{words[-1] if words else 'val'}_loss", found[0])
+    names = listed(map(repr, found))
+    return [f"Not read as a loss: {names}; to read one, give it a name that ends in loss, as in {said}."]
 
 
 # -- names of columns -----------------------------------------------------------------------------------------------

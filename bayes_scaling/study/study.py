@@ -25,6 +25,7 @@ from bayes_scaling.study.reading import (
     recognised,
     remedy,
     renamed,
+    unread_losses,
 )
 from bayes_scaling.study.rows import shown, task_name
 from bayes_scaling.study.selection import infinite_losses, kept_by, left_by, replicates, unfinished, without_gaps
@@ -161,6 +162,7 @@ class Study:
         else:
             of_tasks = unread_accuracies(table.drop(columns=columns, errors="ignore"))
             table = table if chance is None else with_chance(table, chance)
+        of_tasks += unread_losses(table)
         given = {column_of(ours): theirs for ours, theirs in columns.items()}
         given |= {} if chance is None else {"chance": "chance"}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}

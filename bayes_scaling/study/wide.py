@@ -14,12 +14,13 @@ from bayes_scaling.study.rows import shown, task_name
 __all__ = ["PLACE", "chances", "lengthened", "rules_of", "unread_accuracies", "with_chance"]
 
 ACCURACY = re.compile(r"(^|[^a-z])(acc|accuracy)([^a-z].*)?$", re.IGNORECASE)  # in the name of a column
+SCORE = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])", re.IGNORECASE)  # in a rule
 PLACE = "TASK"
 """Stands for the name of a task in a rule such as ``accuracy_TASK``."""
 BESIDE = ("chance", "questions", "task_loss")
 """What a wide table may hold for each task besides: ``chance_PIQA``, ``questions_PIQA``, ``task_loss_PIQA``."""
 LOSSES = tuple(rule.replace("-", mark) for rule in ("TASK-loss", "loss-TASK") for mark in "_/.-")
-"""What losses may be called by their tasks; read where each task has one."""
+"""What losses may be called by their tasks, besides what accuracies are; read where each task has one."""
 
 
 def lengthened(
@@ -36,7 +37,7 @@ def lengthened(
     ----------
     table : pandas.DataFrame
         The wide table.  Columns ``chance_PIQA``, ``questions_PIQA`` and ``task_loss_PIQA`` belong to the task PIQA; so
-        does ``PIQA_loss``, where each task has such a one.
+        does ``PIQA_loss``, where each task has such a one, or ``eval/PIQA/loss`` beside the rule ``eval/TASK/acc``.
     accuracy_columns : str or sequence of str
         The columns of accuracies, called as their tasks; or a rule such as ``accuracy_TASK`` or ``TASK_acc``, by which
         the columns are found and the tasks named.  A text is split at commas unless a column is called so.
@@ -66,8 +67,11 @@ def lengthened(
     by_task = None if chance is None else chances(tasks, chance)
     if "run" not in table:
         table = table.assign(run=[f"row {i + 1}" for i in range(len(table))])
-    beside, remarks = _beside(table, tasks, rules or {})
-    taken = {*tasks.values(), *(column for found in beside.values() for column in found.values())}
+    beside = _beside(table, tasks, rules or {})
+    losses = [SCORE.sub("loss", rule) for rule in _texts(accuracy_columns) if PLACE in rule and SCORE.search(rule)]
+    found, unread, remarks = _losses_by_task(table, tasks, [*losses, *LOSSES], known=bool(beside["task_loss"]))
+    beside |= {"task_loss": found} if found else {}
+    taken = {*tasks.values(), *unread, *(column for own in beside.values() for column in own.values())}
     kept = table.drop(columns=list(taken))
     blocks = []
     for task, column in tasks.items():
@@ -108,10 +112,8 @@ def rules_of(columns: Mapping[str, str], table: pd.DataFrame) -> dict[str, str]:
     return {ours: theirs for ours, theirs in columns.items() if PLACE in theirs and theirs not in table}
 
 
-def _beside(
-    table: pd.DataFrame, tasks: Collection[str], rules: Mapping[str, str]
-) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Return the columns beside the accuracies, by what they become and by task, and what was read without being told.
+def _beside(table: pd.DataFrame, tasks: Collection[str], rules: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the columns beside the accuracies, by what they become and by task.
 
     Raises
     ------
@@ -125,17 +127,31 @@ def _beside(
             raise StudyError(
                 f"No column of the table is called like {rule!r}, with one of the tasks {listed(tasks)} for {PLACE}."
             )
-    if found["task_loss"] or "task_loss" in table:
-        return found, []
-    losses = next((own for rule in LOSSES if len(own := _of_tasks(table, tasks, rule)) == len(tasks)), {})
-    first = next(iter(losses.items()), None)
-    if first is None:
-        return found, []
-    said = (
-        f"Read without being told: {first[1]!r} and its like as the losses of their tasks; say otherwise with "
-        f"{mapped('task_loss', 'YOURS')}."
-    )
-    return found | {"task_loss": losses}, [said]
+    return found
+
+
+def _losses_by_task(
+    table: pd.DataFrame, tasks: Collection[str], rules: Iterable[str], *, known: bool
+) -> tuple[dict[str, str], list[str], list[str]]:
+    """Return the losses that are called by their tasks, those that cannot be read so, and a remark on either.
+
+    Those of some tasks alone are no losses of all runs and tasks, as other columns called losses are.
+    """
+    called = [own for rule in rules if (own := _of_tasks(table, tasks, rule))]
+    if not called:
+        return {}, [], []
+    most = max(called, key=len)
+    known = known or "task_loss" in table
+    if len(most) == len(tasks) and not known:
+        said = (
+            f"Read without being told: {next(iter(most.values()))!r} and its like as the losses of their tasks; say "
+            f"otherwise with {mapped('task_loss', 'YOURS')}."
+        )
+        return most, [], [said]
+    unread = list(dict.fromkeys(column for own in called for column in own.values()))
+    without = next((task for task in tasks if task not in most), None)
+    why = "task_loss is there, too" if known else f"{without!r} has none"
+    return {}, unread, [f"Not read, as a loss of one task each, since {why}: {listed(map(repr, unread))}."]
 
 
 def _of_tasks(table: pd.DataFrame, tasks: Collection[str], rule: str) -> dict[str, str]:
@@ -196,7 +212,7 @@ def chances(
 def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> dict[str, str]:
     """Return the column of each task."""
     names = [str(name) for name in table.columns]
-    texts = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else []
+    texts = _texts(given)
     if not texts or not all(isinstance(text, str) for text in texts):
         raise StudyError(
             f"The columns of accuracies are {shown(given)}; name one or several, or a rule by which they are found, as "
@@ -206,6 +222,11 @@ def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> dict[st
     for text in texts:
         found |= _named_by(text, names)
     return found
+
+
+def _texts(given: Any) -> list[Any]:
+    """Return what names the columns of accuracies, one text or several."""
+    return [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else []
 
 
 def _named_by(text: str, names: Sequence[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.study.reading import loss_columns
 from bayes_scaling.study.wide import lengthened
 
 WIDE = pd.DataFrame({
@@ -39,9 +40,25 @@ def test_losses_called_by_their_tasks_are_read_and_that_is_said():
     assert study.remarks == (said,)
     slashes = table.rename(columns={"PIQA_loss": "loss/PIQA", "ARC-Easy_loss": "loss/ARC-Easy"})
     assert "task_loss" in bs.Study.from_frame(slashes, run="model", accuracy_columns="TASK_acc").frame
-    for other in (table.drop(columns="PIQA_loss"), table.assign(task_loss=1.2)):  # not of all tasks; or given
-        study = bs.Study.from_frame(other, run="model", accuracy_columns="TASK_acc")
-        assert not study.remarks and "ARC-Easy_loss" in study.frame
+    deep = table.rename(
+        columns=lambda name: "/".join(["eval", *name.split("_")]) if name[:4] in ("PIQA", "ARC-") else name
+    )
+    study = bs.Study.from_frame(deep, run="model", accuracy_columns="eval/TASK/acc")
+    assert study.frame["task_loss"].tolist() == [1.1, 0.9, 1.0, 0.8] and "eval/PIQA/loss" in study.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why", "which"),
+    [
+        ({"ARC-Easy_loss": [0.9, 0.8]}, "'PIQA' has none", "'ARC-Easy_loss'"),
+        ({"ARC-Easy_loss": 0.9, "PIQA_loss": 1.0, "task_loss": 1.2}, "task_loss is there, too", "'PIQA_loss' and "),
+    ],
+)
+def test_a_loss_of_one_task_is_none_that_all_share(changes, why, which):
+    study = bs.Study.from_frame(WIDE.assign(**changes), run="model", accuracy_columns="TASK_acc")
+    (said,) = study.remarks
+    assert said.startswith(f"Not read, as a loss of one task each, since {why}: {which}")
+    assert loss_columns(study.frame) == ["task_loss", "val_loss"][1 - ("task_loss" in changes) :]
 
 
 def test_what_is_of_a_task_each_may_have_a_rule():
