@@ -32,7 +32,7 @@ from bayes_scaling.study.design_targets import (
     unread_sizes,
 )
 from bayes_scaling.study.flops import measure_of
-from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
+from bayes_scaling.study.reading import as_rows, labelled, loss_columns, one_row_a_run, symbol_of
 from bayes_scaling.study.rows import row_number
 from bayes_scaling.study.shares import no_mixtures
 from bayes_scaling.study.study import Study, require_study
@@ -124,6 +124,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
         targets = study.targets
     inputs = list(law.columns.values()) if law is not None else list(SIZES)
+    series = law.series if law is not None else loss_columns(training.frame) if training.tasks else ()
     rows, runs, aims = training.frame, training.runs, _by_label(targets, study.names, {*inputs, *SMALLEST})
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
@@ -131,7 +132,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *counted_embeddings(runs), *few_steps(runs, law), *unused_accuracies(rows),
         *not_annealed(rows), *evenly_spaced(runs), *copied_runs(rows),
         *contradicting_flops(runs), *no_mixtures(runs, law),
-        *odd_losses(runs, training.card), *missing_losses(rows, law.series if law is not None else ()),
+        *odd_losses(rows, training.card, series), *missing_losses(rows, law.series if law is not None else ()),
         *at_chance(rows), *falling(rows), *few_scores(rows),
         *unfitted_tasks(study, targets),
         *already_fitted(runs, aims, inputs), *unread_sizes(runs, aims, inputs), *repeated_tokens(runs, aims, law),

@@ -13,6 +13,7 @@ from bayes_scaling.errors import counted, listed, option
 from bayes_scaling.problems import Problem
 from bayes_scaling.study.card import AS_GIVEN, Card
 from bayes_scaling.study.flops import SIX_N_D, training_flops
+from bayes_scaling.study.reading import one_row_a_run
 from bayes_scaling.study.rows import MOST_NAMES, run_names
 from bayes_scaling.study.validation import LOSS_ERROR, floats, where_known
 
@@ -74,48 +75,87 @@ def _usual(ratio: np.ndarray) -> float:
     return middle if agree.mean() > 1 / 2 else 1.0
 
 
-def odd_losses(runs: pd.DataFrame, card: Card) -> Iterator[Problem]:
-    """Look at whether losses can be losses: their size, and which way they go."""
-    if "loss" not in runs:
-        return
-    loss = floats(runs, "loss").reset_index(drop=True)
-    largest, unit = float(loss.max()), card.unit("loss")
+def odd_losses(rows: pd.DataFrame, card: Card, series: Sequence[str]) -> Iterator[Problem]:
+    """Look at whether losses can be losses: their size, and which way they go.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        The runs; with tasks, a row per run and task.
+    card : Card
+        Units.
+    series : sequence of str
+        Losses that the law reads beside or in place of ``loss``; without a law, all that are there.
+    """
+    known = [column for column in dict.fromkeys(("loss", *series)) if column in rows]
+    for column in known:
+        yield from _odd_sizes(rows, column, card.unit(column), named_by_unit=column == known[0])
+        yield from _rising(rows, column)
+
+
+def _odd_sizes(rows: pd.DataFrame, column: str, unit: str, *, named_by_unit: bool) -> Iterator[Problem]:
+    """Look at whether a loss is as large as a perplexity or as small as an error rate."""
+    largest = float(floats(one_row_a_run(rows) if column == "loss" else rows, column).max())
     if "perplexit" in unit.lower():
         remedy = "laws are of its logarithm, so give the logarithms of these losses, which are in nats"
-        yield Problem("perplexity", f"The unit of the loss is {unit}", remedy, largest, "loss")
+        yield Problem("perplexity", f"The unit of the {column} is {unit}", remedy, largest, column)
     elif largest > MAX_NATS and unit in (AS_GIVEN, *NATS):
-        sentence = f"The largest loss is {largest:.4g} ({unit}; one in nats per token is at most {MAX_NATS:g})"
-        unit_of = f"say which unit they are in with {option('unit', 'UNIT')}"
-        remedy = f"if these are perplexities, give their logarithms, and if not, {unit_of}"
-        yield Problem("perplexity", sentence, remedy, largest, "loss")
+        sentence = f"The largest {column} is {largest:.4g} ({unit}; one in nats per token is at most {MAX_NATS:g})"
+        unit_of = f", and if not, say which unit they are in with {option('unit', 'UNIT')}" if named_by_unit else ""
+        remedy = f"if these are perplexities, give their logarithms{unit_of}"
+        yield Problem("perplexity", sentence, remedy, largest, column)
     if largest < MIN_NATS and unit in NATS:
-        sentence = f"The largest loss is {largest:.4g} {unit} (at least {MIN_NATS:g} for text)"
+        sentence = f"The largest {column} is {largest:.4g} {unit} (at least {MIN_NATS:g} for text)"
         remedy = f"if these are error rates, say so with {option('unit', 'fraction')}"
-        yield Problem("error-rate", sentence, remedy, largest, "loss")
-    scale = next((c for c in ("flops", "tokens", "n_params") if c in runs), None)
-    if scale is None or len(runs) < MIN_TREND:
+        yield Problem("error-rate", sentence, remedy, largest, column)
+
+
+def _rising(rows: pd.DataFrame, column: str) -> Iterator[Problem]:
+    """Look at whether a loss rises with the scale of runs; where each task has one, in which tasks."""
+    scale = next((c for c in ("flops", "tokens", "n_params") if c in rows), None)
+    if scale is None:
         return
-    size = floats(runs, scale).reset_index(drop=True)
-    if min(loss.nunique(), size.nunique()) < 2:  # neither rises nor falls
+    by_task = "task" in rows and column != "loss" and not _shared(rows, column)
+    parts = rows.groupby("task", sort=False) if by_task else [("", rows)]
+    trends = {task: _trend(one_row_a_run(part), column, scale) for task, part in parts}
+    rising = {task: trend for task, trend in trends.items() if trend > MAX_TREND}
+    if not rising:
         return
-    trend = float(loss.corr(size, method="spearman"))
-    if trend > MAX_TREND:
-        yield Problem(
-            "wrong-way",
-            f"The loss rises with {scale} (rank correlation {trend:+.2f}, at most {MAX_TREND})",
+    if column == "loss":
+        remedy = (
             "a loss falls; if these are accuracies, forecast the error, 1 - accuracy, or give their columns in place "
-            f"of a loss, as in {option('accuracy_columns', 'MMLU')} and {option('chance', 0.25)} (that of guessing)",
-            trend,
-            "loss",
+            f"of a loss, as in {option('accuracy_columns', 'MMLU')} and {option('chance', 0.25)} (that of guessing)"
         )
+    else:
+        remedy = "a loss falls, so see whether this is one, and leave it out if not"
+    where, most = f" in {listed(map(str, rising))}" if by_task else "", max(rising.values())
+    yield Problem(
+        "wrong-way",
+        f"The {column} rises with {scale}{where} (rank correlation {most:+.2f}, at most {MAX_TREND})",
+        remedy,
+        most,
+        column,
+    )
+
+
+def _trend(runs: pd.DataFrame, column: str, scale: str) -> float:
+    """Return the rank correlation of a column with the scale of runs; NaN where runs are few, or one of them stays."""
+    loss, size = (floats(runs, name).reset_index(drop=True) for name in (column, scale))
+    if len(runs) < MIN_TREND or min(loss.nunique(), size.nunique()) < 2:
+        return float("nan")
+    return float(loss.corr(size, method="spearman"))
+
+
+def _shared(rows: pd.DataFrame, column: str) -> bool:
+    """Say whether the tasks of a run share a loss."""
+    return bool((rows.groupby("run", sort=False)[column].nunique() <= 1).all())
 
 
 def missing_losses(rows: pd.DataFrame, series: Sequence[str]) -> Iterator[Problem]:
     """Name the runs of a ladder that lack a loss."""
     for column in (c for c in series if c in rows):
         known = rows.groupby("run", sort=False)[column]
-        shared = (known.nunique() <= 1).all()  # by the tasks of a run: one entry is enough
-        lacking = known.count() == 0 if shared else known.count() < known.size()
+        lacking = known.count() == 0 if _shared(rows, column) else known.count() < known.size()  # one entry is enough
         if lacking.any():
             names = listed(map(str, lacking.index[lacking]), MOST_NAMES)
             yield Problem(

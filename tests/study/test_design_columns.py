@@ -24,6 +24,24 @@ def test_accuracies_in_the_place_of_a_loss_go_the_wrong_way():
     assert not design_check(bs.Study.from_frame(as_error)).only("wrong-way")
 
 
+def test_each_loss_of_a_ladder_is_looked_at():
+    N = np.geomspace(1e8, 1e9, 8)
+    table = pd.DataFrame({"N": N, "D": 20 * N, "c4_loss": 60 * N**-0.05, "pile_loss": 5 * N**-0.05})
+    for task, power in (("easy", -0.1), ("hard", 0.02)):
+        table[f"{task}_acc"], table[f"{task}_loss"] = 0.5, N**power
+    study = bs.Study.from_frame(table, accuracy_columns="TASK_acc", chance=0.25)
+    rising, large = design_check(study).only("perplexity", "wrong-way")
+    assert str(large) == (
+        "The largest c4_loss is 23.89 (as given; one in nats per token is at most 15): if these are perplexities, give "
+        "their logarithms."
+    )
+    assert str(rising) == (
+        "The task_loss rises with tokens in hard (rank correlation +1.00, at most 0.5): a loss falls, so see whether "
+        "this is one, and leave it out if not."
+    )
+    assert not design_check(study, law=TwoStep(feature="pile_loss", jointly=())).only("perplexity", "wrong-way")
+
+
 def test_the_remedy_is_in_options_where_a_command_is_run(command):
     (problem,) = design_check(bs.Study.from_frame(RISING)).only("wrong-way")
     assert "--accuracy-columns MMLU and --chance 0.25 (" in problem.remedy
