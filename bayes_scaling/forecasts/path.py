@@ -17,6 +17,7 @@ from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.methods import ForecastPathMethods
 from bayes_scaling.study.flops import SIX_N_D, training_flops
+from bayes_scaling.study.reading import loss_columns
 
 __all__ = ["ForecastPath", "forecast_path"]
 
@@ -56,6 +57,8 @@ class ForecastPath(ForecastPathMethods):
         off the line; None for a law of one input or of several series.
     scale : {"log", "linear"}
         Of the abscissa: linear where it may be of any sign, or is a share.
+    falling : bool
+        Whether the abscissa is a loss, of which better models have less.
     """
 
     posteriors: tuple[Posterior, ...]
@@ -68,6 +71,7 @@ class ForecastPath(ForecastPathMethods):
     line: str = ""
     expected: np.ndarray | None = None
     scale: str = "log"
+    falling: bool = False
 
     @property
     def end_of_view(self) -> float:
@@ -171,7 +175,8 @@ def forecast_path(
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
     words, scale = _in_words(law.columns, outermost), "linear" if linear[-1] else "log"
-    return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, words, expected, scale)
+    falling = bool(loss_columns(pd.DataFrame(columns=[name])))
+    return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, words, expected, scale, falling)
 
 
 def _in_words(columns: Mapping[str, str], ends: pd.DataFrame) -> str:

@@ -146,7 +146,7 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None, *, task: str | None = N
     ax = new_axes(ax)
     ax.set_xscale(path.scale)
     below = path.target_x.min() < path.fitted_x.min()
-    falls = below and path.scale == "log"  # towards smaller losses: better models are to the right too
+    falls = below and path.falling  # better models are to the right, as along FLOPs
     x, edge = path.x[path.in_view], 0 if falls else -1  # the bands are named at the right edge
     inner, outer = (
         factor * path.band(f"{quantity}_{band}", (0.05, 0.5, 0.95), **where)[:, path.in_view]

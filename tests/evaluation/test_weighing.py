@@ -38,7 +38,7 @@ def test_backtests_are_forecasts_of_larger_runs_from_smaller(weighed):
     flops = 6 * runs["n_params"] * runs["tokens"]
     assert table["cut"].nunique() == 2  # the half and the four fifths; two thirds end at the size of one of them
     for cut, beyond in table.groupby("cut"):
-        assert beyond["run"].tolist() == runs.index[flops > cut].tolist()
+        assert beyond["run"].tolist() == [f"row {i + 1}" for i in runs.index[flops > cut]]
         assert beyond["actual"].tolist() == runs["loss"][flops > cut].tolist()
         assert (beyond["fitted"] == (flops <= cut).sum()).all()
     assert table["error"].abs().max() < 0.05 and (table["q95"] - table["q05"]).between(0.001, 1.0).all()

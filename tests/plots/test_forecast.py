@@ -163,6 +163,8 @@ def test_the_name_of_a_target_below_the_runs_keeps_off_those_of_the_bands():
     target = {"target": "a model with a rather long name", "N": 2e7, "D": 2e8}
     ax = plots.plot_fit(bs.forecast_path(posterior, posterior.forecast(target)))
     ax.figure.draw_without_rendering()
+    left, right = ax.get_xlim()
+    assert left < 6 * 2e7 * 2e8 < right  # more FLOPs are to the right all the same
     (name,) = (t.get_window_extent() for t in ax.texts if t.get_text() == target["target"])
     bands = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("law ")]
     assert len(bands) == 2 and all(name.x1 < band.x0 for band in bands)
