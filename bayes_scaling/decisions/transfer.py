@@ -148,11 +148,12 @@ def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
         The law has no such exponents.
     """
     larger = one_number(larger, "factor by which a model is larger", "10")
-    draws = posterior.draws
-    if not {"a", "b"} <= draws.keys():
+    known = {**posterior.law.fixed_parameters, **posterior.draws}
+    if not {"a", "b"} <= known.keys():
         raise LawError(f"{posterior.law.name} has no exponents a and b; fit a law of transfer.")
+    a, b = np.broadcast_arrays(known["a"], known["b"])
     with np.errstate(divide="ignore", over="ignore"):
-        factor = np.where(draws["a"] > 0, larger ** (draws["b"] / np.where(draws["a"] > 0, draws["a"], 1.0)), np.inf)
+        factor = np.where(a > 0, larger ** (b / np.where(a > 0, a, 1.0)), np.inf)
     values = np.quantile(factor, list(LEVELS.values()), method="nearest")
     return dict(zip(LEVELS, map(float, values), strict=True))
 

@@ -41,6 +41,13 @@ def test_the_trade_off_is_that_of_the_exponents(posterior):
     assert trade_off(flat)["median"] == np.inf
 
 
+def test_an_exponent_that_is_fixed_counts_like_a_fitted_one(posterior):
+    draws = {name: values for name, values in posterior.draws.items() if name != "a"}
+    fixed = known(posterior.law.replace(a=0.2), draws, posterior.study.frame)
+    expected = np.quantile(10 ** (draws["b"] / 0.2), 0.5, method="nearest")
+    assert trade_off(fixed)["median"] == pytest.approx(expected)
+
+
 def test_the_amount_of_pretraining_is_an_input():
     table = transfer_table(pretraining_size(), {"N": [2e7, 2e7], "D_F": [1e4, 1e4], "D_P": [1e3, 6e4]})
     assert table["D_T_median"].is_monotonic_increasing
