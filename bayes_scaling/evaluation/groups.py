@@ -19,6 +19,7 @@ from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.trace import is_latent, observed_sites, run_model, values_of
+from bayes_scaling.study.validation import LOSS_ERROR
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -32,7 +33,7 @@ GROUPS = {
     "log_prior": "of each parameter site, summed over its entries",
     "prior": "parameters drawn from the priors, one chain",
     "prior_predictive": "outcomes of the fitted runs, from the draws of the group prior",
-    "posterior_predictive": "new outcomes of runs made like the fitted ones, one per posterior draw",
+    "posterior_predictive": "new outcomes of runs made and measured like the fitted ones, one per posterior draw",
 }
 """The groups that :func:`bayes_scaling.complete` makes, with what each holds; log densities are natural logarithms."""
 
@@ -203,9 +204,9 @@ def _cumulative(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> dict
 
 
 @jit
-def _draw(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays) -> dict[str, jax.Array]:
+def _draw(law: Law, keys: jax.Array, latent: Arrays, runs: Arrays, errors: Arrays | None) -> dict[str, jax.Array]:
     def one(key: jax.Array, latent: Arrays) -> dict[str, jax.Array]:
-        return values_of(run_model(law, runs, latent=latent, key=key))
+        return values_of(run_model(law, runs, errors, latent=latent, key=key))
 
     return jax.vmap(one)(keys, latent)
 
@@ -248,13 +249,18 @@ def _replicates(posterior: Posterior, seed: int) -> dict[str, xr.Dataset]:
 
 
 def _drawn(posterior: Posterior, seed: int, stream: int, count: int, latent: Arrays) -> dict[str, np.ndarray]:
-    """Draw every site at the fitted runs; what has a row per run is cut to the runs there are."""
+    """Draw every site at the fitted runs, with the errors of their losses that are known.
+
+    What has a row per run is cut to the runs there are.
+    """
     law = posterior.law
     runs, observed = law.arrays(posterior.study)
     rows = len(next(iter(observed.values())))
+    errors = {LOSS_ERROR: observed[LOSS_ERROR]} if law.reads_loss_error and LOSS_ERROR in observed else None
+    errors = errors and pad(errors, bucket(rows), (LOSS_ERROR,))
     with double_precision():
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), stream), count)
-        found = _draw(law.program, keys, latent, pad(runs, bucket(rows), law.run_inputs))
+        found = _draw(law.program, keys, latent, pad(runs, bucket(rows), law.run_inputs), errors)
         found = {name: np.asarray(value) for name, value in found.items()}
     return {name: value[:, :rows] if name in law.quantities else value for name, value in found.items()}
 

@@ -297,8 +297,8 @@ class Law(Inputs):
         runs : mapping of str to array, shape (run,)
             The columns that ``mean`` asks for, and the references as scalars.
         observed : mapping, optional
-            Outcomes, shape (run,); NaN marks an outcome to leave out.  None samples them.  ``loss_se`` is the known
-            standard error of each loss, NaN where it is not known.
+            Outcomes, shape (run,); NaN marks an outcome to leave out.  None, or an outcome that is not there, samples
+            them.  ``loss_se`` is the known standard error of each loss, NaN where it is not known.
         fitted : mapping, optional
             The runs a forecast was fitted on; NaN marks padding.  When given, the extrapolation discrepancy is applied
             beyond them.

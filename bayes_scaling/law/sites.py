@@ -53,11 +53,11 @@ def told_plainly(what: str) -> Iterator[None]:
 
 
 def observe(site: str, likelihood: dist.Distribution, observed: Arrays | None) -> jax.Array:
-    """Sample an outcome, or condition on it where it is finite; NaN marks a missing or padded outcome.
+    """Sample an outcome that is not observed, or condition on it where it is finite; NaN marks a missing or padded one.
 
     An outcome with several entries (an event) is left out as a whole when one of them is NaN.
     """
-    if observed is None:
+    if observed is None or site not in observed:
         return numpyro.sample(site, likelihood)
     present = jnp.isfinite(observed[site])
     values = jnp.where(present, observed[site], 1.0)

@@ -10,6 +10,7 @@ import bayes_scaling as bs
 from bayes_scaling.evaluation.groups import GROUPS, complete, cumulative, score
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import Chinchilla
+from tests import worlds
 from tests.conftest import DRAWS
 
 
@@ -138,3 +139,11 @@ def test_the_groups_survive_a_file(whole, tmp_path):
 def test_an_unknown_group_is_refused(simulated_fit):
     with pytest.raises(bs.BayesScalingError, match="no group 'log_lik' to make; did you mean 'log_likelihood'"):
         simulated_fit.with_groups("log_lik")
+
+
+def test_replicates_have_the_errors_that_are_known_of_their_losses():
+    table = worlds.on_the_curve(0.003)
+    table["loss_se"] = np.where(np.arange(len(table)) < 4, 0.2, np.nan)
+    posterior = complete(worlds.chinchilla(count=400, table=table), ["posterior_predictive"])
+    spread = posterior.tree["posterior_predictive"]["loss"].std(["chain", "draw"]).to_numpy()
+    assert (spread[:4] > 0.15).all() and (spread[4:] < 0.1).all()
