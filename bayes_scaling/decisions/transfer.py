@@ -19,6 +19,8 @@ from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of
 from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
@@ -148,7 +150,7 @@ def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
         The law has no such exponents.
     """
     larger = one_number(larger, "factor by which a model is larger", "10")
-    known = {**posterior.law.fixed_parameters, **posterior.draws}
+    known: dict[str, ArrayLike] = {**posterior.law.fixed_parameters, **posterior.draws}
     if not {"a", "b"} <= known.keys():
         raise LawError(f"{posterior.law.name} has no exponents a and b; fit a law of transfer.")
     a, b = np.broadcast_arrays(known["a"], known["b"])
