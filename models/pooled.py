@@ -95,10 +95,42 @@ class Pooled(Law):
     def with_slope(self, mean: float, spread: float) -> Law:  # noqa: D102
         return self.replace(curve=self.curve.with_slope(mean, spread))
 
+    # -- what the curve is of ---------------------------------------------------------------------------------------
+
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
         """The columns of the curve."""
         return self.curve.inputs
+
+    @property
+    def absent(self) -> Mapping[str, float]:  # type: ignore[override]
+        """Those that runs may lack."""
+        return self.curve.absent
+
+    @property
+    def indicators(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those that may be zero."""
+        return self.curve.indicators
+
+    @property
+    def signed(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those, and outcomes, that may be of any sign."""
+        return self.curve.signed
+
+    @property
+    def outcome(self) -> str:  # type: ignore[override]
+        """The outcome of the curve."""
+        return self.curve.outcome
+
+    @property
+    def unit(self) -> str:  # type: ignore[override]
+        """Its unit."""
+        return self.curve.unit
+
+    @property
+    def better(self) -> Mapping[str, str]:  # type: ignore[override]
+        """Which way it is better."""
+        return self.curve.better
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         names = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
@@ -110,7 +142,7 @@ class Pooled(Law):
         return straight
 
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
-        """Run the NumPyro model; losses have shape (run, series)."""
+        """Run the NumPyro model; outcomes have shape (run, series)."""
         count = jnp.shape(runs["task"])[0]
         names = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
         own = {n: pooled(n, self.curve.priors[n], spread_of(self.curve, n, self.pool), count) for n in names}
@@ -122,14 +154,14 @@ class Pooled(Law):
             unseen, error = self.curve.unseen((count,)), self.curve.slope_error((count,))
             mean = self.curve.extrapolated(columns, by_series(self, fitted), {**own, **unseen}, error)
         if observed is None:
-            numpyro.deterministic("loss_mean", mean)
+            numpyro.deterministic(f"{self.outcome}_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2), numpyro.plate("each", count, dim=-1):
             if fitted is None:
                 known = with_known_error(sigma, mean, observed, self.curve.known_noise, self.curve.likelihood)
                 noise = self.curve.noise_of(columns, mean, known)
             else:
                 noise = self.curve.new_noise(columns, mean, {**own, "sigma": sigma})
-            observe("loss", self.curve.likelihood(mean, noise), observed)
+            observe(self.outcome, self.curve.likelihood(mean, noise), observed)
 
     # -- the data ---------------------------------------------------------------------------------------------------
 
@@ -139,7 +171,7 @@ class Pooled(Law):
         return self.curve.run_inputs
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return (runs, observed): inputs of shape (run,), references (series,), losses (run, series).
+        """Return (runs, observed): inputs of shape (run,), references (series,), outcomes (run, series).
 
         Raises
         ------
@@ -147,8 +179,7 @@ class Pooled(Law):
             A column is missing, or the series of a run differ in an input.
         """
         frame = study.frame
-        outcome = self.curve.outcome
-        for column in ("run", "task", outcome):
+        for column in ("run", "task", self.outcome):
             if column not in frame:
                 raise StudyError(
                     f"{self.name} needs a column {column!r} in study {study.name!r}: one row per run and task."
@@ -156,10 +187,10 @@ class Pooled(Law):
         rows = frame.drop_duplicates("run")
         columns = self.curve.input_arrays(rows)
         one_value(study, "run", [column for column in self.columns.values() if column in frame])
-        of_losses = {"loss": outcome} | ({LOSS_ERROR: LOSS_ERROR} if LOSS_ERROR in frame and outcome == "loss" else {})
+        errors = [LOSS_ERROR] if LOSS_ERROR in frame and self.outcome == "loss" else []
         observed = {
-            name: frame.pivot(index="run", columns="task", values=column).loc[rows["run"], study.tasks].to_numpy(float)
-            for name, column in of_losses.items()
+            name: frame.pivot(index="run", columns="task", values=name).loc[rows["run"], study.tasks].to_numpy(float)
+            for name in (self.outcome, *errors)
         }
         each = [self.curve.arrays(self._series(study, task))[0] for task in study.tasks]
         references = {n: np.array([r[n] for r in each]) for n in each[0] if n not in self.run_inputs}
@@ -173,5 +204,6 @@ class Pooled(Law):
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
         names = [n for n in self.curve.priors if n != "discrepancy"]
-        sites = [*names, *(f"{n}_offset" for n in names), *derived_names(self.curve), "loss", "loss_mean", LOSS_ERROR]
+        of_runs = [self.outcome, f"{self.outcome}_mean", LOSS_ERROR]
+        sites = [*names, *(f"{n}_offset" for n in names), *derived_names(self.curve), *of_runs]
         return {name: ["task"] for name in sites}, {"task": study.tasks}

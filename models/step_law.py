@@ -215,14 +215,14 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
         "learning_rate": p["rate"] * np.exp(p["rate_N"] * size + p["rate_D"] * data),
         "batch_tokens": p["batch"] * np.exp(p["batch_D"] * data),
     }
-    best: dict[str, Any] = {name: settings[name] * moved[name] for name in read}
+    shape = (len(posterior.draws["c"]), len(targets))
+    best: dict[str, Any] = {name: np.broadcast_to(settings[name] * moved[name], shape) for name in read}
     chosen = {name: np.median(best[name], axis=0) if name in open_settings else inputs[name] for name in best}
     excess = sum(
         p[cost] * np.square(np.log2(chosen[name] / best[name]))
         for name, cost in (("learning_rate", "rate_cost"), ("batch_tokens", "batch_cost"))
         if name in read
     )
-    shape = (len(posterior.draws["c"]), len(targets))
     blocks = []
     for name, values in {**best, "excess": excess}.items():
         every = np.broadcast_to(values, shape)

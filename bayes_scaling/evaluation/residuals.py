@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.law.sites import Arrays
+from bayes_scaling.law.sites import Arrays, with_known_error
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import SIX_N_D, training_flops
 
@@ -52,12 +52,14 @@ def _left_and_noise(posterior: Posterior) -> tuple[np.ndarray, np.ndarray] | Non
     known = {name: draws[name] for name in law.free_parameters if name in draws}
     if any(values.ndim != 1 for values in known.values()):
         return None
-    runs, _ = law.arrays(study)
+    runs, observed = law.arrays(study)
+    observed = observed if law.reads_loss_error else {}
 
     def one(draw: Arrays) -> tuple[jax.Array, jax.Array]:
         parameters = {**law.fixed_parameters, **draw}
         mean = jnp.broadcast_to(law.at(runs, parameters), len(study))
-        return mean, jnp.broadcast_to(law.noise_of(runs, mean, law.sigma_of(runs, parameters)), len(study))
+        sigma = with_known_error(law.sigma_of(runs, parameters), mean, observed, law.known_noise, law.likelihood)
+        return mean, jnp.broadcast_to(law.noise_of(runs, mean, sigma), len(study))
 
     with double_precision():
         expected, noise = (np.median(values, axis=0) for values in jax.vmap(one)(draws))
@@ -186,14 +188,15 @@ def _by_arm(terms: np.ndarray, arms: np.ndarray) -> np.ndarray:
 def _found(
     code: str, values: np.ndarray, designs: dict[str, np.ndarray], trials: int, words: str, remedy: str
 ) -> list[Problem]:
-    """Return the column whose terms explain most, if they explain too much."""
-    shares = {name: _explained(values, design) for name, design in designs.items()}
-    if not shares:
-        return []
-    name, (share, chance) = max(shares.items(), key=lambda pair: pair[1][0])
-    passed = [most for most, accident in MAX_SHARES if share > most and chance * trials < accident]
-    sentence = f"{words} {name} ({share:.0%} of their variance in ranks, at most {passed[0]:.0%})" if passed else ""
-    return [Problem(code, sentence, remedy, share, name)] if passed else []
+    """Return the column whose terms explain most, of those whose terms explain too much."""
+    found = []
+    for name, design in designs.items():
+        share, chance = _explained(values, design)
+        limits = [most for most, accident in MAX_SHARES if share > most and chance * trials < accident]
+        if limits:
+            sentence = f"{words} {name} ({share:.0%} of their variance in ranks, at most {limits[0]:.0%})"
+            found.append(Problem(code, sentence, remedy, share, name))
+    return sorted(found, key=lambda problem: -problem.value)[:1]
 
 
 def _explained(values: np.ndarray, design: np.ndarray) -> tuple[float, float]:

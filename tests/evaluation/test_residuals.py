@@ -110,6 +110,14 @@ def test_scatter_that_falls_with_compute_is_found():
     assert misfits(fitted(off)).only("spread").codes == ["spread"]
 
 
+def test_scatter_by_errors_that_are_known_is_no_misfit():
+    rng, table = np.random.default_rng(1), pd.concat([grid(1), grid(2), grid(3)], ignore_index=True)
+    noise = 0.05 * (table["N"] * table["D"] / 1e18) ** -0.5
+    off = table.assign(loss=table["loss"] * np.exp(rng.normal(0, 1, len(table)) * noise))
+    assert misfits(fitted(off)).only("spread")
+    assert not misfits(fitted(off.assign(loss_se=noise * table["loss"]))).only("spread")
+
+
 @pytest.mark.parametrize("count", [8, 11])
 def test_few_runs_are_not_judged(count):
     assert misfits(fitted(grid().head(count))).codes == []
@@ -127,6 +135,16 @@ def test_a_small_share_counts_among_hundreds_of_runs(runs, found):
     problems = _found("misfit", left, {"x": _cubic(column)}, 2, "They follow", "mend it")
     assert [p.code for p in problems] == found
     assert 0.08 < _explained(left, _cubic(column))[0] < 0.2
+
+
+def test_a_column_that_explains_enough_is_found_behind_one_that_explains_more_by_accident():
+    rng = np.random.default_rng(0)
+    x, words = np.linspace(-1, 1, 40), np.eye(30)[rng.permutation(np.r_[np.arange(30), np.arange(10)])]
+    left = x + 0.45 * rng.permutation(norm.ppf((np.arange(40) + 0.5) / 40))
+    designs = {"words": words, "x": _cubic(x)}
+    assert _explained(left, words)[0] > _explained(left, _cubic(x))[0]
+    (problem,) = _found("misfit", left, designs, 2, "They follow", "mend it")
+    assert problem.where == "x"
 
 
 def test_groups_of_runs_that_words_tell_apart_are_found_and_labels_are_none():

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.models import Chinchilla, Pooled, ShiftedPowerLaw, Superset
+from bayes_scaling.models import Chinchilla, Pooled, ShiftedPowerLaw, Superset, Transfer
+from tests.worlds import known
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40)]
 EXPONENTS = {"a": 0.28, "b": 0.30, "c": 0.32}
@@ -110,3 +113,36 @@ def test_beyond_the_runs_each_series_errs_and_scatters_as_the_curve_says(study):
     assert np.allclose(here["loss"]["fn"].base_dist.base_dist.scale, 0.01)
     assert np.allclose(there["loss"]["fn"].base_dist.scale, 0.02)
     assert (there["loss_mean"]["value"] < plain["loss_mean"]["value"]).all()
+
+
+class Rising(bs.Law):
+    """An accuracy that rises with compute."""
+
+    outcome = "accuracy"
+    unit = "fraction"
+    level: bs.Prior = dist.Uniform(0.0, 1.0)
+    gain: bs.Prior = dist.Normal(0.0, 0.1)
+
+    def mean(self, C, *, level, gain):
+        return level + gain * jnp.log(C / 1e18)
+
+
+def test_accuracies_that_are_pooled_are_accuracies_of_which_more_is_better():
+    table = pd.DataFrame(
+        {"C": [1e18, 1e19] * 2, "task": list("aabb"), "accuracy": [0.3, 0.4, 0.4, 0.5], "chance": 0.25}
+    )
+    table["run"] = ["small", "large"] * 2
+    level, gain = np.tile([0.3, 0.4], (50, 1)), np.tile([0.02, 0.03], (50, 1))
+    draws = {"level": level, "gain": gain, "sigma": np.full((50, 2), 0.01)}
+    posterior = known(Pooled(curve=Rising(), pool=None), draws, table)
+    assert posterior.law.quantities == {"accuracy": "fraction"} and not posterior.law.lower_is_better("accuracy")
+    rows = posterior.forecast({"C": 1e21}, discrepancy=False).intervals().set_index("task")
+    assert set(rows["quantity"]) == {"accuracy"} and rows["median"]["a"] == pytest.approx(0.3 + 0.02 * 6.9, abs=0.01)
+    a, b = (bs.Surface.of(posterior, series=task) for task in "ab")
+    assert bs.superiority(b, a, {"C": 1e21}).probability > 0.9
+
+
+def test_inputs_that_the_curve_can_do_without_or_that_may_be_zero_are_so_in_the_pool():
+    assert Pooled(curve=Superset()).readable == Superset().readable
+    pretrained = Pooled(curve=Transfer()).allows("pretrained", np.array([0.0, 1.0, -1.0]))
+    assert pretrained.tolist() == [True, True, False]

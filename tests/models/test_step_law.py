@@ -83,6 +83,14 @@ def test_settings_that_are_known_are_read_off_as_they_are():
     assert rates["q05"].nunique() == 1 and rates["q05"].tolist() == rates["q95"].tolist()
 
 
+def test_the_optimum_of_one_run_does_not_hang_on_those_asked_for_beside_it():
+    law = StepLaw(rate=1.0, rate_N=-0.7, rate_D=0.3, batch=1.0, batch_D=0.5)
+    draws = {name: np.full(2, value) for name, value in {**CURVE, "rate_cost": 0.01, "batch_cost": 0.01}.items()}
+    posterior = known(law, {**draws, "c": np.full(2, 1e-3)}, DESIGN)
+    both = optimal_settings(posterior, [{"N": 1e8, "D": 2e9}, {"N": 1e10, "D": 2e11}]).set_index("quantity")
+    assert both.loc["excess", "q95"].tolist() == [0.0, 0.0] and both.loc["learning_rate", "median"].nunique() == 2
+
+
 def test_another_law_has_no_best_learning_rate(simulated_fit):
     with pytest.raises(bs.LawError, match="fit of StepLaw, and this is one of Chinchilla"):
         optimal_settings(simulated_fit, {"N": 1e9, "D": 2e10})
