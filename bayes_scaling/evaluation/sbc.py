@@ -12,7 +12,7 @@ import pandas as pd
 from arviz_stats.ecdf_utils import ecdf_pit
 from scipy import stats
 
-from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.errors import LawError, StudyError, listed
 from bayes_scaling.evaluation.groups import score
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_plan
@@ -24,7 +24,7 @@ from bayes_scaling.inference.programs import jit
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.inference.seeds import member_seed
 from bayes_scaling.law.sites import without_known_errors
-from bayes_scaling.law.trace import run_model, values_of
+from bayes_scaling.law.trace import latent_names, run_model, values_of
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -121,7 +121,7 @@ def simulation_based_calibration(
     simulations : int
         Studies to draw.
     fitted : Law, optional
-        Fits the studies; by default ``law``.  Another law shows what the test can see.
+        Fits the studies; by default ``law``.  Another law of the same parameters shows what the test can see.
     draws, chains, chunk, adapt, patience : int, int, int, bool or None, float
         As for :func:`bayes_scaling.fit_many`.
     keep : int
@@ -134,7 +134,7 @@ def simulation_based_calibration(
     StudyError
         There are too few simulations for ten bins.
     LawError
-        The law gives a study that was drawn no probability.
+        The law gives a study that was drawn no probability, or another one is fitted that has other parameters.
 
     References
     ----------
@@ -147,6 +147,11 @@ def simulation_based_calibration(
         raise StudyError(f"{simulations} simulations cannot fill {BINS} bins; take at least {5 * BINS}.")
     fitted = fitted or law
     runs, observed = law.arrays(design)
+    if odd := latent_names(law, runs, observed) ^ latent_names(fitted, *fitted.arrays(design)):
+        raise LawError(
+            f"{listed(sorted(odd))} {'is' if len(odd) == 1 else 'are'} sampled by one alone of the law that draws the "
+            f"studies and the one that is fitted ({law.name} and {fitted.name}); give laws of the same parameters."
+        )
     truths, outcomes = _draw(law, runs, tuple(without_known_errors(observed)), simulations, seed)
     rows = bucket(len(next(iter(observed.values()))))
     padded = pad(runs, rows, law.run_inputs)

@@ -36,6 +36,11 @@ def test_a_perturbed_likelihood_is_found_out():
     assert calibration.p_values().min() < 1e-6
 
 
+def test_a_law_of_other_parameters_has_no_place_for_the_truth():
+    with pytest.raises(bs.LawError, match=r"^E is sampled by one alone .* \(PowerLaw and PowerLaw\)"):
+        simulation_based_calibration(PowerLaw(), DESIGN, fitted=PowerLaw(E=1.7), adapt=False, **FAST)
+
+
 class HardOfHearing(PowerLaw):
     """The power law with a likelihood that leaves out every second run."""
 
