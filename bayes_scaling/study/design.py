@@ -33,7 +33,7 @@ from bayes_scaling.study.design_targets import (
 )
 from bayes_scaling.study.flops import measure_of
 from bayes_scaling.study.reading import as_rows, labelled, loss_columns, one_row_a_run, symbol_of
-from bayes_scaling.study.rows import row_number
+from bayes_scaling.study.rows import keys, row_number
 from bayes_scaling.study.shares import no_mixtures
 from bayes_scaling.study.study import Study, require_study
 from bayes_scaling.study.validation import LOSS_ERROR, where_known
@@ -201,7 +201,7 @@ def _noise(runs: pd.DataFrame, inputs: Sequence[str], law: Any) -> Iterator[Prob
     if law is not None and (law.rests_on_priors or law.by_task or law.series):
         return  # whose sigma is learnt elsewhere, or from several series at once
     own = [column for column in dict.fromkeys((*inputs, *SIZES)) if column in runs]
-    repeats = len(runs) - len(runs[own].drop_duplicates()) if own else 0
+    repeats = len(runs) - len(set(keys(runs, own))) if own else 0
     read = law is None or (law.reads_loss_error and law.outcome == "loss")
     told = read and LOSS_ERROR in runs and np.isfinite(where_known(runs, LOSS_ERROR)).all()
     parameters = PARAMETERS if law is None else len({*law.free_parameters} - {*law.noise})

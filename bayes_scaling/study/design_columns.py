@@ -14,7 +14,7 @@ from bayes_scaling.problems import Problem
 from bayes_scaling.study.card import AS_GIVEN, Card
 from bayes_scaling.study.flops import SIX_N_D, training_flops
 from bayes_scaling.study.reading import one_row_a_run
-from bayes_scaling.study.rows import MOST_NAMES, run_names
+from bayes_scaling.study.rows import MOST_NAMES, keys, run_names
 from bayes_scaling.study.validation import LOSS_ERROR, floats, where_known
 
 __all__ = [
@@ -185,9 +185,10 @@ def unread_errors(runs: pd.DataFrame, law: Any) -> Iterator[Problem]:
 
 def copied_runs(rows: pd.DataFrame) -> Iterator[Problem]:
     """Look at whether runs are the same as others in all but their name, as where two exports were put together."""
-    if "run" not in rows:  # rows that are the same are refused
+    others = [column for column in rows if column != "run"]
+    if "run" not in rows or not others:  # rows that are the same are refused
         return
-    copies = rows.drop(columns="run").duplicated().groupby(rows["run"], sort=False).all()
+    copies = pd.Series(keys(rows, others), rows.index).duplicated().groupby(rows["run"], sort=False).all()
     if copies.any():
         names = listed(map(str, copies.index[copies]), MOST_NAMES)
         yield Problem(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ __all__ = [
     "absent",
     "comparable",
     "is_text",
+    "keys",
     "repeated",
     "row_name",
     "row_number",
@@ -82,6 +83,17 @@ def comparable(values: Iterable[Any]) -> Iterator[Any]:
             yield repr(value)
         else:
             yield None if not isinstance(value, str) and absent(value) else value
+
+
+def keys(table: pd.DataFrame, columns: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return of each row what stands in some columns, to find repeats by; a column may hold anything.
+
+    Examples
+    --------
+    >>> keys(pd.DataFrame({"N": [1e9], "tags": [["a", "b"]]}), ["N", "tags"])
+    [(1000000000.0, "['a', 'b']")]
+    """
+    return list(zip(*(comparable(table[column]) for column in columns), strict=True))
 
 
 def repeated(names: Iterable[str]) -> list[str]:

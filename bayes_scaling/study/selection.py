@@ -9,7 +9,7 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, option, suggest
 from bayes_scaling.study.reading import SYMBOLS, loss_columns, symbol_of
-from bayes_scaling.study.rows import comparable, row_name, row_number, shown
+from bayes_scaling.study.rows import comparable, keys, row_name, row_number, shown
 from bayes_scaling.study.validation import FINISHED, OUTCOME, SIZES, unfit
 
 __all__ = ["SETS", "infinite_losses", "kept_by", "named_apart", "replicates", "unfinished", "without_gaps"]
@@ -134,7 +134,7 @@ def replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             table, remarks = _told_apart(table, identity, column)
             said += remarks
     places: dict[tuple, list[int]] = {}
-    for place, key in enumerate(zip(*(comparable(table[k]) for k in identity), strict=True)):
+    for place, key in enumerate(keys(table, identity)):
         places.setdefault(key, []).append(place)
     repeats = [rows for rows in places.values() if len(rows) > 1]
     if repeats:
@@ -148,7 +148,7 @@ def _equal_inputs(table: pd.DataFrame) -> list[str]:
     if not inputs or "task" in table or "checkpoint" in table:
         return []
     factors = [c for c in table if c not in inputs and _is_factor(str(c), table[c])]
-    repeated = np.flatnonzero(table.astype({c: str for c in factors}).duplicated([*inputs, *factors], keep=False))
+    repeated = np.flatnonzero(pd.Series(keys(table, [*inputs, *factors])).duplicated(keep=False))
     if not repeated.size:
         return []
     rows = listed((str(row_number(table, place)) for place in repeated), MOST)
@@ -209,7 +209,7 @@ def _repeated(table: pd.DataFrame, identity: list[str], repeats: list[list[int]]
         clauses.append(f"{len(repeats) - MOST} more are repeated")
     text = f"{', '.join(clauses)}; keep one row of each, or tell repeats apart by a column 'seed'"
     first = table.iloc[repeats[0]]
-    alike = {column for column in ("n_params", *PROGRESS) if column in first and first[column].nunique() == 1}
+    alike = {column for column in ("n_params", *PROGRESS) if column in first and len({*comparable(first[column])}) == 1}
     if later := [column for column in PROGRESS if column in first and column not in alike and "n_params" in alike]:
         text = (
             f"{', '.join(clauses)}, at several {listed(map(symbol_of, later))}; keep the last checkpoint of each, or "

@@ -27,7 +27,7 @@ from bayes_scaling.study.reading import (
     renamed,
     unread_losses,
 )
-from bayes_scaling.study.rows import shown, task_name
+from bayes_scaling.study.rows import comparable, shown, task_name
 from bayes_scaling.study.selection import infinite_losses, kept_by, left_by, replicates, unfinished, without_gaps
 from bayes_scaling.study.validation import LOSS_ERROR, always_read, as_fractions, checked, numeric, with_numbers
 from bayes_scaling.study.wide import lengthened, rules_of, unread_accuracies, with_chance
@@ -234,7 +234,7 @@ class Study:
             wanted = [task_name(one) for one in wanted] if column == "task" else wanted
             for one in wanted:
                 if not pd.api.types.is_scalar(one) or not (frame[column] == one).any():
-                    known = frame[column].drop_duplicates().head(40)
+                    known = [*dict.fromkeys(comparable(frame[column]))][:40]
                     raise StudyError(f"Study {self.name!r} has no {column} {shown(one)}; {suggest(one, known)}")
             frame = frame[frame[column].isin(wanted)]
         if query is not None and not frame.empty:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, PowerLaw
+from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw
 from bayes_scaling.study.design import design_check
 from tests.study.designs import GOOD, RISING
 
@@ -95,3 +95,9 @@ def test_flops_in_a_unit_are_told():
     assert problem.where == "flops" and "The largest flops of a run is 400 (at least 1e+12)" in problem.sentence
     (aim,) = design_check(bs.Study.from_frame(RISING.assign(C=RISING["C"] * 1e21)), {"C": 1e3}).only("units")
     assert "of a target is 1000" in aim.sentence
+
+
+def test_a_column_that_a_law_cannot_read_is_none_that_repeats_are_counted_by():
+    study = bs.Study.from_frame(GOOD.head(4).assign(steps=[[1], [1], [2], [2]]))
+    (problem,) = design_check(study, law=FewSteps()).only("guessed-noise")
+    assert "0 repeated ones" in problem.sentence

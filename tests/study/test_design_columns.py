@@ -209,3 +209,11 @@ def test_a_run_of_a_ladder_is_a_copy_where_all_its_tasks_are():
     assert copies_in(pd.concat([ladder, again], ignore_index=True))[0].value == 1
     again.loc[again["task"] == "y", "accuracy"] += 0.01
     assert not copies_in(pd.concat([ladder, again], ignore_index=True))
+
+
+def test_copied_runs_are_told_whatever_other_columns_hold():
+    table = GOOD.assign(run=[f"r{i}" for i in range(len(GOOD))], tags=[["a", "b"]] * len(GOOD), config=[{"lr": 1}] * 16)
+    assert not copies_in(table)
+    copy = table.head(1).assign(run="copy")
+    assert copies_in(pd.concat([table, copy], ignore_index=True))[0].value == 1
+    assert not copies_in(pd.concat([table, copy.assign(tags=[["a"]])], ignore_index=True))

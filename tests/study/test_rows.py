@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_scaling.study.rows import absent, comparable, is_text, row_name, row_number, shown
+from bayes_scaling.study.rows import absent, comparable, is_text, keys, row_name, row_number, shown
 
 TABLE = pd.DataFrame({"run": ["a", None, "c"], "N": [1e8, 2e8, 4e8]})
 
@@ -54,3 +54,9 @@ def test_an_entry_is_shown_in_a_few_words():
     plain = [shown(value) for value in (np.int64(126), np.float64(0.5), np.bool_(True), np.str_("a"))]
     assert plain == ["126", "0.5", "True", "'a'"]
     assert shown(10**5000) == "an integer of 16610 bits"
+
+
+def test_rows_are_told_apart_by_what_is_in_lists():
+    table = pd.DataFrame({"N": [1e9, 1e9, 1e9], "tags": [["a"], ["a"], ["b"]], "gap": [None, np.nan, None]})
+    first, second, third = keys(table, ["N", "tags", "gap"])
+    assert first == second != third

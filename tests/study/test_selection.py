@@ -109,3 +109,11 @@ def test_a_ladder_run_that_diverged_is_left_out_where_that_is_asked_for():
     study = bs.Study.from_frame(table, drop_missing=True)
     assert study.frame["run"].tolist() == ["a", "c"] and "run 'b' on 'x' (row 2)" in study.remarks[0]
     assert len(bs.Study.from_frame(table.assign(task_loss=[0.9, np.nan, 0.8]), drop_missing=True)) == 3
+
+
+def test_rows_without_names_may_have_lists_in_what_nothing_reads():
+    table = RUNS.drop(columns="run").assign(N=1e8, D=2e9, n_params_by_layer=[[1], [1], [2]] * 2)
+    (said,) = bs.Study.from_frame(table, loss="val_loss").remarks
+    assert said.startswith("Rows 1, 2, 3, 4, 5 and 6 have the same N, D and n_params_by_layer as another row")
+    with pytest.raises(StudyError, match="at several D and steps; keep the last checkpoint"):
+        bs.Study.from_frame(RUNS.assign(run="a", N=1e8, steps=[[1], [2]] * 3), loss="val_loss")
