@@ -172,7 +172,7 @@ def _told_apart(table: pd.DataFrame, identity: list[str], column: str) -> tuple[
     if not count:
         return table, []
     names = [
-        named_apart(run, value, column) if many else run
+        named_apart(run, value, column) if many else str(run)
         for run, value, many in zip(table["run"], table[column], several, strict=True)
     ]
     runs = f"{count} runs were" if count > 1 else "1 run was"

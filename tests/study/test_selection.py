@@ -117,3 +117,8 @@ def test_rows_without_names_may_have_lists_in_what_nothing_reads():
     assert said.startswith("Rows 1, 2, 3, 4, 5 and 6 have the same N, D and n_params_by_layer as another row")
     with pytest.raises(StudyError, match="at several D and steps; keep the last checkpoint"):
         bs.Study.from_frame(RUNS.assign(run="a", N=1e8, steps=[[1], [2]] * 3), loss="val_loss")
+
+
+def test_names_are_text_where_a_seed_tells_some_numbered_runs_apart():
+    table = pd.DataFrame({"run": [1, 1, 2, 3], "seed": [0, 1, 0, 0], "N": [1e8, 1e8, 2e8, 4e8], "D": 2e9, "loss": 3.0})
+    assert bs.Study.from_frame(table).frame["run"].tolist() == ["1 (seed 0)", "1 (seed 1)", "2", "3"]
