@@ -12,7 +12,17 @@ from bayes_scaling.study.reading import SYMBOLS, loss_columns, symbol_of
 from bayes_scaling.study.rows import comparable, keys, row_name, row_number, shown
 from bayes_scaling.study.validation import FINISHED, OUTCOME, SIZES, unfit
 
-__all__ = ["SETS", "infinite_losses", "kept_by", "named_apart", "replicates", "unfinished", "without_gaps"]
+__all__ = [
+    "SETS",
+    "asked_for",
+    "infinite_losses",
+    "kept_by",
+    "left_by",
+    "named_apart",
+    "replicates",
+    "unfinished",
+    "without_gaps",
+]
 
 SEED, SETS = "seed", "train_data"
 STATE = "State"
@@ -39,6 +49,11 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_oth
     StudyError
         The query cannot be read, speaks of a column that is not there, or keeps no row.
     """
+    return table[asked_for(table, query, names, of_others=of_others)]
+
+
+def asked_for(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_others: bool = False) -> np.ndarray:
+    """Say of each row whether a pandas query keeps it, as :func:`kept_by` reads it."""
     given = f"The query {option('where', query)}"
     like = f"write it like {option('where', FINISHED)}, with backticks around names that are no words"
     if not isinstance(query, str):
@@ -52,7 +67,7 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_oth
         kept = known.eval(query, engine="python")
     except pd.errors.UndefinedVariableError as error:
         if of_others:
-            return table
+            return np.ones(len(table), dtype=bool)
         lacking = str(error).split("'")[1]
         raise StudyError(f"{given} speaks of {lacking!r}, which is no column; {suggest(lacking, known)}") from error
     except SyntaxError as error:
@@ -62,16 +77,15 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_oth
         raise StudyError(f"{given} cannot be read ({reason}); {like}.") from error
     if not isinstance(kept, pd.Series) or len(kept) != len(table) or not pd.api.types.is_bool_dtype(kept.dtype):
         raise StudyError(f"{given} does not say of each row whether to keep it; {like}.")
-    kept = kept.fillna(False).to_numpy(dtype=bool)
-    if not kept.any():
+    rows = kept.fillna(False).to_numpy(dtype=bool)
+    if not rows.any():
         raise StudyError(f"{given} keeps none of {len(table)} rows; loosen it.")
-    return table[kept]
+    return rows
 
 
-def left_by(table: pd.DataFrame, kept: pd.DataFrame, query: str) -> list[str]:
+def left_by(table: pd.DataFrame, kept: np.ndarray, query: str) -> list[str]:
     """Return a sentence on the rows of a table that a query does not keep."""
-    out = ~table.index.isin(kept.index)
-    return [_left_out(table, out, by=f" by {option('where', query)}")] if out.any() else []
+    return [] if kept.all() else [_left_out(table, ~kept, by=f" by {option('where', query)}")]
 
 
 def without_gaps(table: pd.DataFrame, read: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -28,7 +28,15 @@ from bayes_scaling.study.reading import (
     unread_losses,
 )
 from bayes_scaling.study.rows import comparable, shown, task_name
-from bayes_scaling.study.selection import infinite_losses, kept_by, left_by, replicates, unfinished, without_gaps
+from bayes_scaling.study.selection import (
+    asked_for,
+    infinite_losses,
+    kept_by,
+    left_by,
+    replicates,
+    unfinished,
+    without_gaps,
+)
 from bayes_scaling.study.validation import LOSS_ERROR, always_read, as_fractions, checked, numeric, with_numbers
 from bayes_scaling.study.wide import lengthened, rules_of, unread_accuracies, with_chance
 
@@ -170,8 +178,9 @@ class Study:
         table = with_numbers(as_fractions(table, read) if percent else table)
         remarks = [*_adopted(found), *of_tasks, *contradicted(table.drop(columns=given, errors="ignore"))]
         if where is not None:
-            whole, table = table, kept_by(table, where, names)
-            remarks += left_by(whole, table, where)
+            kept = asked_for(table, where, names)
+            remarks += left_by(table, kept, where)
+            table = table[kept]
         if drop_missing:
             table, said = without_gaps(table, [*read, *infinite_losses(table)])
             remarks += said

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
-from bayes_scaling.study.rows import shown, task_name
+from bayes_scaling.study.rows import row_number, shown, task_name
 
 __all__ = ["PLACE", "chances", "lengthened", "rules_of", "unread_accuracies", "with_chance"]
 
@@ -66,7 +66,7 @@ def lengthened(
     tasks = _columns_by_task(table, accuracy_columns)
     by_task = None if chance is None else chances(tasks, chance)
     if "run" not in table:
-        table = table.assign(run=[f"row {i + 1}" for i in range(len(table))])
+        table = table.assign(run=[f"row {row_number(table, place)}" for place in range(len(table))])
     beside = _beside(table, tasks, rules or {})
     losses = [SCORE.sub("loss", rule) for rule in _texts(accuracy_columns) if PLACE in rule and SCORE.search(rule)]
     found, unread, remarks = _losses_by_task(table, tasks, [*losses, *LOSSES], known=bool(beside["task_loss"]))

@@ -166,3 +166,17 @@ def test_rows_keep_the_numbers_they_have_in_the_file():
 def test_what_cannot_be_lengthened_is_one_sentence(table, columns, chance, message):
     with pytest.raises(bs.StudyError, match=message):
         lengthened(table, columns, chance)
+
+
+def test_runs_without_names_are_called_by_the_number_of_their_row_in_the_file(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text("N,D,P_acc\n1e7,1e9,0.5\n,,\n2e7,1e9,0.6\n")
+    study = bs.Study.from_file(path, accuracy_columns="TASK_acc", chance=0.25)
+    assert study.frame["run"].tolist() == ["row 1", "row 3"]
+
+
+def test_rows_that_a_query_leaves_out_of_a_lengthened_table_are_told():
+    wide = WIDE.rename(columns={"ARC-Easy_acc": "ARC_acc"})
+    study = bs.Study.from_frame(wide, run="model", accuracy_columns="TASK_acc", chance=0.25, where="task != 'ARC'")
+    (said,) = study.remarks
+    assert said.startswith("2 of 4 rows were left out by where=\"task != 'ARC'\": run 'a' on 'ARC' (row 1) and")
