@@ -200,9 +200,10 @@ def as_fractions(table: pd.DataFrame, read: Collection[str] = ()) -> pd.DataFram
     Parameters
     ----------
     table : pandas.DataFrame
-        With columns ``accuracy`` or ``chance`` in per cent.
+        With columns ``accuracy``, ``chance`` or ``error`` in per cent.
     read : collection of str
-        Further columns that may be in per cent; those are meant whose names say that they hold fractions.
+        Further columns that may be in per cent; those are meant whose names say that they hold fractions.  An
+        ``error`` that is none of them is in per cent where it is above 1.
 
     Raises
     ------
@@ -214,7 +215,13 @@ def as_fractions(table: pd.DataFrame, read: Collection[str] = ()) -> pd.DataFram
     >>> as_fractions(pd.DataFrame({"accuracy": [63.5, 71.0], "chance": 25.0})).iloc[0].tolist()
     [0.635, 0.25]
     """
-    shares = [name for name in table if name in OF_TASKS or (name in read and FRACTION.fullmatch(str(name)))]
+    shares = [
+        name
+        for name in table
+        if name in OF_TASKS
+        or (name in read and FRACTION.fullmatch(str(name)))
+        or (name == "error" and _above_one(table, name))
+    ]
     if not shares:
         raise StudyError(f"{option('percent')} is about accuracies, and the table has none; leave it out.")
     found = {}
@@ -227,6 +234,12 @@ def as_fractions(table: pd.DataFrame, read: Collection[str] = ()) -> pd.DataFram
             )
         found[column] = per_cent / PER_CENT
     return table.assign(**found)
+
+
+def _above_one(table: pd.DataFrame, column: str) -> bool:
+    """Say whether a column, which may hold anything, holds numbers of which one is above 1."""
+    found, wrong = _read(table, column)
+    return not wrong.any() and bool((found > 1).any())
 
 
 def _has_sign(value: Any) -> bool:

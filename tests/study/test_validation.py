@@ -439,3 +439,15 @@ def test_what_is_no_percentage_is_refused(changes, message):
         bs.Study.from_frame(long.assign(**changes), percent=True)
     with pytest.raises(bs.StudyError, match="percent=True is about accuracies, and the table has none; leave it out"):
         bs.Study.from_frame(long.drop(columns=["accuracy", "chance"]), percent=True)
+
+
+def test_error_rates_in_per_cent_become_fractions_as_the_message_says():
+    table = pd.DataFrame({"run": list("abcd"), "N": 1e8, "error": [60, 50, 40, 30]})
+    with pytest.raises(bs.StudyError, match="give fractions between 0 and 1, or say percent=True"):
+        bs.Study.from_frame(table).column("error")
+    assert bs.Study.from_frame(table, percent=True).column("error").tolist() == [0.6, 0.5, 0.4, 0.3]
+    for unread in (["OOM", 50, 40, 30], [0.6, 0.5, 0.4, 0.3]):
+        with pytest.raises(bs.StudyError, match="percent=True is about accuracies, and the table has none"):
+            bs.Study.from_frame(table.assign(error=unread), percent=True)
+        both = bs.Study.from_frame(table.assign(error=unread, accuracy=[40, 50, 60, 70]), percent=True)
+        assert both.frame["error"].tolist() == unread and both.column("accuracy")[0] == 0.4
