@@ -37,7 +37,15 @@ from bayes_scaling.study.selection import (
     unfinished,
     without_gaps,
 )
-from bayes_scaling.study.validation import LOSS_ERROR, always_read, as_fractions, checked, numeric, with_numbers
+from bayes_scaling.study.validation import (
+    LOSS_ERROR,
+    always_read,
+    as_fractions,
+    checked,
+    in_per_cent,
+    numeric,
+    with_numbers,
+)
 from bayes_scaling.study.wide import lengthened, rules_of, unread_accuracies, with_chance
 
 __all__ = ["Study", "require_studies", "require_study"]
@@ -132,7 +140,8 @@ class Study:
             ``6ND`` computes the column ``flops`` as 6 x parameters x tokens, which is never done silently; or the
             name of your column of FLOPs.
         where : str, optional
-            Rows to keep, a pandas query: ``"State == 'finished'"``.
+            Rows to keep, a pandas query: ``"State == 'finished'"``.  Accuracies are what they are in the table there:
+            with ``percent`` numbers such as 63.5.
         drop_missing : bool
             Leave out the rows in which a column that is checked is missing or infinite; ``remarks`` says which.
         unit : str, optional
@@ -175,10 +184,11 @@ class Study:
         given |= {} if chance is None else {"chance": "chance"}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
         read = [*always_read(table), *given]
-        table = with_numbers(as_fractions(table, read) if percent else table)
+        as_given = with_numbers(table.assign(**in_per_cent(table, read)) if percent else table)
+        table = with_numbers(as_fractions(table, read)) if percent else as_given
         remarks = [*_adopted(found), *of_tasks, *contradicted(table.drop(columns=given, errors="ignore"))]
         if where is not None:
-            kept = asked_for(table, where, names)
+            kept = asked_for(as_given, where, names)
             remarks += left_by(table, kept, where)
             table = table[kept]
         if drop_missing:

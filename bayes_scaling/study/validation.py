@@ -30,6 +30,7 @@ __all__ = [
     "as_fractions",
     "checked",
     "floats",
+    "in_per_cent",
     "number_of",
     "numeric",
     "require_once",
@@ -215,6 +216,18 @@ def as_fractions(table: pd.DataFrame, read: Collection[str] = ()) -> pd.DataFram
     >>> as_fractions(pd.DataFrame({"accuracy": [63.5, 71.0], "chance": 25.0})).iloc[0].tolist()
     [0.635, 0.25]
     """
+    given = in_per_cent(table, read)
+    return table.assign(**{column: values / PER_CENT for column, values in given.items()})
+
+
+def in_per_cent(table: pd.DataFrame, read: Collection[str] = ()) -> dict[str, pd.Series]:
+    """Return the columns that :func:`as_fractions` makes fractions of by their names, as numbers still in per cent.
+
+    Examples
+    --------
+    >>> in_per_cent(pd.DataFrame({"accuracy": [63.5, "71 %"]}))["accuracy"].tolist()
+    [63.5, 71.0]
+    """
     shares = [
         name
         for name in table
@@ -226,14 +239,14 @@ def as_fractions(table: pd.DataFrame, read: Collection[str] = ()) -> pd.DataFram
         raise StudyError(f"{option('percent')} is about accuracies, and the table has none; leave it out.")
     found = {}
     for column in shares:
-        per_cent = floats(table, column) * np.where(table[column].map(_has_sign), PER_CENT, 1.0)
-        if 0 < (most := per_cent.max()) <= 1:
+        plain = [value.rstrip()[:-1] if _has_sign(value) else value for value in table[column]]
+        found[column] = floats(table.assign(**{column: plain}), column)
+        if 0 < (most := found[column].max()) <= 1:
             raise StudyError(
                 f"{column} is {most:g} at most, which is no percentage unless all are below one; give it in per cent "
                 f"like the others, or leave {option('percent')} out."
             )
-        found[column] = per_cent / PER_CENT
-    return table.assign(**found)
+    return found
 
 
 def _above_one(table: pd.DataFrame, column: str) -> bool:

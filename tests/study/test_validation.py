@@ -451,3 +451,11 @@ def test_error_rates_in_per_cent_become_fractions_as_the_message_says():
             bs.Study.from_frame(table.assign(error=unread), percent=True)
         both = bs.Study.from_frame(table.assign(error=unread, accuracy=[40, 50, 60, 70]), percent=True)
         assert both.frame["error"].tolist() == unread and both.column("accuracy")[0] == 0.4
+
+
+def test_a_query_speaks_of_per_cent_where_the_table_does():
+    long = pd.DataFrame({"run": list("abcd"), "task": "x", "N": 1e8, "D": 1e9, "chance": 25})
+    for accuracy in ([30, 40, 95, 96], ["30 %", 40, "95 %", 96]):
+        study = bs.Study.from_frame(long.assign(accuracy=accuracy), percent=True, where="accuracy < 90")
+        assert study.column("accuracy").tolist() == [0.3, 0.4]
+        assert "2 of 4 rows were left out by where='accuracy < 90'" in study.remarks[0]
