@@ -14,7 +14,17 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.formats import read_file
 from bayes_scaling.study.rows import repeated, shown
-from bayes_scaling.study.validation import CANONICAL, KEYS, NUMERIC, OF_TASKS, SIZES, TWICE, number_of, require_once
+from bayes_scaling.study.validation import (
+    CANONICAL,
+    KEYS,
+    LOSS_ERROR,
+    NUMERIC,
+    OF_TASKS,
+    SIZES,
+    TWICE,
+    number_of,
+    require_once,
+)
 
 __all__ = [
     "SAME_INPUT",
@@ -34,6 +44,7 @@ __all__ = [
     "symbol_of",
     "under_our_names",
     "unread_losses",
+    "without_error_of_another",
 ]
 
 SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
@@ -329,6 +340,25 @@ def contradicted(table: pd.DataFrame) -> list[str]:
                     f"read it with {mapped(ours, symbol)}."
                 )
     return said
+
+
+def without_error_of_another(table: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table without the standard error of a column ``loss`` in whose place another is read, and a remark.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"loss": [3.0], "loss_se": [0.1], "c4_loss": [3.2]})
+    >>> without_error_of_another(table, {"loss": "c4_loss"})[0].columns.tolist()
+    ['loss', 'c4_loss']
+    """
+    theirs = columns.get("loss", "loss")
+    if theirs == "loss" or not {"loss", LOSS_ERROR} <= set(table) or LOSS_ERROR in (*columns, *columns.values()):
+        return table, []
+    said = (
+        f"Not read: {LOSS_ERROR!r}, which is of the column 'loss' and not of {theirs!r}; if it is of that, say "
+        f"{mapped(LOSS_ERROR, LOSS_ERROR)}."
+    )
+    return table.drop(columns=LOSS_ERROR), [said]
 
 
 def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from bayes_scaling.study.reading import (
     remedy,
     renamed,
     unread_losses,
+    without_error_of_another,
 )
 from bayes_scaling.study.rows import comparable, shown, task_name
 from bayes_scaling.study.selection import (
@@ -157,7 +158,8 @@ class Study:
         percent : bool
             Accuracies, error rates and chances, of the table and of ``chance``, are in per cent: 63.5, not 0.635.
         **columns : str
-            Which of your columns is which of ours: ``n_params="N", tokens="train/tokens", loss="val_loss"``.
+            Which of your columns is which of ours: ``n_params="N", tokens="train/tokens", loss="val_loss"``.  In the
+            place of a column ``loss``, the one that is read has no ``loss_se`` unless that is mapped, too.
 
         Raises
         ------
@@ -170,6 +172,7 @@ class Study:
             columns["flops"], flops = flops, None
         if isinstance(chance, str):
             columns["chance"], chance = chance, None
+        table, of_losses = without_error_of_another(table, columns)
         rules = {} if accuracy_columns is None else rules_of(columns, table)
         table = renamed(table, {ours: theirs for ours, theirs in columns.items() if ours not in rules})
         found = recognised(table)
@@ -186,7 +189,7 @@ class Study:
         read = [*always_read(table), *given]
         as_given = with_numbers(table.assign(**in_per_cent(table, read)) if percent else table)
         table = with_numbers(as_fractions(table, read)) if percent else as_given
-        remarks = [*_adopted(found), *of_tasks, *contradicted(table.drop(columns=given, errors="ignore"))]
+        remarks = [*_adopted(found), *of_losses, *of_tasks, *contradicted(table.drop(columns=given, errors="ignore"))]
         if where is not None:
             kept = asked_for(as_given, where, names)
             remarks += left_by(table, kept, where)

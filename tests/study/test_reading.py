@@ -207,3 +207,19 @@ def test_columns_of_a_ladder_that_may_be_losses_are_told(name, cure):
 def test_what_routers_are_trained_by_is_no_loss_of_text():
     penalties = ["aux_loss", "router_z_loss", "z_loss", "train/load_balancing_loss", "moe/aux_loss"]
     assert loss_columns(pd.DataFrame(columns=["c4_loss", *penalties, "fez_loss"])) == ["c4_loss", "fez_loss"]
+
+
+def test_a_loss_in_the_place_of_another_does_not_have_its_standard_error(command):
+    table = RUNS.assign(loss=3.5, loss_se=0.01).rename(columns={"val_loss": "c4_loss"})
+    study = bs.Study.from_frame(table, loss="c4_loss")
+    assert "loss_se" not in study.frame and study.column("loss")[0] == 3.9
+    assert study.remarks == (
+        "Not read: 'loss_se', which is of the column 'loss' and not of 'c4_loss'; if it is of that, say "
+        "--map loss_se=loss_se.",
+    )
+    for kept in (
+        bs.Study.from_frame(table),
+        bs.Study.from_frame(table, loss="c4_loss", loss_se="loss_se"),
+        bs.Study.from_frame(table.drop(columns="loss"), loss="c4_loss"),
+    ):
+        assert "loss_se" in kept.frame and not kept.remarks
