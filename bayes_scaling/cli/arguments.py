@@ -70,8 +70,8 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     study = load_study(name) if carried else None
     table = study.frame if study is not None else read_table(path)
     mapping = parse_columns(columns or (), map(str, table.columns))
-    options = {**{n: v for n, v in options.items() if n not in WIDE or v not in (None, [], False)}, **mapping}
-    options |= {"flops": flops} if flops else {}
+    options = {n: v for n, v in options.items() if n not in WIDE or v not in (None, [], False)}
+    options |= _not_said_twice(mapping, flops, options.get("chance"))
     if study is None:
         return Study.from_frame(table, name=path.stem, **options)
     if not any(options.values()):
@@ -80,6 +80,25 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     renamed = {ours: units[theirs] for ours, theirs in mapping.items() if theirs in units}
     card = dataclasses.replace(study.card, units={**units, **renamed})
     return Study.from_frame(table, card=card, **options)
+
+
+def _not_said_twice(
+    mapping: Mapping[str, str], flops: str | None, chance: str | float | Mapping[str, float] | None
+) -> dict[str, Any]:
+    """Return the columns of ``--map`` with what other options say of the same ones."""
+    said: dict[str, Any] = {**mapping, **({"flops": flops} if flops else {})}
+    if said.get("flops") != mapping.get("flops", said.get("flops")):
+        raise StudyError(
+            f"--map flops={mapping['flops']} and --flops {flops} both say where FLOPs come from; give one of them."
+        )
+    if chance is None or "chance" not in mapping:
+        return said
+    if not isinstance(chance, Mapping) or PLACE in chance:
+        raise StudyError(
+            f"--map chance={mapping['chance']} and --chance both say what guessing gives in every task; give one of "
+            "them, or --chance for some tasks by name, as in --chance PIQA=0.5."
+        )
+    return {**said, "chance": {PLACE: mapping["chance"], **chance}}
 
 
 def parse_columns(given: Iterable[str], known: Iterable[str]) -> dict[str, str]:

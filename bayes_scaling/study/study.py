@@ -47,7 +47,7 @@ from bayes_scaling.study.validation import (
     numeric,
     with_numbers,
 )
-from bayes_scaling.study.wide import lengthened, rules_of, unread_accuracies, with_chance
+from bayes_scaling.study.wide import chance_of_others, lengthened, rules_of, unread_accuracies, with_chance
 
 __all__ = ["Study", "require_studies", "require_study"]
 
@@ -119,7 +119,7 @@ class Study:
         drop_missing: bool = False,
         unit: str | None = None,
         accuracy_columns: str | Sequence[str] | None = None,
-        chance: str | float | Mapping[str, float] | None = None,
+        chance: str | float | Mapping[str, float | str] | None = None,
         percent: bool = False,
         **columns: str,
     ) -> Study:
@@ -152,9 +152,10 @@ class Study:
             Of a wide table, the columns that hold the accuracy of a task each: their names, or a rule such as
             ``"accuracy_TASK"`` or ``"TASK_acc"``, by which tasks are named.  The study has a row per run and task.
             What else is of a task each may have a rule, too: ``task_loss="TASK_bpb", chance="TASK_chance"``.
-        chance : str, float or mapping of str to float, optional
+        chance : str, float or mapping of str to float or str, optional
             Accuracy of guessing, a fraction: of all tasks or by task, ``{"TASK": 0.25, "PIQA": 0.5}`` for all but one;
-            or the name of your column of it.  A column ``chance`` counts for the tasks that are not named.
+            or the name of your column of it, which ``TASK`` may stand for as well, ``{"TASK": "guess", "PIQA": 0.5}``.
+            A column ``chance`` counts for the tasks that are not named.
         percent : bool
             Accuracies, error rates and chances, of the table and of ``chance``, are in per cent: 63.5, not 0.635.
         **columns : str
@@ -170,21 +171,21 @@ class Study:
         table = as_table(frame).reset_index(drop=True).dropna(how="all")  # rows keep their numbers
         if flops is not None and flops in table:
             columns["flops"], flops = flops, None
-        if isinstance(chance, str):
-            columns["chance"], chance = chance, None
+        column, by_task = chance_of_others(chance)
+        columns |= {} if column is None else {"chance": column}
         table, of_losses = without_error_of_another(table, columns)
         rules = {} if accuracy_columns is None else rules_of(columns, table)
         table = renamed(table, {ours: theirs for ours, theirs in columns.items() if ours not in rules})
         found = recognised(table)
         table = renamed(table, found)
         if accuracy_columns is not None:
-            table, of_tasks = lengthened(table, accuracy_columns, chance, rules)
+            table, of_tasks = lengthened(table, accuracy_columns, by_task, rules)
         else:
             of_tasks = unread_accuracies(table.drop(columns=columns, errors="ignore"))
-            table = table if chance is None else with_chance(table, chance)
+            table = table if by_task is None else with_chance(table, by_task)
         of_tasks += unread_losses(table)
-        given = {column_of(ours): theirs for ours, theirs in columns.items()}
-        given |= {} if chance is None else {"chance": "chance"}
+        given = {} if by_task is None else {"chance": "chance"}
+        given |= {column_of(ours): theirs for ours, theirs in columns.items()}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
         read = [*always_read(table), *given]
         as_given = with_numbers(table.assign(**in_per_cent(table, read)) if percent else table)

@@ -11,7 +11,15 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.rows import row_number, shown, task_name
 
-__all__ = ["PLACE", "chances", "lengthened", "rules_of", "unread_accuracies", "with_chance"]
+__all__ = [
+    "PLACE",
+    "chance_of_others",
+    "chances",
+    "lengthened",
+    "rules_of",
+    "unread_accuracies",
+    "with_chance",
+]
 
 ACCURACY = re.compile(r"(^|[^a-z])(acc|accuracy)([^a-z].*)?$", re.IGNORECASE)  # in the name of a column
 SCORE = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])", re.IGNORECASE)  # in a rule
@@ -42,7 +50,8 @@ def lengthened(
         The columns of accuracies, called as their tasks; or a rule such as ``accuracy_TASK`` or ``TASK_acc``, by which
         the columns are found and the tasks named.  A text is split at commas unless a column is called so.
     chance : float or mapping of str to float, optional
-        Accuracy of guessing, a fraction: of all tasks, or by task.
+        Accuracy of guessing, a fraction: of all tasks, or by task; a column ``chance``, or what ``rules`` call so,
+        counts for those that are not named.
     rules : mapping of str to str, optional
         Further columns of a task each, by what they become: ``{"task_loss": "bpb_TASK"}``.
 
@@ -64,10 +73,13 @@ def lengthened(
                 "the columns of accuracies out."
             )
     tasks = _columns_by_task(table, accuracy_columns)
-    by_task = None if chance is None else chances(tasks, chance)
     if "run" not in table:
         table = table.assign(run=[f"row {row_number(table, place)}" for place in range(len(table))])
     beside = _beside(table, tasks, rules or {})
+    of_others = dict.fromkeys(tasks, "chance") if "chance" in table else {}
+    of_others |= beside["chance"] if "chance" in (rules or {}) else {}
+    known = {task: table[column] for task, column in of_others.items()}
+    by_task = None if chance is None else chances(tasks, chance, known)
     losses = [SCORE.sub("loss", rule) for rule in _texts(accuracy_columns) if PLACE in rule and SCORE.search(rule)]
     found, unread, remarks = _losses_by_task(table, tasks, [*losses, *LOSSES], known=bool(beside["task_loss"]))
     beside |= {"task_loss": found} if found else {}
@@ -160,6 +172,21 @@ def _of_tasks(table: pd.DataFrame, tasks: Collection[str], rule: str) -> dict[st
     return {task: column for task, column in called.items() if column in table}
 
 
+def chance_of_others(chance: Any) -> tuple[str | None, Any]:
+    """Return the column that holds the chance of tasks that are not named, and what is given besides.
+
+    Examples
+    --------
+    >>> chance_of_others("guess"), chance_of_others({"TASK": "guess", "PIQA": 0.5}), chance_of_others(0.25)
+    (('guess', None), ('guess', {'PIQA': 0.5}), (None, 0.25))
+    """
+    if isinstance(chance, str):
+        return chance, None
+    if isinstance(chance, Mapping) and isinstance(column := chance.get(PLACE), str):
+        return column, {task: value for task, value in chance.items() if task != PLACE} or None
+    return None, chance
+
+
 def with_chance(table: pd.DataFrame, chance: float | Mapping[str, float]) -> pd.DataFrame:
     """Return a long table with the accuracy of guessing; what it says itself counts for tasks that are not named."""
     tasks = table["task"].map(task_name, na_action="ignore") if "task" in table else pd.Series("accuracy", table.index)
@@ -169,8 +196,8 @@ def with_chance(table: pd.DataFrame, chance: float | Mapping[str, float]) -> pd.
 
 
 def chances(
-    tasks: Collection[str], given: float | Mapping[str, float], known: Mapping[str, float] | None = None
-) -> dict[str, float]:
+    tasks: Collection[str], given: float | Mapping[str, float], known: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the accuracy of guessing of each task.
 
     Parameters
@@ -179,8 +206,8 @@ def chances(
         The tasks.
     given : float or mapping of str to float
         Of all tasks, or by task; ``TASK`` stands for all that are not named.
-    known : mapping of str to float, optional
-        What the table says of those that are not named.
+    known : mapping, optional
+        What the table says of those that are not named: a number each, or of each run its own.
 
     Raises
     ------

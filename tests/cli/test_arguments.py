@@ -224,3 +224,21 @@ def test_a_run_named_by_a_number_is_a_target():
     table = RUNS.assign(run=[7, 8, 126], role=["train", "train", "target"])
     (chosen,) = choose_targets(bs.Study.from_frame(table, name="mine"), ["126"]).frame["run"]
     assert chosen == 126
+
+
+def test_a_column_of_chance_goes_with_chances_of_some_tasks(tmp_path):
+    table = RUNS.assign(task=["A", "B", "B"], accuracy=0.5, guess=0.25)
+    table.to_csv(tmp_path / "long.csv", index=False)
+    study = open_study(str(tmp_path / "long.csv"), ["chance=guess"], chance=read_chance(["A=0.1"]))
+    assert study.frame["chance"].tolist() == [0.1, 0.25, 0.25]
+    for given in (["0.1"], ["other"], ["0.1", "A=0.2"]):
+        with pytest.raises(bs.StudyError, match="--map chance=guess and --chance both say what guessing gives in ev"):
+            open_study(str(tmp_path / "long.csv"), ["chance=guess"], chance=read_chance(given))
+
+
+def test_flops_come_from_a_column_or_a_convention_and_not_from_both(tmp_path):
+    RUNS.assign(cost=1e18).to_csv(tmp_path / "runs.csv", index=False)
+    with pytest.raises(bs.StudyError, match="--map flops=cost and --flops 6ND both say where FLOPs come from; give on"):
+        open_study(str(tmp_path / "runs.csv"), ["flops=cost"], "6ND")
+    for columns, flops in ((["flops=cost"], None), ([], "cost"), (["flops=cost"], "cost")):
+        assert open_study(str(tmp_path / "runs.csv"), columns, flops).column("flops").tolist() == [1e18] * 3

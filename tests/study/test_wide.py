@@ -180,3 +180,17 @@ def test_rows_that_a_query_leaves_out_of_a_lengthened_table_are_told():
     study = bs.Study.from_frame(wide, run="model", accuracy_columns="TASK_acc", chance=0.25, where="task != 'ARC'")
     (said,) = study.remarks
     assert said.startswith("2 of 4 rows were left out by where=\"task != 'ARC'\": run 'a' on 'ARC' (row 1) and")
+
+
+def test_a_column_of_chance_counts_for_the_tasks_that_are_not_named():
+    long = pd.DataFrame({"run": ["a", "a"], "task": ["x", "y"], "accuracy": 0.5, "N": 1e8, "D": 1e9, "guess": 0.2})
+    study = bs.Study.from_frame(long, chance={"TASK": "guess", "x": 0.5})
+    assert study.frame["chance"].tolist() == [0.5, 0.2] and study.names["chance"] == "guess"
+    wide = WIDE.drop(columns=["chance_PIQA", "chance_ARC-Easy"]).assign(guess=[0.2, 0.3])
+    options = {"run": "model", "accuracy_columns": "TASK_acc"}
+    study = bs.Study.from_frame(wide, chance={"TASK": "guess", "PIQA": 0.5}, **options)
+    assert study.frame["chance"].tolist() == [0.5, 0.2, 0.5, 0.3]
+    same = bs.Study.from_frame(wide.rename(columns={"guess": "chance"}), chance={"PIQA": 0.5}, **options)
+    assert same.frame["chance"].tolist() == [0.5, 0.2, 0.5, 0.3]
+    study = bs.Study.from_frame(WIDE, chance={"TASK": "chance_TASK", "PIQA": 0.4}, **options)
+    assert study.frame["chance"].tolist() == [0.4, 0.25] * 2
