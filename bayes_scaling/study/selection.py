@@ -22,6 +22,7 @@ __all__ = [
     "replicates",
     "unfinished",
     "without_gaps",
+    "without_role",
 ]
 
 SEED, SETS = "seed", "train_data"
@@ -129,6 +130,22 @@ def unfinished(table: pd.DataFrame) -> list[str]:
     what = listed(stopped.drop_duplicates(), MOST)
     verb, them = ("are", "them") if len(stopped) > 1 else ("is", "it")
     return [f"{len(stopped)} of {len(table)} rows {verb} {what}; {option('where', FINISHED)} leaves {them} out."]
+
+
+def without_role(table: pd.DataFrame) -> list[str]:
+    """Return a sentence where some rows have no role beside others that have one.
+
+    Examples
+    --------
+    >>> without_role(pd.DataFrame({"run": ["a", "b", "c"], "role": ["train", None, "target"]}))
+    ["1 of 3 rows has no role and is neither fitted nor forecast: run 'b' (row 2)."]
+    """
+    blank = table["role"].isna().to_numpy() if "role" in table else np.zeros(len(table), dtype=bool)
+    if not blank.any() or blank.all():
+        return []
+    have, are = ("have", "are") if blank.sum() > 1 else ("has", "is")
+    rows = listed((row_name(table, place) for place in np.flatnonzero(blank)), MOST)
+    return [f"{blank.sum()} of {len(table)} rows {have} no role and {are} neither fitted nor forecast: {rows}."]
 
 
 def replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -37,6 +37,7 @@ from bayes_scaling.study.selection import (
     replicates,
     unfinished,
     without_gaps,
+    without_role,
 )
 from bayes_scaling.study.validation import (
     LOSS_ERROR,
@@ -199,7 +200,7 @@ class Study:
             table, said = without_gaps(table, [*read, *infinite_losses(table)])
             remarks += said
         table, said = replicates(checked(table, read, names))
-        remarks += said + unfinished(table)
+        remarks += said + unfinished(table) + without_role(table)
         if flops is not None:
             table = with_flops(table, flops)
             numeric(table, "flops")

@@ -122,3 +122,11 @@ def test_rows_without_names_may_have_lists_in_what_nothing_reads():
 def test_names_are_text_where_a_seed_tells_some_numbered_runs_apart():
     table = pd.DataFrame({"run": [1, 1, 2, 3], "seed": [0, 1, 0, 0], "N": [1e8, 1e8, 2e8, 4e8], "D": 2e9, "loss": 3.0})
     assert bs.Study.from_frame(table).frame["run"].tolist() == ["1 (seed 0)", "1 (seed 1)", "2", "3"]
+
+
+def test_rows_without_a_role_are_told():
+    roles = ["train"] * 3 + [None, "target", None]
+    (said,) = bs.Study.from_frame(RUNS.assign(role=roles), loss="val_loss").remarks
+    assert said == "2 of 6 rows have no role and are neither fitted nor forecast: run 'd' (row 4) and run 'f' (row 6)."
+    for whole in (RUNS.assign(role="train"), RUNS.assign(role=None), RUNS):
+        assert not bs.Study.from_frame(whole, loss="val_loss").remarks
