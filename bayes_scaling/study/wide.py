@@ -58,7 +58,8 @@ def lengthened(
     Raises
     ------
     StudyError
-        The table is long already, no column is named, or none is called so, or the chance of a task is not given.
+        The table is long already, no column is named, or none is called so, two are of one task, or the chance of a
+        task is not given.
 
     Examples
     --------
@@ -247,7 +248,12 @@ def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> dict[st
         )
     found: dict[str, str] = {}
     for text in texts:
-        found |= _named_by(text, names)
+        for task, column in _named_by(text, names).items():
+            if found.setdefault(task, column) != column:
+                raise StudyError(
+                    f"The accuracy of the task {task!r} stands in two columns, {found[task]!r} and {column!r}; keep "
+                    "one of them, or give rules that find one for each task."
+                )
     return found
 
 

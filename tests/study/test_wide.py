@@ -194,3 +194,11 @@ def test_a_column_of_chance_counts_for_the_tasks_that_are_not_named():
     assert same.frame["chance"].tolist() == [0.5, 0.2, 0.5, 0.3]
     study = bs.Study.from_frame(WIDE, chance={"TASK": "chance_TASK", "PIQA": 0.4}, **options)
     assert study.frame["chance"].tolist() == [0.4, 0.25] * 2
+
+
+def test_a_task_has_its_accuracies_in_one_column():
+    rules = ["TASK_acc", "TASK_acc_norm"]
+    with pytest.raises(bs.StudyError, match="of the task 'PIQA' stands in two columns, 'PIQA_acc' and 'PIQA_acc_norm'"):
+        lengthened(WIDE.assign(PIQA_acc_norm=0.6), rules, 0.25)
+    others = lengthened(WIDE.assign(COPA_acc_norm=0.6), [*rules, "TASK_acc"], 0.25)[0]
+    assert others["task"].unique().tolist() == ["PIQA", "ARC-Easy", "COPA"]
