@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
-from bayes_scaling.study.rows import row_number, shown, task_name
+from bayes_scaling.study.rows import absent, row_number, shown, task_name
 
 __all__ = [
     "PLACE",
@@ -191,7 +191,10 @@ def chance_of_others(chance: Any) -> tuple[str | None, Any]:
 def with_chance(table: pd.DataFrame, chance: float | Mapping[str, float]) -> pd.DataFrame:
     """Return a long table with the accuracy of guessing; what it says itself counts for tasks that are not named."""
     tasks = table["task"].map(task_name, na_action="ignore") if "task" in table else pd.Series("accuracy", table.index)
-    known = dict(zip(tasks, table["chance"], strict=True)) if "chance" in table else None
+    known: dict[str, Any] = {}
+    for task, value in zip(tasks, table["chance"], strict=True) if "chance" in table else ():
+        if absent(known.get(task)):
+            known[task] = value
     chance = {task_name(task): value for task, value in chance.items()} if isinstance(chance, Mapping) else chance
     return table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance, known)))
 

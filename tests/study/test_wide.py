@@ -202,3 +202,10 @@ def test_a_task_has_its_accuracies_in_one_column():
         lengthened(WIDE.assign(PIQA_acc_norm=0.6), rules, 0.25)
     others = lengthened(WIDE.assign(COPA_acc_norm=0.6), [*rules, "TASK_acc"], 0.25)[0]
     assert others["task"].unique().tolist() == ["PIQA", "ARC-Easy", "COPA"]
+
+
+def test_the_chance_of_a_task_that_is_not_named_is_the_first_that_the_table_knows():
+    long = pd.DataFrame({"run": [*"abab"], "task": [*"AABB"], "accuracy": 0.5, "N": 1e8, "D": 1e9})
+    for known in ([0.5, None], [None, 0.5]):
+        study = bs.Study.from_frame(long.assign(chance=[0.3, 0.3, *known]), chance={"A": 0.2})
+        assert study.frame["chance"].tolist() == [0.2, 0.2, 0.5, 0.5]
