@@ -93,8 +93,8 @@ class Aim:
         if not self.runs or not {"run", loss} <= set(study.frame):
             return study
         frame = study.frame
-        sets = frame[SETS].drop_duplicates() if SETS in frame else [study.name]
-        names = {name for run in self.runs for name in (run, *(named_apart(run, str(own), SETS) for own in sets))}
+        sets = {*map(str, frame[SETS])} if SETS in frame else {study.name}
+        names = {name for run in self.runs for name in (run, *(named_apart(run, own, SETS) for own in sets))}
         unknown = frame["run"].astype(str).isin(names) & frame[loss].isna()
         if not unknown.any():
             return study
@@ -185,7 +185,7 @@ def read_pairings(
         With ``aim``: nothing says what to forecast.
     """
     losses = [str(column) for column in study.frame]
-    known = [str(name) for name in study.frame[sets].drop_duplicates()] if sets in study.frame else [study.name]
+    known = [*dict.fromkeys(map(str, study.frame[sets]))] if sets in study.frame else [study.name]
     abscissa, ordinate = _Axis.read(source, "--from", known, losses), _Axis.read(target, "--to", known, losses)
     if sets not in study.frame and {abscissa.name, ordinate.name} - {study.name, ALL, SAME}:
         raise StudyError(

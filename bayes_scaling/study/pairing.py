@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import COMMAND_LINE, StudyError, listed, suggest
+from bayes_scaling.errors import COMMAND_LINE, StudyError, listed, option, suggest
 from bayes_scaling.study.card import differing_measure
 from bayes_scaling.study.rows import row_name, row_number
 from bayes_scaling.study.study import Study
@@ -134,14 +134,15 @@ def with_partners(study: Study) -> tuple[Study, list[str]]:
 
 
 def choose(study: Study, column: str, value: str) -> Study:
-    """Return the runs of one training set, as a study of its name.
+    """Return the runs of one training set, as a study of its name; a set may be called by a number.
 
     Raises
     ------
     StudyError
         The column or the value does not exist.
     """
-    chosen = study.select(**{column: value})
+    named = study.frame[column].map(str) == str(value) if column in study.frame else pd.Series(dtype=bool)
+    chosen = dataclasses.replace(study, frame=study.frame[named]) if named.any() else study.select(**{column: value})
     return dataclasses.replace(chosen, card=dataclasses.replace(chosen.card, name=str(value)))
 
 
@@ -170,9 +171,17 @@ def _side(study: Study, loss: str, by: list[str], axis: str) -> pd.DataFrame:
         what = ", ".join(f"{c} = {table[c].iloc[second]:g}" for c in by)
         raise StudyError(
             f"Study {study.name!r} has two runs with {what} (row {row_number(table, second)} is the second); "
-            "choose one training set, or name further columns to pair by."
+            f"{_one_of_two(study, table.duplicated(by, keep=False))}, or name further columns of numbers to pair by."
         )
     return table
+
+
+def _one_of_two(study: Study, alike: pd.Series) -> str:
+    """Return how to keep one of the rows of which pairs cannot tell which is meant: of one task, where they differ."""
+    tasks = list(study.frame.loc[alike.to_numpy(), "task"].unique()) if "task" in study.frame else []
+    if len(tasks) < 2:
+        return "choose one training set, leave one of the two out"
+    return f"choose one task, as by {option('where', f'task == {tasks[0]!r}')}"
 
 
 def _alone(study: Study, side: pd.DataFrame, both: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -109,3 +109,23 @@ def test_a_run_to_forecast_may_lack_the_loss_to_forecast():
     assert both["target"].tolist() == ["r7", "r6"] and both["loss"].isna().tolist() == [True, False]
     with pytest.raises(bs.StudyError, match="is not a positive number in run 'r7'"):
         read_pairings(study, "a_loss", "b_loss", sets="train_data", aim=Aim(runs=("r6",)))
+
+
+def test_sets_may_be_called_by_numbers(two_losses):
+    runs = pd.read_csv(two_losses)
+    study = bs.Study.from_frame(pd.concat([runs.assign(train_data=name) for name in (1, 2)], ignore_index=True))
+    ((pairing, _),) = read_pairings(study, "1:loss_a", "2:loss_b", sets="train_data", by="n_params,flops")
+    assert pairing.study.name == "1:loss_a -> 2:loss_b" and pairing.paired == 10
+    with pytest.raises(bs.StudyError, match=r"has no train_data '3'; known: 1, 2\."):
+        read_pairings(study, "3:loss_a", "2:loss_b", sets="train_data")
+
+
+def test_a_ladder_is_paired_in_one_task(ladder, command):
+    aim = Aim.read(["2.1"], [])
+    with pytest.raises(bs.StudyError, match=r'; choose one task, as by --where "task == \'MMLU\'", or name further'):
+        read_pairings(ladder, "c4_loss", "task_loss", sets="train_data", aim=aim)
+    one = ladder.select("task == 'MMLU'")
+    with pytest.raises(bs.StudyError, match=r"row 17 is the second\); choose one training set, leave one of the two"):
+        read_pairings(one, "c4_loss", "task_loss", sets="train_data", aim=aim)
+    ((pairing, _),) = read_pairings(one.training, "c4_loss", "task_loss", sets="train_data", aim=aim)
+    assert pairing.paired == 16
