@@ -17,6 +17,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, SINGLE, default_laws, law_by_name
 from bayes_scaling.study.flops import SIX_N_D, six_n_d
 from bayes_scaling.study.reading import column_of, read_table, remedy, symbol_of
+from bayes_scaling.study.selection import other_run
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import SIZES, number_of
 from bayes_scaling.study.wide import PLACE
@@ -269,8 +270,9 @@ def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = N
     aside = study.frame[study.frame["role"] != "train"] if {"role", "run"} <= set(study.frame.columns) else None
     fitted = study.frame if aside is None else study.frame.drop(aside.index)
     if "run" in fitted and (held := [name for name in targets if (fitted["run"].astype(str) == name).any()]):
+        others = other_run(fitted, np.argmax((fitted["run"].astype(str) == held[0]).to_numpy()))
         raise TargetError(
-            f'The run {held[0]!r} of study {study.name!r} is fitted; to hold it out, say --where "run != {held[0]!r}" '
+            f'The run {held[0]!r} of study {study.name!r} is fitted; to hold it out, say --where "{others}" '
             "and give its inputs, or say in a column role which runs are train and which target."
         )
     if aside is None or aside.empty:

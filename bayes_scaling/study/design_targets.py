@@ -14,6 +14,7 @@ from bayes_scaling.study.chance import outcome_of
 from bayes_scaling.study.flops import distances, measure_of, measured
 from bayes_scaling.study.reading import SAME_INPUT, symbol_of
 from bayes_scaling.study.rows import MOST_NAMES, run_names, shown
+from bayes_scaling.study.selection import other_inputs, other_run
 from bayes_scaling.study.validation import floats, where_known
 
 if TYPE_CHECKING:
@@ -106,12 +107,13 @@ def already_fitted(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[s
     ):
         same = np.isclose(known, values, rtol=SAME_INPUT, atol=0).all(axis=1)
         if same.any():
-            run = runs["run"][same].iloc[0] if "run" in runs else "NAME"
+            one = "run" in runs and same.sum() == 1
+            others = other_run(runs, np.argmax(same)) if one else other_inputs(runs[same], read)
             yield Problem(
                 "fitted-target",
                 f"Target {str(name)!r} has the {' and '.join(map(symbol_of, read))} of {run_names(runs, same)}, which "
                 "is fitted, so this is no forecast of it",
-                f"to see what would have been said of it, hold it out, as by {option('where', f'run != {str(run)!r}')}",
+                f"to see what would have been said of it, hold it out, as by {option('where', others)}",
                 float(same.sum()),
                 str(name),
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, listed, option, suggest
 from bayes_scaling.study.reading import SYMBOLS, loss_columns, symbol_of
 from bayes_scaling.study.rows import comparable, keys, row_name, row_number, shown
-from bayes_scaling.study.validation import FINISHED, OUTCOME, SIZES, unfit
+from bayes_scaling.study.validation import FINISHED, OUTCOME, SIZES, number_of, unfit, where_known
 
 __all__ = [
     "SETS",
@@ -19,6 +21,8 @@ __all__ = [
     "kept_by",
     "left_by",
     "named_apart",
+    "other_inputs",
+    "other_run",
     "replicates",
     "unfinished",
     "without_gaps",
@@ -28,6 +32,7 @@ __all__ = [
 SEED, SETS = "seed", "train_data"
 STATE = "State"
 PROGRESS = ("tokens", "steps")  # what the checkpoints of one run differ in
+QUOTED = re.compile(r"""'(\\.|[^'\\])*'|"(\\.|[^"\\])*"|`[^`]*`""")
 MOST = 6  # rows or runs that a sentence names
 
 
@@ -62,7 +67,7 @@ def asked_for(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_o
     both = [*((symbol, ours) for symbol, ours in SYMBOLS.items()), *((names[ours], ours) for ours in names)]
     named = {theirs: ours for theirs, ours in both if theirs not in table and ours in table}
     known = table.assign(**{theirs: table[ours] for theirs, ours in named.items()})
-    if "@" in query:
+    if "@" in QUOTED.sub("", query):
         raise StudyError(f"{given} speaks of a variable, and only columns are known; {like}.")
     try:
         kept = known.eval(query, engine="python")
@@ -87,6 +92,56 @@ def asked_for(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_o
 def left_by(table: pd.DataFrame, kept: np.ndarray, query: str) -> list[str]:
     """Return a sentence on the rows of a table that a query does not keep."""
     return [] if kept.all() else [_left_out(table, ~kept, by=f" by {option('where', query)}")]
+
+
+def other_run(runs: pd.DataFrame, place: int | np.integer) -> str:
+    """Return a query that leaves one run out of the table it comes from, where its name may not be the one it has here.
+
+    There, a seed or a training set is not in the name, and one that is text here may be a number.
+
+    Examples
+    --------
+    >>> other_run(pd.DataFrame({"run": ["7B (seed 1)"], "seed": [1]}), 0)
+    "run != '7B' or seed != 1"
+    >>> other_run(pd.DataFrame({"run": [4]}), 0), other_run(pd.DataFrame({"run": ["4"]}), 0)
+    ('run != 4', "run not in [4, '4']")
+    """
+    name, clauses = runs["run"].iloc[place], []
+    for column in (SETS, SEED):  # what was put into the name last comes off first
+        value = runs[column].iloc[place] if column in runs else None
+        if isinstance(name, str) and column in runs and name.endswith(end := named_apart("", value, column)):
+            name = name.removesuffix(end)
+            clauses.append(f"{column} != {_literal(value)}")
+    number = number_of(name) if isinstance(name, str) else np.nan
+    own = f"run != {_literal(name)}" if np.isnan(number) else f"run not in [{_literal(number)}, {name!r}]"
+    return " or ".join([own, *reversed(clauses)])
+
+
+def other_inputs(runs: pd.DataFrame, inputs: Sequence[str]) -> str:
+    """Return a query that leaves out all runs with the inputs of some; FLOPs by sizes, as they may be counted later.
+
+    Examples
+    --------
+    >>> other_inputs(pd.DataFrame({"n_params": [8e8, 8e8], "tokens": [2e9, 4e9]}), ["n_params"])
+    'n_params != 8e+08'
+    """
+    sizes = ["n_params", "tokens"]
+    named = [*(sizes if {*sizes} <= set(runs) else ["flops"])] if "flops" in inputs else []
+    columns = [*dict.fromkeys([*(column for column in inputs if column != "flops"), *named])]
+    rows = dict.fromkeys(zip(*(where_known(runs, column) for column in columns), strict=True))
+    words = [column if column.isidentifier() else f"`{column}`" for column in columns]
+    clauses = [
+        " or ".join(f"{word} != {_literal(value)}" for word, value in zip(words, row, strict=True)) for row in rows
+    ]
+    return clauses[0] if len(clauses) == 1 else " and ".join(f"({clause})" for clause in clauses)
+
+
+def _literal(value: Any) -> str:
+    """Return a value as a query writes it: a number as short as it is exact."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(value, float):
+        return repr(value)
+    return short if float(short := f"{value:g}") == value else repr(value)
 
 
 def without_gaps(table: pd.DataFrame, read: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:

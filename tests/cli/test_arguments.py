@@ -242,3 +242,18 @@ def test_flops_come_from_a_column_or_a_convention_and_not_from_both(tmp_path):
         open_study(str(tmp_path / "runs.csv"), ["flops=cost"], "6ND")
     for columns, flops in ((["flops=cost"], None), ([], "cost"), (["flops=cost"], "cost")):
         assert open_study(str(tmp_path / "runs.csv"), columns, flops).column("flops").tolist() == [1e18] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "query"),
+    [
+        ({}, "b", "run != 'b'"),
+        ({"run": [3, 4, 5]}, "4", "run != 4"),
+        ({"run": [*"aab"], "seed": [0, 1, 0]}, "a (seed 1)", "run != 'a' or seed != 1"),
+    ],
+)
+def test_a_fitted_run_is_held_out_by_the_words_that_are_said(changes, name, query):
+    with pytest.raises(bs.TargetError, match="is fitted; to hold it out, say --where") as refused:
+        choose_targets(bs.Study.from_frame(RUNS.assign(**changes)), (name,))
+    assert f'--where "{query}" and give its inputs' in str(refused.value)
+    assert bs.Study.from_frame(RUNS.assign(**changes), where=query).frame.index.tolist() == [0, 2]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import dataclasses
 
 import numpy as np
@@ -146,3 +147,37 @@ def test_a_task_that_no_fitted_run_has_is_told(ladder):
         "unfitted-task"
     )
     assert str(problem).startswith("No fitted run is scored on 'MMLU', as targets are: what no run shows is not")
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "query"),
+    [
+        ({"run": range(16)}, {}, "run != 8"),
+        ({"run": [*range(15), "r15"]}, {}, "run not in [8, '8']"),
+        ({"run": [*"aab", *range(3, 16)], "seed": [0, 1, *[0] * 14]}, {}, "run not in [8, '8']"),
+        ({"run": [*range(8), "a", "a", *range(10, 16)], "seed": [0, 1] * 8}, {}, "run != 'a' or seed != 0"),
+        ({"run": [*range(8), "a@b", *range(9, 16)]}, {}, "run != 'a@b'"),
+        ({"run": [*range(8), 8, 8, *range(10, 16)], "seed": [0, 1] * 8}, {}, "run not in [8, '8'] or seed != 0"),
+        ({"run": None}, {}, "n_params != 4e+08 or tokens != 4e+09"),
+        ({"run": None, "N": np.geomspace(1.23456789e8, 1e9, 16)}, {}, None),
+    ],
+)
+def test_a_fitted_run_is_held_out_by_the_words_that_are_said(changes, options, query):
+    table = GOOD.assign(**changes).dropna(axis=1)
+    study = bs.Study.from_frame(table, **options)
+    target = study.frame.iloc[8][["n_params", "tokens"]].to_dict()
+    (found,) = design_check(study, target).only("fitted-target")
+    said = found.remedy.partition("where=")[2]
+    assert query is None or ast.literal_eval(said) == query
+    rest = bs.Study.from_frame(table, where=ast.literal_eval(said), **options)
+    assert rest.frame.index.tolist() == [*range(8), *range(9, 16)]
+
+
+def test_all_fitted_runs_with_the_inputs_of_a_target_are_held_out():
+    study = bs.Study.from_frame(GOOD, flops="6ND")
+    (found,) = design_check(study, {"N": 4e8}, law=PowerLaw(column="n_params")).only("fitted-target")
+    assert found.remedy.endswith("as by where='n_params != 4e+08'")
+    (found,) = design_check(study, {"C": 6 * 4e8 * 1.6e10}, law=PowerLaw()).only("fitted-target")
+    both = "(n_params != 4e+08 or tokens != 1.6e+10) and (n_params != 8e+08 or tokens != 8e+09)"
+    assert found.remedy.endswith(f"as by where={both!r}")
+    assert len(bs.Study.from_frame(GOOD, where=both)) == 14

@@ -130,3 +130,11 @@ def test_rows_without_a_role_are_told():
     assert said == "2 of 6 rows have no role and are neither fitted nor forecast: run 'd' (row 4) and run 'f' (row 6)."
     for whole in (RUNS.assign(role="train"), RUNS.assign(role=None), RUNS):
         assert not bs.Study.from_frame(whole, loss="val_loss").remarks
+
+
+def test_a_name_may_have_the_sign_of_a_variable():
+    table = RUNS.assign(run=["a@b", *"bcdef"], **{"lr@peak": range(6)})
+    for query in ("run != 'a@b'", 'run != "a@b"', "`lr@peak` > 0"):
+        assert bs.Study.from_frame(table, loss="val_loss", where=query).frame["run"].tolist() == [*"bcdef"]
+    with pytest.raises(StudyError, match="speaks of a variable"):
+        bs.Study.from_frame(table, loss="val_loss", where="run != 'a@b' and N > @size")
