@@ -28,7 +28,7 @@ from bayes_scaling.study.reading import (
     unread_losses,
     without_error_of_another,
 )
-from bayes_scaling.study.rows import comparable, shown, task_name
+from bayes_scaling.study.rows import shown, task_name
 from bayes_scaling.study.selection import (
     asked_for,
     infinite_losses,
@@ -258,7 +258,7 @@ class Study:
             wanted = [task_name(one) for one in wanted] if column == "task" else wanted
             for one in wanted:
                 if not pd.api.types.is_scalar(one) or not (frame[column] == one).any():
-                    known = [*dict.fromkeys(comparable(frame[column]))][:40]
+                    known = frame[column].drop_duplicates().head(40)
                     raise StudyError(f"Study {self.name!r} has no {column} {shown(one)}; {suggest(one, known)}")
             frame = frame[frame[column].isin(wanted)]
         if query is not None and not frame.empty:

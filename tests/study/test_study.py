@@ -209,9 +209,3 @@ def test_counts_may_be_in_groups_of_three_digits_and_losses_not(tmp_path):
         path.write_text(f"N,D,loss\n{bad}\n")
         with pytest.raises(bs.StudyError, match="not a number"):
             bs.Study.from_file(path)
-
-
-def test_select_names_what_is_not_there_in_a_column_of_lists():
-    study = Study.from_frame(pd.DataFrame(GOOD).assign(tags=[["a"]] * 6))
-    with pytest.raises(StudyError, match="has no tags 'b'; known: "):
-        study.select(tags="b")
