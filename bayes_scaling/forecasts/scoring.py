@@ -16,7 +16,7 @@ from bayes_scaling.forecasts.quantiles import QUANTILES, inside
 from bayes_scaling.forecasts.register import append
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast
 from bayes_scaling.forecasts.scores import crps
-from bayes_scaling.study.reading import as_rows
+from bayes_scaling.study.reading import as_rows, column_of, renamed
 from bayes_scaling.study.validation import as_fractions
 from bayes_scaling.study.wide import lengthened, rules_of
 
@@ -47,7 +47,7 @@ def score(
         5 %, as a run differs a little from plan.  A column for each quantity, such as ``loss``; ``task``, where the
         forecast has tasks.
     names : mapping of str to str, optional
-        Your own names of our columns, as in ``{"loss": "val_loss"}``.
+        Your own names of our columns, as in ``{"loss": "val_loss"}``; they are read in place of columns of our names.
     unit : str, optional
         Unit of the outcomes; refused where the forecast has another.
     accuracy_columns : str or sequence of str, optional
@@ -74,7 +74,7 @@ def score(
         No outcome is of a run that was forecast, one is given twice or is no number, a run has the name of one target
         and other inputs, or the units differ.
     StudyError
-        The columns of accuracies are not there.
+        A column of ``names``, or of accuracies, is not there.
     FileError
         The forecast cannot be read, or the register holds another outcome of the same run.
 
@@ -89,9 +89,9 @@ def score(
         raise TargetError(
             f"The outcomes are in {unit}, and the forecast is in {listed(sorted(odd))}; convert them first."
         )
-    came = as_rows(outcomes, names)
+    came, rules = _read(outcomes, names or {}, wide=accuracy_columns is not None)
     if accuracy_columns is not None:
-        came, _ = lengthened(came, accuracy_columns, rules=rules_of(names or {}, came))
+        came, _ = lengthened(came, accuracy_columns, rules=rules)
     came = as_fractions(came) if percent else came
     actual, remarks = actual_outcomes(said.rows, came, np.asarray(said.quantiles).min(axis=1), names or {})
     levels = {name: said.level(level) for name, level in QUANTILES.items()}
@@ -110,6 +110,24 @@ def score(
     if to is not None:
         append(said, table, to)
     return table
+
+
+def _read(outcomes: Any, names: Mapping[str, str], *, wide: bool) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return outcomes with our column names, and of a wide table the names that are rules.
+
+    Raises
+    ------
+    StudyError
+        They make no table, or it has no column of one of the names.
+    """
+    table = as_rows(outcomes)
+    rules = rules_of(names, table) if wide else {}
+    given = {
+        column_of(ours): column_of(theirs) if theirs not in table and column_of(theirs) in table else theirs
+        for ours, theirs in names.items()
+        if ours not in rules
+    }
+    return as_rows(renamed(table, given)), rules
 
 
 def _far_outside(scores: pd.DataFrame) -> list[str]:

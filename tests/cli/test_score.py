@@ -47,6 +47,7 @@ def test_a_bad_command_is_one_sentence(tmp_path, outcomes, capsys):
     assert "no file" in refused(capsys, "score", tmp_path / "none.json", outcomes)
     assert "holds no registered forecast" in refused(capsys, "score", outcomes, outcomes)
     assert "as in --map loss=mine" in refused(capsys, "score", file, outcomes)
+    assert "no column 'vla_loss'" in refused(capsys, "score", file, outcomes, "--map", "loss=vla_loss")
     bad = ["--map", "loss=val_loss", "--unit", "bits per byte"]
     assert "in bits per byte, and the forecast is in as given" in refused(capsys, "score", file, outcomes, *bad)
     both = ["--register", tmp_path / "r.csv", "--no-register"]

@@ -47,6 +47,33 @@ def test_your_own_names_are_read(said):
     assert found["actual"].tolist() == [2.0]
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "names"),
+    [
+        ({"target": "a", "loss": 2.9, "val": 2.0}, {"loss": "val"}),
+        ({"target": "a", "loss": 2.0, "N": 7e9, "n_params": 1e3}, {"n_params": "N"}),
+        ({"params": "7B", "N": 1e9, "D": "4T", "loss": 2.0}, {"N": "params", "tokens": "D"}),
+    ],
+)
+def test_your_own_names_come_before_ours_of_other_columns(outcomes, names, said):
+    found = bs.score(said, outcomes, names=names)
+    assert found["target"].tolist() == ["a"] and found["actual"].tolist() == [2.0]
+
+
+def test_a_name_of_no_column_is_refused(said):
+    with pytest.raises(bs.StudyError, match="has no column 'vla' to use as 'loss'; did you mean 'val'"):
+        bs.score(said, {"target": "a", "loss": 2.9, "val": 2.0}, names={"loss": "vla"})
+
+
+def test_a_name_may_be_a_rule_of_a_wide_table(said):
+    rows = said.rows.assign(target="a", task=["x", "y"], unit="bits per byte")
+    of_tasks = dataclasses.replace(said, rows=rows)
+    wide = {"target": "a", "x": 0.6, "y": 0.1, "x_bpb": 2.0, "y_bpb": 3.0, "mine": 1.0}
+    names = {"task_loss": "TASK_bpb", "chance": "mine"}
+    found = bs.score(of_tasks, wide, names=names, accuracy_columns=["x", "y"])
+    assert found["actual"].tolist() == [2.0, 3.0]
+
+
 def test_tasks_are_told_apart_and_the_same_scores_come_of_the_forecast_itself():
     forecast = bs.forecast(ladder(count=100), {"target": "7B", "N": 7e9, "D": 4e12})
     outcomes = pd.DataFrame({"run": "7B", "task": ["one", "two"], "accuracy": [0.7, 0.6]})
