@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bayes_scaling.cli.options import AccuracyColumns, Columns, Json, Percent, Quiet, Unit
+from bayes_scaling.cli.options import AccuracyColumns, Columns, Json, Percent, Quiet
 
 __all__ = ["score"]
 
@@ -18,7 +18,9 @@ def score(
     forecast: Annotated[Path, typer.Argument(metavar="FORECAST", help="forecast.json of 'forecast', or a saved one.")],
     outcomes: Annotated[Path, typer.Argument(metavar="OUTCOMES", help="File of runs that were made since.")],
     columns: Columns = None,
-    unit: Unit = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of the losses that came: refused where the forecast states another.")
+    ] = None,
     accuracy_columns: AccuracyColumns = None,
     percent: Percent = False,
     register: Annotated[

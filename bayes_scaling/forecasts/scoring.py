@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from bayes_scaling.forecasts.quantiles import QUANTILES, inside
 from bayes_scaling.forecasts.register import append
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast
 from bayes_scaling.forecasts.scores import crps
+from bayes_scaling.study.card import AS_GIVEN, bare_unit
 from bayes_scaling.study.reading import as_rows, column_of, renamed
 from bayes_scaling.study.validation import as_fractions
 from bayes_scaling.study.wide import lengthened, rules_of
@@ -24,6 +25,8 @@ __all__ = ["score"]
 
 FAR_OUTSIDE = 10.0
 """Standard deviations from what was forecast, beyond which another unit is likelier than a miss."""
+FRACTION = "fraction"
+"""Unit of accuracies and errors, which ``unit`` does not speak of."""
 
 
 def score(
@@ -49,7 +52,8 @@ def score(
     names : mapping of str to str, optional
         Your own names of our columns, as in ``{"loss": "val_loss"}``; they are read in place of columns of our names.
     unit : str, optional
-        Unit of the outcomes; refused where the forecast has another.
+        Unit of the losses that came; refused where those of the forecast have another.  A forecast in no stated unit
+        ("as given") takes any.
     accuracy_columns : str or sequence of str, optional
         Of a wide table, the columns that hold the accuracy of a task each, as in
         :meth:`bayes_scaling.Study.from_frame`.
@@ -85,10 +89,8 @@ def score(
     if isinstance(forecast, (str, Path)):
         forecast = load_forecast(forecast)
     said = RegisteredForecast.of(forecast) if isinstance(forecast, Forecast) else forecast
-    if unit is not None and (odd := set(said.rows["unit"]) - {unit}):
-        raise TargetError(
-            f"The outcomes are in {unit}, and the forecast is in {listed(sorted(odd))}; convert them first."
-        )
+    if unit is not None:
+        _require_unit(unit, said.rows["unit"])
     came, rules = _read(outcomes, names or {}, wide=accuracy_columns is not None)
     if accuracy_columns is not None:
         came, _ = lengthened(came, accuracy_columns, rules=rules)
@@ -128,6 +130,14 @@ def _read(outcomes: Any, names: Mapping[str, str], *, wide: bool) -> tuple[pd.Da
         if ours not in rules
     }
     return as_rows(renamed(table, given)), rules
+
+
+def _require_unit(unit: str, forecast: Iterable[str]) -> None:
+    """Refuse losses in a unit that none of the forecast has; what states none agrees with every other."""
+    units = {bare_unit(own) for own in forecast}
+    stated = sorted((units - {FRACTION} or units) - {AS_GIVEN})  # of fractions alone, theirs
+    if stated and bare_unit(unit) not in (*stated, AS_GIVEN):
+        raise TargetError(f"The outcomes are in {unit}, and the forecast is in {listed(stated)}; convert them first.")
 
 
 def _far_outside(scores: pd.DataFrame) -> list[str]:

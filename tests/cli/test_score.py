@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pandas as pd
@@ -48,7 +49,10 @@ def test_a_bad_command_is_one_sentence(tmp_path, outcomes, capsys):
     assert "holds no registered forecast" in refused(capsys, "score", outcomes, outcomes)
     assert "as in --map loss=mine" in refused(capsys, "score", file, outcomes)
     assert "no column 'vla_loss'" in refused(capsys, "score", file, outcomes, "--map", "loss=vla_loss")
+    posterior = chinchilla(count=50)
+    stated = dataclasses.replace(posterior, study=posterior.study.in_units(loss="nats per token"))
+    other = bs.forecast(stated, {"N": 7e9, "D": 4e12}).save(tmp_path / "stated.json")
     bad = ["--map", "loss=val_loss", "--unit", "bits per byte"]
-    assert "in bits per byte, and the forecast is in as given" in refused(capsys, "score", file, outcomes, *bad)
+    assert "in bits per byte, and the forecast is in nats per token" in refused(capsys, "score", other, outcomes, *bad)
     both = ["--register", tmp_path / "r.csv", "--no-register"]
     assert "at once; give one of them" in refused(capsys, "score", file, outcomes, *both)

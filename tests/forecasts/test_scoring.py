@@ -60,6 +60,28 @@ def test_your_own_names_come_before_ours_of_other_columns(outcomes, names, said)
     assert found["target"].tolist() == ["a"] and found["actual"].tolist() == [2.0]
 
 
+@pytest.mark.parametrize(
+    ("units", "unit"),
+    [
+        (["as given"] * 2, "nats per token"),
+        (["fraction", "nats per token"], "nats per token"),
+        (["bits per byte", "nats per token"], "nats per token (C4)"),
+        (["nats per token"] * 2, "as given"),
+        (["fraction"] * 2, "fraction"),
+    ],
+)
+def test_a_unit_is_of_the_losses_and_agrees_with_none(units, unit, said):
+    of_units = dataclasses.replace(said, rows=said.rows.assign(unit=units))
+    assert bs.score(of_units, {"target": "a", "loss": 2.0}, unit=unit)["actual"].tolist() == [2.0]
+
+
+@pytest.mark.parametrize("units", [["fraction", "nats per token"], ["as given", "nats per token"]])
+def test_losses_in_another_unit_are_refused(units, said):
+    of_units = dataclasses.replace(said, rows=said.rows.assign(unit=units))
+    with pytest.raises(bs.TargetError, match="in bits per byte, and the forecast is in nats per token; convert"):
+        bs.score(of_units, {"target": "a", "loss": 2.0}, unit="bits per byte")
+
+
 def test_a_name_of_no_column_is_refused(said):
     with pytest.raises(bs.StudyError, match="has no column 'vla' to use as 'loss'; did you mean 'val'"):
         bs.score(said, {"target": "a", "loss": 2.9, "val": 2.0}, names={"loss": "vla"})
