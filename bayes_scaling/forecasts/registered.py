@@ -21,6 +21,9 @@ __all__ = ["LEVELS", "RegisteredForecast", "load_forecast", "save"]
 LEVELS = np.arange(1, 200) / 200
 """The levels of the quantiles that are kept: 0.5 to 99.5 per cent."""
 
+OWN = ["target", "task", "quantity", "unit", "mean", "sd", "distance"]
+"""Columns of a row that are the forecast's own, beside the inputs of its target."""
+
 KEY = "registered"  # under which a larger document holds a registered forecast
 DIGITS = 6  # significant digits kept of what is forecast
 ROUNDED = ("mean", "sd")  # beside the quantiles; inputs are kept as they are, so that outcomes find their targets
@@ -76,11 +79,9 @@ class RegisteredForecast:
             draws = forecast.draws[f"{quantity}_run"]
             levels = draws.quantile(LEVELS, "sample").transpose(*(d for d in draws.dims if d != "sample"), "quantile")
             blocks.append(levels.stack(row=[d for d in levels.dims if d != "quantile"]).transpose("row", "quantile"))
-        known = {"distance", "target", "task", *forecast.units}
-        inputs = forecast.targets.select_dtypes("number").drop(columns=known, errors="ignore")
-        rows = table[["target", "task", "quantity", "unit", "mean", "sd", "distance"]].merge(
-            inputs, left_on="target", right_index=True, how="left"
-        )
+        numbers = forecast.targets.select_dtypes("number", exclude=["timedelta", "complexfloating"])
+        inputs = numbers.drop(columns=[*OWN, "quantiles", *forecast.units], errors="ignore")
+        rows = table[OWN].merge(inputs, left_on="target", right_index=True, how="left")
         return cls(
             rows=rows.assign(target=rows["target"].astype(str)).reset_index(drop=True),
             quantiles=np.concatenate([np.asarray(block.to_numpy()) for block in blocks]),

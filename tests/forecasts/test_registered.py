@@ -2,11 +2,12 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.files import one_line_lists
-from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast
+from bayes_scaling.forecasts.registered import LEVELS, OWN, RegisteredForecast
 from tests.worlds import chinchilla, ladder
 
 TWO = [{"target": "near", "N": 3e9, "D": 1e12}, {"target": "far", "N": 7e9, "D": 4e12}]
@@ -39,6 +40,17 @@ def test_inputs_are_kept_to_the_last_digit_and_a_seed_may_be_numpys(tmp_path):
     row = read.rows.iloc[0]
     assert (row["n_params"], row["tokens"], read.seed) == (*target.values(), 3)
     assert len(bs.score(read, {**target, "loss": 2.2})) == 1
+
+
+def test_columns_of_targets_do_not_come_over_those_of_the_forecast(tmp_path):
+    own = {"mean": [1.0], "sd": [2.0], "distance": [3.0], "quantity": [4.0], "unit": [5.0], "quantiles": [6.0]}
+    spent = {"spent": pd.to_timedelta([1], "h"), "pole": [1j], "layers": [12]}
+    targets = pd.DataFrame({"target": ["7B"], "N": [7e9], "D": [4e12], **own, **spent})
+    forecast = bs.forecast(chinchilla(count=30), targets)
+    read = bs.load_forecast(forecast.save(tmp_path / "own.json"))
+    assert list(read.rows.drop(columns=["task"])) == [*OWN[:1], *OWN[2:], "n_params", "tokens", "layers"]
+    for said in (forecast, read):
+        assert np.isfinite(bs.score(said, {"target": "7B", "loss": 2.2})["z"]).all()
 
 
 @pytest.mark.parametrize("posterior", [chinchilla(count=30), ladder(count=30)], ids=["one", "tasks"])
