@@ -79,7 +79,8 @@ class Assessment:
         forecasts: dict[str, Forecast] = {}
         criteria, incomparable = None, ""
         if len(fits) > 1:
-            targets = result.forecast.targets.drop(columns="distance").reset_index()
+            own = ["distance", "task"]  # a row of a study has its first task, and a target is of all
+            targets = result.forecast.targets.drop(columns=own, errors="ignore").reset_index()
             for name, fit in fits.items():
                 forecasts[name] = forecast_runs(fit, targets, seed=result.seed, allow_unconverged=True)
             try:

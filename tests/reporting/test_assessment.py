@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.reporting.assessment import Assessment
+from bayes_scaling.reporting.page_tables import side_by_side
 from tests import worlds
 
 FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
@@ -36,6 +38,19 @@ def test_fits_of_other_outcomes_have_a_reason_in_the_place_of_criteria(posterior
     found = Assessment.of(worlds.result(posterior, FAR), others={"other": other})
     assert found.criteria is None and "cannot be compared: loss of run" in found.incomparable
     assert list(found.forecasts) == ["Chinchilla", "other"]
+
+
+def test_targets_of_a_study_of_tasks_are_forecast_by_every_fit():
+    posterior = worlds.ladder(count=60)
+    of_tasks = pd.DataFrame({"task": ["one", "two"], "task_loss": 0.5, "accuracy": 0.7, "chance": 0.25})
+    own = bs.Study.from_frame(of_tasks.assign(run="7B", N=7e9, D=4e12))
+    found = Assessment.of(worlds.result(posterior, own), others={"other": posterior})
+    for forecast in found.forecasts.values():
+        assert forecast.intervals()["task"].tolist() == found.result.forecast.intervals()["task"].tolist()
+    assert side_by_side("", "accuracy", {n: f.intervals() for n, f in found.forecasts.items()}).rows[0][:2] == [
+        "one",
+        "7B",
+    ]
 
 
 def test_a_mixture_names_its_parts_by_route_or_by_number(posterior):
