@@ -149,10 +149,8 @@ class Result:
         """Return what ``forecast.json`` holds; numbers that are unknown or not finite are None."""
         rows = []
         for row in self.rows().to_dict("records"):
-            record: dict[str, Any] = {
-                name: row[name] if isinstance(row[name], str) else None for name in ("target", "task")
-            }
-            record |= {"quantity": row["quantity"], "unit": row["unit"]}
+            task = row["task"] if isinstance(row["task"], str) else None
+            record = {"target": str(row["target"]), "task": task, "quantity": row["quantity"], "unit": row["unit"]}
             rows.append(record | {name: number(row[name]) for name in (*NUMBERS, "distance")})
         return {
             "study": self.study.name,

@@ -35,6 +35,15 @@ def test_a_document_is_plain_json_without_numbers_that_are_none():
     assert document["caveats"] == [{"code": "few-runs", "text": "There are 8 runs: add runs."}]
 
 
+def test_a_document_names_targets_in_text_also_those_of_a_number():
+    targets = pd.DataFrame({"run": [7, 2.5], "N": [7e9, 8e9], "D": 4e12})
+    document = worlds.result(worlds.chinchilla(count=50), targets).document()
+    assert [row["target"] for row in document["rows"]] == ["7.0", "2.5"]
+    assert [row["target"] for row in document["registered"]["rows"]] == ["7.0", "2.5"]
+    (row,) = worlds.result(worlds.chinchilla(count=50), {"run": 7, "N": 7e9, "D": 4e12}).document()["rows"]
+    assert (row["target"], row["task"]) == ("7", None)
+
+
 def test_the_task_of_a_study_of_one_is_named():
     posterior = worlds.chinchilla(table=worlds.GRID.assign(task="MMLU"))
     assert worlds.result(posterior, FAR).rows()["task"].tolist() == ["MMLU"]
