@@ -258,7 +258,7 @@ def _both(symbol: str, column: str) -> str:
 
 
 def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return targets with all that the law reads; the chance of a task is that of its runs where none is given."""
+    """Return targets with all that the law reads, as numbers; the chance is that of the runs where none is given."""
     if "chance" in law.columns.values() and "chance" not in frame and study.frame["chance"].nunique() == 1:
         frame = frame.assign(chance=study.frame["chance"].iloc[0])
     for symbol, column in law.readable.items():
@@ -278,6 +278,8 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             zero = " or zero" if symbol in law.indicators else ""
             wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
             raise TargetError(f"Target {shown(frame.index[place])} has {given}; give {wanted}.")
+        if not pd.api.types.is_numeric_dtype(frame[column].dtype):  # numbers in text
+            frame = frame.assign(**{column: values})
     mixed = {s: pd.to_numeric(frame[law.columns[s]]).to_numpy(dtype=float) for s in law.shares}
     if problem := not_shares(mixed, law.shares, lambda place: f"target {shown(frame.index[place])}"):
         raise TargetError(f"{problem.sentence}; {problem.remedy}.")

@@ -8,7 +8,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.files import one_line_lists
 from bayes_scaling.forecasts.registered import LEVELS, OWN, RegisteredForecast
-from tests.worlds import chinchilla, ladder
+from tests.worlds import chinchilla, ladder, tilted
 
 TWO = [{"target": "near", "N": 3e9, "D": 1e12}, {"target": "far", "N": 7e9, "D": 4e12}]
 
@@ -51,6 +51,11 @@ def test_columns_of_targets_do_not_come_over_those_of_the_forecast(tmp_path):
     assert list(read.rows.drop(columns=["task"])) == [*OWN[:1], *OWN[2:], "n_params", "tokens", "layers"]
     for said in (forecast, read):
         assert np.isfinite(bs.score(said, {"target": "7B", "loss": 2.2})["z"]).all()
+
+
+def test_an_input_in_text_finds_its_outcome():
+    forecast = bs.forecast(tilted(), [{"target": "near", "shift": "4"}, {"target": "far", "shift": "5"}])
+    assert bs.score(forecast, {"shift": 5.0, "gap": 2.0})["target"].tolist() == ["far"]
 
 
 @pytest.mark.parametrize("posterior", [chinchilla(count=30), ladder(count=30)], ids=["one", "tasks"])

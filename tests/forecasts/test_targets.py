@@ -39,6 +39,13 @@ def test_its_name_is_the_column_target_before_run():
     assert read([{**FAR, "target": "7B"}, {**FAR, "N": 1e9}]).frame.index.tolist() == ["7B", "N=1e+09, D=4e+12"]
 
 
+def test_inputs_in_text_are_numbers_from_here_on():
+    frame = read([{**FAR, "steps": "1000"}, {**FAR, "N": 8e9, "steps": "na"}], Superset()).frame
+    assert frame["steps"].tolist()[0] == 1000.0 and np.isnan(frame["steps"].iloc[1])
+    shift = worlds.tilted(count=2)
+    assert read({"shift": "-2"}, shift.law, shift.study).frame["shift"].tolist() == [-2.0]
+
+
 @pytest.mark.parametrize(
     ("targets", "message"),
     [

@@ -66,6 +66,11 @@ def test_targets_say_how_far_they_are():
     assert page_tables.targets(pooled).rows[0][-1] == "547 × (math: 7e+04 ×)" == page_tables.distances(pooled)[0]
 
 
+def test_an_input_in_text_is_in_the_table_of_targets():
+    grid = page_tables.targets(worlds.result(worlds.tilted(), {"target": "next", "shift": "5"}))
+    assert grid.rows[0][:2] == ["next", "5"]
+
+
 def test_columns_that_a_custom_law_reads_are_listed():
     class Odd(bs.Law):
         level: bs.Prior = dist.LogNormal(0.0, 1.0)
