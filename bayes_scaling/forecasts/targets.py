@@ -94,7 +94,7 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
             actual = _outcomes(law, study, targets, shape)
         except StudyError as error:
             raise TargetError(str(error)) from error
-        rows = targets.runs
+        rows = targets.runs.drop(columns="target", errors="ignore")  # of the user; here runs have the names
         numbers = pd.Index([f"row {row_number(rows, place)}" for place in range(len(rows))])
         frame = rows.set_index("run" if "run" in rows else numbers)
     else:

@@ -46,6 +46,11 @@ def test_inputs_in_text_are_numbers_from_here_on():
     assert read({"shift": "-2"}, shift.law, shift.study).frame["shift"].tolist() == [-2.0]
 
 
+def test_a_study_may_have_a_column_called_target():
+    own = bs.Study.from_frame({"run": ["a", "b"], "target": [2.1, 2.2], **{k: [v, v] for k, v in FAR.items()}})
+    assert read(own).frame.reset_index()["target"].tolist() == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
