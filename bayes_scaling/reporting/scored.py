@@ -58,13 +58,13 @@ def print_scores(
         f"Forecast of {said.made or 'an unknown time'} by {said.law} on {said.study}, version {said.version}."
     )
     for remark in scores.attrs.get("remarks", []):
-        console.print(remark, style="yellow", markup=False)
+        console.print(remark, style="yellow")
     if left := _not_scored(said, scores):
-        console.print(f"Not scored yet: {listed(left)}.", markup=False)
+        console.print(f"Not scored yet: {listed(left)}.")
     if path is not None and register is not None:
         held = int(register["in90"].astype(str).eq("True").sum())
         rows_new = f"{new} {'row' if new == 1 else 'rows'} appended to {path}"
-        console.print(f"{rows_new}; {held} of the {len(register)} there lie inside their 90 % interval.", markup=False)
+        console.print(f"{rows_new}; {held} of the {len(register)} there lie inside their 90 % interval.")
 
 
 def score_rows(said: RegisteredForecast, scores: pd.DataFrame) -> Table:

@@ -43,19 +43,23 @@ WIDTH = 100
 
 def output() -> Console:
     """Return the console of the tables: the terminal's width, at most 100 columns; 100 where there is no terminal."""
-    console = Console(highlight=False)
-    width = min(WIDTH, console.width) if console.is_terminal else WIDTH
-    return Console(highlight=False, width=width)
+    console = verbatim()
+    return verbatim(width=min(WIDTH, console.width) if console.is_terminal else WIDTH)
+
+
+def verbatim(**options: Any) -> Console:
+    """Return a console that shows text as it is: brackets and colons in the names of users are no marks."""
+    return Console(markup=False, emoji=False, highlight=False, **options)
 
 
 @contextmanager
 def status(quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show on the error stream what is being done and for how long; yields the function that says it."""
-    console = Console(stderr=True, highlight=False)
+    console = verbatim(stderr=True)
     if quiet or not console.is_terminal:
         yield (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True))
         return
-    columns = TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("Starting ...", total=None)  # compiling and sampling do not say how far they are
 
@@ -68,13 +72,13 @@ def status(quiet: bool) -> Iterator[Callable[[str], None]]:
 def print_remarks(remarks: Sequence[str], quiet: bool) -> None:
     """Print what was done in reading a table that was not asked for."""
     for remark in remarks if not quiet else ():
-        output().print(remark, markup=False)
+        output().print(remark)
 
 
 def print_caveats(caveats: Problems, console: Console) -> None:
     """Print what speaks against an answer, a sentence each."""
     for problem in caveats:
-        console.print(f"Caveat: {problem}", style="yellow", markup=False)
+        console.print(f"Caveat: {problem}", style="yellow")
 
 
 def print_result(result: Result, console: Console, written: Sequence[Path] = ()) -> None:

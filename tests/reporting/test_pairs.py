@@ -56,6 +56,13 @@ def test_the_screen_counts_what_was_held_and_what_was_left_out(pairs, capsys):
     assert "Every run has a partner." in said and "inside" not in said and "actual" not in said
 
 
+def test_names_in_brackets_are_shown_as_they_are(pairs, capsys):
+    rows = pairs.rows.assign(target=["7B [/v2]", "8B [bold]"], pair="[a] -> [/b]", unit="[nats]")
+    print_pairs(dataclasses.replace(pairs, rows=rows, law="[mine]"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(name in said for name in ("7B [/v2]", "8B [bold]", "[a] -> [/b]", "another ([nats])", "; [mine], seed"))
+
+
 def test_what_speaks_against_a_pair_is_on_the_screen_and_in_the_file(pairs, tmp_path, capsys):
     assert "few-runs" in pairs.caveats.codes
     print_pairs(pairs)

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from bayes_scaling.reporting.plan import Answer, Plan, cell, print_plan, write_plan_file, write_plan_folder
+from bayes_scaling.reporting.screen import output
 from tests import worlds
 
 TABLE = pd.DataFrame({"flops": [1e21, np.inf], "probability": [0.5, 0.9], "n_params": [7.05e10, np.nan]})
@@ -33,6 +34,13 @@ def test_never_and_unknown_are_words_on_the_screen_and_none_in_files():
     document = planned(worlds.chinchilla()).document()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["tables"]["plan"][1] == {"flops": None, "probability": 0.9, "n_params": None}
+
+
+def test_names_in_brackets_are_shown_as_they_are(capsys):
+    plan = planned(table=pd.DataFrame({"run": ["7B [/v2]", "8B [bold]"], "[red]": 1.0}))
+    print_plan(dataclasses.replace(plan, answer=plan.answer.with_sentences(["Run [/b] next."])), output())
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(name in said for name in ("7B [/v2]", "8B [bold]", "[red]", "Run [/b] next."))
 
 
 def test_a_plan_from_priors_alone_says_so():

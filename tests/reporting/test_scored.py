@@ -7,6 +7,7 @@ from rich.console import Console
 import bayes_scaling as bs
 from bayes_scaling.forecasts.registered import RegisteredForecast
 from bayes_scaling.reporting.scored import print_scores, score_rows, write_scores
+from bayes_scaling.reporting.screen import output
 from tests.worlds import chinchilla, ladder
 
 
@@ -35,3 +36,12 @@ def test_headings_stay_short_where_the_unit_is_long_and_remarks_are_told(tmp_pat
     assert "Not scored, because it is of no run that was forecast: '8B' (row 2)" in console.file.getvalue()
     write_scores(long, scores, tmp_path / "scores.json")
     assert len(json.loads((tmp_path / "scores.json").read_text())["remarks"]) == 1
+
+
+def test_names_in_brackets_are_shown_as_they_are(capsys):
+    names = ["7B [/v2]", "8B [bold]", "9B [red]"]
+    forecast = bs.forecast(chinchilla(count=60), [{"target": name, "N": 7e9, "D": 4e12} for name in names])
+    said = dataclasses.replace(RegisteredForecast.of(forecast), study="[mine]")
+    print_scores(said, bs.score(said, [{"target": name, "loss": 2.0} for name in names[:2]]), output())
+    text = " ".join(capsys.readouterr().out.split())
+    assert all(name in text for name in names) and "Chinchilla on [mine], version" in text

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,16 @@ import pytest
 from rich.console import Console
 
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.reporting.screen import forecast_table, inside, output, print_result, status, to_one_side, verdict
+from bayes_scaling.reporting.screen import (
+    forecast_table,
+    inside,
+    output,
+    print_remarks,
+    print_result,
+    status,
+    to_one_side,
+    verdict,
+)
 from tests import worlds
 
 FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
@@ -85,6 +95,30 @@ def test_what_speaks_against_a_result_is_printed():
 
 def test_without_a_terminal_a_table_has_a_hundred_columns():
     assert output().width == 100
+
+
+MARKED = ["7B [/v2]", "8B [bold]", ":fire: [red]"]
+
+
+def test_names_and_units_in_brackets_are_shown_as_they_are(capsys):
+    posterior = worlds.chinchilla(count=50)
+    unit = "nats [C4]"
+    stated = dataclasses.replace(posterior, study=posterior.study.in_units(loss=unit))
+    targets = [{**FAR, "target": name, "loss": 2.0} for name in MARKED]
+    written = [Path("[out]/:fire:")]
+    print_result(worlds.result(stated, targets, law="[bold]mine"), output(), written)
+    print_remarks(MARKED, quiet=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(said.count(name) == 3 for name in MARKED)  # in the table, by distance, as remark
+    assert f"loss ({unit})" in said and f" {unit}." in said and "[bold]mine, seed 0" in said
+    assert "Written to [out]/:fire:." in said
+
+
+def test_what_is_being_done_in_brackets_is_shown_as_it_is(capsys, monkeypatch):
+    monkeypatch.setattr(Console, "is_terminal", property(lambda _: True))
+    with status(quiet=False) as say:
+        say("Fitting [/v2] ...")
+    assert "Fitting [/v2] ..." in capsys.readouterr().err
 
 
 def test_what_is_being_done_goes_to_the_error_stream_unless_quiet(capsys):
