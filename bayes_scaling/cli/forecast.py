@@ -196,9 +196,11 @@ def write(result: Result, folder: Path | None, file: Path | None, page: Path | N
 def only_tasks(forecast: Forecast, tasks: tuple[str, ...]) -> Forecast:
     """Keep the chosen tasks of a joint forecast, and of its series those of a chosen task or of no task."""
     from bayes_scaling.study.panel import series_parts
+    from bayes_scaling.study.rows import task_name
 
     if "task" not in forecast.draws.dims:
         return forecast
+    tasks = tuple(dict.fromkeys(map(task_name, tasks)))
     kept: dict[str, Any] = {"task": list(tasks)}
     if "series" in forecast.draws.dims:
         series = list(forecast.draws["series"].to_numpy())

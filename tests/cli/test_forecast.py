@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from bayes_scaling import plots
+from bayes_scaling.cli.forecast import only_tasks
 from bayes_scaling.evaluation import averaging
 from bayes_scaling.inference import diagnostics
+from tests import worlds
 from tests.cli.running import EXPORTED, MAP, TARGET, call, refused, short
 from tests.conftest import DRAWS
 from tests.study.test_study import BAD, GOOD
@@ -303,3 +305,8 @@ def test_accuracies_without_a_loss_are_forecast_in_a_single_step(tmp_path, capsy
     assert document["law"] == "two_step in a single step"
     assert {(row["task"], row["quantity"]) for row in document["rows"]} == {("one", "accuracy"), ("two", "accuracy")}
     assert "two_step in a single step" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_task_may_be_asked_for_twice_and_with_blanks():
+    kept = only_tasks(worlds.ladder(count=20).forecast({"N": 7e9, "D": 4e12}), (" two", "two"))
+    assert kept.intervals()["task"].tolist() == ["two"] * 2 and set(kept.units) == {"loss", "accuracy"}
