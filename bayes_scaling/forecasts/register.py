@@ -11,6 +11,7 @@ import pandas as pd
 from bayes_scaling.errors import FileError, listed
 from bayes_scaling.files import write_text
 from bayes_scaling.forecasts.registered import RegisteredForecast
+from bayes_scaling.study.rows import shown
 
 __all__ = ["IDENTITY", "append", "read_register"]
 
@@ -66,7 +67,7 @@ def read_register(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     FileError
-        It is none.
+        It is none, or an outcome there is no number.
     """
     try:
         table = pd.read_csv(
@@ -79,4 +80,11 @@ def read_register(path: str | Path) -> pd.DataFrame:
         ) from error
     if missing:
         raise FileError(f"{str(path)!r} is no register of forecasts: it lacks {listed(missing)}; name another file.")
-    return table
+    outcomes = pd.to_numeric(table["actual"], errors="coerce")
+    if outcomes.isna().any():
+        place = int(outcomes.isna().argmax())
+        raise FileError(
+            f"The register {str(path)!r} has actual = {shown(table['actual'].iloc[place])} in row {place + 1}, which "
+            "is no number; mend it by hand, or name another."
+        )
+    return table.assign(actual=outcomes)

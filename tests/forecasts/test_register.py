@@ -22,3 +22,14 @@ def test_another_table_is_no_register(said, tmp_path):
     (tmp_path / "runs.csv").write_text("run,loss\na,2\n")
     with pytest.raises(bs.FileError, match="is no register of forecasts: it lacks made"):
         bs.score(said, {"target": "a", "loss": 2.0}, to=tmp_path / "runs.csv")
+
+
+@pytest.mark.parametrize("wrong", ["", "2,31", "unknown"])
+def test_an_outcome_mended_by_hand_to_no_number_is_refused(wrong, said, tmp_path):
+    path = tmp_path / "register.csv"
+    bs.score(said, [{"target": "a", "loss": 2.0}, {"target": "b", "loss": 3.25}], to=path)
+    text = path.read_text()
+    assert ",3.25," in text
+    path.write_text(text.replace(",3.25,", f',"{wrong}",'))
+    with pytest.raises(bs.FileError, match=f"has actual = '{wrong}' in row 2, which is no number; mend it by hand"):
+        bs.score(said, {"target": "a", "loss": 2.0}, to=path)
