@@ -83,7 +83,7 @@ class RegisteredForecast:
         inputs = numbers.drop(columns=[*OWN, "quantiles", *forecast.units], errors="ignore")
         rows = table[OWN].merge(inputs, left_on="target", right_index=True, how="left")
         return cls(
-            rows=rows.assign(target=rows["target"].astype(str)).reset_index(drop=True),
+            rows=rows.assign(target=rows["target"].map(str)).reset_index(drop=True),
             quantiles=np.concatenate([np.asarray(block.to_numpy()) for block in blocks]),
             made=forecast.made,
             version=__version__,

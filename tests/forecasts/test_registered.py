@@ -58,6 +58,12 @@ def test_an_input_in_text_finds_its_outcome():
     assert bs.score(forecast, {"shift": 5.0, "gap": 2.0})["target"].tolist() == ["far"]
 
 
+def test_a_name_that_is_a_date_is_in_the_words_of_the_outcomes():
+    days = pd.to_datetime(["2026-01-01", "2026-01-02"])
+    forecast = bs.forecast(chinchilla(count=30), pd.DataFrame({"run": days, "N": [3e9, 7e9], "D": 4e12}))
+    assert len(bs.score(forecast, pd.DataFrame({"run": days, "loss": 2.2}))) == 2
+
+
 @pytest.mark.parametrize("posterior", [chinchilla(count=30), ladder(count=30)], ids=["one", "tasks"])
 def test_quantiles_stand_in_the_rows_they_belong_to(posterior):
     forecast = bs.forecast(posterior, TWO)
