@@ -243,7 +243,7 @@ def routes(result: Result, forecasts: Mapping[str, Forecast]) -> Grid:
 
 
 def side_by_side(caption: str, quantity: str, parts: Mapping[str, pd.DataFrame], *, median: bool = False) -> Grid:
-    """Return 90 % intervals of one quantity, a row per target and task, a column per part."""
+    """Return 90 % intervals of one quantity, a row per target and task of the first part, a column per part."""
     tables = {
         name: rows[rows["quantity"] == quantity].fillna({"task": ""}).set_index(["task", "target"])
         for name, rows in parts.items()
@@ -251,12 +251,15 @@ def side_by_side(caption: str, quantity: str, parts: Mapping[str, pd.DataFrame],
     first = next(iter(tables.values()))
     scale = Writer(first["unit"].iloc[0])
 
-    def cell(row: Any) -> str:
+    def cell(table: pd.DataFrame, place: tuple[str, Any]) -> str:
+        if place not in table.index:  # another fit may be of other tasks
+            return "–"
+        row = table.loc[place]
         return (f"{scale.show(row['median'])}: " if median else "") + scale.span(row["q05"], row["q95"])
 
     tasks = any(task for task, _ in first.index)
     rows = [
-        [*([task] if tasks else []), str(target), *(cell(table.loc[(task, target)]) for table in tables.values())]
+        [*([task] if tasks else []), str(target), *(cell(table, (task, target)) for table in tables.values())]
         for task, target in first.index
     ]
     headings = [*(["task"] if tasks else []), "target", *tables]

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.cli.forecast import only_tasks
 from bayes_scaling.evaluation.diagnose import contraction
 from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.models import Chinchilla
@@ -64,6 +65,12 @@ def test_targets_say_how_far_they_are():
     assert grid.rows == [["7B-4T", "7e+09", "4e+12", "547 ×"]]
     pooled = worlds.result(worlds.pooled(), FAR)
     assert page_tables.targets(pooled).rows[0][-1] == "547 × (math: 7e+04 ×)" == page_tables.distances(pooled)[0]
+
+
+def test_a_fit_of_other_tasks_has_a_dash(ladder):
+    other = only_tasks(ladder.forecast, ("two",))
+    (one, two) = page_tables.routes(ladder, {"other": other}).rows
+    assert one[:2] == ["one", "7B-4T"] and one[3] == "–" and two[3] == two[2]
 
 
 def test_an_input_in_text_is_in_the_table_of_targets():
