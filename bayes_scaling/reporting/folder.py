@@ -29,7 +29,7 @@ def write_folder(result: Result, folder: Path) -> None:
         _pictures(result, stage)
         several = len(result.posteriors) > 1
         for name, posterior in result.fits.items():
-            words = posterior.law.route or re.sub(r"\W+", "_", name)
+            words = re.sub(r"\W+", "_", posterior.law.route or name)
             posterior.save(stage / (f"posterior_{words}.nc" if several else "posterior.nc"))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pandas as pd
@@ -43,3 +44,15 @@ def test_a_ladder_has_its_own_picture_and_a_posterior_for_each_route(tmp_path):
     assert {p.stem for p in (tmp_path / "one").iterdir()} == {*NAMES, "posterior"}
     write_folder(worlds.result(posterior, FAR, path=path, posteriors=(posterior, posterior)), tmp_path / "two")
     assert [p.name for p in (tmp_path / "two").glob("*.nc")] == ["posterior_task_loss.nc"]
+
+
+def test_a_route_by_a_loss_with_a_slash_in_its_name_makes_no_folder(tmp_path):
+    posterior = worlds.ladder(count=20)
+    study = posterior.study.rename(**{"eval/loss": "task_loss"})
+    other = dataclasses.replace(
+        posterior, law=posterior.law.replace(feature="eval/loss", jointly=("eval/loss",)), study=study
+    )
+    first = worlds.result(posterior, FAR)
+    path = bs.forecast_path(first.posteriors, first.forecast)
+    write_folder(worlds.result(posterior, FAR, path=path, posteriors=(posterior, other)), tmp_path)
+    assert sorted(p.name for p in tmp_path.glob("*.nc")) == ["posterior_eval_loss.nc", "posterior_task_loss.nc"]
