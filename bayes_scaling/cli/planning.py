@@ -37,7 +37,7 @@ from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.plan import Answer
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
-from bayes_scaling.study.reading import read_table, recognised, renamed, under_our_names
+from bayes_scaling.study.reading import read_table, recognised, renamed
 from bayes_scaling.study.selection import kept_by
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import FRACTION, with_numbers
@@ -159,7 +159,9 @@ def check_options(question: Question, given: Collection[str], of_study: bool) ->
 
 def _runs_of(path: Path, names: Mapping[str, str], where: str | None, of_study: bool) -> pd.DataFrame:
     """Return a table of runs to be made under our names, also for the usual ones of exports, with the rows to keep."""
-    table = under_our_names(read_table(path), names)
+    table = read_table(path)
+    given = {ours: theirs for ours, theirs in names.items() if theirs in table or not of_study}  # a study's may lack
+    table = renamed(table, given)
     found = recognised(table)
     table = with_numbers(renamed(table, found))
     return table if where is None else kept_by(table, where, {**names, **found}, of_others=of_study)

@@ -100,6 +100,17 @@ def test_a_table_may_have_the_names_of_the_users_study(tmp_path):
     assert (found.target["n_params"], found.target["tokens"]) == (7e9, 4e12)
 
 
+def test_the_names_of_the_user_come_before_ours_and_are_there_where_the_table_is_the_one_they_speak_of(tmp_path):
+    CANDIDATES.rename(columns={"N": "size"}).assign(n_params=1.0).to_csv(tmp_path / "two.csv", index=False)
+    for option in ("candidates", "ladder"):
+        given = {option: tmp_path / "two.csv", "target": FAR, "names": {"n_params": "size", "loss": "val"}}
+        found = asked(**given, of_study=True)
+        (table,) = [found.candidates] if option == "candidates" else found.plans.values()
+        assert table["n_params"].tolist() == CANDIDATES["N"].tolist()
+    with pytest.raises(bs.StudyError, match="has no column 'val' to use as 'loss'"):
+        asked(**given)
+
+
 PLANNED = pd.DataFrame({
     "Name": ["a", "b", "c"], "params": ["1B", "2B", "4B"], "train/tokens": [2e10, 4e10, 8e10],
     "State": ["queued", "queued", "cancelled"],
