@@ -47,9 +47,11 @@ def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
     >>> ax = plot_transfer_map(bs.transferred(posterior, grid))  # doctest: +SKIP
     """
     require_named(draws, xr.Dataset, ("N", "D_F", "D_T", "multiplier", "low_data"), "transferred")
+    draws = draws.isel(cell=np.lexsort((draws["D_F"], draws["N"])))
     size, data = (np.unique(draws[name].to_numpy()) for name in ("N", "D_F"))
     shape = (len(size), len(data))
-    if size.size * data.size != draws.sizes["cell"]:
+    cells = np.column_stack([draws[name].to_numpy() for name in ("N", "D_F")])
+    if not np.array_equal(cells, np.column_stack([np.repeat(size, shape[1]), np.tile(data, shape[0])])):
         raise TargetError(f"The {draws.sizes['cell']} cells are no grid of N and D_F; make them with transfer_grid.")
     if min(shape) < 2:
         raise TargetError(

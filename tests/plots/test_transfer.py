@@ -49,6 +49,29 @@ def test_the_edge_of_the_power_law_is_named_on_the_map_or_above_it_where_it_lies
         assert (len(labels) == 1, above) == (on_map, not on_map)
 
 
+def test_values_stand_at_their_sizes_and_data_whatever_the_order_of_the_cells():
+    cells = transferred(worlds.transfer(), transfer_grid(SIZES, DATA))
+    shuffled = cells.isel(cell=np.random.default_rng(0).permutation(cells.sizes["cell"]))
+    backwards = transferred(worlds.transfer(), transfer_grid(SIZES[::-1], DATA[::-1]))
+    drawn = []
+    for given in (cells, backwards, shuffled):
+        helps = np.arange(given.sizes["sample"])[:, None] < 86 + 4 * np.log10(given["N"].to_numpy() / 1e7)
+        ax = plot_transfer_map(given.assign(D_T=0 * given["D_T"] + np.where(helps, 1.0, -1.0)))
+        assert "red line" in " ".join(t.get_text() for t in ax.texts).replace("\n", " ")
+        lines = [line.get_xydata() for line in ax.lines]
+        shapes = [path.vertices for shade in ax.collections for path in shade.get_paths()]
+        drawn.append(np.concatenate([*lines, *shapes]))
+    for other in drawn[1:]:
+        np.testing.assert_allclose(other, drawn[0])
+
+
+def test_cells_that_are_no_grid_are_refused():
+    cells = transferred(worlds.transfer(), transfer_grid(SIZES, DATA))
+    for places in (np.r_[:23], np.r_[:23, 0]):  # one is missing, or stands there twice in place of another
+        with pytest.raises(TargetError, match=f"The {len(places)} cells are no grid of N and D_F; make them with"):
+            plot_transfer_map(cells.isel(cell=places))
+
+
 def test_runs_from_scratch_are_hollow_dots():
     found = transfer_curves(worlds.transfer(), 1e8, DATA)
     ax = plot_data_efficiency(found)
