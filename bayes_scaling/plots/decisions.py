@@ -82,12 +82,13 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
         require_drawn(given, Allocation, "allocate")
     ax = new_axes(ax)
     surface, path = allocation.surface, path or allocation
-    runs, C = surface.fitted_flops, path.flops
-    draw_band(ax, C, np.stack(list(quantile_columns(path.N).values())))
+    order = np.argsort(path.flops)
+    runs, C = surface.fitted_flops, path.flops[order]
+    draw_band(ax, C, np.stack(list(quantile_columns(path.N[:, order]).values())))
     draw_runs(ax, runs, surface.arrays["N"])
     thumb = ""
     if len(C) > 1:
-        ax.plot(C, path.rule_of_thumb, color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
+        ax.plot(C, path.rule_of_thumb[order], color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
         thumb = "   dashed: 20 tokens per parameter"
     if len(allocation.flops) <= MAX_MARKED:
         for i, budget in enumerate(allocation.flops):

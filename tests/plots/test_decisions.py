@@ -42,6 +42,20 @@ def test_the_words_of_a_frontier_of_few_budgets_stay_within_its_axes(surface, bu
     assert len(labels) == len(budgets) and all(box.x1 <= ax.bbox.x1 and box.y1 <= ax.bbox.y1 for box in labels)
 
 
+def test_budgets_are_drawn_in_their_order_and_none_is_cut_off(surface):
+    budgets = np.geomspace(1e20, 1e24, 5)
+    for path in (None, bs.allocate(surface, np.geomspace(1e18, 1e25, 7)[::-1])):
+        forward, backward, mixed = (
+            plots.plot_frontier(bs.allocate(surface, given), path)
+            for given in (budgets, budgets[::-1], budgets[[1, 4, 0, 3, 2]])
+        )
+        for ax in (backward, mixed):
+            np.testing.assert_allclose(ax.get_xlim(), forward.get_xlim())
+            for one, other in zip(ax.lines[:3], forward.lines[:3], strict=True):  # the median, the runs, the rule
+                np.testing.assert_allclose(one.get_xydata(), other.get_xydata(), rtol=1e-6)
+    assert forward.get_xlim()[1] == pytest.approx(1e25, rel=0.5)
+
+
 def test_the_regret_names_the_sizes_that_hardly_matter(surface):
     ax = bs.regret(surface, 1e23).plot()
     assert "at most 10 % wasted" in words(ax)
