@@ -193,17 +193,19 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
         del pairs["apart"]
     if not (first.discrepancy or together.discrepancy):
         pairs = {"none": pairs["none"]}
+    bent = any(surface.exponent_error is not None for surface in (first, together))
     outcome: dict[str, list[np.ndarray]] = {error: [] for error in pairs}
     factors: dict[str, dict[str, list[np.ndarray]]] = {error: {} for error in pairs}
     for scale in places:
-        start = point_of(first, scale)
-        found = routes(first, together, start, scale)
         for error, (one, other) in pairs.items():
+            if bent or error == next(iter(pairs)):  # errors of the slope alone leave the best sizes where they are
+                start = point_of(one, scale)
+                found = routes(one, other, start, scale)
             goal = one.at(**inputs_of(one, start))
             outcome[error].append(goal)
             for resource, route in found.items():
                 needed = needed_for(other, goal, route)
-                factors[error].setdefault(resource, []).append(_ratio(first, start, needed, resource))
+                factors[error].setdefault(resource, []).append(_ratio(one, start, needed, resource))
     return Speedup(
         a=first,
         b=together,

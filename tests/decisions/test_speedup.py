@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.decisions.allocation import optimal_size
 from bayes_scaling.decisions.speedup import ERRORS, RESOURCES
+from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder, superset
 
@@ -72,6 +74,35 @@ def test_a_shared_error_leaves_less_to_doubt_than_one_apart(found):
     assert widths["apart"] > 1.5 * widths["shared"] and widths["shared"] < 1.5 * widths["none"]
     same = found.outcome["shared"], found.outcome["apart"]
     np.testing.assert_array_equal(*same)
+
+
+@pytest.fixture(scope="module")
+def bent():
+    """The same recipes with errors of their exponents."""
+    fits = chinchilla(seed=1, count=60), chinchilla(seed=2, count=60)
+    surfaces = [bs.Surface.of(fit, exponent_error=0.25) for fit in fits]
+    return fits, surfaces, bs.speedup(*surfaces, at=1e24)
+
+
+def test_laws_whose_exponents_may_be_off_compare_as_exact_ones_where_they_are_not(bent):
+    fits, _, found = bent
+    alone = bs.speedup(*map(exact, fits), at=1e24)
+    assert list(found.factors) == list(ERRORS)
+    for resource in RESOURCES:
+        np.testing.assert_allclose(found.draws(resource, "none"), alone.draws(resource), rtol=1e-6)
+    np.testing.assert_allclose(found.outcome["none"], alone.outcome["none"])
+
+
+@pytest.mark.parametrize("error", ["shared", "apart"])
+def test_a_recipe_has_the_best_size_by_its_own_errors_of_the_exponents(bent, error):
+    _, surfaces, found = bent
+    a, b, _ = pair_draws(*surfaces, seed=0, shared_error=error == "shared")
+    factor = found.draws(error=error)
+    there = (factor > 0)[:, 0]
+    C = 1e24 / np.where(factor > 0, factor, 1.0)
+    N = optimal_size(b, C)  # found exactly, and read off between budgets for the factor
+    np.testing.assert_allclose(b.at(N, C / 6 / N)[there], found.outcome[error][there], rtol=4e-3)
+    np.testing.assert_allclose(found.outcome[error], bs.allocate(a, 1e24).outcome)
 
 
 def test_the_error_is_shared_between_laws_of_other_inputs():
