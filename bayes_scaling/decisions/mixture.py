@@ -87,7 +87,7 @@ def best_mixture(
     bounds : mapping of str to (float, float), optional
         Least and largest share of a domain, where data are short; by default 0 and 1.
     samples : int
-        Posterior draws to use, evenly spaced.
+        Posterior draws to use, evenly spaced; as many of each fit, so no more than the shortest has.
     allow_unconverged : bool
         Decide on fits that did not converge, too.
 
@@ -132,13 +132,13 @@ def best_mixture(
     limits = _limits(columns, bounds or {})
     places = tuple(_series_place(fit, series) for fit in fits)
     tasks = [np.zeros(len(fit.study.tasks)) for fit in fits]
-    draws = [fit.thin(samples) for fit in fits]
+    count = min(len(next(iter(fit.thin(samples).values()))) for fit in fits)
+    draws = [fit.thin(count) for fit in fits]
     of_one, of_all = (
         partial(each, laws=laws, tasks=tasks, counts=counts, places=places) for each in (_loss, _expected)
     )
     with double_precision():
         choice = _least(of_all, draws, limits)
-        count = len(next(iter(draws[0].values())))
         ones = [jax.tree.map(lambda values, i=i: values[i], draws) for i in range(count)]
         best = np.array([_least(of_one, one, limits) for one in ones])
         at_choice = np.array([float(of_one(choice, one)[0]) for one in ones])

@@ -48,6 +48,15 @@ def test_bounds_hold_and_what_is_left_goes_to_the_others():
     np.testing.assert_allclose(found.choice[list(PAIR)], [0.7, 0.3], atol=1e-6)
 
 
+def test_fits_of_unequal_length_give_as_many_draws_each():
+    few, many = domain("share_web", [0.1, 0.2, 0.3]), domain("share_code", np.full(7, 0.2))
+    found = best_mixture([few, many])
+    assert len(found.best) == len(found.loss) == 3
+    same = best_mixture([few, domain("share_code", np.full(3, 0.2))])
+    np.testing.assert_allclose(found.best, same.best)
+    assert len(best_mixture([few, many], samples=2).best) == 2
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
