@@ -181,16 +181,25 @@ def _least(objective: Callable[..., tuple[Any, Any]], latent: Sequence[Arrays], 
     """Return the shares, within limits and summing to one, at which a convex function is least."""
     low, high = limits.T
     start = low + (high - low) * (1 - low.sum()) / max((high - low).sum(), 1e-12)
+    free = high > low
+    if free.sum() < 2:
+        return start
+    unit, left = abs(float(objective(start, latent)[0])) or 1.0, start[free].sum()
 
-    def in_numpy(mixture: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = objective(mixture, latent)
-        return float(value), np.asarray(slope)
+    def within(part: np.ndarray) -> np.ndarray:
+        mixture = start.copy()
+        mixture[free] = np.clip(part, low[free], high[free])
+        return mixture
 
-    found = minimize(
-        in_numpy, start, jac=True, method="SLSQP", bounds=limits, options={"ftol": 1e-12, "maxiter": 500},
-        constraints={"type": "eq", "fun": lambda r: r.sum() - 1, "jac": np.ones_like},
+    def in_numpy(part: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = objective(within(part), latent)
+        return float(value) / unit, np.asarray(slope)[free] / unit
+
+    found = minimize(  # of the free shares alone: the slope in one that is fixed at 0 may be so steep that none moves
+        in_numpy, start[free], jac=True, method="SLSQP", bounds=limits[free], options={"ftol": 1e-12, "maxiter": 500},
+        constraints={"type": "eq", "fun": lambda part: part.sum() - left, "jac": np.ones_like},
     )  # fmt: skip
-    return np.clip(found.x, low, high)
+    return within(found.x)
 
 
 def _limits(columns: Sequence[str], bounds: Mapping[str, tuple[float, float]]) -> np.ndarray:

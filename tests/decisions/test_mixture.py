@@ -48,6 +48,23 @@ def test_bounds_hold_and_what_is_left_goes_to_the_others():
     np.testing.assert_allclose(found.choice[list(PAIR)], [0.7, 0.3], atol=1e-6)
 
 
+def test_a_domain_left_out_whose_loss_is_steep_there_moves_no_other_share():
+    three = ("share_web", "share_code", "share_maths")
+
+    def fit(own, gamma, head):
+        law = Mixture(shares=three, own=own, floor=0.0, effect=0.0, head=head)
+        one = np.ones((2, 1))
+        draws = {"level": 3.0 * one, "sigma": 0.005 * one, "exponent": gamma * one}
+        return known(law, draws, mixtures(three, series=(("7B", 1.0),)).reset_index(drop=True))
+
+    fits = [fit("share_web", 0.4, 1e-9), fit("share_code", 0.2, 1e-9), fit("share_maths", 0.2, 1e-9)]
+    found = best_mixture(fits, weights=[1.0, 3.0, 1.0], bounds={"share_web": (0.0, 0.0)})
+    ratio = 3.0 ** (1 / 1.2)
+    np.testing.assert_allclose(found.choice[list(three)], [0.0, ratio / (1 + ratio), 1 / (1 + ratio)], atol=1e-4)
+    only = best_mixture(fits, bounds={"share_web": (0.1, 0.1), "share_code": (0.2, 0.2)})
+    np.testing.assert_allclose(only.choice[list(three)], [0.1, 0.2, 0.7])
+
+
 def test_fits_of_unequal_length_give_as_many_draws_each():
     few, many = domain("share_web", [0.1, 0.2, 0.3]), domain("share_code", np.full(7, 0.2))
     found = best_mixture([few, many])
