@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
+from bayes_scaling.errors import DecisionError, LawError, TargetError, listed, suggest
 from bayes_scaling.forecasts.mixing import shares
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.precision import double_precision
@@ -79,7 +79,7 @@ def best_mixture(
     ----------
     posteriors : Posterior or sequence of Posterior
         Converged fits of a law of shares, such as :class:`~bayes_scaling.models.Mixture`, one for the loss on each
-        domain, all of the same shares.
+        domain, all of the same shares, which are all that it reads of a run.
     series : str, optional
         Which of the fitted series (sizes) the mixture is for; may be left out where there is one.
     weights : sequence of float, optional
@@ -98,7 +98,7 @@ def best_mixture(
     Raises
     ------
     LawError
-        A fit is of a law that names no ``shares``.
+        A fit is of a law that names no ``shares``, or reads something else, too.
     ConvergenceError
         A fit did not converge.
     TargetError
@@ -121,6 +121,8 @@ def best_mixture(
     for law in laws:
         if not law.shares:
             raise LawError(f"{law.name} names no shares of a mixture to choose; fit a law whose shares= are given.")
+        if more := [name for name in law.run_inputs if name not in law.shares]:
+            raise LawError(f"{law.name} also reads {listed(more)}, which no mixture says; fit a law of shares alone.")
     for fit in fits:
         fit.require_converged(allow_unconverged)
     columns = laws[0].shares
@@ -131,11 +133,14 @@ def best_mixture(
         raise DecisionError(f"The weights are {weights!r}; give {len(fits)} numbers, none negative, not all zero.")
     limits = _limits(columns, bounds or {})
     places = tuple(_series_place(fit, series) for fit in fits)
-    tasks = [np.zeros(len(fit.study.tasks)) for fit in fits]
+    constants = [
+        {n: v for n, v in law.arrays(fit.study)[0].items() if n not in columns}
+        for law, fit in zip(laws, fits, strict=True)
+    ]
     count = min(len(next(iter(fit.thin(samples).values()))) for fit in fits)
     draws = [fit.thin(count) for fit in fits]
     of_one, of_all = (
-        partial(each, laws=laws, tasks=tasks, counts=counts, places=places) for each in (_loss, _expected)
+        partial(each, laws=laws, constants=constants, counts=counts, places=places) for each in (_loss, _expected)
     )
     with double_precision():
         choice = _least(of_all, draws, limits)
@@ -156,15 +161,15 @@ def _loss_of(
     mixture: jax.Array,
     latent: Sequence[Arrays],
     laws: Sequence[Law],
-    tasks: Sequence[Any],
+    constants: Sequence[Arrays],
     counts: Any,
     places: tuple[int, ...],
 ) -> jax.Array:
     """Return the weighted loss at a mixture, by one draw of each fit."""
     runs = {share: mixture[None, i] for i, share in enumerate(laws[0].shares)}
     each = [
-        run_model(law, {**runs, "task": task}, latent=one)["loss_mean"]["value"][0, place]
-        for law, task, one, place in zip(laws, tasks, latent, places, strict=True)
+        jnp.ravel(run_model(law, {**own, **runs}, latent=one)[f"{law.outcome}_mean"]["value"])[place]
+        for law, own, one, place in zip(laws, constants, latent, places, strict=True)
     ]
     return jnp.dot(counts, jnp.stack(each))
 
@@ -219,9 +224,11 @@ def _limits(columns: Sequence[str], bounds: Mapping[str, tuple[float, float]]) -
 
 def _series_place(posterior: Posterior, series: str | None) -> int:
     """Return the place of a series among those of a fit."""
-    known = posterior.study.tasks
-    if series is None and len(known) == 1:
+    known = posterior.study.tasks if posterior.law.by_task else []
+    if series is None and len(known) < 2:
         return 0
+    if not known:
+        raise TargetError(f"{posterior.law.name} describes one series, so there is no {series!r}; leave it out.")
     if (series := task_name(series)) not in known:
         asked = f"give one of {', '.join(known)}." if series is None else suggest(series, known)
         raise TargetError(f"The fit describes {len(known)} series; {asked}")

@@ -1,4 +1,5 @@
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 
 import bayes_scaling as bs
@@ -86,6 +87,39 @@ def test_fits_of_unequal_length_give_as_many_draws_each():
 def test_a_question_that_has_no_answer_is_refused(options, error, message):
     with pytest.raises(error, match=message):
         best_mixture([domain(own, [0.2]) for own in PAIR], **options)
+
+
+class Valley(bs.Law):
+    """An outcome of one series, lowest at a share of its own."""
+
+    outcome = "perplexity"
+    unit = "tokens"
+    shares = indicators = PAIR
+    lowest: bs.Prior = dist.Normal(0.0, 1.0)
+
+    def mean(self, share_web, share_code, *, lowest):
+        return 2.0 + (share_web - lowest) ** 2
+
+
+def test_any_law_of_shares_has_a_best_mixture():
+    table = mixtures(PAIR, series=(("7B", 1.0),)).drop(columns=["task", "loss"]).assign(perplexity=2.5)
+    fit = known(Valley(), {"lowest": [0.3, 0.5], "sigma": np.full(2, 0.01)}, table.reset_index(drop=True))
+    found = best_mixture(fit)
+    assert found.choice["share_web"] == pytest.approx(0.4, abs=1e-4)
+    np.testing.assert_allclose(found.best["share_web"], [0.3, 0.5], atol=1e-4)
+    with pytest.raises(bs.TargetError, match="Valley describes one series, so there is no '7B'; leave it out"):
+        best_mixture(fit, "7B")
+
+
+def test_a_law_that_reads_more_than_shares_is_refused():
+    class Larger(Valley):
+        def mean(self, share_web, share_code, N, *, lowest):
+            return super().mean(share_web, share_code, lowest=lowest) / N
+
+    table = mixtures(PAIR, series=(("7B", 1.0),)).drop(columns="task").assign(perplexity=2.5, N=1e9)
+    fit = known(Larger(), {"lowest": [0.3, 0.5], "sigma": np.full(2, 0.01)}, table.reset_index(drop=True))
+    with pytest.raises(bs.LawError, match="Larger also reads N, which no mixture says; fit a law of shares alone"):
+        best_mixture(fit)
 
 
 def test_series_may_be_called_by_numbers():
