@@ -175,7 +175,7 @@ def mixed_surface(
         if (part.quantity, part.by_compute) != (heaviest.quantity, heaviest.by_compute):
             laws = listed(sorted({p.posterior.law.name for p in parts}))
             raise DecisionError(f"{laws} differ in what they read or forecast; mix laws of one outcome and one scale.")
-    size = min(map(len, parts))
+    size = min(len(part) for part, weight in zip(parts, share, strict=True) if weight > 0)
     counts = draws_of_each(share, size)
     rng = np.random.default_rng(whole("seed", seed, 0))
     number = np.repeat(np.arange(len(parts)), counts)

@@ -56,12 +56,12 @@ def average(
     if len(forecasts) == 1:
         return first
     rng = np.random.default_rng(whole("seed", seed, 0))
-    size = min(f.draws.sizes["sample"] for f in forecasts)
+    weighed = [one for one, part in zip(forecasts, share, strict=True) if part > 0]
+    size = min(f.draws.sizes["sample"] for f in weighed)
     taken = [
         rng.choice(one.draws.sizes["sample"], count, replace=False)
         for one, count in zip(forecasts, draws_of_each(share, size), strict=True)
     ]
-    weighed = [one for one, part in zip(forecasts, share, strict=True) if part > 0]
     units, series_units = (_first_of(getattr(one, name) for one in weighed) for name in ("units", "series_units"))
     draws = xr.merge([_mixed(q, forecasts, share, taken, rng) for q in units], join="exact")
     known = _first_of(one.actual for one in forecasts)

@@ -69,6 +69,13 @@ def test_laws_are_drawn_by_their_weights_and_no_draw_twice(mixed):
     assert len(set(zip(mixed.part, mixed.place, strict=True))) == 60
 
 
+def test_a_law_of_no_weight_takes_no_draws_from_the_others(fits):
+    few = chinchilla(count=10)
+    alone = bs.mixed_surface([fits["small"], few, fits["large"]], [1, 0, 3], seed=0)
+    assert len(alone) == 60 and np.bincount(alone.part).tolist() == [15, 0, 45]
+    assert len(bs.mixed_surface([fits["small"], few], [1, 1], seed=0)) == 10
+
+
 def test_points_of_each_draw_reach_that_draw(mixed):
     own = np.linspace(1e9, 9e9, len(mixed))[:, None]
     each = [mixed.at(row, np.array([4e12]))[i, 0] for i, row in enumerate(own)]

@@ -56,6 +56,12 @@ def test_what_one_law_of_an_average_lacks_the_others_give():
         bs.average([both, dataclasses.replace(straight, actual=straight.actual.isel(task=[0]))])
 
 
+def test_a_forecast_of_no_weight_takes_no_draws_from_the_others(posterior):
+    one, few = posterior.forecast(FAR), worlds.chinchilla(count=10).forecast(FAR)
+    assert bs.average([one, few], [1, 0]).draws.sizes["sample"] == 400
+    assert bs.average([few, one], [1, 1]).draws.sizes["sample"] == 10
+
+
 def test_the_average_of_one_forecast_is_that_forecast(posterior):
     one = posterior.forecast([{"N": 7e9, "D": 4e12}], allow_unconverged=True)
     assert bs.average([one], seed=3) is one
