@@ -106,7 +106,7 @@ def superiority(
     first, second, paired = pair_draws(a, b, seed=seed, shared_error=shared_error)
     return Superiority(
         a=_expected(first, target, second),
-        b=_expected(second, target_b or target, first),
+        b=_expected(second, target if target_b is None else target_b, first),
         sign=first.sign,
         quantity=first.quantity,
         unit=first.unit,

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
@@ -49,6 +50,15 @@ def test_a_shared_error_of_the_laws_drops_out():
 def test_laws_of_other_inputs_compare_at_their_own_targets():
     found = bs.superiority(chinchilla(), by_compute(), AT, {"C": 1.68e23})
     assert 0 <= found.probability <= 1
+
+
+def test_targets_may_be_tables_of_one_row_and_one_that_says_nothing_is_refused():
+    posterior, more = chinchilla(), {"N": 8e9, "D": 4e12}
+    expected = bs.superiority(posterior, posterior, AT, more)
+    found = bs.superiority(posterior, posterior, pd.DataFrame([AT]), pd.DataFrame([more]))
+    np.testing.assert_array_equal(found.difference, expected.difference)
+    with pytest.raises(bs.TargetError, match="and it gives nothing; add N"):
+        bs.superiority(posterior, posterior, AT, {})
 
 
 def test_what_cannot_be_compared_is_refused():
