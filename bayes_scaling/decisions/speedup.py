@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import further_inputs, told_to_each
+from bayes_scaling.decisions.inputs import SCALE, further_inputs, told_to_each
 from bayes_scaling.decisions.matching import cost_of, inputs_of, needed_for, point_of, read_scale, routes
 from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface, as_surface
@@ -183,6 +183,8 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     >>> found = bs.speedup(baseline, candidate, at=1e24)  # doctest: +SKIP
     >>> found.table()[["resource", "error", "q05", "median", "q95", "probability", "never"]]  # doctest: +SKIP
     """
+    if isinstance(at, pd.Series) and any(symbol_of(str(name)) in SCALE for name in at.index):
+        at = at.to_dict()  # a row of a table of runs, and not several budgets
     a, b, at = _held_at(a, b, at)
     first, together, paired = pair_draws(a, b, seed=seed, shared_error=True)
     _, separate, _ = pair_draws(a, b, seed=seed, shared_error=False)

@@ -62,6 +62,16 @@ def test_the_run_of_a_given_size_keeps_its_tokens_per_parameter():
     assert found.at == ("N=7e+09, D=4e+12",) and found.flops == pytest.approx(6 * 7e9 * 4e12)
 
 
+def test_a_row_of_a_table_is_a_run_and_a_column_of_it_several_budgets():
+    a, b = exact(chinchilla(seed=1, count=10)), exact(chinchilla(seed=2, count=10))
+    rows = pd.DataFrame([AT, AT]).assign(budget=[FAR, 1e23])
+    for row in (rows[["N", "D"]].iloc[1], pd.Series({"n_params": 7e9, "tokens": 4e12})):
+        found = bs.speedup(a, b, at=row)
+        assert found.at == ("N=7e+09, D=4e+12",)
+        np.testing.assert_array_equal(found.draws(), bs.speedup(a, b, at=AT).draws())
+    assert bs.speedup(a, b, at=rows["budget"]).at == ("1e+22 FLOPs", "1e+23 FLOPs")
+
+
 def test_never_where_the_asymptote_of_b_lies_above():
     found = bs.speedup(chinchilla(seed=1, E=1.5), chinchilla(seed=2, E=2.5), at=1e24)
     assert found.never().tolist() == [1.0] and found.probability().tolist() == [0.0]
