@@ -100,7 +100,7 @@ def told_to_each(laws: Sequence[Law], given: Mapping[str, float] | None) -> list
     LawError
         No law reads an input that is given, or a value is no number, or one that the law does not take.
     """
-    given = given or {}
+    given = {} if given is None else dict(given)
     check_inputs(laws, given)
     found = {}
     for name, value in given.items():

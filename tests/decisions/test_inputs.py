@@ -124,6 +124,7 @@ def test_a_law_without_size_or_data_is_refused():
 def test_further_inputs_are_held_at_what_is_given_or_at_their_absence():
     assert further_inputs(FewSteps()) == ["steps"] and further_inputs(Chinchilla()) == []
     assert held_by_each((FewSteps(),), {"steps": 100}) == [{"steps": 100.0}]
+    assert held_by_each((FewSteps(),), pd.Series({"steps": 100})) == [{"steps": 100.0}]
     assert held_by_each((Superset(),), None) == [{name: np.inf for name in further_inputs(Superset())}]
     assert held_by_each((Superset(),), {"steps": np.inf}) == held_by_each((Superset(),), None)
     laws = (FewSteps(), RepeatedData(), Chinchilla())
