@@ -17,6 +17,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, floats
 __all__ = ["Pairing", "agreeing", "choose", "pair", "with_partners"]
 
 ABSCISSA, ORDINATE = "abscissa", "ordinate"
+ROW = "row"  # the column that pairs runs of one table with themselves
 FEWEST = 4  # pairs that a curve with a slope and two floors needs at the least
 
 
@@ -70,7 +71,8 @@ def pair(
         Column of each.
     by : sequence of str, optional
         Columns that must agree between the runs of a pair, and tell the runs of one study apart; by default parameters
-        and FLOPs, or tokens where a study has no FLOPs; runs of one study are paired with themselves without them.
+        and FLOPs, or tokens where a study has no FLOPs; runs of one study are paired with themselves, each row with
+        itself.
     name : str, optional
         Name of the paired study.
 
@@ -102,6 +104,11 @@ def pair(
     both["least_source_loss"] = both["source_loss"].min()
     is_target = both["role"] == "target" if "role" in both else pd.Series(False, index=both.index)
     fitted = both["role"] == "train" if "role" in both else ~is_target
+    if fitted.sum() < FEWEST and by == [ROW]:
+        raise StudyError(
+            f"Only {fitted.sum()} runs of {source.name!r} are to be fitted, and a pair of losses needs at least "
+            f"{FEWEST}; add runs."
+        )
     if fitted.sum() < FEWEST:
         other = "--by SIZE" if COMMAND_LINE.get() else "by=['size']"
         raise StudyError(
@@ -126,11 +133,19 @@ def agreeing(*studies: Study) -> tuple[str, str]:
 
 
 def with_partners(study: Study) -> tuple[Study, list[str]]:
-    """Return a study whose runs are paired with themselves, and by what: the number of the row, where sizes lack."""
-    by = list(agreeing(study))
-    if set(by) <= set(study.frame):
-        return study, by
-    return dataclasses.replace(study, frame=study.frame.assign(row=np.arange(1.0, len(study) + 1))), ["row"]
+    """Return a study whose runs are paired with themselves, repeats too, and by what: the number of the row.
+
+    Raises
+    ------
+    StudyError
+        It has several tasks, whose losses are not of one curve.
+    """
+    if len(study.tasks) > 1:
+        raise StudyError(
+            f"Study {study.name!r} has {len(study.tasks)} tasks, and a pair is of two losses of one; choose one, as by "
+            f"{option('where', f'task == {study.tasks[0]!r}')}."
+        )
+    return dataclasses.replace(study, frame=study.frame.assign(**{ROW: np.arange(1.0, len(study) + 1)})), [ROW]
 
 
 def choose(study: Study, column: str, value: str) -> Study:

@@ -126,6 +126,20 @@ def test_runs_of_one_table_are_paired_with_themselves_also_without_sizes():
         pair(study, dataclasses.replace(study), source_loss="train", loss="val")
 
 
+def test_repeats_of_one_size_are_each_paired_with_themselves():
+    losses = np.array([4.0, 3.9, 3.5, 3.6, 3.2, 3.1])
+    study = made(
+        "a", N=np.repeat([1e7, 1e8, 1e9], 2), C=np.repeat([1e17, 1e18, 1e19], 2), loss=losses, c4_loss=losses - 1
+    )
+    paired = pair(study, study, source_loss="loss", loss="c4_loss").study
+    assert (paired.column("source_loss") - paired.column("loss")).tolist() == pytest.approx([1.0] * 6)
+    with pytest.raises(bs.StudyError, match="two runs with n_params"):
+        pair(study, study, source_loss="loss", loss="c4_loss", by=["n_params", "flops"])
+    few = dataclasses.replace(study, frame=study.frame.head(3))
+    with pytest.raises(bs.StudyError, match=r"^Only 3 runs of 'a' are to be fitted, .* at least 4; add runs\.$"):
+        pair(few, few, source_loss="loss", loss="c4_loss")
+
+
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_roles_that_one_study_alone_tells_are_those_of_the_pairs(side):
     told, silent = made("a", role=["train"] * 5 + ["target"]), made("b")
