@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from contextvars import ContextVar
 from numbers import Integral
@@ -132,6 +133,9 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else noun + 's'}"
 
 
+PLAIN = re.compile(r"[\w@%+=:,./~^-]+")  # words of a command that need no quotes
+
+
 def option(name: str, value: str | float = True) -> str:
     """Return an option in the words of the interface in use: ``--flops 6ND``, or ``flops='6ND'``.
 
@@ -157,5 +161,6 @@ def mapped(ours: str, theirs: str) -> str:
 
 
 def _quoted(value: str | float) -> str:
-    """Return a word of a command, between quotes where it has blanks."""
-    return f'"{value}"' if " " in str(value) else str(value)
+    """Return a word of a command, between quotes where a shell would read it otherwise."""
+    text = str(value)
+    return text if PLAIN.fullmatch(text) else '"' + re.sub(r'(["$`\\])', r"\\\1", text) + '"'

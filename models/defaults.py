@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from bayes_scaling.errors import COMMAND_LINE, LawError, StudyError, suggest
 from bayes_scaling.models import LAWS
-from bayes_scaling.study.reading import SYMBOLS, loss_columns, remedy
+from bayes_scaling.study.losses import loss_columns
+from bayes_scaling.study.reading import SYMBOLS, remedy
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law

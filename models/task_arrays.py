@@ -9,8 +9,8 @@ import numpy as np
 
 from bayes_scaling.errors import COMMAND_LINE, StudyError
 from bayes_scaling.models.accuracy_curve import of_tasks
+from bayes_scaling.study.losses import loss_columns
 from bayes_scaling.study.panel import Panel, series_parts
-from bayes_scaling.study.reading import loss_columns
 from bayes_scaling.study.rows import shown
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ import numpy as np
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.data import available, load_study
 from bayes_scaling.decisions.inputs import positive
-from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, listed, suggest
+from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, listed, option, suggest
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, SINGLE, default_laws, law_by_name
 from bayes_scaling.study.flops import SIX_N_D, six_n_d
 from bayes_scaling.study.reading import column_of, read_table, remedy, symbol_of
+from bayes_scaling.study.rows import PLACE
 from bayes_scaling.study.selection import other_run
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import SIZES, number_of
-from bayes_scaling.study.wide import PLACE
 
 __all__ = [
     "check_inputs",
@@ -272,8 +272,8 @@ def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = N
     if "run" in fitted and (held := [name for name in targets if (fitted["run"].astype(str) == name).any()]):
         others = other_run(fitted, np.argmax((fitted["run"].astype(str) == held[0]).to_numpy()))
         raise TargetError(
-            f'The run {held[0]!r} of study {study.name!r} is fitted; to hold it out, say --where "{others}" '
-            "and give its inputs, or say in a column role which runs are train and which target."
+            f"The run {held[0]!r} of study {study.name!r} is fitted; to hold it out, say {option('where', others)} and "
+            "give its inputs, or say in a column role which runs are train and which target."
         )
     if aside is None or aside.empty:
         raise TargetError(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BestMixture", "best_mixture"]
 
+TINY = 1e-9  # a loss so near to zero is no measure of what losses differ by
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BestMixture:
@@ -189,7 +191,8 @@ def _least(objective: Callable[..., tuple[Any, Any]], latent: Sequence[Arrays], 
     free = high > low
     if free.sum() < 2:
         return start
-    unit, left = abs(float(objective(start, latent)[0])) or 1.0, start[free].sum()
+    size, left = abs(float(objective(start, latent)[0])), start[free].sum()
+    unit = size if size > TINY else 1.0
 
     def within(part: np.ndarray) -> np.ndarray:
         mixture = start.copy()

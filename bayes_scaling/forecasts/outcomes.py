@@ -10,9 +10,8 @@ import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, StudyError, TargetError, listed, mapped, option
 from bayes_scaling.forecasts.matching_runs import Apart, places, strays
-from bayes_scaling.study.rows import absent, row_name, row_number, task_name
+from bayes_scaling.study.rows import PLACE, absent, row_name, row_number, task_name
 from bayes_scaling.study.validation import MOST_ROWS, floats, number_of
-from bayes_scaling.study.wide import PLACE
 
 __all__ = ["actual_outcomes"]
 

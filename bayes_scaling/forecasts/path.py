@@ -17,7 +17,7 @@ from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.methods import ForecastPathMethods
 from bayes_scaling.study.flops import SIX_N_D, training_flops
-from bayes_scaling.study.reading import loss_columns
+from bayes_scaling.study.losses import loss_columns
 
 __all__ = ["ForecastPath", "forecast_path"]
 

@@ -123,6 +123,8 @@ def _read(outcomes: Any, names: Mapping[str, str], *, wide: bool) -> tuple[pd.Da
         They make no table, or it has no column of one of the names.
     """
     table = as_rows(outcomes)
+    read = getattr(outcomes, "names", {})  # of a study, whose columns have our names already
+    names = {ours: theirs for ours, theirs in names.items() if read.get(column_of(ours)) != theirs}
     rules = rules_of(names, table) if wide else {}
     given = {
         column_of(ours): column_of(theirs) if theirs not in table and column_of(theirs) in table else theirs

@@ -28,8 +28,11 @@ def write_folder(result: Result, folder: Path) -> None:
         result.rows().to_csv(stage / "forecast.csv", index=False, float_format="%.8g")
         _pictures(result, stage)
         several = len(result.posteriors) > 1
+        taken: list[str] = []
         for name, posterior in result.fits.items():
             words = re.sub(r"\W+", "_", posterior.law.route or name)
+            taken.append(words)
+            words += f"_{again}" if (again := taken.count(words)) > 1 else ""
             posterior.save(stage / (f"posterior_{words}.nc" if several else "posterior.nc"))
 
 

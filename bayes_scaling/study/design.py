@@ -32,7 +32,8 @@ from bayes_scaling.study.design_targets import (
     unread_sizes,
 )
 from bayes_scaling.study.flops import measure_of
-from bayes_scaling.study.reading import as_rows, labelled, loss_columns, one_row_a_run, symbol_of
+from bayes_scaling.study.losses import loss_columns
+from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
 from bayes_scaling.study.rows import keys, row_number
 from bayes_scaling.study.shares import no_mixtures
 from bayes_scaling.study.study import Study, require_study

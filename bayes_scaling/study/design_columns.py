@@ -12,6 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import counted, listed, option
 from bayes_scaling.problems import Problem
 from bayes_scaling.study.card import AS_GIVEN, Card
+from bayes_scaling.study.chance import DEVIATIONS
 from bayes_scaling.study.flops import SIX_N_D, training_flops
 from bayes_scaling.study.reading import one_row_a_run
 from bayes_scaling.study.rows import MOST_NAMES, keys, run_names
@@ -95,7 +96,8 @@ def odd_losses(rows: pd.DataFrame, card: Card, series: Sequence[str]) -> Iterato
 
 def _odd_sizes(rows: pd.DataFrame, column: str, unit: str, *, named_by_unit: bool) -> Iterator[Problem]:
     """Look at whether a loss is as large as a perplexity or as small as an error rate."""
-    largest = float(floats(one_row_a_run(rows) if column == "loss" else rows, column).max())
+    values = where_known(one_row_a_run(rows) if column == "loss" else rows, column)
+    largest = float(np.nanmax(values, initial=-np.inf))
     if "perplexit" in unit.lower():
         remedy = "laws are of its logarithm, so give the logarithms of these losses, which are in nats"
         yield Problem("perplexity", f"The unit of the {column} is {unit}", remedy, largest, column)
@@ -104,9 +106,10 @@ def _odd_sizes(rows: pd.DataFrame, column: str, unit: str, *, named_by_unit: boo
         unit_of = f", and if not, say which unit they are in with {option('unit', 'UNIT')}" if named_by_unit else ""
         remedy = f"if these are perplexities, give their logarithms{unit_of}"
         yield Problem("perplexity", sentence, remedy, largest, column)
-    if largest < MIN_NATS and unit in NATS:
+    if largest < MIN_NATS and unit in NATS and column != "task_loss":  # answers may well be likely
         sentence = f"The largest {column} is {largest:.4g} {unit} (at least {MIN_NATS:g} for text)"
-        remedy = f"if these are error rates, say so with {option('unit', 'fraction')}"
+        error_rates = f"say so with {option('unit', 'fraction')}" if named_by_unit else "leave them out"
+        remedy = f"if these are error rates, {error_rates}"
         yield Problem("error-rate", sentence, remedy, largest, column)
 
 
@@ -118,7 +121,7 @@ def _rising(rows: pd.DataFrame, column: str) -> Iterator[Problem]:
     by_task = "task" in rows and column != "loss" and not _shared(rows, column)
     parts = rows.groupby("task", sort=False) if by_task else [("", rows)]
     trends = {task: _trend(one_row_a_run(part), column, scale) for task, part in parts}
-    rising = {task: trend for task, trend in trends.items() if trend > MAX_TREND}
+    rising = {task: trend for task, (trend, runs) in trends.items() if trend > _most(runs, by_task)}
     if not rising:
         return
     if column == "loss":
@@ -127,7 +130,8 @@ def _rising(rows: pd.DataFrame, column: str) -> Iterator[Problem]:
             f"of a loss, as in {option('accuracy_columns', 'MMLU')} and {option('chance', 0.25)} (that of guessing)"
         )
     else:
-        remedy = "a loss falls, so see whether this is one, and leave it out if not"
+        what = "the task" if by_task else "it"
+        remedy = f"a loss falls, so see whether this is one, and leave {what} out if not"
     where, most = f" in {listed(map(str, rising))}" if by_task else "", max(rising.values())
     yield Problem(
         "wrong-way",
@@ -138,17 +142,25 @@ def _rising(rows: pd.DataFrame, column: str) -> Iterator[Problem]:
     )
 
 
-def _trend(runs: pd.DataFrame, column: str, scale: str) -> float:
-    """Return the rank correlation of a column with the scale of runs; NaN where runs are few, or one of them stays."""
-    loss, size = (floats(runs, name).reset_index(drop=True) for name in (column, scale))
-    if len(runs) < MIN_TREND or min(loss.nunique(), size.nunique()) < 2:
-        return float("nan")
-    return float(loss.corr(size, method="spearman"))
+def _trend(runs: pd.DataFrame, column: str, scale: str) -> tuple[float, int]:
+    """Return the rank correlation of a column with the scale of runs, and the number of runs that have both.
+
+    It is NaN where these are few, or one of the two stays.
+    """
+    both = pd.DataFrame({name: where_known(runs, name) for name in (column, scale)}).dropna()
+    if len(both) < MIN_TREND or both.nunique().min() < 2:
+        return float("nan"), len(both)
+    return float(both[column].corr(both[scale], method="spearman")), len(both)
+
+
+def _most(runs: int, by_task: bool) -> float:
+    """Return the rank correlation up to which a loss may rise: among many tasks one does so by accident."""
+    return max(MAX_TREND, DEVIATIONS / runs**0.5) if by_task else MAX_TREND
 
 
 def _shared(rows: pd.DataFrame, column: str) -> bool:
     """Say whether the tasks of a run share a loss."""
-    return bool((rows.groupby("run", sort=False)[column].nunique() <= 1).all())
+    return "run" in rows and bool((rows.groupby("run", sort=False)[column].nunique() <= 1).all())
 
 
 def missing_losses(rows: pd.DataFrame, series: Sequence[str]) -> Iterator[Problem]:

@@ -33,9 +33,9 @@ __all__ = [
     "as_table",
     "column_of",
     "contradicted",
+    "error_of_another",
     "labelled",
     "last_checkpoints",
-    "loss_columns",
     "one_row_a_run",
     "read_table",
     "recognised",
@@ -43,8 +43,6 @@ __all__ = [
     "renamed",
     "symbol_of",
     "under_our_names",
-    "unread_losses",
-    "without_error_of_another",
 ]
 
 SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
@@ -67,12 +65,6 @@ SYNONYMS = {
     "loss": ("valloss", "evalloss", "validationloss", "testloss", "finalloss"),
 }
 """How people call our columns, in small letters alone: told where ours is missing, and read only where it is said."""
-
-LOSS = re.compile(r"(.*[^a-z])?loss")
-PENALTY = re.compile(r"(.*[^a-z])?(aux|auxiliary|router|balance|balancing|z)[^a-z](.*[^a-z])?loss")  # of routers
-SURPRISE = re.compile(r"(.*[^a-z])?(loss|bpb|ppl|perplexity|nll|xent|cross_?entropy)([^a-z].*)?", re.IGNORECASE)
-ERROR_OF = re.compile(r".*_(sd|se|std|stderr|window\d+)", re.IGNORECASE)
-USUAL_LOSSES = ("task_loss", "c4_loss", "loss")
 
 PANEL = re.compile(r".+ - .+")  # 'run - metric', a column of the export of one picture
 
@@ -230,44 +222,6 @@ def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:
     return last_checkpoints(table).drop_duplicates("run") if "run" in table else table
 
 
-def loss_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns of a table that are losses by their names: ``task_loss``, ``c4_loss`` and ``loss`` first.
-
-    What routers are trained by besides, as ``aux_loss`` and ``router_z_loss``, is none of text.
-
-    Examples
-    --------
-    >>> loss_columns(pd.DataFrame(columns=["pile_loss", "loss_sd", "c4_loss", "aux_loss", "accuracy"]))
-    ['c4_loss', 'pile_loss']
-    """
-    found = [name for name in map(str, table.columns) if LOSS.fullmatch(name) and not PENALTY.fullmatch(name)]
-    return sorted(found, key=lambda name: USUAL_LOSSES.index(name) if name in USUAL_LOSSES else len(USUAL_LOSSES))
-
-
-def unread_losses(table: pd.DataFrame) -> list[str]:
-    """Return a sentence where a table of tasks has columns that may be losses by their names, but are not read as such.
-
-    Examples
-    --------
-    >>> unread_losses(pd.DataFrame({"task": ["PIQA"], "c4_loss": [2.9], "pile-bpb": [0.9]}))
-    ["Not read as a loss: 'pile-bpb'; to read one, give it a name that ends in loss, as in pile_loss='pile-bpb'."]
-    """
-    if "task" not in table:
-        return []
-    known = {*loss_columns(table), *CANONICAL}
-    found = [
-        name
-        for name in map(str, table.columns)
-        if name not in known and SURPRISE.fullmatch(name) and not (ERROR_OF.fullmatch(name) or PENALTY.fullmatch(name))
-    ]
-    if not found:
-        return []
-    words = [word for word in re.split(r"[\W_]+", found[0]) if word and not SURPRISE.fullmatch(word)]
-    said = mapped(f"{words[-1] if words else 'val'}_loss", found[0])
-    names = listed(map(repr, found))
-    return [f"Not read as a loss: {names}; to read one, give it a name that ends in loss, as in {said}."]
-
-
 # -- names of columns -----------------------------------------------------------------------------------------------
 
 
@@ -342,23 +296,23 @@ def contradicted(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def without_error_of_another(table: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table without the standard error of a column ``loss`` in whose place another is read, and a remark.
+def error_of_another(table: pd.DataFrame, columns: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return the standard error of a column ``loss`` in whose place another is read, which is not its, and a remark.
 
     Examples
     --------
     >>> table = pd.DataFrame({"loss": [3.0], "loss_se": [0.1], "c4_loss": [3.2]})
-    >>> without_error_of_another(table, {"loss": "c4_loss"})[0].columns.tolist()
-    ['loss', 'c4_loss']
+    >>> error_of_another(table, {"loss": "c4_loss"})[0], error_of_another(table, {})[0]
+    (['loss_se'], [])
     """
     theirs = columns.get("loss", "loss")
     if theirs == "loss" or not {"loss", LOSS_ERROR} <= set(table) or LOSS_ERROR in (*columns, *columns.values()):
-        return table, []
+        return [], []
     said = (
         f"Not read: {LOSS_ERROR!r}, which is of the column 'loss' and not of {theirs!r}; if it is of that, say "
         f"{mapped(LOSS_ERROR, LOSS_ERROR)}."
     )
-    return table.drop(columns=LOSS_ERROR), [said]
+    return [LOSS_ERROR], [said]
 
 
 def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 
 __all__ = [
     "MOST_NAMES",
+    "PLACE",
     "absent",
     "comparable",
     "is_text",
@@ -25,6 +26,8 @@ __all__ = [
 
 MOST_NAMES = 12
 """Of runs or targets, that a sentence gives."""
+PLACE = "TASK"
+"""Stands for the name of a task in a rule such as ``accuracy_TASK``."""
 ABSENT = ("", "nan", "na", "n/a", "none", "null")
 
 

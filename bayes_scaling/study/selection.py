@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, option, suggest
-from bayes_scaling.study.reading import SYMBOLS, loss_columns, symbol_of
+from bayes_scaling.study.losses import loss_columns
+from bayes_scaling.study.reading import SYMBOLS, symbol_of
 from bayes_scaling.study.rows import comparable, keys, row_name, row_number, shown
 from bayes_scaling.study.validation import FINISHED, OUTCOME, SIZES, number_of, unfit, where_known
 

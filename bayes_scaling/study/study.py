@@ -14,19 +14,18 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.card import Card
 from bayes_scaling.study.flops import with_flops
+from bayes_scaling.study.losses import loss_columns, unread_losses
 from bayes_scaling.study.reading import (
     as_table,
     column_of,
     contradicted,
+    error_of_another,
     last_checkpoints,
-    loss_columns,
     one_row_a_run,
     read_table,
     recognised,
     remedy,
     renamed,
-    unread_losses,
-    without_error_of_another,
 )
 from bayes_scaling.study.rows import shown, task_name
 from bayes_scaling.study.selection import (
@@ -174,7 +173,7 @@ class Study:
             columns["flops"], flops = flops, None
         column, by_task = chance_of_others(chance)
         columns |= {} if column is None else {"chance": column}
-        table, of_losses = without_error_of_another(table, columns)
+        stale, of_losses = error_of_another(table, columns)
         rules = {} if accuracy_columns is None else rules_of(columns, table)
         table = renamed(table, {ours: theirs for ours, theirs in columns.items() if ours not in rules})
         found = recognised(table)
@@ -196,6 +195,7 @@ class Study:
             kept = asked_for(as_given, where, names)
             remarks += left_by(table, kept, where)
             table = table[kept]
+        table = table.drop(columns=stale)
         if drop_missing:
             table, said = without_gaps(table, [*read, *infinite_losses(table)])
             remarks += said

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
-from bayes_scaling.study.rows import absent, row_number, shown, task_name
+from bayes_scaling.study.losses import loss_columns
+from bayes_scaling.study.rows import PLACE, absent, row_number, shown, task_name
 
 __all__ = [
-    "PLACE",
     "chance_of_others",
     "chances",
     "lengthened",
@@ -23,8 +23,6 @@ __all__ = [
 
 ACCURACY = re.compile(r"(^|[^a-z])(acc|accuracy)([^a-z].*)?$", re.IGNORECASE)  # in the name of a column
 SCORE = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])", re.IGNORECASE)  # in a rule
-PLACE = "TASK"
-"""Stands for the name of a task in a rule such as ``accuracy_TASK``."""
 BESIDE = ("chance", "questions", "task_loss")
 """What a wide table may hold for each task besides: ``chance_PIQA``, ``questions_PIQA``, ``task_loss_PIQA``."""
 LOSSES = tuple(rule.replace("-", mark) for rule in ("TASK-loss", "loss-TASK") for mark in "_/.-")
@@ -146,25 +144,35 @@ def _beside(table: pd.DataFrame, tasks: Collection[str], rules: Mapping[str, str
 def _losses_by_task(
     table: pd.DataFrame, tasks: Collection[str], rules: Iterable[str], *, known: bool
 ) -> tuple[dict[str, str], list[str], list[str]]:
-    """Return the losses that are called by their tasks, those that cannot be read so, and a remark on either.
+    """Return the losses that are called by their tasks, those that are not read, and remarks on either.
 
-    Those of some tasks alone are no losses of all runs and tasks, as other columns called losses are.
+    Those of some tasks alone are not read where other losses are there: all runs and tasks share what is not of a task.
     """
     called = [own for rule in rules if (own := _of_tasks(table, tasks, rule))]
     if not called:
         return {}, [], []
     most = max(called, key=len)
     known = known or "task_loss" in table
-    if len(most) == len(tasks) and not known:
-        said = (
-            f"Read without being told: {next(iter(most.values()))!r} and its like as the losses of their tasks; say "
-            f"otherwise with {mapped('task_loss', 'YOURS')}."
+    read = most if len(most) == len(tasks) and not known else {}
+    unread = [column for own in called for column in own.values() if column not in read.values()]
+    unread = list(dict.fromkeys(unread))
+    said = []
+    if read:
+        first = next(iter(read.values()))
+        said.append(
+            f"Read without being told: {first!r} and its like as the losses of their tasks; say otherwise with "
+            f"{mapped('task_loss', 'YOURS')}."
         )
-        return most, [], [said]
-    unread = list(dict.fromkeys(column for own in called for column in own.values()))
-    without = next((task for task in tasks if task not in most), None)
-    why = "task_loss is there, too" if known else f"{without!r} has none"
-    return {}, unread, [f"Not read, as a loss of one task each, since {why}: {listed(map(repr, unread))}."]
+    if not (read or known or {*loss_columns(table)} - {*unread}):
+        return {}, [], []
+    if unread:
+        without = next((task for task in tasks if task not in most), None)
+        why = "others are read" if read else "task_loss is there, too" if known else f"{without!r} has none"
+        said.append(
+            f"Not read, as a loss of one task each, since {why}: {listed(map(repr, unread))}; if all tasks share one, "
+            f"say {mapped('shared_loss', unread[0])}."
+        )
+    return read, unread, said
 
 
 def _of_tasks(table: pd.DataFrame, tasks: Collection[str], rule: str) -> dict[str, str]:

@@ -162,7 +162,7 @@ def test_targets_are_the_studys_own_or_some_of_them_or_inputs(ladder):
         ("olmo_ladder", ("190M-1xC",), "The run '190M-1xC' of study .* is fitted; to hold it out, say --where"),
     ],
 )
-def test_targets_that_are_none_are_named(name, targets, message, study, ladder):
+def test_targets_that_are_none_are_named(name, targets, message, study, ladder, command):
     with pytest.raises(bs.TargetError, match=message):
         choose_targets(study if name == "mine" else ladder, targets)
 
@@ -252,7 +252,7 @@ def test_flops_come_from_a_column_or_a_convention_and_not_from_both(tmp_path):
         ({"run": [*"aab"], "seed": [0, 1, 0]}, "a (seed 1)", "run != 'a' or seed != 1"),
     ],
 )
-def test_a_fitted_run_is_held_out_by_the_words_that_are_said(changes, name, query):
+def test_a_fitted_run_is_held_out_by_the_words_that_are_said(changes, name, query, command):
     with pytest.raises(bs.TargetError, match="is fitted; to hold it out, say --where") as refused:
         choose_targets(bs.Study.from_frame(RUNS.assign(**changes)), (name,))
     assert f'--where "{query}" and give its inputs' in str(refused.value)

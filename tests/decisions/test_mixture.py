@@ -101,12 +101,21 @@ class Valley(bs.Law):
         return 2.0 + (share_web - lowest) ** 2
 
 
+class Sunk(Valley):
+    """A valley that is almost zero where a search begins, at equal shares."""
+
+    def mean(self, share_web, share_code, *, lowest):
+        return super().mean(share_web, share_code, lowest=lowest) - 2.02 + 1e-16
+
+
 def test_any_law_of_shares_has_a_best_mixture():
     table = mixtures(PAIR, series=(("7B", 1.0),)).drop(columns=["task", "loss"]).assign(perplexity=2.5)
     fit = known(Valley(), {"lowest": [0.3, 0.5], "sigma": np.full(2, 0.01)}, table.reset_index(drop=True))
     found = best_mixture(fit)
     assert found.choice["share_web"] == pytest.approx(0.4, abs=1e-4)
     np.testing.assert_allclose(found.best["share_web"], [0.3, 0.5], atol=1e-4)
+    sunk = known(Sunk(), {"lowest": [0.3, 0.5], "sigma": np.full(2, 0.01)}, table.reset_index(drop=True))
+    assert best_mixture(sunk).choice["share_web"] == pytest.approx(0.4, abs=1e-3)
     with pytest.raises(bs.TargetError, match="Valley describes one series, so there is no '7B'; leave it out"):
         best_mixture(fit, "7B")
 

@@ -47,6 +47,13 @@ def test_your_own_names_are_read(said):
     assert found["actual"].tolist() == [2.0]
 
 
+def test_names_that_a_study_was_read_by_are_no_other_columns(said):
+    study = bs.Study.from_frame({"run": ["a", "x"], "N": [7e9, 1e9], "D": [4e12, 1e11], "val": [2.0, 3.0]}, loss="val")
+    assert bs.score(said, study, names={"loss": "val"})["actual"].tolist() == [2.0]
+    with pytest.raises(bs.StudyError, match="no column 'vla' to use as 'loss'"):
+        bs.score(said, study, names={"loss": "vla"})
+
+
 @pytest.mark.parametrize(
     ("outcomes", "names"),
     [

@@ -56,3 +56,11 @@ def test_a_route_by_a_loss_with_a_slash_in_its_name_makes_no_folder(tmp_path):
     path = bs.forecast_path(first.posteriors, first.forecast)
     write_folder(worlds.result(posterior, FAR, path=path, posteriors=(posterior, other)), tmp_path)
     assert sorted(p.name for p in tmp_path.glob("*.nc")) == ["posterior_eval_loss.nc", "posterior_task_loss.nc"]
+    alike = dataclasses.replace(
+        other,
+        law=other.law.replace(feature="eval_loss", jointly=("eval_loss",)),
+        study=study.rename(eval_loss="eval/loss"),
+    )
+    write_folder(worlds.result(posterior, FAR, path=path, posteriors=(other, alike)), tmp_path / "alike")
+    names = sorted(p.name for p in (tmp_path / "alike").glob("*.nc"))
+    assert names == ["posterior_eval_loss.nc", "posterior_eval_loss_2.nc"]

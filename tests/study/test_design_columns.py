@@ -37,9 +37,21 @@ def test_each_loss_of_a_ladder_is_looked_at():
     )
     assert str(rising) == (
         "The task_loss rises with tokens in hard (rank correlation +1.00, at most 0.5): a loss falls, so see whether "
-        "this is one, and leave it out if not."
+        "this is one, and leave the task out if not."
     )
     assert not design_check(study, law=TwoStep(feature="pile_loss", jointly=())).only("perplexity", "wrong-way")
+
+
+def test_few_losses_of_a_task_and_answers_that_are_likely_are_no_problem():
+    N = np.geomspace(1e8, 1e9, 8)
+    rows = pd.DataFrame({"run": list("abcdefgh"), "N": N, "D": 20 * N, "task": "PIQA", "accuracy": 0.5, "chance": 0.25})
+    rows["task_loss"] = [0.5, 0.6, *[np.nan] * 6]
+    study = bs.Study.from_frame(rows.assign(eval_loss="cross entropy"), unit="nats")
+    assert not design_check(study).only("wrong-way", "error-rate", "perplexity")
+    assert not design_check(bs.Study.from_frame(rows.drop(columns="run"))).only("wrong-way")
+    noisy = rows.assign(task_loss=1 + 0.01 * np.array([0, 5, 2, 4, 1, 6, 3, 7]))  # a rank correlation of 0.62
+    other = rows.assign(task="ARC", task_loss=N**-0.1)
+    assert not design_check(bs.Study.from_frame(pd.concat([noisy, other]))).only("wrong-way")
 
 
 def test_the_remedy_is_in_options_where_a_command_is_run(command):

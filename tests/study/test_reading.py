@@ -10,7 +10,7 @@ import bayes_scaling as bs
 from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.models import Chinchilla
-from bayes_scaling.study.reading import as_rows, as_table, loss_columns, read_table, remedy, unread_losses
+from bayes_scaling.study.reading import as_rows, as_table, read_table, remedy
 
 RUNS = pd.DataFrame(
     {
@@ -187,31 +187,9 @@ def test_all_columns_that_are_called_otherwise_are_named_at_once(command):
     assert "--map loss=YOURS" in remedy("loss", ["n_params", "tokens", "val_loss", "eval_loss"])  # which of them?
 
 
-@pytest.mark.parametrize(
-    ("name", "cure"),
-    [
-        ("loss_c4", "c4_loss='loss_c4'"),
-        ("val/paloma-bpb", "paloma_loss='val/paloma-bpb'"),
-        ("c4_ppl", "c4_loss='c4_ppl'"),
-        ("NLL", "val_loss='NLL'"),
-    ],
-)
-def test_columns_of_a_ladder_that_may_be_losses_are_told(name, cure):
-    table = pd.DataFrame({"run": ["a", "a"], "task": ["x", "y"], "accuracy": 0.5, "loss_sd": 0.1, name: 2.0})
-    (said,) = unread_losses(table)
-    assert said.startswith(f"Not read as a loss: {name!r};") and said.endswith(f"as in {cure}.")
-    assert not unread_losses(table.drop(columns="task"))
-    assert not unread_losses(table.rename(columns={name: "aux_loss"}))  # nor is that one of text
-
-
-def test_what_routers_are_trained_by_is_no_loss_of_text():
-    penalties = ["aux_loss", "router_z_loss", "z_loss", "train/load_balancing_loss", "moe/aux_loss"]
-    assert loss_columns(pd.DataFrame(columns=["c4_loss", *penalties, "fez_loss"])) == ["c4_loss", "fez_loss"]
-
-
 def test_a_loss_in_the_place_of_another_does_not_have_its_standard_error(command):
     table = RUNS.assign(loss=3.5, loss_se=0.01).rename(columns={"val_loss": "c4_loss"})
-    study = bs.Study.from_frame(table, loss="c4_loss")
+    study = bs.Study.from_frame(table, loss="c4_loss", where="loss_se < 1")  # a query speaks of all columns
     assert "loss_se" not in study.frame and study.column("loss")[0] == 3.9
     assert study.remarks == (
         "Not read: 'loss_se', which is of the column 'loss' and not of 'c4_loss'; if it is of that, say "

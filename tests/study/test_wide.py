@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.study.reading import loss_columns
+from bayes_scaling.study.losses import loss_columns
 from bayes_scaling.study.wide import lengthened
 
 WIDE = pd.DataFrame({
@@ -58,7 +58,22 @@ def test_a_loss_of_one_task_is_none_that_all_share(changes, why, which):
     study = bs.Study.from_frame(WIDE.assign(**changes), run="model", accuracy_columns="TASK_acc")
     (said,) = study.remarks
     assert said.startswith(f"Not read, as a loss of one task each, since {why}: {which}")
+    first = which.split("'")[1]
+    assert said.endswith(f"; if all tasks share one, say shared_loss={first!r}.")
     assert loss_columns(study.frame) == ["task_loss", "val_loss"][1 - ("task_loss" in changes) :]
+
+
+def test_a_loss_that_is_called_as_one_task_is_shared_where_there_is_no_other():
+    table = pd.DataFrame({"N": [1e8, 2e8], "D": 2e9, "eval/acc": 0.5, "mmlu/acc": 0.4, "eval/loss": [3.0, 2.9]})
+    study = bs.Study.from_frame(table, accuracy_columns="TASK/acc", chance=0.25)
+    assert loss_columns(study.frame) == ["eval/loss"] and not study.remarks
+
+
+def test_one_set_of_losses_of_the_tasks_is_read():
+    table = WIDE.assign(**{f"{task}{end}": 1.0 for task in ("PIQA", "ARC-Easy") for end in ("_loss", "/loss")})
+    study = bs.Study.from_frame(table, run="model", accuracy_columns="TASK_acc")
+    assert loss_columns(study.frame) == ["task_loss", "val_loss"]
+    assert "Not read, as a loss of one task each, since others are read: 'PIQA/loss' and " in study.remarks[1]
 
 
 def test_what_is_of_a_task_each_may_have_a_rule():
