@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -38,6 +39,7 @@ from bayes_scaling.reporting.plan import Answer
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
 from bayes_scaling.study.reading import read_table, recognised, renamed
+from bayes_scaling.study.rows import absent, row_number
 from bayes_scaling.study.selection import kept_by
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import FRACTION, with_numbers
@@ -124,10 +126,7 @@ def read_question(
     if candidates is not None:
         return Next(_runs_of(candidates, names, where, of_study), target, count, spend)
     assert ladder is not None
-    table = _runs_of(ladder, names, where, of_study)
-    plans = dict(iter(table.groupby("plan", sort=False))) if "plan" in table else {ladder.stem: table}
-    named = {str(name): plan.drop(columns="plan", errors="ignore") for name, plan in plans.items()}
-    return Ladder(named, target, families, seed)
+    return Ladder(_plans_of(_runs_of(ladder, names, where, of_study), ladder.stem), target, families, seed)
 
 
 def given_options(context: typer.Context) -> list[str]:
@@ -165,6 +164,22 @@ def _runs_of(path: Path, names: Mapping[str, str], where: str | None, of_study: 
     found = recognised(table)
     table = with_numbers(renamed(table, found))
     return table if where is None else kept_by(table, where, {**names, **found}, of_others=of_study)
+
+
+def _plans_of(table: pd.DataFrame, name: str) -> dict[str, pd.DataFrame]:
+    """Return the runs of each plan by its name; those of a table without the column ``plan`` are one plan."""
+    if "plan" not in table:
+        return {name: table}
+    lacking = np.flatnonzero(table["plan"].map(absent))
+    if len(lacking):
+        rows = listed((str(row_number(table, place)) for place in lacking), 5)
+        who = "row" if len(lacking) == 1 else "rows"
+        raise StudyError(
+            f"The planned runs in {who} {rows} name no plan; fill in the column 'plan', or leave it out where all are "
+            "of one plan."
+        )
+    runs = table.drop(columns="plan")
+    return {str(plan): own for plan, own in runs.groupby(table["plan"].map(str), sort=False)}
 
 
 def _read_cost(text: str, prob: float, at: str | None, serve: str | None) -> Cost:

@@ -66,6 +66,21 @@ def test_tables_of_candidates_and_ladders_are_read(tmp_path):
     assert list(plans) == ["small", "large"] and all("plan" not in plan for plan in plans.values())
 
 
+@pytest.mark.parametrize(
+    ("plans", "message"),
+    [
+        (["a", "a", "", "b"], "^The planned runs in row 3 name no plan; fill in the column 'plan', or leave it out"),
+        (["a", " ", "", "b"], "^The planned runs in rows 2 and 3 name no plan; "),
+        ([""] * 4, "^The planned runs in rows 1, 2, 3 and 4 name no plan; "),
+    ],
+)
+def test_a_planned_run_without_a_plan_is_refused_by_its_row(plans, message, tmp_path):
+    runs = pd.DataFrame({"plan": plans, "N": np.geomspace(1e8, 8e8, 4), "D": 2e10})
+    runs.to_csv(tmp_path / "plans.csv", index=False)
+    with pytest.raises(bs.StudyError, match=message):
+        asked(ladder=tmp_path / "plans.csv", target=FAR)
+
+
 @pytest.mark.parametrize("content", ["", "N,D\n\0\xff", "[1, 2]", '{"N": '])
 @pytest.mark.parametrize("option", ["candidates", "ladder"])
 def test_a_table_that_cannot_be_read_is_told_in_the_words_of_a_study(option, content, tmp_path):
