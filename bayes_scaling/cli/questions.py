@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.decisions.allocation import allocate, budget_range
-from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
+from bayes_scaling.decisions.inputs import one_number, positive, require_size_and_data, scale_columns
 from bayes_scaling.decisions.ladder_design import plan_ladders, read_plans
 from bayes_scaling.decisions.lifetime import cheapest
 from bayes_scaling.decisions.next_runs import NextRuns, achieved, next_runs, read_candidates
@@ -157,8 +157,10 @@ class Next:
     tables: ClassVar[tuple[str, ...]] = ("plan", "batch", "baseline")
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
-        """Refuse candidates without an input of the law, and a target it cannot evaluate."""
+        """Refuse candidates without an input of the law, a target it cannot evaluate, and a wrong --spend."""
         assert study is not None
+        if self.spend is not None:
+            one_number(self.spend, "spend", "1e21 FLOPs")
         read_candidates(law, rule, self.candidates, study)
         read_targets(law, study, self.target)
 

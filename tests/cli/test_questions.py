@@ -74,6 +74,12 @@ def test_candidates_and_their_target_are_checked():
         Next(CANDIDATES, {"n_params": 7e9}, 1, None).check(Chinchilla(), study, six_n_d)
 
 
+@pytest.mark.parametrize(("spend", "said"), [(np.nan, "nan"), (-1.0, "-1"), (0.0, "0"), (np.inf, "inf")])
+def test_flops_to_spend_are_checked_before_the_fit(spend, said):
+    with pytest.raises(bs.DecisionError, match=rf"spend is {said}.*; give .*1e21 FLOPs"):
+        Next(CANDIDATES, FAR, 1, spend).check(Chinchilla(), chinchilla(count=2).study, six_n_d)
+
+
 def test_a_law_of_compute_may_be_asked_for_a_cost():
     cost().check(PowerLaw(), None, six_n_d)
 
