@@ -180,7 +180,7 @@ def read_pairings(
     Raises
     ------
     StudyError
-        A set, a loss or a column is missing.
+        A set, a loss or a column is missing, or ``by`` has an empty name.
     TargetError
         With ``aim``: nothing says what to forecast.
     """
@@ -204,7 +204,7 @@ def read_pairings(
     if by is None and all(one == two for one, two in found):
         study, agree = with_partners(study)
     else:
-        agree = [name.strip() for name in by.split(",")] if by else list(agreeing(study))
+        agree = list(agreeing(study)) if by is None else _columns(by)
     chosen = {name: choose(study, sets, name) if sets in study.frame else study for name in names}
     pairings = []
     for one, two in found:
@@ -218,6 +218,20 @@ def read_pairings(
         )
         pairings.append(aim.of(chosen[one], abscissa.loss, agree, pairing) if aim else (pairing, None))
     return pairings
+
+
+def _columns(by: str) -> list[str]:
+    """Read ``--by``: names of columns with commas between them; one that is given twice counts once.
+
+    Raises
+    ------
+    StudyError
+        A name is empty.
+    """
+    names = [name.strip() for name in by.split(",")]
+    if not all(names):
+        raise StudyError(f"--by {by!r} has an empty name; name columns with commas between them, as n_params,flops.")
+    return list(dict.fromkeys(names))
 
 
 def _column_of_sets(table: pd.DataFrame, sets: str, names: set[str]) -> str:

@@ -45,6 +45,19 @@ def test_axes_that_are_not_there_are_one_sentence(changes, message):
         names(**changes)
 
 
+@pytest.mark.parametrize("by", ["", " ", "n_params,", ",flops"])
+def test_an_empty_name_of_a_column_to_pair_by_is_refused(by, two_losses):
+    study = bs.Study.from_file(two_losses)
+    with pytest.raises(bs.StudyError, match=f"^--by '{by}' has an empty name; name columns with commas between them"):
+        read_pairings(study, "loss_a", "loss_b", sets="train_data", by=by)
+
+
+def test_a_column_to_pair_by_that_is_given_twice_counts_once(two_losses):
+    study = bs.Study.from_file(two_losses)
+    ((pairing, _),) = read_pairings(study, "loss_a", "loss_b", sets="train_data", by="n_params,flops, flops")
+    assert pairing.paired == 10
+
+
 def test_values_and_runs_to_forecast(two_losses):
     study = bs.Study.from_file(two_losses)
     options = {"sets": "train_data", "by": "n_params,flops"}
