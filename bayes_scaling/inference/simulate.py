@@ -53,8 +53,8 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     Raises
     ------
     LawError
-        A parameter is none of the law's, or has a value where its prior has no mass; or some textbook constants are
-        missing.
+        A parameter is none of the law's, or no site of its model, or has a value where its prior has no mass; or some
+        textbook constants are missing.
     StudyError
         The design lacks an input of the law.
 
@@ -126,7 +126,7 @@ def _textbook(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> dic
 
 
 def _check_given(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> None:
-    """Refuse parameters that the law does not have, values that a prior rules out, and others of those it fixes."""
+    """Refuse what is no site of the law's model, values that a prior rules out, and others of parameters it fixes."""
     for name, value in given.items():
         if name in sites:
             for one in np.ravel(value).tolist():
@@ -141,7 +141,9 @@ def _check_given(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> 
         if name not in law.priors:
             raise LawError(f"{law.name} has no parameter {name!r}; {suggest(name, sites)}")
         fixed = law.priors[name]
-        if isinstance(fixed, (int, float)) and not np.allclose(value, fixed):
+        if not isinstance(fixed, (int, float)):
+            raise LawError(f"{law.name} has no site {name!r} on these runs; {suggest(name, sites)}")
+        if not np.allclose(value, fixed):
             other = " and ".join(f"{one:g}" for one in np.ravel(value))
             raise LawError(
                 f"{law.name} fixes {name} at {fixed:g}, and {other} is given; leave it out, or fix that in the law."

@@ -1,10 +1,11 @@
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import LawError, StudyError
-from bayes_scaling.models import Chinchilla, Rectified, Transfer, TwoStep
+from bayes_scaling.models import Chinchilla, Mixture, Rectified, Transfer, TwoStep
 
 PLAN = pd.DataFrame({"N": [1e8, 1e9, 1e8, 1e9], "D": [2e9, 2e9, 2e10, 2e10]})
 TRUTH = {"E": 1.7, "reducible": 0.5, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
@@ -46,6 +47,26 @@ def test_unknown_parameter_and_missing_input():
         bs.simulate(Chinchilla(), PLAN, {"alpha": 0.3}, seed=0)
     with pytest.raises(StudyError, match="tokens"):
         bs.simulate(Chinchilla(), PLAN.drop(columns="D"), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"level": 2.0, "floor": 0.1}, "^Mixture has no site 'floor' on these runs; did you mean 'floor_mean'"),
+        ({"effect": 5.0}, "^Mixture has no site 'effect' on these runs; "),
+        ({"exponent": 5.0}, "^Mixture has no site 'exponent' on these runs; "),
+    ],
+)
+def test_a_parameter_that_no_site_has_is_refused(given, said):
+    mixtures = {"run": ["a", "b"], "task": "x", "share_web": [0.2, 0.7], "share_code": [0.8, 0.3]}
+    with pytest.raises(LawError, match=said):
+        bs.simulate(Mixture(shares=("share_web", "share_code")), mixtures, given, seed=0)
+
+
+def test_an_error_beyond_the_runs_is_no_parameter_of_runs():
+    with pytest.raises(LawError, match=r"^Chinchilla has no site 'discrepancy' on these runs"):
+        bs.simulate(Chinchilla(discrepancy=dist.HalfNormal(0.2)), PLAN, {**TRUTH, "discrepancy": 5.0}, seed=0)
+    assert len(bs.simulate(Chinchilla(discrepancy=0.2), PLAN, {**TRUTH, "discrepancy": 0.2}, seed=0)) == len(PLAN)
 
 
 @pytest.mark.parametrize(
