@@ -16,7 +16,7 @@ from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.law.fields import in_support
 from bayes_scaling.law.priors import describe
-from bayes_scaling.law.trace import latent_names, run_model
+from bayes_scaling.law.trace import latent_names, latent_priors, run_model
 from bayes_scaling.study.card import Card
 from bayes_scaling.study.panel import series_parts
 from bayes_scaling.study.reading import as_rows
@@ -82,8 +82,9 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     if not set(given) <= {*sites, *law.priors}:
         given = law.centred(runs, **_textbook(law, given, sites))
     _check_given(law, given, sites)
-    latent = {name: np.asarray(value, dtype=float) for name, value in given.items() if name in sites}
     with double_precision():
+        shapes = {name: own.shape() for name, own in latent_priors(law.program, runs, observed).items()}
+        latent = {n: _shaped(f"{law.name}.{n}", value, shapes[n]) for n, value in given.items() if n in sites}
         drawn_sites = run_model(law, runs, latent=latent, key=jax.random.key(whole("seed", seed, 0)))
         drawn = {name: np.asarray(drawn_sites[name]["value"]) for name in observed}
     return dataclasses.replace(study, frame=_filled(law, study, drawn))
@@ -101,6 +102,23 @@ def _as_numbers(name: str, value: Any) -> np.ndarray:
         return np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise LawError(f"{name} is {value!r}; give a number.") from None
+
+
+def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a value in the shape of its site; one number stands for all of a site of several.
+
+    Raises
+    ------
+    LawError
+        It is of another shape.
+    """
+    numbers = np.asarray(value, dtype=float)
+    if numbers.size == 1:
+        return np.full(shape, numbers.item())
+    if numbers.shape != shape:
+        what = f"numbers of shape {shape}, or one for all" if shape else "one number"
+        raise LawError(f"{name} has the shape {numbers.shape}; give {what}.")
+    return numbers
 
 
 def _textbook(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> dict[str, Any]:

@@ -63,6 +63,25 @@ def test_a_parameter_that_no_site_has_is_refused(given, said):
         bs.simulate(Mixture(shares=("share_web", "share_code")), mixtures, given, seed=0)
 
 
+@pytest.mark.parametrize("values", [[1.0, 2.0, 3.0, 4.0], [1.0, 2.0], []])
+def test_a_parameter_is_one_number_for_all_runs(values):
+    said = rf"^Chinchilla\.E has the shape \({len(values)},\); give one number\.$"
+    with pytest.raises(LawError, match=said):
+        bs.simulate(Chinchilla(), PLAN, {**TRUTH, "E": values}, seed=0)
+    one, same = (bs.simulate(Chinchilla(), PLAN, {**TRUTH, "E": value}, seed=0) for value in (1.7, [1.7]))
+    assert one.checksum == same.checksum
+
+
+def test_a_parameter_of_several_series_is_a_number_of_each_or_one_of_all():
+    mixtures = {"run": ["a", "a", "b", "b"], "task": ["x", "y"] * 2, "one": [0.2, 0.2, 0.7, 0.7]}
+    law = Mixture(shares=("one", "two"))
+    design = {**mixtures, "two": [0.8, 0.8, 0.3, 0.3]}
+    one, all_of_them = (bs.simulate(law, design, {"level": value}, seed=0) for value in (2.0, [2.0, 2.0]))
+    assert one.checksum == all_of_them.checksum
+    with pytest.raises(LawError, match=r"^Mixture\.level has the shape \(3,\); give numbers of shape \(2,\), or one"):
+        bs.simulate(law, design, {"level": [1.0, 2.0, 3.0]}, seed=0)
+
+
 def test_an_error_beyond_the_runs_is_no_parameter_of_runs():
     with pytest.raises(LawError, match=r"^Chinchilla has no site 'discrepancy' on these runs"):
         bs.simulate(Chinchilla(discrepancy=dist.HalfNormal(0.2)), PLAN, {**TRUTH, "discrepancy": 5.0}, seed=0)
