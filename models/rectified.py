@@ -91,7 +91,7 @@ class Rectified(Law):
     def centred(self, runs: Arrays, *, E, B, D_l, beta, **others) -> dict[str, jax.Array]:  # type: ignore[override]
         """Return the parameters of this law at the reference of ``runs`` from textbook constants."""
         unit = runs["D_F0"] ** beta
-        return {"E": E, "reducible": B / (E * (D_l + unit)), "beta": beta, "head": D_l / unit, **others}
+        return {**others, "E": E, "reducible": B / (E * (D_l + unit)), "beta": beta, "head": D_l / unit}
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed).

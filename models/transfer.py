@@ -161,7 +161,7 @@ class Transfer(Scratch):
 
     def centred(self, runs: Arrays, *, k, a, b, **others) -> dict[str, jax.Array]:  # noqa: D102
         worth = data_transferred(runs["D_F0"], runs["N0"], Constants(k, a, b)) / runs["D_F0"]
-        return super().centred(runs, worth=worth, a=a, b=b, **others)
+        return super().centred(runs, **{**others, "worth": worth, "a": a, "b": b})
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed).

@@ -16,6 +16,7 @@ from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.law.fields import in_support
 from bayes_scaling.law.priors import describe
+from bayes_scaling.law.sites import Arrays
 from bayes_scaling.law.trace import latent_names, latent_priors, run_model
 from bayes_scaling.study.card import Card
 from bayes_scaling.study.panel import series_parts
@@ -54,7 +55,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     ------
     LawError
         A parameter is none of the law's, or no site of its model, or has a value where its prior has no mass; or some
-        textbook constants are missing.
+        textbook constants are missing, or a parameter that they make is given beside them at another value.
     StudyError
         The design lacks an input of the law.
 
@@ -80,7 +81,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     given = {name: _as_numbers(f"{law.name}.{name}", value) for name, value in chosen.items()}
     sites = latent_names(law, runs, observed)
     if not set(given) <= {*sites, *law.priors}:
-        given = law.centred(runs, **_textbook(law, given, sites))
+        given = _of_textbook(law, runs, given, sites)
     _check_given(law, given, sites)
     with double_precision():
         shapes = {name: own.shape() for name, own in latent_priors(law.program, runs, observed).items()}
@@ -121,16 +122,16 @@ def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     return numbers
 
 
-def _textbook(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> dict[str, Any]:
-    """Return constants of a law's paper, all of those that make its parameters.
+def _of_textbook(law: Law, runs: Arrays, given: Mapping[str, Any], sites: Collection[str]) -> dict[str, Any]:
+    """Return the parameters of a law that the constants of its paper make, all of these together.
 
     Raises
     ------
     LawError
-        One is neither such a constant nor a parameter, or some are missing.
+        One is neither such a constant nor a parameter, or contradicts what the others make of it, or some are missing.
     """
-    made = [inspect.signature(vars(base)["centred"]) for base in type(law).__mro__ if "centred" in vars(base)]
-    constants = {p.name: p for one in made for p in one.parameters.values() if p.kind is p.KEYWORD_ONLY}
+    readers = [inspect.signature(vars(base)["centred"]) for base in type(law).__mro__ if "centred" in vars(base)]
+    constants = {p.name: p for one in readers for p in one.parameters.values() if p.kind is p.KEYWORD_ONLY}
     known = {*constants, *sites, *law.priors}
     for name in given:
         if name not in known:
@@ -140,7 +141,14 @@ def _textbook(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> dic
             f"{law.name} reads the constants of its paper all together, and {listed(given)} lack {listed(missing)}; "
             f"give {'it' if len(missing) == 1 else 'them'} too, or its own parameters ({', '.join(sites)})."
         )
-    return dict(given)
+    made = law.centred(runs, **given)
+    own = [name for name in given if name not in constants]
+    if lost := [name for name in own if name not in made or not np.allclose(made[name], given[name], equal_nan=True)]:
+        raise LawError(
+            f"{law.name} computes {listed(lost)} from the constants of its paper ({listed(constants)}), and another "
+            f"value is given too; leave {'it' if len(lost) == 1 else 'them'} out, or those constants."
+        )
+    return made
 
 
 def _check_given(law: Law, given: Mapping[str, Any], sites: Collection[str]) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import LawError, StudyError
-from bayes_scaling.models import Chinchilla, Mixture, Rectified, Transfer, TwoStep
+from bayes_scaling.models import Chinchilla, Kaplan, Mixture, PowerLaw, Rectified, Scratch, Transfer, TwoStep
 
 PLAN = pd.DataFrame({"N": [1e8, 1e9, 1e8, 1e9], "D": [2e9, 2e9, 2e10, 2e10]})
 TRUTH = {"E": 1.7, "reducible": 0.5, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
@@ -123,6 +123,34 @@ def test_textbook_constants_that_the_law_contradicts_are_refused():
     grid = {"N": [1e6, 1e6, 1e8, 1e8], "D_F": [1e6, 1e7, 1e6, 1e7], "pretrained": [0.0, 1.0, 1.0, 0.0]}
     with pytest.raises(LawError, match=r"fixes floor at 0\.1, and 0 is given"):  # its paper has no floor
         bs.simulate(Transfer(floor=0.1), grid, seed=0)
+
+
+CONSTANTS = {"E": 1.7, "A": 400.0, "B": 400.0, "alpha_N": 0.3, "alpha_D": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("law", "given", "said"),
+    [
+        (Chinchilla(), {**CONSTANTS, "reducible": 9.0}, r"computes reducible from .* \(E, A, B, alpha_N and alpha_D\)"),
+        (Chinchilla(), {**CONSTANTS, **TRUTH}, "computes reducible and split .*; leave them out, or those constants"),
+        (Kaplan(), {**CONSTANTS, "split": 0.9}, "^Kaplan computes split from .*; leave it out"),
+        (PowerLaw(), {"E": 1.7, "A": 9.0, "alpha_C": 0.1, "reducible": 9.0}, "^PowerLaw computes reducible from"),
+        (Rectified(), {"E": 1.0, "B": 9.0, "D_l": 1e4, "beta": 0.3, "head": 3.0}, "^Rectified computes head from"),
+        (Scratch(), {"A": 6e13, "B": 1e13, "alpha_N": 0.1, "alpha_D": 0.1, "split": 0.9}, "^Scratch computes split"),
+        (Transfer(floor=0.0), {**Transfer(floor=0.0).published, "worth": 3.0}, "^Transfer computes worth from"),
+    ],
+)
+def test_a_parameter_that_textbook_constants_make_is_refused_beside_them(law, given, said):
+    sizes = {"N": [1e6, 1e6, 1e8, 1e8], "D": [1e8, 1e9] * 2, "D_F": [1e6, 1e7] * 2, "pretrained": [0.0, 1.0] * 2}
+    with pytest.raises(LawError, match=said):
+        bs.simulate(law, {**sizes, "C": [1e17, 1e18, 1e19, 1e20]}, given, seed=0)
+
+
+def test_parameters_as_textbook_constants_make_them_may_stand_beside_them():
+    runs, _ = Chinchilla().arrays(bs.Study.from_frame(PLAN.assign(loss=2.0)))
+    same = Chinchilla().centred(runs, **CONSTANTS)
+    one, other = (bs.simulate(Chinchilla(), PLAN, {**CONSTANTS, "sigma": 0.01, **more}, seed=0) for more in ({}, same))
+    assert one.checksum == other.checksum
 
 
 @pytest.mark.parametrize(
