@@ -44,7 +44,8 @@ def imported(
     Raises
     ------
     LawError
-        It is no law, or the draws lack a site, are of another shape, or lie where a prior has no mass.
+        It is no law, or the draws lack a site, are no numbers, are of another shape, lie where a prior has no mass, or
+        are of a parameter that the law fixes at another value; or a statistic is none.
     StudyError
         The study is none, or lacks a column of the law.
     """
@@ -61,17 +62,17 @@ def imported(
     sampled = Sampled(
         posterior=whole,
         steps=silent,
-        diverging=_statistic("diverging", diverging, shape, silent.astype(bool)),
+        diverging=_statistic("diverging", diverging, silent.astype(bool)),
         accept=unknown,
-        energy=_statistic("energy", energy, shape, unknown),
+        energy=_statistic("energy", energy, unknown),
         mode_potential=np.zeros(1),
         curvature=np.nan,
     )
     return sampled, diagnostics_of(sampled, IMPORTED, DEEP, sites)
 
 
-def _arrays(draws: Any) -> dict[str, np.ndarray]:
-    """Return draws by site as NumPy arrays, from a mapping, a dataset, or the group ``posterior`` of a tree."""
+def _arrays(draws: Any) -> dict[str, Any]:
+    """Return draws by site, (chain, draw, ...), from a mapping, a dataset, or the group ``posterior`` of a tree."""
     group = draws["posterior"] if isinstance(draws, xr.DataTree) and "posterior" in draws.children else draws
     group = getattr(group, "data_vars", group)
     if not isinstance(group, Mapping):
@@ -79,47 +80,70 @@ def _arrays(draws: Any) -> dict[str, np.ndarray]:
             f"The draws are a {type(draws).__name__}; give arrays of shape (chain, draw, ...) by site, as {GROUPED} "
             "returns them, or ArviZ's tree."
         )
-    return {str(name): np.asarray(values) for name, values in group.items()}
+    return {str(name): _by_chain(values) for name, values in group.items()}
 
 
-def _checked(
-    law: Law, sites: Mapping[str, dist.Distribution], given: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _by_chain(values: Any) -> Any:
+    """Return values with their chains first and their draws second, where they name their dimensions."""
+    named = isinstance(values, xr.DataArray) and {"chain", "draw"} <= set(values.dims)
+    return values.transpose("chain", "draw", ...) if named else values
+
+
+def _floats(what: str, values: Any) -> np.ndarray:
+    """Return values as an array of floats.
+
+    Raises
+    ------
+    LawError
+        They are no numbers, or make no array.
+    """
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise LawError(
+            f"The {what} are not all numbers, or not as many in each chain; give an array of them."
+        ) from None
+
+
+def _checked(law: Law, sites: Mapping[str, dist.Distribution], given: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return the draws of every sampled site, checked; other sites are left out, because they follow from these."""
     missing = [name for name in sites if name not in given]
     if missing:
         raise LawError(
             f"The draws lack {listed(missing)}, which {law.name} samples; they have {listed(given) or 'nothing'}."
         )
-    chosen: dict[str, np.ndarray] = {}
-    first = given[next(iter(sites))].shape[:2] if sites else ()
+    drawn = {name: _floats(f"draws of {name}", given[name]) for name in sites}
+    first = drawn[next(iter(sites))].shape[:2] if sites else ()
     for name, prior in sites.items():
-        values, wanted = given[name], (*first, *prior.shape())
+        values, wanted = drawn[name], (*first, *prior.shape())
         if len(first) < 2 or values.shape != wanted or 0 in wanted:
             each = "".join(f", {size}" for size in prior.shape())
             raise LawError(
                 f"The draws of {name} have the shape {values.shape}; give (chain, draw{each}), the same chains and "
                 f"draws for every site, as {GROUPED} returns them."
             )
-        if not np.isfinite(values.astype(float)).all():
+        if not np.isfinite(values).all():
             raise LawError(f"Some draws of {name} are not finite; leave out the chains that failed.")
         if not np.asarray(prior.support(values)).all():
             raise LawError(
                 f"Some draws of {name} lie where its prior has no mass ({values.min():g} to {values.max():g}); give "
                 "parameters themselves, not the unconstrained values that a sampler moves in."
             )
-        chosen[name] = values.astype(float)
-    return chosen
+    return drawn
 
 
-def _statistic(name: str, values: Any, shape: tuple[int, ...], default: np.ndarray) -> np.ndarray:
-    """Return one number for each draw."""
-    found = default if values is None else np.asarray(values)
-    if found.shape != shape:
+def _statistic(name: str, values: Any, default: np.ndarray) -> np.ndarray:
+    """Return one number for each draw, of the kind and the shape of ``default``."""
+    if values is None:
+        return default
+    found = _floats(f"values of the statistic {name}", _by_chain(values))
+    if found.shape != default.shape:
         raise LawError(
-            f"The statistic {name} has the shape {found.shape}, and the draws have {shape}; give them alike."
+            f"The statistic {name} has the shape {found.shape}, and the draws have {default.shape}; give them alike."
         )
-    return found
+    if default.dtype == bool and not np.isin(found, (0, 1)).all():
+        raise LawError(f"The statistic {name} is not True or False for every draw; give that, or leave it out.")
+    return found.astype(default.dtype)
 
 
 @jit

@@ -158,8 +158,9 @@ class Posterior(PosteriorMethods):
         Raises
         ------
         LawError
-            A site of the law is missing, or its draws have another shape, are not finite, or lie where its prior has
-            no mass; or the tree says that its draws are of another law, or of other runs.
+            A site of the law is missing, or its draws have another shape, are no finite numbers, or lie where its prior
+            has no mass; there are draws of a parameter that the law fixes at another value; or the tree says that its
+            draws are of another law, or of other runs.
 
         Examples
         --------
@@ -168,7 +169,7 @@ class Posterior(PosteriorMethods):
         >>> draws = mcmc.get_samples(group_by_chain=True)  # doctest: +SKIP
         >>> bs.Posterior.from_draws(law, study, draws).forecast({"N": 7e9, "D": 4e12})  # doctest: +SKIP
         """
-        training = getattr(study, "training", study)
+        seed, training = whole("seed", seed, 0), getattr(study, "training", study)
         sampled, diagnostics = imported(law, training, draws, diverging=diverging, energy=energy)
         _require_own(draws, provenance(law, training))
         return cls.from_sampled(law, training, sampled, diagnostics, seed=seed, seconds=seconds)

@@ -10,6 +10,7 @@ import bayes_scaling as bs
 from bayes_scaling.inference.imported import imported
 from bayes_scaling.models import Chinchilla, Pooled
 from bayes_scaling.reporting.page_tables import diagnostics as table_of
+from tests import worlds
 from tests.conftest import DRAWS
 
 
@@ -134,6 +135,48 @@ def test_other_kinds_are_refused(simulated, draws):
         bs.Posterior.from_draws(Chinchilla(), {}, draws)
     with pytest.raises(bs.LawError, match=r"statistic energy has the shape \(3,\)"):
         bs.Posterior.from_draws(Chinchilla(), simulated, draws, energy=[1.0, 2.0, 3.0])
+
+
+@pytest.fixture(scope="module")
+def world():
+    return worlds.chinchilla(count=20)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"E": np.full((1, 20), "x")},
+            "^The draws of E are not all numbers, or not as many in each chain; give an array",
+        ),
+        (
+            {"E": [[1.8, 1.9], [1.8]]},
+            "^The draws of E are not all numbers, or not as many in each chain; give an array",
+        ),
+        ({"diverging": np.full((1, 20), np.nan)}, "^The statistic diverging is not True or False for every draw; give"),
+        ({"diverging": np.full((1, 20), 0.5)}, "^The statistic diverging is not True or False for every draw; give"),
+        ({"energy": np.full((1, 20), "a")}, "^The values of the statistic energy are not all numbers"),
+    ],
+)
+def test_draws_and_statistics_that_are_no_numbers_are_refused_in_a_sentence(world, change, said):
+    statistics = {name: values for name, values in change.items() if name != "E"}
+    draws = {name: values[None] for name, values in world.draws.items()} | {k: change[k] for k in change if k == "E"}
+    with pytest.raises(bs.LawError, match=said):
+        bs.Posterior.from_draws(world.law, world.study, draws, **statistics)
+
+
+def test_a_seed_that_is_none_is_refused(world):
+    with pytest.raises(bs.BayesScalingError, match=r"^seed is 'x'; give a whole number"):
+        bs.Posterior.from_draws(world.law, world.study, world.tree, seed="x")
+
+
+def test_what_names_its_dimensions_may_have_them_in_any_order(world):
+    named = world.tree["posterior"].dataset
+    diverging = xr.DataArray(np.zeros((20, 1), dtype=int), dims=("draw", "chain"))
+    for given in (named.transpose("draw", "chain"), dict(named.transpose("draw", "chain"))):
+        taken = bs.Posterior.from_draws(world.law, world.study, given, diverging=diverging)
+        assert dict(taken.tree["posterior"].sizes) == {"chain": 1, "draw": 20}
+        assert np.array_equal(taken.draws["E"], world.draws["E"])
 
 
 def test_the_sampler_of_numpyro_gives_our_posterior(simulated, simulated_fit):
