@@ -112,6 +112,12 @@ def _checked(law: Law, sites: Mapping[str, dist.Distribution], given: Mapping[st
         raise LawError(
             f"The draws lack {listed(missing)}, which {law.name} samples; they have {listed(given) or 'nothing'}."
         )
+    for name, fixed in law.fixed_parameters.items():
+        if name in given and not np.allclose(values := _floats(f"draws of {name}", given[name]), fixed):
+            raise LawError(
+                f"{law.name} fixes {name} at {fixed:g}, and draws from {values.min():g} to {values.max():g} are given; "
+                "leave them out, or give the law that was sampled."
+            )
     drawn = {name: _floats(f"draws of {name}", given[name]) for name in sites}
     first = drawn[next(iter(sites))].shape[:2] if sites else ()
     for name, prior in sites.items():

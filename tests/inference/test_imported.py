@@ -165,6 +165,22 @@ def test_draws_and_statistics_that_are_no_numbers_are_refused_in_a_sentence(worl
         bs.Posterior.from_draws(world.law, world.study, draws, **statistics)
 
 
+def test_draws_of_a_parameter_that_the_law_fixes_at_another_value_are_refused(world):
+    draws = {name: values[None] for name, values in world.draws.items()}
+    law = Chinchilla(E=1.5)
+    with pytest.raises(bs.LawError) as refused:
+        bs.Posterior.from_draws(law, world.study, draws)
+    low, high = draws["E"].min(), draws["E"].max()
+    assert str(refused.value) == (
+        f"Chinchilla fixes E at 1.5, and draws from {low:g} to {high:g} are given; leave them out, or give the law "
+        "that was sampled."
+    )
+    alike = {**draws, "E": np.full((1, 20), 1.5, dtype=np.float32)}
+    untold = {name: values for name, values in draws.items() if name != "E"}
+    told, same = (bs.Posterior.from_draws(law, world.study, given) for given in (alike, untold))
+    assert np.array_equal(told.draws["A"], same.draws["A"]) and "E" not in told.draws
+
+
 def test_a_seed_that_is_none_is_refused(world):
     with pytest.raises(bs.BayesScalingError, match=r"^seed is 'x'; give a whole number"):
         bs.Posterior.from_draws(world.law, world.study, world.tree, seed="x")
