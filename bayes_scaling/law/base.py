@@ -35,7 +35,7 @@ from bayes_scaling.law.fields import (
 )
 from bayes_scaling.law.inputs import Inputs
 from bayes_scaling.law.noise import ClippedNormal
-from bayes_scaling.law.priors import Prior, describe, on_runs, pack, unpack
+from bayes_scaling.law.priors import EXACT, Prior, describe, on_runs, pack, unpack
 from bayes_scaling.law.sites import (
     Arrays,
     extrapolate,
@@ -169,17 +169,26 @@ class Law(Inputs):
         return {name: value for name, value in self.fields.items() if name in names}
 
     def __repr__(self) -> str:
+        return self._told()
+
+    def _told(self, digits: int = 6) -> str:
+        """Return the law with its fields as text, the numbers of its priors to so many digits."""
         own = [f.name for f in dataclasses.fields(self)]
         own = [n for n in own if n not in ("sigma", "discrepancy")] + [n for n in own if n in ("sigma", "discrepancy")]
         priors = self._prior_fields()
-        shown = (f"{n}={describe(getattr(self, n)) if n in priors else repr(getattr(self, n))}" for n in own)
-        return f"{self.name}({', '.join(shown)})"
+
+        def told(name: str, value: Any) -> str:
+            if name in priors:
+                return describe(value, digits)
+            return value._told(digits) if isinstance(value, Law) else repr(value)
+
+        return f"{self.name}({', '.join(f'{n}={told(n, getattr(self, n))}' for n in own)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and repr(self) == repr(other)
+        return type(self) is type(other) and isinstance(other, Law) and self._told(EXACT) == other._told(EXACT)
 
     def __hash__(self) -> int:
-        return hash((type(self), repr(self)))
+        return hash((type(self), self._told(EXACT)))
 
     def _flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Priors, numbers and held laws are data, options are structure: other priors never compile a program again."""

@@ -28,6 +28,9 @@ __all__ = [
 Prior: TypeAlias = dist.Distribution | float
 """What a parameter of a law is given: a scalar NumPyro distribution, or the number it is fixed at."""
 
+EXACT = 17  # significant digits that tell any two floats apart
+NUMBERS = (int, float, np.number, np.ndarray, jax.Array)
+
 
 class LogitNormal(dist.TransformedDistribution):
     """A normal on the logit scale: the natural prior of a share between 0 and 1.
@@ -134,25 +137,45 @@ def on_runs(name: str, prior: Prior, runs: Mapping[str, Any]) -> Prior:
     return dist.LogNormal(prior.loc + jnp.log(runs[f"{name}_scale"]), prior.scale)
 
 
-def describe(prior: Prior) -> str:
+def describe(prior: Prior, digits: int = 6) -> str:
     """Return a prior as text, the same for equal priors: part of a law's identity and of a posterior's provenance.
+
+    Parameters
+    ----------
+    prior : Prior
+        A distribution, with what it is made of where it truncates, folds or transforms another; or a number.
+    digits : int
+        Of each number: 6 to be read, ``EXACT`` to tell any two numbers apart.
 
     Examples
     --------
     >>> describe(dist.LogNormal(0.0, 0.5)), describe(1.69)
     ('LogNormal(loc=0, scale=0.5)', '1.69')
+    >>> describe(dist.TruncatedNormal(0.3, 0.1, low=0.0))
+    'LeftTruncatedDistribution(low=0, base_dist=Normal(loc=0.3, scale=0.1))'
     """
     if not isinstance(prior, dist.Distribution):
-        return f"{float(prior):.6g}"
-
-    def show(value: object) -> str:
-        array = np.asarray(value, dtype=float)
-        return f"{array:.6g}" if array.ndim == 0 else str([float(f"{v:.6g}") for v in array.ravel()])
-
+        return f"{float(prior):.{digits}g}"
     names = [name for name in prior.arg_constraints if hasattr(prior, name)]
+    if not (names and isinstance(prior, dist.TransformedDistribution)):  # a log-normal's own numbers say it all
+        names += [name for name in ("base_dist", "transforms") if hasattr(prior, name)]
     values = [getattr(prior, name) for name in names] if names else jax.tree.leaves(prior)
     labels = [f"{name}=" for name in names] if names else [""] * len(values)
-    return f"{type(prior).__name__}({', '.join(a + show(v) for a, v in zip(labels, values, strict=True))})"
+    inner = (label + _part(value, digits) for label, value in zip(labels, values, strict=True))
+    return f"{type(prior).__name__}({', '.join(inner)})"
+
+
+def _part(value: Any, digits: int) -> str:
+    """Return as text what a prior is made of: numbers, another prior, transforms."""
+    if isinstance(value, dist.Distribution):
+        return describe(value, digits)
+    if isinstance(value, list):
+        return f"[{', '.join(_part(one, digits) for one in value)}]"
+    if isinstance(value, transforms.Transform):
+        held = (one for one in vars(value).values() if isinstance(one, (transforms.Transform, list, *NUMBERS)))
+        return f"{type(value).__name__}({', '.join(_part(one, digits) for one in held)})"
+    array = np.asarray(value, dtype=float)
+    return f"{array:.{digits}g}" if array.ndim == 0 else str([float(f"{v:.{digits}g}") for v in array.ravel()])
 
 
 def unconstrained(prior: dist.Distribution) -> tuple[jax.Array, jax.Array]:

@@ -9,7 +9,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.models import Chinchilla, Pooled
 
 
 def test_a_prior_without_a_parameter_is_refused_when_the_class_is_made():
@@ -60,6 +60,21 @@ def test_a_number_fixes_a_parameter_and_the_discrepancy_is_never_learnt():
     assert law.fixed_parameters == {"E": 1.69}
     assert "E=1.69" in repr(law) and repr(law).endswith("discrepancy=LogNormal(loc=-2, scale=0.5))")
     assert law != Chinchilla(E=1.7, discrepancy=law.discrepancy) and law == law.replace(E=1.69)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (dist.TruncatedNormal(0.3, 0.1, low=0.0), dist.TruncatedNormal(0.9, 0.1, low=0.0)),
+        (dist.LogNormal(-1.2, 0.1), dist.LogNormal(-1.2000001, 0.1)),
+        (0.3, 0.3000001),
+    ],
+)
+def test_laws_are_equal_where_their_priors_are_and_not_where_these_only_read_alike(one, other):
+    laws, same = [Chinchilla(alpha_N=prior) for prior in (one, other)], Chinchilla(alpha_N=one)
+    assert laws[0] != laws[1] and laws[0] == same and hash(laws[0]) == hash(same) and laws[0] != "Chinchilla"
+    held, alike = [Pooled(curve=law) for law in laws], Pooled(curve=same)
+    assert held[0] != held[1] and held[0] == alike and hash(held[0]) == hash(alike)
 
 
 def test_a_number_outside_of_the_priors_support_is_refused_and_its_bound_is_not():

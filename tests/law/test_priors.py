@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
+from numpyro.distributions import transforms
 from scipy import stats
 from scipy.special import logit
 
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.law.priors import LogitNormal, LogStudentT, describe, pack, unconstrained, unpack
+from bayes_scaling.law.priors import EXACT, LogitNormal, LogStudentT, describe, pack, unconstrained, unpack
 
 SHARES = np.array([0.05, 0.4, 0.9])
 POSITIVE = np.array([0.1, 0.7, 3.0])
@@ -68,6 +71,49 @@ def test_equal_priors_read_alike_and_others_do_not():
     texts = {describe(prior) for prior in (*SCALAR, dist.Normal(0.3, 0.6), 0.3, dist.Normal(jnp.arange(2.0), 1.0))}
     assert len(texts) == len(SCALAR) + 3
     assert describe(np.float64(1.69)) == describe(1.69) == "1.69"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (
+            dist.TruncatedNormal(0.3, 0.1, low=0.0),
+            dist.TruncatedNormal(0.9, 0.1, low=0.0),
+            "LeftTruncatedDistribution(low=0, base_dist=Normal(loc=0.3, scale=0.1))",
+        ),
+        (
+            dist.TruncatedNormal(0.3, 0.1, low=0.0, high=1.0),
+            dist.TruncatedCauchy(0.3, 0.1, low=0.0, high=1.0),
+            "TwoSidedTruncatedDistribution(low=0, high=1, base_dist=Normal(loc=0.3, scale=0.1))",
+        ),
+        (
+            dist.FoldedDistribution(dist.Normal(0.0, 1.0)),
+            dist.FoldedDistribution(dist.Cauchy(0.0, 1.0)),
+            "FoldedDistribution(base_dist=Normal(loc=0, scale=1), transforms=[AbsTransform()])",
+        ),
+        (
+            dist.TransformedDistribution(dist.Normal(0.0, 1.0), transforms.AffineTransform(0.0, 2.0)),
+            dist.TransformedDistribution(dist.Normal(0.0, 1.0), transforms.AffineTransform(0.0, 3.0)),
+            "TransformedDistribution(base_dist=Normal(loc=0, scale=1), transforms=[AffineTransform(0, 2)])",
+        ),
+        (
+            dist.TransformedDistribution(dist.Beta(2.0, 3.0), transforms.SigmoidTransform().inv),
+            dist.TransformedDistribution(dist.Beta(2.0, 3.0), transforms.ExpTransform().inv),
+            "TransformedDistribution(base_dist=Beta(concentration1=2, concentration0=3), "
+            "transforms=[_InverseTransform(SigmoidTransform())])",
+        ),
+    ],
+)
+def test_a_prior_that_truncates_or_transforms_another_says_which(one, other, said):
+    assert describe(one) == said != describe(other)
+
+
+def test_six_digits_are_read_and_all_of_them_tell_numbers_apart():
+    prior = dist.Normal(math.log(0.01), 0.1)
+    assert describe(prior) == "Normal(loc=-4.60517, scale=0.1)"
+    assert describe(prior, EXACT) == describe(dist.Normal(np.float64(math.log(0.01)), 0.1), EXACT)
+    assert describe(prior, EXACT) != describe(dist.Normal(-4.60517, 0.1), EXACT)
+    assert describe(1.6900001) == describe(1.69) and describe(1.6900001, EXACT) != describe(1.69, EXACT)
 
 
 @pytest.mark.parametrize(
