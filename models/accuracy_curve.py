@@ -17,12 +17,15 @@ from bayes_scaling.law.fields import data_field, prior
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance
+from bayes_scaling.study.rows import shown
 from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["AccuracyCurve", "of_tasks", "require_share"]
+__all__ = ["CHANCE", "AccuracyCurve", "of_tasks", "require_share"]
+
+CHANCE = "the accuracy of guessing, 0.25 for four choices, 0 where answers are written freely"
 
 
 class AccuracyCurve(Law):
@@ -103,8 +106,12 @@ def of_tasks(study: Study) -> dict[str, np.ndarray]:
     Raises
     ------
     StudyError
-        A task has different numbers of questions, or one that is not positive.
+        A task has different numbers of questions, or one that is not positive, or a chance of 1.
     """
+    if (sure := study.frame["chance"] >= 1).any():
+        rows = study.frame[sure]
+        whose = f"task {shown(rows['task'].iloc[0])}" if "task" in rows else f"study {study.name!r}"
+        raise StudyError(f"The chance of {whose} is 1, and nobody guesses right always; give {CHANCE}.")
     table = study.frame if "task" in study.frame else study.frame.assign(task="accuracy")
     guessed = above_chance(table).reindex(table["task"].unique()) <= MAX_ABOVE_CHANCE
     return {"per_question": _per_question(table, study.name), "guessed": guessed.to_numpy()}

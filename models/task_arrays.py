@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_scaling.errors import COMMAND_LINE, StudyError
-from bayes_scaling.models.accuracy_curve import of_tasks
+from bayes_scaling.models.accuracy_curve import CHANCE, of_tasks
 from bayes_scaling.study.losses import loss_columns
 from bayes_scaling.study.panel import Panel, series_parts
 from bayes_scaling.study.rows import shown
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LATENT", "labels", "require_two_runs", "task_arrays"]
 
-CHANCE = "the accuracy of guessing, 0.25 for four choices, 0 where answers are written freely"
 NO_LOSS = (
     "without a loss, single_step() of bayes_scaling.models.two_step goes straight to accuracy, as the commands do "
     "where no --law is given"
@@ -89,9 +88,6 @@ def _panel(name: str, study: Study, inputs: Iterable[str], series: tuple[str, ..
         study.column(column)  # refuses entries that no fit can use
     for column in series:
         study.column(column, partial=True)
-    if (sure := study.frame["chance"] >= 1).any():
-        task = study.frame.loc[sure, "task"].iloc[0]
-        raise StudyError(f"The chance of task {shown(task)} is 1, and nobody guesses right always; give {CHANCE}.")
     return Panel.of(study, of_runs=[c for c in inputs if c in study.frame], of_tasks=["chance"])
 
 

@@ -4,7 +4,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.models import SigmoidAccuracy
+from bayes_scaling.models import DirectAccuracy, DirectAccuracyInFlops, SigmoidAccuracy
 from bayes_scaling.models.accuracy_curve import of_tasks
 
 
@@ -23,6 +23,16 @@ def test_questions_are_those_of_a_task_and_need_not_be_known():
     assert known.tolist() == [0.01, 0.0]
     with pytest.raises(bs.StudyError, match="The task 'x' of study 'runs' has 100, 200 questions; give one positive"):
         of_tasks(bs.Study.from_frame(table.assign(questions=[100, 50, 200, 50])))
+
+
+@pytest.mark.parametrize("law", [DirectAccuracy, DirectAccuracyInFlops, SigmoidAccuracy])
+def test_a_task_that_guessing_solves_is_refused(law):
+    runs = {"N": [1e8, 1e9], "D": [2e9, 2e10], "flops": [1e18, 1e20], "loss": [3.0, 2.5], "accuracy": [0.3, 0.5]}
+    sure = pd.DataFrame({**runs, "chance": 1.0})
+    with pytest.raises(bs.StudyError, match="The chance of study 'mine' is 1, and nobody guesses right always; give"):
+        law().arrays(bs.Study.from_frame(sure, name="mine"))
+    with pytest.raises(bs.StudyError, match="The chance of task 'x' is 1, and nobody"):
+        law().arrays(bs.Study.from_frame(sure.assign(run=["a", "b"], task="x"), name="mine"))
 
 
 def test_a_task_is_guessed_whose_runs_of_most_compute_are_at_chance():
