@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,8 +15,9 @@ import pandas as pd
 from bayes_scaling.errors import LawError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
-from bayes_scaling.law.priors import Prior
+from bayes_scaling.law.priors import EXACT, Prior, describe
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import Chinchilla, textbook
 from bayes_scaling.study.reading import as_rows, labelled
@@ -123,10 +125,25 @@ class StepLaw(Chinchilla):
 
     def __post_init__(self) -> None:
         """Hold what only runs of several batch sizes tell, where there are none."""
-        if not self.batches:
-            for name, value in ALIKE.items():
-                object.__setattr__(self, name, value)
         super().__post_init__()
+        for name, value in ({} if self.batches else ALIKE).items():
+            given = self.priors[name]
+            if describe(given, EXACT) not in (describe(self._own(name), EXACT), describe(value, EXACT)):
+                raise LawError(
+                    f"{self.name} has batches=False, which holds {name} at {value:g}, and {name} is "
+                    f"{describe(given)}; leave one of the two out."
+                )
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def _own(cls, name: str) -> Prior:
+        """Return the prior that the class gives a parameter."""
+        return next(field.default for field in dataclasses.fields(cls) if field.name == name)
+
+    def replace(self, **changes: Any) -> Law:
+        """Return this law with some priors (or options) changed; batches that differ again have their priors again."""
+        again = changes.get("batches") and not self.batches
+        return super().replace(**({name: self._own(name) for name in ALIKE} if again else {}) | changes)
 
     @property
     def run_inputs(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -128,3 +129,20 @@ def test_without_batches_the_law_is_that_of_a_batch_that_costs_nothing():
     values = {**CURVE, **SWEEP, "batch": 1.0, "batch_D": 0.0, "batch_cost": 0.0}
     found = law.at({**columns, **law.references(columns)}, values)
     np.testing.assert_allclose(found, at(DESIGN, batch_cost=0.0), rtol=1e-6)
+
+
+def test_what_is_said_of_batches_is_refused_where_there_are_none():
+    with pytest.raises(bs.LawError, match=r"batches=False, which holds batch_cost at 0, and batch_cost is 0\.5; leave"):
+        StepLaw(batches=False, batch_cost=0.5)
+    with pytest.raises(bs.LawError, match="holds batch_D at 0"):
+        StepLaw(batch_D=0.6).replace(batches=False)
+    one = StepLaw(batches=False)
+    assert one.replace(rate=1.0).fixed_parameters == {"batch": 1.0, "batch_D": 0.0, "batch_cost": 0.0, "rate": 1.0}
+    assert pickle.loads(pickle.dumps(LAW)).replace(batches=False) == one == StepLaw(batches=False, batch_cost=0.0)
+
+
+def test_batches_that_differ_again_have_their_priors_again():
+    one = StepLaw(batches=False, rate=1.0)
+    assert one.replace(batches=True) == StepLaw(rate=1.0)
+    assert one.replace(batches=True, batch_cost=0.5) == StepLaw(rate=1.0, batch_cost=0.5)
+    assert StepLaw(batch_cost=0.5).replace(batches=True).batch_cost == 0.5
