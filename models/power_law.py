@@ -89,10 +89,11 @@ class PowerLaw(Law):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "column", column_of(self.column))
-        if self.column != FLOPS:
-            for name, following in FOLLOWING.items():
-                if getattr(self, name) is type(self).__dataclass_fields__[name].default:
-                    object.__setattr__(self, name, following)
+        for name, following in FOLLOWING.items():
+            in_flops = PowerLaw.__dataclass_fields__[name].default
+            ours, others = (in_flops, following) if self.column == FLOPS else (following, in_flops)
+            if self.fields[name] is others:  # no prior was given, nor has a subclass its own
+                object.__setattr__(self, name, ours)
         super().__post_init__()
 
     @property

@@ -1,4 +1,5 @@
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
@@ -51,6 +52,22 @@ def test_in_another_column_priors_follow_the_runs_and_those_given_stay():
     runs, _ = law.arrays(bs.Study.from_frame(data_curve(*CURVES[0], seed=0)))
     assert runs["E_scale"] == pytest.approx(2.8, rel=0.1) and "E_scale" not in PowerLaw().arrays(by_compute().study)[0]
     assert PowerLaw(column="flops") == PowerLaw()
+
+
+def test_a_prior_of_a_subclass_is_one_that_is_given():
+    class Floored(PowerLaw):
+        E: bs.Prior = dist.LogNormal(3.0, 0.01)
+
+    law = Floored(column="examples")
+    assert law.E is Floored().E and law.reducible is PowerLaw(column="examples").reducible
+    assert isinstance(law.alpha_C, RunScaled)
+
+
+def test_priors_go_back_and_forth_with_the_column():
+    law = PowerLaw(alpha_C=0.3)
+    there = law.replace(column="examples")
+    assert there == PowerLaw(column="examples", alpha_C=0.3) and there.replace(column="flops") == law
+    assert PowerLaw(column="examples").replace(column="tokens") == PowerLaw(column="tokens")
 
 
 def test_a_column_that_is_not_positive_is_one_sentence():
