@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayes_scaling.errors import LawError
+from bayes_scaling.law.priors import describe
 from bayes_scaling.study.card import AS_GIVEN
 
 if TYPE_CHECKING:
@@ -160,11 +161,27 @@ class Hooks:
 
     @property
     def slope_moments(self) -> tuple[float, float]:
-        """Mean and standard deviation of the relative error of the slope beyond the data, as the law states them."""
+        """Mean and standard deviation of the relative error of the slope beyond the data, as the law states them.
+
+        Raises
+        ------
+        LawError
+            The prior of ``discrepancy`` has no mean or no variance.
+        """
         scale = self.discrepancy
         if isinstance(scale, (int, float)):
             return 0.0, float(scale)
-        return 0.0, math.sqrt(scale.mean**2 + scale.variance)  # the error is a standard normal times the scale
+        try:
+            spread = math.sqrt(scale.mean**2 + scale.variance)  # the error is a standard normal times the scale
+        except NotImplementedError:
+            spread = math.inf
+        if not math.isfinite(spread):
+            raise LawError(
+                f"{self.name}.discrepancy is {describe(scale)}, which has no finite mean and variance, and the spread "
+                "of the error of the slope is made of them; give a number, or a prior that has both, such as a "
+                "LogNormal."
+            )
+        return 0.0, spread
 
     def with_slope(self, mean: float, spread: float) -> Any:
         """Return the law with another error of the slope; one that knows no mean widens by it."""

@@ -12,6 +12,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.law.hooks import Hooks
+from bayes_scaling.law.priors import LogStudentT
 
 
 class Rewarded(bs.Law):
@@ -71,6 +72,13 @@ def test_the_spread_of_the_slope_counts_that_its_scale_is_not_known():
     error = scale.sample(jax.random.key(0), (100_000,)) * jax.random.normal(jax.random.key(1), (100_000,))
     mean, spread = bs.models.PowerLaw(discrepancy=scale).slope_moments
     assert mean == 0.0 and spread == pytest.approx(float(error.std()), rel=0.02)
+
+
+@pytest.mark.parametrize("scale", [LogStudentT(3.0, -1.6, 0.2), dist.HalfCauchy(0.2)])
+def test_an_error_of_the_slope_without_a_spread_is_refused_with_what_to_give(scale):
+    law = bs.models.Superset(discrepancy=scale)
+    with pytest.raises(bs.LawError, match=r"^Superset.discrepancy is (LogS|HalfC).*\), which has no finite mean"):
+        law.slope_moments  # noqa: B018
 
 
 def test_every_hook_has_words():
