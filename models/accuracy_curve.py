@@ -11,7 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 
-from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, prior
 from bayes_scaling.law.priors import Prior
@@ -23,7 +23,7 @@ from bayes_scaling.study.validation import floats
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["CHANCE", "AccuracyCurve", "of_tasks", "require_share"]
+__all__ = ["CHANCE", "AccuracyCurve", "of_tasks"]
 
 CHANCE = "the accuracy of guessing, 0.25 for four choices, 0 where answers are written freely"
 
@@ -46,12 +46,14 @@ class AccuracyCurve(Law):
     )
     shared_questions: float = data_field(
         default=0.8,
+        wanted="share between 0 and 1",
         about="Share of the binomial variance that is not noise, because all models answer the same questions; the "
         "rest is known to be noise, where a column ``questions`` says how many there are.  Runs of the first ladder "
         "scatter around their curves by at least 0.45 of the binomial standard deviation, a fifth of the variance.",
     )
     emergence: float = data_field(
         default=2.5,
+        wanted="positive number",
         about="Multiplies ``discrepancy`` for a task whose fitted runs of most compute still guess (at most "
         f"{100 * MAX_ABOVE_CHANCE:g} points above chance): nothing in them tells how steep its curve is.  The least "
         "with which 90 % intervals hold nine tenths of such tasks in backtests inside two ladders, each counting the "
@@ -61,10 +63,6 @@ class AccuracyCurve(Law):
     outcome = "accuracy"
     indicators: ClassVar = ("chance",)  # may be zero
     unit = "fraction"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_share(self, "shared_questions")
 
     def error_of(self, runs: Arrays, slope_error: jax.Array) -> jax.Array:
         """Return the error of the slope, larger where the fitted runs guess."""
@@ -79,19 +77,6 @@ class AccuracyCurve(Law):
         """Return (runs, observed) for this law from a study, with what :func:`of_tasks` tells of its task."""
         runs, observed = super().arrays(study)
         return {**runs, **{name: values[0] for name, values in of_tasks(study).items()}}, observed
-
-
-def require_share(law: Law, name: str) -> None:
-    """Refuse a field of a law that is to be a share and lies outside 0 and 1.
-
-    Raises
-    ------
-    LawError
-        It does.
-    """
-    share = law.fields[name]
-    if isinstance(share, (int, float)) and not 0 <= share <= 1:
-        raise LawError(f"{law.name}.{name} is {share:g}; give a share between 0 and 1.")
 
 
 def of_tasks(study: Study) -> dict[str, np.ndarray]:

@@ -11,7 +11,6 @@ import numpyro
 from bayes_scaling.law.fields import data_field
 from bayes_scaling.law.pooling import by_series, pooled
 from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
-from bayes_scaling.models.accuracy_curve import require_share
 from bayes_scaling.models.direct_accuracy import DirectAccuracy
 from bayes_scaling.models.task_arrays import labels, task_arrays
 
@@ -46,6 +45,7 @@ class DirectLadder(DirectAccuracy):
 
     together: float = data_field(
         default=0.47,
+        wanted="share between 0 and 1",
         about="Share of the variance of the error of the slope that the tasks have in common, without which their mean "
         "would be forecast too surely: that of the first step of :class:`TwoStep`, which is one for all tasks, in both "
         "(0.15² of 0.22²).",
@@ -54,10 +54,6 @@ class DirectLadder(DirectAccuracy):
     by_task = True
     indicators: ClassVar = ()  # chance is no input of a run
     equation = r"a_t = c_t + (1 - c_t) e^{-A_t N^{-\alpha_{N,t}} - B_t D^{-\alpha_{D,t}}}"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_share(self, "together")
 
     @property
     def run_inputs(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
 from bayes_scaling.law.pooling import pooled
@@ -101,6 +101,11 @@ class Mixture(Law):
         r"e^{\sum_j t_{sj} (r_j - 1 / J) / (1 - \phi_s)})"
     )
     pooling: ClassVar[Mapping[str, float]] = {"floor": 0.3, "effect": 0.1, "exponent": 0.1, "head": 0.3}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if twice := [share for share in self.shares if self.shares.count(share) > 1]:
+            raise LawError(f"{self.name} has the share {twice[0]!r} twice; give the column of each domain once.")
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -121,7 +121,9 @@ class Superset(Law):
         default=POPULATION.drift, about="Mean relative error of the slope there: laws flatten too early.  Learnt."
     )
     scatter: float = data_field(
-        default=POPULATION.scatter, about="How much more than fitted runs those scatter that nobody fitted.  Learnt."
+        default=POPULATION.scatter,
+        wanted="positive number",
+        about="How much more than fitted runs those scatter that nobody fitted.  Learnt.",
     )
     reference: tuple[float, float] | None = option(
         default=(N_REF, D_REF),

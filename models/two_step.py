@@ -12,6 +12,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
+from bayes_scaling.errors import LawError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.noise import SharedNoise
@@ -113,6 +114,7 @@ class TwoStep(Law):
     )
     pool: float | None = data_field(
         default=1.0,
+        wanted="positive number",
         about="Multiplies the spread between series that each step law states (``pooling``); None fits every series "
         "alone.",
     )
@@ -153,6 +155,11 @@ class TwoStep(Law):
 
     by_task = True
     equation = r"(N, D) \to L \to \mathrm{accuracy}"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.df is not None and not self.df > 0:
+            raise LawError(f"{self.name}.df is {self.df:g}; give a positive number, or None for a normal.")
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -32,6 +32,7 @@ from bayes_scaling.law.fields import (
     no_gradient,
     option,
     prior,
+    require_data,
 )
 from bayes_scaling.law.inputs import Inputs
 from bayes_scaling.law.noise import ClippedNormal
@@ -132,7 +133,11 @@ class Law(Inputs):
                     f"{self.name}.{name} is {held.name}, whose noise has the parameters {', '.join(held.noise)}; "
                     f"{self.name} has a noise of its own, so give a law with sigma alone."
                 )
+        require_data(self.name, self.notes, self.fields)
         defaults = {f.name: f.default for f in dataclasses.fields(self)}
+        for name, default in defaults.items():
+            if isinstance(default, tuple) and isinstance(given := self.fields[name], (str, list)):
+                object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         for name, own in self.priors.items():
             if isinstance(own, dist.Distribution):
                 if own.batch_shape or own.event_shape:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from numpyro.distributions import Delta, Distribution, ImproperUniform
 
 from bayes_scaling.errors import LawArgumentError, LawError, listed, suggest
@@ -17,6 +19,11 @@ from bayes_scaling.law.priors import Prior, describe
 
 __all__ = ["FieldNote", "data_field", "document", "field_notes", "is_prior", "option", "prior"]
 
+RANGES: Mapping[str, Callable[[float], bool]] = {
+    "number": lambda value: not math.isnan(value),
+    "positive number": lambda value: value > 0,
+    "share between 0 and 1": lambda value: 0 <= value <= 1,
+}
 LAST = ("sigma", "discrepancy")  # of every law's parameters
 WIDTH = 112  # of the text that is put into docstrings
 
@@ -33,11 +40,14 @@ class FieldNote:
         Of a parameter; empty for the others.
     reason : str
         Why the prior is what it is, or what the option or datum means; reStructuredText.
+    wanted : str
+        What a datum that is a number has to be, a key of ``RANGES``.
     """
 
     kind: str
     unit: str = ""
     reason: str = ""
+    wanted: str = "number"
 
 
 def prior(*, default: Prior, unit: str, reason: str) -> Any:
@@ -81,7 +91,7 @@ def option(*, default: Any, about: str) -> Any:
     return dataclasses.field(default=default, metadata={"note": FieldNote("option", reason=about)})
 
 
-def data_field(*, default: Any, about: str) -> Any:
+def data_field(*, default: Any, about: str, wanted: str = "number") -> Any:
     """Return the field of a number, or of a law that this law holds: another value never compiles a program again.
 
     Parameters
@@ -90,8 +100,10 @@ def data_field(*, default: Any, about: str) -> Any:
         The value.
     about : str
         What it is, in reStructuredText.
+    wanted : str
+        What a number has to be: ``number``, ``positive number`` or ``share between 0 and 1``.
     """
-    return dataclasses.field(default=default, metadata={"note": FieldNote("data", reason=about)})
+    return dataclasses.field(default=default, metadata={"note": FieldNote("data", reason=about, wanted=wanted)})
 
 
 def is_prior(field: dataclasses.Field[Any]) -> bool:
@@ -114,6 +126,20 @@ def no_gradient(own: Distribution) -> str:
     if isinstance(own, ImproperUniform):
         return "from which nothing can be drawn; give a proper one, however wide"
     return "which is discrete; give a continuous one" if own.support.is_discrete else ""
+
+
+def require_data(law: str, notes: Mapping[str, FieldNote], fields: Mapping[str, Any]) -> None:
+    """Refuse a number among the data of a law that is not what its field wants.
+
+    Raises
+    ------
+    LawError
+        There is one.
+    """
+    for name, note in notes.items():
+        value = fields[name]
+        if note.kind == "data" and isinstance(value, (int, float, np.number)) and not RANGES[note.wanted](float(value)):
+            raise LawError(f"{law}.{name} is {value:g}; give a {note.wanted}.")
 
 
 def by_name(law: Any) -> Callable[..., None]:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
+import numpy as np
 import numpyro.distributions as dist
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import LawArgumentError
 from bayes_scaling.law.fields import FieldNote, document, field_notes, is_prior
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.models import Chinchilla, Mixture, Pooled, SigmoidAccuracy, Superset, TwoStep
 
 
 class Sloped(bs.Law):
@@ -134,6 +136,37 @@ def test_a_parameter_that_a_law_does_not_have_is_refused_with_those_it_has(name,
     with pytest.raises(LawArgumentError) as refused:
         Chinchilla(**{name: 1.69})
     assert str(refused.value) == f"Chinchilla has no parameter {name!r}; {cure}"
+
+
+@pytest.mark.parametrize(
+    ("law", "wrong", "wanted"),
+    [
+        (Sloped, {"held": math.nan}, "number"),
+        (Superset, {"drift": np.float32("nan")}, "number"),
+        (Superset, {"scatter": -1.0}, "positive number"),
+        (Superset, {"scatter": math.nan}, "positive number"),
+        (SigmoidAccuracy, {"departure": 0.0}, "positive number"),
+        (SigmoidAccuracy, {"emergence": -2.5}, "positive number"),
+        (SigmoidAccuracy, {"shared_questions": 1.1}, "share between 0 and 1"),
+        (Pooled, {"pool": -1.0}, "positive number"),
+        (TwoStep, {"pool": 0.0}, "positive number"),
+    ],
+)
+def test_a_number_that_no_law_can_use_is_refused(law, wrong, wanted):
+    ((name, value),) = wrong.items()
+    with pytest.raises(bs.LawError, match=rf"^{law.__name__}\.{name} is {value:g}; give a {wanted}\.$"):
+        law(**wrong)
+
+
+def test_numbers_may_be_endless_and_none_where_they_are_no_number():
+    assert SigmoidAccuracy(departure=math.inf).departure == math.inf and Superset(drift=-0.5).drift == -0.5
+    assert Pooled(pool=None).pool is None
+
+
+def test_a_lone_name_or_a_list_is_a_tuple_where_one_is_due():
+    assert Mixture(shares="share_web").inputs == ("share_web",)
+    assert TwoStep(jointly="task_loss") == TwoStep(jointly=("task_loss",)) == TwoStep(jointly=["task_loss"])
+    assert Superset(reference=[1e9, 2e10]) == Superset(reference=(1e9, 2e10))
 
 
 def test_a_law_gives_all_its_fields_by_name():

@@ -78,3 +78,8 @@ def test_the_way_to_a_target_goes_through_mixtures(posterior):
 def test_the_own_share_is_one_of_the_shares():
     with pytest.raises(bs.StudyError, match="own = 'share_math', which is no share; give one of share_web"):
         Mixture(shares=SHARES, own="share_math").arrays(bs.Study.from_frame(mixtures(SHARES)))
+
+
+def test_a_share_that_is_given_twice_is_refused():
+    with pytest.raises(bs.LawError, match="has the share 'share_web' twice; give the column of each domain once"):
+        Mixture(shares=("share_web", "share_code", "share_web"))

@@ -258,3 +258,10 @@ def test_a_series_of_a_single_run_is_refused_by_name(ladder):
             law.arrays(dataclasses.replace(ladder, frame=alone))
     shared = TwoStep(feature="c4_loss", jointly=()).arrays(dataclasses.replace(ladder, frame=alone))[1]["accuracy"]
     assert np.isfinite(shared).sum(axis=0).min() == 1  # read off a loss that every run has
+
+
+def test_degrees_of_freedom_are_positive_or_none():
+    assert TwoStep(df=5.0).df == 5.0 and TwoStep().df is None
+    for df in (-1.0, 0.0, float("nan")):
+        with pytest.raises(bs.LawError, match=r"TwoStep\.df is .*; give a positive number, or None for a normal"):
+            TwoStep(df=df)
