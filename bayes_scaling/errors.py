@@ -133,7 +133,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else noun + 's'}"
 
 
-PLAIN = re.compile(r"[\w@%+=:,./~^-]+")  # words of a command that need no quotes
+PLAIN = re.compile(r"[\w@%+=:,./^-]+")  # words of a command that need no quotes
 
 
 def option(name: str, value: str | float = True) -> str:

@@ -13,7 +13,7 @@ import numpyro.distributions as dist
 
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
-from bayes_scaling.law.priors import Prior, RunScaled
+from bayes_scaling.law.priors import Prior, RunScaled, describe
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import level_for_floor
 from bayes_scaling.study.reading import column_of, symbol_of
@@ -92,7 +92,7 @@ class PowerLaw(Law):
         for name, following in FOLLOWING.items():
             in_flops = PowerLaw.__dataclass_fields__[name].default
             ours, others = (in_flops, following) if self.column == FLOPS else (following, in_flops)
-            if self.fields[name] is others:  # no prior was given, nor has a subclass its own
+            if describe(self.fields[name]) == describe(others):  # no prior was given, nor has a subclass its own
                 object.__setattr__(self, name, ours)
         super().__post_init__()
 

@@ -158,8 +158,8 @@ class TwoStep(Law):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.df is not None and not self.df > 0:
-            raise LawError(f"{self.name}.df is {self.df:g}; give a positive number, or None for a normal.")
+        if self.df is not None and not (isinstance(self.df, (int, float, np.number)) and self.df > 0):
+            raise LawError(f"{self.name}.df is {self.df!r}; give a positive number, or None for a normal.")
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -72,7 +72,9 @@ def test_and_in_those_of_the_command_line_where_a_command_is_run(command):
 
 
 @pytest.mark.skipif(shutil.which("sh") is None, reason="the shell that reads the advice is not installed")
-@pytest.mark.parametrize("value", ["run != 'its'", "`train/share` != 0.1", 'run != "$HOME"', "a\\b;c", "7B", "x=YOURS"])
+@pytest.mark.parametrize(
+    "value", ["run != 'its'", "`train/share` != 0.1", 'run != "$HOME"', "a\\b;c", "7B", "a=B", "~"]
+)
 def test_an_option_that_is_advised_survives_a_shell(command, value):
     words = f"printf %s {errors.option('where', value).removeprefix('--where ')}"
     assert subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=True).stdout == value

@@ -25,7 +25,7 @@ MAX_SHARES = ((0.2, 1e-3), (0.08, 1e-5))
 """Shares of the variance of the residuals' ranks that a column may explain, each with a chance below which more is no
 accident, over all columns looked at: in hundreds of runs a small share is none, and bends a forecast all the same.
 """
-BOOKKEEPING = {"seed", "epoch", "checkpoint", "annealed", "year", "row"}
+BOOKKEEPING = {"seed", "epoch", "checkpoint", "annealed", "year", "_row"}
 LABELS = {"run", "task", "role"}
 SCALE = ("flops", "n_params", "tokens")
 MIN_GROUP = 4  # runs of a group, on average, that words tell apart from others

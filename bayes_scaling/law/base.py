@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, dataclass_transform
 
 import jax
@@ -136,7 +136,8 @@ class Law(Inputs):
         require_data(self.name, self.notes, self.fields)
         defaults = {f.name: f.default for f in dataclasses.fields(self)}
         for name, default in defaults.items():
-            if isinstance(default, tuple) and isinstance(given := self.fields[name], (str, list)):
+            given = self.fields[name]
+            if isinstance(default, tuple) and isinstance(given, Iterable) and not isinstance(given, tuple):
                 object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         for name, own in self.priors.items():
             if isinstance(own, dist.Distribution):

@@ -106,7 +106,9 @@ def prior_mathml(name: str, prior: Prior) -> Markup:
     family, bracket, inner = describe(prior).partition("(")
     if not bracket:
         return mathml(f"{symbol(name)} = {{{family}}}")
-    numbers = re.sub(r"-?\d[\d.e+-]*", lambda n: f"{{{float(n[0]):.4g}}}", re.sub(r"\w+=", "", inner.removesuffix(")")))
+    values = re.sub(r"\w+=", "", inner.removesuffix(")"))
+    words = re.sub(r"[A-Z]\w+", lambda family: rf"\text{{{family[0]}}}", values)  # of priors that this one is made of
+    numbers = re.sub(r"(?<![\w.])-?\d[\d.e+-]*", lambda n: f"{{{float(n[0]):.4g}}}", words)
     return mathml(rf"{symbol(name)} \;\sim\; \text{{{family}}}({numbers})")
 
 

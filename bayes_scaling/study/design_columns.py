@@ -97,7 +97,9 @@ def odd_losses(rows: pd.DataFrame, card: Card, series: Sequence[str]) -> Iterato
 def _odd_sizes(rows: pd.DataFrame, column: str, unit: str, *, named_by_unit: bool) -> Iterator[Problem]:
     """Look at whether a loss is as large as a perplexity or as small as an error rate."""
     values = where_known(one_row_a_run(rows) if column == "loss" else rows, column)
-    largest = float(np.nanmax(values, initial=-np.inf))
+    if not np.isfinite(values).any():
+        return
+    largest = float(np.nanmax(values))
     if "perplexit" in unit.lower():
         remedy = "laws are of its logarithm, so give the logarithms of these losses, which are in nats"
         yield Problem("perplexity", f"The unit of the {column} is {unit}", remedy, largest, column)
@@ -121,7 +123,8 @@ def _rising(rows: pd.DataFrame, column: str) -> Iterator[Problem]:
     by_task = "task" in rows and column != "loss" and not _shared(rows, column)
     parts = rows.groupby("task", sort=False) if by_task else [("", rows)]
     trends = {task: _trend(one_row_a_run(part), column, scale) for task, part in parts}
-    rising = {task: trend for task, (trend, runs) in trends.items() if trend > _most(runs, by_task)}
+    limits = {task: _most(runs, by_task) for task, (_, runs) in trends.items()}
+    rising = {task: trend for task, (trend, _) in trends.items() if trend > limits[task]}
     if not rising:
         return
     if column == "loss":
@@ -133,9 +136,10 @@ def _rising(rows: pd.DataFrame, column: str) -> Iterator[Problem]:
         what = "the task" if by_task else "it"
         remedy = f"a loss falls, so see whether this is one, and leave {what} out if not"
     where, most = f" in {listed(map(str, rising))}" if by_task else "", max(rising.values())
+    limit = min(limits[task] for task in rising)
     yield Problem(
         "wrong-way",
-        f"The {column} rises with {scale}{where} (rank correlation {most:+.2f}, at most {MAX_TREND})",
+        f"The {column} rises with {scale}{where} (rank correlation {most:+.2f}, at most {limit:.2g})",
         remedy,
         most,
         column,
@@ -155,7 +159,7 @@ def _trend(runs: pd.DataFrame, column: str, scale: str) -> tuple[float, int]:
 
 def _most(runs: int, by_task: bool) -> float:
     """Return the rank correlation up to which a loss may rise: among many tasks one does so by accident."""
-    return max(MAX_TREND, DEVIATIONS / runs**0.5) if by_task else MAX_TREND
+    return max(MAX_TREND, DEVIATIONS / max(runs, 1) ** 0.5) if by_task else MAX_TREND
 
 
 def _shared(rows: pd.DataFrame, column: str) -> bool:

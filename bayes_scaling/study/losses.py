@@ -15,7 +15,7 @@ __all__ = ["loss_columns", "unread_losses"]
 
 LOSS = re.compile(r"(.*[^a-z])?loss")
 USUAL = ("task_loss", "c4_loss", "loss")
-PENALTY = re.compile(r"(.*[^a-z])?(aux|auxiliary|router|balance|balancing|z)[^a-z]loss", re.IGNORECASE)
+PENALTY = re.compile(r"(.*[^a-z])?(aux|auxiliary|router([^a-z]ce)?|balance|balancing|z)[^a-z]loss", re.IGNORECASE)
 """What routers are trained by besides."""
 SURPRISE = re.compile(r"(.*[^a-z])?(loss|bpb|ppl|perplexity|nll|xent|cross_?entropy)([^a-z].*)?", re.IGNORECASE)
 """What may be a loss, or something beside one, and is not called as a loss."""
@@ -42,8 +42,15 @@ def loss_columns(table: pd.DataFrame) -> list[str]:
     return sorted(found, key=lambda name: USUAL.index(name) if name in USUAL else len(USUAL))
 
 
-def unread_losses(table: pd.DataFrame) -> list[str]:
+def unread_losses(table: pd.DataFrame, *, wide: bool = False) -> list[str]:
     """Return sentences where a table of tasks has columns that may be losses by their names, but are not read as such.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row per run and task.
+    wide : bool
+        It was made of a wide table, of which rules are read.
 
     Examples
     --------
@@ -63,9 +70,9 @@ def unread_losses(table: pd.DataFrame) -> list[str]:
     said = []
     if of_tasks and "task_loss" not in table:
         name, rule = of_tasks[0]
-        said.append(
-            f"Not read: {name!r} and its like, which may be losses of the tasks; say {mapped('task_loss', rule)}."
-        )
+        logs = ", and of perplexities give the logarithm" if PERPLEXITY.search(name) else ""
+        cure = f"say {mapped('task_loss', rule)}" if wide else "put that of each row's task into a column task_loss"
+        said.append(f"Not read: {name!r} and its like, which may be losses of the tasks; {cure}{logs}.")
     if found:
         logs = ", of perplexities the logarithm" if any(PERPLEXITY.search(name) for name in found) else ""
         said.append(
@@ -75,7 +82,7 @@ def unread_losses(table: pd.DataFrame) -> list[str]:
     if penalties:
         said.append(
             f"Not read, as what trains routers and no loss of text: {listed(map(repr, penalties))}; to read one all "
-            f"the same, say {mapped('other_loss', penalties[0])}."
+            f"the same, say {mapped(_free_name('other', names), penalties[0])}."
         )
     return said
 

@@ -17,7 +17,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, floats
 __all__ = ["Pairing", "agreeing", "choose", "pair", "with_partners"]
 
 ABSCISSA, ORDINATE = "abscissa", "ordinate"
-ROW = "row"  # the column that pairs runs of one table with themselves
+ROW = "_row"  # the column that pairs runs of one table with themselves
 FEWEST = 4  # pairs that a curve with a slope and two floors needs at the least
 
 

@@ -183,7 +183,7 @@ class Study:
         else:
             of_tasks = unread_accuracies(table.drop(columns=columns, errors="ignore"))
             table = table if by_task is None else with_chance(table, by_task)
-        of_tasks += unread_losses(table)
+        of_tasks += unread_losses(table, wide=accuracy_columns is not None)
         given = {} if by_task is None else {"chance": "chance"}
         given |= {column_of(ours): theirs for ours, theirs in columns.items()}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}

@@ -151,9 +151,10 @@ def _losses_by_task(
     called = [own for rule in rules if (own := _of_tasks(table, tasks, rule))]
     if not called:
         return {}, [], []
-    most = max(called, key=len)
+    fullest_last = sorted(reversed(called), key=len)
+    every = {task: column for own in fullest_last for task, column in own.items()}
     known = known or "task_loss" in table
-    read = most if len(most) == len(tasks) and not known else {}
+    read = {task: every[task] for task in tasks} if len(every) == len(tasks) and not known else {}
     unread = [column for own in called for column in own.values() if column not in read.values()]
     unread = list(dict.fromkeys(unread))
     said = []
@@ -164,9 +165,14 @@ def _losses_by_task(
             f"{mapped('task_loss', 'YOURS')}."
         )
     if not (read or known or {*loss_columns(table)} - {*unread}):
-        return {}, [], []
+        names = listed(map(repr, unread))
+        return (
+            {},
+            [],
+            [f"Read as what all tasks share, though called as of one task: {names}; leave it out if it is not."],
+        )
     if unread:
-        without = next((task for task in tasks if task not in most), None)
+        without = next((task for task in tasks if task not in every), None)
         why = "others are read" if read else "task_loss is there, too" if known else f"{without!r} has none"
         said.append(
             f"Not read, as a loss of one task each, since {why}: {listed(map(repr, unread))}; if all tasks share one, "

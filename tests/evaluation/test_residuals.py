@@ -66,7 +66,7 @@ def test_a_column_that_the_law_does_not_read_is_found():
     assert problem.where == "batch" and problem.value > 0.5
     (problem,) = misfits(fitted(off.rename(columns={"batch": 2024}))).only("unread-column")
     assert problem.where == "2024"
-    assert not misfits(fitted(off.rename(columns={"batch": "row"})))  # the number of a row is no property of a run
+    assert not misfits(fitted(off.rename(columns={"batch": "_row"})))  # by which runs are paired with themselves
 
 
 def test_runs_that_differ_in_what_parameters_do_not_count_are_found():

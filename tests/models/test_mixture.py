@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
@@ -83,3 +84,7 @@ def test_the_own_share_is_one_of_the_shares():
 def test_a_share_that_is_given_twice_is_refused():
     with pytest.raises(bs.LawError, match="has the share 'share_web' twice; give the column of each domain once"):
         Mixture(shares=("share_web", "share_code", "share_web"))
+
+
+def test_shares_may_be_the_columns_of_a_table():
+    assert Mixture(shares=pd.DataFrame(columns=SHARES).columns).shares == SHARES

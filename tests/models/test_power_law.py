@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
@@ -68,6 +70,7 @@ def test_priors_go_back_and_forth_with_the_column():
     there = law.replace(column="examples")
     assert there == PowerLaw(column="examples", alpha_C=0.3) and there.replace(column="flops") == law
     assert PowerLaw(column="examples").replace(column="tokens") == PowerLaw(column="tokens")
+    assert pickle.loads(pickle.dumps(PowerLaw(column="examples"))).replace(column="flops") == PowerLaw()
 
 
 def test_a_column_that_is_not_positive_is_one_sentence():

@@ -262,6 +262,6 @@ def test_a_series_of_a_single_run_is_refused_by_name(ladder):
 
 def test_degrees_of_freedom_are_positive_or_none():
     assert TwoStep(df=5.0).df == 5.0 and TwoStep().df is None
-    for df in (-1.0, 0.0, float("nan")):
+    for df in (-1.0, 0.0, float("nan"), "5"):
         with pytest.raises(bs.LawError, match=r"TwoStep\.df is .*; give a positive number, or None for a normal"):
             TwoStep(df=df)

@@ -49,6 +49,8 @@ def test_a_number_in_the_place_of_a_prior_is_an_equation():
     assert "=" in prior_mathml("E", 1.69) and "<mn>1.69</mn>" in prior_mathml("E", 1.69)
     shown = prior_mathml("alpha_N", dist.LogNormal(-1.25, 0.5))
     assert "LogNormal" in shown and "<mi>α</mi>" in shown and "<mn>1.25</mn>" in shown
+    nested = prior_mathml("E", dist.TruncatedNormal(1.7, 0.1, low=0.0))
+    assert "Normal" in nested and "<mn>1.7</mn>" in nested and "<mi>N</mi>" not in nested
 
 
 @pytest.mark.parametrize(

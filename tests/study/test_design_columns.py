@@ -36,7 +36,7 @@ def test_each_loss_of_a_ladder_is_looked_at():
         "their logarithms."
     )
     assert str(rising) == (
-        "The task_loss rises with tokens in hard (rank correlation +1.00, at most 0.5): a loss falls, so see whether "
+        "The task_loss rises with tokens in hard (rank correlation +1.00, at most 0.71): a loss falls, so see whether "
         "this is one, and leave the task out if not."
     )
     assert not design_check(study, law=TwoStep(feature="pile_loss", jointly=())).only("perplexity", "wrong-way")
@@ -50,7 +50,9 @@ def test_few_losses_of_a_task_and_answers_that_are_likely_are_no_problem():
     assert not design_check(study).only("wrong-way", "error-rate", "perplexity")
     assert not design_check(bs.Study.from_frame(rows.drop(columns="run"))).only("wrong-way")
     noisy = rows.assign(task_loss=1 + 0.01 * np.array([0, 5, 2, 4, 1, 6, 3, 7]))  # a rank correlation of 0.62
-    other = rows.assign(task="ARC", task_loss=N**-0.1)
+    other, silent = rows.assign(task="ARC", task_loss=N**-0.1), rows.assign(task="BoolQ", task_loss=np.nan)
+    silent = bs.Study.from_frame(pd.concat([noisy, other, silent.assign(pile_loss=np.nan)]))
+    assert not design_check(silent.in_units(pile_loss="nats")).only("wrong-way", "error-rate")
     assert not design_check(bs.Study.from_frame(pd.concat([noisy, other]))).only("wrong-way")
 
 

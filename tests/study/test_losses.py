@@ -42,6 +42,9 @@ def test_columns_of_the_tasks_are_told_by_their_rule():
     assert said == "Not read: 'PIQA_bpb' and its like, which may be losses of the tasks; say task_loss='TASK_bpb'."
     study = bs.Study.from_frame(wide, task_loss="TASK_bpb", **options)
     assert not study.remarks and loss_columns(study.frame) == ["task_loss", "val_loss"]
+    long = pd.DataFrame({"task": ["PIQA", "ARC"], "PIQA_ppl": 3.0, "ARC_ppl": 2.0})
+    (said,) = unread_losses(long)
+    assert said.endswith("put that of each row's task into a column task_loss, and of perplexities give the logarithm.")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ def test_what_stands_beside_a_loss_is_none(name):
 
 
 def test_what_routers_are_trained_by_is_no_loss_of_text_and_that_is_said():
-    penalties = ["aux_loss", "router_z_loss", "Z_loss", "train/load_balancing_loss", "moe/aux_loss"]
+    penalties = ["aux_loss", "router_z_loss", "Z_loss", "train/load_balancing_loss", "moe/aux_loss", "router_ce_loss"]
     table = LADDER.assign(**dict.fromkeys(["c4_loss", *penalties, "fez_loss", "aux_val_loss"], 1.0))
     assert loss_columns(table) == ["c4_loss", "fez_loss", "aux_val_loss"]
     (said,) = unread_losses(table)

@@ -66,7 +66,16 @@ def test_a_loss_of_one_task_is_none_that_all_share(changes, why, which):
 def test_a_loss_that_is_called_as_one_task_is_shared_where_there_is_no_other():
     table = pd.DataFrame({"N": [1e8, 2e8], "D": 2e9, "eval/acc": 0.5, "mmlu/acc": 0.4, "eval/loss": [3.0, 2.9]})
     study = bs.Study.from_frame(table, accuracy_columns="TASK/acc", chance=0.25)
-    assert loss_columns(study.frame) == ["eval/loss"] and not study.remarks
+    assert loss_columns(study.frame) == ["eval/loss"]
+    assert study.remarks == (
+        "Read as what all tasks share, though called as of one task: 'eval/loss'; leave it out if it is not.",
+    )
+
+
+def test_losses_that_are_called_by_several_rules_are_read_together():
+    table = WIDE.assign(**{"PIQA_loss": [1.1, 1.0], "loss_ARC-Easy": [0.9, 0.8]})
+    study = bs.Study.from_frame(table, run="model", accuracy_columns="TASK_acc")
+    assert study.frame["task_loss"].tolist() == [1.1, 0.9, 1.0, 0.8] and loss_columns(study.frame)[1:] == ["val_loss"]
 
 
 def test_one_set_of_losses_of_the_tasks_is_read():
