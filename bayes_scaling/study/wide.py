@@ -166,11 +166,8 @@ def _losses_by_task(
         )
     if not (read or known or {*loss_columns(table)} - {*unread}):
         names = listed(map(repr, unread))
-        return (
-            {},
-            [],
-            [f"Read as what all tasks share, though called as of one task: {names}; leave it out if it is not."],
-        )
+        said = [f"Read as what all tasks share, though called as of one task: {names}; leave it out if it is not."]
+        return {}, [], said
     if unread:
         without = next((task for task in tasks if task not in every), None)
         why = "others are read" if read else "task_loss is there, too" if known else f"{without!r} has none"
