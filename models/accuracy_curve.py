@@ -53,7 +53,7 @@ class AccuracyCurve(Law):
     )
     emergence: float = data_field(
         default=2.5,
-        wanted="positive number",
+        wanted="number of zero or more",
         about="Multiplies ``discrepancy`` for a task whose fitted runs of most compute still guess (at most "
         f"{100 * MAX_ABOVE_CHANCE:g} points above chance): nothing in them tells how steep its curve is.  The least "
         "with which 90 % intervals hold nine tenths of such tasks in backtests inside two ladders, each counting the "

@@ -78,7 +78,7 @@ class SigmoidAccuracy(AccuracyCurve):
 
     departure: float = data_field(
         default=1.8,
-        wanted="positive number",
+        wanted="number of zero or more",
         about="Of a task whose fitted runs of most compute still guess, how much further the log odds of a task with "
         "its slope rise before it leaves chance (is "
         f"{100 * MAX_ABOVE_CHANCE:g} points above), on average: an exponential in forecasts, because no fitted run "

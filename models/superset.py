@@ -122,7 +122,7 @@ class Superset(Law):
     )
     scatter: float = data_field(
         default=POPULATION.scatter,
-        wanted="positive number",
+        wanted="number of zero or more",
         about="How much more than fitted runs those scatter that nobody fitted.  Learnt.",
     )
     reference: tuple[float, float] | None = option(

@@ -143,13 +143,13 @@ def test_a_parameter_that_a_law_does_not_have_is_refused_with_those_it_has(name,
     [
         (Sloped, {"held": math.nan}, "number"),
         (Superset, {"drift": np.float32("nan")}, "number"),
-        (Superset, {"scatter": -1.0}, "positive number"),
-        (Superset, {"scatter": math.nan}, "positive number"),
-        (SigmoidAccuracy, {"departure": 0.0}, "positive number"),
-        (SigmoidAccuracy, {"emergence": -2.5}, "positive number"),
+        (Superset, {"scatter": -1.0}, "number of zero or more"),
+        (Superset, {"scatter": math.nan}, "number of zero or more"),
+        (SigmoidAccuracy, {"departure": -1.0}, "number of zero or more"),
+        (SigmoidAccuracy, {"emergence": -2.5}, "number of zero or more"),
         (SigmoidAccuracy, {"shared_questions": 1.1}, "share between 0 and 1"),
-        (Pooled, {"pool": -1.0}, "positive number"),
-        (TwoStep, {"pool": 0.0}, "positive number"),
+        (Pooled, {"pool": -1.0}, "number of zero or more"),
+        (TwoStep, {"pool": -0.5}, "number of zero or more"),
     ],
 )
 def test_a_number_that_no_law_can_use_is_refused(law, wrong, wanted):
@@ -160,7 +160,7 @@ def test_a_number_that_no_law_can_use_is_refused(law, wrong, wanted):
 
 def test_numbers_may_be_endless_and_none_where_they_are_no_number():
     assert SigmoidAccuracy(departure=math.inf).departure == math.inf and Superset(drift=-0.5).drift == -0.5
-    assert Pooled(pool=None).pool is None
+    assert Pooled(pool=None).pool is None and Superset(scatter=0.0).scatter == 0
 
 
 def test_a_lone_name_or_a_list_is_a_tuple_where_one_is_due():
