@@ -27,6 +27,7 @@ COMMAND_LINE: ContextVar[bool] = ContextVar("COMMAND_LINE", default=False)
 
 MANY = 8  # names that a message lists at the most
 BEYOND = 2**63  # no seed or count is as large
+PLAIN = re.compile(r"[\w@%+=:,./^-]+")  # words of a command that need no quotes
 
 
 class BayesScalingError(ValueError):
@@ -131,9 +132,6 @@ def counted(number: int, noun: str) -> str:
     ('1 run', '3 runs')
     """
     return f"{number} {noun if number == 1 else noun + 's'}"
-
-
-PLAIN = re.compile(r"[\w@%+=:,./^-]+")  # words of a command that need no quotes
 
 
 def option(name: str, value: str | float = True) -> str:

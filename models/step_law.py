@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -138,7 +137,7 @@ class StepLaw(Chinchilla):
     @classmethod
     def _own(cls, name: str) -> Prior:
         """Return the prior that the class gives a parameter."""
-        return next(field.default for field in dataclasses.fields(cls) if field.name == name)
+        return cls.__dataclass_fields__[name].default
 
     def replace(self, **changes: Any) -> Law:
         """Return this law with some priors (or options) changed; batches that differ again have their priors again."""

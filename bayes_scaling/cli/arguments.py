@@ -88,7 +88,7 @@ def _not_said_twice(
 ) -> dict[str, Any]:
     """Return the columns of ``--map`` with what other options say of the same ones."""
     said: dict[str, Any] = {**mapping, **({"flops": flops} if flops else {})}
-    if said.get("flops") != mapping.get("flops", said.get("flops")):
+    if flops and mapping.get("flops", flops) != flops:
         raise StudyError(
             f"--map flops={mapping['flops']} and --flops {flops} both say where FLOPs come from; give one of them."
         )

@@ -256,8 +256,8 @@ def _drawn(posterior: Posterior, seed: int, stream: int, count: int, latent: Arr
     law = posterior.law
     runs, observed = law.arrays(posterior.study)
     rows = len(next(iter(observed.values())))
-    errors = {LOSS_ERROR: observed[LOSS_ERROR]} if law.reads_loss_error and LOSS_ERROR in observed else None
-    errors = errors and pad(errors, bucket(rows), (LOSS_ERROR,))
+    known = {LOSS_ERROR: observed[LOSS_ERROR]} if law.reads_loss_error and LOSS_ERROR in observed else {}
+    errors = pad(known, bucket(rows), (LOSS_ERROR,)) if known else None
     with double_precision():
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), stream), count)
         found = _draw(law.program, keys, latent, pad(runs, bucket(rows), law.run_inputs), errors)

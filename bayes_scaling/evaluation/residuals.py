@@ -16,6 +16,7 @@ from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.sites import Arrays, with_known_error
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.flops import SIX_N_D, training_flops
+from bayes_scaling.study.pairing import ROW
 
 __all__ = ["misfits", "residuals"]
 
@@ -25,7 +26,7 @@ MAX_SHARES = ((0.2, 1e-3), (0.08, 1e-5))
 """Shares of the variance of the residuals' ranks that a column may explain, each with a chance below which more is no
 accident, over all columns looked at: in hundreds of runs a small share is none, and bends a forecast all the same.
 """
-BOOKKEEPING = {"seed", "epoch", "checkpoint", "annealed", "year", "_row"}
+BOOKKEEPING = {"seed", "epoch", "checkpoint", "annealed", "year", ROW}
 LABELS = {"run", "task", "role"}
 SCALE = ("flops", "n_params", "tokens")
 MIN_GROUP = 4  # runs of a group, on average, that words tell apart from others

@@ -17,7 +17,7 @@ from bayes_scaling.forecasts.quantiles import inside, quantile_columns
 from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.fittable import FEWEST, check_size
 from bayes_scaling.study.flops import training_flops
-from bayes_scaling.study.rows import row_number
+from bayes_scaling.study.rows import numbered
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -151,7 +151,7 @@ def _table(
         levels = quantile_columns(np.concatenate(parts))
         actual = next(iter(laws.values())).outcomes_of(large)
         rows = large.frame
-        names = rows["run"] if "run" in rows else [f"row {row_number(rows, place)}" for place in range(len(rows))]
+        names = rows["run"] if "run" in rows else numbered(rows)
         table = pd.DataFrame({"cut": cut, "fitted": len(small), "run": list(names), "actual": actual, **levels})
         error = of_outcome(table["median"].to_numpy(), actual) - 1
         blocks.append(table.assign(error=error, inside=inside(table, actual)))

@@ -17,7 +17,7 @@ from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.methods import ForecastPathMethods
 from bayes_scaling.study.flops import SIX_N_D, training_flops
-from bayes_scaling.study.losses import loss_columns
+from bayes_scaling.study.losses import is_loss
 
 __all__ = ["ForecastPath", "forecast_path"]
 
@@ -175,8 +175,7 @@ def forecast_path(
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
     words, scale = _in_words(law.columns, outermost), "linear" if linear[-1] else "log"
-    falling = bool(loss_columns(pd.DataFrame(columns=[name])))
-    return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, words, expected, scale, falling)
+    return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, words, expected, scale, is_loss(name))
 
 
 def _in_words(columns: Mapping[str, str], ends: pd.DataFrame) -> str:

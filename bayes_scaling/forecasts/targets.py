@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, StudyError, TargetError, listed, suggest
 from bayes_scaling.study.panel import Panel
 from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of, labelled, symbol_of
-from bayes_scaling.study.rows import absent, row_number, shown, task_name
+from bayes_scaling.study.rows import absent, numbered, shown, task_name
 from bayes_scaling.study.shares import not_shares
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import OUTCOME, floats, where_known
@@ -95,7 +95,7 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
         except StudyError as error:
             raise TargetError(str(error)) from error
         rows = targets.runs.drop(columns="target", errors="ignore")  # of the user; here runs have the names
-        numbers = pd.Index([f"row {row_number(rows, place)}" for place in range(len(rows))])
+        numbers = pd.Index(numbered(rows))
         frame = rows.set_index("run" if "run" in rows else numbers)
     else:
         frame = _labelled(law, study, targets)

@@ -21,7 +21,7 @@ from bayes_scaling.inference.imported import imported
 from bayes_scaling.law.sites import without_known_errors
 from bayes_scaling.law.trace import latent_names
 from bayes_scaling.methods import PosteriorMethods
-from bayes_scaling.study.rows import row_number
+from bayes_scaling.study.rows import numbered
 from bayes_scaling.study.study import require_study
 from bayes_scaling.version import __version__
 
@@ -349,7 +349,7 @@ def _require_own(draws: Any, expected: Mapping[str, str]) -> None:
 def run_labels(study: Study, rows: int) -> np.ndarray:
     """Return the run of each row of outcomes: rows are runs, or checkpoints of runs, or are not named at all."""
     if "run" not in study.frame:
-        return np.array([f"row {row_number(study.frame, place)}" for place in range(rows)])
+        return np.array(numbered(study.frame)[:rows])
     names = study.frame["run"]
     return (names if len(names) == rows else names.drop_duplicates()).to_numpy()
 

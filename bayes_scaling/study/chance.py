@@ -12,7 +12,16 @@ from bayes_scaling.problems import Problem
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.validation import floats
 
-__all__ = ["MAX_ABOVE_CHANCE", "above_chance", "at_chance", "best_runs", "falling", "few_scores", "outcome_of"]
+__all__ = [
+    "MAX_ABOVE_CHANCE",
+    "above_chance",
+    "at_chance",
+    "best_runs",
+    "by_accident",
+    "falling",
+    "few_scores",
+    "outcome_of",
+]
 
 MAX_ABOVE_CHANCE = 0.03
 """Accuracy above chance, a fraction, up to which the best runs count as guessing."""
@@ -86,7 +95,7 @@ def falling(rows: pd.DataFrame) -> Iterator[Problem]:
     """Name the tasks whose accuracies fall with compute; nothing where the columns do not tell it."""
     runs = _by_task(rows)
     trend = {task: _trend(own["compute"], own["accuracy"]) for task, own in runs.items()}
-    falls = [task for task, own in runs.items() if trend[task] < -max(MAX_FALL, DEVIATIONS / max(len(own), 2) ** 0.5)]
+    falls = [task for task, own in runs.items() if trend[task] < -by_accident(len(own))]
     if falls:
         worst = min(trend[task] for task in falls)
         yield Problem(
@@ -97,6 +106,11 @@ def falling(rows: pd.DataFrame) -> Iterator[Problem]:
             worst,
             "accuracy",
         )
+
+
+def by_accident(runs: int) -> float:
+    """Return the rank correlation up to which an outcome of one of many tasks may get worse with compute."""
+    return max(MAX_FALL, DEVIATIONS / max(runs, 2) ** 0.5)
 
 
 def few_scores(rows: pd.DataFrame) -> Iterator[Problem]:

@@ -34,7 +34,7 @@ from bayes_scaling.study.design_targets import (
 from bayes_scaling.study.flops import measure_of
 from bayes_scaling.study.losses import loss_columns
 from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
-from bayes_scaling.study.rows import keys, row_number
+from bayes_scaling.study.rows import keys, numbered
 from bayes_scaling.study.shares import no_mixtures
 from bayes_scaling.study.study import Study, require_study
 from bayes_scaling.study.validation import LOSS_ERROR, where_known
@@ -151,7 +151,7 @@ def _by_label(targets: Any, names: Mapping[str, str], inputs: Collection[str]) -
     if isinstance(targets, Study):
         frame = one_row_a_run(frame)
         if "run" not in frame:
-            frame = frame.assign(run=[f"row {row_number(frame, place)}" for place in range(len(frame))])
+            frame = frame.assign(run=numbered(frame))
     table = labelled(frame)
     return table.assign(**{column: where_known(table, column) for column in table if column in inputs})
 

@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import counted, listed, option
 from bayes_scaling.problems import Problem
 from bayes_scaling.study.card import AS_GIVEN, Card
-from bayes_scaling.study.chance import DEVIATIONS
+from bayes_scaling.study.chance import by_accident
 from bayes_scaling.study.flops import SIX_N_D, training_flops
 from bayes_scaling.study.reading import one_row_a_run
 from bayes_scaling.study.rows import MOST_NAMES, keys, run_names
@@ -123,7 +123,7 @@ def _rising(rows: pd.DataFrame, column: str) -> Iterator[Problem]:
     by_task = "task" in rows and column != "loss" and not _shared(rows, column)
     parts = rows.groupby("task", sort=False) if by_task else [("", rows)]
     trends = {task: _trend(one_row_a_run(part), column, scale) for task, part in parts}
-    limits = {task: _most(runs, by_task) for task, (_, runs) in trends.items()}
+    limits = {task: by_accident(runs) if by_task else MAX_TREND for task, (_, runs) in trends.items()}
     rising = {task: trend for task, (trend, _) in trends.items() if trend > limits[task]}
     if not rising:
         return
@@ -155,11 +155,6 @@ def _trend(runs: pd.DataFrame, column: str, scale: str) -> tuple[float, int]:
     if len(both) < MIN_TREND or both.nunique().min() < 2:
         return float("nan"), len(both)
     return float(both[column].corr(both[scale], method="spearman")), len(both)
-
-
-def _most(runs: int, by_task: bool) -> float:
-    """Return the rank correlation up to which a loss may rise: among many tasks one does so by accident."""
-    return max(MAX_TREND, DEVIATIONS / max(runs, 1) ** 0.5) if by_task else MAX_TREND
 
 
 def _shared(rows: pd.DataFrame, column: str) -> bool:

@@ -11,7 +11,7 @@ from bayes_scaling.errors import listed, mapped
 from bayes_scaling.study.rows import PLACE
 from bayes_scaling.study.validation import CANONICAL
 
-__all__ = ["loss_columns", "unread_losses"]
+__all__ = ["is_loss", "loss_columns", "unread_losses"]
 
 LOSS = re.compile(r"(.*[^a-z])?loss")
 USUAL = ("task_loss", "c4_loss", "loss")
@@ -28,18 +28,30 @@ BESIDE = re.compile(
 PERPLEXITY = re.compile(r"ppl|perplexity", re.IGNORECASE)
 
 
-def loss_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns of a table that are losses by their names: ``task_loss``, ``c4_loss`` and ``loss`` first.
+def is_loss(name: str) -> bool:
+    """Say whether a column is a loss by its name.
 
     What routers are trained by besides, as ``aux_loss`` and ``router_z_loss``, is none of text.
+
+    Examples
+    --------
+    >>> is_loss("pile_loss"), is_loss("loss_sd"), is_loss("aux_loss")
+    (True, False, False)
+    """
+    return bool(LOSS.fullmatch(name)) and not PENALTY.fullmatch(name)
+
+
+def loss_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns of a table that are losses by their names: ``task_loss``, ``c4_loss`` and ``loss`` first.
 
     Examples
     --------
     >>> loss_columns(pd.DataFrame(columns=["pile_loss", "loss_sd", "c4_loss", "aux_loss", "accuracy"]))
     ['c4_loss', 'pile_loss']
     """
-    found = [name for name in map(str, table.columns) if LOSS.fullmatch(name) and not PENALTY.fullmatch(name)]
-    return sorted(found, key=lambda name: USUAL.index(name) if name in USUAL else len(USUAL))
+    return sorted(
+        filter(is_loss, map(str, table.columns)), key=lambda name: USUAL.index(name) if name in USUAL else len(USUAL)
+    )
 
 
 def unread_losses(table: pd.DataFrame, *, wide: bool = False) -> list[str]:

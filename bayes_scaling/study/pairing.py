@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, StudyError, listed, option, suggest
 from bayes_scaling.study.card import differing_measure
-from bayes_scaling.study.rows import row_name, row_number
+from bayes_scaling.study.rows import numbered, row_name, row_number
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import LOSS_ERROR, floats
 
@@ -202,8 +202,7 @@ def _one_of_two(study: Study, alike: pd.Series) -> str:
 def _alone(study: Study, side: pd.DataFrame, both: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     known = pd.MultiIndex.from_frame(both[by])
     lonely = side[~pd.MultiIndex.from_frame(side[by]).isin(known)]
-    names = [f"row {row_number(lonely, place)}" for place in range(len(lonely))]
-    runs = lonely["run"] if "run" in lonely else pd.Series(names, index=lonely.index, dtype=object)
+    runs = lonely["run"] if "run" in lonely else pd.Series(numbered(lonely), index=lonely.index, dtype=object)
     return lonely[by].assign(study=study.name, run=runs)[["study", "run", *by]]
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "comparable",
     "is_text",
     "keys",
+    "numbered",
     "repeated",
     "row_name",
     "row_number",
@@ -35,6 +36,17 @@ def row_number(table: pd.DataFrame, place: int | np.integer) -> int:
     """Return the number of a row in the file it comes from; rows of data count from 1, the heading does not."""
     label = table.index[place]
     return int(label) + 1 if isinstance(label, (int, np.integer)) else int(place) + 1
+
+
+def numbered(table: pd.DataFrame) -> list[str]:
+    """Return names of rows whose runs have none: by their numbers in the file.
+
+    Examples
+    --------
+    >>> numbered(pd.DataFrame({"N": [1e9, 2e9]}))
+    ['row 1', 'row 2']
+    """
+    return [f"row {row_number(table, place)}" for place in range(len(table))]
 
 
 def row_name(table: pd.DataFrame, place: int | np.integer) -> str:

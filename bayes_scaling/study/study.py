@@ -40,8 +40,8 @@ from bayes_scaling.study.selection import (
 )
 from bayes_scaling.study.validation import (
     LOSS_ERROR,
+    PER_CENT,
     always_read,
-    as_fractions,
     checked,
     in_per_cent,
     numeric,
@@ -188,8 +188,9 @@ class Study:
         given |= {column_of(ours): theirs for ours, theirs in columns.items()}
         names = {ours: theirs for ours, theirs in {**given, **found}.items() if ours != theirs}
         read = [*always_read(table), *given]
-        as_given = with_numbers(table.assign(**in_per_cent(table, read)) if percent else table)
-        table = with_numbers(as_fractions(table, read)) if percent else as_given
+        shares = in_per_cent(table, read) if percent else {}
+        as_given = with_numbers(table.assign(**shares))
+        table = as_given.assign(**{column: values / PER_CENT for column, values in shares.items()})
         remarks = [*_adopted(found), *of_losses, *of_tasks, *contradicted(table.drop(columns=given, errors="ignore"))]
         if where is not None:
             kept = asked_for(as_given, where, names)

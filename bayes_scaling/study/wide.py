@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.losses import loss_columns
-from bayes_scaling.study.rows import PLACE, absent, row_number, shown, task_name
+from bayes_scaling.study.rows import PLACE, absent, numbered, shown, task_name
 
 __all__ = [
     "chance_of_others",
@@ -73,7 +73,7 @@ def lengthened(
             )
     tasks = _columns_by_task(table, accuracy_columns)
     if "run" not in table:
-        table = table.assign(run=[f"row {row_number(table, place)}" for place in range(len(table))])
+        table = table.assign(run=numbered(table))
     beside = _beside(table, tasks, rules or {})
     of_others = dict.fromkeys(tasks, "chance") if "chance" in table else {}
     of_others |= beside["chance"] if "chance" in (rules or {}) else {}
@@ -155,8 +155,8 @@ def _losses_by_task(
     every = {task: column for own in fullest_last for task, column in own.items()}
     known = known or "task_loss" in table
     read = {task: every[task] for task in tasks} if len(every) == len(tasks) and not known else {}
-    unread = [column for own in called for column in own.values() if column not in read.values()]
-    unread = list(dict.fromkeys(unread))
+    columns = dict.fromkeys(column for own in called for column in own.values())
+    unread = [column for column in columns if column not in read.values()]
     said = []
     if read:
         first = next(iter(read.values()))
