@@ -33,6 +33,7 @@ import bayes_scaling as bs
 from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.models.two_step import routes
 from bayes_scaling.study.chance import MAX_ABOVE_CHANCE, above_chance, best_runs
+from benchmarks.loss_to_loss import first_crossing
 from benchmarks.markdown import show
 
 __all__ = ["LADDERS", "backtests", "cuts", "figures", "ladder_of", "parts_of", "second_ladder"]
@@ -176,7 +177,7 @@ def chosen(scores: pd.DataFrame) -> float:
     """
     cover = scores.groupby(["size", "ladder"])["in90"].mean().groupby("size").mean()
     sizes, reached = cover.index.to_numpy(), np.maximum.accumulate(cover.to_numpy())
-    return round(float(np.interp(COVER, reached, sizes)), 3)
+    return round(first_crossing(sizes, reached, COVER), 3)
 
 
 def report(scores: pd.DataFrame, tasks: pd.DataFrame) -> dict[str, float]:

@@ -28,6 +28,8 @@ def test_the_rule_takes_the_least_error_that_holds_nine_tenths():
     rows = [(size, i < held) for size, held in cover.items() for i in range(10)]
     table = pd.DataFrame(rows, columns=["size", "in90"]).assign(ladder="one")
     assert chosen(table) == 0.14
+    tied = pd.DataFrame({"size": 10 * [0.5], "in90": 9 * [True] + [False], "ladder": "one"})  # as many as with 0.14
+    assert chosen(pd.concat([table.replace({"size": {0.3: 1.0}}), tied])) == 0.14
     other = pd.DataFrame({"size": [0.0, 0.14, 0.3], "in90": [False, False, True], "ladder": "other"})
     between = 0.14 + 0.16 * (0.9 - 0.45) / (1.0 - 0.45)  # ladders count the same, however many outcomes they have
     assert chosen(pd.concat([table, other])) == pytest.approx(between, abs=1e-3)
