@@ -91,11 +91,10 @@ def write_figures(name: str) -> Path:
         The study is measured here, so that only its own script can make its figures anew.
     """
     if measured(name):
-        script = _origin(name)["script"].removesuffix(".py")
-        raise StudyError(
-            f"The runs of {name!r} are measured, not downloaded; `python -m bayes_scaling.data.{name}.{script}` "
-            "measures them again."
-        )
+        origin = _origin(name)
+        words = f"bayes_scaling.data.{name}.{origin['script'].removesuffix('.py')} {origin.get('arguments', '')}"
+        call = f"python -m {words.strip()}"
+        raise StudyError(f"The runs of {name!r} are measured, not downloaded; `{call}` measures them again.")
     table = importlib.import_module(f"bayes_scaling.data.{name}.build").figures(read_full(name))
     path = HERE / name / "figures.csv"
     table.to_csv(path, index=False, float_format="%.6g")

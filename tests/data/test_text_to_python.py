@@ -12,7 +12,7 @@ import pytest
 
 from bayes_scaling import data
 from bayes_scaling.data.text_to_python import model, texts
-from bayes_scaling.errors import FileError
+from bayes_scaling.errors import FileError, StudyError
 
 HERE = data.HERE / "text_to_python"
 
@@ -89,6 +89,14 @@ def test_a_size_that_a_grid_lacks_is_refused_before_anything_is_fetched(train, t
         train.main(["--grid", "small", "--size", "5", "--out", str(tmp_path / "new")])
     assert "--size 5 is no size of this grid; give 0 to 4." in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_what_measures_the_runs_again_is_the_grid_that_is_carried(train):
+    with pytest.raises(StudyError, match=r"text_to_python\.train --grid full` measures"):
+        data.write_figures("text_to_python")
+    grid, table = train.GRIDS["full"], data.load_study("text_to_python").frame
+    assert set(table["n_params"]) == {shape.n_params for shape in grid.sizes}
+    assert set(table["pretrain_data"]) == {0, grid.pretraining * train.BATCH * model.CONTEXT}
 
 
 def test_the_carried_table_has_both_arms_in_every_cell():
