@@ -10,7 +10,7 @@ import pandas as pd
 
 LAST = 5  # checkpoints behind a final value, as in the paper
 SPREAD = 10  # checkpoints behind a spread, as in the paper
-WINDOWS = (0.2, 0.4, 0.6, 0.8, 1.0)  # bounds of the window means, as shares of a run's tokens; final values left out
+WINDOWS = (0.2, 0.4, 0.6, 0.8, 1.0)  # bounds of the window means, as shares of the tokens before the final values
 
 # Parameters and training FLOPs per token of each size: src/scripts/paper/configs/final.json of the origin.
 SIZES = {
