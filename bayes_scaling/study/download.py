@@ -55,9 +55,12 @@ def fetch(folder: str, url: str, files: Mapping[str, str], *, progress: bool = T
         try:
             paths[name] = Path(cache.fetch(name, progressbar=progress))
         except Exception as error:  # pooch passes on whatever the network raised
+            what, advice = f"could not be downloaded ({type(error).__name__})", "check the connection"
+            if isinstance(error, ValueError) and not isinstance(error, OSError):  # pooch's own, of the checksum
+                what = f"was downloaded, but has another SHA-256 than {files[name][:12]}..., which is expected"
+                advice = "fetch it anew"
             raise FileError(
-                f"{name!r} of study {folder!r} could not be downloaded ({type(error).__name__}); "
-                f"check the connection, or set {DATA_VARIABLE} to a folder that has it."
+                f"{name!r} of study {folder!r} {what}; {advice}, or set {DATA_VARIABLE} to a folder that has it."
             ) from error
     return paths
 

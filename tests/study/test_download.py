@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,23 @@ def test_a_lost_connection_is_one_sentence(network):
         "'lost.csv' of study 'mine' could not be downloaded (OSError); check the connection, or set "
         f"{DATA_VARIABLE} to a folder that has it."
     )
+
+
+def test_another_file_from_the_origin_is_no_lost_connection(tmp_path, monkeypatch):
+    pooch = pytest.importorskip("pooch", reason="needs the extra 'data'")
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path)
+    served = [b"other", TEXT]
+    download = lambda url, to, cache: Path(to).write_bytes(served.pop(0))  # noqa: E731
+    monkeypatch.setattr(pooch.core, "choose_downloader", lambda *_, **__: download)
+    with pytest.raises(FileError) as refused:
+        fetch("mine", URL, {"runs.csv": DIGEST}, progress=False)
+    assert str(refused.value) == (
+        f"'runs.csv' of study 'mine' was downloaded, but has another SHA-256 than {DIGEST[:12]}..., which is "
+        f"expected; fetch it anew, or set {DATA_VARIABLE} to a folder that has it."
+    )
+    assert not (tmp_path / "mine" / "runs.csv").exists()
+    assert fetch("mine", URL, {"runs.csv": DIGEST}, progress=False)["runs.csv"].read_bytes() == TEXT
 
 
 def test_without_pooch_it_says_what_to_install(monkeypatch):
