@@ -30,6 +30,13 @@ def test_a_part_replaces_its_own_results_and_keeps_the_others(found, tmp_path):
     assert (tmp_path / "scaling.png").stat().st_size > 1000
 
 
+def test_the_stored_page_is_that_of_the_stored_tables_under_the_titles_of_today():
+    parts = json.loads((speed._ROOT / "benchmarks" / "results" / "speed.json").read_text(encoding="utf-8"))
+    assert stored._document(parts) == (speed._ROOT / "benchmarks" / "results" / "speed.md").read_text(encoding="utf-8")
+    assert list(parts["batch"]["tables"]) == [speed.BATCH_TITLE]
+    assert "4 chains x 500 draws" in speed.BATCH_TITLE and "compilation included" in speed.BATCH_TITLE
+
+
 def test_a_part_runs_alone_and_writes_its_figures_flat(found, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(speed.PARTS, "scaling", lambda: found)
     file = tmp_path / "figures.json"
