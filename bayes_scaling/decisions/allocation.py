@@ -170,7 +170,7 @@ def allocate(
         A budget is not a positive number, bounds are not two of them in order, or ``within`` allows nothing or says
         something else than true and false.
     LawError
-        The law does not read both N and D, or not a further input.
+        The law, or one of several that are mixed, does not read both N and D, or not an input of ``over``.
     ConvergenceError
         The fit did not converge.
 
@@ -191,9 +191,10 @@ def allocate(
     ...             within=lambda N, num_experts: 2 * N * num_experts <= 640e9)  # doctest: +SKIP
     """
     bounds = _bounds(over or {})
-    posterior = source.posterior if isinstance(source, Surface) else require_posterior(source)
-    require_size_and_data(posterior.law, "A compute-optimal allocation")
-    check_inputs((posterior.law,), bounds, purpose=" to choose")
+    fits = [m.posterior for m in source.members] if isinstance(source, Surface) else [require_posterior(source)]
+    for law in (fit.law for fit in fits):
+        require_size_and_data(law, "A compute-optimal allocation")
+        check_inputs((law,), bounds, purpose=" to choose")
     middle = {name: float(np.sqrt(low * high)) for name, (low, high) in bounds.items()}
     if isinstance(source, Surface):
         surface = dataclasses.replace(source, given={**source.given, **middle})

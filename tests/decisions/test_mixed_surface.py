@@ -10,7 +10,7 @@ import bayes_scaling as bs
 from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.models import FewSteps
-from tests.worlds import GRID, by_compute, chinchilla, known
+from tests.worlds import GRID, by_compute, chinchilla, known, superset
 
 AT = {"N": 7e9, "D": 4e12}
 POINTS = np.array([1e9, 7e9]), np.array([2e10, 4e12])
@@ -91,6 +91,14 @@ def test_an_allocation_is_that_of_each_draws_own_law(fits, mixed):
     alone = {i: bs.allocate(fit, [1e21, 1e23]).N for i, fit in enumerate(fits.values())}
     expected = np.array([alone[part][place] for part, place in zip(mixed.part, mixed.place, strict=True)])
     np.testing.assert_allclose(bs.allocate(mixed, [1e21, 1e23]).N, expected, rtol=1e-3)
+
+
+def test_an_input_to_choose_must_be_read_by_each_law(fits):
+    fits = [superset(count=60), fits["small"]]
+    for weights in ([3, 1], [1, 3]):
+        mixed = bs.mixed_surface(fits, weights, seed=0)
+        with pytest.raises(bs.LawError, match=r"^Chinchilla has no further input 'steps' to choose"):
+            bs.allocate(mixed, 1e22, over={"steps": (1e3, 1e5)})
 
 
 def test_disagreement_between_laws_widens_a_decision():
