@@ -19,6 +19,7 @@ from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.inference.posterior import require_posterior
 from bayes_scaling.methods import AllocationMethods
+from bayes_scaling.study.rows import shown
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -167,8 +168,8 @@ def allocate(
     Raises
     ------
     DecisionError
-        A budget is not a positive number, bounds are not two of them in order, or ``within`` allows nothing or says
-        something else than true and false.
+        A budget is not a positive number, ``over`` names inputs without bounds, bounds are not two of them in order, or
+        ``within`` allows nothing or says something else than true and false.
     LawError
         The law, or one of several that are mixed, does not read both N and D, or not an input of ``over``.
     ConvergenceError
@@ -190,7 +191,7 @@ def allocate(
     >>> bs.allocate(posterior, 1e22, over={"num_experts": (1, 256)},
     ...             within=lambda N, num_experts: 2 * N * num_experts <= 640e9)  # doctest: +SKIP
     """
-    bounds = _bounds(over or {})
+    bounds = _bounds({} if over is None else over)
     fits = [m.posterior for m in source.members] if isinstance(source, Surface) else [require_posterior(source)]
     for law in (fit.law for fit in fits):
         require_size_and_data(law, "A compute-optimal allocation")
@@ -211,6 +212,10 @@ def allocate(
 
 def _bounds(over: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
     """Return the bounds of each further input as two numbers."""
+    if not isinstance(over, Mapping):
+        raise DecisionError(
+            f"The inputs to choose are {shown(over)}; give each with its bounds, as in over={{'steps': (1e4, 1e6)}}."
+        )
     found = {}
     for name, ends in over.items():
         both = positive(ends, f"bound of {name}", "over={'steps': (1e4, 1e6)}")

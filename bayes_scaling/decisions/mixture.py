@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from bayes_scaling.errors import DecisionError, LawError, TargetError, listed, suggest
 from bayes_scaling.forecasts.mixing import shares
 from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.inference.posterior import require_posterior
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.sites import Arrays
@@ -100,13 +101,13 @@ def best_mixture(
     Raises
     ------
     LawError
-        A fit is of a law that names no ``shares``, or reads something else, too.
+        Something else than a fit is given, or a fit is of a law that names no ``shares``, or reads something else, too.
     ConvergenceError
         A fit did not converge.
     TargetError
         There is no such series.
     DecisionError
-        Fits differ in their shares, weights do not suit, or no mixture is within the bounds.
+        There is no fit, fits differ in their shares, weights do not suit, or no mixture is within the bounds.
 
     Notes
     -----
@@ -118,7 +119,9 @@ def best_mixture(
     --------
     >>> bs.best_mixture([web, code], weights=[1, 2], bounds={"share_code": (0.0, 0.3)}).table()  # doctest: +SKIP
     """
-    fits = list(posteriors) if isinstance(posteriors, Sequence) else [posteriors]
+    fits = [require_posterior(fit) for fit in (posteriors if isinstance(posteriors, Sequence) else [posteriors])]
+    if not fits:
+        raise DecisionError("There is no fit to decide on; give one of bs.fit, or a list of such.")
     laws = [fit.law for fit in fits]
     for law in laws:
         if not law.shares:

@@ -13,6 +13,7 @@ import xarray as xr
 from bayes_scaling.decisions.inputs import one_number
 from bayes_scaling.errors import LawError, TargetError
 from bayes_scaling.forecasts.quantiles import QUANTILES
+from bayes_scaling.inference.posterior import require_posterior
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of
@@ -81,7 +82,7 @@ def transferred(posterior: Posterior, grid: Any) -> xr.Dataset:
     Raises
     ------
     LawError
-        The law says nothing of transfer.
+        Something else than a fit is given, or the law says nothing of transfer.
     StudyError
         The grid is no table, or has an entry that is not a number.
     TargetError
@@ -147,10 +148,10 @@ def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
     DecisionError
         ``larger`` is not one positive number.
     LawError
-        The law has no such exponents.
+        Something else than a fit is given, or the law has no such exponents.
     """
     larger = one_number(larger, "factor by which a model is larger", "10")
-    known: dict[str, ArrayLike] = {**posterior.law.fixed_parameters, **posterior.draws}
+    known: dict[str, ArrayLike] = {**require_posterior(posterior).law.fixed_parameters, **posterior.draws}
     if not {"a", "b"} <= known.keys():
         raise LawError(f"{posterior.law.name} has no exponents a and b; fit a law of transfer.")
     a, b = np.broadcast_arrays(known["a"], known["b"])
@@ -180,15 +181,15 @@ def amounts(values: Any, symbol: str) -> np.ndarray:
 
 
 def require_transfer(posterior: Posterior) -> None:
-    """Refuse a law that says nothing of what pre-training is worth."""
-    if not posterior.law.transfers:
+    """Refuse what is no fit, and a law that says nothing of what pre-training is worth."""
+    if not require_posterior(posterior).law.transfers:
         raise LawError(f"{posterior.law.name} says nothing of transfer; fit one of the laws of transfer.")
 
 
 def as_runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, Any]:
     """Return the columns of the grid and the references of the fit."""
-    law = posterior.law
     require_transfer(posterior)
+    law = posterior.law
     frame = as_rows(grid, posterior.study.names)
     if FLAG in law.run_inputs and FLAG not in frame:
         frame[FLAG] = 1.0

@@ -195,8 +195,8 @@ def _needed(losses: np.ndarray, D: np.ndarray, loss: float) -> np.ndarray:
 
 def _check(posterior: Posterior, inputs: Mapping[str, float], *arguments: str) -> None:
     """Refuse an input that does not tell the arms apart (it may be an argument misspelt), and want of one that does."""
-    law = posterior.law
     require_transfer(posterior)
+    law = posterior.law
     for name in inputs:
         if name not in law.indicators:
             raise LawError(f"{law.name} has no further input {name!r}; {suggest(name, (*law.indicators, *arguments))}")

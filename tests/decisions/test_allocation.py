@@ -139,6 +139,11 @@ def test_a_budget_that_is_not_positive_is_refused(surface, budget):
         bs.allocate(surface, budget)
 
 
+def test_inputs_to_choose_without_bounds_are_refused(surface):
+    with pytest.raises(bs.DecisionError, match=r"^The inputs to choose are .*steps.*; give each with its bounds"):
+        bs.allocate(surface, 1e22, over=["steps"])
+
+
 def test_what_cannot_be_decided_is_refused(surface):
     with pytest.raises(bs.LawError, match="PowerLaw reads C"):
         bs.allocate(by_compute(), 1e21)

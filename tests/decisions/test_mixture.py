@@ -89,6 +89,14 @@ def test_a_question_that_has_no_answer_is_refused(options, error, message):
         best_mixture([domain(own, [0.2]) for own in PAIR], **options)
 
 
+def test_what_is_no_fit_is_refused():
+    with pytest.raises(bs.DecisionError, match=r"^There is no fit to decide on; give one of bs[.]fit"):
+        best_mixture([])
+    for wrong in (None, [None]):
+        with pytest.raises(bs.LawError, match=r"^A NoneType is given where a fit is needed"):
+            best_mixture(wrong)
+
+
 class Valley(bs.Law):
     """An outcome of one series, lowest at a share of its own."""
 

@@ -63,6 +63,9 @@ def test_questions_that_cannot_be_answered(posterior):
         transfer_table(chinchilla(count=3), {"N": [1e7], "D_F": [1e6]})
     with pytest.raises(LawError, match="no exponents a and b"):
         trade_off(chinchilla(count=3))
+    for asked in (lambda: transfer_table(None, {"N": 1e7, "D_F": 1e6}), lambda: trade_off(None)):
+        with pytest.raises(LawError, match=r"^A NoneType is given where a fit is needed"):
+            asked()
 
 
 def test_one_number_and_sizes_in_letters_are_read(posterior):

@@ -102,6 +102,9 @@ def test_an_input_of_no_such_name_is_refused(posterior, images):
         transfer_curves(images, 1e7, [1e6], foo=3)
     with pytest.raises(LawError, match="says nothing of transfer"):
         transfer_curves(chinchilla(count=3), 1e7, [1e6])
+    for asked in (lambda: transfer_curves(None, 1e7, [1e6]), lambda: transfer_frontier(None, [2.0], [1e7])):
+        with pytest.raises(LawError, match=r"^A NoneType is given where a fit is needed"):
+            asked()
 
 
 def test_the_amount_of_pretraining_has_no_default(images):
