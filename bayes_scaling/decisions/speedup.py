@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.methods import SpeedupMethods
 from bayes_scaling.study.reading import symbol_of
+from bayes_scaling.study.rows import absent
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -149,7 +150,7 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
         surfaces of two series of one fit.
     at : float, sequence of float, or mapping of str to float
         Training FLOPs of A, or its run, such as ``{"N": 7e9, "D": 4e12}``; further inputs of a law that the run has are
-        those of both recipes, the others those of the surfaces.
+        those of both recipes, the others those of the surfaces.  Of a row of a table nothing else is read.
     seed : int
         Seed of the pairing of independent draws, and of slope errors that are apart.
 
@@ -183,8 +184,6 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     >>> found = bs.speedup(baseline, candidate, at=1e24)  # doctest: +SKIP
     >>> found.table()[["resource", "error", "q05", "median", "q95", "probability", "never"]]  # doctest: +SKIP
     """
-    if isinstance(at, pd.Series) and any(symbol_of(str(name)) in SCALE for name in at.index):
-        at = at.to_dict()  # a row of a table of runs, and not several budgets
     a, b, at = _held_at(a, b, at)
     first, together, paired = pair_draws(a, b, seed=seed, shared_error=True)
     _, separate, _ = pair_draws(a, b, seed=seed, shared_error=False)
@@ -225,6 +224,8 @@ def _held_at(a: Posterior | Surface, b: Posterior | Surface, at: Any) -> tuple[S
     surfaces = as_surface(a), as_surface(b)
     laws = [[member.posterior.law for member in surface.members] for surface in surfaces]
     read = [{name for law in own for name in further_inputs(law)} for own in laws]
+    if isinstance(at, pd.Series) and any(symbol_of(str(name)) in SCALE for name in at.index):
+        at = _scale_of(at, read[0] | read[1], by_compute=any(surface.by_compute for surface in surfaces))
     own = {name: value for name, value in at.items() if name in read[0] | read[1]} if isinstance(at, Mapping) else {}
     told = {name: value for each in told_to_each([*laws[0], *laws[1]], own) for name, value in each.items()}
     first, second = (
@@ -232,6 +233,15 @@ def _held_at(a: Posterior | Surface, b: Posterior | Surface, at: Any) -> tuple[S
         for surface, names in zip(surfaces, read, strict=True)
     )
     return first, second, {name: at[name] for name in at if name not in own} if own else at
+
+
+def _scale_of(row: pd.Series, read: Collection[str], *, by_compute: bool) -> dict[str, Any]:
+    """Return what a row of a table of runs, which is not several budgets, says of its scale and of further inputs."""
+    named = {symbol_of(str(name)): value for name, value in row.items() if not absent(value)}
+    scale = set(SCALE) & named.keys()
+    if scale == set(SCALE):  # the run itself, or its FLOPs where a law reads no more
+        scale = {"C"} if by_compute else {"N", "D"}
+    return {name: value for name, value in named.items() if name in scale | set(read)}
 
 
 def _ratio(a: Surface, start: Mapping[str, np.ndarray], needed: Mapping[str, np.ndarray], resource: str) -> np.ndarray:

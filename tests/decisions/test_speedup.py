@@ -72,6 +72,26 @@ def test_a_row_of_a_table_is_a_run_and_a_column_of_it_several_budgets():
     assert bs.speedup(a, b, at=rows["budget"]).at == ("1e+22 FLOPs", "1e+23 FLOPs")
 
 
+def test_of_a_row_of_a_table_what_is_no_input_is_left_aside():
+    a, b = exact(chinchilla(seed=1, count=10)), exact(chinchilla(seed=2, count=10))
+    row = a.posterior.study.frame.iloc[5].copy()
+    assert {"run", "loss"} <= set(row.index)
+    expected = bs.speedup(a, b, at={"N": row["n_params"], "D": row["tokens"]})
+    for more in ({}, {"flops": 1e19}, {"steps": 500.0, "target": "far"}):
+        found = bs.speedup(a, b, at=pd.concat([row, pd.Series(more, dtype=object)]))
+        assert found.at == expected.at
+        np.testing.assert_array_equal(found.draws(), expected.draws())
+    compute = exact(by_compute(count=10))
+    assert bs.speedup(a, compute, at=pd.concat([row, pd.Series({"C": 1e21})])).at == ("1e+21 FLOPs",)
+    fit = superset(count=10)
+    for steps, told in ((2000.0, {"steps": 2000.0}), (np.nan, {})):
+        found = bs.speedup(fit, fit, at=pd.concat([row, pd.Series({"steps": steps})]))
+        expected = bs.speedup(fit, fit, at={"N": row["n_params"], "D": row["tokens"], **told})
+        np.testing.assert_array_equal(found.outcome["none"], expected.outcome["none"])
+    with pytest.raises(bs.DecisionError, match="The scale's run is 'run 5'"):
+        bs.speedup(a, b, at=row.to_dict())
+
+
 def test_never_where_the_asymptote_of_b_lies_above():
     found = bs.speedup(chinchilla(seed=1, E=1.5), chinchilla(seed=2, E=2.5), at=1e24)
     assert found.never().tolist() == [1.0] and found.probability().tolist() == [0.0]
