@@ -11,9 +11,9 @@ import numpy as np
 
 from bayes_scaling.cli.questions import describe, of_budgets
 from bayes_scaling.decisions.matching import read_scale
-from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, speedup
-from bayes_scaling.decisions.surface import Surface
-from bayes_scaling.errors import DecisionError
+from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, ratio_of_counts, require_one_convention, speedup
+from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
+from bayes_scaling.errors import DecisionError, listed
 from bayes_scaling.forecasts.display import percent
 from bayes_scaling.forecasts.forecast import by_rank
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -23,7 +23,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.plots import plot_speedup
 from bayes_scaling.reporting.plan import Answer
 from bayes_scaling.study.card import differing_measure
-from bayes_scaling.study.flops import FlopRule
+from bayes_scaling.study.flops import FlopRule, six_n_d
 from bayes_scaling.study.study import Study
 
 __all__ = ["Against"]
@@ -64,7 +64,7 @@ class Against:
     tables: ClassVar[tuple[str, ...]] = ("plan",)
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
-        """Refuse a scale that the laws cannot read, outcomes that are not measured alike, and too few runs of B."""
+        """Refuse a scale that the laws cannot read, what is not measured or counted alike, and too few runs of B."""
         assert self.law is not None and study is not None
         quantity = by_rank(law.quantities)[0]
         law.lower_is_better(quantity)
@@ -74,6 +74,7 @@ class Against:
             raise DecisionError(
                 f"The studies {study.name!r} and {self.other.name!r} differ in the {what}; compare like with like."
             )
+        require_one_convention((law, self.law), (study.training, self.other.training), (rule, rule))
         check_size(self.law, self.other.training, *self.law.arrays(self.other.training))
 
     def fitted(self, fit: Callable[..., Posterior]) -> Against:
@@ -129,7 +130,18 @@ class Against:
                 f"Both fits saw {found.shared_runs} runs; their draws are taken as independent, so the interval tends "
                 "to be too wide."
             )
-        return tuple(said)
+        return (*said, *_assumed_count(found))
+
+
+def _assumed_count(found: Speedup) -> list[str]:
+    """Return a sentence where both laws read FLOPs and the columns do not tell whether these are counted alike."""
+    studies = found.a.posterior.study, found.b.posterior.study
+    if not (found.a.by_compute and found.b.by_compute) or not np.isnan(ratio_of_counts(*studies)):
+        return []
+    named = zip(found.names, studies, strict=True)
+    known = [name for name, study in named if six_n_d.disagreement(study) <= SAME_CONVENTION]
+    told = f"; those of {listed(known)} are 6ND" if known else ""
+    return [f"That {' and '.join(found.names)} count FLOPs alike is assumed, since their columns do not tell{told}."]
 
 
 def _spread(draws: Any) -> str:

@@ -9,21 +9,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import SCALE, further_inputs, told_to_each
+from bayes_scaling.decisions.inputs import SCALE, further_inputs, scale_columns, told_to_each
 from bayes_scaling.decisions.matching import cost_of, inputs_of, needed_for, point_of, read_scale, routes
 from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface, as_surface
 from bayes_scaling.decisions.tabled import Tabled
-from bayes_scaling.errors import DecisionError, suggest
+from bayes_scaling.errors import COMMAND_LINE, DecisionError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.methods import SpeedupMethods
 from bayes_scaling.study.reading import symbol_of
 from bayes_scaling.study.rows import absent
+from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
+    from bayes_scaling.law.base import Law
+    from bayes_scaling.study.flops import FlopRule
+    from bayes_scaling.study.study import Study
 
-__all__ = ["ERRORS", "RESOURCES", "Speedup", "recipe_names", "speedup"]
+__all__ = [
+    "ERRORS",
+    "RESOURCES",
+    "Speedup",
+    "ratio_of_counts",
+    "recipe_names",
+    "require_one_convention",
+    "speedup",
+]
+
+NEAR = np.log(1.1)  # sizes no further apart are alike
 
 ERRORS = {
     "shared": "both laws err alike beyond their runs",
@@ -162,7 +176,8 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     ------
     DecisionError
         The two have different outcomes, units, tokenisers or FLOP conventions, or the scale is no positive number.  How
-        the FLOPs were counted that a law reads is known where its runs have size and data, too.
+        the FLOPs were counted that a law reads is known where its runs have size and data, too, and of two laws of
+        FLOPs where some sizes are alike.
     LawError
         A law reads neither FLOPs nor both of parameters and tokens, or lacks a further input.
     ConvergenceError
@@ -187,8 +202,10 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     a, b, at = _held_at(a, b, at)
     first, together, paired = pair_draws(a, b, seed=seed, shared_error=True)
     _, separate, _ = pair_draws(a, b, seed=seed, shared_error=False)
-    _require_one_convention(first, together)
-    places = read_scale(at, (first.posterior.law, together.posterior.law))
+    fits = first.posterior, together.posterior
+    laws = fits[0].law, fits[1].law
+    require_one_convention(laws, (fits[0].study, fits[1].study), (first.rule, together.rule))
+    places = read_scale(at, laws)
     pairs = {"shared": (first, together), "apart": (first, separate), "none": (_exact(first), _exact(together))}
     if paired:  # the law says what its series share
         del pairs["apart"]
@@ -270,17 +287,69 @@ def _shared_runs(a: Surface, b: Surface) -> int:
     return len(frames[0].merge(frames[1]))
 
 
-def _require_one_convention(a: Surface, b: Surface) -> None:
-    """Refuse two counts of FLOPs; those that a law reads are held against the other's rule, where columns tell."""
-    if a.by_compute != b.by_compute:
-        read, ruled = (a, b) if a.by_compute else (b, a)
-        if ruled.rule.disagreement(read.posterior.study) > SAME_CONVENTION:
+def require_one_convention(
+    laws: tuple[Law, Law], studies: tuple[Study, Study], rules: tuple[FlopRule, FlopRule]
+) -> None:
+    """Refuse two counts of FLOPs; those that a law reads are held against the other's, where columns tell.
+
+    Parameters
+    ----------
+    laws, studies, rules
+        What describes A and B, the fitted runs, and how FLOPs are counted for a law that reads none.
+
+    Raises
+    ------
+    DecisionError
+        A and B count them differently.
+    """
+    read = [set(scale_columns(law)) == {"C"} for law in laws]
+    if all(read):
+        ratio = ratio_of_counts(*studies)
+        if max(ratio, 1 / ratio) > 1 + SAME_CONVENTION:
+            names = [study.name for study in studies]
+            first, second = map(repr, names) if names[0] != names[1] else ("A", "B")
+            how = "the columns of FLOPs out, and 6ND counts" if COMMAND_LINE.get() else "C out and say flops='6ND'"
             raise DecisionError(
-                f"{read.posterior.law.name} reads the FLOPs of {read.posterior.study.name!r}, and the other's are "
-                f"counted by {ruled.rule.name}, which gives others, so their ratio means nothing; count both alike."
+                f"The FLOPs of {second} are {ratio:.3g} times those of {first} for as many parameters and tokens, so "
+                f"their ratio means nothing; count both alike, or leave {how}."
             )
-    elif a.convention != b.convention:
+    elif any(read):
+        law, study = laws[read.index(True)], studies[read.index(True)]
+        rule = rules[read.index(False)]
+        if rule.disagreement(study) > SAME_CONVENTION:
+            raise DecisionError(
+                f"{law.name} reads the FLOPs of {study.name!r}, and the other's are counted by {rule.name}, which "
+                "gives others, so their ratio means nothing; count both alike."
+            )
+    elif rules[0].name != rules[1].name:
         raise DecisionError(
-            f"A counts FLOPs by {a.convention} and B by {b.convention}, so their ratio means nothing; make both "
+            f"A counts FLOPs by {rules[0].name} and B by {rules[1].name}, so their ratio means nothing; make both "
             "surfaces with one rule, as in flops='6ND'."
         )
+
+
+def ratio_of_counts(a: Study, b: Study) -> float:
+    """Return how many times A's FLOPs per parameter and token those of B are, at sizes that both have.
+
+    NaN where a study does not have FLOPs, parameters and tokens, or where no sizes are alike.
+    """
+    first, second = _counts_by_size(a), _counts_by_size(b)
+    if first.empty or second.empty:
+        return float("nan")
+    ends = [(counts.index[0], counts.index[-1]) for counts in (first, second)]
+    low, high = max(e[0] for e in ends) - NEAR, min(e[1] for e in ends) + NEAR
+    sizes = np.union1d(first.index, second.index)
+    sizes = sizes[(low <= sizes) & (sizes <= high)]
+    if not len(sizes):
+        return float("nan")
+    gap = np.interp(sizes, second.index, second) - np.interp(sizes, first.index, first)
+    return float(np.exp(np.median(gap)))
+
+
+def _counts_by_size(study: Study) -> pd.Series:
+    """Return the log of FLOPs per parameter and token by the log of parameters."""
+    columns = ("n_params", "tokens", "flops")
+    if not set(columns) <= set(study.frame.columns):
+        return pd.Series(dtype=float)
+    N, D, C = (floats(study.frame, column) for column in columns)
+    return np.log(C / N / D).groupby(np.log(N)).median().dropna()

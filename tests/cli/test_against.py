@@ -12,11 +12,11 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.cli.against import Against
-from bayes_scaling.cli.planning import doubts
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.cli.planning import doubts, planned, with_rival
+from bayes_scaling.models import Chinchilla, PowerLaw
 from bayes_scaling.study.flops import six_n_d
 from tests.cli.running import MAP, call, refused, short
-from tests.worlds import GRID, chinchilla, exact, ladder, on_the_curve
+from tests.worlds import GRID, by_compute, chinchilla, exact, known, ladder, on_the_curve
 
 
 def against(at, posterior=None, **options):
@@ -109,6 +109,30 @@ def test_what_cannot_be_compared_is_refused_before_the_fit():
         Against(few, {"flops": 1e22}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)
     with pytest.raises(bs.DecisionError, match="gives N"):
         Against(study, {"n_params": 1e9}, 0, Chinchilla()).check(Chinchilla(), study, six_n_d)
+
+
+def test_flops_that_are_counted_otherwise_are_refused_before_the_fit():
+    """A table without FLOPs has them by 6ND, and the other may have its own."""
+    own = bs.Study.from_frame(on_the_curve(0.005).assign(C=9 * GRID["N"] * GRID["D"]), name="own")
+    none = bs.Study.from_frame(on_the_curve(0.005), name="none")
+    for table, other in ((own, none), (none, own)):
+        study, name, law = planned(table, Against(other, {"flops": 1e22}, 0), "power_law", None)
+        question = with_rival(Against(other, {"flops": 1e22}, 0), name, None, None)
+        with pytest.raises(bs.DecisionError, match=r"The FLOPs of .* are .* times those of .*; count both alike"):
+            question.check(law, study, six_n_d)
+    study, name, law = planned(none, Against(none, {"flops": 1e22}, 0), "power_law", None)
+    with_rival(Against(none, {"flops": 1e22}, 0), name, None, None).check(law, study, six_n_d)
+
+
+def test_a_count_that_no_column_tells_is_said():
+    runs = GRID.assign(C=6 * GRID["N"] * GRID["D"])
+    alone = by_compute(seed=1, count=60)
+    counted = known(PowerLaw(), dict(by_compute(seed=2, count=60).draws), runs)
+    answers = [against({"flops": 1e22}, b).answer(exact(a)) for a, b in ((alone, counted), (alone, alone))]
+    said = "That A and B count FLOPs alike is assumed, since their columns do not tell"
+    assert [answer.sentences[-1] for answer in answers] == [f"{said}; those of B are 6ND.", f"{said}."]
+    told = against({"flops": 1e22}, counted).answer(exact(counted))
+    assert not any("count FLOPs alike" in sentence for sentence in told.sentences)
 
 
 def test_two_files_end_to_end(csv, runs, tmp_path, capsys):

@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.allocation import optimal_size
-from bayes_scaling.decisions.speedup import ERRORS, RESOURCES
+from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, ratio_of_counts
 from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder, superset
@@ -214,6 +214,37 @@ def test_a_further_input_of_a_run_is_that_of_both_recipes():
 def test_a_run_of_a_law_of_compute_is_refused():
     with pytest.raises(bs.LawError, match="PowerLaw reads C"):
         bs.speedup(by_compute(count=5), by_compute(count=5), AT)
+
+
+def counted(per_token, sizes=None, name="known"):
+    """Return a power law whose runs have FLOPs by a count of their own."""
+    sizes = GRID["N"] if sizes is None else np.resize(sizes, len(GRID))
+    runs = pd.DataFrame({"N": sizes, "D": 20 * sizes}).assign(C=lambda t: per_token(t["N"]) * t["N"] * t["D"])
+    fit = known(PowerLaw(), {n: v[:20] for n, v in by_compute(count=20).draws.items()}, runs)
+    return dataclasses.replace(fit, study=dataclasses.replace(fit.study, card=bs.Card(name)))
+
+
+def test_two_laws_of_flops_are_compared_where_these_are_counted_alike():
+    six, nine = counted(lambda N: 6), counted(lambda N: 9, name="other")
+    said = "The FLOPs of 'other' are 1.5 times those of 'known' for as many parameters and tokens"
+    with pytest.raises(bs.DecisionError, match=f"^{said}, so their ratio means nothing; count both alike, or leave"):
+        bs.speedup(six, nine, at=FAR)
+    with pytest.raises(bs.DecisionError, match=r"^The FLOPs of B are 0[.]667 times those of A for"):
+        bs.speedup(counted(lambda N: 9), six, at=FAR)
+    assert bs.speedup(six, counted(lambda N: 6.2), at=FAR).at == ("1e+22 FLOPs",)  # embeddings, or rounding
+    assert bs.speedup(six, by_compute(count=20), at=FAR).at == ("1e+22 FLOPs",)  # nothing tells
+
+
+def test_counts_that_fall_with_size_are_compared_at_alike_sizes():
+    def full(N):  # attention and embeddings, which small models have more of
+        return 6 * (1 + (N / 1e7) ** -0.3)
+
+    small, large, beyond = (counted(full, np.geomspace(*ends, 8)) for ends in ((1e7, 1e9), (1e8, 1e10), (2e9, 1e11)))
+    assert ratio_of_counts(small.study, large.study) == pytest.approx(1, abs=0.02)
+    assert bs.speedup(small, large, at=FAR).at == ("1e+22 FLOPs",)
+    assert np.isnan(ratio_of_counts(small.study, beyond.study))
+    with pytest.raises(bs.DecisionError, match="times those of A"):
+        bs.speedup(small, counted(lambda N: 6, np.geomspace(1e8, 1e10, 8)), at=FAR)
 
 
 def test_what_cannot_be_compared_is_refused():
