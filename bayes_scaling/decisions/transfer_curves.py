@@ -134,8 +134,8 @@ def transfer_frontier(
     StudyError, TargetError
         A size or an input is not a positive number.
     """
-    rule = FlopRule.of(flops, posterior.study)
     _check(posterior, inputs, "unit_per_token", "pretraining", "flops", "samples")
+    rule = FlopRule.of(flops, posterior.study)
     goals, N = positive(losses, "loss to reach", "2.1").tolist(), amounts(sizes, "N")
     per_token = one_number(unit_per_token, "unit_per_token", "4.0")
     spent = one_number(pretraining, "pretraining", "1e9", signed=True)
