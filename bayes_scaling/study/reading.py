@@ -24,6 +24,7 @@ from bayes_scaling.study.validation import (
     TWICE,
     number_of,
     require_once,
+    where_known,
 )
 
 __all__ = [
@@ -66,6 +67,7 @@ SYNONYMS = {
 }
 """How people call our columns, in small letters alone: told where ours is missing, and read only where it is said."""
 
+COUNT = re.compile(r"(\d+(?:\.\d+)?(?:[kmbt](?![a-z]))?)", re.IGNORECASE)  # in the name of a checkpoint
 PANEL = re.compile(r".+ - .+")  # 'run - metric', a column of the export of one picture
 
 
@@ -201,7 +203,8 @@ def _in_words(row: pd.Series) -> str:
 def last_checkpoints(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the last checkpoint of each run; every row where runs or checkpoints are not named.
 
-    Checkpoints are in the order of their numbers, and where some have none in that of the table.
+    Checkpoints are in the order of their numbers.  Where some have none, that of most tokens or steps is the last, and
+    of several such the one that stands last in the table.
 
     Examples
     --------
@@ -210,11 +213,32 @@ def last_checkpoints(table: pd.DataFrame) -> pd.DataFrame:
     """
     if not {"run", "checkpoint"} <= set(table):
         return table
-    order = np.array([number_of(value, size=True) for value in table["checkpoint"]])
-    if np.isnan(order).any():
-        order = pd.factorize(table["checkpoint"].map(str))[0]
-    last = pd.Series(order).groupby(table["run"].to_numpy()).transform("max")
-    return table[order == last.to_numpy()]
+    numbers = _numbers_of(table["checkpoint"].tolist())
+    if numbers is None:
+        checkpoints = table["checkpoint"].map(str).to_numpy(dtype=object)
+        progress = [where_known(table, column) for column in ("tokens", "steps") if column in table]
+        order = np.lexsort([np.arange(len(table)), *(each for each in progress[::-1] if np.isfinite(each).all())])
+    else:
+        checkpoints, order = numbers, np.argsort(numbers, kind="stable")
+    last = pd.Series(checkpoints[order]).groupby(table["run"].to_numpy()[order]).last()
+    return table[checkpoints == table["run"].map(last).to_numpy()]
+
+
+def _numbers_of(checkpoints: Sequence[Any]) -> np.ndarray | None:
+    """Return the numbers of checkpoints: what they are, or what stands in text that is otherwise the same in all.
+
+    Examples
+    --------
+    >>> _numbers_of(["step900", "step10k"]), _numbers_of(["step1", "final"]), _numbers_of(["step1 of 9"])
+    (array([  900., 10000.]), None, None)
+    """
+    numbers = np.array([number_of(value, size=True) for value in checkpoints])
+    if np.isfinite(numbers).all():
+        return numbers
+    parts = [COUNT.split(str(value)) for value in checkpoints]
+    if {len(part) for part in parts} != {3} or len({(before, after) for before, _, after in parts}) > 1:
+        return None
+    return np.array([number_of(count, size=True) for _, count, _ in parts])
 
 
 def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:

@@ -51,6 +51,13 @@ def test_a_study_may_have_a_column_called_target():
     assert read(own).frame.reset_index()["target"].tolist() == ["a", "b"]
 
 
+def test_a_run_is_forecast_and_scored_at_its_own_last_checkpoint():
+    table = {"run": [*"abb"], "checkpoint": ["final", "step1000", "final"], "N": 7e9, "D": [4e12, 1e12, 8e12]}
+    found = read(bs.Study.from_frame(pd.DataFrame(table).assign(loss=[2.0, 2.3, 1.9])))
+    assert found.inputs(Chinchilla())["D"].tolist() == [4e12, 8e12]
+    assert found.actual["loss"].tolist() == [2.0, 1.9]
+
+
 @pytest.mark.parametrize(
     ("targets", "message"),
     [

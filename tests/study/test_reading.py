@@ -10,7 +10,7 @@ import bayes_scaling as bs
 from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.models import Chinchilla
-from bayes_scaling.study.reading import as_rows, as_table, read_table, remedy
+from bayes_scaling.study.reading import as_rows, as_table, last_checkpoints, read_table, remedy
 
 RUNS = pd.DataFrame(
     {
@@ -60,6 +60,25 @@ def test_a_row_of_a_table_is_one_run():
 def test_text_is_no_table():
     with pytest.raises(StudyError, match="from_file"):
         bs.Study.from_frame("runs.csv")
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "others", "last"),
+    [
+        (["final", "step1000", "final"], {}, "final"),  # what another run shows first says nothing of this one
+        (["step1", "step9", "step10"], {}, "step10"),
+        (["1B tokens", "900M tokens", "1.2B tokens"], {}, "1.2B tokens"),
+        (["step1", "step10", "step9"], {}, "step10"),
+        (["7B", "7B final", "7B early"], {}, "7B early"),  # numbers of something else
+        (["x", "final", "step2000"], {"tokens": [1.0, 9.0, 2.0]}, "final"),
+        (["x", "final", "step2000"], {"steps": [1.0, 9.0, 2.0]}, "final"),
+        (["x", "final", "step2000"], {"tokens": 9.0, "steps": [1.0, 9.0, 2.0]}, "final"),  # of tokens that are planned
+        (["x", "final", "step2000"], {"tokens": [1.0, 9.0, np.nan]}, "step2000"),
+    ],
+)
+def test_the_last_checkpoint_of_a_run_is_its_own(checkpoints, others, last):
+    table = pd.DataFrame({"run": ["a", "b", "b"], "checkpoint": checkpoints}).assign(**others)
+    assert last_checkpoints(table)["checkpoint"].tolist() == [checkpoints[0], last]
 
 
 # -- sizes and names ------------------------------------------------------------------------------------------------
