@@ -28,6 +28,8 @@ SIX_N_D = "6ND"
 
 PerToken: TypeAlias = Callable[[np.ndarray], np.ndarray]
 A_LOSS = re.compile(r".*loss\d*|.*_ce")
+NEAR, APART = 10.0, 2.0  # sizes that a line beyond the last goes by: up to so many times it, and one at least so far
+SLOPES = (0.5, 1.5)  # of the logarithm of FLOPs per token, by that of the size: no model is far from proportional
 FORWARD = 1 / 3  # share of a training step's FLOPs that its forward pass takes: 2 of the 6 in 6ND
 
 
@@ -72,7 +74,8 @@ class FlopRule:
         ----------
         flops : str, callable or FlopRule
             ``"6ND"`` (Kaplan et al. 2020, arXiv 2001.08361, section 2.1), ``"study"`` for the FLOPs per token of the
-            study's own columns, or a function from N to training FLOPs per token.
+            study's own columns, beyond its sizes on a line in the logarithms through those near the last, or a
+            function from N to training FLOPs per token.
         study : Study, optional
             Where ``"study"`` reads them.
 
@@ -254,11 +257,21 @@ def _of_study(study: Runs) -> PerToken:
     per_token = np.log(study.frame["flops"] / study.frame["tokens"])
     by_size = per_token.groupby(np.log(study.frame["n_params"])).median()
     x, y = by_size.index.to_numpy(dtype=float), by_size.to_numpy(dtype=float)
-    slopes = np.diff(y) / np.diff(x) if len(x) > 1 else np.ones(1)
+    below, above = _slope(x, y, x[0]), _slope(x, y, x[-1])
 
     def rule(N: np.ndarray) -> np.ndarray:
         u = np.log(N)
-        beyond = np.minimum(u - x[0], 0.0) * slopes[0] + np.maximum(u - x[-1], 0.0) * slopes[-1]
+        beyond = np.minimum(u - x[0], 0.0) * below + np.maximum(u - x[-1], 0.0) * above
         return np.exp(np.interp(u, x, y) + beyond)
 
     return rule
+
+
+def _slope(x: np.ndarray, y: np.ndarray, end: float) -> float:
+    """Return the slope of a straight line through the sizes near one end; one where no other is far from it."""
+    away = np.abs(x - end)
+    apart = away[away >= np.log(APART)]
+    if not len(apart):
+        return 1.0
+    near = away <= max(np.log(NEAR), apart.min())
+    return float(np.clip(np.polyfit(x[near], y[near], 1)[0], *SLOPES))

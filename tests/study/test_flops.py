@@ -41,6 +41,23 @@ def test_beyond_the_sizes_of_a_study_its_slope_goes_on():
     np.testing.assert_allclose(one.per_token(np.array([1e8, 1e9])), [1e9, 1e10])  # of one size: proportional
 
 
+def test_sizes_that_are_nearly_equal_say_nothing_of_larger_ones():
+    sizes, per_six_n = np.array([1e8, 4e8, 1e9, 1.01e9]), np.array([1.1, 1.05, 1.05, 1.0])
+    table = pd.DataFrame({"N": sizes, "D": 1e10, "C": per_six_n * 6 * sizes * 1e10, "loss": 3.0})
+    far = np.array([1e7, 1e11])
+    per_token = FlopRule.of("study", bs.Study.from_frame(table)).per_token(far)
+    assert (np.abs(np.log(per_token / (6 * far))) < np.log(1.25)).all()
+    alike = FlopRule.of("study", bs.Study.from_frame(table.tail(2))).per_token(far)  # so proportional
+    np.testing.assert_allclose(alike / (6 * far), [1.05, 1.0])
+
+
+def test_beyond_the_sizes_no_model_is_far_from_proportional():
+    table = pd.DataFrame({"N": [1e8, 2e8, 4e8], "D": 1e10, "C": [1e18, 1.1e18, 9e18], "loss": 3.0})
+    per_token = FlopRule.of("study", bs.Study.from_frame(table)).per_token(np.array([1e7, 1e8, 4e8, 4e9]))
+    np.testing.assert_allclose(per_token[1:3], [1e8, 9e8])  # the study's own
+    np.testing.assert_allclose(per_token[[1, 3]] / per_token[[0, 2]], 10**1.5)
+
+
 def test_a_rule_that_nobody_knows_is_refused():
     with pytest.raises(bs.DecisionError) as refused:
         FlopRule.of("5ND")
