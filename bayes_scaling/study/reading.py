@@ -32,6 +32,7 @@ __all__ = [
     "SYMBOLS",
     "as_rows",
     "as_table",
+    "by_column",
     "column_of",
     "contradicted",
     "error_of_another",
@@ -339,6 +340,27 @@ def error_of_another(table: pd.DataFrame, columns: Mapping[str, str]) -> tuple[l
     return [LOSS_ERROR], [said]
 
 
+def by_column(columns: Mapping[str, str]) -> dict[str, str]:
+    """Return which of the user's columns is which of ours (ours: theirs), with our long names for the symbols.
+
+    Raises
+    ------
+    StudyError
+        A symbol and the name of its column are given two.
+
+    Examples
+    --------
+    >>> by_column({"N": "params", "loss": "val_loss"})
+    {'n_params': 'params', 'loss': 'val_loss'}
+    """
+    for ours, theirs in columns.items():
+        if (full := column_of(ours)) != ours and full in columns:
+            raise StudyError(
+                f"{mapped(ours, theirs)} and {mapped(full, columns[full])} are about the same column; give one of them."
+            )
+    return {column_of(ours): theirs for ours, theirs in columns.items()}
+
+
 def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """Return the table with our names: those of the mapping (ours: theirs), then the symbols of the field.
 
@@ -356,11 +378,12 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     if again := repeated(columns.values()):
         both = listed(ours for ours, name in columns.items() if name == again[0])
         raise StudyError(f"The column {shown(again[0])} is to be both {both}; give each a column of its own.")
-    table = table.drop(columns=[ours for ours, theirs in columns.items() if ours in table and ours != theirs])
+    given = by_column(columns)
+    taken = {*columns, *given} - {*columns.values()}
+    table = table.drop(columns=[name for name in table.columns if name in taken])
     if TWICE in table.attrs:  # of another column by its name, which is not read
-        given = set(map(column_of, columns))
         table.attrs[TWICE] = [name for name in table.attrs[TWICE] if column_of(name) not in given]
-    table = under_our_names(table.rename(columns={theirs: ours for ours, theirs in columns.items()}), {})
+    table = under_our_names(table.rename(columns={theirs: ours for ours, theirs in given.items()}), {})
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
         raise StudyError(f"The column {shown(twice[0])} appears twice in the table; keep one.")

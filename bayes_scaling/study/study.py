@@ -17,6 +17,7 @@ from bayes_scaling.study.flops import with_flops
 from bayes_scaling.study.losses import loss_columns, unread_losses
 from bayes_scaling.study.reading import (
     as_table,
+    by_column,
     column_of,
     contradicted,
     error_of_another,
@@ -283,6 +284,7 @@ class Study:
         StudyError
             There is no such column, or it does not hold what a column of our name does.
         """
+        columns = by_column(columns)
         gone = {*columns, *([LOSS_ERROR] if "loss" in columns else [])} - set(columns.values())  # of another loss
         keep = self.frame.drop(columns=[column for column in self.frame if column in gone])
         frame = checked(renamed(keep, columns), columns, columns)

@@ -179,6 +179,26 @@ def test_symbols_that_contradict_our_names_are_said():
     assert study.column("n_params").tolist() == [1e8, 2e9]
 
 
+def test_a_symbol_that_is_mapped_is_read_though_its_column_is_there():
+    table = pd.DataFrame({"n_params": [1e8, 1e9], "size": [2e8, 2e9], "D": [2e9, 2e10], "loss": [3.0, 2.5]})
+    study = bs.Study.from_frame(table, N="size")
+    assert study.column("n_params").tolist() == [2e8, 2e9] and study.names == {"n_params": "size"}
+    assert bs.Study.from_frame(table, n_params="size").checksum == study.checksum
+    again = bs.Study.from_frame(table).rename(N="size")
+    assert again.column("n_params").tolist() == [2e8, 2e9]
+    assert bs.Study.from_frame(table.assign(N=3e8), N="N", D="D").column("n_params").tolist() == [3e8, 3e8]
+    with pytest.raises(StudyError, match=r"^N='size' and n_params='D' are about the same column; give one of them\.$"):
+        bs.Study.from_frame(table, N="size", n_params="D")
+    with pytest.raises(StudyError, match=r"^The table has no column 'sise' to use as 'N'; did you mean 'size'\?$"):
+        bs.Study.from_frame(table, N="sise")
+
+
+def test_columns_may_change_places():
+    table = pd.DataFrame({"tokens": [1e8, 1e9], "seen": [2e9, 2e10], "loss": [3.0, 2.5]})
+    frame = bs.Study.from_frame(table, n_params="tokens", tokens="seen").frame
+    assert frame[["n_params", "tokens"]].to_numpy().tolist() == [[1e8, 2e9], [1e9, 2e10]]
+
+
 def test_a_column_that_is_read_may_not_be_there_twice(tmp_path):
     path = tmp_path / "runs.csv"
     path.write_text("N,D,val_loss,val_loss,note,note\n2e7,2e8,4.8,3.1,a,b\n")
