@@ -11,7 +11,7 @@ from bayes_scaling.errors import listed, mapped
 from bayes_scaling.study.rows import PLACE
 from bayes_scaling.study.validation import CANONICAL
 
-__all__ = ["is_loss", "loss_columns", "unread_losses"]
+__all__ = ["ERRORS", "is_loss", "loss_columns", "unread_losses"]
 
 LOSS = re.compile(r"(.*[^a-z])?loss")
 USUAL = ("task_loss", "c4_loss", "loss")
@@ -19,9 +19,10 @@ PENALTY = re.compile(r"(.*[^a-z])?(aux|auxiliary|router([^a-z]ce)?|balance|balan
 """What routers are trained by besides."""
 SURPRISE = re.compile(r"(.*[^a-z])?(loss|bpb|ppl|perplexity|nll|xent|cross_?entropy)([^a-z].*)?", re.IGNORECASE)
 """What may be a loss, or something beside one, and is not called as a loss."""
+ERRORS = ("sd", "se", "sem", "std", "stderr", "stdev", "var", "err", "error", "ci")
+"""Words for how far a number is off, in the names of columns."""
 BESIDE = re.compile(
-    r".*[^a-z](sd|se|sem|std|stderr|stdev|var|err|error|ci|lo|hi|min|max|q\d+|window\d+"
-    r"|scale|weight|mask|steps?|tokens|n|count|spike)",
+    rf".*[^a-z]({'|'.join(ERRORS)}|lo|hi|min|max|q\d+|window\d+|scale|weight|mask|steps?|tokens|n|count|spike)",
     re.IGNORECASE,
 )
 """An error of a loss, or something else of it."""

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
-from bayes_scaling.study.losses import loss_columns
+from bayes_scaling.study.losses import ERRORS, loss_columns
 from bayes_scaling.study.rows import PLACE, absent, numbered, shown, task_name
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
 
 ACCURACY = re.compile(r"(^|[^a-z])(acc|accuracy)([^a-z].*)?$", re.IGNORECASE)  # in the name of a column
 SCORE = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])", re.IGNORECASE)  # in a rule
+MARKS = re.compile(r"[\W_]+")  # between words
 BESIDE = ("chance", "questions", "task_loss")
 """What a wide table may hold for each task besides: ``chance_PIQA``, ``questions_PIQA``, ``task_loss_PIQA``."""
 LOSSES = tuple(rule.replace("-", mark) for rule in ("TASK-loss", "loss-TASK") for mark in "_/.-")
@@ -71,7 +72,7 @@ def lengthened(
                 f"The table has a column {name!r}, so it has a row per run and task already; leave "
                 "the columns of accuracies out."
             )
-    tasks = _columns_by_task(table, accuracy_columns)
+    tasks, of_rules = _columns_by_task(table, accuracy_columns)
     if "run" not in table:
         table = table.assign(run=numbered(table))
     beside = _beside(table, tasks, rules or {})
@@ -90,7 +91,7 @@ def lengthened(
         if by_task is not None:
             own["chance"] = by_task[task]
         blocks.append(kept.assign(task=task, accuracy=table[column], **own))
-    return pd.concat(blocks).sort_index(kind="stable"), remarks
+    return pd.concat(blocks).sort_index(kind="stable"), [*of_rules, *remarks]
 
 
 def unread_accuracies(table: pd.DataFrame) -> list[str]:
@@ -251,8 +252,8 @@ def chances(
     return {task: given[task] for task in tasks}
 
 
-def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> dict[str, str]:
-    """Return the column of each task."""
+def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the column of each task, and remarks on what rules find that may be none."""
     names = [str(name) for name in table.columns]
     texts = _texts(given)
     if not texts or not all(isinstance(text, str) for text in texts):
@@ -261,14 +262,51 @@ def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> dict[st
             f"in {option('accuracy_columns', f'{PLACE}_acc')}."
         )
     found: dict[str, str] = {}
+    remarks = []
     for text in texts:
-        for task, column in _named_by(text, names).items():
+        tasks = _named_by(text, names)
+        if text not in names and PLACE in text:
+            tasks, unread = _without_errors(tasks)
+            remarks += unread + _other_scores(tasks, text)
+        for task, column in tasks.items():
             if found.setdefault(task, column) != column:
                 raise StudyError(
                     f"The accuracy of the task {task!r} stands in two columns, {found[task]!r} and {column!r}; keep "
                     "one of them, or give rules that find one for each task."
                 )
-    return found
+    return found, remarks
+
+
+def _without_errors(tasks: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the columns that a rule finds (task: column) without those of errors of others, and a remark on these."""
+    words = {task: [word for word in MARKS.split(task.lower()) if word] for task in tasks}
+    bare = {task: [word for word in own if word not in ERRORS] for task, own in words.items()}
+    errors = [t for t, own in words.items() if own != bare[t] and ("stderr" in own or bare[t] in words.values())]
+    if not errors or len(errors) == len(tasks):
+        return dict(tasks), []
+    said = (
+        f"Not read, as errors and no accuracies by their names: {listed(repr(tasks[task]) for task in errors)}; to "
+        f"read one all the same, say {option('accuracy_columns', tasks[errors[0]])}."
+    )
+    return {task: column for task, column in tasks.items() if task not in errors}, [said]
+
+
+def _other_scores(tasks: Mapping[str, str], rule: str) -> list[str]:
+    """Return a remark where a rule finds tasks that may be other scores of others: their names end in the others'."""
+    before = {
+        task: task.removesuffix(other)
+        for task in tasks
+        for other in tasks
+        if task != other and task.endswith(other) and MARKS.search(task.removesuffix(other)[-1])
+    }
+    if not before:
+        return []
+    first, start = next(iter(before.items()))
+    return [
+        f"Read as tasks of their own: {listed(map(repr, before))}; where that is another score of "
+        f"{first.removeprefix(start)!r}, say {option('accuracy_columns', rule.replace(PLACE, start + PLACE, 1))}, or "
+        "name the columns of one score."
+    ]
 
 
 def _texts(given: Any) -> list[Any]:

@@ -121,6 +121,32 @@ def test_accuracies_that_nothing_reads_are_told():
     assert bs.Study.from_frame(table, accuracy_columns="TASK_acc_norm", chance=0.25).remarks == ()
 
 
+SCORES = pd.DataFrame({"run": ["a", "b"], "N": [1e8, 1e9], "D": 1e10, "acc_piqa": 0.6, "acc_stderr_piqa": 0.01})
+
+
+def test_errors_that_a_rule_finds_are_no_tasks_and_that_is_said():
+    table = SCORES.assign(acc_copa=0.5, **{"acc_copa_SE": 0.02, "acc_xnli_se": 0.4})  # in Northern Sami
+    study = bs.Study.from_frame(table, accuracy_columns="acc_TASK", chance=0.5)
+    assert study.tasks == ["piqa", "copa", "xnli_se"]
+    assert study.remarks == (
+        "Not read, as errors and no accuracies by their names: 'acc_stderr_piqa' and 'acc_copa_SE'; to read one all "
+        "the same, say accuracy_columns='acc_stderr_piqa'.",
+    )
+    both = bs.Study.from_frame(SCORES, accuracy_columns=["acc_piqa", "acc_stderr_piqa"], chance=0.5)
+    assert both.tasks == ["acc_piqa", "acc_stderr_piqa"] and not both.remarks
+
+
+def test_tasks_that_may_be_other_scores_of_others_are_told(command):
+    table = SCORES.drop(columns="acc_stderr_piqa").assign(acc_norm_piqa=0.65, acc_copa=0.5, acc_xcopa=0.5)
+    study = bs.Study.from_frame(table, accuracy_columns="acc_TASK", chance=0.5)
+    assert study.tasks == ["piqa", "norm_piqa", "copa", "xcopa"]
+    assert study.remarks == (
+        "Read as tasks of their own: 'norm_piqa'; where that is another score of 'piqa', say --accuracy-columns "
+        "acc_norm_TASK, or name the columns of one score.",
+    )
+    assert not bs.Study.from_frame(table, accuracy_columns="acc_norm_TASK", chance=0.5).remarks
+
+
 def test_columns_by_name_and_one_chance_for_all():
     table = WIDE.rename(columns={"PIQA_acc": "PIQA", "ARC-Easy_acc": "ARC"})[["N", "D", "PIQA", "ARC"]]
     by_list = bs.Study.from_frame(table, name="wide", accuracy_columns=["PIQA", "ARC"], chance=0.25)
