@@ -233,7 +233,8 @@ def distances(study: Runs, frame: pd.DataFrame, inputs: Collection[str] = ()) ->
         The targets, with our column names.
     inputs : collection of str
         Columns that the law reads; ``measure_of`` them is compared.  6ND counts where only one of the two tables
-        has FLOPs; NaN where the measure cannot be told, or is of any sign, so that nothing is so many times another.
+        has FLOPs, and for targets without where others have them; NaN where the measure cannot be told, or is of any
+        sign, so that nothing is so many times another.
     """
     if (measure := measure_of(inputs)) != "flops":
         if measure not in study.frame or measure not in frame:
@@ -241,12 +242,13 @@ def distances(study: Runs, frame: pd.DataFrame, inputs: Collection[str] = ()) ->
         aims, fitted = floats(frame, measure), floats(study.frame, measure)
         ratios = bool(min(aims.min(), fitted.min()) >= 0 and fitted.max() > 0)
         return aims.to_numpy() / fitted.max() if ratios else np.full(len(frame), np.nan)
-    fitted, target = training_flops(study.frame), training_flops(frame)
-    if fitted is None or target is None or ("flops" in study.frame) != ("flops" in frame):
-        fitted, target = (training_flops(table, convention=SIX_N_D) for table in (study.frame, frame))
-    if fitted is None or target is None:
-        return np.full(len(frame), np.nan)
-    return target / np.nanmax(fitted)
+    far = np.full(len(frame), np.nan)
+    if "flops" in study.frame and "flops" in frame:
+        far = floats(frame, "flops").to_numpy() / np.nanmax(study.frame["flops"])
+        if np.isnan(far).all() or not np.isnan(far).any():
+            return far
+    fitted, target = (training_flops(table, convention=SIX_N_D) for table in (study.frame, frame))
+    return far if fitted is None or target is None else np.where(np.isnan(far), target / np.nanmax(fitted), far)
 
 
 def _of_study(study: Runs) -> PerToken:

@@ -43,6 +43,14 @@ def test_where_the_distance_cannot_be_told_that_is_said():
     assert not design_check(pairs, {"source_loss": 2.0}, law=PowerLaw(column="source_loss")).only("unknown-distance")
 
 
+def test_a_target_that_gives_no_flops_is_far_though_another_gives_them():
+    study = bs.Study.from_frame(GOOD.assign(C=6 * GOOD["N"] * GOOD["D"]))
+    aims = [{"target": "a", "N": 7e9, "D": 1e12, "C": 4.2e22}, {"target": "b", "N": 7e9, "D": 4e12}]
+    found = design_check(study, aims, law=Chinchilla())
+    assert found.codes == ["far-target"] and [one.where for one in found] == ["a", "b"]
+    assert found[1].value == pytest.approx(4 * found[0].value)
+
+
 def test_a_far_target_of_a_study_without_names_is_told_by_its_row():
     rows = pd.concat([GOOD, pd.DataFrame({"N": [7e9], "D": [4e12], "loss": [2.0]})]).drop(columns="run")
     study = bs.Study.from_frame(rows.assign(role=["train"] * 16 + ["target"]))

@@ -114,6 +114,15 @@ def test_a_distance_is_counted_one_way_on_both_sides():
     assert np.isnan(distances(by_compute, target)).all()
 
 
+def test_a_target_without_flops_has_a_distance_though_another_gives_them():
+    aims = pd.DataFrame(
+        {"n_params": [7e9, 7e9, 7e9], "tokens": [1e12, 4e12, np.nan], "flops": [4.2e22, np.nan, np.nan]}
+    )
+    largest = (GRID["N"] * GRID["D"]).max()
+    far = distances(counted(12), aims)
+    assert far == pytest.approx([4.2e22 / (12 * largest), 7e9 * 4e12 / largest, np.nan], nan_ok=True)
+
+
 def test_a_law_in_one_column_is_measured_in_it():
     study = bs.Study.from_frame(RUNS.assign(examples=[1e3, 1e4], loss=3.0))
     aims = pd.DataFrame({"examples": [5e4], "n_params": [7e9], "tokens": [4e12]})
