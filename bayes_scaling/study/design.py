@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import counted
+from bayes_scaling.errors import counted, listed
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.chance import at_chance, falling, few_scores
 from bayes_scaling.study.design_columns import (
@@ -34,7 +34,7 @@ from bayes_scaling.study.design_targets import (
 from bayes_scaling.study.flops import measure_of
 from bayes_scaling.study.losses import loss_columns
 from bayes_scaling.study.reading import as_rows, labelled, one_row_a_run, symbol_of
-from bayes_scaling.study.rows import keys, numbered
+from bayes_scaling.study.rows import MOST_NAMES, keys, numbered, run_names, shown
 from bayes_scaling.study.shares import no_mixtures
 from bayes_scaling.study.study import Study, require_study
 from bayes_scaling.study.validation import LOSS_ERROR, where_known
@@ -42,6 +42,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, where_known
 __all__ = ["design_check"]
 
 SMALLEST = {"n_params": 1e5, "tokens": 1e6, "flops": 1e12}  # the largest is above; else it is in millions, say
+GAP = 100.0  # to all others, of what lies as far below that: a suffix was forgotten
 MIN_RUNS = 10
 MIN_SIZES = 4
 MAX_INFLATION = 10.0  # of the variance of one exponent by the other input
@@ -69,7 +70,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     Problems
         Records with these codes; what the columns do not tell is not looked for:
 
-        - ``units``: the largest N, D or C of the runs or of a target is too small to be a plain count (in millions?)
+        - ``units``: the largest N, D or C of the runs or of a target is too small to be a plain count (in millions?),
+          or that of some is more than a hundred times below, and below all others
         - ``few-runs``: fewer than ten
         - ``few-sizes``: fewer than four distinct N, or D, or values of the one column that the law reads
         - ``guessed-noise``: neither repeated runs (seeds), nor known errors (column ``loss_se``) that the law reads,
@@ -158,15 +160,20 @@ def _by_label(targets: Any, names: Mapping[str, str], inputs: Collection[str]) -
 
 def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
     """Look at whether parameters, tokens and FLOPs can be plain counts."""
-    for column, smallest in SMALLEST.items():
-        if column in rows and (largest := float(rows[column].max())) < smallest:
-            yield Problem(
-                "units",
-                f"The largest {column} of a {what} is {largest:g} (at least {smallest:g})",
-                "parameters, tokens and FLOPs are plain counts, so write 7e9 for 7 billion",
-                largest,
-                column,
-            )
+    remedy = "parameters, tokens and FLOPs are plain counts, so write 7e9 for 7 billion"
+    for column in filter(rows.__contains__, SMALLEST):
+        smallest, values = SMALLEST[column], rows[column].to_numpy(dtype=float)
+        if (largest := float(rows[column].max())) < smallest:
+            sentence = f"The largest {column} of a {what} is {largest:g} (at least {smallest:g})"
+            yield Problem("units", sentence, remedy, largest, column)
+            continue
+        low = values < smallest / GAP
+        if low.any() and (others := float(values[values >= smallest / GAP].min())) > GAP * values[low].max():
+            names = run_names(rows, low) if what == "run" else listed(map(shown, rows.index[low]), MOST_NAMES)
+            said = " to ".join(dict.fromkeys(f"{bound:g}" for bound in (values[low].min(), values[low].max())))
+            verb = "is" if low.sum() == 1 else "are"
+            sentence = f"The {column} of {names} {verb} {said}, and of each other {what} at least {others:g}"
+            yield Problem("units", sentence, remedy, float(values[low].min()), column)
 
 
 def _size(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:

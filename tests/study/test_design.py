@@ -97,6 +97,25 @@ def test_flops_in_a_unit_are_told():
     assert "of a target is 1000" in aim.sentence
 
 
+def test_one_count_in_another_unit_is_told():
+    sizes = ["125M", "350M", "760M", "1.3B", "2.7", "6.7B", 1e9]
+    table = pd.DataFrame({"run": [*"abcdefg"], "N": sizes, "D": [2e9, 300.0, 4e9, 500.0, 2e10, 8e9, 1e10], "loss": 3.0})
+    size, tokens = design_check(bs.Study.from_frame(table)).only("units")
+    assert size.sentence == "The n_params of e is 2.7, and of each other run at least 1.25e+08"
+    assert size.value == 2.7 and size.where == "n_params"
+    assert tokens.sentence == "The tokens of b, d are 300 to 500, and of each other run at least 2e+09"
+    aims = [{"target": "a", "N": 7, "D": 4e12}, {"target": "b", "N": 7e9, "D": 4e12}]
+    (aim,) = design_check(bs.Study.from_frame(GOOD), aims).only("units")
+    assert aim.sentence == "The n_params of 'a' is 7, and of each other target at least 7e+09"
+
+
+def test_small_counts_among_others_like_them_are_no_other_unit():
+    small = GOOD.assign(N=np.geomspace(500, 1e6, 16))
+    assert not design_check(bs.Study.from_frame(small)).only("units")
+    for aims in ([{"N": 1e9, "D": 4e12}, {"N": "lots", "D": 4e12}], {"N": "lots", "D": 4e12}):
+        assert not design_check(bs.Study.from_frame(GOOD), aims).only("units")
+
+
 def test_a_column_that_a_law_cannot_read_is_none_that_repeats_are_counted_by():
     study = bs.Study.from_frame(GOOD.head(4).assign(steps=[[1], [1], [2], [2]]))
     (problem,) = design_check(study, law=FewSteps()).only("guessed-noise")
