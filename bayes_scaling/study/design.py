@@ -42,7 +42,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, where_known
 __all__ = ["design_check"]
 
 SMALLEST = {"n_params": 1e5, "tokens": 1e6, "flops": 1e12}  # the largest is above; else it is in millions, say
-GAP = 100.0  # to all others, of what lies as far below that: a suffix was forgotten
+GAP = 100.0  # to these and to all others, of what is in another unit
 MIN_RUNS = 10
 MIN_SIZES = 4
 MAX_INFLATION = 10.0  # of the variance of one exponent by the other input

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.formats import read_file
-from bayes_scaling.study.rows import repeated, shown
+from bayes_scaling.study.rows import absent, repeated, shown
 from bayes_scaling.study.validation import (
     CANONICAL,
     KEYS,
@@ -60,6 +60,9 @@ USUAL = {
     "unique_tokens": ("unique_samples", "unique_examples"),
 }
 """What exports of experiment trackers, and tables of images, call our columns; read where ours is not there."""
+
+NAMELESS = "Unnamed: 0"
+"""What pandas calls a first column without a name."""
 
 SYNONYMS = {
     "n_params": ("params", "parameters", "nparameters", "numparams", "numparameters", "modelsize", "n"),
@@ -111,6 +114,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
 def as_table(given: Any) -> pd.DataFrame:
     """Return what a user gave as a table: pandas, polars and other data frames, records, or columns by name.
 
+    What its index holds under a name is a column; text there without a name names the runs where no
+    column does.
+
     Raises
     ------
     StudyError
@@ -125,7 +131,31 @@ def as_table(given: Any) -> pd.DataFrame:
         ) from error
     if any(name is not None for name in table.index.names):  # pandas keeps columns there
         table = table.reset_index(level=[name for name in table.index.names if name not in (None, *table.columns)])
-    return table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
+    return _with_names(table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name))
+
+
+def _with_names(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the names of its runs, also those in an index or a first column that has no name itself."""
+    if not {"run", *USUAL["run"]}.isdisjoint(table.columns):
+        return table
+    if table.index.nlevels == 1 and table.index.name is None and _are_names(list(table.index), table):
+        return table.rename_axis(index="run").reset_index()
+    if len(table.columns) and table.columns[0] == NAMELESS and _are_names(table[NAMELESS].tolist(), table):
+        return table.assign(run=table[NAMELESS])
+    return table
+
+
+def _are_names(given: Sequence[Any], table: pd.DataFrame) -> bool:
+    """Say whether entries are names of the runs: text that is not of numbers alone, and tells the rows apart."""
+    if not given or not all(isinstance(name, str) and not absent(name) for name in given):
+        return False
+    return any(np.isnan(number_of(name)) for name in given) and _told_apart(table.assign(run=given))
+
+
+def _told_apart(table: pd.DataFrame) -> bool:
+    """Say whether runs have names, and with their tasks, checkpoints and seeds are told apart by these."""
+    identity = [c for c in ("run", "task", "checkpoint", "seed") if c in table]
+    return bool(table["run"].notna().all()) and not table[identity].astype(str).duplicated().any()
 
 
 def _frame_of(given: Any) -> pd.DataFrame:
@@ -292,11 +322,8 @@ def recognised(table: pd.DataFrame) -> dict[str, str]:
         present = [name for name in names if name in table]
         if len(present) == 1 and ours not in table:
             found[ours] = present[0]
-    if "run" in found:
-        identity = [c for c in (found["run"], "task", "checkpoint", "seed") if c in table]
-        names = table[found["run"]]
-        if names.isna().any() or table[identity].astype(str).duplicated().any():
-            del found["run"]
+    if "run" in found and not _told_apart(table.assign(run=table[found["run"]])):
+        del found["run"]
     return found
 
 

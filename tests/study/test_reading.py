@@ -164,6 +164,36 @@ def test_columns_in_the_index_of_a_table_are_columns():
     pd.testing.assert_frame_equal(bs.Study.from_frame(table.set_index("run", drop=False)).frame, whole)
 
 
+def test_names_in_an_index_without_one_are_those_of_the_runs():
+    rows = {"70M": {"N": 7e7, "D": 1e9, "loss": 3.5}, "160M": {"N": 1.6e8, "D": 2e9, "loss": 3.2}}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    assert bs.Study.from_frame(table).frame["run"].tolist() == ["70M", "160M"]
+    assert table.columns.tolist() == ["N", "D", "loss"]  # which is the user's
+    assert bs.Study.from_frame(table.assign(model=["a", "b"]), run="model").frame["run"].tolist() == ["a", "b"]
+    assert bs.Study.from_frame(table.assign(Name=["a", "b"])).frame["run"].tolist() == ["a", "b"]
+    assert read_targets(Chinchilla(), bs.Study.from_frame(RUNS, loss="val_loss"), table).frame.index.tolist() == [*rows]
+    both = pd.concat([table.assign(task="x"), table.assign(task="y")])
+    assert bs.Study.from_frame(both).frame["run"].tolist() == ["70M", "160M"] * 2
+
+
+@pytest.mark.parametrize(
+    "index",
+    [[0, 1], [5, 7], [0.5, 1.5], ["0", "1"], ["a", "a"], ["a", None], pd.MultiIndex.from_product([["a"], ["b", "c"]])],
+)
+def test_what_does_not_name_the_runs_in_an_index_is_left_out(index):
+    table = pd.DataFrame({"N": [7e7, 1.6e8], "D": [1e9, 2e9], "loss": [3.5, 3.2]}).set_axis(index)
+    assert list(bs.Study.from_frame(table).frame) == ["n_params", "tokens", "loss"]
+
+
+@pytest.mark.parametrize("heading", ["N,D,loss", ",N,D,loss"])
+def test_names_in_a_field_without_a_heading_are_those_of_the_runs(heading, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text(f"{heading}\npythia-70m,7e7,1e9,3.5\npythia-160m,1.6e8,2e9,3.2\n")
+    assert bs.Study.from_file(path).frame["run"].tolist() == ["pythia-70m", "pythia-160m"]
+    path.write_text(f"{heading}\n0,7e7,1e9,3.5\n1,1.6e8,2e9,3.2\n")
+    assert "run" not in bs.Study.from_file(path).frame
+
+
 def test_one_column_is_not_two():
     with pytest.raises(bs.StudyError, match="The column 'x' is to be both n_params and tokens"):
         bs.Study.from_frame(pd.DataFrame({"x": [1e8], "loss": 3.0}), n_params="x", tokens="x")
