@@ -16,7 +16,7 @@ import pandas as pd
 
 from bayes_scaling.errors import FileError, listed
 from bayes_scaling.study.rows import repeated
-from bayes_scaling.study.validation import TWICE, number_of
+from bayes_scaling.study.validation import TWICE, is_ours, number_of
 
 __all__ = ["KINDS", "read_file"]
 
@@ -204,12 +204,13 @@ def _table_of(found: Any) -> pd.DataFrame:
             found = lists[0]  # the records under one key, beside what is said of them
         elif {"columns", "data"} <= set(found):  # as pandas splits them
             return pd.DataFrame(found["data"], columns=found["columns"])
-        elif values and len(lists) == len(values):
+        elif lists and _are_columns(found):
             if len(lengths := {len(column) for column in lists}) > 1:
                 raise ValueError(f"its columns have {listed(map(str, sorted(lengths)))} entries")
             return pd.DataFrame(found)
         elif values and all(isinstance(value, Mapping) for value in values):
-            if all(str(key).isdigit() for value in values for key in value):
+            rows = {str(key) for value in values for key in value}
+            if all(key.isdigit() for key in rows) or sum(map(is_ours, found)) > sum(map(is_ours, rows)):
                 return pd.DataFrame(found)  # columns of values by row, as pandas writes them
             found = [{"run": name, **record} for name, record in found.items()]
         else:
@@ -217,3 +218,17 @@ def _table_of(found: Any) -> pd.DataFrame:
     if not isinstance(found, list) or not all(isinstance(record, Mapping) for record in found):
         raise ValueError("it holds neither records nor columns")
     return pd.json_normalize(found, sep="/")
+
+
+def _are_columns(found: Mapping[str, Any]) -> bool:
+    """Say whether values by name are columns: all lists, or lists under our names and what is the same in all rows.
+
+    Examples
+    --------
+    >>> _are_columns({"N": [1e8, 2e8], "loss": [3.0, 2.9], "name": "x"}), _are_columns({"N": 1e8, "tags": ["a", "b"]})
+    (True, False)
+    """
+    lists = [name for name, value in found.items() if isinstance(value, list)]
+    if len(lists) == len(found):
+        return True
+    return len(lists) > 1 and any(map(is_ours, lists)) and not any(isinstance(v, Mapping) for v in found.values())

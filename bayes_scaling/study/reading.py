@@ -16,12 +16,13 @@ from bayes_scaling.study.formats import read_file
 from bayes_scaling.study.rows import absent, repeated, shown
 from bayes_scaling.study.validation import (
     CANONICAL,
-    KEYS,
     LOSS_ERROR,
     NUMERIC,
-    OF_TASKS,
     SIZES,
+    SYMBOLS,
     TWICE,
+    column_of,
+    is_ours,
     number_of,
     require_once,
     where_known,
@@ -47,9 +48,6 @@ __all__ = [
     "under_our_names",
 ]
 
-SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
-"""The symbols of the field and their columns: parameters, tokens, FLOPs, data of fine-tuning and pre-training."""
-
 SAME_INPUT = 1e-6
 """Relative difference up to which the inputs of two runs are the same."""
 
@@ -73,17 +71,6 @@ SYNONYMS = {
 
 COUNT = re.compile(r"(\d+(?:\.\d+)?(?:[kmbt](?![a-z]))?)", re.IGNORECASE)  # in the name of a checkpoint
 PANEL = re.compile(r".+ - .+")  # 'run - metric', a column of the export of one picture
-
-
-def column_of(symbol: str) -> str:
-    """Return the column of an input: of a symbol of the field its long name, of any other input the input itself.
-
-    Examples
-    --------
-    >>> column_of("N"), column_of("steps")
-    ('n_params', 'steps')
-    """
-    return SYMBOLS.get(symbol, symbol)
 
 
 def symbol_of(column: str) -> str:
@@ -114,8 +101,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 def as_table(given: Any) -> pd.DataFrame:
     """Return what a user gave as a table: pandas, polars and other data frames, records, or columns by name.
 
-    What its index holds under a name is a column; text there without a name names the runs where no
-    column does.
+    What its index holds under a name is a column; text there without a name names the runs, where no column does.
 
     Raises
     ------
@@ -302,14 +288,9 @@ def _likely(ours: str, known: Sequence[str]) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def _always_known(name: str) -> bool:
-    """Say whether a column is one of ours by its name, so that it is read wherever it is."""
-    return (ours := column_of(name)) in (*CANONICAL, *OF_TASKS, *KEYS) or bool(SIZES.fullmatch(ours))
-
-
 def under_our_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Return the table with our names for the user's own (ours: theirs) and for the symbols, where ours are free."""
-    require_once(table, [*names.values(), *filter(_always_known, table.attrs.get(TWICE, ()))])
+    require_once(table, [*names.values(), *filter(is_ours, table.attrs.get(TWICE, ()))])
     theirs = {theirs: ours for ours, theirs in names.items() if theirs in table and ours not in table}
     table = table.rename(columns=theirs)
     return table.rename(columns={s: full for s, full in SYMBOLS.items() if s in table and full not in table})

@@ -25,12 +25,15 @@ __all__ = [
     "OF_TASKS",
     "POSITIVE",
     "SIZES",
+    "SYMBOLS",
     "TWICE",
     "always_read",
     "as_fractions",
     "checked",
+    "column_of",
     "floats",
     "in_per_cent",
+    "is_ours",
     "number_of",
     "numeric",
     "require_once",
@@ -38,6 +41,9 @@ __all__ = [
     "where_known",
     "with_numbers",
 ]
+
+SYMBOLS = {"N": "n_params", "D": "tokens", "C": "flops", "D_F": "finetune_data", "D_P": "pretrain_data"}
+"""The symbols of the field and their columns: parameters, tokens, FLOPs, data of fine-tuning and pre-training."""
 
 ROLES = ("train", "target", "extra")
 KEYS = ("run", "task", "target", "checkpoint", "role")
@@ -62,6 +68,28 @@ TWICE = "twice"
 """Under which ``attrs`` of a table name the columns that its heading has more than once; the first keeps the name."""
 FINISHED = "State == 'finished'"
 MOST_ROWS, MOST_COMPLAINTS = 6, 4  # that a sentence names
+
+
+def column_of(symbol: str) -> str:
+    """Return the column of an input: of a symbol of the field its long name, of any other input the input itself.
+
+    Examples
+    --------
+    >>> column_of("N"), column_of("steps")
+    ('n_params', 'steps')
+    """
+    return SYMBOLS.get(symbol, symbol)
+
+
+def is_ours(name: str) -> bool:
+    """Say whether a column is one of ours by its name, so that it is read wherever it is.
+
+    Examples
+    --------
+    >>> is_ours("N"), is_ours("loss"), is_ours("val_loss")
+    (True, True, False)
+    """
+    return (ours := column_of(name)) in (*CANONICAL, *OF_TASKS, *KEYS) or bool(SIZES.fullmatch(ours))
 
 
 # -- numbers --------------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ TEXTS = {
     "wrapped.json": json.dumps({"made": "today", "runs": RUNS.to_dict("records")}),
     "columns.json": json.dumps(RUNS.to_dict("list")),
     "pandas.json": RUNS.to_json(),
+    "pandas_by_name.json": RUNS.set_index("run").to_json(),
     "split.json": RUNS.to_json(orient="split"),
     "by_run.json": json.dumps(RUNS.set_index("run").to_dict("index")),
     "lines.jsonl": lines(RUNS),
@@ -87,6 +88,23 @@ def test_nested_records_get_names_with_slashes(tmp_path):
     records = [{"name": "a", "config": {"n": 1e8}, "summary": {"eval/loss": 3.1}}]
     (tmp_path / "runs.json").write_text(json.dumps(records))
     assert read_file(tmp_path / "runs.json").columns.tolist() == ["name", "config/n", "summary/eval/loss"]
+
+
+def test_runs_whose_names_are_symbols_are_no_columns(tmp_path):
+    runs = {name: {"N": 1e8, "D": 2e9, "loss": 3.0} for name in "ABCD"}
+    (tmp_path / "runs.json").write_text(json.dumps(runs))
+    assert bs.Study.from_file(tmp_path / "runs.json").frame["run"].tolist() == [*"ABCD"]
+
+
+def test_what_is_the_same_in_all_rows_may_stand_beside_columns(tmp_path):
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps({"N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [3.0, 2.9], "name": "x"}))
+    assert bs.Study.from_file(path).frame["name"].tolist() == ["x", "x"]
+    path.write_text(json.dumps({"N": [1e8, 2e8], "D": [2e9], "loss": [3.0, 2.9], "name": "x"}))
+    with pytest.raises(FileError, match="its columns have 1 and 2 entries"):
+        read_file(path)
+    path.write_text(json.dumps({"N": 1e8, "D": 2e9, "loss": 3.0, "tags": ["a", "b"]}))
+    assert len(bs.Study.from_file(path)) == 1
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "{", '{"N": 1e8}\n{"N"', "3"])
