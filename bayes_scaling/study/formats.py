@@ -112,7 +112,7 @@ def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
         ]
         why = f"its heading has {len(heading)} fields, and {longer[0]}" if longer else "a quotation mark is not closed"
         raise ValueError(why) from error
-    table = _remembering(table, heading)
+    table = _remembering(_without_blanks(table), heading)
     if isinstance(table.index, pd.RangeIndex):
         return table
     # Rows have more fields than the heading, and what is over was taken for their names.
@@ -123,6 +123,17 @@ def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
     if extra == 1 and (numbered or all(isinstance(name, str) for name in names)):
         return table
     raise ValueError(f"its heading has {table.shape[1]} fields, and its rows have {table.shape[1] + extra}")
+
+
+def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose text has no blanks around it, which a separator may leave behind."""
+    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name].dtype)]
+    table = table.assign(**{name: table[name].map(_bare) for name in texts})
+    return table if isinstance(table.index, pd.RangeIndex) else table.rename(index=_bare)
+
+
+def _bare(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 def _rows(text: str, separator: str) -> Iterator[list[str]]:

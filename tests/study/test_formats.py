@@ -34,6 +34,7 @@ TEXTS = {
     "runs.csv": RUNS.to_csv(index=False),
     "bom.csv": "\ufeff" + RUNS.to_csv(index=False),
     "spaces.csv": RUNS.to_csv(index=False).replace(",", ", "),
+    "blanks.csv": RUNS.to_csv(index=False).replace(",", " , "),
     "semicolons.csv": RUNS.to_csv(index=False, sep=";"),
     "decimal_commas.csv": RUNS.to_csv(index=False, sep=";", decimal=","),
     "tabs.tsv": RUNS.to_csv(index=False, sep="\t"),
@@ -88,6 +89,18 @@ def test_nested_records_get_names_with_slashes(tmp_path):
     records = [{"name": "a", "config": {"n": 1e8}, "summary": {"eval/loss": 3.1}}]
     (tmp_path / "runs.json").write_text(json.dumps(records))
     assert read_file(tmp_path / "runs.json").columns.tolist() == ["name", "config/n", "summary/eval/loss"]
+
+
+@pytest.mark.parametrize("name", ["", "run,"])
+def test_text_has_no_blanks_around_it(name, tmp_path):
+    (tmp_path / "runs.csv").write_text(f"{name}N,D,loss,State\na ,1e8,2e9,3.1 ,finished \nb ,2e8,4e9,3.0 ,crashed\n")
+    study = bs.Study.from_file(tmp_path / "runs.csv", where="State == 'finished'")
+    assert study.frame[["run", "State"]].to_numpy().tolist() == [["a", "finished"]]
+
+
+def test_a_last_column_that_is_empty_is_kept(tmp_path):
+    (tmp_path / "runs.csv").write_text("run,N,note\na,1e8,\nb,2e8,\n")
+    assert read_file(tmp_path / "runs.csv").columns.tolist() == ["run", "N", "note"]
 
 
 def test_runs_whose_names_are_symbols_are_no_columns(tmp_path):
