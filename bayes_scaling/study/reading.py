@@ -192,7 +192,7 @@ def as_rows(given: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
 
 
 def _size_or_self(value: Any) -> Any:
-    found = number_of(value, size=True) if isinstance(value, str) else np.nan
+    found = number_of(value, size=True) if isinstance(value, (str, int)) else np.nan  # also one of more than 64 bits
     return value if np.isnan(found) else found
 
 
@@ -213,7 +213,7 @@ def labelled(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _in_words(row: pd.Series) -> str:
-    known = {k: v for k, v in row.items() if isinstance(v, (int, float)) and not np.isnan(v)}
+    known = {k: v for k, v in row.items() if isinstance(v, (int, float)) and v == v}
     return ", ".join(f"{symbol_of(str(k))}={v:.4g}" for k, v in known.items())
 
 

@@ -10,7 +10,8 @@ import bayes_scaling as bs
 from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.models import Chinchilla
-from bayes_scaling.study.reading import as_rows, as_table, last_checkpoints, read_table, remedy
+from bayes_scaling.study.reading import as_rows, as_table, labelled, last_checkpoints, read_table, remedy
+from tests.worlds import by_compute
 
 RUNS = pd.DataFrame(
     {
@@ -55,6 +56,14 @@ def test_polars():
 def test_a_row_of_a_table_is_one_run():
     row = pd.DataFrame({"N": ["7B"], "D": [4e12]}).iloc[0]
     assert as_rows(row).to_dict("records") == [{"n_params": 7e9, "tokens": 4e12}]
+
+
+def test_integers_of_more_than_64_bits_are_numbers():
+    rows = as_rows({"C": 10**24, "D": 10**400, "steps": 2**70})
+    assert rows["flops"].tolist() == [1e24] and rows["tokens"].tolist() == [np.inf]
+    assert labelled(as_rows({"C": 10**24, "steps": 2**70})).index.tolist() == ["C=1e+24, steps=1.181e+21"]
+    told, plain = (bs.forecast(by_compute(count=20), {"C": flops}) for flops in (10**24, 1e24))
+    assert told.draws["loss_run"].equals(plain.draws["loss_run"])
 
 
 def test_text_is_no_table():
