@@ -236,8 +236,8 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, study: Study) -> 
                 f"{law.name} does not take; give one that it takes, such as a positive number."
             )
     frame["flops"] = costs_of(frame, rule, "The candidates have")
-    if "run" not in frame:
-        frame["run"] = [f"candidate {i}" for i in range(1, len(frame) + 1)]
+    names = frame["run"] if "run" in frame else [None] * len(frame)
+    frame["run"] = [f"candidate {i}" if absent(name) else name for i, name in enumerate(names, 1)]
     if frame["run"].duplicated().any():
         name = frame.loc[frame["run"].duplicated(), "run"].iloc[0]
         raise DecisionError(f"Two candidates are called {shown(name)}; give each a name of its own.")

@@ -8,7 +8,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.next_runs import MIN_GAIN, achieved, read_candidates
-from bayes_scaling.models import PowerLaw, RepeatedData
+from bayes_scaling.models import Chinchilla, PowerLaw, RepeatedData
 from bayes_scaling.study.flops import six_n_d
 from tests.worlds import GRID, by_compute, chinchilla, exact, known, ladder, superset
 
@@ -120,6 +120,16 @@ def test_a_candidates_own_cost_is_used():
 def test_what_cannot_be_ranked_is_refused(candidates, options, message):
     with pytest.raises(bs.BayesScalingError, match=message):
         bs.next_runs(chinchilla(), candidates, AT, **options)
+
+
+def test_a_candidate_without_a_name_is_called_by_its_place():
+    four = GRID.head(4).assign(run=["a", None, " ", np.nan])
+    found = read_candidates(Chinchilla(), six_n_d, four, chinchilla(count=2).study)
+    assert found["run"].tolist() == ["a", "candidate 2", "candidate 3", "candidate 4"]
+    with pytest.raises(bs.DecisionError, match="Two candidates are called 'candidate 2'"):
+        read_candidates(
+            Chinchilla(), six_n_d, four.assign(run=["candidate 2", None, "b", "c"]), chinchilla(count=2).study
+        )
 
 
 def test_candidates_of_a_law_of_compute_are_told_how_to_count_it():
