@@ -101,7 +101,7 @@ class Cost:
     tables: ClassVar[tuple[str, ...]] = ("plan", "intervals", "lifetime")
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
-        """Refuse an outcome the law does not have, and a fixed size of a law without one."""
+        """Refuse an outcome the law does not have, a fixed size of a law without one, and one of a model to serve."""
         if self.quantity not in law.quantities:
             raise DecisionError(
                 f"{law.name} does not forecast {self.quantity!r}, which --reach asks for; "
@@ -110,6 +110,12 @@ class Cost:
         law.lower_is_better(self.quantity)
         if not 0 < self.probability < 1:
             raise DecisionError(f"--prob is {self.probability:g}; give a probability between 0 and 1, such as 0.9.")
+        if self.fixed and self.serve is not None:
+            ((held, value),) = self.fixed.items()
+            raise DecisionError(
+                f"--serve looks for the cheapest model of any size, and --at holds {held} at {value:g}; leave one of "
+                "them out."
+            )
         if self.fixed or self.serve is not None or set(scale_columns(law)) != {"C"}:
             require_size_and_data(law, "A budget for a target")
 

@@ -53,6 +53,12 @@ def cost(quantity="loss", target=2.1, probability=0.9, fixed=None, serve=None):
         (cost(probability=1.0), PowerLaw(), bs.DecisionError, "--prob is 1"),
         (cost(fixed={"N": 7e9}), PowerLaw(), bs.LawError, "PowerLaw reads C"),
         (cost(serve=1e12), PowerLaw(), bs.LawError, "PowerLaw reads C"),
+        (
+            cost(fixed={"N": 7e9}, serve=1e12),
+            Chinchilla(),
+            bs.DecisionError,
+            r"^--serve looks for the cheapest model of any size, and --at holds N at 7e\+09; leave one of them out\.$",
+        ),
         (Ladder({"one": CANDIDATES}, {"n_params": 7e9}, 8, 0), Chinchilla(), bs.LawError, "needs D of the run"),
         (Ladder({"one": CANDIDATES[["N"]]}, FAR, 8, 0), Chinchilla(), bs.StudyError, "needs the column 'tokens'"),
         (Ladder({"one": CANDIDATES}, FAR, 8, 0), Chinchilla(), bs.StudyError, "'one' has 2 runs, and Chinchilla needs"),
