@@ -41,22 +41,31 @@ class _Axis:
 
     @classmethod
     def read(cls, text: str, option: str, sets: Sequence[str] = (), losses: Sequence[str] = ()) -> _Axis:
-        """Read ``SET:LOSS``, or the ``LOSS`` of the only set.
+        """Read ``SET:LOSS``, or the ``LOSS`` of the only set; both may have a colon in them where they are known.
 
         Examples
         --------
         >>> _Axis.read("fineweb_edu:train_loss", "--from")
         _Axis(name='fineweb_edu', loss='train_loss')
+        >>> _Axis.read("web:v2:train_loss", "--from", ["web:v2", "code"], ["train_loss"])
+        _Axis(name='web:v2', loss='train_loss')
         """
         if len(sets) == 1 and text.strip() in losses:
             return cls(sets[0], text.strip())
-        name, sign, loss = (part.strip() for part in text.partition(":"))
-        if not (name and sign and loss):
+        name, loss = _split(text, (*sets, ALL, SAME), losses)
+        if not (name and loss):
             known = text.strip() in losses
             own = " or ".join(f"{one}:{text.strip() if known else 'LOSS'}" for one in sets[:2])
             near = "" if known else f" ({suggest(text.strip(), losses)[:-1]})"
             raise StudyError(f"{option} {text!r} is not a set and a loss; write {own or 'SET:LOSS'}{near}.")
         return cls(name, loss)
+
+
+def _split(text: str, sets: Sequence[str], losses: Sequence[str]) -> tuple[str, str]:
+    """Return a set and a loss, split at the colon that leaves the most that is known, the first of several."""
+    parts = text.split(":")
+    splits = [(":".join(parts[:n]).strip(), ":".join(parts[n:]).strip()) for n in range(1, len(parts) + 1)]
+    return max(splits, key=lambda split: (split[0] in sets) + (split[1] in losses))
 
 
 @dataclasses.dataclass(frozen=True)

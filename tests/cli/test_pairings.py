@@ -133,6 +133,23 @@ def test_sets_may_be_called_by_numbers(two_losses):
         read_pairings(study, "3:loss_a", "2:loss_b", sets="train_data")
 
 
+def test_names_of_sets_and_losses_may_have_colons(two_losses):
+    runs = pd.read_csv(two_losses).rename(columns={"loss_b": "b:loss"})
+    table = pd.concat([runs.assign(train_data=name) for name in ("web:v2", "web")], ignore_index=True)
+    study, options = bs.Study.from_frame(table), {"sets": "train_data", "by": "n_params,flops"}
+    for source, target, named in (
+        ("web:v2:loss_a", "web:loss_a", ["web:v2:loss_a -> web:loss_a"]),
+        ("web:v2:loss_a", "same:b:loss", ["web:v2:loss_a -> web:v2:b:loss"]),
+        ("all:loss_a", "web:v2:b:loss", ["web:v2:loss_a -> web:v2:b:loss", "web:loss_a -> web:v2:b:loss"]),
+    ):
+        assert [pairing.study.name for pairing, _ in read_pairings(study, source, target, **options)] == named
+    with pytest.raises(bs.StudyError, match="has no train_data 'wub:v2'; did you mean 'web:v2'"):
+        read_pairings(study, "wub:v2:loss_a", "web:loss_a", **options)
+    for text in ("web:", ":loss_a"):
+        with pytest.raises(bs.StudyError, match="is not a set and a loss"):
+            read_pairings(study, text, "web:loss_a", **options)
+
+
 def test_a_ladder_is_paired_in_one_task(ladder, command):
     aim = Aim.read(["2.1"], [])
     with pytest.raises(bs.StudyError, match=r'has 8 tasks, .* of one; choose one, as by --where "task == \'MMLU\'"'):
