@@ -77,7 +77,7 @@ def pair(
     quiet: Quiet = False,
 ) -> Any:
     """Predict a loss from another: train to train, train to test, test to test."""
-    from bayes_scaling.cli.pairings import Aim, far_losses, law_of_losses, read_pairings
+    from bayes_scaling.cli.pairings import Aim, far_losses, law_of_losses, read_pairings, without_missing_losses
     from bayes_scaling.cli.priors import with_priors
     from bayes_scaling.files import check_writable
     from bayes_scaling.reporting.pairs import NAMES, Pairs, caveats_of, print_pairs, write_pairs
@@ -86,6 +86,8 @@ def pair(
     chosen = with_priors(law_of_losses(law), prior)
     aim = Aim.read(value or (), run or ())
     table = open_runs(study, columns, where, drop_missing=drop_missing, full=full)
+    if drop_missing:
+        table = without_missing_losses(table, source, target, sets=sets, aim=aim)
     pairings = read_pairings(table, source, target, sets=sets, by=by, aim=aim, unit=unit)
     check_writable(out, json, reads=[study], names=NAMES)
     print_remarks(table.remarks, quiet)

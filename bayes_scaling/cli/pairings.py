@@ -18,11 +18,11 @@ from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.pairing import FEWEST, Pairing, agreeing, choose, pair, with_partners
 from bayes_scaling.study.rows import repeated
-from bayes_scaling.study.selection import SETS, named_apart
+from bayes_scaling.study.selection import SETS, named_apart, without_gaps
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import number_of
 
-__all__ = ["Aim", "far_losses", "law_of_losses", "read_pairings"]
+__all__ = ["Aim", "far_losses", "law_of_losses", "read_pairings", "without_missing_losses"]
 
 ALL, SAME = "all", "same"  # sets of a pair
 MAX_GAP = 1.0  # of a target's loss beyond the fitted ones, in their whole range; both in logarithms
@@ -97,14 +97,21 @@ class Aim:
             raise TargetError(f"The target {again[0]!r} is given twice; give it once.")
         return cls(found, tuple(runs))
 
-    def marked(self, study: Study, loss: str) -> Study:
-        """Return a study in which those of the runs that lack a loss have the role ``target``: it is not known yet."""
-        if not self.runs or not {"run", loss} <= set(study.frame):
-            return study
+    def named(self, study: Study) -> pd.Series:
+        """Return which rows of a study are of a run that is named here; runs of several sets may share a name."""
         frame = study.frame
+        if not self.runs or "run" not in frame:
+            return pd.Series(False, index=frame.index)
         sets = {*map(str, frame[SETS])} if SETS in frame else {study.name}
         names = {name for run in self.runs for name in (run, *(named_apart(run, own, SETS) for own in sets))}
-        unknown = frame["run"].astype(str).isin(names) & frame[loss].isna()
+        return frame["run"].astype(str).isin(names)
+
+    def marked(self, study: Study, loss: str) -> Study:
+        """Return a study in which those of the runs that lack a loss have the role ``target``: it is not known yet."""
+        if loss not in study.frame:
+            return study
+        frame = study.frame
+        unknown = self.named(study) & frame[loss].isna()
         if not unknown.any():
             return study
         roles = frame["role"] if "role" in frame else pd.Series("train", index=frame.index)
@@ -193,22 +200,9 @@ def read_pairings(
     TargetError
         With ``aim``: nothing says what to forecast.
     """
-    losses = [str(column) for column in study.frame]
-    known = [*dict.fromkeys(map(str, study.frame[sets]))] if sets in study.frame else [study.name]
-    abscissa, ordinate = _Axis.read(source, "--from", known, losses), _Axis.read(target, "--to", known, losses)
-    if sets not in study.frame and {abscissa.name, ordinate.name} - {study.name, ALL, SAME}:
-        raise StudyError(
-            f"Study {study.name!r} has no column {sets!r} to tell training sets apart; "
-            f"{_column_of_sets(study.frame, sets, {abscissa.name, ordinate.name} - {ALL, SAME})}"
-        )
+    abscissa, ordinate, found = _asked_for(study, source, target, sets)
     study = study if unit is None else study.in_units(**{ordinate.loss: unit})
     study = study if aim is None else aim.marked(study, ordinate.loss)
-    found = []
-    for one in known if abscissa.name == ALL else [abscissa.name]:
-        others = [one] if ordinate.name == SAME else known if ordinate.name == ALL else [ordinate.name]
-        found += [(one, two) for two in others if (one, abscissa.loss) != (two, ordinate.loss)]
-    if not found:
-        raise StudyError(f"{source!r} and {target!r} are one axis; give two different ones.")
     names = dict.fromkeys(itertools.chain(*found))
     if by is None and all(one == two for one, two in found):
         study, agree = with_partners(study)
@@ -227,6 +221,53 @@ def read_pairings(
         )
         pairings.append(aim.of(chosen[one], abscissa.loss, agree, pairing) if aim else (pairing, None))
     return pairings
+
+
+def without_missing_losses(study: Study, source: str, target: str, *, sets: str, aim: Aim) -> Study:
+    """Return a study without the rows that lack the loss they are paired by, but for the runs to forecast.
+
+    ``remarks`` says which.
+
+    Raises
+    ------
+    StudyError
+        A set is missing, or no row has the loss.
+    """
+    abscissa, ordinate, found = _asked_for(study, source, target, sets)
+    for loss, names in ((abscissa.loss, {one for one, _ in found}), (ordinate.loss, {two for _, two in found})):
+        frame = study.frame
+        of_sets = frame[sets].map(str).isin(names) if sets in frame else pd.Series(True, index=frame.index)
+        looked_at = of_sets & ~aim.named(study)
+        if looked_at.any():
+            kept, said = without_gaps(frame[looked_at], [loss])
+            frame = frame[~looked_at | frame.index.isin(kept.index)]
+            study = dataclasses.replace(study, frame=frame, remarks=(*study.remarks, *said))
+    return study
+
+
+def _asked_for(study: Study, source: str, target: str, sets: str) -> tuple[_Axis, _Axis, list[tuple[str, str]]]:
+    """Return the two axes, and the pairs of training sets that they ask for.
+
+    Raises
+    ------
+    StudyError
+        An axis cannot be read, no column tells training sets apart, or both axes are one.
+    """
+    losses = [str(column) for column in study.frame]
+    known = [*dict.fromkeys(map(str, study.frame[sets]))] if sets in study.frame else [study.name]
+    abscissa, ordinate = _Axis.read(source, "--from", known, losses), _Axis.read(target, "--to", known, losses)
+    if sets not in study.frame and {abscissa.name, ordinate.name} - {study.name, ALL, SAME}:
+        raise StudyError(
+            f"Study {study.name!r} has no column {sets!r} to tell training sets apart; "
+            f"{_column_of_sets(study.frame, sets, {abscissa.name, ordinate.name} - {ALL, SAME})}"
+        )
+    found = []
+    for one in known if abscissa.name == ALL else [abscissa.name]:
+        others = [one] if ordinate.name == SAME else known if ordinate.name == ALL else [ordinate.name]
+        found += [(one, two) for two in others if (one, abscissa.loss) != (two, ordinate.loss)]
+    if not found:
+        raise StudyError(f"{source!r} and {target!r} are one axis; give two different ones.")
+    return abscissa, ordinate, found
 
 
 def _columns(by: str) -> list[str]:

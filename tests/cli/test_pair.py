@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from bayes_scaling.errors import StudyError
 from tests.cli.running import call, refused
 from tests.conftest import DRAWS
 
@@ -108,6 +109,22 @@ def test_a_run_whose_loss_is_to_come_is_forecast_by_its_name(two_losses, tmp_pat
     assert call("pair", tmp_path / "own.csv", *A_TO_B, "--target-run", "r9", *options) == 0
     (row,) = json.loads((tmp_path / "own.json").read_text())["rows"]
     assert row["target"] == "r9" and row["actual"] is None and row["q05"] < row["median"] < row["q95"]
+
+
+def test_a_run_without_a_loss_is_left_out_where_the_user_says_so(two_losses, tmp_path, capsys, monkeypatch):
+    def stop(law, pairings, *_, **__):
+        raise StudyError(f"{pairings[0][0].paired} pairs")
+
+    monkeypatch.setattr("bayes_scaling.cli.pair.fit_pairs", stop)
+    table = pd.read_csv(two_losses)
+    table.loc[3, "loss_b"] = float("nan")
+    table.to_csv(tmp_path / "own.csv", index=False)
+    command = ["pair", tmp_path / "own.csv", *A_TO_B, "--target", "2.1"]
+    assert "'r3' (row 4); repair or drop what is wrong" in refused(capsys, *command)
+    assert call(*command, "--drop-missing") == 2
+    said = capsys.readouterr()
+    assert "1 of 10 rows, in which loss_b is missing or infinite, was left out: run 'r3'" in " ".join(said.out.split())
+    assert said.err == "bayes-scaling: 9 pairs\n"
 
 
 def test_a_prior_of_no_parameter_is_refused_before_the_fit(two_losses, capsys):

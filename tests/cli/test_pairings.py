@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.cli.pairings import Aim, far_losses, read_pairings
+from bayes_scaling.cli.pairings import Aim, far_losses, read_pairings, without_missing_losses
 from bayes_scaling.errors import TargetError
 from bayes_scaling.models import ShiftedPowerLaw
 from tests.worlds import known
@@ -148,6 +148,31 @@ def test_names_of_sets_and_losses_may_have_colons(two_losses):
     for text in ("web:", ":loss_a"):
         with pytest.raises(bs.StudyError, match="is not a set and a loss"):
             read_pairings(study, text, "web:loss_a", **options)
+
+
+def test_rows_without_a_loss_that_is_paired_are_left_out_but_for_runs_to_forecast(two_losses):
+    runs = pd.read_csv(two_losses)
+    runs.loc[3, "loss_a"], runs.loc[[5, 9], "loss_b"] = np.inf, np.nan
+    aim = Aim.read([], ["r9"])
+    kept = without_missing_losses(bs.Study.from_frame(runs), "loss_a", "loss_b", sets="train_data", aim=aim)
+    assert kept.frame["run"].tolist() == [f"r{i}" for i in (0, 1, 2, 4, 6, 7, 8, 9)]
+    assert kept.remarks == (
+        "1 of 9 rows, in which loss_a is missing or infinite, was left out: run 'r3' (row 4).",
+        "1 of 8 rows, in which loss_b is missing or infinite, was left out: run 'r5' (row 6).",
+    )
+    ((pairing, aims),) = read_pairings(kept, "loss_a", "loss_b", sets="train_data", aim=aim)
+    assert pairing.paired == 7 and aims["target"].tolist() == ["r9"]
+
+
+def test_a_set_may_lack_the_loss_of_the_other_axis(two_losses):
+    runs = pd.read_csv(two_losses)
+    web, code = runs.assign(train_data="web", loss_b=np.nan), runs.assign(train_data="code", loss_a=np.nan)
+    code.loc[3, "loss_b"] = np.nan
+    study = bs.Study.from_frame(pd.concat([web, code], ignore_index=True))
+    kept = without_missing_losses(study, "web:loss_a", "code:loss_b", sets="train_data", aim=Aim())
+    assert kept.frame["train_data"].value_counts().to_dict() == {"web": 10, "code": 9}
+    ((pairing, _),) = read_pairings(kept, "web:loss_a", "code:loss_b", sets="train_data")
+    assert pairing.paired == 9 and len(pairing.left_out) == 1
 
 
 def test_a_ladder_is_paired_in_one_task(ladder, command):
