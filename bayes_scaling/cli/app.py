@@ -80,6 +80,8 @@ def of_spaces(words: Sequence[str]) -> str:
     --------
     >>> of_spaces(["--map", "tokens=D,", "loss=val"]), of_spaces(["--task", "ARC", "Challenge"])
     ('Leave no space after a comma.', 'Put what has a space in it into quotes, as in --task "ARC Challenge".')
+    >>> of_spaces(["--target", "N=7e9", "D=4e12"]), of_spaces(["--prior", "E=1.69", "sigma=0.01"])
+    ('Join pairs by a comma, as in --target N=7e9,D=4e12.', 'Give each its own --prior, as in --prior sigma=0.01.')
     """
     if any(word.endswith(",") for word in words):
         return "Leave no space after a comma."
@@ -89,6 +91,10 @@ def of_spaces(words: Sequence[str]) -> str:
         if option.startswith("--") and not first.startswith("-") and not second.startswith("-")
     ]
     option, first, second = pairs[0] if pairs else ("--task", "ARC", "Challenge")
+    if "=" in first and "=" in second and option == "--prior":
+        return f"Give each its own {option}, as in {option} {second}."
+    if "=" in first and "=" in second and option != "--where":
+        return f"Join pairs by a comma, as in {option} {first},{second}."
     return f'Put what has a space in it into quotes, as in {option} "{first} {second}".'
 
 

@@ -66,6 +66,11 @@ def test_an_interruption_has_its_own_exit_code(capsys, monkeypatch):
 def test_what_the_shell_has_torn_apart_is_told_how_to_be_written(capsys):
     said = refused(capsys, "forecast", "olmo_ladder", "--task", "ARC", "Challenge")
     assert said.endswith('into quotes, as in --task "ARC Challenge".') and "comma" not in said
+    said = refused(capsys, "forecast", "x.csv", "--target", "N=7e9", "D=4e12")
+    assert said.endswith("Join pairs by a comma, as in --target N=7e9,D=4e12.") and "quotes" not in said
+    said = refused(capsys, "forecast", "x.csv", "--prior", "E=1.69", "sigma=0.01")
+    assert said.endswith("Give each its own --prior, as in --prior sigma=0.01.")
+    assert "into quotes" in refused(capsys, "forecast", "x.csv", "--where", "State == 'a'", "a==1")
     assert refused(capsys, "forecast", "x.csv", "--map", "tokens=D,", "loss=val").endswith(
         "Leave no space after a comma."
     )
