@@ -23,6 +23,7 @@ from bayes_scaling.cli.planning import (
     with_rival,
 )
 from bayes_scaling.cli.questions import Ladder, Question
+from bayes_scaling.errors import DecisionError
 from bayes_scaling.evaluation.averaging import AveragedFit
 from bayes_scaling.inference import fit as fitting
 from bayes_scaling.inference.fittable import check_size
@@ -113,6 +114,11 @@ class Asked:
         question = with_rival(question, name, task, priors)
         answering = [*averaged.values()] or [chosen]
         check_inputs([aim] if aim else [], answering, table)
+        if flops == "study" and table is None:
+            raise DecisionError(
+                "--flops study reads FLOPs per token off the runs of a study, and no study is given; leave it out, and "
+                "FLOPs are counted as 6ND, or give a study."
+            )
         rule = FlopRule.of(flops, table)
         question.check(chosen, table, rule)
         check_errors(question, exact, exponent_error)

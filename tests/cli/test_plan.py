@@ -140,6 +140,8 @@ def test_a_ladder_that_cannot_be_simulated(table, target, message, tmp_path, cap
 def test_what_is_fitted_is_not_asked_of_a_ladder_alone(candidates, capsys):
     said = refused(capsys, "plan", "--ladder", candidates, *TARGET, "--draws", 200)
     assert "--draws is about runs that are fitted, and no study is given" in said
+    said = refused(capsys, "plan", "--ladder", candidates, *TARGET, "--flops", "study")
+    assert "--flops study reads FLOPs per token off the runs of a study, and no study is given" in said
 
 
 def test_many_tasks_need_a_choice(capsys):
