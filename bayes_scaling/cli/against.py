@@ -97,8 +97,8 @@ class Against:
         found = speedup(surface, other, self.at, seed=self.seed)
         pictures: dict[str, Callable[[], Any]] = {"plan": partial(plot_speedup, found)}
         if self.pictures and "flops" in self.at:
-            ends = np.median(surface.fitted_flops), max(self.at["flops"], 2 * surface.fitted_flops.max())
-            scales = np.geomspace(*ends, POINTS)
+            at, fitted = self.at["flops"], surface.fitted_flops
+            scales = np.geomspace(min(at, np.median(fitted)), max(at, 2 * fitted.max()), POINTS)
             over = speedup(surface, other, scales, seed=self.seed)  # of all draws, as the answer is
             pictures["scale"] = partial(plot_speedup, over)
         aims = of_budgets(found.flops)

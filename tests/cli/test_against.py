@@ -45,6 +45,13 @@ def test_what_is_not_drawn_is_not_computed_over_the_budget():
     assert set(answer.pictures) == {"plan"} and answer.aims["flops"].tolist() == [1e22]
 
 
+@pytest.mark.parametrize("at", [1e16, 1e22, 1e26])
+def test_the_picture_over_the_budget_holds_the_scale_asked_for(at):
+    draw = against({"flops": at}).answer(bs.Surface.of(chinchilla(seed=1, count=60))).pictures["scale"]
+    (least, *_, most) = draw.args[0].flops
+    assert least <= at * (1 + 1e-9) and most >= at * (1 - 1e-9)
+
+
 def test_never_is_said():
     worse = chinchilla(seed=2, count=60, E=2.6)
     answer = against({"flops": 1e24}, worse).answer(exact(chinchilla(count=60, E=1.4)))
