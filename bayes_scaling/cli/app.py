@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from bayes_scaling.cli.forecast import forecast
 from bayes_scaling.cli.pair import pair
@@ -24,6 +26,26 @@ from bayes_scaling.version import __version__
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
+
+
+class Command(TyperCommand):
+    """A command that refuses an option that it reads once and is given twice, where otherwise the last would count."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments.
+
+        Raises
+        ------
+        BayesScalingError
+            An option is given twice that is not repeatable.
+        """
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for option, times in Counter(order).items():
+            if times > 1 and isinstance(option, TyperOption) and not (option.multiple or option.is_flag):
+                name = max(option.opts, key=len)
+                raise BayesScalingError(f"{name} is given twice, and {ctx.info_name} reads it once; give it once.")
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
     name="bayes-scaling",
@@ -144,4 +166,4 @@ def studies() -> None:
 
 
 for command in (forecast, pair, plan, score):
-    app.command()(command)
+    app.command(cls=Command)(command)

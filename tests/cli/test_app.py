@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from bayes_scaling import data
 from bayes_scaling.models import LAWS
 from bayes_scaling.version import __version__
@@ -41,6 +43,28 @@ def test_it_runs_as_a_module():
 
 def test_a_command_that_does_not_exist_is_named(capsys):
     assert "No such command 'forcast'" in refused(capsys, "forcast")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("plan", "--budget", "1e22", "--budget=1e24"),
+            "--budget is given twice, and plan reads it once; give",
+        ),
+        (
+            ("plan", "--next", "c.csv", "--target", "N=1,D=1", "--target", "N=2,D=2"),
+            "--target is given twice, and",
+        ),
+        (("plan", "--no-such", "1", "--budget", "1", "--budget", "2"), "No such option: --no-such"),
+        (("forecast", "no_such", "--target", "a", "--target", "b", "-q", "-q"), "There is no study and no file"),
+        (("forecast", "no_such", "--law", "kaplan", "--law", "kaplan"), "--law is given twice, and forecast reads"),
+        (("pair", "no_such", "--from", "a:b", "--to", "c:d", "--from", "a:c"), "--from is given twice, and pair reads"),
+        (("score", "a.json", "b.csv", "--unit", "nats", "--unit", "bits"), "--unit is given twice, and score reads"),
+    ],
+)
+def test_an_option_that_is_read_once_is_given_once(words, said, capsys):
+    assert said in refused(capsys, *words)
 
 
 def test_what_nobody_foresaw_is_one_sentence_too(capsys, monkeypatch):
