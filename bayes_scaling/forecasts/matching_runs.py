@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import TargetError, listed
+from bayes_scaling.errors import COMMAND_LINE, TargetError, listed, mapped
 from bayes_scaling.forecasts.display import percent as in_per_cent
-from bayes_scaling.study.reading import SAME_INPUT, symbol_of
+from bayes_scaling.study.reading import SAME_INPUT, SYNONYMS, symbol_of
 from bayes_scaling.study.rows import absent, row_name, row_number, shown
-from bayes_scaling.study.validation import LOSS_ERROR, MOST_ROWS, OUTCOME, number_of
+from bayes_scaling.study.validation import KEYS, LOSS_ERROR, MOST_ROWS, OUTCOME, number_of
 from bayes_scaling.study.wide import BESIDE
 
-__all__ = ["Apart", "places", "strays"]
+__all__ = ["Apart", "places", "strays", "to_map"]
 
 NEAR_INPUT = 0.05
 """Relative difference up to which the inputs of a run are still those of its target: runs differ a little from plan."""
 
 NO_INPUTS = ("target", "run", "task", "quantity", "unit", "distance", "mean", "sd", "seed", LOSS_ERROR, *BESIDE)
 """Columns that may be in a forecast and among outcomes, and are no inputs of a run."""
+
+ANY_TWO = {"n_params", "tokens", "flops"}
+"""Inputs of which two say the third."""
 
 
 class Apart(NamedTuple):
@@ -35,11 +39,17 @@ class Apart(NamedTuple):
         The inputs by which outcomes can be told.
     off : array, shape (outcome, target, input)
         Relative differences; NaN where one of the two is not known.
+    missing : list of str
+        The inputs of the targets that the outcomes do not give, and that do not follow from those given.
+    bare : bool
+        Whether the outcomes have no column that may say of which run they are.
     """
 
     targets: pd.DataFrame
     inputs: list[str]
     off: np.ndarray
+    missing: list[str]
+    bare: bool
 
     @classmethod
     def of(cls, rows: pd.DataFrame, outcomes: pd.DataFrame) -> Apart:
@@ -50,7 +60,8 @@ class Apart(NamedTuple):
         for k, column in enumerate(inputs):
             given[:, k] = [number_of(value) for value in outcomes[column]]
         apart = np.abs(given[:, None] - theirs)
-        return cls(targets, inputs, np.where(apart == 0, 0.0, apart / np.maximum(np.abs(theirs), np.finfo(float).tiny)))
+        off = np.where(apart == 0, 0.0, apart / np.maximum(np.abs(theirs), np.finfo(float).tiny))
+        return cls(targets, inputs, off, _missing(rows, outcomes), _bare(rows, outcomes))
 
     @property
     def known(self) -> list[str]:
@@ -61,12 +72,13 @@ class Apart(NamedTuple):
 def places(apart: Apart, outcomes: pd.DataFrame) -> tuple[list[str | None], list[str]]:
     """Return the target of each outcome: the one it names, or whose inputs it has, None where it is of no target.
 
-    A remark tells of each that was found by inputs which are near and not the same.
+    A remark tells of each that was found by inputs which are near and not the same, or by some of them alone.
 
     Raises
     ------
     TargetError
-        An outcome names one target, and its inputs are not those of it.
+        An outcome names one target, and its inputs are not those of it; or it would be found by some of its inputs,
+        and others are there by another name.
     """
     known, inputs = apart.known, apart.inputs
     named: list[str | None] = [None] * len(outcomes)
@@ -78,15 +90,18 @@ def places(apart: Apart, outcomes: pd.DataFrame) -> tuple[list[str | None], list
             own = [name if name in known else read.get(number_of(name)) for name in map(str, outcomes[column])]
             named = [one or name for one, name in zip(named, own, strict=True)]
     if not inputs:
-        alone = len(known) == len(outcomes) == 1 and not {"target", "run"} & set(outcomes)
+        alone = len(known) == len(outcomes) == 1 and apart.bare
         return ([known[0]] if alone else named), []
+    by_name = list(named)
     same = np.asarray((apart.off <= SAME_INPUT).all(axis=2))
     for i, name in enumerate(named):
         if name is not None:
             _require_own(apart, outcomes, i, name)
         elif same[i].sum() == 1:
             named[i] = known[int(np.argmax(same[i]))]
-    return _near(apart, named, outcomes)
+    found, remarks = _near(apart, named, outcomes)
+    by_inputs = {i: name for i, name in enumerate(found) if name is not None and by_name[i] is None}
+    return found, [*remarks, *_by_some(apart, outcomes, by_inputs)]
 
 
 def _inputs(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
@@ -98,9 +113,59 @@ def _inputs(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
     return [c for c in both if not OUTCOME.match(c)] or both
 
 
+def _missing(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
+    """Return the inputs of a forecast that outcomes do not give; of parameters, tokens and FLOPs two are enough."""
+    known = {*outcomes, *NO_INPUTS, *KEYS, *rows["quantity"]}
+    if len(ANY_TWO & set(rows) & set(outcomes)) > 1:
+        known |= ANY_TWO
+    elif ANY_TWO <= set(rows):
+        known.add("flops")
+    return [c for c in rows if c not in known and not OUTCOME.fullmatch(c) and rows[c].notna().any()]
+
+
+def _bare(rows: pd.DataFrame, outcomes: pd.DataFrame) -> bool:
+    """Say whether outcomes have no other columns than outcomes and what is no input and no name."""
+    ours = {*NO_INPUTS, *KEYS, *rows["quantity"], *rows["task"]} - {"target", "run"}
+    return all(c in ours or OUTCOME.fullmatch(str(c)) for c in outcomes)
+
+
+def to_map(apart: Apart, outcomes: pd.DataFrame) -> str:
+    """Return how to say which columns of outcomes are inputs that they lack; nothing where none is called like one."""
+    plain = {re.sub(r"[\W_]", "", str(name).lower()): str(name) for name in outcomes}
+    likely = {ours: plain[name] for ours in apart.missing for name in SYNONYMS.get(ours, ()) if name in plain}
+    if COMMAND_LINE.get():
+        return listed(mapped(*both) for both in likely.items())
+    return f"names={likely}" if likely else ""
+
+
+def _by_some(apart: Apart, outcomes: pd.DataFrame, found: dict[int, str]) -> list[str]:
+    """Return remarks on outcomes whose targets, given by place, were found by a part of their inputs alone.
+
+    Raises
+    ------
+    TargetError
+        The other inputs seem to be there by another name.
+    """
+    by, told = listed(map(symbol_of, apart.inputs)), dict[str, list[str]]()
+    for i, target in found.items():
+        place = apart.known.index(target)
+        if lacking := [symbol_of(c) for c in apart.missing if pd.notna(apart.targets[c].iloc[place])]:
+            verb = "are" if lacking[1:] else "is"
+            what = f"scored as {target!r}: {listed(lacking, MOST_ROWS)} {verb} not given."
+            told.setdefault(what, []).append(row_name(outcomes, i))
+    if told and (cure := to_map(apart, outcomes)):
+        what, whose = next(iter(told.items()))
+        raise TargetError(f"By {by} alone {whose[0]} would be {what[:-1]}; say which of yours it is, as in {cure}.")
+    return [
+        f"By {by} alone {listed(whose, MOST_ROWS)} {'are' if whose[1:] else 'is'} {what}"
+        for what, whose in told.items()
+    ]
+
+
 def _require_own(apart: Apart, outcomes: pd.DataFrame, i: int, name: str) -> None:
     """Refuse an outcome that names a target and has inputs of another run."""
-    (targets, inputs, _), known, off, outcome = apart, apart.known, apart.off[i], outcomes.iloc[i]
+    targets, inputs, known = apart.targets, apart.inputs, apart.known
+    off, outcome = apart.off[i], outcomes.iloc[i]
     place = known.index(name)
     others = [other for other, its in zip(known, off, strict=True) if (its <= SAME_INPUT).all()]
     of_another = bool(others) and name not in others  # its very inputs
@@ -122,7 +187,7 @@ def _require_own(apart: Apart, outcomes: pd.DataFrame, i: int, name: str) -> Non
 
 def _near(apart: Apart, named: list[str | None], outcomes: pd.DataFrame) -> tuple[list[str | None], list[str]]:
     """Return the target of each outcome, also of one whose inputs are near those of one target alone, and remarks."""
-    (_, inputs, off), known = apart, apart.known
+    inputs, off, known = apart.inputs, apart.off, apart.known
     if OUTCOME.match(inputs[0]):
         return named, []
     taken, told = set(named), dict[str, list[str]]()
@@ -143,7 +208,7 @@ def _near(apart: Apart, named: list[str | None], outcomes: pd.DataFrame) -> tupl
 
 def strays(apart: Apart, outcomes: pd.DataFrame, places: np.ndarray) -> str:
     """Return the outcomes of no target in words, each with the target that is nearest by name or by inputs."""
-    (targets, inputs, off), known = apart, apart.known
+    targets, inputs, off, known = apart.targets, apart.inputs, apart.off, apart.known
     said = []
     for i in places:
         names = [str(outcomes[c].iloc[i]) for c in ("target", "run") if c in outcomes]

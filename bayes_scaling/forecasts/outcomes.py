@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, StudyError, TargetError, listed, mapped, option
-from bayes_scaling.forecasts.matching_runs import Apart, places, strays
+from bayes_scaling.forecasts.matching_runs import Apart, places, strays, to_map
 from bayes_scaling.study.rows import PLACE, absent, row_name, row_number, task_name
 from bayes_scaling.study.validation import MOST_ROWS, floats, number_of
 
@@ -117,10 +117,11 @@ def actual_outcomes(
                 "nothing to score; fill in what came."
             )
         told = f"; given: {others}" if others else ""
+        cure = to_map(apart, outcomes)
         raise TargetError(
             f"No outcome is of a run{' and task' if tasks is not None else ''} that was forecast "
             f"({listed(map(repr, rows['target'].unique()))}){told}; name the run as the forecast does, in a column "
-            "target or run, or give its inputs."
+            f"target or run, or give its inputs{f', as in {cure}' if cure else ''}."
         )
     left = [f"Not scored, because it is of no run that was forecast: {others}."] if others else []
     return actual, [*remarks, *left]

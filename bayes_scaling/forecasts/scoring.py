@@ -17,7 +17,7 @@ from bayes_scaling.forecasts.register import append
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast
 from bayes_scaling.forecasts.scores import crps
 from bayes_scaling.study.card import AS_GIVEN, bare_unit
-from bayes_scaling.study.reading import as_rows, column_of, renamed
+from bayes_scaling.study.reading import as_rows, column_of, recognised, renamed
 from bayes_scaling.study.validation import as_fractions
 from bayes_scaling.study.wide import lengthened, rules_of
 
@@ -70,7 +70,8 @@ def score(
         forecast below the outcome: 0.5 is its median; at least 0.005 and at most 0.995, the ends of what is kept),
         ``crps`` (in the unit of the outcome, smaller is better), and ``distance``.  What is not among the outcomes is
         left out.  ``attrs["remarks"]`` holds a sentence for each thing that a reader should know: outcomes of no
-        target, runs found by inputs that are near alone, and outcomes so far off that they may be in another unit.
+        target, runs found by inputs that are near alone or by some of them, and outcomes so far off that they may be
+        in another unit.
 
     Raises
     ------
@@ -131,7 +132,8 @@ def _read(outcomes: Any, names: Mapping[str, str], *, wide: bool) -> tuple[pd.Da
         for ours, theirs in names.items()
         if ours not in rules
     }
-    return as_rows(renamed(table, given)), rules
+    table = renamed(table, given)
+    return as_rows(renamed(table, recognised(table))), rules
 
 
 def _require_unit(unit: str, forecast: Iterable[str]) -> None:

@@ -126,3 +126,41 @@ def test_inputs_that_differ_little_are_told_in_as_many_digits_as_they_need():
         bs.score(forecast, {**two[1], "target": "a", "loss": 2.2})
     with pytest.raises(bs.TargetError, match=r"N = 1\.176763e\+09 is .* % off its 1\.17676\d?e\+09"):
         bs.score(forecast, {"N": 1.176763e9, "D": 1e12, "loss": 2.2})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "message"),
+    [
+        (
+            {"params": 1e9, "tokens_seen": 1e10, "loss": 2.15},
+            r"^No outcome is of a run .*, or give its inputs, as in names=\{'n_params': 'params', 'tokens': 'tokens_",
+        ),
+        (
+            {"N": 7e9, "train_tokens": 1e11, "loss": 2.6},
+            r"^By N alone row 1 would be scored as 'far': D is not given; say .* names=\{'tokens': 'train_tokens'\}\.$",
+        ),
+        ({"Name": "smoke-test", "loss": 2.6}, r"^No outcome is of a run .* given: 'smoke-test' \(row 1\)"),
+        ({"model": "smoke-test", "loss": 2.6}, r"^No outcome is of a run .* or give its inputs\.$"),
+    ],
+)
+def test_a_run_that_is_not_told_is_not_taken_for_the_only_target(outcomes, message):
+    forecast = bs.forecast(chinchilla(count=50), {"target": "far", "N": 7e9, "D": 4e12})
+    with pytest.raises(bs.TargetError, match=message):
+        bs.score(forecast, outcomes)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "remarks"),
+    [
+        ({"N": "7B", "loss": 2.1}, ["By N alone row 1 is scored as 'far': D is not given."]),
+        ({"Name": "far", "loss": 2.1}, []),
+        ({"run": "far", "N": 7e9, "train_tokens": 4e12, "loss": 2.1}, []),
+        ({"n_params": 7e9, "train/tokens": 4e12, "loss": 2.1}, []),
+        ({"role": "target", "seed": 3, "loss": 2.1, "loss_se": 0.1}, []),
+        ({"N": 7e9, "D": "4T", "lr": 1e-3, "loss": 2.1}, []),
+    ],
+)
+def test_a_run_that_is_told_in_part_is_scored_with_a_remark(outcomes, remarks):
+    forecast = bs.forecast(chinchilla(count=50), {"target": "far", "N": 7e9, "D": 4e12, "flops": 1.7e23})
+    found = bs.score(forecast, outcomes)
+    assert list(found["target"]) == ["far"] and found.attrs["remarks"][: len(remarks) or None] == remarks
