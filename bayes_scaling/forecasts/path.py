@@ -214,7 +214,8 @@ def _at_fitted_runs(posterior: Posterior) -> Forecast:
 
 def _abscissa(runs: pd.DataFrame, targets: pd.DataFrame, columns: list[str]) -> tuple[str, str]:
     """Return (column or convention, label) of the abscissa: FLOPs before 6ND before the law's first input."""
-    if "flops" in runs and "flops" in targets and set(columns) <= {"flops", "n_params", "tokens"} and len(columns) != 1:
+    known = all("flops" in frame and np.isfinite(frame["flops"]).all() for frame in (runs, targets))
+    if known and set(columns) <= {"flops", "n_params", "tokens"} and len(columns) != 1:
         return "flops", LABELS["flops"]
     if {"n_params", "tokens"} <= set(columns):
         return SIX_N_D, f"training FLOPs ({SIX_N_D})"

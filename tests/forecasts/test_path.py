@@ -162,3 +162,11 @@ def test_it_ends_at_the_different_tokens_of_the_target():
     at = np.argmin(np.abs(path.x / path.target_x[0] - 1))
     there, expected = (float(d["loss_law"].median()) for d in (path.points.draws.isel(target=at), target.draws))
     assert there == pytest.approx(expected, rel=0.01)
+
+
+def test_flops_are_its_abscissa_only_where_every_target_has_them():
+    posterior = worlds.chinchilla(count=20, table=worlds.GRID.assign(C=7 * worlds.GRID["N"] * worlds.GRID["D"]))
+    for other, label in (({"C": 3e23}, "training FLOPs"), ({}, "training FLOPs (6ND)")):
+        targets = [{**FAR, "C": 1.7e23}, {"target": "10B", "N": 1e10, "D": 4e12, **other}]
+        path = bs.forecast_path(posterior, bs.forecast(posterior, targets))
+        assert path.label == label and np.isfinite(path.target_x).all() and np.isfinite(path.x).all()
