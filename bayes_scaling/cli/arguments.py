@@ -20,7 +20,7 @@ from bayes_scaling.study.reading import column_of, read_table, remedy, symbol_of
 from bayes_scaling.study.rows import PLACE
 from bayes_scaling.study.selection import other_run
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import SIZES, number_of
+from bayes_scaling.study.validation import FRACTION, PER_CENT, SIZES, number_of
 
 __all__ = [
     "check_inputs",
@@ -246,7 +246,7 @@ def require_columns(law: Law, study: Study) -> None:
         )
 
 
-def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = None) -> Any:
+def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = None, *, percent: bool = False) -> Any:
     """Return the runs of ``--target``, or the study's own targets, as ``forecast`` reads them.
 
     Raises
@@ -261,7 +261,7 @@ def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = N
         return study.targets
     by_inputs = ["=" in t for t in targets]
     if all(by_inputs):
-        return [parse_inputs(t, flops, study.names) for t in targets]
+        return [parse_inputs(t, flops, study.names, percent=percent) for t in targets]
     if any(by_inputs):
         name = targets[by_inputs.index(False)]
         raise TargetError(
@@ -289,7 +289,9 @@ def choose_targets(study: Study, targets: tuple[str, ...], flops: str | None = N
     return dataclasses.replace(study, frame=chosen)
 
 
-def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+def parse_inputs(
+    text: str, flops: str | None = None, names: Mapping[str, str] | None = None, *, percent: bool = False
+) -> dict[str, Any]:
     """Read one target's inputs, ``N=7B,D=4e12``, with FLOPs by the convention.
 
     It is called what ``target=big`` (or ``run=big``) says, and otherwise as the whole text.
@@ -302,11 +304,14 @@ def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] |
         What ``--flops`` says.
     names : mapping of str to str, optional
         The user's own names by ours, as a study remembers them.
+    percent : bool
+        What ``--percent`` says: accuracies, error rates and chances are in per cent, as 63% is without it.
 
     Raises
     ------
     TargetError
-        The text is no list of pairs, gives an input twice, one that is not a number, or a task.
+        The text is no list of pairs, gives an input twice, one that is not a number, or a task; or ``--percent`` is
+        said and one is a fraction.
     """
     pairs = parse_pairs(text, "--target", "N=7e9,D=4e12", TargetError)
     ours = {theirs: name for name, theirs in (names or {}).items()}
@@ -318,9 +323,18 @@ def parse_inputs(text: str, flops: str | None = None, names: Mapping[str, str] |
             raise TargetError(f"--target {text!r} gives a task, and a run is forecast in each; say --task {value}.")
         if column in inputs:
             raise TargetError(f"--target {text!r} gives {column} twice; give it once.")
-        inputs[column] = value if column == "target" else number_of(value, size=bool(SIZES.fullmatch(column)))
+        share = bool(FRACTION.fullmatch(column))
+        number = number_of(value, size=bool(SIZES.fullmatch(column)), share=share)
+        inputs[column] = value if column == "target" else number
         if inputs[column] != inputs[column]:
             raise TargetError(f"--target {text!r} has {key} = {value!r}, which is not a number; write it like 7e9.")
+        if percent and share and not value.endswith("%"):
+            if 0 < number <= 1:
+                raise TargetError(
+                    f"--target {text!r} has {key} = {value}, which is no percentage unless below one; give it in per "
+                    f"cent, or as {value}% to mean that."
+                )
+            inputs[column] = number / PER_CENT
     if flops == SIX_N_D and "flops" not in inputs and {"n_params", "tokens"} <= set(inputs):
         inputs["flops"] = float(six_n_d.cost(inputs["n_params"], inputs["tokens"]))
     return {"target": text, **inputs}

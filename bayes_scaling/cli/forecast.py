@@ -83,7 +83,8 @@ def forecast(
 
     wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
     table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit, **wide)
-    table, name, laws, targets = choose(table, law, prior, tuple(task or ()), tuple(target or ()), flops)
+    aims = tuple(target or ())
+    table, name, laws, targets = choose(table, law, prior, tuple(task or ()), aims, flops, percent=percent)
     check_writable(out, json, report, reads=[study], names=NAMES)
     print_remarks([*table.remarks, *instead_of_average(name, law, prior)], quiet)
     started = time.perf_counter()
@@ -109,6 +110,8 @@ def choose(
     tasks: tuple[str, ...],
     targets: tuple[str, ...],
     flops: str | None,
+    *,
+    percent: bool = False,
 ) -> tuple[Study, str, Mapping[str, Law] | Sequence[Law], Any]:
     """Return the runs to fit, what forecasts them, its laws, and the runs to forecast, all of which the laws can read.
 
@@ -134,7 +137,7 @@ def choose(
     name, laws = choose_laws(study, None if law == AVERAGE else law, priors)
     require_columns(laws[0], study)
     study = choose_tasks(study, laws[0], tasks)
-    aims = choose_targets(study, targets, flops)
+    aims = choose_targets(study, targets, flops, percent=percent)
     averaged = candidates(study) if averages(name, law, priors) else {}
     check_inputs(aims, (*laws, *averaged.values()), study)
     for one in averaged.values() or laws:

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, StudyError, TargetError, listed, suggest
-from bayes_scaling.study.panel import Panel
+from bayes_scaling.study.panel import Panel, series_parts
 from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of, labelled, symbol_of
 from bayes_scaling.study.rows import absent, numbered, shown, task_name
 from bayes_scaling.study.shares import not_shares
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import OUTCOME, floats, where_known
+from bayes_scaling.study.validation import FRACTION, OUTCOME, POSITIVE, number_of, where_known
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -25,6 +25,8 @@ __all__ = ["ANY", "Targets", "read_targets", "require_no_task", "to_add"]
 ANY = ("target", "run", "n_params", "tokens", "flops")
 """What a target may give whatever the law reads: its name, and what tells its compute."""
 
+COST = ("n_params", "tokens", "flops")
+"""What tells a target's compute, which distances and pictures read whatever the law reads."""
 
 OF_TASKS = ("chance", "questions")
 """Columns of a task, whatever the run."""
@@ -81,8 +83,9 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
     Raises
     ------
     TargetError
-        A target lacks an input of the law, has one that the law does not allow, or is given twice; or it gives a task
-        to a fit that has others, or, where it is no row of a table, an input that nothing reads.
+        A target lacks an input of the law, has one that the law does not allow, or an outcome that no run has, or is
+        given twice; or it gives a task to a fit that has others, or, where it is no row of a table, an input that
+        nothing reads, or an outcome without saying of which of several tasks.
     """
     if isinstance(targets, Targets):
         return targets
@@ -100,12 +103,11 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
     else:
         frame = _labelled(law, study, targets)
         require_no_task(law, study, frame)
+        labels = {q: [str(label) for d in dims.get(q, []) for label in coords[d]] for q in law.quantities}
         if isinstance(targets, (Mapping, list, tuple)):
             _require_read(law, study, frame, known)
-        actual = {q: np.full([len(frame), *shape[q]], np.nan) for q in law.quantities}
-        for q in law.quantities:
-            if q in frame and not shape[q]:
-                actual[q] = floats(frame, q).to_numpy()
+            _require_one_task(law, frame, labels)
+        actual = {q: _given(law, frame, q, labels[q]).reshape(len(frame), *shape[q]) for q in law.quantities}
     frame.index.name = "target"
     if frame.index.has_duplicates:
         raise TargetError(
@@ -220,6 +222,52 @@ def _require_read(law: Law, study: Study, frame: pd.DataFrame, known: Collection
         raise TargetError(f"A target gives {unread[0]!r}, which nothing reads; {suggest(unread[0], said)}")
 
 
+def _columns_of(quantity: str, labels: Sequence[str]) -> list[str]:
+    """Return the columns in which the outcomes of the series of a quantity may stand.
+
+    Examples
+    --------
+    >>> _columns_of("loss", ["task_loss:one", "task_loss:two"]), _columns_of("accuracy", ["one", "two"])
+    (['loss', 'task_loss'], ['accuracy'])
+    """
+    own = (series_parts(label)[0] for label in labels)
+    return list(dict.fromkeys((quantity, *(column for column in own if OUTCOME.fullmatch(column)))))
+
+
+def _require_one_task(law: Law, frame: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> None:
+    """Refuse an outcome of a target where there are several tasks, or losses of theirs, of which it may be."""
+    for quantity, series in labels.items():
+        for column in _columns_of(quantity, series) if len(series) > 1 else ():
+            if column in frame and column not in law.readable.values() and not frame[column].map(absent).all():
+                how = "leave it out, and give what came to the command score" if COMMAND_LINE.get() else "leave it out"
+                raise TargetError(
+                    f"A target gives {column}, and {law.name} forecasts the {quantity} of each of "
+                    f"{listed(series)}; {how}, or give outcomes by task, as a study with its targets has them."
+                )
+
+
+def _given(law: Law, frame: pd.DataFrame, quantity: str, labels: Sequence[str]) -> np.ndarray:
+    """Return the outcomes that targets of one series give, NaN where there is none, shape (target, series)."""
+    found = np.full((len(frame), len(labels) or 1), np.nan)
+    column = next((c for c in reversed(_columns_of(quantity, labels)) if c in frame), None)
+    if column is None or len(labels) > 1:
+        return found
+    share = bool(FRACTION.fullmatch(column))
+    values = np.array([number_of(value, share=share) for value in frame[column]])
+    positive = not share and bool(POSITIVE.fullmatch(column)) and column not in law.signed
+    bad = (np.isnan(values) & ~frame[column].map(absent).to_numpy(dtype=bool)) | np.isinf(values)
+    bad |= (share & ((values < 0) | (values > 1))) | (positive & (values <= 0))
+    if bad.any():
+        place = int(np.argmax(bad))
+        wanted = "a fraction between 0 and 1" if share else "a positive number" if positive else "a finite number"
+        raise TargetError(
+            f"Target {shown(frame.index[place])} has {column} = {shown(frame[column].tolist()[place])}, which no run "
+            f"has; give {wanted}, or leave it out."
+        )
+    found[:, 0] = values
+    return found
+
+
 def to_add(symbol: str, names: Mapping[str, str], given: Collection[str]) -> str:
     """Return what to add to runs that lack an input: the user's name of it, and how FLOPs follow from what is given.
 
@@ -261,8 +309,9 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     """Return targets with all that the law reads, as numbers; the chance is that of the runs where none is given."""
     if "chance" in law.columns.values() and "chance" not in frame and study.frame["chance"].nunique() == 1:
         frame = frame.assign(chance=study.frame["chance"].iloc[0])
-    for symbol, column in law.readable.items():
-        may_be_absent = symbol in law.absent
+    unread = {symbol_of(c): c for c in COST if c in frame and c not in law.readable.values()}
+    for symbol, column in (law.readable | unread).items():
+        may_be_absent = symbol in law.absent or symbol in unread
         if column not in frame:
             if may_be_absent:
                 continue
@@ -271,12 +320,15 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             raise TargetError(f"A target of {law.name} needs {wanted}, and it gives {given}; add {own}.")
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
         lacking = frame[column].map(absent).to_numpy(dtype=bool)
-        bad = ~law.allows(symbol, values) & ~(lacking & may_be_absent)
+        fraction = bool(FRACTION.fullmatch(column)) and symbol not in law.signed
+        allowed = np.isfinite(values) & (values > 0) if symbol in unread else law.allows(symbol, values)
+        bad = ~(allowed & ~(fraction & (values > 1))) & ~(lacking & may_be_absent)
         if bad.any():
             place = int(np.argmax(bad))
             given = f"no {symbol}" if lacking[place] else f"{symbol} = {shown(frame[column].tolist()[place])}"
             zero = " or zero" if symbol in law.indicators else ""
             wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
+            wanted = "a fraction between 0 and 1" if fraction else wanted
             raise TargetError(f"Target {shown(frame.index[place])} has {given}; give {wanted}.")
         if not pd.api.types.is_numeric_dtype(frame[column].dtype):  # numbers in text
             frame = frame.assign(**{column: values})

@@ -179,6 +179,17 @@ def test_inputs_have_the_columns_names_and_flops_by_the_convention():
         parse_inputs("N=7B,D=4T,task=web")
 
 
+def test_fractions_of_a_target_may_be_in_per_cent():
+    for text, percent in (("63%", False), ("63", True), ("63%", True), ("0.63", False)):
+        assert parse_inputs(f"N=7B,accuracy={text}", percent=percent)["accuracy"] == pytest.approx(0.63)
+    found = parse_inputs("N=7B,error=37,chance=25,loss=2.1", percent=True)
+    assert (found["error"], found["chance"], found["loss"]) == (0.37, 0.25, 2.1)
+    with pytest.raises(bs.TargetError, match=r"accuracy = 0\.63, which is no percentage .* or as 0\.63% to mean that"):
+        parse_inputs("accuracy=0.63", percent=True)
+    study = bs.Study.from_frame(RUNS)
+    assert choose_targets(study, ("N=7B,accuracy=63",), percent=True)[0]["accuracy"] == 0.63
+
+
 def test_targets_by_own_names_and_sizes():
     found = parse_inputs("params=1.3B,D=32.0K", names={"n_params": "params"})
     assert (found["n_params"], found["tokens"]) == (1.3e9, 32e3)

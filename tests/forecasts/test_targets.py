@@ -290,3 +290,50 @@ def test_tasks_are_text_without_blanks(names):
     study = bs.Study.from_frame(table.assign(task=table["task"].map(dict(zip("xy", names, strict=True)))), name="mine")
     assert study.tasks == (["0", "1"] if 0 in names else ["PIQA", "COPA"])
     assert study.select(task=study.tasks[1] if "PIQA" in names else 1).tasks == study.tasks[1:]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"loss": np.inf}, r"has loss = inf, which no run has; give a positive number, or leave it out\.$"),
+        ({"loss": -2.0}, r"has loss = -2\.0, which no run has; give a positive number"),
+        ({"loss": "low"}, r"has loss = 'low', which no run has"),
+    ],
+)
+def test_an_outcome_that_no_run_has_is_refused(given, message):
+    with pytest.raises(bs.TargetError, match=message):
+        read({**FAR, **given})
+    assert read([{**FAR, "loss": 2.1}, {"N": 1e9, "D": 1e12, "loss": None}]).actual["loss"][0] == 2.1
+
+
+def test_a_fraction_of_a_target_is_one():
+    posterior = worlds.wrong()
+    assert read({**FAR, "error": "12.3 %"}, posterior.law, posterior.study).actual["error"] == pytest.approx(0.123)
+    with pytest.raises(bs.TargetError, match=r"has error = 12\.3, which no run has; give a fraction between 0 and 1"):
+        read({**FAR, "error": 12.3}, posterior.law, posterior.study)
+    posterior = worlds.ladder(count=2)
+    with pytest.raises(bs.TargetError, match=r"has chance = 25\.0; give a fraction between 0 and 1"):
+        read({**FAR, "loss": 2.0, "chance": 25.0}, bs.models.SigmoidAccuracy(), posterior.study)
+
+
+@pytest.mark.parametrize("cost", [-1.7e23, 0.0, np.inf, "big"])
+def test_flops_that_the_law_does_not_read_are_checked_too(cost):
+    with pytest.raises(bs.TargetError, match=r"has C = .*; give a positive number"):
+        read({**FAR, "C": cost})
+
+
+def test_of_several_targets_some_may_give_flops():
+    frame = read([{**FAR, "C": "1.7e23"}, {"N": 1e10, "D": 4e12}]).frame
+    assert frame["flops"].iloc[0] == 1.7e23 and np.isnan(frame["flops"].iloc[1])
+
+
+def test_the_outcome_of_a_target_is_of_the_one_task_and_of_none_of_several():
+    posterior = worlds.ladder(count=2)
+    for given, labels in (
+        ({"accuracy": 0.7}, "accuracy, and TwoStep forecasts the accuracy of each of one and two"),
+        ({"task_loss": 0.4}, "task_loss, and TwoStep forecasts the loss of each of task_loss:one and task_loss:two"),
+    ):
+        with pytest.raises(bs.TargetError, match=labels):
+            read({**FAR, **given}, posterior.law, posterior.study)
+    found = read({**FAR, "accuracy": 0.7, "task_loss": 0.4}, posterior.law, posterior.study.select(task="one")).actual
+    assert {name: values.ravel().tolist() for name, values in found.items()} == {"loss": [0.4], "accuracy": [0.7]}
