@@ -10,8 +10,8 @@ import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, StudyError, TargetError, listed, mapped, option
 from bayes_scaling.forecasts.matching_runs import Apart, places, strays, to_map
-from bayes_scaling.study.rows import PLACE, absent, row_name, row_number, task_name
-from bayes_scaling.study.validation import MOST_ROWS, floats, number_of
+from bayes_scaling.study.rows import PLACE, absent, row_name, row_number, shown, task_name
+from bayes_scaling.study.validation import FRACTION, MOST_ROWS, floats, number_of
 
 __all__ = ["actual_outcomes"]
 
@@ -45,7 +45,9 @@ class _Place(NamedTuple):
         task = own["task"]
         of_run = column is not None and column == task and (tasks is None or task not in tasks)
         rows = (targets == own["target"]) & (tasks is None or task is None or of_run or tasks == task)
-        return cls(own["target"], column, own["quantity"] == "accuracy", of_run, rows & (column is not None))
+        return cls(
+            own["target"], column, bool(FRACTION.fullmatch(own["quantity"])), of_run, rows & (column is not None)
+        )
 
     def read(self, outcomes: pd.DataFrame, positive: bool) -> float:
         """Return the outcome, NaN where there is none; whether it has to be positive is the forecast's to say."""
@@ -124,6 +126,10 @@ def actual_outcomes(
             f"target or run, or give its inputs{f', as in {cure}' if cure else ''}."
         )
     left = [f"Not scored, because it is of no run that was forecast: {others}."] if others else []
+    used = np.any([one.rows for one in found if one.column is not None], axis=0)
+    if tasks is not None and (unread := np.flatnonzero(known & of_target & ~used)).size:
+        odd = listed((f"{shown(tasks[i])} of {named[i]!r} (row {row_number(outcomes, i)})" for i in unread), MOST_ROWS)
+        left.append(f"Not scored, because it is of no task that was forecast: {odd}.")
     return actual, [*remarks, *left]
 
 

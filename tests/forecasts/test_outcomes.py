@@ -130,3 +130,20 @@ def test_an_outcome_that_no_run_has_is_refused(said, tmp_path):
     assert bs.score(accuracy, {"target": "b", "accuracy": 0.0})["actual"].tolist() == [0.0]
     signed = dataclasses.replace(said, quantiles=said.quantiles - 3)
     assert bs.score(signed, {"target": "a", "loss": -1.0})["in90"].tolist() == [True]
+
+
+def test_error_rates_are_fractions_as_accuracies_are(said):
+    quantiles = np.stack([norm.ppf(LEVELS, 0.3, 0.05)] * 2)
+    rows = said.rows.assign(quantity="error", unit="fraction")
+    errors = dataclasses.replace(said, rows=rows, quantiles=quantiles)
+    assert bs.score(errors, {"target": "a", "error": "12.5 %"})["actual"].tolist() == [0.125]
+    assert bs.score(errors, {"target": "a", "error": 0.0})["actual"].tolist() == [0.0]
+    with pytest.raises(bs.TargetError, match=r"error = 12\.3, which no run has; give a fraction between 0 and 1"):
+        bs.score(errors, {"target": "a", "error": 12.3})
+
+
+def test_outcomes_of_a_task_that_was_not_forecast_are_told(said):
+    table = pd.DataFrame({"target": "a", "task": ["x", "y", "z", "w"], "accuracy": [0.6, 0.6, 0.5, np.nan]})
+    found = bs.score(of_a_ladder(said, []), table)
+    assert found["task"].tolist() == ["x", "y"]
+    assert found.attrs["remarks"] == ["Not scored, because it is of no task that was forecast: 'z' of 'a' (row 3)."]
