@@ -12,6 +12,9 @@ import xarray as xr
 
 from bayes_scaling.errors import BayesScalingError, TargetError, listed, whole
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
+from bayes_scaling.study.reading import SAME_INPUT, symbol_of
+from bayes_scaling.study.rows import shown
+from bayes_scaling.study.validation import LOSS_ERROR, OUTCOME, number_of
 
 __all__ = ["average", "draws_of_each", "in_order", "shares"]
 
@@ -98,6 +101,7 @@ def _require_alike(forecasts: Sequence[Forecast]) -> None:
             raise TargetError(
                 "The forecasts to average are of different targets or quantities; forecast the same ones."
             )
+        _require_same_inputs(first, one)
         for quantity in shared:
             its, ours = (f.actual[quantity] for f in (one, first))
             if its.dims != ours.dims or any(set(its[dim].values) != set(ours[dim].values) for dim in ours.dims):
@@ -105,6 +109,22 @@ def _require_alike(forecasts: Sequence[Forecast]) -> None:
                     f"The forecasts by {first.law} and {one.law} are of {quantity} in different tasks or series; "
                     "forecast the same ones."
                 )
+
+
+def _require_same_inputs(first: Forecast, other: Forecast) -> None:
+    """Refuse targets of one name and different inputs; what only one of the two gives is not compared."""
+    none = {"distance", LOSS_ERROR, *first.units}
+    shared = [c for c in map(str, first.targets) if c in other.targets and c not in none and not OUTCOME.fullmatch(c)]
+    for column in shared:
+        ours, its = (np.array([number_of(value) for value in one.targets[column]]) for one in (first, other))
+        differ = np.isfinite(ours) & np.isfinite(its) & ~np.isclose(its, ours, rtol=SAME_INPUT, atol=0.0)
+        if differ.any():
+            place = int(np.argmax(differ))
+            raise TargetError(
+                f"The forecasts by {first.law} and {other.law} are of different runs called "
+                f"{shown(first.targets.index[place])}, at {symbol_of(column)} = {ours[place]:g} and "
+                f"{its[place]:g}; forecast the same ones."
+            )
 
 
 def _mixed(

@@ -77,3 +77,14 @@ def test_what_is_no_forecast_is_not_averaged(none):
 def test_an_average_has_the_discrepancy_where_one_part_has_it(posterior):
     with_it, without = (posterior.forecast(FAR, discrepancy=one) for one in (True, False))
     assert bs.average([without, with_it]).discrepancy and not bs.average([without, without]).discrepancy
+
+
+def test_different_runs_of_one_name_are_not_averaged():
+    near, far = (
+        bs.forecast(worlds.chinchilla(count=20), {"target": "a", "N": N, "D": 4e12, "loss": loss})
+        for N, loss in ((7e9, 2.0), (8e12, 2.1))
+    )
+    with pytest.raises(bs.TargetError, match=r"of different runs called 'a', at N = 7e\+09 and 8e\+12; forecast the"):
+        bs.average([near, far])
+    again = bs.forecast(worlds.superset(count=20), {"target": "a", "N": 7e9 * (1 + 1e-9), "D": 4e12, "loss": 2.5})
+    assert list(bs.average([near, again]).targets.index) == ["a"]
