@@ -17,6 +17,7 @@ from bayes_scaling.plots.style import (
     DOT,
     LINE,
     QUIET,
+    brief,
     draw_beyond,
     draw_interval,
     draw_runs,
@@ -90,8 +91,9 @@ def plot_forest(forecast: Forecast, quantity: str | None = None, ax: Axes | None
         if (count > 1 or len(order) == 1) and targets.index(row["target"]) % every == 0:
             end = factor * np.nanmax([row["q95"], row["actual"]])
             ax.annotate(
-                plain(row["target"]), (end, y), (6, 0), textcoords="offset points", va="center", fontsize=7, color=QUIET
-            )
+                plain(brief(row["target"])), (end, y), (6, 0), textcoords="offset points", va="center",
+                fontsize=7, color=QUIET,
+            )  # fmt: skip
     ax.set_yticks(range(len(order)), [plain(task) for task in order])
     ax.set_ylim(-edge, len(order) - 1 + edge)
     left, right = ax.get_xlim()

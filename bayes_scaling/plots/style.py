@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -29,6 +30,7 @@ from bayes_scaling.errors import TargetError
 
 __all__ = [
     "STYLE",
+    "brief",
     "close",
     "draw_band",
     "draw_beyond",
@@ -58,6 +60,7 @@ BLUE, STAR, DOT, FAR, QUIET = "#0072B2", "#D55E00", "#222222", "#f4efe2", "#6666
 LETTERS_PER_INCH = 18  # of the small type of explanations
 TITLE_LETTERS_PER_INCH = 13
 MAX_NAMES, LINE = 6, 9  # targets named above a picture, and the room for each in points
+LONGEST = 40  # letters of a name in a picture
 APART = 10.0  # points between bars that share an abscissa, at most,
 SPREAD = 0.08  # and the share of the axis that all of them may take
 
@@ -70,10 +73,18 @@ def house_style(draw: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> R:
-        with plt.style.context(str(STYLE)):
+        with plt.style.context(str(STYLE)), _boxes_for_letters():
             return draw(*args, **kwargs)
 
     return styled
+
+
+@contextmanager
+def _boxes_for_letters() -> Iterator[None]:
+    """Say nothing of letters that the font lacks, which are drawn as boxes: no news to whoever named the runs."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
 def require_drawn(given: object, kind: type, maker: str) -> None:
@@ -158,6 +169,18 @@ def plain(text: object) -> str:
     runs of \$1M and \$2M
     """
     return str(text).replace("$", r"\$")
+
+
+def brief(name: object) -> str:
+    """Return a name as long as a picture has room for: both ends of a longer one, for names may differ in either.
+
+    Examples
+    --------
+    >>> brief("7B-4T"), brief("a" * 30 + "b" * 30)
+    ('7B-4T', 'aaaaaaaaaaaaaaaaaaaa…bbbbbbbbbbbbbbbbbbb')
+    """
+    text = str(name)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[1 - LONGEST // 2 :]}"
 
 
 def headline(ax: Axes, title: str, words: str, above: float = 4.0) -> None:
@@ -256,7 +279,7 @@ def name_targets(ax: Axes, places: np.ndarray, names: Sequence[str]) -> float:
         right = "left" if not stacked and i == 1 else "right"
         line = {"arrowstyle": "-", "color": BLUE, "linewidth": 0.6, "relpos": (1, 0), "shrinkA": 0, "shrinkB": 0}
         name = ax.annotate(
-            plain(names[k]), (places[k], 1.0), (0, 3 + (LINE * i if stacked else 0)),
+            plain(brief(names[k])), (places[k], 1.0), (0, 3 + (LINE * i if stacked else 0)),
             xycoords=("data", "axes fraction"), textcoords="offset points",
             ha=right if len(order) > 1 else "center", fontsize=7, color=BLUE, arrowprops=line if stacked else None,
         )  # fmt: skip
@@ -284,13 +307,9 @@ def figure_of(axes: Any) -> Figure:
 
 
 def write_png(axes: object, to: Any, dpi: int = 150) -> None:
-    """Write the figure that holds the axes to a file or a buffer, and close it.
-
-    Letters that the house style's font lacks are drawn as boxes, which is no news to whoever named the runs.
-    """
+    """Write the figure that holds the axes to a file or a buffer, and close it."""
     figure = figure_of(axes)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    with _boxes_for_letters():
         figure.savefig(to, format="png", dpi=dpi)
     close(figure)
 

@@ -222,3 +222,14 @@ def test_what_a_picture_cannot_draw_is_named(simulated_fit, ladder_forecast):
     for draw in (plots.plot_fit, plots.plot_ladder_sheet, lambda given: plots.plot_ladder(given, "MMLU")):
         with pytest.raises(TargetError, match=r"draws a ForecastPath and .* Forecast; bayes_scaling.forecast_path"):
             draw(ladder_forecast)
+
+
+@pytest.mark.parametrize("name", ["a" * 55 + "b" * 55, "\u6a21\u578b 7B"])
+def test_names_of_any_length_and_letters_leave_the_picture_as_it_is(name, recwarn):
+    posterior = worlds.chinchilla(count=20)
+    forecast = bs.forecast(posterior, {"target": name, "N": 7e9, "D": 4e12})
+    for ax in (plots.plot_forest(forecast), plots.plot_fit(bs.forecast_path(posterior, forecast))):
+        said = [text.get_text() for text in ax.texts]
+        assert (name if len(name) < 40 else "a" * 20 + "\u2026" + "b" * 19) in said
+        assert ax.get_window_extent().width > 0.5 * ax.figure.bbox.width
+    assert not [one for one in recwarn if "Glyph" in str(one.message)]
