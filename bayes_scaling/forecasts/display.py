@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import NamedTuple
+
+import numpy as np
 
 from bayes_scaling.study.card import AS_GIVEN
 
 __all__ = ["Scale", "percent", "scale_of", "short"]
+
+
+SMALL, MOST_DIGITS = 0.01, 12  # below which three decimals are too few, and how many there are at most
 
 
 class Scale(NamedTuple):
@@ -35,17 +42,29 @@ class Scale(NamedTuple):
         return "" if self.unit == AS_GIVEN else self.unit
 
 
-def scale_of(unit: str) -> Scale:
+def scale_of(unit: str, values: Iterable[float] = ()) -> Scale:
     """Return how a quantity is written: fractions in per cent, all else in its unit.
+
+    Parameters
+    ----------
+    unit : str
+        Its unit.
+    values : iterable of float
+        What a table shows in the middle of each row: the smallest has three significant digits, where it is small.
 
     Examples
     --------
     >>> scale_of("fraction").unit, scale_of("nats per token").gap
     ('%', 'nats per token')
+    >>> scale_of("nats", [2.1, 0.5]).digits, scale_of("nats", [2.1, 2e-5]).digits
+    (3, 7)
     """
     if unit == "fraction":
         return Scale(100.0, "%", 1, "points")
-    return Scale(1.0, unit, 3, "" if unit == AS_GIVEN else unit)
+    sizes = [abs(value) for value in values if np.isfinite(value) and value]
+    least = min(sizes, default=1.0)
+    digits = 3 if least >= SMALL else min(2 - math.floor(math.log10(least)), MOST_DIGITS)
+    return Scale(1.0, unit, digits, "" if unit == AS_GIVEN else unit)
 
 
 def percent(share: float) -> str:

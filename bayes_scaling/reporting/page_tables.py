@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,10 +65,10 @@ class Answer:
 
 
 class Writer:
-    """Writes the numbers of a quantity: fractions in per cent, losses in their unit."""
+    """Writes the numbers of a quantity: fractions in per cent, losses in their unit, small ones in more digits."""
 
-    def __init__(self, unit: str) -> None:
-        self.factor, self.unit, self.digits, _ = scale_of(unit)
+    def __init__(self, unit: str, medians: Iterable[float] = ()) -> None:
+        self.factor, self.unit, self.digits, _ = scale_of(unit, medians)
 
     def show(self, value: float) -> str:
         """Return a number, or a dash where it is not known."""
@@ -83,7 +83,7 @@ def answers(result: Result) -> tuple[list[Answer], str]:
     """Return the forecasts of the quantity that answers first, and its unit."""
     rows = result.rows()
     rows = result.with_mean(rows[rows["quantity"] == result.forecast.head])
-    scale = Writer(rows["unit"].iloc[0])
+    scale = Writer(rows["unit"].iloc[0], rows["median"])
     found = [
         Answer(
             task=row["task"] if isinstance(row["task"], str) else "",
@@ -112,7 +112,7 @@ def backtests(result: Result) -> Grid:
     """Return the runs that were forecast from smaller ones: interval, outcome, error, and where it fell."""
     assert result.averaged is not None
     rows = result.averaged.backtests
-    scale = Writer(result.rows()["unit"].iloc[0])
+    scale = Writer(result.rows()["unit"].iloc[0], rows["median"])
     lines = [
         [
             f"{row['cut']:.2g} ({row['fitted']})",
@@ -134,7 +134,7 @@ def intervals(result: Result) -> list[Grid]:
     """Return a table per quantity and unit: median, 50 and 90 % interval of a new run, outcome, and where it fell."""
     found = []
     for (quantity, _), rows in result.rows().groupby(["quantity", "unit"]):
-        scale = Writer(rows["unit"].iloc[0])
+        scale = Writer(rows["unit"].iloc[0], rows["median"])
         tasks, known = rows["task"].notna().any(), rows["actual"].notna().any()
         headings = [*(["task"] if tasks else []), "target", "median", "90 % interval", "50 % interval"]
         lines = []
@@ -249,7 +249,7 @@ def side_by_side(caption: str, quantity: str, parts: Mapping[str, pd.DataFrame],
         for name, rows in parts.items()
     }
     first = next(iter(tables.values()))
-    scale = Writer(first["unit"].iloc[0])
+    scale = Writer(first["unit"].iloc[0], first["median"])
 
     def cell(table: pd.DataFrame, place: tuple[str, Any]) -> str:
         if place not in table.index:  # another fit may be of other tasks

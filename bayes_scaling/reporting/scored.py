@@ -69,7 +69,7 @@ def print_scores(
 
 def score_rows(said: RegisteredForecast, scores: pd.DataFrame) -> Table:
     """Return the table of one quantity: median, 90 % interval, outcome, where it fell, z, PIT and CRPS."""
-    factor, unit, digits, gap = scale_of(scores["unit"].iloc[0])
+    factor, unit, digits, gap = scale_of(scores["unit"].iloc[0], scores["median"])
     table = Table(box=SIMPLE_HEAD, title=f"{scores['quantity'].iloc[0]} ({unit})", title_justify="left")
     tasks = scores["task"].notna().any()
     for heading in (*(("task",) if tasks else ()), "target"):

@@ -143,7 +143,7 @@ def to_one_side(tests: pd.DataFrame) -> str:
 
 def forecast_table(rows: pd.DataFrame, quantity: str) -> Table:
     """Return the table of one quantity: median, 50 and 90 % intervals of a new run, and the outcome."""
-    factor, unit, digits, _ = scale_of(rows["unit"].iloc[0])
+    factor, unit, digits, _ = scale_of(rows["unit"].iloc[0], rows["median"])
     table = Table(box=SIMPLE_HEAD, title=f"{quantity} ({unit})", title_justify="left")
     tasks, known = rows["task"].notna().any(), rows["actual"].notna().any()
     for heading in (*(("task",) if tasks else ()), "target"):
@@ -182,7 +182,7 @@ def inside(row: Mapping[str, float]) -> Text:
 def verdict(rows: pd.DataFrame) -> str:
     """Say in one line how a forecast fared against outcomes."""
     within = {level: int(quantiles.inside(rows, rows["actual"], level).sum()) for level in (50, 90)}
-    factor, _, digits, gap = scale_of(rows["unit"].iloc[0])
+    factor, _, digits, gap = scale_of(rows["unit"].iloc[0], rows["median"])
     error = factor * (rows["median"] - rows["actual"]).abs().mean()
     words = f"{error:.{digits}f} {gap}".rstrip()
     return (

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from bayes_scaling.forecasts.display import percent, scale_of, short
@@ -12,6 +13,15 @@ def test_a_fraction_is_in_per_cent_and_its_differences_in_points():
 @pytest.mark.parametrize("unit", ["nats per token", "bits per byte", "points", "FLOPs"])
 def test_every_other_unit_is_kept(unit):
     assert scale_of(unit) == (1.0, unit, 3, unit)
+
+
+@pytest.mark.parametrize(
+    ("medians", "digits"),
+    [([2.1, 0.011], 3), ([2e-5, 2.1], 7), ([0.0, np.nan], 3), ([-4.5e-3], 5), ([1e-300], 12)],
+)
+def test_small_numbers_have_three_digits_that_count(medians, digits):
+    assert scale_of("nats", medians).digits == digits
+    assert scale_of("fraction", medians).digits == 1
 
 
 @pytest.mark.parametrize(

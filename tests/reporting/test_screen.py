@@ -50,6 +50,12 @@ def test_the_task_whose_own_runs_a_target_is_furthest_beyond_is_named():
     assert "over those of the largest fitted run: 7B-4T: 547 x (math: 7e+04 x)." in said
 
 
+def test_small_losses_are_not_rounded_to_nothing():
+    posterior = worlds.chinchilla(count=60, E=2e-5)
+    said = shown(lambda console: print_result(worlds.result(posterior, [{**FAR, "loss": 2.3e-5}]), console))
+    assert "0.0000230" in said and " 0.000 " not in said
+
+
 def test_accuracies_are_in_per_cent_and_a_ladder_names_each_task_once():
     posterior = worlds.ladder(count=60)
     said = shown(lambda console: print_result(worlds.result(posterior, [FAR, {**FAR, "target": "13B"}]), console))
