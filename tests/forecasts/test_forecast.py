@@ -129,7 +129,7 @@ def test_a_second_loss_of_one_task_is_called_by_its_column():
 
 
 def test_the_distance_is_from_the_largest_run_of_each_task():
-    forecast = bs.forecast(worlds.pooled(), {**FAR, "loss": 2.0})
+    forecast = bs.forecast(worlds.pooled(), FAR)
     whole, own = 7e9 * 4e12 / (8e8 * 6.4e10), 7e9 * 4e12 / (1e8 * 4e9)
     assert forecast.targets["distance"].tolist() == pytest.approx([whole])
     assert forecast.intervals().set_index("task")["distance"].to_dict() == pytest.approx({"web": whole, "math": own})
