@@ -72,7 +72,7 @@ class Apart(NamedTuple):
 def places(apart: Apart, outcomes: pd.DataFrame) -> tuple[list[str | None], list[str]]:
     """Return the target of each outcome: the one it names, or whose inputs it has, None where it is of no target.
 
-    A remark tells of each that was found by inputs which are near and not the same, or by some of them alone.
+    A remark tells of each that was found by inputs which are near and not the same, by some of them alone, or by none.
 
     Raises
     ------
@@ -90,8 +90,11 @@ def places(apart: Apart, outcomes: pd.DataFrame) -> tuple[list[str | None], list
             own = [name if name in known else read.get(number_of(name)) for name in map(str, outcomes[column])]
             named = [one or name for one, name in zip(named, own, strict=True)]
     if not inputs:
-        alone = len(known) == len(outcomes) == 1 and apart.bare
-        return ([known[0]] if alone else named), []
+        alone = len(known) == len(outcomes) == 1 and not {"target", "run"} & set(outcomes)
+        if not alone or to_map(apart, outcomes):
+            return named, []
+        said = f"For want of a name or of inputs {row_name(outcomes, 0)} is scored as {known[0]!r}, the only target."
+        return [known[0]], [] if apart.bare else [said]
     by_name = list(named)
     same = np.asarray((apart.off <= SAME_INPUT).all(axis=2))
     for i, name in enumerate(named):
