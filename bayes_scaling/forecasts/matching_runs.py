@@ -93,7 +93,7 @@ def places(apart: Apart, outcomes: pd.DataFrame) -> tuple[list[str | None], list
         alone = len(known) == len(outcomes) == 1 and not {"target", "run"} & set(outcomes)
         if not alone or to_map(apart, outcomes):
             return named, []
-        said = f"For want of a name or of inputs {row_name(outcomes, 0)} is scored as {known[0]!r}, the only target."
+        said = f"For want of a name or inputs {row_name(outcomes, 0)} is scored as {known[0]!r}, the only target."
         return [known[0]], [] if apart.bare else [said]
     by_name = list(named)
     same = np.asarray((apart.off <= SAME_INPUT).all(axis=2))

@@ -156,7 +156,7 @@ def test_a_run_that_is_not_told_is_not_taken_for_the_only_target(outcomes, messa
         ({"run": "far", "N": 7e9, "train_tokens": 4e12, "loss": 2.1}, []),
         ({"n_params": 7e9, "train/tokens": 4e12, "loss": 2.1}, []),
         ({"role": "target", "seed": 3, "loss": 2.1, "loss_se": 0.1}, []),
-        ({"Unnamed: 0": 0, "loss": 2.1}, ["For want of a name or of inputs row 1 is scored as 'far', the only target."]),
+        ({"Unnamed: 0": 0, "loss": 2.1}, ["For want of a name or inputs row 1 is scored as 'far', the only target."]),
         ({"N": 7e9, "D": "4T", "lr": 1e-3, "loss": 2.1}, []),
     ],
 )
