@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
+from bayes_scaling.errors import COMMAND_LINE, StudyError, listed
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.priors import Prior
@@ -18,7 +19,11 @@ from bayes_scaling.law.sites import Arrays, extrapolate, sample_slope_error
 from bayes_scaling.models.chinchilla import Chinchilla, slope_for_exponent
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.models.repeated_data import saturating
-from bayes_scaling.study.validation import numeric
+from bayes_scaling.study.rows import row_name
+from bayes_scaling.study.validation import MOST_ROWS, numeric
+
+if TYPE_CHECKING:
+    from bayes_scaling.study.study import Study
 
 __all__ = ["Superset"]
 
@@ -213,6 +218,26 @@ class Superset(Law):
         return super().at({**self.absent, **runs}, parameters)
 
     columns = {"N": "n_params", "D": "tokens"}
+
+    def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return (runs, observed) for this law from a study.
+
+        Raises
+        ------
+        StudyError
+            A column is missing, the study holds several tasks, or below a ceiling an error rate is not below one.
+        """
+        runs, observed = super().arrays(study)
+        if self.ceiling and (wrong := np.flatnonzero(observed[self.outcome] >= 1)).size:
+            where = listed((row_name(study.frame, place) for place in wrong), MOST_ROWS)
+            command, law = ("chinchilla", "Chinchilla") if "D" in self.columns else ("power_law", "PowerLaw")
+            other = f"--law {command}" if COMMAND_LINE.get() else f"{law}()"
+            raise StudyError(
+                f"{self.name} describes error rates below 1, and that of {where} in study {study.name!r} is "
+                f"{observed[self.outcome][wrong[0]]:g}; leave such runs out, or fit a law without that limit, such as "
+                f"{other}."
+            )
+        return runs, observed
 
     def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
         """Return N, D, steps and different tokens of each run; these two infinite where the table does not tell."""

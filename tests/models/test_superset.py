@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.law.sites import EDGE_QUANTILE
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.models import Chinchilla, Kaplan, Superset
+from bayes_scaling.models import Chinchilla, Kaplan, Superset, SupersetInFlops
 from bayes_scaling.models.chinchilla import LOG_EXPONENT
 from bayes_scaling.models.superset import STEP
 
@@ -112,6 +113,23 @@ def test_an_error_rate_never_passes_one():
     plain, bounded = Superset().likelihood(loss, 0.1), law.likelihood(mean, 0.1)
     jacobian = np.log(1 - mean)  # of the outcome by the loss
     np.testing.assert_allclose(bounded.log_prob(mean), np.asarray(plain.log_prob(loss)) - jacobian, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("by_command", "law"), [(False, r"Chinchilla\(\)"), (True, "--law chinchilla")])
+def test_an_error_rate_of_one_is_refused_by_run_before_a_fit(by_command, law):
+    table = pd.DataFrame({"N": np.geomspace(1e8, 3e9, 4), "D": 2e10, "loss": [0.9, 1.0, 0.7, 0.6], "run": list("abcd")})
+    study = bs.Study.from_frame(table, name="some", unit="error rate")
+    said = rf"^Superset describes error rates below 1, and that of run 'b' \(row 2\) .* 'some' is 1; .* as {law}\.$"
+    token = COMMAND_LINE.set(by_command)
+    try:
+        with pytest.raises(bs.StudyError, match=said):
+            bs.forecast_runs(study, {"N": 7e9, "D": 4e10}, seed=0)
+    finally:
+        COMMAND_LINE.reset(token)
+    assert Superset().arrays(study)[1]["loss"][1] == 1.0  # without a ceiling a loss like others
+    by_flops = bs.Study.from_frame({"flops": [1e18, 1e19], "loss": [1.2, 0.9]}, unit="error rate")
+    with pytest.raises(bs.StudyError, match=r"of row 1 in study 'runs' is 1\.2; .* as PowerLaw\(\)\.$"):
+        SupersetInFlops(ceiling=True).arrays(by_flops)
 
 
 def test_five_runs_of_one_ratio_and_one_data_size_are_enough():
