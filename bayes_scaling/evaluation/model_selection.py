@@ -276,16 +276,22 @@ def _score(posterior: Posterior, held_out: Study) -> _Backtest:
     slopes = norm.ppf((np.random.default_rng(posterior.seed).permutation(count) + 0.5) / count)
     with double_precision():
         key = jax.random.key(posterior.seed)
-        median, heights = _hold_against(law.program, latent, slopes, key, runs, edge, padded, GRID)
+        median, heights = _hold_against(law.program, latent, _drift(law), slopes, key, runs, edge, padded, GRID)
     said = np.asarray(median)[: len(actual)]
     error = of_outcome(np.where(np.isfinite(said), said, math.inf), actual) - 1
     return _Backtest(error, np.asarray(heights))
+
+
+def _drift(law: Law) -> float:
+    """Return the mean of the error of the slope; its spread, which is what is learnt here, need not be finite."""
+    return float(law.replace(discrepancy=PRIOR).slope_moments[0])
 
 
 @jit
 def _hold_against(
     law: Law,
     latent: Arrays,
+    drift: float,
     slopes: jax.Array,
     key: jax.Array,
     runs: Arrays,
@@ -295,13 +301,13 @@ def _hold_against(
 ) -> tuple[jax.Array, jax.Array]:
     """Return the median forecast, shape (run,), and the log likelihood of each discrepancy, shape (grid,).
 
-    Every draw brings one error of the slope.  Outcomes within the data have no weight, and nothing is learnt where
-    all are.
+    Every draw brings one error of the slope, around ``drift``.  Outcomes within the data have no weight, and nothing is
+    learnt where all are.
     """
     known = jnp.isfinite(actual)
 
     def forecasts(error: jax.Array) -> jax.Array:
-        return jax.vmap(lambda draw, e: law.extrapolated(runs, fitted, draw, e))(latent, error)
+        return jax.vmap(lambda draw, e: law.extrapolated(runs, fitted, draw, e))(latent, drift + error)
 
     def noisy(mean: jax.Array, draw: Arrays, own: jax.Array) -> jax.Array:
         return law.likelihood(mean, law.new_noise(runs, mean, draw)).sample(own)

@@ -13,7 +13,8 @@ import bayes_scaling as bs
 from bayes_scaling.errors import ConvergenceWarning
 from bayes_scaling.evaluation import model_selection as calibrating
 from bayes_scaling.evaluation.model_selection import GRID, choose_law, learn_discrepancy
-from bayes_scaling.models import Chinchilla, FewSteps, Kaplan, PowerLaw
+from bayes_scaling.models import Chinchilla, FewSteps, Kaplan, PowerLaw, Superset
+from tests import worlds
 from tests.conftest import DRAWS
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayes_scaling.errors.ConvergenceWarning")  # few draws
@@ -84,6 +85,27 @@ def test_the_likelihood_is_that_of_what_outcomes_together_say_of_the_slope(compu
         assert abs(found.log_likelihood[10] - direct) > 1  # another discrepancy gives another likelihood
     medians = forecast.draws["loss_law"].median("sample").to_numpy()
     assert found.error == pytest.approx(medians / held_out.column("loss") - 1, abs=2e-3)
+
+
+def test_the_median_and_the_discrepancy_are_those_around_the_mean_error_of_the_slope():
+    """As of the law that is returned, whose forecasts drift; also where the discrepancy has no moments."""
+    parts = {"E": 1.8, "reducible": 0.6, "split": 0.5, "alpha_N": 0.34, "alpha_D": 0.3, "coupling": 1.0}
+    draws = {name: np.full(200, value) for name, value in {**parts, "penalty": 0.0, "sigma": 0.001}.items()}
+    table = worlds.on_the_curve(0.005)
+    held_out = bs.Study.from_frame({"N": [1e11, 3e11], "D": [1e13, 3e13], "loss": [1.82, 1.81]})
+    plain, moved, open_ended = (
+        worlds.known(Superset(scatter=1.0, drift=drift, discrepancy=scale), draws, table)
+        for drift, scale in ((0.0, 0.1), (0.5, 0.1), (0.5, dist.HalfCauchy(0.1)))
+    )
+    runs, later = (plain.law.arrays(study)[0] for study in (plain.study, held_out))
+    later |= {name: runs[name] for name in ("N0", "D0")}
+    values = {**parts, "penalty": 0.0, "repeats": 15.0}
+    for posterior, error in ((plain, 0.0), (moved, 0.5)):
+        expected = np.asarray(posterior.law.extrapolated(later, runs, values, error)) / held_out.column("loss") - 1
+        assert calibrating._score(posterior, held_out).error == pytest.approx(expected, abs=1e-5)
+    found, without = calibrating._score(moved, held_out), calibrating._score(plain, held_out)
+    assert np.abs(found.log_likelihood - without.log_likelihood).max() > 1
+    assert np.array_equal(calibrating._score(open_ended, held_out).log_likelihood, found.log_likelihood)
 
 
 def test_outcomes_inside_the_data_teach_nothing(compute):
