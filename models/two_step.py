@@ -12,12 +12,12 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import LawError
+from bayes_scaling.errors import COMMAND_LINE, LawError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.noise import SharedNoise
 from bayes_scaling.law.pooling import assemble, by_series, derived_names, move, pooled, spread_of
-from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.priors import LogitNormal, Prior, describe
 from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.models.power_law import PowerLaw
 from bayes_scaling.models.sigmoid_accuracy import SigmoidAccuracy
@@ -153,6 +153,12 @@ class TwoStep(Law):
         "of log loss.",
     )
 
+    discrepancy: Prior = prior(
+        default=Law.discrepancy,
+        unit="fraction",
+        reason="Not used: each step errs by its own, that of ``step1`` and that of ``step2``.",
+    )
+
     by_task = True
     equation = r"(N, D) \to L \to \mathrm{accuracy}"
 
@@ -160,6 +166,12 @@ class TwoStep(Law):
         super().__post_init__()
         if self.df is not None and not (isinstance(self.df, (int, float, np.number)) and self.df > 0):
             raise LawError(f"{self.name}.df is {self.df!r}; give a positive number, or None for a normal.")
+        if self.discrepancy != Law.discrepancy:
+            cure = "give it to the step, as in TwoStep(step2=SigmoidAccuracy(discrepancy=0.1))"
+            raise LawError(
+                f"{self.name}.discrepancy is {describe(self.discrepancy)}, and each of its steps errs by its own; "
+                f"{'leave it out' if COMMAND_LINE.get() else cure}."
+            )
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]

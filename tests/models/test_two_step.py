@@ -4,11 +4,13 @@ import dataclasses
 
 import numpy as np
 import numpyro
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 from numpyro.infer.util import log_density
 
 import bayes_scaling as bs
+from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import run_model
@@ -265,3 +267,15 @@ def test_degrees_of_freedom_are_positive_or_none():
     for df in (-1.0, 0.0, float("nan"), "5"):
         with pytest.raises(bs.LawError, match=r"TwoStep\.df is .*; give a positive number, or None for a normal"):
             TwoStep(df=df)
+
+
+@pytest.mark.parametrize(("by_command", "cure"), [(False, "give it to the step, as in Two"), (True, "leave it out")])
+def test_an_error_of_the_slope_beside_those_of_the_steps_is_refused(by_command, cure):
+    token = COMMAND_LINE.set(by_command)
+    try:
+        for given in (0.0, dist.HalfNormal(0.3)):
+            with pytest.raises(bs.LawError, match=rf"^TwoStep.discrepancy is .*, and each of its steps .*; {cure}"):
+                TwoStep(discrepancy=given)
+    finally:
+        COMMAND_LINE.reset(token)
+    assert TwoStep(discrepancy=0.2) == TwoStep() and repr(TwoStep()).endswith("discrepancy=0.2)")
