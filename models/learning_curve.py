@@ -32,8 +32,7 @@ class LearningCurve(Checkpoints):
 
     Notes
     -----
-    The law is M4 of the paper, which is implicit in L; it is solved by Newton's method in logit s.  A checkpoint whose
-    predecessor is missing counts as the first of a curve.
+    The law is M4 of the paper, which is implicit in L; it is solved by Newton's method in logit s.
 
     References
     ----------
