@@ -59,7 +59,7 @@ class Pooled(Law):
     )
     pool: float | None = data_field(
         default=1.0,
-        wanted="number of zero or more",
+        wanted="positive number",
         about="Multiplies the spread between series that ``curve`` states (``pooling``); None fits every series alone.",
     )
     sigma: Prior = prior(

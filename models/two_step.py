@@ -114,7 +114,7 @@ class TwoStep(Law):
     )
     pool: float | None = data_field(
         default=1.0,
-        wanted="number of zero or more",
+        wanted="positive number",
         about="Multiplies the spread between series that each step law states (``pooling``); None fits every series "
         "alone.",
     )

@@ -22,6 +22,7 @@ __all__ = ["FieldNote", "data_field", "document", "field_notes", "is_prior", "op
 RANGES: Mapping[str, Callable[[float], bool]] = {
     "number": lambda value: not math.isnan(value),
     "number of zero or more": lambda value: value >= 0,
+    "positive number": lambda value: 0 < value < math.inf,
     "share between 0 and 1": lambda value: 0 <= value <= 1,
 }
 LAST = ("sigma", "discrepancy")  # of every law's parameters
@@ -101,7 +102,8 @@ def data_field(*, default: Any, about: str, wanted: str = "number") -> Any:
     about : str
         What it is, in reStructuredText.
     wanted : str
-        What a number has to be: ``number``, ``number of zero or more`` or ``share between 0 and 1``.
+        What a number has to be: ``number``, ``number of zero or more``, ``positive number`` or ``share between 0 and
+        1``.
     """
     return dataclasses.field(default=default, metadata={"note": FieldNote("data", reason=about, wanted=wanted)})
 

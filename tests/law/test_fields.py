@@ -148,8 +148,10 @@ def test_a_parameter_that_a_law_does_not_have_is_refused_with_those_it_has(name,
         (SigmoidAccuracy, {"departure": -1.0}, "number of zero or more"),
         (SigmoidAccuracy, {"emergence": -2.5}, "number of zero or more"),
         (SigmoidAccuracy, {"shared_questions": 1.1}, "share between 0 and 1"),
-        (Pooled, {"pool": -1.0}, "number of zero or more"),
-        (TwoStep, {"pool": -0.5}, "number of zero or more"),
+        (Pooled, {"pool": -1.0}, "positive number"),
+        (Pooled, {"pool": 0}, "positive number"),  # offsets over a spread of nothing are no numbers
+        (TwoStep, {"pool": 0.0}, "positive number"),
+        (TwoStep, {"pool": math.inf}, "positive number"),
     ],
 )
 def test_a_number_that_no_law_can_use_is_refused(law, wrong, wanted):
