@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_scaling.errors import StudyError, counted
+from bayes_scaling.law.base import Law
 from bayes_scaling.law.sites import without_known_errors
 from bayes_scaling.study.reading import SYMBOLS
 from bayes_scaling.study.rows import shown
 
 if TYPE_CHECKING:
-    from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
 __all__ = ["FEWEST", "check_size", "refusal"]
@@ -27,8 +27,8 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
     Raises
     ------
     StudyError
-        It has too few runs, no outcome of a series, accuracies of a task that are all the same, an outcome below a
-        floor that is fixed, or runs of one size.
+        It has too few runs, no outcome of a series, accuracies of a task that are all the same, an outcome beyond a
+        floor or a ceiling that is fixed, or runs of one size.
     """
     per_run = [a for a in observed.values() if np.ndim(a) == 1]
     count = len(next(iter(observed.values())))
@@ -53,19 +53,28 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
                 f"{np.isfinite(own).sum()} runs of study {study.name!r} that have one, as if runs had no noise; leave "
                 "the task out, or give the number of its questions in a column 'questions'."
             )
-    floor = law.priors.get("E")
-    outcome = np.asarray(observed.get(law.outcome, np.nan), dtype=float)
-    if isinstance(floor, (int, float)) and (outcome <= floor).any():
-        raise StudyError(
-            f"{law.name} fixes its floor E at {floor:g}, and study {study.name!r} has a {law.outcome} of "
-            f"{np.nanmin(outcome):g}; fix it below every outcome, or let it be learnt."
-        )
+    for one in (law, *(held for held in law.fields.values() if isinstance(held, Law))):
+        _check_limit(one, study, np.asarray(observed.get(one.outcome, np.nan), dtype=float))
     for name in (n for n in law.run_inputs if n in SYMBOLS or f"{n}0" in law.inputs):
         if not law.rests_on_priors and len(np.unique(runs[name])) == 1:
             raise StudyError(
                 f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
                 "effect; add runs of another size, or use a law without it."
             )
+
+
+def _check_limit(law: Law, study: Study, outcome: np.ndarray) -> None:
+    """Refuse outcomes at or below a floor that is fixed, or above a ceiling: the limit of what is better higher."""
+    limit = law.priors.get("E")
+    if not isinstance(limit, (int, float)):
+        return
+    higher = law.better.get(law.outcome) == "higher"
+    if (outcome > limit if higher else outcome <= limit).any():
+        limited, where = ("ceiling", "above") if higher else ("floor", "below")
+        raise StudyError(
+            f"{law.name} fixes its {limited} E at {limit:g}, and study {study.name!r} has a {law.outcome} of "
+            f"{(np.nanmax if higher else np.nanmin)(outcome):g}; fix it {where} every outcome, or let it be learnt."
+        )
 
 
 def _label(law: Law, study: Study, name: str, which: np.ndarray) -> Any:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import numpyro.distributions as dist
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference.fittable import check_size, refusal
-from bayes_scaling.models import Chinchilla, DirectLadder, Superset, TwoStep
+from bayes_scaling.models import Chinchilla, DirectLadder, Pooled, Superset, TwoStep
 from tests import worlds
 
 TABLE = worlds.on_the_curve(0.01)
@@ -57,3 +59,25 @@ def test_a_task_whose_accuracies_are_one_is_refused_by_name_unless_its_noise_is_
     assert not said(same, questions=1838) and not said(frame["accuracy"].mask(piqa, 0.0))
     few = frame["run"].isin(frame["run"].unique()[:2])
     assert not said(same.mask(piqa & ~few, np.nan))  # the prior of the noise holds two runs
+
+
+class Rewarded(bs.Law):
+    """A reward below a ceiling."""
+
+    outcome, unit, better = "reward", "points", {"reward": "higher"}
+    E: bs.Prior = dist.LogNormal(3.0, 1.0)
+    share: bs.Prior = dist.Uniform(0.0, 1.0)
+
+    def mean(self, C, *, E, share):
+        return E * share + 0 * C
+
+
+def test_an_outcome_beyond_a_limit_that_is_fixed_is_refused_on_its_own_side():
+    assert "fixes its floor E at 30, and study 'runs' has a loss of 2.45" in refused(TABLE, Chinchilla(E=30.0))
+    rewards = pd.DataFrame({"C": np.geomspace(1e18, 1e21, 6), "reward": np.linspace(5.0, 10.0, 6)})
+    assert not refused(rewards, Rewarded(E=10.0))
+    said = "Rewarded fixes its ceiling E at 9, and study 'runs' has a reward of 10; fix it above every outcome"
+    assert refused(rewards, Rewarded(E=9.0)).startswith(said)
+    tasks = pd.concat([TABLE.assign(run=range(len(TABLE)), task=task) for task in "ab"])
+    assert "Chinchilla fixes its floor E at 30" in refused(tasks, Pooled(curve=Chinchilla(E=30.0)))
+    assert not refused(tasks, Pooled(curve=Chinchilla(E=1.0))) and not refused(tasks, Pooled())
