@@ -53,6 +53,8 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
                 f"{np.isfinite(own).sum()} runs of study {study.name!r} that have one, as if runs had no noise; leave "
                 "the task out, or give the number of its questions in a column 'questions'."
             )
+        if name == "accuracy" and np.ndim(values) == 1 and "sigma" in law.free_parameters:
+            _check_noise(law, study, values, runs)
     for one in (law, *(held for held in law.fields.values() if isinstance(held, Law))):
         _check_limit(one, study, np.asarray(observed.get(one.outcome, np.nan), dtype=float))
     for name in (n for n in law.run_inputs if n in SYMBOLS or f"{n}0" in law.inputs):
@@ -74,6 +76,17 @@ def _check_limit(law: Law, study: Study, outcome: np.ndarray) -> None:
         raise StudyError(
             f"{law.name} fixes its {limited} E at {limit:g}, and study {study.name!r} has a {law.outcome} of "
             f"{(np.nanmax if higher else np.nanmin)(outcome):g}; fix it {where} every outcome, or let it be learnt."
+        )
+
+
+def _check_noise(law: Law, study: Study, values: np.ndarray, runs: Mapping[str, Any]) -> None:
+    """Refuse accuracies of one task that are all the same, where the noise of the law has no least value."""
+    if _without_noise(values[:, None], runs).any():
+        cure = "give the number of its questions in a column 'questions'"
+        raise StudyError(
+            f"The accuracy is the same, {np.nanmin(values):g}, in all {np.isfinite(values).sum()} runs of study "
+            f"{study.name!r} that have one, as if runs had no noise; "
+            f"{cure if 'per_question' in runs else f'fix the noise of {law.name}, sigma, at a positive number'}."
         )
 
 

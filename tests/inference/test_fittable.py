@@ -9,7 +9,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference.fittable import check_size, refusal
-from bayes_scaling.models import Chinchilla, DirectLadder, Pooled, Superset, TwoStep
+from bayes_scaling.models import Chinchilla, DirectLadder, Pooled, SigmoidAccuracy, Superset, TwoStep
 from tests import worlds
 
 TABLE = worlds.on_the_curve(0.01)
@@ -81,3 +81,22 @@ def test_an_outcome_beyond_a_limit_that_is_fixed_is_refused_on_its_own_side():
     tasks = pd.concat([TABLE.assign(run=range(len(TABLE)), task=task) for task in "ab"])
     assert "Chinchilla fixes its floor E at 30" in refused(tasks, Pooled(curve=Chinchilla(E=30.0)))
     assert not refused(tasks, Pooled(curve=Chinchilla(E=1.0))) and not refused(tasks, Pooled())
+
+
+def test_accuracies_of_one_task_that_are_one_are_refused_unless_their_noise_is_known():
+    table = pd.DataFrame({"loss": np.linspace(2.0, 1.0, 8), "accuracy": 0.4, "chance": 0.25})
+    said = "The accuracy is the same, 0.4, in all 8 runs of study 'runs' that have one, as if runs had no noise; "
+    questions = "give the number of its questions in a column 'questions'."
+    assert refused(table, SigmoidAccuracy()) == said + questions
+    assert not refused(table.assign(questions=100), SigmoidAccuracy())
+    assert not refused(table, SigmoidAccuracy(sigma=0.01))
+    assert not refused(table.assign(accuracy=[0.4] * 7 + [0.41]), SigmoidAccuracy())
+
+    class Plain(bs.Law):
+        outcome, unit = "accuracy", "fraction"
+        level: bs.Prior = dist.Uniform(0.0, 1.0)
+
+        def mean(self, loss, *, level):
+            return level + 0 * loss
+
+    assert refused(table, Plain()) == said + "fix the noise of Plain, sigma, at a positive number."
