@@ -55,7 +55,8 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     ------
     LawError
         A parameter is none of the law's, or no site of its model, or has a value where its prior has no mass; or some
-        textbook constants are missing, or a parameter that they make is given beside them at another value.
+        textbook constants are missing, or a parameter that they make is given beside them at another value; or the law
+        reads outcomes that its model does not draw, as with ``windows`` of the two-step law.
     StudyError
         The design lacks an input of the law.
 
@@ -87,6 +88,11 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
         shapes = {name: own.shape() for name, own in latent_priors(law.program, runs, observed).items()}
         latent = {n: _shaped(f"{law.name}.{n}", value, shapes[n]) for n, value in given.items() if n in sites}
         drawn_sites = run_model(law, runs, latent=latent, key=jax.random.key(whole("seed", seed, 0)))
+        if lost := [name for name in observed if name not in drawn_sites]:
+            raise LawError(
+                f"{law.name} also reads {listed(lost)}, which its model does not draw; simulate it without them, as "
+                "TwoStep(windows=0) is."
+            )
         drawn = {name: np.asarray(drawn_sites[name]["value"]) for name in observed}
     return dataclasses.replace(study, frame=_filled(law, study, drawn))
 

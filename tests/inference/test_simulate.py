@@ -194,3 +194,11 @@ def test_what_the_plan_said_of_outcomes_is_replaced_and_all_runs_are_to_be_fitte
     drawn = bs.simulate(Chinchilla(), PLAN.assign(loss=99.0, role=["train", "target"] * 2), TRUTH, seed=0)
     assert (drawn.frame["loss"] < 50).all() and set(drawn.frame["role"]) == {"train"}
     assert drawn.name == "simulated" and len(drawn.training) == 4
+
+
+def test_a_law_that_reads_more_than_its_model_draws_is_refused():
+    ladder = bs.load_study("olmo_ladder").training
+    law = TwoStep(windows=1)
+    rows = ladder.frame.assign(accuracy_window1=ladder.frame["accuracy"], task_loss_window1=ladder.frame["task_loss"])
+    with pytest.raises(LawError, match=r"^TwoStep also reads accuracy_windows and loss_windows, .*windows=0\) is"):
+        bs.simulate(law, rows, seed=0)
