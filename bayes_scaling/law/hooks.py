@@ -230,7 +230,9 @@ class Hooks:
         return sigma
 
     def known_noise(self, mean: jax.Array, error: jax.Array) -> jax.Array:
-        """Return what known standard errors of outcomes are on the scale of ``sigma``: relative, as of a logarithm.
+        """Return what known standard errors of outcomes are on the scale of ``sigma``.
+
+        Relative, as of a logarithm; as they are where noise adds to the outcome (``additive``).
 
         Parameters
         ----------
@@ -239,7 +241,7 @@ class Hooks:
         error : array
             Their standard errors, in the unit of the outcome.
         """
-        return error / jnp.maximum(mean, 1e-12)
+        return error if self.additive else error / jnp.maximum(mean, 1e-12)
 
     def straighten(self, u: dict[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Map the sampler's coordinates to unconstrained parameters; override it to straighten a curved posterior.

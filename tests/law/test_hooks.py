@@ -13,6 +13,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.law.hooks import Hooks
 from bayes_scaling.law.priors import LogStudentT
+from bayes_scaling.law.trace import run_model
 
 
 class Rewarded(bs.Law):
@@ -79,6 +80,25 @@ def test_an_error_of_the_slope_without_a_spread_is_refused_with_what_to_give(sca
     law = bs.models.Superset(discrepancy=scale)
     with pytest.raises(bs.LawError, match=r"^Superset.discrepancy is (LogS|HalfC).*\), which has no finite mean"):
         law.slope_moments  # noqa: B018
+
+
+def test_a_known_error_is_relative_unless_noise_adds_to_the_outcome():
+    class Added(bs.Law):
+        signed = ("loss",)
+        level: bs.Prior = dist.Normal(0.0, 1.0)
+
+        def mean(self, N, *, level):
+            return level + 0 * N
+
+        def likelihood(self, mean, sigma):
+            return dist.Normal(mean, sigma)
+
+    mean, error = jnp.array([-2.0, 0.5]), jnp.array([0.1, 0.1])
+    assert Added().known_noise(mean, error).tolist() == error.tolist()
+    assert bs.models.PowerLaw().known_noise(-mean, error)[0] == pytest.approx(0.05)
+    study = bs.Study.from_frame({"N": [1e8, 2e8], "loss": [2.0, 0.5], "loss_se": [0.1, 0.1]})
+    site = run_model(Added(), *Added().arrays(study), latent={"level": 2.0, "sigma": 1e-6})["loss"]
+    assert np.allclose(site["fn"].base_dist.scale, 0.1)
 
 
 def test_every_hook_has_words():
