@@ -148,12 +148,13 @@ class Pooled(Law):
         names = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
         own = {n: pooled(n, self.curve.priors[n], spread_of(self.curve, n, self.pool), count) for n in names}
         sigma = pooled("sigma", self.sigma, None, count)
-        columns = by_series(self, runs)
+        columns = {**runs, **by_series(self, runs)}
         self.curve.publish(runs, own)
         mean = self.curve.at(columns, own)
         if fitted is not None:
             unseen, error = self.curve.unseen((count,)), self.curve.slope_error((count,))
-            mean = self.curve.extrapolated(columns, by_series(self, fitted), {**own, **unseen}, error)
+            edge = {**fitted, **by_series(self, fitted)}
+            mean = self.curve.extrapolated(columns, edge, {**own, **unseen}, error)
         if observed is None:
             numpyro.deterministic(f"{self.outcome}_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2), numpyro.plate("each", count, dim=-1):

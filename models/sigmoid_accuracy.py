@@ -100,7 +100,7 @@ class SigmoidAccuracy(AccuracyCurve):
         slope, bend = jnp.exp(u["slope"]), u["bend"]
         best, worst = (jnp.log(edge(runs["loss"], axis=0) / runs["loss0"]) for edge in (jnp.min, jnp.max))
         centre = u["centre"] + slope * box_cox(best, bend)
-        chance = runs["chance"] if jnp.ndim(runs["chance"]) == jnp.ndim(slope) else runs["chance"][0]
+        chance = runs["chance"] if jnp.shape(runs["chance"]) == jnp.shape(slope) else runs["chance"][0]
         above = chance + (1 - chance) * jax.nn.sigmoid(centre - slope * box_cox(worst, bend))
         guessed = chance > 0  # a floor at 0 does not move
         shift = logit(jnp.where(guessed, above, 0.5)) - logit(jnp.where(guessed, chance, 0.5))

@@ -8,7 +8,16 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.models import Chinchilla, Pooled, ShiftedPowerLaw, Superset, Transfer
+from bayes_scaling.models import (
+    Chinchilla,
+    DirectAccuracy,
+    DirectAccuracyInFlops,
+    Pooled,
+    ShiftedPowerLaw,
+    SigmoidAccuracy,
+    Superset,
+    Transfer,
+)
 from tests.worlds import known
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40)]
@@ -146,3 +155,23 @@ def test_inputs_that_the_curve_can_do_without_or_that_may_be_zero_are_so_in_the_
     assert Pooled(curve=Superset()).readable == Superset().readable
     pretrained = Pooled(curve=Transfer()).allows("pretrained", np.array([0.0, 1.0, -1.0]))
     assert pretrained.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("curve", [DirectAccuracy(), DirectAccuracyInFlops(), SigmoidAccuracy()], ids=lambda c: c.name)
+def test_a_curve_of_accuracy_knows_the_questions_of_each_task(curve):
+    """And whether its fitted runs guess; also in a forecast."""
+    runs = pd.DataFrame({"N": [1e8, 2e8, 4e8], "D": [2e9, 4e9, 8e9], "loss": [3.0, 2.5, 2.0], "run": list("abc")})
+    runs = runs.assign(chance=0.25, flops=6 * runs["N"] * runs["D"])
+    tasks = [runs.assign(task=t, questions=q, accuracy=[0.3, 0.4, 0.5]) for t, q in (("few", 10), ("many", 1e6))]
+    law, study = Pooled(curve=curve, pool=None), bs.Study.from_frame(pd.concat(tasks))
+    inputs, observed = law.arrays(study)
+    level = {n: np.full(2, v) for n, v in {"level": 1.0, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}.items()}
+    level |= {n: np.full(2, v) for n, v in {"floor": 0.0, "ceiling": 0.9, "centre": 0.0, "slope": 5.0}.items()}
+    latent = {**level, "alpha_C": np.full(2, 0.2), "bend": np.full(2, 0.2), "sigma": np.full(2, 0.01)}
+    seen = run_model(law, inputs, observed, latent=latent)["accuracy"]["fn"].base_dist
+    ahead = run_model(law, inputs, None, inputs, latent=latent)["accuracy"]["fn"]
+    for noise in (np.asarray(seen.scale), np.asarray(ahead.scale)):
+        assert noise.shape == (3, 2) and (noise[:, 0] > 0.05).all() and np.allclose(noise[:, 1], 0.01, atol=1e-4)
+    names = {n for n, own in curve.priors.items() if isinstance(own, dist.Distribution)} - {"discrepancy"}
+    u = {n: jnp.full(2, 0.5) for n in names}
+    assert {n: jnp.shape(v) for n, v in law.straighten(u, inputs).items()} == {n: (2,) for n in names}
