@@ -188,7 +188,7 @@ class Pooled(Law):
                 )
         rows = frame.drop_duplicates("run")
         columns = self.curve.input_arrays(rows)
-        one_value(study, "run", [column for column in self.columns.values() if column in frame])
+        one_value(study, "run", [column for column in self.readable.values() if column in frame])
         errors = [LOSS_ERROR] if LOSS_ERROR in frame and self.outcome == "loss" else []
         observed = {
             name: frame.pivot(index="run", columns="task", values=name).loc[rows["run"], study.tasks].to_numpy(float)

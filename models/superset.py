@@ -20,7 +20,7 @@ from bayes_scaling.models.chinchilla import Chinchilla, slope_for_exponent
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.models.repeated_data import saturating
 from bayes_scaling.study.rows import row_name
-from bayes_scaling.study.validation import MOST_ROWS, numeric
+from bayes_scaling.study.validation import MOST_ROWS
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
@@ -213,12 +213,6 @@ class Superset(Law):
         level = u["E"] - jnp.logaddexp(0.0, u["reducible"])
         return {**u, "split": split, "reducible": u["reducible"] - bracket, "E": level}
 
-    def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
-        """Evaluate ``mean``; runs without steps are long ones, and those without different tokens see none twice."""
-        return super().at({**self.absent, **runs}, parameters)
-
-    columns = {"N": "n_params", "D": "tokens"}
-
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed) for this law from a study.
 
@@ -241,13 +235,8 @@ class Superset(Law):
 
     def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
         """Return N, D, steps and different tokens of each run; these two infinite where the table does not tell."""
-        columns = self.columns_of(frame)
-        N, D = self.size_and_data(**columns)
-        told = {
-            name: numeric(frame, name).to_numpy() if name in frame else np.full(len(N), unknown)
-            for name, unknown in self.absent.items()
-        }
-        return {"N": N, "D": D, **told}
+        N, D = self.size_and_data(**self.columns_of(frame))
+        return {"N": N, "D": D, **self.absent_of(frame)}
 
     def size_and_data(self, **columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return N and D from the columns that this law reads."""

@@ -262,7 +262,7 @@ class Law(Inputs):
             numpyro.deterministic(name, value)
 
     def at(self, runs: Arrays, parameters: Arrays) -> jax.Array:
-        """Evaluate ``mean`` at the columns of ``runs``; noise parameters are left out.
+        """Evaluate ``mean`` at the columns of ``runs``, or at what stands for those they lack; without the noise.
 
         Raises
         ------
@@ -270,6 +270,7 @@ class Law(Inputs):
             ``mean`` returns nothing, or fails as it is traced.
         """
         own = {k: v for k, v in parameters.items() if k in self._prior_fields() - {*self.noise, "discrepancy"}}
+        runs = {**self.absent, **runs}
         with told_plainly(f"{self.name}.mean"):
             outcome = self.mean(*(runs[name] for name in self.inputs), **own)
         if outcome is None:

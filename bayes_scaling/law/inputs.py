@@ -30,13 +30,13 @@ class Inputs(Hooks):
 
     @property
     def columns(self) -> dict[str, str]:
-        """The column of each input that differs between runs, by its symbol: ``{"N": "n_params"}``."""
-        return {symbol: column_of(symbol) for symbol in self.run_inputs}
+        """The column of each input that differs between runs and that all have, by symbol: ``{"N": "n_params"}``."""
+        return {symbol: column_of(symbol) for symbol in self.run_inputs if symbol not in self.absent}
 
     @property
     def readable(self) -> dict[str, str]:
         """The column of each input that the law can read, by symbol: of those it needs, and those runs may lack."""
-        return {**self.columns, **{name: name for name in self.absent}}
+        return {**self.columns, **{symbol: column_of(symbol) for symbol in self.absent}}
 
     def _is_reference(self, name: str) -> bool:
         return name.endswith("0") and name[:-1] in self.inputs
@@ -89,17 +89,25 @@ class Inputs(Hooks):
         for symbol in (name[:-1] for name in wanted):
             if not (np.asarray(columns[symbol]) > 0).all():
                 raise StudyError(
-                    f"{self.name} is a power law in {self.columns[symbol]}, which is {np.min(columns[symbol]):g} in a "
+                    f"{self.name} is a power law in {self.readable[symbol]}, which is {np.min(columns[symbol]):g} in a "
                     "run; give positive numbers, or leave the run out."
                 )
         return {name: np.asarray(np.exp(np.mean(np.log(columns[name[:-1]])))) for name in wanted}
 
     def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
         """Return the law's input columns of a table as float arrays, without references."""
-        return self.columns_of(frame)
+        return {**self.columns_of(frame), **self.absent_of(frame)}
+
+    def absent_of(self, frame: Any) -> dict[str, np.ndarray]:
+        """Return the inputs that runs may lack, by symbol; where the table lacks one, the value that stands for it."""
+        columns = {symbol: column_of(symbol) for symbol in self.absent}
+        return {
+            symbol: numeric(frame, column).to_numpy() if column in frame else np.full(len(frame), self.absent[symbol])
+            for symbol, column in columns.items()
+        }
 
     def columns_of(self, frame: Any) -> dict[str, np.ndarray]:
-        """Return the columns that the law reads from a table as float arrays, by symbol.
+        """Return the columns that the law needs from a table as float arrays, by symbol.
 
         Raises
         ------

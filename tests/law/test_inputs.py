@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import math
+
+import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.inference.fittable import refusal
+from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import Chinchilla
 
 
@@ -54,3 +60,31 @@ def test_an_input_that_a_forecast_would_refuse_is_refused_by_the_fit():
         signed = ("dropout",)
 
     assert Allowed().arrays(study)[0]["dropout"].tolist() == [0.0, 0.1, -0.1]
+
+
+class Patient(bs.Law):
+    """Loss from size and steps, which are endless where the table does not tell."""
+
+    E: bs.Prior = dist.LogNormal(0.5, 0.5)
+    alpha: bs.Prior = dist.LogNormal(-1.0, 0.5)
+    absent = {"steps": math.inf}
+
+    def mean(self, N, steps, N0, *, E, alpha):
+        return E * (1 + jnp.exp(-alpha * jnp.log(N / N0)) + 100 / steps)
+
+
+def test_an_input_that_runs_may_lack_is_read_where_it_is_and_stood_for_where_not():
+    table, values = pd.DataFrame({"N": [1e8, 4e8], "loss": [3.0, 2.5]}), {"E": 1.0, "alpha": 0.5, "sigma": 0.01}
+    law = Patient()
+    assert law.columns == {"N": "n_params"} and law.readable == {"N": "n_params", "steps": "steps"}
+    for steps, expected in ((None, [np.inf, np.inf]), ([100.0, 200.0], [100.0, 200.0])):
+        study = bs.Study.from_frame(table if steps is None else table.assign(steps=steps))
+        runs, observed = law.arrays(study)
+        assert runs["steps"].tolist() == expected and not refusal(Patient(alpha=0.5, sigma=0.01, E=1.0), study)
+        told = {name: column for name, column in runs.items() if steps or name != "steps"}
+        at = np.asarray(law.at(told, values))
+        np.testing.assert_allclose(at, 1 + (runs["N"] / 2e8) ** -0.5 + 100 / np.array(expected), rtol=1e-6)
+        site = run_model(law, runs, observed, latent=values)["loss"]
+        assert np.isfinite(site["fn"].log_prob(site["value"])).all()
+    with pytest.raises(bs.StudyError, match="steps"):
+        law.input_arrays(pd.DataFrame({"n_params": [1e8], "steps": [np.nan]}))
