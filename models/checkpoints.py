@@ -43,6 +43,8 @@ class Checkpoints(Law):
         reason="Relative error of a checkpoint.  Two per cent, wide: few-shot error rates scatter, losses do not.",
     )
 
+    autocorrelated = True
+
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
         """Run the NumPyro model; the errors of neighbours along the curve are alike."""
         parameters = self.parameters(runs)

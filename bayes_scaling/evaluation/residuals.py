@@ -75,7 +75,8 @@ def misfits(posterior: Posterior) -> Problems:
 
     The ranks of the residuals (and of their sizes) are held against a cubic in the logarithm of each column, and the
     residuals also against a quadratic surface over two of them, and against the groups of runs that a column of words
-    or of flags tells apart; one for each arm of runs, where the law reads a flag such as pre-trained or not.
+    or of flags tells apart; one for each arm of runs, where the law reads a flag such as pre-trained or not.  Nothing
+    is said of laws whose errors last along a run (``autocorrelated``), where they lie off the curve in stretches.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def misfits(posterior: Posterior) -> Problems:
         - ``spread``: their size, over the noise by the law, follows one of these: small runs scatter unlike large ones
     """
     found = _left_and_noise(posterior)
-    if found is None or len(found[0]) < MIN_RUNS:
+    if found is None or len(found[0]) < MIN_RUNS or posterior.law.autocorrelated:  # errors that last follow anything
         return Problems()
     left, noise = found
     arms = _arms(posterior)

@@ -56,6 +56,8 @@ class Hooks:
     reads_loss_error: ClassVar[bool] = True
     """Whether known standard errors of losses (column ``loss_se``) are part of the noise of fitted runs; a law whose
     model is its own (``__call__``) says so where they are."""
+    autocorrelated: ClassVar[bool] = False
+    """Whether errors last from row to row, as along one run: the model states each outcome given the one before."""
     by_task: ClassVar[bool] = False
     """Whether the law describes all tasks of a study together; otherwise it is fitted to one at a time."""
 

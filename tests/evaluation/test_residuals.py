@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation.residuals import _cubic, _explained, _found, misfits, residuals
-from bayes_scaling.models import Chinchilla, DirectAccuracy, PowerLaw, Transfer
+from bayes_scaling.models import Chinchilla, DirectAccuracy, LearningCurve, PowerLaw, Transfer
 from tests import worlds
 from tests.conftest import DRAWS
 
@@ -158,3 +158,18 @@ def test_groups_of_runs_that_words_tell_apart_are_found_and_labels_are_none():
     assert problem.where == "family" and problem.value > 0.5
     flagged = off.assign(family=families == "b")
     assert [p.where for p in misfits(fitted(flagged)).only("unread-column")] == ["family"]
+
+
+def test_errors_that_last_along_a_run_are_no_misfit_of_its_curve():
+    values = {"level": 2.5, "reducible": 0.6, "begun": 0.0, "bend": 1.6, "alpha_D": 0.4, "memory": 1.0, "sigma": 0.02}
+    data = np.geomspace(1e8, 1e11, 40)
+    curve = np.asarray(LearningCurve().mean(data, np.sqrt(1e8 * 1e11), **{n: values[n] for n in list(values)[:-1]}))
+    table = pd.DataFrame({"tokens": data, "loss": curve * np.exp(0.02 * np.sin(np.log(data)))})
+    draws = {name: np.full(20, value) for name, value in values.items()}
+
+    class Forgetful(LearningCurve):
+        autocorrelated = False
+
+    assert not misfits(worlds.known(LearningCurve(), draws, table))
+    assert [one.code for one in misfits(worlds.known(Forgetful(), draws, table))] == ["misfit"]
+    assert residuals(worlds.known(LearningCurve(), draws, table)).std() > 0.01  # which stay to be looked at
