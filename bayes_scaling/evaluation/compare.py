@@ -64,8 +64,9 @@ def compare(
         - ``refits_c``: number of outcomes (runs) left out by a fit of their own; not for WAIC
 
         Then ``warnings``: in words, which criteria are unreliable and for which outcomes; ``pointwise``: whether the
-        values of single outcomes are ``independent`` given the parameters or ``conditional`` on the other outcomes of
-        the run, by quantity where they differ (values of runs are always joint), and with ``extrapolation`` the
+        values of single outcomes are ``independent`` given the parameters, ``conditional`` on the other outcomes of
+        the run, or ``sequential``, each given the one before and read by the next (checkpoints whose errors last), by
+        quantity where they differ (values of runs are always joint), and with ``extrapolation`` the
         backtest's ``backtest_n``, ``backtest_mape`` (fraction), ``backtest_crps`` (unit of the outcome) and
         ``backtest_cover90`` (fraction), with the quantity at the end of the name where there are several.
 

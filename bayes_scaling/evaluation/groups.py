@@ -217,7 +217,8 @@ def _densities(posterior: Posterior) -> dict[str, xr.Dataset]:
     likelihoods = jax.eval_shape(_likelihoods, law.program, runs, observed)
     by_outcome = _dataset(posterior, found.outcome)
     for name, fn in likelihoods.items():
-        by_outcome[name].attrs["pointwise"] = "independent" if factorises(fn) else "conditional"
+        apart = "sequential" if law.autocorrelated else "independent"
+        by_outcome[name].attrs["pointwise"] = apart if factorises(fn) else "conditional"
     present = np.stack([np.isfinite(v[0]).reshape(v.shape[1], -1).any(-1) for v in found.outcome.values()]).any(0)
     rows = _dataset(posterior, {"outcomes": np.where(present, found.row, np.nan)})
     by_run = rows.groupby("run").sum(skipna=True, min_count=1)  # the rows of one run: its checkpoints

@@ -43,7 +43,8 @@ class Pointwise:
     values : array, shape (chain, draw, outcome)
         Natural logarithms of densities in the outcome's unit.
     kinds : mapping of str to str
-        By quantity: ``independent`` given the parameters, or ``conditional`` on the other outcomes of the run.
+        By quantity: ``independent`` given the parameters, ``conditional`` on the other outcomes of the run, or
+        ``sequential``, each given the one before it.
     places : tuple of (str, int)
         The site of each outcome, and its place in the site's array, counted through.
     """

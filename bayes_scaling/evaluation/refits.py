@@ -53,8 +53,9 @@ def leave_outcome_out(posterior: Posterior, *, refit: bool | None = None, allow_
 
     Notes
     -----
-    An outcome through which another is forecast (a loss, where its accuracy is known) has no fit without it in which
-    all else is the same; its value stays that of importance sampling.
+    An outcome through which another is forecast (a loss, where its accuracy is known), or from which the next one
+    starts (a checkpoint of a learning curve), has no fit without it in which all else is the same; its value stays that
+    of importance sampling.
     """
     scored = pointwise(posterior)
     quick = loo(posterior, scored.values, scored.labels)
@@ -123,7 +124,9 @@ def _without_outcome(posterior: Posterior, scored: Pointwise, name: Any, allow_u
     draws = {own: v[evenly_spaced(len(v), FEW)] for own, v in posterior.draws.items()}
     whole, rest = score(law, draws, runs, observed), score(law, draws, runs, kept)
     gone = (slice(None), *at)
-    if np.abs(whole.row[:, at[0]] - whole.outcome[site][gone] - rest.row[:, at[0]]).max() > SAME:
+    change = whole.row - rest.row
+    change[:, at[0]] -= whole.outcome[site][gone]
+    if np.abs(change).max() > SAME:
         return None
     seed = member_seed(posterior.seed, 1000 + scored.labels.get_loc(name))
     draws = _fit_without(posterior, kept, f"{site} of run {', '.join(filter(None, name[1:]))}", seed, allow_unconverged)

@@ -15,7 +15,7 @@ from bayes_scaling.evaluation.loo import loo
 from bayes_scaling.evaluation.refits import leave_outcome_out, leave_run_out
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import Effort
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.models import Chinchilla, LearningCurve
 from tests import worlds
 
 
@@ -112,6 +112,20 @@ def test_an_outcome_through_which_another_goes_keeps_its_weights(ladder_fits, mo
     values = scored.values[..., scored.labels.get_loc(names["accuracy"])]
     assert found == pytest.approx(logsumexp(values) - np.log(values.size), rel=1e-9)
     assert refits._without_outcome(posterior, scored, names["loss"], True) is None
+
+
+def test_a_checkpoint_from_which_the_next_one_starts_keeps_its_weights(monkeypatch):
+    """Its density is given the one before, and it has a part in the next; only the last has a fit without it."""
+    values = {"level": 2.5, "reducible": 0.6, "begun": 0.0, "bend": 1.6, "alpha_D": 0.4, "memory": 1.0, "sigma": 0.02}
+    table = pd.DataFrame({"tokens": np.geomspace(1e8, 1e11, 12), "loss": np.linspace(3.0, 2.0, 12)})
+    draws = {name: np.full(20, value) for name, value in values.items()}
+    posterior = worlds.known(LearningCurve(), draws, table)
+    sampled = SimpleNamespace(posterior={name: own[None] for name, own in draws.items()})
+    monkeypatch.setattr(refits, "fit_until_converged", lambda *_: (sampled, posterior.diagnostics))
+    scored = pointwise(posterior)
+    assert scored.kinds == {"loss": "sequential"}
+    found = [refits._without_outcome(posterior, scored, scored.labels[place], True) for place in (0, 5, 11)]
+    assert found == [None, None, pytest.approx(scored.values[0, 0, 11], rel=1e-9)]
 
 
 def test_a_refit_is_asked_for_as_the_fit_was(tmp_path, simulated, monkeypatch):
