@@ -83,6 +83,8 @@ def design(name: str) -> tuple[bs.Law, bs.Study]:
     }
     if name == "pretraining_size":  # models are told apart by size, and people have a few
         columns["n_params"] = np.repeat(np.geomspace(1e7, 2e8, 6), RUNS // 6)
+    if name == "superset_in_compute":  # its size is compute per token, which is not to rise with the tokens
+        columns["flops"] = 6 * columns["n_params"] * columns["tokens"]
     if name in ("scratch", "transfer", "fading_transfer"):  # a grid, each cell from scratch and pre-trained
         sizes, data = np.geomspace(1e8, 2e9, 3), np.geomspace(1e4, 1e6, 4)
         columns["n_params"], columns["finetune_data"] = (np.repeat(x.ravel(), 2) for x in np.meshgrid(sizes, data))

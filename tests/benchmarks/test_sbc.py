@@ -19,10 +19,9 @@ def test_every_law_has_a_design(name):
 
 MADE = {"superset_in_flops": {"N", "D"}}
 """Inputs that a law makes of one column, so that they rise together in every table."""
-ALIKE = pytest.mark.xfail(strict=True, reason="FLOPs and tokens of its design rise together, so that N does with D")
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=ALIKE if n == "superset_in_compute" else ()) for n in LAWS])
+@pytest.mark.parametrize("name", LAWS)
 def test_no_two_inputs_of_a_design_rise_together(name):
     law, study = benchmark.design(name)
     runs, _ = law.arrays(study)
