@@ -106,8 +106,8 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
         labels = {q: [str(label) for d in dims.get(q, []) for label in coords[d]] for q in law.quantities}
         if isinstance(targets, (Mapping, list, tuple)):
             _require_read(law, study, frame, known)
-            _require_one_task(law, frame, labels)
-        actual = {q: _given(law, frame, q, labels[q]).reshape(len(frame), *shape[q]) for q in law.quantities}
+            _require_one_task(law, study, frame, labels)
+        actual = {q: _given(law, study, frame, q, labels[q]).reshape(len(frame), *shape[q]) for q in law.quantities}
     frame.index.name = "target"
     if frame.index.has_duplicates:
         raise TargetError(
@@ -222,22 +222,27 @@ def _require_read(law: Law, study: Study, frame: pd.DataFrame, known: Collection
         raise TargetError(f"A target gives {unread[0]!r}, which nothing reads; {suggest(unread[0], said)}")
 
 
-def _columns_of(quantity: str, labels: Sequence[str]) -> list[str]:
+def _columns_of(quantity: str, labels: Sequence[str], known: Collection[str]) -> list[str]:
     """Return the columns in which the outcomes of the series of a quantity may stand.
+
+    That of its own name is another loss where series have columns of their own and the runs have both.
 
     Examples
     --------
-    >>> _columns_of("loss", ["task_loss:one", "task_loss:two"]), _columns_of("accuracy", ["one", "two"])
-    (['loss', 'task_loss'], ['accuracy'])
+    >>> _columns_of("loss", ["task_loss:one"], ["task_loss"]), _columns_of("loss", ["task_loss:one"], ["loss"])
+    (['loss', 'task_loss'], ['task_loss'])
+    >>> _columns_of("accuracy", ["one", "two"], ["accuracy"])
+    ['accuracy']
     """
-    own = (series_parts(label)[0] for label in labels)
-    return list(dict.fromkeys((quantity, *(column for column in own if OUTCOME.fullmatch(column)))))
+    own = [column for column in (series_parts(label)[0] for label in labels) if OUTCOME.fullmatch(column)]
+    of_another = bool(own) and quantity not in own and quantity in known
+    return list(dict.fromkeys(own if of_another else (quantity, *own)))
 
 
-def _require_one_task(law: Law, frame: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> None:
+def _require_one_task(law: Law, study: Study, frame: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> None:
     """Refuse an outcome of a target where there are several tasks, or losses of theirs, of which it may be."""
     for quantity, series in labels.items():
-        for column in _columns_of(quantity, series) if len(series) > 1 else ():
+        for column in _columns_of(quantity, series, study.frame) if len(series) > 1 else ():
             if column in frame and column not in law.readable.values() and not frame[column].map(absent).all():
                 how = "leave it out, and give what came to the command score" if COMMAND_LINE.get() else "leave it out"
                 raise TargetError(
@@ -246,10 +251,10 @@ def _require_one_task(law: Law, frame: pd.DataFrame, labels: Mapping[str, Sequen
                 )
 
 
-def _given(law: Law, frame: pd.DataFrame, quantity: str, labels: Sequence[str]) -> np.ndarray:
+def _given(law: Law, study: Study, frame: pd.DataFrame, quantity: str, labels: Sequence[str]) -> np.ndarray:
     """Return the outcomes that targets of one series give, NaN where there is none, shape (target, series)."""
     found = np.full((len(frame), len(labels) or 1), np.nan)
-    column = next((c for c in reversed(_columns_of(quantity, labels)) if c in frame), None)
+    column = next((c for c in reversed(_columns_of(quantity, labels, study.frame)) if c in frame), None)
     if column is None or len(labels) > 1:
         return found
     share = bool(FRACTION.fullmatch(column))

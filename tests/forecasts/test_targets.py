@@ -337,3 +337,13 @@ def test_the_outcome_of_a_target_is_of_the_one_task_and_of_none_of_several():
             read({**FAR, **given}, posterior.law, posterior.study)
     found = read({**FAR, "accuracy": 0.7, "task_loss": 0.4}, posterior.law, posterior.study.select(task="one")).actual
     assert {name: values.ravel().tolist() for name, values in found.items()} == {"loss": [0.4], "accuracy": [0.7]}
+
+
+def test_the_loss_of_a_run_is_none_of_its_task():
+    ladder = worlds.ladder(count=2)
+    for study in (ladder.study.select(task="one"), ladder.study):
+        both = dataclasses.replace(study, frame=study.frame.assign(loss=2.0))
+        assert np.isnan(read({**FAR, "loss": 2.3}, ladder.law, both).actual["loss"]).all()
+    one = ladder.study.select(task="one")
+    without = dataclasses.replace(one, frame=one.frame.drop(columns="loss"))
+    assert read({**FAR, "loss": 0.4}, ladder.law, without).actual["loss"].ravel().tolist() == [0.4]
