@@ -133,7 +133,9 @@ def _read(outcomes: Any, names: Mapping[str, str], *, wide: bool) -> tuple[pd.Da
         if ours not in rules
     }
     table = renamed(table, given)
-    return as_rows(renamed(table, recognised(table))), rules
+    found = recognised(table)
+    found.pop("steps", None)  # of an export: how far the run came, which nobody said of its forecast
+    return as_rows(renamed(table, found)), rules
 
 
 def _require_unit(unit: str, forecast: Iterable[str]) -> None:

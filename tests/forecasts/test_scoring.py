@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.registered import LEVELS
-from tests.worlds import ladder
+from tests.worlds import chinchilla, ladder
 
 
 def test_scores_of_a_normal_forecast_are_the_textbooks(said):
@@ -121,3 +121,9 @@ def test_an_outcome_that_may_be_in_another_unit_is_scored_and_told(said):
         "Far outside: loss of 'a' came to 218, where 2 was forecast (2160 standard deviations off, at most 10); see "
         "whether it is in the forecast's unit (nats per token) before it counts as a miss."
     ]
+
+
+def test_the_steps_of_an_export_are_no_inputs_of_a_run():
+    row = {"Name": "a", "N": 7e9, "D": 4e12, "loss": 2.0, "_step": 20000}
+    forecast = bs.forecast(chinchilla(count=50), bs.Study.from_frame(pd.DataFrame([row])))
+    assert bs.score(forecast, pd.DataFrame([{**row, "_step": 100000}]))["actual"].tolist() == [2.0]
