@@ -12,9 +12,9 @@ import xarray as xr
 
 from bayes_scaling.errors import BayesScalingError, TargetError, listed, whole
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
-from bayes_scaling.study.reading import SAME_INPUT, symbol_of
+from bayes_scaling.study.reading import SAME_INPUT, SYMBOLS, symbol_of
 from bayes_scaling.study.rows import shown
-from bayes_scaling.study.validation import LOSS_ERROR, OUTCOME, number_of
+from bayes_scaling.study.validation import number_of
 
 __all__ = ["average", "draws_of_each", "in_order", "shares"]
 
@@ -112,9 +112,10 @@ def _require_alike(forecasts: Sequence[Forecast]) -> None:
 
 
 def _require_same_inputs(first: Forecast, other: Forecast) -> None:
-    """Refuse targets of one name and different inputs; what only one of the two gives is not compared."""
-    none = {"distance", LOSS_ERROR, *first.units}
-    shared = [c for c in map(str, first.targets) if c in other.targets and c not in none and not OUTCOME.fullmatch(c)]
+    """Refuse targets of one name and different sizes; what only one of the two gives is not compared."""
+    shared = [column for column in SYMBOLS.values() if column in first.targets and column in other.targets]
+    if {"n_params", "tokens"} <= set(shared):  # which say the FLOPs; those given may be counted otherwise
+        shared = [column for column in shared if column != "flops"]
     for column in shared:
         ours, its = (np.array([number_of(value) for value in one.targets[column]]) for one in (first, other))
         differ = np.isfinite(ours) & np.isfinite(its) & ~np.isclose(its, ours, rtol=SAME_INPUT, atol=0.0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
@@ -88,3 +89,15 @@ def test_different_runs_of_one_name_are_not_averaged():
         bs.average([near, far])
     again = bs.forecast(worlds.superset(count=20), {"target": "a", "N": 7e9 * (1 + 1e-9), "D": 4e12, "loss": 2.5})
     assert list(bs.average([near, again]).targets.index) == ["a"]
+
+
+def test_what_no_law_reads_may_differ_between_forecasts_of_one_run():
+    tables = (
+        pd.DataFrame({"run": ["x"], "N": 7e9, "D": 4e12, "C": flops, "seed": seed, "checkpoint": seed, "val_bpb": bpb})
+        for flops, seed, bpb in ((1.7e23, 1, 0.7), (1.8e23, 2, 0.8))
+    )
+    both = [bs.forecast(worlds.chinchilla(count=20), table) for table in tables]
+    assert list(bs.average(both).targets.index) == ["x"]
+    near, far = (bs.forecast(worlds.by_compute(count=20), {"target": "x", "C": flops}) for flops in (1e22, 1e23))
+    with pytest.raises(bs.TargetError, match=r"at C = 1e\+22 and 1e\+23;"):
+        bs.average([near, far])
