@@ -13,7 +13,7 @@ from bayes_scaling.errors import COMMAND_LINE, TargetError, listed, mapped
 from bayes_scaling.forecasts.display import percent as in_per_cent
 from bayes_scaling.study.reading import SAME_INPUT, SYNONYMS, symbol_of
 from bayes_scaling.study.rows import absent, row_name, row_number, shown
-from bayes_scaling.study.validation import KEYS, LOSS_ERROR, MOST_ROWS, OUTCOME, number_of
+from bayes_scaling.study.validation import KEYS, LOSS_ERROR, MOST_ROWS, OUTCOME, SIZES, number_of
 from bayes_scaling.study.wide import BESIDE
 
 __all__ = ["Apart", "places", "strays", "to_map"]
@@ -24,8 +24,8 @@ NEAR_INPUT = 0.05
 NO_INPUTS = ("target", "run", "task", "quantity", "unit", "distance", "mean", "sd", "seed", LOSS_ERROR, *BESIDE)
 """Columns that may be in a forecast and among outcomes, and are no inputs of a run."""
 
-ANY_TWO = {"n_params", "tokens", "flops"}
-"""Inputs of which two say the third."""
+PARAMETERS_AND_TOKENS = {"n_params", "tokens"}
+"""What says the FLOPs."""
 
 
 class Apart(NamedTuple):
@@ -40,7 +40,7 @@ class Apart(NamedTuple):
     off : array, shape (outcome, target, input)
         Relative differences; NaN where one of the two is not known.
     missing : list of str
-        The inputs of the targets that the outcomes do not give, and that do not follow from those given.
+        The sizes of the targets that the outcomes do not give; none where they give FLOPs, or parameters and tokens.
     bare : bool
         Whether the outcomes have no column that may say of which run they are.
     """
@@ -61,7 +61,7 @@ class Apart(NamedTuple):
             given[:, k] = [number_of(value) for value in outcomes[column]]
         apart = np.abs(given[:, None] - theirs)
         off = np.where(apart == 0, 0.0, apart / np.maximum(np.abs(theirs), np.finfo(float).tiny))
-        return cls(targets, inputs, off, _missing(rows, outcomes), _bare(rows, outcomes))
+        return cls(targets, inputs, off, _missing(rows, outcomes, inputs), _bare(rows, outcomes))
 
     @property
     def known(self) -> list[str]:
@@ -116,14 +116,13 @@ def _inputs(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
     return [c for c in both if not OUTCOME.match(c)] or both
 
 
-def _missing(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
-    """Return the inputs of a forecast that outcomes do not give; of parameters, tokens and FLOPs two are enough."""
-    known = {*outcomes, *NO_INPUTS, *KEYS, *rows["quantity"]}
-    if len(ANY_TWO & set(rows) & set(outcomes)) > 1:
-        known |= ANY_TWO
-    elif ANY_TWO <= set(rows):
-        known.add("flops")
-    return [c for c in rows if c not in known and not OUTCOME.fullmatch(c) and rows[c].notna().any()]
+def _missing(rows: pd.DataFrame, outcomes: pd.DataFrame, inputs: list[str]) -> list[str]:
+    """Return the sizes of a forecast that outcomes do not give, where those they can be told by do not say a run."""
+    sizes = [c for c in rows if SIZES.fullmatch(str(c)) and rows[c].notna().any()]
+    if "flops" in inputs or set(inputs) >= PARAMETERS_AND_TOKENS:
+        return []
+    implied = {"flops"} if set(sizes) >= PARAMETERS_AND_TOKENS else set[str]()
+    return [c for c in sizes if c not in outcomes and c not in implied]
 
 
 def _bare(rows: pd.DataFrame, outcomes: pd.DataFrame) -> bool:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from tests.worlds import chinchilla
+from tests.worlds import by_compute, chinchilla
 
 
 @pytest.mark.parametrize(
@@ -164,3 +164,13 @@ def test_a_run_that_is_told_in_part_is_scored_with_a_remark(outcomes, remarks):
     forecast = bs.forecast(chinchilla(count=50), {"target": "far", "N": 7e9, "D": 4e12, "flops": 1.7e23})
     found = bs.score(forecast, outcomes)
     assert list(found["target"]) == ["far"] and found.attrs["remarks"][: len(remarks) or None] == remarks
+
+
+def test_only_sizes_that_say_a_run_are_missing():
+    table = pd.DataFrame({"run": ["far"], "N": 7e9, "D": 4e12, "batch": 512, "lr": 1e-3, "wall": 9.0})
+    found = bs.score(bs.forecast(chinchilla(count=50), table), {"N": 7e9, "D": 4e12, "loss": 2.0})
+    assert list(found["target"]) == ["far"] and not [said for said in found.attrs["remarks"] if "alone" in said]
+    forecast = bs.forecast(by_compute(count=50), {"target": "far", "C": 1.68e23, "N": 7e9, "D": 4e12})
+    for outcomes in ({"C": 1.68e23, "loss": 2.0}, {"C": 1.68e23, "params": 7e9, "loss": 2.0}):
+        found = bs.score(forecast, outcomes)
+        assert list(found["target"]) == ["far"] and not [said for said in found.attrs["remarks"] if "alone" in said]
