@@ -132,9 +132,13 @@ def _bare(rows: pd.DataFrame, outcomes: pd.DataFrame) -> bool:
 
 
 def to_map(apart: Apart, outcomes: pd.DataFrame) -> str:
-    """Return how to say which columns of outcomes are inputs that they lack; nothing where none is called like one."""
+    """Return how to say which columns of outcomes are inputs that they lack; nothing where none is called like one.
+
+    One letter says too little: a width is d, and a number of questions n.
+    """
     plain = {re.sub(r"[\W_]", "", str(name).lower()): str(name) for name in outcomes}
-    likely = {ours: plain[name] for ours in apart.missing for name in SYNONYMS.get(ours, ()) if name in plain}
+    words = {ours: [name for name in names if name in plain and len(name) > 1] for ours, names in SYNONYMS.items()}
+    likely = {ours: plain[words[ours][-1]] for ours in apart.missing if words.get(ours)}
     if COMMAND_LINE.get():
         return listed(mapped(*both) for both in likely.items())
     return f"names={likely}" if likely else ""

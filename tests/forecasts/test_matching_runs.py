@@ -158,6 +158,11 @@ def test_a_run_that_is_not_told_is_not_taken_for_the_only_target(outcomes, messa
         ({"role": "target", "seed": 3, "loss": 2.1, "loss_se": 0.1}, []),
         ({"Unnamed: 0": 0, "loss": 2.1}, ["For want of a name or inputs row 1 is scored as 'far', the only target."]),
         ({"N": 7e9, "D": "4T", "lr": 1e-3, "loss": 2.1}, []),
+        ({"N": 7e9, "d": 4096, "loss": 2.1}, ["By N alone row 1 is scored as 'far': D is not given."]),
+        (
+            {"loss": 2.1, "n": 1000},
+            ["For want of a name or inputs row 1 is scored as 'far', the only target."],
+        ),
     ],
 )
 def test_a_run_that_is_told_in_part_is_scored_with_a_remark(outcomes, remarks):
