@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, TargetError, listed, mapped
 from bayes_scaling.forecasts.display import percent as in_per_cent
-from bayes_scaling.study.reading import SAME_INPUT, SYNONYMS, symbol_of
+from bayes_scaling.study.reading import LABELS, SAME_INPUT, SYNONYMS, symbol_of
 from bayes_scaling.study.rows import absent, row_name, row_number, shown
 from bayes_scaling.study.validation import KEYS, LOSS_ERROR, MOST_ROWS, OUTCOME, SIZES, number_of
 from bayes_scaling.study.wide import BESIDE
@@ -90,7 +90,8 @@ def places(apart: Apart, outcomes: pd.DataFrame) -> tuple[list[str | None], list
             own = [name if name in known else read.get(number_of(name)) for name in map(str, outcomes[column])]
             named = [one or name for one, name in zip(named, own, strict=True)]
     if not inputs:
-        alone = len(known) == len(outcomes) == 1 and not {"target", "run"} & set(outcomes)
+        told = "target" in outcomes or ("run" in outcomes and not outcomes.attrs.get(LABELS))
+        alone = len(known) == len(outcomes) == 1 and named == [None] and not told
         if not alone or to_map(apart, outcomes):
             return named, []
         said = f"For want of a name or inputs {row_name(outcomes, 0)} is scored as {known[0]!r}, the only target."
@@ -117,7 +118,7 @@ def _inputs(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
 
 
 def _missing(rows: pd.DataFrame, outcomes: pd.DataFrame, inputs: list[str]) -> list[str]:
-    """Return the sizes of a forecast that outcomes do not give, where those they can be told by do not say a run."""
+    """Return the sizes of a forecast that outcomes lack; none where FLOPs, or parameters and tokens, tell the run."""
     sizes = [c for c in rows if SIZES.fullmatch(str(c)) and rows[c].notna().any()]
     if "flops" in inputs or set(inputs) >= PARAMETERS_AND_TOKENS:
         return []

@@ -17,7 +17,7 @@ from bayes_scaling.forecasts.register import append
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast
 from bayes_scaling.forecasts.scores import crps
 from bayes_scaling.study.card import AS_GIVEN, bare_unit
-from bayes_scaling.study.reading import as_rows, column_of, recognised, renamed
+from bayes_scaling.study.reading import LABELS, as_rows, column_of, recognised, renamed
 from bayes_scaling.study.validation import as_fractions
 from bayes_scaling.study.wide import lengthened, rules_of
 
@@ -135,7 +135,10 @@ def _read(outcomes: Any, names: Mapping[str, str], *, wide: bool) -> tuple[pd.Da
     table = renamed(table, given)
     found = recognised(table)
     found.pop("steps", None)  # of an export: how far the run came, which nobody said of its forecast
-    return as_rows(renamed(table, found)), rules
+    table = as_rows(renamed(table, found))
+    if "run" in found or "run" in given:
+        table.attrs[LABELS] = "run" in found
+    return table, rules
 
 
 def _require_unit(unit: str, forecast: Iterable[str]) -> None:

@@ -29,6 +29,7 @@ from bayes_scaling.study.validation import (
 )
 
 __all__ = [
+    "LABELS",
     "SAME_INPUT",
     "SYMBOLS",
     "as_rows",
@@ -61,6 +62,9 @@ USUAL = {
 
 NAMELESS = "Unnamed: 0"
 """What pandas calls a first column without a name."""
+
+LABELS = "labels"
+"""Under which ``attrs`` of a table say that its runs are called by labels of rows, which no column was said to be."""
 
 SYNONYMS = {
     "n_params": ("params", "parameters", "nparameters", "numparams", "numparameters", "modelsize", "n"),
@@ -125,9 +129,12 @@ def _with_names(table: pd.DataFrame) -> pd.DataFrame:
     if not {"run", *USUAL["run"]}.isdisjoint(table.columns):
         return table
     if table.index.nlevels == 1 and table.index.name is None and _are_names(list(table.index), table):
-        return table.rename_axis(index="run").reset_index()
-    if len(table.columns) and table.columns[0] == NAMELESS and _are_names(table[NAMELESS].tolist(), table):
-        return table.assign(run=table[NAMELESS])
+        table = table.rename_axis(index="run").reset_index()
+    elif len(table.columns) and table.columns[0] == NAMELESS and _are_names(table[NAMELESS].tolist(), table):
+        table = table.assign(run=table[NAMELESS])
+    else:
+        return table
+    table.attrs[LABELS] = True
     return table
 
 

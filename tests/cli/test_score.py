@@ -43,6 +43,14 @@ def test_what_is_open_is_named_and_nothing_is_appended_where_not_wanted(tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["outcomes.csv", "saved.json"]
 
 
+def test_a_label_without_a_heading_does_not_speak_against_the_only_target(tmp_path, capsys):
+    file = bs.forecast(chinchilla(count=50), {"target": "far", "N": 7e9, "D": 4e12}).save(tmp_path / "saved.json")
+    path = tmp_path / "labelled.csv"
+    path.write_text(",loss\nfinal,2.0\n")
+    assert call("score", file, path, "--no-register") == 0
+    assert "scored as 'far', the only target" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_bad_command_is_one_sentence(tmp_path, outcomes, capsys):
     file = bs.forecast(chinchilla(count=50), {"N": 7e9, "D": 4e12}).save(tmp_path / "saved.json")
     assert "no file" in refused(capsys, "score", tmp_path / "none.json", outcomes)

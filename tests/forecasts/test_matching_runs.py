@@ -139,7 +139,8 @@ def test_inputs_that_differ_little_are_told_in_as_many_digits_as_they_need():
             {"N": 7e9, "train_tokens": 1e11, "loss": 2.6},
             r"^By N alone row 1 would be scored as 'far': D is not given; say .* names=\{'tokens': 'train_tokens'\}\.$",
         ),
-        ({"Name": "smoke-test", "loss": 2.6}, r"^No outcome is of a run .* given: 'smoke-test' \(row 1\)"),
+        ({"run": "smoke-test", "loss": 2.6}, r"^No outcome is of a run .* given: 'smoke-test' \(row 1\)"),
+        ({"target": "smoke-test", "loss": 2.6}, r"^No outcome is of a run .* given: 'smoke-test' \(row 1\)"),
     ],
 )
 def test_a_run_that_is_not_told_is_not_taken_for_the_only_target(outcomes, message):
@@ -179,3 +180,24 @@ def test_only_sizes_that_say_a_run_are_missing():
     for outcomes in ({"C": 1.68e23, "loss": 2.0}, {"C": 1.68e23, "params": 7e9, "loss": 2.0}):
         found = bs.score(forecast, outcomes)
         assert list(found["target"]) == ["far"] and not [said for said in found.attrs["remarks"] if "alone" in said]
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        pd.DataFrame({"loss": [2.1]}, index=["final"]),
+        pd.DataFrame({"Unnamed: 0": ["final"], "loss": [2.1]}),
+        {"Name": "final", "loss": 2.1},
+    ],
+    ids=["index", "nameless", "Name"],
+)
+def test_a_label_that_nobody_called_a_run_does_not_speak_against_the_only_target(outcomes):
+    forecast = bs.forecast(chinchilla(count=50), {"target": "far", "N": 7e9, "D": 4e12})
+    found = bs.score(forecast, outcomes)
+    told = "For want of a name or inputs run 'final' (row 1) is scored as 'far', the only target."
+    assert found["actual"].tolist() == [2.1] and found.attrs["remarks"][0] == told
+    with pytest.raises(bs.TargetError, match=r"given: 'small' \(row 1\)"):
+        bs.score(forecast, pd.DataFrame([{"mine": "small", "loss": 2.1}], ["final"]), names={"run": "mine"})
+    two = bs.forecast(chinchilla(count=50), [{"target": "far", "N": 7e9, "D": 4e12}, {"target": "b", "N": 1e9, "D": 1}])
+    with pytest.raises(bs.TargetError, match=r"given: 'final' \(row 1\)"):
+        bs.score(two, outcomes)
