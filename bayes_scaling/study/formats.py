@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from bayes_scaling.errors import FileError, listed
 from bayes_scaling.study.rows import repeated
-from bayes_scaling.study.validation import TWICE, is_ours, number_of
+from bayes_scaling.study.validation import OUTCOME, TWICE, is_ours, number_of
 
 __all__ = ["KINDS", "read_file"]
 
@@ -221,7 +221,7 @@ def _table_of(found: Any) -> pd.DataFrame:
             return pd.DataFrame(found)
         elif values and all(isinstance(value, Mapping) for value in values):
             rows = {str(key) for value in values for key in value}
-            if all(key.isdigit() for key in rows) or sum(map(is_ours, found)) > sum(map(is_ours, rows)):
+            if all(key.isdigit() for key in rows) or _are_columns_by_row(found, rows):
                 return pd.DataFrame(found)  # columns of values by row, as pandas writes them
             found = [{"run": name, **record} for name, record in found.items()]
         else:
@@ -229,6 +229,21 @@ def _table_of(found: Any) -> pd.DataFrame:
     if not isinstance(found, list) or not all(isinstance(record, Mapping) for record in found):
         raise ValueError("it holds neither records nor columns")
     return pd.json_normalize(found, sep="/")
+
+
+def _are_columns_by_row(found: Collection[str], rows: Collection[str]) -> bool:
+    """Say whether values by two names are those of columns by row: most of the outer names are ours, no inner so many.
+
+    Runs may be called like our columns; what is in each then has a name of an outcome.
+
+    Examples
+    --------
+    >>> _are_columns_by_row(["N", "D", "loss"], ["a", "b"]), _are_columns_by_row(["C", "D"], ["tokens", "val_loss"])
+    (True, False)
+    """
+    ours = sum(map(is_ours, found))
+    most = ours > 1 and 2 * ours > len(found)
+    return most and ours > sum(map(is_ours, rows)) and not any(map(OUTCOME.fullmatch, rows))
 
 
 def _are_columns(found: Mapping[str, Any]) -> bool:

@@ -109,6 +109,16 @@ def test_runs_whose_names_are_symbols_are_no_columns(tmp_path):
     assert bs.Study.from_file(tmp_path / "runs.json").frame["run"].tolist() == [*"ABCD"]
 
 
+@pytest.mark.parametrize("names", ["ABCD", ["n_params_1", "n_params_2"], ["C", "D", "N"]])
+def test_runs_that_are_called_like_columns_are_runs(names, tmp_path):
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps({name: {"params": 1e8, "tokens": 2e9, "val_loss": 3.0} for name in names}))
+    study = bs.Study.from_file(path, n_params="params", loss="val_loss")
+    assert study.frame["run"].tolist() == list(names) and study.frame["loss"].tolist() == [3.0] * len(names)
+    path.write_text(json.dumps({"N": {"a": 1e8, "b": 2e8}, "D": {"a": 2e9, "b": 4e9}, "loss": {"a": 3.0, "b": 2.8}}))
+    assert bs.Study.from_file(path).frame["n_params"].tolist() == [1e8, 2e8]
+
+
 def test_what_is_the_same_in_all_rows_may_stand_beside_columns(tmp_path):
     path = tmp_path / "runs.json"
     path.write_text(json.dumps({"N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [3.0, 2.9], "name": "x"}))
