@@ -228,7 +228,7 @@ def last_checkpoints(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the last checkpoint of each run; every row where runs or checkpoints are not named.
 
     Checkpoints are in the order of their numbers.  Where some have none, that of most tokens or steps is the last, and
-    of several such the one that stands last in the table.
+    of several such the one that appears last in the rows of its run.
 
     Examples
     --------
@@ -241,7 +241,8 @@ def last_checkpoints(table: pd.DataFrame) -> pd.DataFrame:
     if numbers is None:
         checkpoints = table["checkpoint"].map(str).to_numpy(dtype=object)
         progress = [where_known(table, column) for column in ("tokens", "steps") if column in table]
-        order = np.lexsort([np.arange(len(table)), *(each for each in progress[::-1] if np.isfinite(each).all())])
+        seen = pd.Series(checkpoints).groupby(table["run"].to_numpy()).transform(lambda own: pd.factorize(own)[0])
+        order = np.lexsort([seen, *(each for each in progress[::-1] if np.isfinite(each).all())])
     else:
         checkpoints, order = numbers, np.argsort(numbers, kind="stable")
     last = pd.Series(checkpoints[order]).groupby(table["run"].to_numpy()[order]).last()

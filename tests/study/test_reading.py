@@ -90,6 +90,14 @@ def test_the_last_checkpoint_of_a_run_is_its_own(checkpoints, others, last):
     assert last_checkpoints(table)["checkpoint"].tolist() == [checkpoints[0], last]
 
 
+@pytest.mark.parametrize("others", [{}, {"tokens": 9.0}])
+def test_the_last_checkpoint_of_a_table_by_task_is_the_one_that_appears_last(others):
+    table = pd.DataFrame({"run": "a", "checkpoint": ["early", "late", "final", "early", "late"], "task": list("pppqq")})
+    assert last_checkpoints(table.assign(**others))["checkpoint"].tolist() == ["final"]
+    two = pd.DataFrame({"run": list("aabb"), "checkpoint": ["early", "late", "late", "early"]}).assign(**others)
+    assert last_checkpoints(two)["checkpoint"].tolist() == ["late", "early"]
+
+
 # -- sizes and names ------------------------------------------------------------------------------------------------
 
 
