@@ -241,7 +241,7 @@ def last_checkpoints(table: pd.DataFrame) -> pd.DataFrame:
     if numbers is None:
         checkpoints = table["checkpoint"].map(str).to_numpy(dtype=object)
         progress = [where_known(table, column) for column in ("tokens", "steps") if column in table]
-        seen = pd.Series(checkpoints).groupby(table["run"].to_numpy()).transform(lambda own: pd.factorize(own)[0])
+        seen = pd.Series(np.arange(len(table))).groupby([table["run"].to_numpy(), checkpoints]).transform("first")
         order = np.lexsort([seen, *(each for each in progress[::-1] if np.isfinite(each).all())])
     else:
         checkpoints, order = numbers, np.argsort(numbers, kind="stable")
