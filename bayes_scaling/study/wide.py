@@ -24,6 +24,7 @@ __all__ = [
 ACCURACY = re.compile(r"(^|[^a-z])(acc|accuracy)([^a-z].*)?$", re.IGNORECASE)  # in the name of a column
 SCORE = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])", re.IGNORECASE)  # in a rule
 MARKS = re.compile(r"[\W_]+")  # between words
+OF_ERRORS = {*ERRORS} - {"err", "error", "var"}  # which may be of tasks, as error_detection
 BESIDE = ("chance", "questions", "task_loss")
 """What a wide table may hold for each task besides: ``chance_PIQA``, ``questions_PIQA``, ``task_loss_PIQA``."""
 LOSSES = tuple(rule.replace("-", mark) for rule in ("TASK-loss", "loss-TASK") for mark in "_/.-")
@@ -263,10 +264,12 @@ def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> tuple[d
         )
     found: dict[str, str] = {}
     remarks = []
+    rules = [text for text in texts if text not in names and PLACE in text]
+    by_name = {column for text in texts if text not in rules for column in _named_by(text, names).values()}
     for text in texts:
         tasks = _named_by(text, names)
-        if text not in names and PLACE in text:
-            tasks, unread = _without_errors(tasks)
+        if text in rules:
+            tasks, unread = _without_errors(tasks, text, by_name)
             remarks += unread + _other_scores(tasks, text)
         for task, column in tasks.items():
             if found.setdefault(task, column) != column:
@@ -277,18 +280,36 @@ def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> tuple[d
     return found, remarks
 
 
-def _without_errors(tasks: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return the columns that a rule finds (task: column) without those of errors of others, and a remark on these."""
+def _without_errors(tasks: Mapping[str, str], rule: str, by_name: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the columns that a rule finds (task: column) without those of errors of others, and a remark on these.
+
+    Those that are given by name besides are read under that, and need no remark.
+    """
     words = {task: [word for word in MARKS.split(task.lower()) if word] for task in tasks}
-    bare = {task: [word for word in own if word not in ERRORS] for task, own in words.items()}
-    errors = [t for t, own in words.items() if own != bare[t] and ("stderr" in own or bare[t] in words.values())]
+    errors = [t for t, own in words.items() if "stderr" in own or _of_another(own) in words.values()]
     if not errors or len(errors) == len(tasks):
         return dict(tasks), []
+    kept = {task: column for task, column in tasks.items() if task not in errors}
+    if not (unread := [tasks[task] for task in errors if tasks[task] not in by_name]):
+        return kept, []
     said = (
-        f"Not read, as errors and no accuracies by their names: {listed(repr(tasks[task]) for task in errors)}; to "
-        f"read one all the same, say {option('accuracy_columns', tasks[errors[0]])}."
+        f"Not read, as errors and no accuracies by their names: {listed(map(repr, unread))}; to read one all the same, "
+        f"name it besides the rule {rule!r}."
     )
-    return {task: column for task, column in tasks.items() if task not in errors}, [said]
+    return kept, [said]
+
+
+def _of_another(words: Sequence[str]) -> list[str] | None:
+    """Return the words of a name without one for an error that begins or ends it; None where none does.
+
+    Examples
+    --------
+    >>> _of_another(["se", "piqa"]), _of_another(["piqa"]), _of_another(["error", "detection"])
+    (['piqa'], None, None)
+    """
+    if not OF_ERRORS.isdisjoint(words[:1]):
+        return list(words[1:])
+    return None if OF_ERRORS.isdisjoint(words[-1:]) else list(words[:-1])
 
 
 def _other_scores(tasks: Mapping[str, str], rule: str) -> list[str]:

@@ -130,10 +130,21 @@ def test_errors_that_a_rule_finds_are_no_tasks_and_that_is_said():
     assert study.tasks == ["piqa", "copa", "xnli_se"]
     assert study.remarks == (
         "Not read, as errors and no accuracies by their names: 'acc_stderr_piqa' and 'acc_copa_SE'; to read one all "
-        "the same, say accuracy_columns='acc_stderr_piqa'.",
+        "the same, name it besides the rule 'acc_TASK'.",
     )
     both = bs.Study.from_frame(SCORES, accuracy_columns=["acc_piqa", "acc_stderr_piqa"], chance=0.5)
     assert both.tasks == ["acc_piqa", "acc_stderr_piqa"] and not both.remarks
+    besides = bs.Study.from_frame(SCORES, accuracy_columns=["acc_TASK", "acc_stderr_piqa"], chance=0.5)
+    assert besides.tasks == ["piqa", "acc_stderr_piqa"] and not besides.remarks
+
+
+def test_words_for_errors_in_the_names_of_tasks_make_no_errors_of_them():
+    table = SCORES.drop(columns="acc_stderr_piqa").assign(
+        acc_detection=0.6, acc_error_detection=0.4, acc_piqa_err=0.3, acc_new_piqa=0.5, acc_new_se_piqa=0.4
+    )
+    study = bs.Study.from_frame(table, accuracy_columns="acc_TASK", chance=0.25)
+    assert study.tasks == ["piqa", "detection", "error_detection", "piqa_err", "new_piqa", "new_se_piqa"]
+    assert not [said for said in study.remarks if "errors" in said]
 
 
 def test_tasks_that_may_be_other_scores_of_others_are_told(command):
