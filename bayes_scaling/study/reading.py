@@ -128,8 +128,11 @@ def _with_names(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with the names of its runs, also those in an index or a first column that has no name itself."""
     if not {"run", *USUAL["run"]}.isdisjoint(table.columns):
         return table
-    if table.index.nlevels == 1 and table.index.name is None and _are_names(list(table.index), table):
+    empty = table.isna().all(axis=1).to_numpy()
+    filled = table[~empty]
+    if table.index.nlevels == 1 and table.index.name is None and _are_names(list(filled.index), filled):
         table = table.rename_axis(index="run").reset_index()
+        table["run"] = table["run"].mask(empty)  # so that the whole row stays empty
     elif len(table.columns) and table.columns[0] == NAMELESS and _are_names(table[NAMELESS].tolist(), table):
         table = table.assign(run=table[NAMELESS])
     else:

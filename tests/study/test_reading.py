@@ -202,6 +202,14 @@ def test_what_does_not_name_the_runs_in_an_index_is_left_out(index):
     assert list(bs.Study.from_frame(table).frame) == ["n_params", "tokens", "loss"]
 
 
+def test_an_empty_row_is_left_out_whatever_its_label():
+    table = pd.DataFrame({"N": [7e7, np.nan, 1.6e8], "D": [1e9, None, 2e9], "loss": [3.5, None, 3.2]}, index=[*"abc"])
+    assert bs.Study.from_frame(table).frame["run"].tolist() == ["a", "c"]
+    assert bs.Study.from_frame(table.set_axis(["a", "a", "c"])).frame["run"].tolist() == ["a", "c"]
+    with pytest.raises(StudyError, match=r"'c' \(row 3\)"):
+        bs.Study.from_frame(table.assign(N=[7e7, None, "x"]))
+
+
 @pytest.mark.parametrize("heading", ["N,D,loss", ",N,D,loss"])
 def test_names_in_a_field_without_a_heading_are_those_of_the_runs(heading, tmp_path):
     path = tmp_path / "runs.csv"
