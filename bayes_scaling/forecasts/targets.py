@@ -239,15 +239,29 @@ def _columns_of(quantity: str, labels: Sequence[str], known: Collection[str]) ->
     return list(dict.fromkeys(own if of_another else (quantity, *own)))
 
 
+def _task_of(label: str) -> str:
+    """Return the task of a series, or its label where that does not name a column and a task.
+
+    Examples
+    --------
+    >>> _task_of("task_loss:one"), _task_of("c4_loss"), _task_of("mmlu:stem")
+    ('one', 'c4_loss', 'mmlu:stem')
+    """
+    column, task = series_parts(label)
+    return task if task and OUTCOME.fullmatch(column) else label
+
+
 def _require_one_task(law: Law, study: Study, frame: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> None:
     """Refuse an outcome of a target where there are several tasks, or losses of theirs, of which it may be."""
     for quantity, series in labels.items():
         for column in _columns_of(quantity, series, study.frame) if len(series) > 1 else ():
             if column in frame and column not in law.readable.values() and not frame[column].map(absent).all():
                 how = "leave it out, and give what came to the command score" if COMMAND_LINE.get() else "leave it out"
+                tasks = dict.fromkeys(map(_task_of, series))
                 raise TargetError(
                     f"A target gives {column}, and {law.name} forecasts the {quantity} of each of "
-                    f"{listed(series)}; {how}, or give outcomes by task, as a study with its targets has them."
+                    f"{listed(tasks if len(tasks) > 1 else series)}; {how}, or give outcomes by task, as a study "
+                    "with its targets has them."
                 )
 
 
@@ -305,16 +319,24 @@ def _require_one_of_each(frame: pd.DataFrame) -> None:
             )
 
 
+def _unless_zero(value: Any) -> Any:
+    return np.nan if number_of(value) == 0 else value
+
+
 def _both(symbol: str, column: str) -> str:
     """Return an input by its symbol, with its column where that is called otherwise."""
     return symbol if symbol == column else f"{symbol} ({column})"
 
 
 def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return targets with all that the law reads, as numbers; the chance is that of the runs where none is given."""
+    """Return targets with all that the law reads, as numbers; the chance is that of the runs where none is given.
+
+    What tells the compute and is not read by the law is not known where it is zero.
+    """
     if "chance" in law.columns.values() and "chance" not in frame and study.frame["chance"].nunique() == 1:
         frame = frame.assign(chance=study.frame["chance"].iloc[0])
     unread = {symbol_of(c): c for c in COST if c in frame and c not in law.readable.values()}
+    frame = frame.assign(**{column: frame[column].map(_unless_zero) for column in unread.values()})
     for symbol, column in (law.readable | unread).items():
         may_be_absent = symbol in law.absent or symbol in unread
         if column not in frame:
@@ -334,7 +356,8 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             zero = " or zero" if symbol in law.indicators else ""
             wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
             wanted = "a fraction between 0 and 1" if fraction else wanted
-            raise TargetError(f"Target {shown(frame.index[place])} has {given}; give {wanted}.")
+            cure = f"{wanted}, or leave it out" if symbol in unread else wanted
+            raise TargetError(f"Target {shown(frame.index[place])} has {given}; give {cure}.")
         if not pd.api.types.is_numeric_dtype(frame[column].dtype):  # numbers in text
             frame = frame.assign(**{column: values})
     mixed = {s: pd.to_numeric(frame[law.columns[s]]).to_numpy(dtype=float) for s in law.shares}

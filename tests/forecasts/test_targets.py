@@ -316,10 +316,20 @@ def test_a_fraction_of_a_target_is_one():
         read({**FAR, "loss": 2.0, "chance": 25.0}, bs.models.SigmoidAccuracy(), posterior.study)
 
 
-@pytest.mark.parametrize("cost", [-1.7e23, 0.0, np.inf, "big"])
+@pytest.mark.parametrize("cost", [-1.7e23, np.inf, "big"])
 def test_flops_that_the_law_does_not_read_are_checked_too(cost):
-    with pytest.raises(bs.TargetError, match=r"has C = .*; give a positive number"):
+    with pytest.raises(bs.TargetError, match=r"has C = .*; give a positive number, or leave it out\.$"):
         read({**FAR, "C": cost})
+
+
+@pytest.mark.parametrize("cost", [0, 0.0, "0", "", "n/a", None])
+def test_flops_that_the_law_does_not_read_are_not_known_where_they_are_zero(cost):
+    assert np.isnan(read({**FAR, "C": cost}).frame["flops"].astype(float)).all()
+    posterior = worlds.chinchilla(count=2)
+    far, plain = (bs.forecast(posterior, given).targets["distance"].tolist() for given in ({**FAR, "C": cost}, FAR))
+    assert far == plain
+    with pytest.raises(bs.TargetError, match=r"has C = 0; give a positive number\.$"):
+        read({"C": 0}, PowerLaw(), worlds.by_compute(count=2).study)
 
 
 def test_of_several_targets_some_may_give_flops():
@@ -331,7 +341,7 @@ def test_the_outcome_of_a_target_is_of_the_one_task_and_of_none_of_several():
     posterior = worlds.ladder(count=2)
     for given, labels in (
         ({"accuracy": 0.7}, "accuracy, and TwoStep forecasts the accuracy of each of one and two"),
-        ({"task_loss": 0.4}, "task_loss, and TwoStep forecasts the loss of each of task_loss:one and task_loss:two"),
+        ({"task_loss": 0.4}, "task_loss, and TwoStep forecasts the loss of each of one and two;"),
     ):
         with pytest.raises(bs.TargetError, match=labels):
             read({**FAR, **given}, posterior.law, posterior.study)
