@@ -51,6 +51,7 @@ def scale_of(unit: str, values: Iterable[float] = ()) -> Scale:
         Its unit.
     values : iterable of float
         What a table shows in the middle of each row: the smallest has three significant digits, where it is small.
+        Where some are negative and some positive it is the largest, since one may be near zero by accident.
 
     Examples
     --------
@@ -58,12 +59,15 @@ def scale_of(unit: str, values: Iterable[float] = ()) -> Scale:
     ('%', 'nats per token')
     >>> scale_of("nats", [2.1, 0.5]).digits, scale_of("nats", [2.1, 2e-5]).digits
     (3, 7)
+    >>> scale_of("nats", [2.1, -2e-5]).digits
+    3
     """
     if unit == "fraction":
         return Scale(100.0, "%", 1, "points")
-    sizes = [abs(value) for value in values if np.isfinite(value) and value]
-    least = min(sizes, default=1.0)
-    digits = 3 if least >= SMALL else min(2 - math.floor(math.log10(least)), MOST_DIGITS)
+    known = [value for value in values if np.isfinite(value) and value]
+    of_any_sign = len({value > 0 for value in known}) > 1
+    size = (max if of_any_sign else min)(map(abs, known), default=1.0)
+    digits = 3 if size >= SMALL else min(2 - math.floor(math.log10(size)), MOST_DIGITS)
     return Scale(1.0, unit, digits, "" if unit == AS_GIVEN else unit)
 
 

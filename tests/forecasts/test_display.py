@@ -17,7 +17,15 @@ def test_every_other_unit_is_kept(unit):
 
 @pytest.mark.parametrize(
     ("medians", "digits"),
-    [([2.1, 0.011], 3), ([2e-5, 2.1], 7), ([0.0, np.nan], 3), ([-4.5e-3], 5), ([1e-300], 12)],
+    [
+        ([2.1, 0.011], 3),
+        ([2e-5, 2.1], 7),
+        ([0.0, np.nan], 3),
+        ([-4.5e-3], 5),
+        ([1e-300], 12),
+        ([1.9, -1e-3], 3),
+        ([2e-4, -5e-5], 6),
+    ],
 )
 def test_small_numbers_have_three_digits_that_count(medians, digits):
     assert scale_of("nats", medians).digits == digits
