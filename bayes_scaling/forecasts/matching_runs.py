@@ -154,8 +154,9 @@ def _by_some(apart: Apart, outcomes: pd.DataFrame, found: dict[int, str]) -> lis
         The other inputs seem to be there by another name.
     """
     by, told = listed(map(symbol_of, apart.inputs)), dict[str, list[str]]()
+    place_of = {name: place for place, name in enumerate(apart.known)}
     for i, target in found.items():
-        place = apart.known.index(target)
+        place = place_of[target]
         if lacking := [symbol_of(c) for c in apart.missing if pd.notna(apart.targets[c].iloc[place])]:
             verb = "are" if lacking[1:] else "is"
             what = f"scored as {target!r}: {listed(lacking, MOST_ROWS)} {verb} not given."
