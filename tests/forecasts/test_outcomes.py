@@ -147,3 +147,6 @@ def test_outcomes_of_a_task_that_was_not_forecast_are_told(said):
     found = bs.score(of_a_ladder(said, []), table)
     assert found["task"].tolist() == ["x", "y"]
     assert found.attrs["remarks"] == ["Not scored, because it is of no task that was forecast: 'z' of 'a' (row 3)."]
+    for absent in ("", None):
+        unsaid = table.assign(task=["x", "y", absent, "w"])
+        assert bs.score(of_a_ladder(said, []), unsaid).attrs["remarks"] == []
