@@ -127,10 +127,10 @@ def actual_outcomes(
         )
     left = [f"Not scored, because it is of no run that was forecast: {others}."] if others else []
     used = np.any([one.rows for one in found if one.column is not None], axis=0)
-    named_task = ~outcomes["task"].map(absent).to_numpy(dtype=bool) if tasks is not None else False
-    if tasks is not None and (unread := np.flatnonzero(known & of_target & named_task & ~used)).size:
-        odd = listed((f"{shown(tasks[i])} of {named[i]!r} (row {row_number(outcomes, i)})" for i in unread), MOST_ROWS)
-        left.append(f"Not scored, because it is of no task that was forecast: {odd}.")
+    if tasks is not None:
+        unread = known & of_target & ~used & ~outcomes["task"].map(absent).to_numpy(dtype=bool)
+        odd = [f"{shown(tasks[i])} of {named[i]!r} (row {row_number(outcomes, i)})" for i in np.flatnonzero(unread)]
+        left += [f"Not scored, because it is of no task that was forecast: {listed(odd, MOST_ROWS)}."] if odd else []
     return actual, [*remarks, *left]
 
 
