@@ -130,18 +130,26 @@ class Against:
                 f"Both fits saw {found.shared_runs} runs; their draws are taken as independent, so the interval tends "
                 "to be too wide."
             )
-        return (*said, *_assumed_count(found))
+        return (*said, *_count(found))
 
 
-def _assumed_count(found: Speedup) -> list[str]:
-    """Return a sentence where both laws read FLOPs and the columns do not tell whether these are counted alike."""
-    studies = found.a.posterior.study, found.b.posterior.study
-    if not (found.a.by_compute and found.b.by_compute) or not np.isnan(ratio_of_counts(*studies)):
+def _count(found: Speedup) -> list[str]:
+    """Return a sentence where both laws read FLOPs, unless the columns tell that these are counted alike."""
+    if not (found.a.by_compute and found.b.by_compute):
         return []
-    named = zip(found.names, studies, strict=True)
-    known = [name for name, study in named if six_n_d.disagreement(study) <= SAME_CONVENTION]
-    told = f"; those of {listed(known)} are 6ND" if known else ""
-    return [f"That {' and '.join(found.names)} count FLOPs alike is assumed, since their columns do not tell{told}."]
+    studies, (a, b) = (found.a.posterior.study, found.b.posterior.study), found.names
+    ratio = ratio_of_counts(*studies)
+    if np.isnan(ratio):
+        named = zip((a, b), studies, strict=True)
+        known = [name for name, study in named if six_n_d.disagreement(study) <= SAME_CONVENTION]
+        told = f"; those of {listed(known)} are 6ND" if known else ""
+        return [f"That {a} and {b} count FLOPs alike is assumed, since their columns do not tell{told}."]
+    if max(ratio, 1 / ratio) <= 1 + SAME_CONVENTION:
+        return []
+    return [
+        f"The FLOPs of {b} are {ratio:.3g} times those of {a} for as many parameters and tokens: right if the models "
+        "differ so, wrong if they are counted otherwise."
+    ]
 
 
 def _spread(draws: Any) -> str:

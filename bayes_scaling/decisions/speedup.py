@@ -14,7 +14,7 @@ from bayes_scaling.decisions.matching import cost_of, inputs_of, needed_for, poi
 from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface, as_surface
 from bayes_scaling.decisions.tabled import Tabled
-from bayes_scaling.errors import COMMAND_LINE, DecisionError, suggest
+from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.methods import SpeedupMethods
 from bayes_scaling.study.reading import symbol_of
@@ -176,8 +176,8 @@ def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: in
     ------
     DecisionError
         The two have different outcomes, units, tokenisers or FLOP conventions, or the scale is no positive number.  How
-        the FLOPs were counted that a law reads is known where its runs have size and data, too, and of two laws of
-        FLOPs where some sizes are alike.
+        the FLOPs were counted that a law reads is known where its runs have size and data, too.  Those of two laws of
+        FLOPs are taken as they are, since models may differ in their FLOPs per parameter and token.
     LawError
         A law reads neither FLOPs nor both of parameters and tokens, or lacks a further input.
     ConvergenceError
@@ -290,7 +290,9 @@ def _shared_runs(a: Surface, b: Surface) -> int:
 def require_one_convention(
     laws: tuple[Law, Law], studies: tuple[Study, Study], rules: tuple[FlopRule, FlopRule]
 ) -> None:
-    """Refuse two counts of FLOPs; those that a law reads are held against the other's, where columns tell.
+    """Refuse two counts of FLOPs; those that one law reads are held against the other's rule, where columns tell.
+
+    Those that both read are taken as they are: models may differ in their FLOPs per parameter and token.
 
     Parameters
     ----------
@@ -304,16 +306,8 @@ def require_one_convention(
     """
     read = [set(scale_columns(law)) == {"C"} for law in laws]
     if all(read):
-        ratio = ratio_of_counts(*studies)
-        if max(ratio, 1 / ratio) > 1 + SAME_CONVENTION:
-            names = [study.name for study in studies]
-            first, second = map(repr, names) if names[0] != names[1] else ("A", "B")
-            how = "the columns of FLOPs out, and 6ND counts" if COMMAND_LINE.get() else "C out and say flops='6ND'"
-            raise DecisionError(
-                f"The FLOPs of {second} are {ratio:.3g} times those of {first} for as many parameters and tokens, so "
-                f"their ratio means nothing; count both alike, or leave {how}."
-            )
-    elif any(read):
+        return
+    if any(read):
         law, study = laws[read.index(True)], studies[read.index(True)]
         rule = rules[read.index(False)]
         if rule.disagreement(study) > SAME_CONVENTION:

@@ -224,15 +224,13 @@ def counted(per_token, sizes=None, name="known"):
     return dataclasses.replace(fit, study=dataclasses.replace(fit.study, card=bs.Card(name)))
 
 
-def test_two_laws_of_flops_are_compared_where_these_are_counted_alike():
-    six, nine = counted(lambda N: 6), counted(lambda N: 9, name="other")
-    said = "The FLOPs of 'other' are 1.5 times those of 'known' for as many parameters and tokens"
-    with pytest.raises(bs.DecisionError, match=f"^{said}, so their ratio means nothing; count both alike, or leave"):
-        bs.speedup(six, nine, at=FAR)
-    with pytest.raises(bs.DecisionError, match=r"^The FLOPs of B are 0[.]667 times those of A for"):
-        bs.speedup(counted(lambda N: 9), six, at=FAR)
-    assert bs.speedup(six, counted(lambda N: 6.2), at=FAR).at == ("1e+22 FLOPs",)  # embeddings, or rounding
-    assert bs.speedup(six, by_compute(count=20), at=FAR).at == ("1e+22 FLOPs",)  # nothing tells
+def test_two_laws_of_flops_are_compared_by_them_whatever_they_are_per_parameter_and_token():
+    """A mixture of experts has fewer than a dense model of its size."""
+    dense, sparse = counted(lambda N: 6), counted(lambda N: 1.5, name="other")
+    found = bs.speedup(dense, sparse, at=FAR)
+    assert found.at == ("1e+22 FLOPs",) and found.names == ("known", "other")
+    assert found.draws().shape == (20, 1) and (found.draws() > 0).all()
+    assert bs.speedup(dense, by_compute(count=20), at=FAR).at == ("1e+22 FLOPs",)  # nothing tells
 
 
 def test_counts_that_fall_with_size_are_compared_at_alike_sizes():
@@ -243,8 +241,7 @@ def test_counts_that_fall_with_size_are_compared_at_alike_sizes():
     assert ratio_of_counts(small.study, large.study) == pytest.approx(1, abs=0.02)
     assert bs.speedup(small, large, at=FAR).at == ("1e+22 FLOPs",)
     assert np.isnan(ratio_of_counts(small.study, beyond.study))
-    with pytest.raises(bs.DecisionError, match="times those of A"):
-        bs.speedup(small, counted(lambda N: 6, np.geomspace(1e8, 1e10, 8)), at=FAR)
+    assert ratio_of_counts(small.study, counted(lambda N: 6, np.geomspace(1e8, 1e10, 8)).study) < 0.8
 
 
 def test_what_cannot_be_compared_is_refused():
