@@ -149,7 +149,7 @@ def forecast_path(
     runs = study.runs if "task" in study.frame else study.frame
     aims = targets.targets.reset_index(drop=True)
     name, label = _abscissa(runs, aims, columns)
-    further = dict.fromkeys(column for p in posteriors for column in p.law.absent)
+    further = dict.fromkeys(p.law.readable[symbol] for p in posteriors for symbol in p.law.absent)
     columns += [column for column in further if column in runs and column in aims]
     ends = [frame.assign(x=_values(frame, name))[[*columns, "x"]] for frame in (runs, aims)]
     outermost = pd.concat(ends, ignore_index=True).sort_values(["x", *columns]).iloc[[0, -1]].astype(float)

@@ -60,9 +60,10 @@ class Targets:
 
     def inputs(self, law: Law) -> dict[str, np.ndarray]:
         """Return the inputs of the law by symbol, shape (target,); what may be absent is its stand-in where it is."""
-        given = {name: where_known(self.frame, name) for name in law.absent if name in self.frame}
-        found = law.input_arrays(self.frame.drop(columns=list(given)))
-        return found | {name: np.where(np.isnan(own), law.absent[name], own) for name, own in given.items()}
+        given = {name: law.readable[name] for name in law.absent if law.readable[name] in self.frame}
+        found = law.input_arrays(self.frame.drop(columns=list(given.values())))
+        known = {name: where_known(self.frame, column) for name, column in given.items()}
+        return found | {name: np.where(np.isnan(own), law.absent[name], own) for name, own in known.items()}
 
 
 def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str] = ()) -> Targets:

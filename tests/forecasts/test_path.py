@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
@@ -160,6 +162,28 @@ def test_it_ends_at_the_different_tokens_of_the_target():
     path = bs.forecast_path(posterior, target)
     assert path.points.targets["unique_tokens"].iloc[-1] > 1e11 > path.points.targets["unique_tokens"].iloc[0]
     at = np.argmin(np.abs(path.x / path.target_x[0] - 1))
+    there, expected = (float(d["loss_law"].median()) for d in (path.points.draws.isel(target=at), target.draws))
+    assert there == pytest.approx(expected, rel=0.01)
+
+
+class Begun(bs.Law):
+    """Loss from size, and from pre-training data that a run may lack, whose symbol is not its column."""
+
+    E: bs.Prior = 2.0
+    gain: bs.Prior = dist.Uniform(0.0, 1.0)
+    absent = {"D_P": 0.0}
+    indicators = ("D_P",)
+
+    def mean(self, N, D_P, N0, *, E, gain):
+        return E * (1 + (N / N0) ** -0.3) - gain * jnp.log1p(D_P / 1e9)
+
+
+def test_it_ends_at_an_input_that_runs_may_lack_whatever_its_column_is_called():
+    draws = {"gain": np.full(20, 0.3), "sigma": np.full(20, 0.01)}
+    posterior = worlds.known(Begun(), draws, worlds.GRID.assign(D_P=1e8))
+    target = bs.forecast(posterior, {"N": 7e9, "D_P": 1e9}, discrepancy=False)
+    path = bs.forecast_path(posterior, target)
+    at = np.argmin(np.abs(np.log(path.x / path.target_x[0])))
     there, expected = (float(d["loss_law"].median()) for d in (path.points.draws.isel(target=at), target.draws))
     assert there == pytest.approx(expected, rel=0.01)
 

@@ -136,6 +136,19 @@ def test_each_target_may_lack_what_runs_may_lack_as_it_may_alone():
         read(FAR, RepeatedData(), study)
 
 
+def test_a_target_may_lack_what_runs_may_lack_whatever_its_column_is_called():
+    class Begun(bs.Law):
+        E: bs.Prior = 2.0
+        absent = {"D_P": 0.0}
+
+        def mean(self, N, D_P, *, E):
+            return E + 0 * N - D_P / 1e10
+
+    study = bs.Study.from_frame(worlds.GRID.assign(loss=3.0, D_P=1e8))
+    found = read([{"N": 7e9, "D_P": 1e9}, {"N": 7e9}], Begun(), study).inputs(Begun())
+    assert found["D_P"].tolist() == [1e9, 0.0] and found["N"].tolist() == [7e9, 7e9]
+
+
 def test_an_indicator_may_be_zero_and_a_size_may_not():
     law, study = Transfer(floor=0.0), worlds.transfer(count=2).study
     found = read({"N": 1e8, "D_F": 1e6, "pretrained": 0.0}, law, study)
