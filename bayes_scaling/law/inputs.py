@@ -100,11 +100,12 @@ class Inputs(Hooks):
 
     def absent_of(self, frame: Any) -> dict[str, np.ndarray]:
         """Return the inputs that runs may lack, by symbol; where the table lacks one, the value that stands for it."""
-        columns = {symbol: column_of(symbol) for symbol in self.absent}
-        return {
-            symbol: numeric(frame, column).to_numpy() if column in frame else np.full(len(frame), self.absent[symbol])
-            for symbol, column in columns.items()
-        }
+        found = {}
+        for symbol, value in self.absent.items():
+            column, signed = column_of(symbol), symbol in self.signed
+            known = column in frame
+            found[symbol] = numeric(frame, column, signed=signed).to_numpy() if known else np.full(len(frame), value)
+        return found
 
     def columns_of(self, frame: Any) -> dict[str, np.ndarray]:
         """Return the columns that the law needs from a table as float arrays, by symbol.

@@ -88,3 +88,15 @@ def test_an_input_that_runs_may_lack_is_read_where_it_is_and_stood_for_where_not
         assert np.isfinite(site["fn"].log_prob(site["value"])).all()
     with pytest.raises(bs.StudyError, match="steps"):
         law.input_arrays(pd.DataFrame({"n_params": [1e8], "steps": [np.nan]}))
+
+
+def test_an_input_that_runs_may_lack_is_of_any_sign_where_the_law_says_so():
+    class Shifted(bs.Law):
+        E: bs.Prior = dist.LogNormal(0.0, 1.0)
+        absent, signed = {"unique_tokens": 0.0}, ("unique_tokens",)
+
+        def mean(self, N, unique_tokens, *, E):
+            return E + 0 * N + unique_tokens
+
+    table = pd.DataFrame({"N": [1e8, 4e8], "unique_tokens": [-1.0, 2.0], "loss": [3.0, 2.5]})
+    assert Shifted().arrays(bs.Study.from_frame(table))[0]["unique_tokens"].tolist() == [-1.0, 2.0]
