@@ -165,6 +165,10 @@ class Superset(Law):
     def _unbounded(self, outcome: jax.Array) -> jax.Array:
         return -jnp.log1p(-outcome) if self.ceiling else outcome
 
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float | None:
+        """Return the irreducible outcome, which below a ceiling is that of the loss E."""
+        return self._bounded(parameters["E"])
+
     def likelihood(self, mean: jax.Array, sigma: jax.Array) -> dist.Distribution:  # noqa: D102
         if not self.ceiling:
             return super().likelihood(mean, sigma)

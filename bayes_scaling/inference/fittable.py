@@ -56,7 +56,7 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
         if name == "accuracy" and np.ndim(values) == 1 and "sigma" in law.free_parameters:
             _check_noise(law, study, values, runs)
     for one in (law, *(held for held in law.fields.values() if isinstance(held, Law))):
-        _check_limit(one, study, np.asarray(observed.get(one.outcome, np.nan), dtype=float))
+        _check_limit(one, study, runs, np.asarray(observed.get(one.outcome, np.nan), dtype=float))
     for name in (n for n in law.run_inputs if n in SYMBOLS or f"{n}0" in law.inputs):
         if not law.rests_on_priors and len(np.unique(runs[name])) == 1:
             raise StudyError(
@@ -65,18 +65,36 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
             )
 
 
-def _check_limit(law: Law, study: Study, outcome: np.ndarray) -> None:
+def _check_limit(law: Law, study: Study, runs: Mapping[str, Any], outcome: np.ndarray) -> None:
     """Refuse outcomes at or below a floor that is fixed, or above a ceiling: the limit of what is better higher."""
-    limit = law.priors.get("E")
-    if not isinstance(limit, (int, float)):
+    limit = _fixed_limit(law, runs)
+    if limit is None:
         return
     higher = law.better.get(law.outcome) == "higher"
     if (outcome > limit if higher else outcome <= limit).any():
         limited, where = ("ceiling", "above") if higher else ("floor", "below")
+        fixed = law.fixed_parameters["E"]
+        article = "an" if law.outcome[0] in "aeiou" else "a"
+        told = "" if f"{limit:g}" == f"{fixed:g}" else f", {article} {law.outcome} of {limit:g}"
         raise StudyError(
-            f"{law.name} fixes its {limited} E at {limit:g}, and study {study.name!r} has a {law.outcome} of "
-            f"{(np.nanmax if higher else np.nanmin)(outcome):g}; fix it {where} every outcome, or let it be learnt."
+            f"{law.name} fixes its {limited} E at {fixed:g}{told}, and study {study.name!r} has {article} "
+            f"{law.outcome} of {(np.nanmax if higher else np.nanmin)(outcome):g}; fix it {where} every outcome, or let "
+            "it be learnt."
         )
+
+
+def _fixed_limit(law: Law, runs: Mapping[str, Any]) -> float | None:
+    """Return the irreducible outcome of a law that fixes E; None where it has none, or more than what is fixed tells.
+
+    It is that of its hook, since E need not be a limit, or not in the unit of the outcome.
+    """
+    if "E" not in law.fixed_parameters:
+        return None
+    try:
+        limit = law.irreducible(runs, law.fixed_parameters)
+    except KeyError:  # it rests on what is learnt
+        return None
+    return None if limit is None or np.ndim(limit) else float(limit)
 
 
 def _check_noise(law: Law, study: Study, values: np.ndarray, runs: Mapping[str, Any]) -> None:

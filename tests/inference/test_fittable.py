@@ -83,6 +83,51 @@ def test_an_outcome_beyond_a_limit_that_is_fixed_is_refused_on_its_own_side():
     assert not refused(tasks, Pooled(curve=Chinchilla(E=1.0))) and not refused(tasks, Pooled())
 
 
+class Climbing(bs.Law):
+    """An accuracy without a ceiling, above a floor E."""
+
+    outcome, unit = "accuracy", "fraction"
+    E: bs.Prior = dist.Uniform(0.0, 1.0)
+    gain: bs.Prior = dist.LogNormal(-1.0, 1.0)
+
+    def mean(self, C, C0, *, E, gain):
+        return E + gain * (C / C0) ** 0.1
+
+    def irreducible(self, runs, parameters):
+        return None
+
+
+def test_a_fixed_parameter_is_a_limit_only_where_the_law_says_so():
+    table = pd.DataFrame({"C": np.geomspace(1e18, 1e21, 6), "accuracy": np.linspace(0.3, 0.51, 6)})
+    assert not refused(table, Climbing(E=0.25))
+
+    class Limited(Climbing):
+        def irreducible(self, runs, parameters):
+            return parameters["E"]
+
+    said = "Limited fixes its ceiling E at 0.25, and study 'runs' has an accuracy of 0.51; fix it above every outcome"
+    assert refused(table, Limited(E=0.25)).startswith(said)
+
+    class Learnt(Climbing):
+        def irreducible(self, runs, parameters):
+            return parameters["E"] + parameters["gain"]
+
+    assert not refused(table, Learnt(E=0.25))
+
+
+def test_the_floor_below_a_ceiling_is_compared_in_the_unit_of_the_outcome():
+    """A loss E of 0.5 is an error rate of 0.393."""
+    rates = TABLE.assign(loss=np.linspace(0.99, 0.45, len(TABLE)))
+    tasks = pd.concat([rates.assign(run=range(len(rates)), task=task) for task in "ab"])
+    law = Superset(ceiling=True, E=0.5)
+    for table, one in ((rates, law), (tasks, Pooled(curve=law))):
+        assert not refused(table, one)
+        said = (
+            "Superset fixes its floor E at 0.5, a loss of 0.393469, and study 'runs' has a loss of 0.39; fix it below"
+        )
+        assert refused(table.assign(loss=table["loss"].clip(upper=0.39)), one).startswith(said)
+
+
 def test_accuracies_of_one_task_that_are_one_are_refused_unless_their_noise_is_known():
     table = pd.DataFrame({"loss": np.linspace(2.0, 1.0, 8), "accuracy": 0.4, "chance": 0.25})
     said = "The accuracy is the same, 0.4, in all 8 runs of study 'runs' that have one, as if runs had no noise; "
