@@ -229,7 +229,7 @@ class Superset(Law):
         if self.ceiling and (wrong := np.flatnonzero(observed[self.outcome] >= 1)).size:
             where = listed((row_name(study.frame, place) for place in wrong), MOST_ROWS)
             command, law = ("chinchilla", "Chinchilla") if "D" in self.columns else ("power_law", "PowerLaw")
-            other = f"--law {command}" if COMMAND_LINE.get() else f"{law}()"
+            other = f"--law {command}" if COMMAND_LINE.get() else f"{law}(), or Pooled(curve={law}()) of several series"
             raise StudyError(
                 f"{self.name} describes error rates below 1, and that of {where} in study {study.name!r} is "
                 f"{observed[self.outcome][wrong[0]]:g}; leave such runs out, or fit a law without that limit, such as "
