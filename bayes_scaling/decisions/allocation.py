@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -191,7 +191,7 @@ def allocate(
     >>> bs.allocate(posterior, 1e22, over={"num_experts": (1, 256)},
     ...             within=lambda N, num_experts: 2 * N * num_experts <= 640e9)  # doctest: +SKIP
     """
-    bounds = _bounds({} if over is None else over)
+    bounds = _bounds(over)
     fits = [m.posterior for m in source.members] if isinstance(source, Surface) else [require_posterior(source)]
     for law in (fit.law for fit in fits):
         require_size_and_data(law, "A compute-optimal allocation")
@@ -210,8 +210,10 @@ def allocate(
     return Allocation(surface, C, N, D, surface.at(N, D, given=inputs), at_edge(N, C), inputs)
 
 
-def _bounds(over: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """Return the bounds of each further input as two numbers."""
+def _bounds(over: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[float, float]]:
+    """Return the bounds of each further input as two numbers; nothing chooses nothing, whatever its type."""
+    if over is None or (isinstance(over, Sized) and not len(over)):
+        return {}
     if not isinstance(over, Mapping):
         raise DecisionError(
             f"The inputs to choose are {shown(over)}; give each with its bounds, as in over={{'steps': (1e4, 1e6)}}."

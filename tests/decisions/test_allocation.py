@@ -144,6 +144,11 @@ def test_inputs_to_choose_without_bounds_are_refused(surface):
         bs.allocate(surface, 1e22, over=["steps"])
 
 
+@pytest.mark.parametrize("nothing", [None, {}, [], ()])
+def test_nothing_to_choose_is_none_of_the_inputs(surface, nothing):
+    assert bs.allocate(surface, 1e22, over=nothing).inputs == {}
+
+
 def test_what_cannot_be_decided_is_refused(surface):
     with pytest.raises(bs.LawError, match="PowerLaw reads C"):
         bs.allocate(by_compute(), 1e21)
