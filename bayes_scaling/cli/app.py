@@ -26,6 +26,7 @@ from bayes_scaling.version import __version__
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
+ONE_PAIR = ("--at", "--reach")  # options that take a single one
 
 
 class Command(TyperCommand):
@@ -115,6 +116,8 @@ def of_spaces(words: Sequence[str]) -> str:
     option, first, second = pairs[0] if pairs else ("--task", "ARC", "Challenge")
     if "=" in first and "=" in second and option == "--prior":
         return f"Give each its own {option}, as in {option} {second}."
+    if "=" in first and "=" in second and option in ONE_PAIR:
+        return f"Give {option} one pair, as in {option} {first}."
     if "=" in first and "=" in second and option != "--where":
         return f"Join pairs by a comma, as in {option} {first},{second}."
     return f'Put what has a space in it into quotes, as in {option} "{first} {second}".'

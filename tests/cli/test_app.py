@@ -94,6 +94,9 @@ def test_what_the_shell_has_torn_apart_is_told_how_to_be_written(capsys):
     assert said.endswith("Join pairs by a comma, as in --target N=7e9,D=4e12.") and "quotes" not in said
     said = refused(capsys, "forecast", "x.csv", "--prior", "E=1.69", "sigma=0.01")
     assert said.endswith("Give each its own --prior, as in --prior sigma=0.01.")
+    for option, pairs in (("--at", ["N=7e9", "D=1e12"]), ("--reach", ["loss=2.1", "accuracy=.6"])):
+        said = refused(capsys, "plan", "x.csv", option, *pairs)
+        assert said.endswith(f"Give {option} one pair, as in {option} {pairs[0]}.")
     assert "into quotes" in refused(capsys, "forecast", "x.csv", "--where", "State == 'a'", "a==1")
     assert refused(capsys, "forecast", "x.csv", "--map", "tokens=D,", "loss=val").endswith(
         "Leave no space after a comma."
