@@ -12,7 +12,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import COMMAND_LINE, LawError
+from bayes_scaling.errors import COMMAND_LINE, LawError, StudyError, listed
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.noise import SharedNoise
@@ -324,7 +324,13 @@ class TwoStep(Law):
 
         Accuracies may be missing, losses of a run, and rows of a task.  An accuracy is not used where the loss that it
         is read off is missing.
+
+        Raises
+        ------
+        StudyError
+            A column is missing, has an entry that is not usable or several values in a run, or a single run has a loss.
         """
+        self._require_windows(study)
         panel, runs, observed = task_arrays(
             self.name, study, self.columns.values(), self.series, self.feature, self.windows
         )
@@ -332,6 +338,16 @@ class TwoStep(Law):
         require_two_runs(self.name, study, self.series, self.feature, described)
         columns = self.input_arrays(panel.runs)
         return {**columns, **self.references(columns), **runs}, observed
+
+    def _require_windows(self, study: Study) -> None:
+        """Refuse a study without the window means that step 2 sees."""
+        names = [f"{column}_window{i + 1}" for column in ("accuracy", self.feature) for i in range(self.windows)]
+        if lost := [name for name in names if name not in study.frame]:
+            raise StudyError(
+                f"{self.name} with windows={self.windows} reads {listed(names)}, and study {study.name!r} lacks "
+                f"{listed(lost)}; add {'it' if len(lost) == 1 else 'them'}, or do without windows, as "
+                f"{self.name}(windows=0) does."
+            )
 
     def dims(self, study: Study) -> tuple[dict[str, list[str]], dict[str, Any]]:  # noqa: D102
         by_series = [f"{n}{end}" for n in self.step1.priors for end in ("", "_offset")]

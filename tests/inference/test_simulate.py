@@ -202,3 +202,5 @@ def test_a_law_that_reads_more_than_its_model_draws_is_refused():
     rows = ladder.frame.assign(accuracy_window1=ladder.frame["accuracy"], task_loss_window1=ladder.frame["task_loss"])
     with pytest.raises(LawError, match=r"^TwoStep also reads accuracy_windows and loss_windows, .*windows=0\) is"):
         bs.simulate(law, rows, seed=0)
+    with pytest.raises(bs.StudyError, match=r"lacks accuracy_window5 and task_loss_window5; .*windows=0\) does"):
+        bs.simulate(TwoStep(windows=5), ladder, seed=0)

@@ -279,3 +279,11 @@ def test_an_error_of_the_slope_beside_those_of_the_steps_is_refused(by_command, 
     finally:
         COMMAND_LINE.reset(token)
     assert TwoStep(discrepancy=0.2) == TwoStep() and repr(TwoStep()).endswith("discrepancy=0.2)")
+
+
+def test_windows_that_a_study_lacks_are_refused_by_name(ladder):
+    with pytest.raises(bs.StudyError, match=r"lacks accuracy_window5 and task_loss_window5; add them, or do without"):
+        TwoStep(windows=5).arrays(ladder)
+    part = dataclasses.replace(ladder, frame=ladder.frame.drop(columns="task_loss_window4"))
+    with pytest.raises(bs.StudyError, match=r"lacks task_loss_window4; add it, or .* as TwoStep\(windows=0\) does\.$"):
+        TwoStep(windows=4).arrays(part)
