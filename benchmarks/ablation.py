@@ -46,13 +46,20 @@ def everything(laws: Laws) -> Laws:
     return laws
 
 
+def without_drift(learnt: Population) -> dict[str, object]:
+    """Return an error of the slope of mean zero with the same second moment, and the same doubt about its spread."""
+    centre, doubt = learnt.parameters["discrepancy"]
+    spread = math.hypot(learnt.drift, math.exp(centre + doubt**2))
+    return {"drift": 0.0, "parameters": {**learnt.parameters, "discrepancy": (math.log(spread) - doubt**2, doubt)}}
+
+
 WITHOUT: dict[str, tuple[Callable[[Population], dict[str, object]], Callable[[Laws], Laws]]] = {
     "nothing left out": (lambda learnt: {}, everything),
     "priors": (lambda learnt: {"parameters": {**learnt.parameters, **WEAK}}, everything),
     RELEARNT: (lambda learnt: {}, everything),
     "averaging": (lambda learnt: {}, first),
-    "drift": (lambda learnt: {"drift": 0.0, "discrepancy": math.hypot(learnt.drift, learnt.discrepancy)}, everything),
-    "own cuts": (lambda learnt: {"own_cuts": 0.0, "sharpness": 0.0}, everything),
+    "drift": (without_drift, everything),
+    "own cuts": (lambda learnt: {"own_cuts": {0.0: 1.0}, "sharpness": {0.0: 1.0}}, everything),
     "scatter": (lambda learnt: {"scatter": 1.0}, everything),
 }
 

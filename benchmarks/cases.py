@@ -41,9 +41,20 @@ def cases() -> tuple[Case, ...]:
 
 
 def tables() -> Iterator[Case]:
-    """Return the public tables that lie beside the raw files of the studies, one CSV each."""
+    """Return the public tables that lie beside the raw files of the studies, one CSV each.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none: what is learnt from our own collections alone must not pass for what all of them say.
+    """
     folder = Path(os.environ.get("BAYES_SCALING_DATA", "")).parent / "collections"
-    for path in sorted(folder.glob("*.csv")):
+    found = sorted(folder.glob("*.csv"))
+    if not found:
+        raise FileNotFoundError(
+            f"No table lies in {str(folder)!r}; let BAYES_SCALING_DATA name a folder beside which the collections lie."
+        )
+    for path in found:
         table = pd.read_csv(path)
         if "role" not in table:
             continue

@@ -10,7 +10,6 @@ coverage comes from a bootstrap of whole collections.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,6 +18,7 @@ from rich.progress import track
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation.averaging import AveragedForecast, average_laws
+from bayes_scaling.evaluation.weights import mean_over
 from bayes_scaling.forecasts.scores import score_table
 from bayes_scaling.models import Chinchilla, PowerLaw
 from bayes_scaling.models.population import Population
@@ -26,7 +26,7 @@ from bayes_scaling.models.recommended import candidates
 from benchmarks.cases import Case, cases
 from benchmarks.markdown import show
 from benchmarks.point_fits import RESAMPLES, bootstrap_forecast
-from benchmarks.population import GRIDS, learn
+from benchmarks.population import NUMBERS, WEIGHTS, learn
 
 OURS, FIXED, RIVAL = "average of laws", "Chinchilla, fixed discrepancy", "log-Huber, bootstrap"
 MANY = 6  # targets from which the coverage of one collection is a figure
@@ -167,6 +167,9 @@ def report(scores: pd.DataFrame, learnt: dict) -> dict[str, float]:
     }
 
 
-def _learnt(name: str, population: object) -> dict[str, object]:
-    values = dataclasses.asdict(population)  # type: ignore[call-overload]
-    return {"without": name, **{k: values[k] for k in GRIDS}}
+def _learnt(name: str, population: Population) -> dict[str, object]:
+    centre, spread = population.parameters["discrepancy"]
+    numbers = {value: getattr(population, value) for value in NUMBERS}
+    weights = {value: getattr(population, value) for value in WEIGHTS}
+    middles = {value: np.expm1(mean_over(np.log1p, weight)) for value, weight in weights.items()}
+    return {"without": name, **numbers, **middles, "discrepancy": np.exp(centre), "of its log": spread}

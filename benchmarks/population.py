@@ -11,10 +11,12 @@ The rule, written down before it was run, and the same for the package (all coll
    collection, and to cuts of them, under the priors of the papers, under those of step 1, and half way.  Each
    combination of :data:`GRIDS` (how far to trust the learnt priors, mean and spread of the error of the slope, the
    factor on the noise of new runs, how much a study's own cuts count, how sharply their scores weigh laws) has a log
-   density of each collection's targets, their mean, so that a collection counts as one observation.  The values that
-   the package uses are averages over all combinations, weighted by the product of these densities: of what counts
-   evidence, whose grid doubles, on the scale log(1 + x); where a value is a prior's, its spread holds the doubt about
-   the centre too.
+   density of each collection's targets, their mean, so that a collection counts as one observation.  The package uses
+   averages over all combinations, weighted by the product of these densities, and keeps the doubt about them: where a
+   value is a prior's, its spread holds the doubt about the centre, too; the spread of the error of the slope has a
+   prior itself, the log-normal with the same two moments of its logarithm; of what says how much a study's cuts count,
+   and how sharply their scores weigh laws, every value is kept with its weight, and what follows in a study is
+   averaged.
 
 The first rule took the combination of largest density, and trusted the learnt priors in full.  Other draws of the
 same posteriors chose a neighbour on the grid (intervals of one collection held 92 or 69 %), and without the learnt
@@ -77,7 +79,12 @@ GRIDS = {
     "own_cuts": (0.0, 1.0, 2.0, 4.0, 8.0),
     "sharpness": (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
 }
-UNUSED = dict.fromkeys(GRIDS, 0.0)  # values of a population of which only the priors are read
+NUMBERS, WEIGHTS = (
+    ("trust", "drift", "scatter"),
+    ("own_cuts", "sharpness"),
+)  # of which averages, or all values, are kept
+UNUSED = {**dict.fromkeys(NUMBERS, 0.0), **{name: {0.0: 1.0} for name in WEIGHTS}}
+"""For a population of which only the priors are read."""
 ROUNDS = 5  # of expectation and maximisation with new draws
 DRAWS = 256
 SIDE_BY_SIDE = 16
@@ -154,7 +161,7 @@ def towards(pairs: Pairs, trust: float) -> dict[str, tuple[float, float]]:
     return {name: tuple((1 - trust) * np.array(WEAK[name]) + trust * np.array(pair)) for name, pair in pairs.items()}
 
 
-def as_population(pairs: Pairs, values: Mapping[str, float] = UNUSED, collections: Sequence[str] = ()) -> Population:
+def as_population(pairs: Pairs, values: Mapping[str, Any] = UNUSED, collections: Sequence[str] = ()) -> Population:
     """Return a population with these parameters and values."""
     parameters = {"E": LEVEL, **pairs}
     return Population(
@@ -294,19 +301,21 @@ def averaged(densities: xr.DataArray, priors: Callable[[float], Pairs], collecti
     values = {
         "trust": mean(weight["trust"]),
         "drift": drift,
-        "discrepancy": np.sqrt(mean(weight["discrepancy"] ** 2 + (weight["drift"] - drift) ** 2)),
         "scatter": np.sqrt(mean(weight["scatter"] ** 2)),
-        "own_cuts": np.expm1(mean(np.log1p(weight["own_cuts"]))),
-        "sharpness": np.expm1(mean(np.log1p(weight["sharpness"]))),
     }
+    shares = {name: weight.sum([n for n in GRIDS if n != name]).to_series() for name in WEIGHTS}
+    weights = {name: {float(v): round(float(w), 3) for v, w in share.items()} for name, share in shares.items()}
+    scale = np.log(np.hypot(weight["discrepancy"], weight["drift"] - drift))
+    centre = mean(scale)
+    pairs = {"discrepancy": (centre, np.sqrt(mean((scale - centre) ** 2)))}
     share = weight.sum([name for name in GRIDS if name != "trust"]).to_numpy()
     each = [priors(float(trust)) for trust in weight["trust"]]
-    pairs = {}
     for name in WEAK:
         centre, spread = np.transpose([pair[name] for pair in each])
         middle = share @ centre
         pairs[name] = float(middle), float(np.sqrt(share @ (spread**2 + (centre - middle) ** 2)))
-    return as_population(pairs, {name: round(float(value), 3) for name, value in values.items()}, collections)
+    numbers = {name: round(float(value), 3) for name, value in values.items()}
+    return as_population(pairs, numbers | weights, collections)
 
 
 @functools.cache
@@ -352,4 +361,5 @@ def figures(seed: int = 0) -> dict[str, float]:
 def _flat(population: Population) -> dict[str, float]:
     pairs = {f"{name}_{what}": value for name, pair in population.parameters.items()
              for what, value in zip(("centre", "spread"), pair, strict=True) if name != "E"}  # fmt: skip
-    return {**{name: getattr(population, name) for name in GRIDS}, **pairs}
+    weights = {f"{name}_{value:g}": weight for name in WEIGHTS for value, weight in getattr(population, name).items()}
+    return {**{name: getattr(population, name) for name in NUMBERS}, **weights, **pairs}

@@ -24,15 +24,17 @@ class Population:
     ----------
     parameters : mapping of str to (float, float)
         Centre and spread of each parameter of :class:`bayes_scaling.models.Superset` over collections, on its
-        unconstrained scale (a logarithm; a logit for the split).
-    drift, discrepancy : float
-        Mean and standard deviation of the relative error of the slope at a step of 0.5 in log reducible loss.
+        unconstrained scale (a logarithm; a logit for the split); beside them those of ``discrepancy``, the standard
+        deviation of the relative error of the slope at a step of 0.5 in log reducible loss.
+    drift : float
+        Mean of that error.
     scatter : float
         Noise of runs that were not fitted, as a multiple of that of fitted ones.
-    own_cuts : float
-        Observations of the error of the slope that a study's own backtests together count for.
-    sharpness : float
-        How strongly the mean log score of a law's backtests decides on its weight.
+    own_cuts : mapping of float to float
+        Observations of the error of the slope that a study's own backtests together may count for, with the weight of
+        each.
+    sharpness : mapping of float to float
+        How strongly the mean log score of a law's backtests may decide on its weight, with the weight of each.
     trust : float
         How far the priors went from those of the papers (0) to those of the collections (1).
     collections : tuple of str
@@ -41,10 +43,9 @@ class Population:
 
     parameters: Mapping[str, tuple[float, float]]
     drift: float
-    discrepancy: float
     scatter: float
-    own_cuts: float
-    sharpness: float
+    own_cuts: Mapping[float, float]
+    sharpness: Mapping[float, float]
     trust: float
     collections: tuple[str, ...]
 
@@ -57,6 +58,8 @@ class Population:
         """Read the file that ``python -m benchmarks.quality population`` writes."""
         found = json.loads(path.read_text(encoding="utf-8"))
         found["parameters"] = {name: tuple(pair) for name, pair in found["parameters"].items()}
+        for name in ("own_cuts", "sharpness"):
+            found[name] = {float(value): weight for value, weight in found[name].items()}
         found["collections"] = tuple(found["collections"])
         return cls(**{f.name: found[f.name] for f in dataclasses.fields(cls)})
 

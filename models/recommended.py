@@ -54,9 +54,8 @@ def variants(law: type[Superset], population: Population, **options: Any) -> dic
     **options
         Further fields of the law.
     """
-    centre = {name: population.prior(name) for name in population.parameters}
-    beyond = {name: getattr(population, name) for name in ("drift", "discrepancy", "scatter")}
-    options = {**centre, **beyond, **options}
+    learnt = {name: population.prior(name) for name in population.parameters}
+    options = {**learnt, "drift": population.drift, "scatter": population.scatter, **options}
     exponents = {name: population.parameters[name] for name in ("alpha_N", "alpha_D")}
     wide = {name: dist.LogNormal(middle, WIDER * spread) for name, (middle, spread) in exponents.items()}
     return {

@@ -117,7 +117,7 @@ class Superset(Law):
         reason="Relative noise of the outcome between runs of equal inputs.  Learnt.",
     )
     discrepancy: Prior = prior(
-        default=POPULATION.discrepancy,
+        default=POPULATION.prior("discrepancy"),
         unit="fraction",
         reason="Standard deviation of the relative error of the slope at a step of 0.5 in log reducible loss beyond "
         "the data.  Learnt.  Used by forecasts only, where it can be switched off.",
@@ -191,6 +191,10 @@ class Superset(Law):
         return self.drift, super().slope_moments[1]
 
     def with_slope(self, mean: float, spread: float) -> Law:  # noqa: D102
+        scale = self.discrepancy
+        if isinstance(scale, dist.LogNormal) and spread > 0:  # as much doubt about the new spread as about the old
+            doubt = float(scale.scale)
+            return self.replace(drift=mean, discrepancy=dist.LogNormal(math.log(spread) - doubt**2, doubt))
         return self.replace(drift=mean, discrepancy=spread)
 
     def beyond(self, sigma: jax.Array) -> jax.Array:  # noqa: D102

@@ -11,6 +11,7 @@ from scipy.stats import binom
 
 from bayes_scaling.errors import TargetError, counted, listed
 from bayes_scaling.evaluation.weighing import weigh
+from bayes_scaling.evaluation.weights import Learnt
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.forecasts.predict import forecast
@@ -92,8 +93,8 @@ def average_laws(
     targets: Any = None,
     *,
     seed: int,
-    own_cuts: float,
-    sharpness: float,
+    own_cuts: Learnt,
+    sharpness: Learnt,
     allow_unconverged: bool = False,
     say: Callable[[str], object] = lambda words: None,
     **options: Any,
@@ -141,8 +142,8 @@ def fit_laws(
     study: Study,
     *,
     seed: int,
-    own_cuts: float,
-    sharpness: float,
+    own_cuts: Learnt,
+    sharpness: Learnt,
     say: Callable[[str], object] = lambda words: None,
     **options: Any,
 ) -> AveragedFit:

@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling.errors import LawError, StudyError
 from bayes_scaling.evaluation.backtest import expanding_window, refused, usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
-from bayes_scaling.evaluation.weights import cut_scores, law_weights, slope_weights, slopes_after
+from bayes_scaling.evaluation.weights import Learnt, cut_scores, law_weights, mean_over, slope_weights, slopes_after
 from bayes_scaling.forecasts.quantiles import inside, quantile_columns
 from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.fittable import FEWEST, check_size
@@ -51,7 +51,7 @@ class Weighing:
     backtests: pd.DataFrame
 
 
-def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, sharpness: float) -> Weighing:
+def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: Learnt, sharpness: Learnt) -> Weighing:
     r"""Weigh laws, and learn the error of their slope, by backtests inside a study.
 
     Each law is fitted to the half, two thirds and four fifths of the runs that took least compute, and forecasts the
@@ -75,8 +75,8 @@ def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, 
         Its training runs are split.
     seed : int
         Seed of every random draw but the bootstraps, which are the same in every call.
-    own_cuts, sharpness : float
-        Omega and tau.
+    own_cuts, sharpness : float or mapping of float to float
+        Omega and tau; of several values, with a weight each, what follows from them is averaged.
 
     Raises
     ------
@@ -95,7 +95,8 @@ def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: float, 
     found = hold_out(windows, seed=seed)
     by_law = {name: found[i * len(cuts) : (i + 1) * len(cuts)] for i, name in enumerate(laws)}
     scores = [cut_scores([one.log_density for one in by_law[name]], law.slope_moments) for name, law in laws.items()]
-    weights = pd.Series(law_weights(scores, sharpness), index=list(laws), name="weight")
+    shares = mean_over(lambda tau: law_weights(scores, tau[:, None, None]), sharpness)
+    weights = pd.Series(shares, index=list(laws), name="weight")
     learnt = {name: law.with_slope(*_moments(law, by_law[name], own_cuts)) for name, law in laws.items()}
     return Weighing(learnt, weights, _table(laws, weights, cuts, by_law, seed))
 
@@ -123,11 +124,12 @@ def split_by_compute(training: Study, laws: tuple[Law, ...]) -> list[tuple[float
     return [part for part in parts if len(part[1]) >= least and refused(laws, part[1]) is None]
 
 
-def _moments(law: Law, found: list[HeldOut], own_cuts: float) -> tuple[float, float]:
+def _moments(law: Law, found: list[HeldOut], own_cuts: Learnt) -> tuple[float, float]:
     """Return mean and standard deviation of the error of the slope, given the cuts."""
     if not found:
         return law.slope_moments
-    weight = slopes_after([one.log_density for one in found], law.slope_moments, own_cuts)
+    densities = [one.log_density for one in found]
+    weight = mean_over(lambda omega: slopes_after(densities, law.slope_moments, omega[:, None]), own_cuts)
     mean = float(weight @ SLOPES)
     return mean, max(float(np.sqrt(weight @ np.square(SLOPES - mean))), CELL)
 

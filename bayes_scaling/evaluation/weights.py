@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy.special import logsumexp, softmax
@@ -14,7 +14,10 @@ from bayes_scaling.evaluation.held_out import SLOPES
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["WORST", "cut_scores", "law_weights", "slope_weights", "slopes_after"]
+__all__ = ["WORST", "Learnt", "cut_scores", "law_weights", "mean_over", "slope_weights", "slopes_after"]
+
+Learnt: TypeAlias = float | Mapping[float, float]
+"""A number, or the numbers that it may be, each with its weight."""
 
 WORST = -3.0  # a log density below counts as this: one run that went wrong does not decide between laws
 BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
@@ -43,7 +46,7 @@ def law_weights(scores: Sequence[Sequence[np.ndarray]], sharpness: ArrayLike) ->
     little (pseudo-BMA+, Yao et al. 2018, "Using stacking to average Bayesian predictive distributions", section 3).
     """
     if not scores[0]:
-        return np.full(len(scores), 1 / len(scores))
+        return np.full((*np.shape(sharpness)[:-2], len(scores)), 1 / len(scores))
     each = np.array([np.concatenate(list(cuts)) for cuts in scores])
     even = np.concatenate([np.full(len(cut), 1 / len(cut)) for cut in scores[0]])
     share = np.random.default_rng(0).exponential(size=(BOOTSTRAPS, each.shape[1])) * even
@@ -71,3 +74,22 @@ def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], 
         return prior
     evidence = np.mean([density.mean(axis=1) for density in densities], axis=0)
     return softmax(np.log(prior) + own_cuts * evidence, axis=-1)
+
+
+def mean_over(found: Callable[[np.ndarray], np.ndarray], learnt: Learnt) -> np.ndarray:
+    """Return what follows from a number that is known up to a distribution, averaged over it.
+
+    Parameters
+    ----------
+    found : callable
+        Takes numbers, shape (value,), and returns what follows from each, of shape (value, ...).
+    learnt : float or mapping of float to float
+        The number, or its values with their weights.
+
+    Examples
+    --------
+    >>> mean_over(lambda values: values**2, {1.0: 0.5, 3.0: 0.5}), mean_over(lambda values: values**2, 2.0)
+    (np.float64(5.0), np.float64(4.0))
+    """
+    weights = learnt if isinstance(learnt, Mapping) else {learnt: 1.0}
+    return np.average(found(np.array([*weights])), axis=0, weights=[*weights.values()])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from benchmarks.population import GRIDS, WEAK, averaged, towards
+from benchmarks.population import GRIDS, NUMBERS, WEAK, WEIGHTS, averaged, towards
 
 SHIFTED = {name: (centre + 1.0, 2 * spread) for name, (centre, spread) in WEAK.items()}
 
@@ -23,16 +23,20 @@ def learnt(**favoured: float):
 def test_what_one_combination_explains_best_is_that_combination():
     values = {"trust": 0.5, "drift": 0.1, "discrepancy": 0.3, "scatter": 1.5, "own_cuts": 4.0, "sharpness": 8.0}
     found = learnt(**values)
-    assert {name: getattr(found, name) for name in GRIDS} == pytest.approx(values, abs=2e-3)
+    assert {n: getattr(found, n) for n in NUMBERS} == pytest.approx({n: values[n] for n in NUMBERS}, abs=2e-3)
+    for name in WEIGHTS:
+        assert getattr(found, name) == pytest.approx({v: float(v == values[name]) for v in GRIDS[name]}, abs=1e-3)
+    assert found.parameters["discrepancy"] == pytest.approx((np.log(0.3), 0.0), abs=2e-3)
     centre, spread = WEAK["split"]
     assert found.parameters["split"] == pytest.approx((centre + 0.5, 1.5 * spread), abs=1e-3)
 
 
 def test_doubt_about_a_centre_widens_the_spread():
     certain, open_drift = learnt(trust=1.0, discrepancy=0.1, drift=0.2), learnt(trust=1.0, discrepancy=0.1)
-    assert certain.discrepancy == pytest.approx(0.1, abs=2e-3)
+    assert certain.parameters["discrepancy"] == pytest.approx((np.log(0.1), 0.0), abs=2e-3)
     assert open_drift.drift == pytest.approx(np.mean(GRIDS["drift"]), abs=2e-3)
-    assert open_drift.discrepancy == pytest.approx(np.hypot(0.1, np.std(GRIDS["drift"])), abs=2e-3)
+    apart = np.log(np.hypot(0.1, np.array(GRIDS["drift"]) - np.mean(GRIDS["drift"])))
+    assert open_drift.parameters["discrepancy"] == pytest.approx((apart.mean(), apart.std()), abs=2e-3)
     half = np.sqrt(np.mean([(1 + t) ** 2 * WEAK["split"][1] ** 2 + (t - 0.5) ** 2 for t in GRIDS["trust"]]))
     assert learnt().parameters["split"] == pytest.approx((WEAK["split"][0] + 0.5, half), abs=2e-3)
 

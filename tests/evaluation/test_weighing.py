@@ -50,7 +50,23 @@ def test_without_sharpness_all_weigh_alike_and_without_cuts_nothing_is_learnt():
                   own_cuts=0.0, sharpness=0.0)  # fmt: skip
     assert found.weights.tolist() == [0.5, 0.5]
     drift, spread = found.laws["a"].slope_moments
-    assert drift == pytest.approx(law.drift, abs=0.02) and spread == pytest.approx(law.discrepancy, abs=0.03)
+    assert drift == pytest.approx(law.drift, abs=0.02) and spread == pytest.approx(law.slope_moments[1], abs=0.03)
+
+
+def test_doubt_about_how_much_cuts_count_widens_what_they_say():
+    laws, study = {"a": Superset(), "b": Superset(bottleneck=1.0)}, made_by(Chinchilla(), **CONSTANTS)
+    several = {"own_cuts": {0.0: 0.5, 8.0: 0.5}, "sharpness": {0.0: 0.5, 16.0: 0.5}}
+    none, all_of_it, doubtful = (
+        weigh(laws, study, seed=0, **one)
+        for one in ({"own_cuts": 0.0, "sharpness": 0.0}, {"own_cuts": 8.0, "sharpness": 16.0}, several)
+    )
+    assert np.allclose(doubtful.weights, (none.weights + all_of_it.weights) / 2)
+    (mean0, spread0), (mean1, spread1), (mean, spread) = (
+        each.laws["a"].slope_moments for each in (none, all_of_it, doubtful)
+    )
+    assert mean == pytest.approx((mean0 + mean1) / 2, abs=1e-3)
+    apart = (mean0 - mean1) / 2
+    assert spread == pytest.approx(np.sqrt((spread0**2 + spread1**2) / 2 + apart**2), abs=0.02) and spread > spread1
 
 
 def test_a_study_whose_slope_bends_moves_the_error():

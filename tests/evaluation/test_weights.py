@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayes_scaling.evaluation.held_out import SLOPES
-from bayes_scaling.evaluation.weights import cut_scores, law_weights, slope_weights, slopes_after
+from bayes_scaling.evaluation.weights import cut_scores, law_weights, mean_over, slope_weights, slopes_after
 
 
 def test_several_counts_of_evidence_give_what_each_gives():
@@ -21,3 +21,17 @@ def test_several_counts_of_evidence_give_what_each_gives():
 def test_weights_of_slopes_have_the_moments_asked_for():
     weight = slope_weights(0.3, 0.2)
     assert weight.sum() == pytest.approx(1) and weight @ SLOPES == pytest.approx(0.3, abs=0.02)
+
+
+def test_what_is_known_up_to_weights_is_averaged_over_its_values():
+    rng = np.random.default_rng(0)
+    cuts = [rng.normal(-1, 1, (len(SLOPES), 5))]
+    each = [slopes_after(cuts, (0.1, 0.2), count) for count in (0.0, 4.0)]
+    mixed = mean_over(lambda counts: slopes_after(cuts, (0.1, 0.2), counts[:, None]), {0.0: 1.0, 4.0: 3.0})
+    assert np.allclose(mixed, 0.25 * each[0] + 0.75 * each[1])
+    assert np.allclose(mean_over(lambda counts: slopes_after(cuts, (0.1, 0.2), counts[:, None]), 4.0), each[1])
+
+
+def test_without_cuts_laws_weigh_alike_at_any_sharpness():
+    assert law_weights([[], []], np.ones((3, 1, 1))).tolist() == [[0.5, 0.5]] * 3
+    assert law_weights([[], []], 2.0).tolist() == [0.5, 0.5]

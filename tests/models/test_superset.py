@@ -145,10 +145,16 @@ def test_five_runs_of_one_ratio_and_one_data_size_are_enough():
 
 def test_new_runs_scatter_more_than_fitted_ones():
     assert Superset(scatter=2.0).beyond(0.01) == 0.02
-    assert Superset(drift=0.1).with_slope(0.3, 0.05).slope_moments == (0.3, 0.05)
+    assert Superset(drift=0.1, discrepancy=0.2).with_slope(0.3, 0.05).slope_moments == (0.3, 0.05)
     assert Chinchilla().with_slope(0.3, 0.4).slope_moments == (0.0, pytest.approx(0.5))
     assert Chinchilla(discrepancy=dist.LogNormal(0.0, 1e-3)).slope_moments[1] == pytest.approx(1.0, rel=1e-3)
     assert Chinchilla(discrepancy=dist.HalfNormal(0.3)).slope_moments[1] == pytest.approx(0.3)
+
+
+def test_another_spread_of_the_slope_is_as_doubtful_as_the_one_before():
+    law = Superset(discrepancy=dist.LogNormal(-1.5, 0.4)).with_slope(0.3, 0.05)
+    assert law.slope_moments == (0.3, pytest.approx(0.05)) and law.discrepancy.scale == pytest.approx(0.4)
+    assert law.with_slope(0.1, 0.0).slope_moments == (0.1, 0.0)
 
 
 def test_a_known_error_below_a_ceiling_is_one_of_the_loss_behind_it():
