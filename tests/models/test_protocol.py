@@ -76,7 +76,9 @@ def test_states_its_equation_citation_and_a_reason_for_each_prior(name):
 
 def changed(law):
     """Return a law with another number among its priors."""
-    return law.replace(step2=changed(law.step2)) if isinstance(law, TwoStep) else law.replace(discrepancy=0.123)
+    if isinstance(law, TwoStep):
+        return law.replace(step2=changed(law.step2))
+    return law.replace(discrepancy=0.123 if isinstance(law.discrepancy, float) else dist.LogNormal(-2.1, 0.3))
 
 
 @every_law
