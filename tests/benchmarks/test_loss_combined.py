@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from benchmarks import loss_combined
-from benchmarks.loss_combined import combined, outcomes_of, report, weights_of
+from benchmarks.loss_combined import combined, outcomes_of, report, tried_of, weights_of
 from benchmarks.loss_to_loss import LAWS, SETS, forecasts, paired, pairs_of
 
 
@@ -20,6 +20,12 @@ def test_every_outcome_comes_from_the_five_other_sets_and_from_its_own_training_
         assert [x.train_data for _, (x, _) in pairs][:own] == [y.train_data] * own
         assert {x.train_data for _, (x, _) in pairs[own:]} == set(SETS) - {y.train_data}
         assert all(pair[1] == y for _, pair in pairs)
+
+
+@pytest.mark.parametrize("kind", loss_combined.KINDS)
+def test_every_loss_and_every_set_occurs_among_the_outcomes_tried(kind):
+    outcomes, tried = outcomes_of(kind), tried_of(kind)
+    assert {y.loss for y in tried} == {y.loss for y in outcomes} and {y.train_data for y in tried} == set(SETS)
 
 
 def test_others_share_what_the_own_training_loss_leaves():
