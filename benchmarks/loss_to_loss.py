@@ -14,6 +14,10 @@ against the largest budget, 4.84e19, which is 23 and 11 times as far; the target
     ways to count parameters, in the same backtests; their discrepancy is learnt from these cuts by
     :func:`bayes_scaling.learn_discrepancy`.
 
+Test-to-test pairs took every sixth pair once, which with six held-out losses is one loss, and the easiest of all: its
+discrepancy was .054, and held 92 % of the targets at a width of 6.1 %.  Seven has no divisor in common with the number
+of losses; what it chooses was scored once.
+
 This is the third rule for pairs.  By the first, the shifted power law alone had the smallest discrepancy with which
 50 and 90 % intervals of the backtest from the larger cut held what they say.  Its targets had been scored: downstream
 losses were forecast too high, and test-to-held-out intervals held 74 %, for the rule had chosen no discrepancy at all.
