@@ -114,11 +114,11 @@ def of_spaces(words: Sequence[str]) -> str:
         if option.startswith("--") and not first.startswith("-") and not second.startswith("-")
     ]
     option, first, second = pairs[0] if pairs else ("--task", "ARC", "Challenge")
-    if "=" in first and "=" in second and option == "--prior":
-        return f"Give each its own {option}, as in {option} {second}."
-    if "=" in first and "=" in second and option in ONE_PAIR:
-        return f"Give {option} one pair, as in {option} {first}."
     if "=" in first and "=" in second and option != "--where":
+        if option == "--prior":
+            return f"Give each its own {option}, as in {option} {second}."
+        if option in ONE_PAIR:
+            return f"Give {option} one pair, as in {option} {first}."
         return f"Join pairs by a comma, as in {option} {first},{second}."
     return f'Put what has a space in it into quotes, as in {option} "{first} {second}".'
 
