@@ -38,6 +38,7 @@ __all__ = [
     "column_of",
     "contradicted",
     "error_of_another",
+    "in_letters",
     "labelled",
     "last_checkpoints",
     "one_row_a_run",
@@ -293,9 +294,20 @@ def remedy(column: str, known: Iterable[Any]) -> str:
     return f"give one row per run, while columns like {panel!r} are of one run each, a row per step; {near}"
 
 
+def in_letters(name: str) -> str:
+    """Return the name of a column in small letters and digits alone, as :data:`SYNONYMS` has it.
+
+    Examples
+    --------
+    >>> in_letters("Train/Tokens_seen")
+    'traintokensseen'
+    """
+    return re.sub(r"[\W_]", "", name.lower())
+
+
 def _likely(ours: str, known: Sequence[str]) -> str:
     """Return the one column whose name usually stands for ours; nothing where there is none, or several."""
-    found = [name for name in known if re.sub(r"[\W_]", "", name.lower()) in (ours.replace("_", ""), *SYNONYMS[ours])]
+    found = [name for name in known if in_letters(name) in (in_letters(ours), *SYNONYMS[ours])]
     return found[0] if len(found) == 1 else ""
 
 
