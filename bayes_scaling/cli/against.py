@@ -11,7 +11,7 @@ import numpy as np
 
 from bayes_scaling.cli.questions import describe, of_budgets
 from bayes_scaling.decisions.matching import read_scale
-from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, ratio_of_counts, require_one_convention, speedup
+from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, require_one_convention, speedup
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, listed
 from bayes_scaling.forecasts.display import percent
@@ -23,7 +23,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.plots import plot_speedup
 from bayes_scaling.reporting.plan import Answer
 from bayes_scaling.study.card import differing_measure
-from bayes_scaling.study.flops import FlopRule, six_n_d
+from bayes_scaling.study.flops import FlopRule, ratio_of_counts, six_n_d
 from bayes_scaling.study.study import Study
 
 __all__ = ["Against"]

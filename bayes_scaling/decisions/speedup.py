@@ -19,7 +19,6 @@ from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.methods import SpeedupMethods
 from bayes_scaling.study.reading import symbol_of
 from bayes_scaling.study.rows import absent
-from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -31,13 +30,10 @@ __all__ = [
     "ERRORS",
     "RESOURCES",
     "Speedup",
-    "ratio_of_counts",
     "recipe_names",
     "require_one_convention",
     "speedup",
 ]
-
-NEAR = np.log(1.1)  # sizes no further apart are alike
 
 ERRORS = {
     "shared": "both laws err alike beyond their runs",
@@ -320,30 +316,3 @@ def require_one_convention(
             f"A counts FLOPs by {rules[0].name} and B by {rules[1].name}, so their ratio means nothing; make both "
             "surfaces with one rule, as in flops='6ND'."
         )
-
-
-def ratio_of_counts(a: Study, b: Study) -> float:
-    """Return how many times A's FLOPs per parameter and token those of B are, at sizes that both have.
-
-    NaN where a study does not have FLOPs, parameters and tokens, or where no sizes are alike.
-    """
-    first, second = _counts_by_size(a), _counts_by_size(b)
-    if first.empty or second.empty:
-        return float("nan")
-    ends = [(counts.index[0], counts.index[-1]) for counts in (first, second)]
-    low, high = max(e[0] for e in ends) - NEAR, min(e[1] for e in ends) + NEAR
-    sizes = np.union1d(first.index, second.index)
-    sizes = sizes[(low <= sizes) & (sizes <= high)]
-    if not len(sizes):
-        return float("nan")
-    gap = np.interp(sizes, second.index, second) - np.interp(sizes, first.index, first)
-    return float(np.exp(np.median(gap)))
-
-
-def _counts_by_size(study: Study) -> pd.Series:
-    """Return the log of FLOPs per parameter and token by the log of parameters."""
-    columns = ("n_params", "tokens", "flops")
-    if not set(columns) <= set(study.frame.columns):
-        return pd.Series(dtype=float)
-    N, D, C = (floats(study.frame, column) for column in columns)
-    return np.log(C / N / D).groupby(np.log(N)).median().dropna()

@@ -18,6 +18,7 @@ __all__ = [
     "FlopRule",
     "Runs",
     "distances",
+    "ratio_of_counts",
     "six_n_d",
     "training_flops",
     "with_flops",
@@ -30,6 +31,7 @@ PerToken: TypeAlias = Callable[[np.ndarray], np.ndarray]
 A_LOSS = re.compile(r".*loss\d*|.*_ce")
 NEAR, APART = 10.0, 2.0  # sizes that a line beyond the last goes by: up to so many times it, and one at least so far
 SLOPES = (0.5, 1.5)  # of the logarithm of FLOPs per token, by that of the size: no model is far from proportional
+ALIKE = np.log(1.1)  # sizes no further apart are compared
 FORWARD = 1 / 3  # share of a training step's FLOPs that its forward pass takes: 2 of the 6 in 6ND
 
 
@@ -256,8 +258,7 @@ def _of_study(study: Runs) -> PerToken:
     for column in ("flops", "n_params", "tokens"):
         if column not in study.frame:
             raise StudyError(f"Study {study.name!r} has no column {column!r} to take FLOPs per token from; use '6ND'.")
-    per_token = np.log(study.frame["flops"] / study.frame["tokens"])
-    by_size = per_token.groupby(np.log(study.frame["n_params"])).median()
+    by_size = _per_token_by_size(study)
     x, y = by_size.index.to_numpy(dtype=float), by_size.to_numpy(dtype=float)
     below, above = _slope(x, y, x[0]), _slope(x, y, x[-1])
 
@@ -267,6 +268,32 @@ def _of_study(study: Runs) -> PerToken:
         return np.exp(np.interp(u, x, y) + beyond)
 
     return rule
+
+
+def _per_token_by_size(study: Runs) -> pd.Series:
+    """Return the logarithm of a study's FLOPs per token by that of its sizes."""
+    N, D, C = (floats(study.frame, column) for column in ("n_params", "tokens", "flops"))
+    return np.log(C / D).groupby(np.log(N)).median()
+
+
+def ratio_of_counts(a: Runs, b: Runs) -> float:
+    """Return how many times A's FLOPs per parameter and token those of B are, at sizes that both have.
+
+    NaN where a study does not have FLOPs, parameters and tokens, or where no sizes are alike.
+    """
+    if any(not {"n_params", "tokens", "flops"} <= set(study.frame) for study in (a, b)):
+        return float("nan")
+    counts = [(by_size - by_size.index).dropna() for by_size in map(_per_token_by_size, (a, b))]
+    if any(own.empty for own in counts):
+        return float("nan")
+    first, second = counts
+    low, high = max(own.index[0] for own in counts) - ALIKE, min(own.index[-1] for own in counts) + ALIKE
+    sizes = np.union1d(first.index, second.index)
+    sizes = sizes[(low <= sizes) & (sizes <= high)]
+    if not len(sizes):
+        return float("nan")
+    gap = np.interp(sizes, second.index, second) - np.interp(sizes, first.index, first)
+    return float(np.exp(np.median(gap)))
 
 
 def _slope(x: np.ndarray, y: np.ndarray, end: float) -> float:

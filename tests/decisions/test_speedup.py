@@ -6,9 +6,10 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions.allocation import optimal_size
-from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, ratio_of_counts
+from bayes_scaling.decisions.speedup import ERRORS, RESOURCES
 from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw
+from bayes_scaling.study.flops import ratio_of_counts
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder, superset
 
 AT = {"N": 7e9, "D": 4e12}
