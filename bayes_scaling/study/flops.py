@@ -279,7 +279,15 @@ def _per_token_by_size(study: Runs) -> pd.Series:
 def ratio_of_counts(a: Runs, b: Runs) -> float:
     """Return how many times A's FLOPs per parameter and token those of B are, at sizes that both have.
 
-    NaN where a study does not have FLOPs, parameters and tokens, or where no sizes are alike.
+    Parameters
+    ----------
+    a, b : Study
+        The studies, with FLOPs, parameters and tokens.
+
+    Returns
+    -------
+    float
+        The median ratio over the sizes; NaN where a study lacks one of the columns, or where no sizes are alike.
     """
     if any(not {"n_params", "tokens", "flops"} <= set(study.frame) for study in (a, b)):
         return float("nan")
