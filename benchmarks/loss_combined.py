@@ -6,8 +6,8 @@ kind, one by one, do not use together.
 
 The rule, stated before a target is combined: of the forecast from the own training loss, the average of those from the
 five other sets, and the average of both halves, that way is taken whose medians have the smallest mean absolute
-relative error in the backtests of both cuts (every third outcome; runs of which a source lacks the partner are left
-out).  Laws and discrepancies are those of each kind (``benchmarks.loss_to_loss``).  A training loss has no own
+relative error in the backtests of both cuts (runs of which a source lacks the partner are left out).  Laws and
+discrepancies are those of each kind (``benchmarks.loss_to_loss``).  A training loss has no own
 training loss to come from: its forecasts are those of the other sets, averaged.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import bayes_scaling as bs
-from benchmarks.loss_to_loss import CUTS, LAWS, WAYS, Axis, as_backtest, forecasts, paired, pairs_of
+from benchmarks.loss_to_loss import CUTS, Axis, Result, as_backtest, forecasts, paired, pairs_of
 from benchmarks.markdown import show
 
 __all__ = ["KINDS", "combined", "outcomes_of", "report", "weights_of"]
@@ -34,8 +34,6 @@ KINDS = {
 
 COMBINATIONS = {"own": (1.0, 0.0), "others": (0.0, 1.0), "all": (0.5, 0.5)}
 """Weights of the forecast from the own training loss, and of those from the other sets together."""
-
-EVERY = 3  # outcomes of which one is tried: no divisor in common with the 5 or 11 of a set, so that every loss occurs
 
 Pair = tuple[Axis, Axis]
 
@@ -52,12 +50,6 @@ def outcomes_of(kind: str) -> dict[Axis, list[tuple[str, Pair]]]:
     return found
 
 
-def tried_of(kind: str) -> dict[Axis, list[tuple[str, Pair]]]:
-    """Return the outcomes that the backtests of a kind take, every loss among them."""
-    own, _ = KINDS[kind]
-    return dict(list(outcomes_of(kind).items())[:: EVERY if own else 1])
-
-
 def weights_of(kinds: list[str], combination: str) -> list[float]:
     """Return the weight of each forecast of an outcome, from the kinds of its pairs.
 
@@ -71,23 +63,15 @@ def weights_of(kinds: list[str], combination: str) -> list[float]:
     return [one if mine else rest / own.count(False) for mine in own]
 
 
-def combined(
-    table: bs.Study,
-    scores: Mapping[str, pd.DataFrame],
-    made: Mapping[str, Mapping[Pair, bs.Forecast]],
-    seed: int = 0,
-    draws: int = 500,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def combined(table: bs.Study, found: Mapping[str, Result], seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Combine the forecasts of every outcome at 1e21 FLOPs.
 
     Parameters
     ----------
     table : Study
         The sweep.
-    scores : mapping of str to pandas.DataFrame
-        Of each kind of pairs, with the law and the discrepancy that were chosen.
-    made : mapping of str to mapping
-        The forecasts of each kind by pair.
+    found : mapping of str to Result
+        Of each kind of pairs, with its fits and forecasts.
 
     Returns
     -------
@@ -99,15 +83,15 @@ def combined(
     for kind, (own, _) in KINDS.items():
         outcomes = outcomes_of(kind)
         ways = [name for name in COMBINATIONS if own is not None or name == "others"]
-        errors = _backtest(table, list(tried_of(kind).values()), ways, scores, seed, draws)
+        errors = _backtest(table, outcomes, ways, found, seed)
         chosen = min(errors, key=lambda name: errors[name])
         tried.append({"kind": kind, **{way: 100 * error for way, error in errors.items()}})
         for y, pairs in outcomes.items():
-            each = [made[name][pair] for name, pair in pairs]
+            each = [found[name].made[pair] for name, pair in pairs]
             for way in ways:
-                found = bs.average(each, weights_of([name for name, _ in pairs], way), seed=seed).score()
+                scores = bs.average(each, weights_of([name for name, _ in pairs], way), seed=seed).score()
                 rows.append(
-                    found.assign(kind=kind, train_data=y.train_data, loss=y.loss, way=way, chosen=way == chosen)
+                    scores.assign(kind=kind, train_data=y.train_data, loss=y.loss, way=way, chosen=way == chosen)
                 )
     return pd.DataFrame(tried), pd.concat(rows, ignore_index=True)
 
@@ -134,35 +118,27 @@ def report(tried: pd.DataFrame, rows: pd.DataFrame) -> dict[str, float]:
 
 def _backtest(
     table: bs.Study,
-    outcomes: list[list[tuple[str, Pair]]],
+    outcomes: Mapping[Axis, list[tuple[str, Pair]]],
     ways: list[str],
-    scores: Mapping[str, pd.DataFrame],
+    found: Mapping[str, Result],
     seed: int,
-    draws: int,
 ) -> dict[str, float]:
     """Return the mean absolute relative error of the medians of each combination, inside the sweep."""
-    inside = [as_backtest(table, cut) for cut in CUTS]
-    names = [name for pairs in outcomes for name, _ in pairs] * len(inside)
-    groups = [_with_common_targets([paired(t, pair).study for _, pair in pairs]) for t in inside for pairs in outcomes]
-    studies = [study for group in groups for study in group]
-    made: dict[int, bs.Forecast] = {}
-    for kind in dict.fromkeys(names):
-        own = [i for i, name in enumerate(names) if name == kind]
-        first = scores[kind].iloc[0]
-        batches = [
-            bs.fit_many(LAWS[law], [studies[i] for i in own], seed=seed, draws=draws) for law in WAYS[first["way"]]
-        ]
-        found = forecasts(batches, [studies[i] for i in own], first["discrepancy"])
-        made |= {i: forecast for i, (forecast, _) in zip(own, found, strict=True)}
     errors: dict[str, list[np.ndarray]] = {way: [] for way in ways}
-    start = 0
-    for group in groups:
-        places = range(start, start := start + len(group))
-        for way in ways:
-            weights = weights_of([names[i] for i in places], way)
-            score = bs.average([made[i] for i in places], weights, seed=seed).score()
-            errors[way].append(score["relative_error"].abs().to_numpy())
-    return {way: float(np.concatenate(found).mean()) for way, found in errors.items()}
+    for cut in CUTS:
+        inside = as_backtest(table, cut)
+        for y, pairs in outcomes.items():
+            studies = _with_common_targets([paired(inside, pair).study for _, pair in pairs])
+            each = []
+            for (name, pair), study in zip(pairs, studies, strict=True):
+                result = found[name]
+                batches = [[member] for member in result.backtests[cut, pair]]
+                each += forecasts(batches, [study], [result.rule.discrepancies[y.canonical[1]]])
+            for way in ways:
+                weights = weights_of([name for name, _ in pairs], way)
+                scores = bs.average([forecast for forecast, _ in each], weights, seed=seed).score()
+                errors[way].append(scores["relative_error"].abs().to_numpy())
+    return {way: float(np.concatenate(missed).mean()) for way, missed in errors.items()}
 
 
 def _with_common_targets(studies: list[bs.Study]) -> list[bs.Study]:
