@@ -12,8 +12,7 @@ against the largest budget, 4.84e19, which is 23 and 11 times as far; the target
     loss is kept as a log-normal; all of a kind are multiplied by one factor, the smallest (interpolated on
     :data:`FACTORS`) with which the 50 and 90 % intervals hold what they say in the backtests of both cuts.  Forecasts
     draw from it.  The few runs of a new set take law and discrepancies of their kind; laws in FLOPs, shifted, bent or
-    both, are chosen by the same rule.  The direct laws are chosen, among forms and the two ways to count parameters,
-    in the same backtests; their discrepancy is learnt from these cuts by :func:`bayes_scaling.learn_discrepancy`.
+    both, are chosen by the same rule.
 
 This is the fourth rule for pairs.  By the first, the shifted power law alone had the smallest discrepancy with which 50
 and 90 % intervals of the backtest from the larger cut held what they say.  Its targets had been scored: downstream
@@ -33,9 +32,6 @@ shifted law held 13 of 20 targets, the others lower than forecast, was known by 
 
 A fit of all training sets together (``Pooled`` over the sets, one loss at a time) misses downstream losses by 2.5 % in
 the backtests, where single fits of the bent law miss 2.8; it takes a quarter of an hour, and is left out.
-
-The prior of the direct law's discrepancy, :data:`DIRECT_PRIOR`, is the one it was first scored with.  The package's own
-has since become narrower, for backtests of other collections; with that, five of the six targets were inside.
 
 The choices are made again with every run; nothing of their outcome is stored in the code.
 """
@@ -57,15 +53,11 @@ import bayes_scaling as bs
 from bayes_scaling.data import HERE
 from bayes_scaling.data.loss_to_loss.build import published
 from bayes_scaling.evaluation.model_selection import PRIOR
-from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.inference.batch import Member
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import (
     BentCompute,
     BentPowerLaw,
-    Chinchilla,
-    FewSteps,
-    Kaplan,
     ShiftedCompute,
     ShiftedPowerLaw,
 )
@@ -83,9 +75,7 @@ SPREAD = 0.7  # half-normal prior of how the logarithms of a kind's discrepancie
 LEVELS = (0.5, 0.9, 0.5, 0.9)  # of the intervals, at each cut
 CUTS = (2.2e18, 4.6e18)  # FLOPs: backtests fit the runs up to these
 NEAR = (10, 40)  # tokens per parameter of the runs that tell how wrong the law in FLOPs is
-LARGEST = 4.8e19  # FLOPs: the sweep's largest budget, the target of the choice among direct laws
-DIRECT = (Chinchilla(), Kaplan(), FewSteps())
-DIRECT_PRIOR = dist.LogNormal(math.log(0.2), 0.7)  # of their discrepancy
+LARGEST = 4.8e19  # FLOPs: the sweep's largest budget, the targets of the backtests
 SETS = ("fineweb", "fineweb_edu", "proof_pile_2", "slimpajama", "smollm", "starcoder")
 HELD_OUT = tuple(f"{name}_loss" for name in SETS)
 DOWNSTREAM = tuple(
@@ -346,33 +336,6 @@ def evaluate(table: bs.Study, kind: str, fits: pd.DataFrame, seed: int = 0, draw
     )
 
 
-def direct(table: bs.Study, seed: int = 0, draws: int = 500) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Forecast the 1e21 runs from laws of size and data; return (choice among forms, scores of the chosen one)."""
-    candidates = [(form, count) for form in DIRECT for count in ("n_params", "n_params_body")]
-    choice, kept = [], {}
-    for form, count in candidates:
-        counted = table.rename(loss="train_loss", **({} if count == "n_params" else {"n_params": count}))
-        tests = [one_set(as_backtest(counted, cut), name) for cut in CUTS for name in SETS]
-        studies = [one_set(counted, name) for name in SETS]
-        batch = bs.fit_many(form, tests + studies, seed=seed, draws=draws, chunk=18)
-        plain = summarise(score([batch[: len(tests)]], tests, 0.0)).iloc[0]
-        kept[form.name, count] = batch, tests, studies
-        choice.append({"law": form.name, "N": count, "mape": plain["mape"], "bias": plain["bias"]})
-    rows = pd.DataFrame(choice)
-    best = rows.loc[rows["mape"].idxmin()]
-    for row in rows.index:  # for the table only: the choice is made
-        batch, tests, studies = kept[rows.at[row, "law"], rows.at[row, "N"]]
-        final = score([batch[len(tests) :]], studies, 0.0)
-        rows.loc[row, ["bias_1e21", "cover90_1e21"]] = final["relative_error"].mean(), final["in90"].sum()
-    batch, tests, studies = kept[best["law"], best["N"]]
-    laws = bs.learn_discrepancy(batch[0].posterior.law, studies, cuts=CUTS, seed=seed, prior=DIRECT_PRIOR)
-    blocks = [
-        score([batch[i : i + 1]], [study], law.discrepancy).assign(s=float(np.exp(law.discrepancy.loc)))
-        for i, (study, law) in enumerate(zip(studies, laws, strict=True), start=len(tests))
-    ]
-    return rows, pd.concat(blocks, ignore_index=True).assign(law=best["law"], N=best["N"])
-
-
 # Mean absolute relative errors (per cent) of the paper's few-run methods over five new sets, as published (section 6):
 # HellaSwag, ARC-Easy, MMLU-Humanities, MMLU-STEM.
 FEW_RUN_LOSSES = ("hellaswag_ce", "arc_easy_ce", "mmlu_humanities_ce", "mmlu_stem_ce")
@@ -445,15 +408,14 @@ KINDS = {
 
 def figures(seed: int = 0, draws: int = 500) -> dict[str, float]:
     """Run every experiment on the full sweep, print the tables and return the figures by name (errors in per cent)."""
-    from benchmarks import loss_combined  # which takes its pairs and cuts from here
+    from benchmarks import loss_combined, loss_direct  # which take their pairs and cuts from here
 
     table, fits = bs.load_study("loss_to_loss", full=True), published_fits()
     found = {kind: evaluate(table, kind, fits, seed, draws) for kind in KINDS}
     several = loss_combined.combined(table, found, seed)
-    forms, laws = direct(table, seed, draws)
     few = few_runs(table, {kind: result.rule for kind, result in found.items()}, seed, draws)
     eight = embedded(found["train_to_held_out"].rule, seed, draws)
-    return report(found, forms, laws, few, eight) | loss_combined.report(*several)
+    return report(found, few, eight) | loss_direct.figures(table, seed, draws) | loss_combined.report(*several)
 
 
 def not_published(scores: pd.DataFrame) -> dict[str, int]:
@@ -480,9 +442,7 @@ def each_loss(found: Mapping[str, Result]) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def report(
-    found: Mapping[str, Result], forms: pd.DataFrame, laws: pd.DataFrame, few: pd.DataFrame, eight: pd.DataFrame
-) -> dict[str, float]:
+def report(found: Mapping[str, Result], few: pd.DataFrame, eight: pd.DataFrame) -> dict[str, float]:
     """Print the tables, in Markdown, and return the figures."""
     result: dict[str, float] = {}
     rows = []
@@ -507,9 +467,6 @@ def report(
             "converged": int((rows_of["verdict"] == "converged").sum()),
             **not_published(rows_of),
         })  # fmt: skip
-    result["direct_bias"] = 100 * laws["relative_error"].mean()
-    result["direct_cover90"] = int(laws["in90"].sum())
-    result["direct_width90"] = 100 * (laws["width90"] / laws["actual"]).mean()
     backtests = [{"kind": kind} | {way: 100 * o.rule.missed[way] for way in WAYS} for kind, o in found.items()]
     show("Backtests inside the sweep: mean absolute relative error in per cent", pd.DataFrame(backtests))
     show("Forecasts of the runs at 1e21 FLOPs, errors and widths in per cent", pd.DataFrame(rows))
@@ -517,11 +474,6 @@ def report(
     downstream = found["train_to_downstream"].scores
     missed = downstream[~downstream["in90"]].assign(error=100 * downstream["relative_error"])
     show("Train-to-downstream: outcomes outside the 90 % interval", missed[["study", "actual", "median", "error"]])
-    show("Laws of size and data, chosen by backtests (mape, bias); 1e21 without discrepancy, for comparison", forms)
-    shown = laws.assign(error=100 * laws["relative_error"], width=100 * laws["width90"] / laws["actual"])
-    show(
-        "The chosen law at 1e21 FLOPs", shown[["study", "law", "N", "s", "actual", "median", "error", "in90", "width"]]
-    )
     ours = few.assign(error=100 * few["relative_error"].abs()).pivot_table(
         index="method", columns="loss", values="error"
     )
