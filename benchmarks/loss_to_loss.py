@@ -138,14 +138,15 @@ def forecasts(
 ) -> Iterator[tuple[bs.Forecast, str]]:
     """Yield the forecast of each study's targets, averaged over the laws of the batches, and the worst verdict."""
     for *members, study, discrepancy in zip(*batches, studies, discrepancies, strict=True):
-        each = []
-        for member in members:
-            if member.posterior is None:
-                raise RuntimeError(f"{member.name}: {member.error}")
-            law = member.posterior.law.replace(discrepancy=discrepancy)
-            posterior = dataclasses.replace(member.posterior, law=law)
-            each.append(bs.forecast(posterior, study.targets, allow_unconverged=True))
+        each = [bs.forecast(_posterior(m, discrepancy), study.targets, allow_unconverged=True) for m in members]
         yield bs.average(each), max((m.verdict for m in members), key=lambda verdict: verdict != "converged")
+
+
+def _posterior(member: Member, discrepancy: bs.Prior) -> bs.Posterior:
+    """Return the fit of a member, its law with another discrepancy."""
+    if member.posterior is None:
+        raise RuntimeError(f"{member.name}: {member.error}")
+    return dataclasses.replace(member.posterior, law=member.posterior.law.replace(discrepancy=discrepancy))
 
 
 def score(
@@ -158,12 +159,11 @@ def score(
 
 
 def scored(made: Iterable[tuple[bs.Forecast, str]], studies: Sequence[bs.Study]) -> pd.DataFrame:
-    """Score the forecast of each study's targets, with its verdict; one row per outcome, ``density`` of its log."""
-    blocks = []
-    for place, (study, (forecast, verdict)) in enumerate(zip(studies, made, strict=True)):
-        logs = np.log(forecast.draws["loss_run"].to_numpy())
-        density = scipy.stats.norm.logpdf(np.log(study.targets.column("loss")), logs.mean(0), logs.std(0))
-        blocks.append(forecast.score().assign(study=study.name, place=place, verdict=verdict, density=density))
+    """Score the forecast of each study's targets, with its verdict; one row per outcome."""
+    blocks = [
+        forecast.score().assign(study=study.name, verdict=verdict)
+        for study, (forecast, verdict) in zip(studies, made, strict=True)
+    ]
     return pd.concat(blocks, ignore_index=True)
 
 
@@ -190,37 +190,85 @@ class Rule:
         return {loss: float(np.exp(prior.loc)) for loss, prior in self.discrepancies.items()}
 
 
+@dataclasses.dataclass(frozen=True)
+class Extrapolated:
+    """Draws of the runs that one fit forecasts, for any discrepancy.
+
+    Attributes
+    ----------
+    floor : ndarray of shape (draws, 1)
+        Irreducible loss.
+    law : ndarray of shape (draws, targets)
+        Expected loss, the law as if exact.
+    stretch : ndarray of shape (draws, targets)
+        Logarithm of the factor on its reducible part at a discrepancy of 1, to which it is proportional.
+    noise : ndarray of shape (draws, targets)
+        A run's loss over its expectation.
+    """
+
+    floor: np.ndarray
+    law: np.ndarray
+    stretch: np.ndarray
+    noise: np.ndarray
+
+    @classmethod
+    def of(cls, member: Member, targets: bs.Study) -> Extrapolated:
+        """Forecast the targets of one fit."""
+        posterior = _posterior(member, 1.0)
+        draws = bs.forecast(posterior, targets, allow_unconverged=True).draws
+        law, mean, run = (draws[f"loss_{band}"].to_numpy() for band in ("law", "mean", "run"))
+        runs, _ = posterior.law.arrays(posterior.study)
+        floor = np.broadcast_to(np.asarray(posterior.law.irreducible(runs, posterior.draws)), len(law))[:, None]
+        return cls(floor, law, np.log((mean - floor) / (law - floor)), run / mean)
+
+    def runs(self, scale: np.ndarray | float) -> np.ndarray:
+        """Return draws of the runs' losses, of shape (draws, targets), at a discrepancy, or at one for each draw."""
+        return (self.floor + (self.law - self.floor) * np.exp(np.reshape(scale, (-1, 1)) * self.stretch)) * self.noise
+
+
 def learnt(batches: Sequence[Sequence[Member]], studies: Sequence[bs.Study], ordinates: Sequence[Axis]) -> Rule:
     """Return the way with the smallest error in the backtests of both cuts, and the discrepancy of each loss.
 
     ``studies`` are the tests of both cuts, one cut after the other, and ``ordinates`` what each of them forecasts.
     """
-    ways = {way: [batches[i] for i in laws] for way, laws in WAYS.items()}
-    missed = {way: score(members, studies, 0.0)["relative_error"].abs().mean() for way, members in ways.items()}
-    way = min(missed, key=lambda name: missed[name])
+    made = [[Extrapolated.of(m, study.targets) for m, study in zip(b, studies, strict=True)] for b in batches]
+    return rule_of(made, [study.targets.column("loss") for study in studies], ordinates)
+
+
+def rule_of(made: Sequence[Sequence[Extrapolated]], outcomes: Sequence[np.ndarray], ordinates: Sequence[Axis]) -> Rule:
+    """Return what :func:`learnt` does from the draws of each law and test, and the losses that came of each test."""
     losses = [axis.canonical[1] for axis in ordinates]
-    cut = np.repeat([0, 1], len(studies) // 2)
+    half = len(outcomes) // 2
 
-    def tried(discrepancies: bs.Prior | Sequence[bs.Prior]) -> pd.DataFrame:
-        rows = score(ways[way], studies, discrepancies)
-        return rows.assign(loss=np.array(losses)[rows["place"]], cut=cut[rows["place"]])
+    def tried(way: str, scales: Sequence[np.ndarray | float]) -> pd.DataFrame:
+        rows = []
+        for i, (scale, actual) in enumerate(zip(scales, outcomes, strict=True)):
+            drawn = np.concatenate([made[law][i].runs(scale) for law in WAYS[way]])
+            low, lower, median, upper, high = np.quantile(drawn, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
+            logs = np.log(drawn)
+            rows.append(pd.DataFrame({
+                "loss": losses[i], "cut": i // half, "error": np.abs(median / actual - 1),
+                "density": scipy.stats.norm.logpdf(np.log(actual), logs.mean(0), logs.std(0)),
+                "in50": (lower <= actual) & (actual <= upper), "in90": (low <= actual) & (actual <= high),
+            }))  # fmt: skip
+        return pd.concat(rows, ignore_index=True)
 
-    densities = pd.DataFrame(
-        [tried(float(s)).groupby(["loss", "cut"])["density"].mean().groupby("loss").mean() for s in GRID]
-    )
+    missed = {way: tried(way, [0.0] * len(outcomes))["error"].mean() for way in WAYS}
+    way = min(missed, key=lambda name: missed[name])
+    by_cut = [tried(way, [s] * len(outcomes)).groupby(["loss", "cut"])["density"].mean() for s in GRID]
+    densities = pd.DataFrame([each.groupby("loss").mean() for each in by_cut])
     sets = {loss: len({a.train_data for a in ordinates if a.canonical[1] == loss}) for loss in densities}
     own = partly_pooled(densities.to_numpy() * [sets[loss] for loss in densities])
     found = dict(zip(densities, own, strict=True))
+    normal = np.random.default_rng(0).normal(size=len(made[0][0].law))
     covered = []
     for factor in FACTORS:
-        rows = tried([_times(found[loss], factor) for loss in losses])
+        drawn = {loss: factor * np.exp(prior.loc + prior.scale * normal) for loss, prior in found.items()}
+        rows = tried(way, [drawn[loss] for loss in losses])
         covered.append(rows.groupby("cut")[["in50", "in90"]].mean().to_numpy().ravel())
     enough = max(first_crossing(FACTORS, level, at) for level, at in zip(np.transpose(covered), LEVELS, strict=True))
-    return Rule(way, missed, {loss: _times(prior, enough) for loss, prior in found.items()})
-
-
-def _times(prior: dist.LogNormal, factor: float) -> dist.LogNormal:
-    return dist.LogNormal(float(prior.loc) + math.log(factor), float(prior.scale))
+    scaled = {loss: dist.LogNormal(prior.loc + math.log(enough), prior.scale) for loss, prior in found.items()}
+    return Rule(way, missed, scaled)
 
 
 def partly_pooled(heights: np.ndarray) -> list[dist.LogNormal]:

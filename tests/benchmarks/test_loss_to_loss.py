@@ -1,15 +1,29 @@
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
 
-from benchmarks import loss_to_loss
-from benchmarks.loss_to_loss import GRID, SETS, SPREAD, Axis, learnt, not_published, partly_pooled
+import bayes_scaling as bs
+from benchmarks.loss_to_loss import (
+    GRID,
+    LAWS,
+    SETS,
+    SPREAD,
+    Axis,
+    Extrapolated,
+    forecasts,
+    not_published,
+    partly_pooled,
+    rule_of,
+)
+
+NORMAL = scipy.stats.norm.ppf(np.linspace(0.05, 0.95, 10))
 
 
 def of_normal(centre: float, spread: float) -> np.ndarray:
@@ -32,31 +46,36 @@ def test_a_loss_with_few_outcomes_learns_from_the_others_and_one_with_many_stays
     assert 0.35 < np.exp(apart.loc) < 0.5
 
 
-def exact(discrepancies: dict[str, float], near: Sequence[Axis]) -> Callable[..., pd.DataFrame]:
-    """Return a score whose outcomes are as far off as each loss's discrepancy says, none of the first way."""
-
-    def score(batches, studies, given):
-        each = [given] * len(studies) if isinstance(given, float) else [float(np.exp(one.loc)) for one in given]
-        rows = []
-        for place, s in enumerate(each):
-            true = discrepancies[near[place].loss]
-            for z in scipy.stats.norm.ppf(np.linspace(0.05, 0.95, 10)):
-                off, width = z * true, np.hypot(s, 0.01)
-                density = scipy.stats.norm.logpdf(off, 0, width)
-                rows.append({"place": place, "relative_error": off * len(batches), "density": density,
-                             "in50": abs(off) < 0.674 * width, "in90": abs(off) < 1.645 * width})  # fmt: skip
-        return pd.DataFrame(rows)
-
-    return score
+def off_by(true: dict[str, float], axes: Sequence[Axis], rng: np.random.Generator) -> list[np.ndarray]:
+    """Return ten losses a test around 3, as far off beyond a step of one as each loss's discrepancy says."""
+    return [3 * np.exp(-true[axis.loss] * rng.permutation(NORMAL)) for axis in axes]
 
 
-def test_each_loss_has_the_discrepancy_of_its_own_backtests_and_the_intervals_of_all_hold(monkeypatch):
+def test_each_loss_has_the_discrepancy_of_its_own_backtests_and_the_intervals_of_all_hold():
     true = {"easy_ce": 0.03, "hard_ce": 0.4}
-    near = [Axis(name, loss) for name in SETS for loss in true] * 2
-    monkeypatch.setattr(loss_to_loss, "score", exact(true, near))
-    rule = learnt([[None] * len(near)] * 2, [None] * len(near), near)
-    assert rule.way == "shifted" and rule.missed["both"] == pytest.approx(2 * rule.missed["shifted"])
+    axes = [Axis(name, loss) for name in SETS for loss in true] * 2
+    rng = np.random.default_rng(0)
+    draws = np.full((1000, 10), 3.0)
+    right = Extrapolated(
+        np.zeros((1000, 1)), draws, -rng.normal(size=(1000, 1)) * np.ones(10), np.exp(rng.normal(0, 0.005, (1000, 10)))
+    )
+    wrong = dataclasses.replace(right, law=1.1 * draws)
+    rule = rule_of([[right] * len(axes), [wrong] * len(axes)], off_by(true, axes, rng), axes)
+    assert rule.way == "shifted" and rule.missed["shifted"] < rule.missed["bent"]
     assert 0.02 < rule.medians()["easy_ce"] < 0.06 and 0.3 < rule.medians()["hard_ce"] < 0.6
+
+
+def test_draws_at_any_discrepancy_are_those_of_a_forecast_with_it():
+    rng, source = np.random.default_rng(0), np.linspace(4, 2.6, 12)
+    loss = 0.5 + 0.9 * (source - 0.7) ** 1.1 * np.exp(rng.normal(0, 0.002, 12))
+    table = pd.DataFrame({"source_loss": source, "loss": loss, "role": ["train"] * 10 + ["target"] * 2})
+    study = bs.Study.from_frame(table, name="pairs")
+    for law in LAWS:
+        (member,) = bs.fit_many(law, [study], seed=0, draws=100, progress=False)
+        forecast, _ = next(forecasts([[member]], [study], [0.3]))
+        np.testing.assert_allclose(
+            Extrapolated.of(member, study.targets).runs(0.3), forecast.draws["loss_run"], rtol=1e-9
+        )
 
 
 def test_pairs_below_the_floor_and_pairs_without_a_fit_are_counted_apart():
