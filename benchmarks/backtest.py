@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 from rich.progress import track
 
@@ -68,9 +69,9 @@ def _forecasts(
 
 
 def _bootstrap(part: Split, seed: int) -> pd.DataFrame:
-    n, d, loss = (part.training.column(c) for c in ("n_params", "tokens", "loss"))
-    n_new, d_new, actual = (part.held_out.column(c) for c in ("n_params", "tokens", "loss"))
-    point, drawn = bootstrap_forecast(n, d, loss, n_new, d_new, resamples=RESAMPLES, seed=seed)
+    inputs, new = (np.stack([s.column(c) for c in ("n_params", "tokens")]) for s in (part.training, part.held_out))
+    loss, actual = part.training.column("loss"), part.held_out.column("loss")
+    point, drawn = bootstrap_forecast(inputs, loss, new, resamples=RESAMPLES, seed=seed)
     scores = score_table(drawn, actual)
     error = point - actual  # the point fit itself is what its users report
     return scores.assign(median=point, error=error, relative_error=error / actual)

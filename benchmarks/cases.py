@@ -13,10 +13,12 @@ import pandas as pd
 import bayes_scaling as bs
 from benchmarks.splits import splits
 
-__all__ = ["Case", "cases"]
+__all__ = ["Case", "cases", "sisters"]
 
 ERROR_RATES = ("laion_clip_datacomp", "openclip_laion")  # whose loss is an error rate, by their cards
 READ = ["run", "n_params", "tokens", "flops", "steps", "unique_tokens", "loss", "role"]
+FAMILIES = (("laion_clip_datacomp", "openclip_laion"), ("xlstm_llama", "xlstm_mlstm"))
+"""Collections of one group, with one code, score and schedule."""
 SWEEP = [0, 7, 14, 21, 28, 35]  # of the sweep's 36 splits: each set's loss on its own kind of text
 
 
@@ -32,6 +34,17 @@ class Case:
     def whole(self) -> bs.Study:
         """All its runs, as runs to fit."""
         return bs.Study.from_frame(self.study.frame.drop(columns="role"), name=self.name, card=self.study.card)
+
+
+def sisters(collection: str) -> tuple[str, ...]:
+    """Return the collections of the group that made a collection, itself among them.
+
+    Examples
+    --------
+    >>> sisters("xlstm_llama"), sisters("task ladder")
+    (('xlstm_llama', 'xlstm_mlstm'), ('task ladder',))
+    """
+    return next((family for family in FAMILIES if collection in family), (collection,))
 
 
 @functools.cache

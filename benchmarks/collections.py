@@ -1,11 +1,13 @@
 """Intervals on collections that had no part in what is learnt: each is scored with what the others taught.
 
 The recommended forecast (:func:`bayes_scaling.forecast_runs`) is made for every collection with the population learnt
-on all others (``benchmarks.population`` states the rule) and held against its larger runs.  Beside it stand the
-Chinchilla law with the fixed discrepancy, which was the default before, and what a user would do instead: a log-Huber
-fit and a residual bootstrap.  Means are over collections, so that a large one does not count more; the sets of the
-sweep count as one, and so do the losses of the ladder.  Outcomes of one collection err alike, so the doubt about a
-coverage comes from a bootstrap of whole collections.
+on all others but those of its group (``benchmarks.population`` states the rule) and held against its larger runs.
+Beside it stand the Chinchilla law with the fixed discrepancy, which was the default before, and what a user would do
+instead: a log-Huber fit of a sum of power laws, in the inputs that our laws read, and a residual bootstrap.  (It read
+parameters and tokens alone at first, also where compute per sample, repeats or FLOPs are what tells runs apart.)  Means
+are over collections, so that a large one does not count more; the sets of the sweep count as one, and so do the losses
+of the ladder.  Outcomes of one collection err alike, and collections of one group may, so the doubt about a coverage
+comes from a bootstrap of whole groups.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ from bayes_scaling.forecasts.scores import score_table
 from bayes_scaling.models import Chinchilla, PowerLaw
 from bayes_scaling.models.population import Population
 from bayes_scaling.models.recommended import candidates
-from benchmarks.cases import Case, cases
+from benchmarks.cases import Case, cases, sisters
 from benchmarks.markdown import show
 from benchmarks.point_fits import RESAMPLES, bootstrap_forecast
-from benchmarks.population import NUMBERS, WEIGHTS, learn
+from benchmarks.population import NUMBERS, WEIGHTS, learn, superset_of
 
 OURS, FIXED, RIVAL = "average of laws", "Chinchilla, fixed discrepancy", "log-Huber, bootstrap"
 MANY = 6  # targets from which the coverage of one collection is a figure
@@ -96,17 +98,30 @@ def _fixed(case: Case, seed: int) -> bs.Posterior:
 
 
 def _bootstrap(case: Case, seed: int) -> pd.DataFrame:
-    law = next(iter(candidates(case.study).values()))
-
-    def inputs(study: bs.Study) -> tuple[np.ndarray, np.ndarray]:
-        columns = law.input_arrays(study.frame)
-        return columns["N"], columns["D"]
-
     training, targets = case.study.training, case.study.targets
     loss, actual = training.column("loss"), targets.column("loss")
-    point, drawn = bootstrap_forecast(*inputs(training), loss, *inputs(targets), resamples=RESAMPLES, seed=seed)
+    inputs, new = point_inputs(training, targets)
+    point, drawn = bootstrap_forecast(inputs, loss, new, resamples=RESAMPLES, seed=seed)
     table = score_table(drawn, actual).assign(median=point, error=point - actual, relative_error=point / actual - 1)
     return _labelled(case, RIVAL, table, drawn)
+
+
+def point_inputs(training: bs.Study, targets: bs.Study) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a point fit reads of the runs and of the targets, a row for each input.
+
+    Parameters, or compute per sample where runs differ in what parameters do not count; tokens; unique tokens where
+    they are repeated; FLOPs alone where nothing else is known.  What does not vary is left out.
+    """
+    law = superset_of(candidates(training))
+    parts = [(study.frame, law.input_arrays(study.frame)) for study in (training, targets)]
+    first = training.frame
+    rows = [[arrays["N"] for _, arrays in parts]]  # of FLOPs alone it is a power of them
+    if "tokens" in first:
+        rows.append([arrays["D"] for _, arrays in parts])
+    if "unique_tokens" in first and (first["tokens"] > first["unique_tokens"]).any():
+        rows.append([frame["unique_tokens"].to_numpy(float) for frame, _ in parts])
+    kept = [row for row in rows if np.ptp(row[0]) > 0]
+    return np.stack([row[0] for row in kept]), np.stack([row[1] for row in kept])
 
 
 def collection_means(scores: pd.DataFrame) -> pd.DataFrame:
@@ -120,23 +135,24 @@ def collection_means(scores: pd.DataFrame) -> pd.DataFrame:
     return by_case.groupby(["collection", "method"], sort=False).mean().rename(columns=shown)
 
 
-def redrawn(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """Return the 90 % interval of a mean over collections, from a bootstrap that draws whole collections anew.
+def redrawn(values: pd.Series, seed: int = 0) -> tuple[float, float]:
+    """Return the 90 % interval of a mean over collections, from a bootstrap that draws whole groups anew.
 
     Parameters
     ----------
-    values : array, shape (collection,)
-        One value of each collection, such as its coverage.
+    values : pandas.Series
+        One value of each collection, such as its coverage, by its name.
     seed : int
         Seed of the draws.
 
     Examples
     --------
-    >>> redrawn(np.ones(3))
+    >>> redrawn(pd.Series(1.0, index=["task ladder", "xlstm_llama", "xlstm_mlstm"]))
     (1.0, 1.0)
     """
-    drawn = np.random.default_rng(seed).integers(len(values), size=(REDRAWN, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [0.05, 0.95])
+    groups = values.groupby([sisters(name)[0] for name in values.index]).agg(["sum", "size"]).to_numpy()
+    drawn = groups[np.random.default_rng(seed).integers(len(groups), size=(REDRAWN, len(groups)))].sum(axis=1)
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.05, 0.95])
     return float(low), float(high)
 
 
@@ -150,7 +166,7 @@ def report(scores: pd.DataFrame, learnt: dict) -> dict[str, float]:
     show("What was learnt without each", pd.DataFrame([_learnt(n, p) for n, p in learnt.items() if n is not None]))
     ours, fixed, rival = (by_collection.xs(method, level="method") for method in (OURS, FIXED, RIVAL))
     enough = counts[counts >= MANY].index
-    low, high = redrawn(ours["cover90"].to_numpy())
+    low, high = redrawn(ours["cover90"])
     return {
         "cover90": ours["cover90"].mean(),
         "cover90_low": low,
@@ -162,6 +178,7 @@ def report(scores: pd.DataFrame, learnt: dict) -> dict[str, float]:
         "interval_score_ratio_fixed": ours["interval_score"].mean() / fixed["interval_score"].mean(),
         "width": ours["width"].mean(),
         "n_collections": float(len(counts)),
+        "n_groups": float(len({sisters(name) for name in counts.index})),
         "n_outcomes": float(counts.sum()),
         "fits_not_converged": float(scores.drop_duplicates("case")["not_converged"].sum()),
     }

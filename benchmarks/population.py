@@ -1,7 +1,7 @@
 """What is learnt across collections of runs: ``python -m benchmarks.quality population`` writes it for the package.
 
 The rule, written down before it was run, and the same for the package (all collections) and for the protocol of
-``benchmarks.collections`` (all but the one that is scored):
+``benchmarks.collections`` (all but the one that is scored, and but those of the same group):
 
 1. Priors.  The superset law is fitted to all runs of each collection, targets included.  Centre and spread of each
    parameter over collections are those of a normal population on the unconstrained scale, found by expectation and
@@ -24,7 +24,8 @@ priors, as an ablation, forecasts were closer.  For these reasons averages, and 
 reasons had been seen on the scores of ``benchmarks.collections``.
 
 What is learnt for the protocol never sees the collection that is scored: priors under which the other collections are
-fitted for step 2 leave out both, by weighting draws with the ratio of the priors.
+fitted for step 2 leave out both, by weighting draws with the ratio of the priors.  Nor does it see a collection of the
+same group (:func:`benchmarks.cases.sisters`), which was not so at first.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.side_by_side import run_side_by_side, stacked
 from bayes_scaling.models.population import Population
 from bayes_scaling.models.recommended import candidates
-from benchmarks.cases import Case, cases
+from benchmarks.cases import Case, cases, sisters
 from benchmarks.markdown import show
 
-__all__ = ["figures", "learn"]
+__all__ = ["figures", "learn", "superset_of"]
 
 WEAK = {
     "reducible": (np.log(0.5), 0.7),
@@ -133,12 +134,12 @@ def maximised(found: Iterable[tuple[Case, Mapping[str, tuple[float, float]]]]) -
 
 def fit_all(found: Sequence[Case], pairs: Pairs, seed: int) -> list[Fitted]:
     """Fit the superset law to all runs of each case."""
-    laws = [_superset(candidates(case.study, as_population(pairs))) for case in found]
+    laws = [superset_of(candidates(case.study, as_population(pairs))) for case in found]
     sampled = _draws([(law, case.whole) for law, case in zip(laws, found, strict=True)], seed)
     return [Fitted(case, {n: on_line(n, d[n]) for n in WEAK}) for case, d in zip(found, sampled, strict=True)]
 
 
-def _superset(laws: Mapping[str, bs.Law]) -> bs.Law:
+def superset_of(laws: Mapping[str, bs.Law]) -> bs.Law:
     """Return the superset law, in compute per sample where runs differ in it."""
     return laws.get("superset, compute per sample") or next(iter(laws.values()))
 
@@ -194,7 +195,7 @@ class Scored:
     """A law on one cut of a case, or on its targets (cut None).
 
     ``density`` holds the log predictive density of each outcome, shape (left out, scatter, slope, run): under the
-    population without the case's own collection and without each other one.
+    population without the case's own collection and without each other one, with its sisters.
     """
 
     case: Case
@@ -234,11 +235,11 @@ def score_all(found: Sequence[Case], priors: Callable[..., Pairs], seed: int) ->
     """Fit and score every candidate on every cut, and on the targets, of every case; priors leave collections out."""
     names = list(dict.fromkeys(case.collection for case in found))
     alone = {own: priors(own) for own in names}
-    both = {pair: priors(*pair) for pair in itertools.combinations(sorted(names), 2)}
+    both = {pair: priors(*sorted({pair[0], *sisters(pair[1])})) for pair in itertools.permutations(names, 2)}
     jobs, work = [], []
     for case in found:
         laws = candidates(case.study, as_population(alone[case.collection]))
-        left = [both.get(tuple(sorted((case.collection, o))), alone[case.collection]) for o in names]  # type: ignore[arg-type]
+        left = [both.get((case.collection, o), alone[case.collection]) for o in names]
         rivals = [candidates(case.study, as_population(p)) for p in left]
         parts = split_by_compute(case.study.training, tuple(laws.values()))
         for (cut, small, large), (name, law) in itertools.product(
@@ -256,11 +257,11 @@ def score_all(found: Sequence[Case], priors: Callable[..., Pairs], seed: int) ->
 
 
 def log_densities(scored: Sequence[Scored], names: Sequence[str], left_out: str | None) -> xr.DataArray:
-    """Return the summed log density of the collections but one, for every combination of what is learnt but trust."""
+    """Return the summed log density of all collections but a group, for every combination but of trust."""
     values = [name for name in GRIDS if name != "trust"]
     found: dict[str, dict[Case, list[Scored]]] = {}
     for one in scored:
-        if one.case.collection != left_out:
+        if left_out is None or one.case.collection not in sisters(left_out):
             found.setdefault(one.case.collection, {}).setdefault(one.case, []).append(one)
     total = np.zeros([len(GRIDS[name]) for name in values])
     for collection, by_case in found.items():
@@ -320,7 +321,10 @@ def averaged(densities: xr.DataArray, priors: Callable[[float], Pairs], collecti
 
 @functools.cache
 def learn(found: tuple[Case, ...], seed: int = 0, *, papers: bool = False) -> dict[str | None, Population]:
-    """Return what is learnt from all collections (None), and from all but each; ``papers`` keeps the weak priors."""
+    """Return what is learnt from all collections (None), and without each and its sisters.
+
+    ``papers`` keeps the weak priors.
+    """
     names = list(dict.fromkeys(case.collection for case in found))
     pairs: Pairs = WEAK
     for i in track(range(0 if papers else ROUNDS), "Priors", transient=True):
@@ -339,11 +343,11 @@ def learn(found: tuple[Case, ...], seed: int = 0, *, papers: bool = False) -> di
     scored = {trust: score_all(found, functools.partial(priors, trust), seed) for trust in trusts}
     learnt: dict[str | None, Population] = {}
     for left_out in track([None, *names], "Errors of the slope", transient=True):
-        without_it = () if left_out is None else (left_out,)
+        without_it = () if left_out is None else sisters(left_out)
         densities = xr.concat(
             [log_densities(one, names, left_out) for one in scored.values()], pd.Index(trusts, name="trust")
         )
-        kept = [name for name in names if name != left_out]
+        kept = [name for name in names if name not in without_it]
         learnt[left_out] = averaged(densities, lambda trust, out=without_it: priors(trust, *out), kept)
     return learnt
 

@@ -95,7 +95,7 @@ def single() -> Found:
         )
     started = time.perf_counter()
     resamples = 100
-    bootstrap_forecast(n, d, loss, np.array([TARGET["N"]]), np.array([TARGET["D"]]), resamples=resamples, seed=0)
+    bootstrap_forecast(np.stack([n, d]), loss, np.array([[TARGET["N"]], [TARGET["D"]]]), resamples=resamples, seed=0)
     rows.append({"method": f"log-Huber, {resamples} bootstraps", "seconds": time.perf_counter() - started})
     title = "One Chinchilla fit, 240 points, 4 chains x 1000 draws, warm (medians of five)"
     rate = {r["method"]: r.get("ESS per second", 0.0) for r in rows}

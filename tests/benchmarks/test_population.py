@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from benchmarks.population import GRIDS, NUMBERS, WEAK, WEIGHTS, averaged, towards
+from bayes_scaling.evaluation.held_out import SLOPES
+from benchmarks.cases import Case
+from benchmarks.population import GRIDS, NUMBERS, WEAK, WEIGHTS, Scored, averaged, log_densities, towards
 
 SHIFTED = {name: (centre + 1.0, 2 * spread) for name, (centre, spread) in WEAK.items()}
 
@@ -44,3 +46,15 @@ def test_doubt_about_a_centre_widens_the_spread():
 def test_trust_lies_between_the_weak_priors_and_the_learnt():
     assert towards(SHIFTED, 0.0) == WEAK
     assert towards(SHIFTED, 1.0) == SHIFTED
+
+
+def test_a_collection_is_learnt_without_its_sisters():
+    names = ["xlstm_llama", "xlstm_mlstm", "task ladder"]
+    shape = (len(names), len(GRIDS["scatter"]), len(SLOPES), 1)
+
+    def of(name: str, level: float) -> Scored:
+        return Scored(Case(name, name, None), "law", None, np.full(shape, level))
+
+    scored = [of(name, level) for name, level in zip(names, (-0.5, -1.0, -2.0), strict=True)]
+    total = {left_out: float(log_densities(scored, names, left_out).max()) for left_out in (None, *names)}
+    assert total == pytest.approx({None: -3.5, "xlstm_llama": -2.0, "xlstm_mlstm": -2.0, "task ladder": -1.5}, abs=1e-6)
