@@ -89,6 +89,7 @@ class Asked:
         exact: bool,
         exponent_error: float | None,
         given: str | None,
+        percent: bool = False,
     ) -> Asked:
         """Choose what answers a question, and refuse before anything is fitted what cannot be answered.
 
@@ -98,7 +99,7 @@ class Asked:
             As it was read.
         study : Study or None
             The runs, all tasks of them.
-        law, task, priors, flops, exact, exponent_error, given
+        law, task, priors, flops, exact, exponent_error, given, percent
             What the options of these names say.
         aim : mapping or None
             The run of ``--target``.
@@ -122,7 +123,7 @@ class Asked:
         rule = FlopRule.of(flops, table)
         question.check(chosen, table, rule)
         check_errors(question, exact, exponent_error)
-        held = read_given(given, question, answering)
+        held = read_given(given, question, answering, percent=percent)
         if table is not None:
             check_size(chosen, table.training, *chosen.arrays(table.training))
         beyond = {"discrepancy": not exact, "exponent_error": exponent_error, "given": held}

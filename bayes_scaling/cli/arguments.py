@@ -27,6 +27,7 @@ __all__ = [
     "choose_laws",
     "choose_targets",
     "choose_tasks",
+    "from_per_cent",
     "instead_of_average",
     "open_study",
     "parse_columns",
@@ -328,16 +329,44 @@ def parse_inputs(
         inputs[column] = value if column == "target" else number
         if inputs[column] != inputs[column]:
             raise TargetError(f"--target {text!r} has {key} = {value!r}, which is not a number; write it like 7e9.")
-        if percent and share and not value.endswith("%"):
-            if 0 < number <= 1:
-                raise TargetError(
-                    f"--target {text!r} has {key} = {value}, which is no percentage unless below one; give it in per "
-                    f"cent, or as {value}% to mean that."
-                )
-            inputs[column] = number / PER_CENT
+        if percent and share:
+            inputs[column] = from_per_cent(value, f"--target {text!r} has {key} = {value}", TargetError)
     if flops == SIX_N_D and "flops" not in inputs and {"n_params", "tokens"} <= set(inputs):
         inputs["flops"] = float(six_n_d.cost(inputs["n_params"], inputs["tokens"]))
     return {"target": text, **inputs}
+
+
+def from_per_cent(text: str, said: str, error: type[Exception]) -> float:
+    """Return a share that is in per cent, as ``--percent`` says, with a sign or without; NaN where it is no number.
+
+    Parameters
+    ----------
+    text : str
+        The share.
+    said : str
+        Where it is said, for the message.
+    error : type
+        What is raised.
+
+    Raises
+    ------
+    error
+        It has no sign and is a fraction, or less than one per cent.
+
+    Examples
+    --------
+    >>> from_per_cent("63", "--reach", DecisionError), from_per_cent("0.5%", "--reach", DecisionError)
+    (0.63, 0.005)
+    """
+    text = text.strip()
+    number = number_of(text, share=True)
+    if text.endswith("%"):
+        return number
+    if 0 < number <= 1:
+        raise error(
+            f"{said}, which is no percentage unless below one; give it in per cent, or as {text}% to mean that."
+        )
+    return number / PER_CENT
 
 
 def check_inputs(targets: Any, laws: Iterable[Law], study: Study | None = None) -> None:
@@ -402,13 +431,17 @@ def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] |
     return chance
 
 
-def read_numbers(text: str, what: str, example: str, *, size: bool = False, share: bool = False) -> np.ndarray:
+def read_numbers(
+    text: str, what: str, example: str, *, size: bool = False, share: bool = False, percent: bool = False
+) -> np.ndarray:
     """Read positive numbers, ``1e22,1e24``; where they are sizes also ``7B,10T``, where they are shares also ``70%``.
+
+    Shares are in per cent where ``percent`` says so.
 
     Raises
     ------
     DecisionError
-        One is not a positive number.
+        One is not a positive number, or is a fraction where shares are in per cent.
 
     Examples
     --------
@@ -419,4 +452,6 @@ def read_numbers(text: str, what: str, example: str, *, size: bool = False, shar
     for part, number in zip(text.split(","), numbers, strict=True):
         if number != number:
             raise DecisionError(f"{part.strip()!r} is not a number; write it like {example.split()[0]}.")
+    if share and percent:
+        numbers = [from_per_cent(part, f"The {what} is {part.strip()}", DecisionError) for part in text.split(",")]
     return positive(numbers, what, example)

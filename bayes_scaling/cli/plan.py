@@ -94,16 +94,16 @@ def plan(
     opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit, **wide}
     table, names = open_planned(study, ladder, columns, **opening)
     other = open_study(against, columns, **opening) if against else None
-    aim = parse_inputs(target, names=names) if target else None
+    aim = parse_inputs(target, names=names, percent=percent) if target else None
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=aim, seed=seed, names=names,
-        where=where, of_study=table is not None, against=other, pictures=out is not None,
+        where=where, of_study=table is not None, against=other, pictures=out is not None, percent=percent,
     )  # fmt: skip
     check_options(question, given_options(context), of_study=table is not None)
     asked = Asked.of(
         question, table, law=law, task=task, priors=prior, aim=aim, flops=flops, exact=exact,
-        exponent_error=exponent_error, given=given,
+        exponent_error=exponent_error, given=given, percent=percent,
     )  # fmt: skip
     check_writable(out, json, reads=[study, against, candidates, ladder], names=question.tables)
     print_remarks(asked.study.remarks if asked.study is not None else (), quiet)

@@ -40,9 +40,9 @@ from bayes_scaling.study.design import design_check
 from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
 from bayes_scaling.study.reading import read_table, recognised, renamed
 from bayes_scaling.study.rows import absent, row_number
-from bayes_scaling.study.selection import kept_by
+from bayes_scaling.study.selection import asked_for
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import FRACTION, with_numbers
+from bayes_scaling.study.validation import FRACTION, PER_CENT, in_per_cent, in_shares, with_numbers
 
 __all__ = [
     "caveats",
@@ -66,8 +66,7 @@ READ_BY = {
 """The questions that read an option; all others are read by every question, or refused where they are read."""
 
 OF_A_STUDY = (
-    "task", "drop_missing", "unit", "accuracy_columns", "chance", "percent", "draws", "chains", "adapt",
-    "allow_unconverged",
+    "task", "drop_missing", "unit", "accuracy_columns", "chance", "draws", "chains", "adapt", "allow_unconverged",
 )  # fmt: skip
 """Options about runs that are fitted, which a ladder without a study has none of."""
 
@@ -91,12 +90,13 @@ def read_question(
     of_study: bool = False,
     against: Study | None = None,
     pictures: bool = True,
+    percent: bool = False,
 ) -> Question:
     """Return the one question that the options of the command ask.
 
     Tables of candidates and of planned runs are read as studies are, by ``names`` and ``where``; ``of_study`` says that
     the query is about a study first, so that such a table may lack what it speaks of; ``pictures`` says whether the
-    answer will be drawn.
+    answer will be drawn, ``percent`` that the tables and the outcome to reach have accuracies and chances in per cent.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def read_question(
     if budget is not None:
         return Split(read_numbers(budget, "budget", "1e24 FLOPs"))
     if reach is not None:
-        return _read_cost(reach, prob, at, serve)
+        return _read_cost(reach, prob, at, serve, percent)
     if target is None:
         what = "a scale to compare at; give --target C=1e24 (FLOPs), or" if against else "a run to forecast; give"
         raise TargetError(f"{given[0]} needs {what} --target N=7e9,D=4e12.")
@@ -124,9 +124,9 @@ def read_question(
         scale = {name: value for name, value in target.items() if name != "target"}
         return Against(against, scale, seed, pictures=pictures)
     if candidates is not None:
-        return Next(_runs_of(candidates, names, where, of_study), target, count, spend)
+        return Next(_runs_of(candidates, names, where, of_study, percent), target, count, spend)
     assert ladder is not None
-    return Ladder(_plans_of(_runs_of(ladder, names, where, of_study), ladder.stem), target, families, seed)
+    return Ladder(_plans_of(_runs_of(ladder, names, where, of_study, percent), ladder.stem), target, families, seed)
 
 
 def given_options(context: typer.Context) -> list[str]:
@@ -156,14 +156,20 @@ def check_options(question: Question, given: Collection[str], of_study: bool) ->
         raise DecisionError("--spend chooses as many runs as it pays for, whatever --count says; give one of them.")
 
 
-def _runs_of(path: Path, names: Mapping[str, str], where: str | None, of_study: bool) -> pd.DataFrame:
-    """Return a table of runs to be made under our names, also for the usual ones of exports, with the rows to keep."""
+def _runs_of(path: Path, names: Mapping[str, str], where: str | None, of_study: bool, percent: bool) -> pd.DataFrame:
+    """Return a table of runs to be made under our names, also for the usual ones of exports, with the rows to keep.
+
+    Shares are in per cent where that is said, also for the query; beside a study the table need not have any.
+    """
     table = read_table(path)
     given = {ours: theirs for ours, theirs in names.items() if theirs in table or not of_study}  # a study's may lack
     table = renamed(table, given)
     found = recognised(table)
-    table = with_numbers(renamed(table, found))
-    return table if where is None else kept_by(table, where, {**names, **found}, of_others=of_study)
+    table = renamed(table, found)
+    shares = in_per_cent(table, names) if percent and (not of_study or in_shares(table, names)) else {}
+    as_given = with_numbers(table.assign(**shares))
+    table = as_given.assign(**{column: values / PER_CENT for column, values in shares.items()})
+    return table if where is None else table[asked_for(as_given, where, {**names, **found}, of_others=of_study)]
 
 
 def _plans_of(table: pd.DataFrame, name: str) -> dict[str, pd.DataFrame]:
@@ -182,13 +188,15 @@ def _plans_of(table: pd.DataFrame, name: str) -> dict[str, pd.DataFrame]:
     return {str(plan): own for plan, own in runs.groupby(table["plan"].map(str), sort=False)}
 
 
-def _read_cost(text: str, prob: float, at: str | None, serve: str | None) -> Cost:
+def _read_cost(text: str, prob: float, at: str | None, serve: str | None, percent: bool) -> Cost:
     pairs = parse_pairs(text, "--reach", "loss=2.1", DecisionError)
     if len(pairs) != 1:
         raise DecisionError(f"--reach {text!r} names {len(pairs)} outcomes; give one, such as loss=2.1.")
     ((quantity, value),) = pairs.items()
     share = bool(FRACTION.fullmatch(quantity))
-    target = goal_of(read_numbers(value, f"{quantity} to reach", "0.7" if share else "2.1", share=share), quantity)
+    example = ("70" if percent else "0.7") if share else "2.1"
+    reached = read_numbers(value, f"{quantity} to reach", example, share=share, percent=percent)
+    target = goal_of(reached, quantity)
     held = parse_pairs(at, "--at", "N=7e9", DecisionError) if at else {}
     if not set(held) <= {"N", "D"} or len(held) > 1:
         raise DecisionError(f"--at {at!r} is not one of N or D; write it like N=7e9.")
@@ -306,8 +314,10 @@ def check_errors(question: Question, exact: bool, exponent_error: float | None) 
         raise DecisionError("--exact takes the law as exact and --exponent-error does not; give one of them.")
 
 
-def read_given(text: str | None, question: Question, laws: Sequence[Law]) -> dict[str, float]:
+def read_given(text: str | None, question: Question, laws: Sequence[Law], *, percent: bool = False) -> dict[str, float]:
     """Return what ``--given`` holds the laws' further inputs at, and refuse what they lack before they are fitted.
+
+    A chance is in per cent where ``percent`` says so, as it is in the table.
 
     Raises
     ------
@@ -321,7 +331,11 @@ def read_given(text: str | None, question: Question, laws: Sequence[Law]) -> dic
         if pairs:
             raise DecisionError("--ladder reads every input from its table and its --target; leave --given out.")
         return {}
-    given = {name: float(read_numbers(value, name, "2e11", size=True)[0]) for name, value in pairs.items()}
+    given = {}
+    for name, value in pairs.items():
+        share = bool(FRACTION.fullmatch(name))
+        example = ("25" if percent else "0.25") if share else "2e11"
+        given[name] = float(read_numbers(value, name, example, size=not share, share=share, percent=percent)[0])
     held_by_each(laws, given)
     return given
 

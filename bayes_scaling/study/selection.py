@@ -37,7 +37,7 @@ QUOTED = re.compile(r"""'(\\.|[^'\\])*'|"(\\.|[^"\\])*"|`[^`]*`""")
 MOST = 6  # rows or runs that a sentence names
 
 
-def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_others: bool = False) -> pd.DataFrame:
+def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str]) -> pd.DataFrame:
     """Return the rows that a pandas query keeps; it may speak of our columns and of the user's own names of them.
 
     Parameters
@@ -48,19 +48,20 @@ def kept_by(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_oth
         Which rows to keep.
     names : mapping of str to str
         The user's names of our columns.
-    of_others : bool
-        The query is of another table first: keep all rows where this one lacks a column that it speaks of.
 
     Raises
     ------
     StudyError
         The query cannot be read, speaks of a column that is not there, or keeps no row.
     """
-    return table[asked_for(table, query, names, of_others=of_others)]
+    return table[asked_for(table, query, names)]
 
 
 def asked_for(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_others: bool = False) -> np.ndarray:
-    """Say of each row whether a pandas query keeps it, as :func:`kept_by` reads it."""
+    """Say of each row whether a pandas query keeps it, as :func:`kept_by` reads it.
+
+    Where the query is ``of_others`` first, all rows of a table that lacks a column of which it speaks are kept.
+    """
     given = f"The query {option('where', query)}"
     like = f"write it like {option('where', FINISHED)}, with backticks around names that are no words"
     if not isinstance(query, str):

@@ -33,6 +33,7 @@ __all__ = [
     "column_of",
     "floats",
     "in_per_cent",
+    "in_shares",
     "is_ours",
     "number_of",
     "numeric",
@@ -256,13 +257,7 @@ def in_per_cent(table: pd.DataFrame, read: Collection[str] = ()) -> dict[str, pd
     >>> in_per_cent(pd.DataFrame({"accuracy": [63.5, "71 %"]}))["accuracy"].tolist()
     [63.5, 71.0]
     """
-    shares = [
-        name
-        for name in table
-        if name in OF_TASKS
-        or (name in read and FRACTION.fullmatch(str(name)))
-        or (name == "error" and _above_one(table, name))
-    ]
+    shares = in_shares(table, read)
     if not shares:
         raise StudyError(f"{option('percent')} is about accuracies, and the table has none; leave it out.")
     found = {}
@@ -275,6 +270,23 @@ def in_per_cent(table: pd.DataFrame, read: Collection[str] = ()) -> dict[str, pd
                 f"like the others, or leave {option('percent')} out."
             )
     return found
+
+
+def in_shares(table: pd.DataFrame, read: Collection[str] = ()) -> list[Any]:
+    """Return the columns of which :func:`as_fractions` makes fractions.
+
+    Examples
+    --------
+    >>> in_shares(pd.DataFrame({"chance": [25.0], "error": [37.0], "tokens": [1e9]}))
+    ['chance', 'error']
+    """
+    return [
+        name
+        for name in table
+        if name in OF_TASKS
+        or (name in read and FRACTION.fullmatch(str(name)))
+        or (name == "error" and _above_one(table, name))
+    ]
 
 
 def _above_one(table: pd.DataFrame, column: str) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pandas as pd
 import pytest
 
+from bayes_scaling.cli.answering import Asked
 from bayes_scaling.inference import diagnostics
 from tests.cli.running import EXPORTED, MAP, TARGET, call, refused, short
 from tests.conftest import DRAWS
@@ -114,6 +116,22 @@ def test_a_folder_whose_answer_would_replace_the_candidates_is_refused(csv, cand
     batch = candidates.rename(tmp_path / "batch.csv")
     said = refused(capsys, "plan", csv, *MAP, "--next", batch, *TARGET, "--out", tmp_path)
     assert "batch.csv' is read, and a result of that name" in said
+
+
+def test_a_target_and_candidates_are_in_per_cent_as_the_table_is(runs, tmp_path, capsys, monkeypatch):
+    table = runs.assign(task="PIQA", accuracy=100 - 25 * runs["val_loss"], chance=25.0)
+    table.to_csv(tmp_path / "scores.csv", index=False)
+    table[["N", "D", "chance"]].to_csv(tmp_path / "next.csv", index=False)
+    command = ["plan", tmp_path / "scores.csv", "--law", "direct_accuracy", "--percent", "--given", "chance=25"]
+    command += ["--next", tmp_path / "next.csv"]
+    asked = []
+    monkeypatch.setattr(Asked, "answered", lambda self, *_, **__: asked.append(self) or sys.exit(0))
+    assert call(*command, "--target", "N=7e9,D=4e12,chance=25") == 0
+    (found,) = asked
+    assert found.question.target["chance"] == 0.25 and set(found.question.candidates["chance"]) == {0.25}
+    assert found.beyond["given"] == {"chance": 0.25} and set(found.study.frame["chance"]) == {0.25}
+    said = refused(capsys, *command, "--target", "N=7e9,D=4e12,chance=0.25")
+    assert "chance = 0.25, which is no percentage unless below one; give it in per cent, or as 0.25% to mean" in said
 
 
 def test_candidates_with_a_missing_column(csv, tmp_path, capsys, no_fit):

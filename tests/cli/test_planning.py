@@ -25,7 +25,7 @@ from bayes_scaling.cli.planning import (
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split
 from bayes_scaling.decisions import ladder_design, next_runs
 from bayes_scaling.evaluation.averaging import AveragedFit
-from bayes_scaling.models import Chinchilla, RepeatedData, TwoStep
+from bayes_scaling.models import Chinchilla, DirectAccuracy, RepeatedData, TwoStep
 from bayes_scaling.study.flops import FlopRule, six_n_d
 from tests import worlds
 from tests.cli.running import MAP
@@ -64,6 +64,36 @@ def test_tables_of_candidates_and_ladders_are_read(tmp_path):
     CANDIDATES.assign(plan=["small", "large"]).to_csv(tmp_path / "plans.csv", index=False)
     plans = asked(ladder=tmp_path / "plans.csv", target=FAR).plans
     assert list(plans) == ["small", "large"] and all("plan" not in plan for plan in plans.values())
+
+
+@pytest.mark.parametrize("option", ["candidates", "ladder"])
+def test_shares_of_a_table_are_in_per_cent_where_that_is_said(option, tmp_path):
+    path = tmp_path / "runs.csv"
+
+    def read(table, **options):
+        table.to_csv(path, index=False)
+        found = asked(**{option: path, "target": FAR, "percent": True, **options})
+        return found.candidates if option == "candidates" else found.plans["runs"]
+
+    table = CANDIDATES.assign(chance=[25.0, "50 %"], error=[37.5, 30.0])
+    assert read(table)["chance"].tolist() == [0.25, 0.5] and read(table)["error"].tolist() == [0.375, 0.3]
+    assert read(table, where="chance > 30")["n_params"].tolist() == [2e9]  # as the table has it
+    assert len(read(CANDIDATES, of_study=True)) == 2  # what is in per cent is the study then
+    with pytest.raises(bs.StudyError, match=r"percent.* is about accuracies, and the table has none; leave it out"):
+        read(CANDIDATES)
+    with pytest.raises(
+        bs.StudyError, match=r"chance is 0\.25 at most, which is no percentage unless all are below one"
+    ):
+        read(CANDIDATES.assign(chance=0.25), of_study=True)
+
+
+def test_an_outcome_to_reach_is_in_per_cent_where_that_is_said():
+    assert [asked(reach=f"accuracy={said}", percent=True).target for said in ("60", "60%")] == [0.6, 0.6]
+    assert asked(reach="loss=2.1", percent=True).target == 2.1
+    with pytest.raises(
+        bs.DecisionError, match=r"accuracy to reach is 0\.6, which is no percentage .*, or as 0\.6% to m"
+    ):
+        asked(reach="accuracy=0.6", percent=True)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +230,7 @@ def test_an_option_goes_with_the_questions_that_read_it(option, readers):
 
 
 def test_options_of_a_fit_need_a_study():
-    check_options(QUESTIONS["ladder"], ["seed", "prior", "where", "columns"], of_study=False)
+    check_options(QUESTIONS["ladder"], ["seed", "prior", "where", "columns", "percent"], of_study=False)
     check_options(QUESTIONS["ladder"], ["draws", "drop_missing"], of_study=True)
     with pytest.raises(bs.DecisionError, match="--drop-missing is about runs that are fitted, and no study is given"):
         check_options(QUESTIONS["ladder"], ["drop_missing"], of_study=False)
@@ -273,6 +303,8 @@ def test_further_inputs_are_read_and_held_against_the_laws():
         read_given("unique_tokens=many", budget, laws)
     with pytest.raises(bs.LawError, match="Chinchilla has no further input 'unique_tokens'; known: none"):
         read_given("unique_tokens=2e11", budget, laws[1:])
+    for said, percent in (("25", True), ("25%", False), ("0.25", False)):
+        assert read_given(f"chance={said}", budget, [DirectAccuracy()], percent=percent) == {"chance": 0.25}
     with pytest.raises(bs.DecisionError, match="leave --given out"):
         read_given("unique_tokens=2e11", Ladder({}, {}, 8, 0), laws)
 
