@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.decisions.allocation import allocate, budget_range
-from bayes_scaling.decisions.inputs import one_number, positive, require_size_and_data, scale_columns
+from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
 from bayes_scaling.decisions.ladder_design import plan_ladders, read_plans
 from bayes_scaling.decisions.lifetime import cheapest
-from bayes_scaling.decisions.next_runs import NextRuns, achieved, next_runs, read_candidates
+from bayes_scaling.decisions.next_runs import NextRuns, achieved, money_for, next_runs, read_candidates
 from bayes_scaling.decisions.reach import reach
 from bayes_scaling.decisions.regret import regret
 from bayes_scaling.decisions.surface import Surface
@@ -163,11 +163,11 @@ class Next:
     tables: ClassVar[tuple[str, ...]] = ("plan", "batch", "baseline")
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
-        """Refuse candidates without an input of the law, a target it cannot evaluate, and a wrong --spend."""
+        """Refuse candidates without an input of the law, a --spend too small for any, and a target it cannot read."""
         assert study is not None
+        candidates = read_candidates(law, rule, self.candidates, study)
         if self.spend is not None:
-            one_number(self.spend, "spend", "1e21 FLOPs")
-        read_candidates(law, rule, self.candidates, study)
+            money_for(candidates, self.spend)
         read_targets(law, study, self.target)
 
     def answer(self, surface: Surface) -> Answer:

@@ -156,11 +156,7 @@ def next_runs(
     aim = one_target(surface.posterior.law, surface.posterior.study, target, surface.given)
     prospects = _Prospects(surface, frame, aim)
     if spend is not None:
-        limit = one_number(spend, "spend", "1e21 FLOPs")
-        if frame["flops"].min() > limit:
-            raise DecisionError(
-                f"No candidate costs {limit:g} FLOPs or less (the cheapest takes {frame['flops'].min():g}); spend more."
-            )
+        limit = money_for(frame, spend)
         batches = [prospects.greedy(by, limit=limit) for by in ("per_flop", "narrower")]
         batch = max(batches, key=achieved)
         baseline = prospects.greedy("flops", limit=limit)
@@ -242,6 +238,27 @@ def read_candidates(law: Law, rule: FlopRule, candidates: Any, study: Study) -> 
         name = frame.loc[frame["run"].duplicated(), "run"].iloc[0]
         raise DecisionError(f"Two candidates are called {shown(name)}; give each a name of its own.")
     return frame[list(dict.fromkeys(("run", *columns.values(), *further.values(), "flops")))].reset_index(drop=True)
+
+
+def money_for(candidates: pd.DataFrame, spend: Any) -> float:
+    """Return the FLOPs for a batch as a float.
+
+    Parameters
+    ----------
+    candidates : pandas.DataFrame
+        What :func:`read_candidates` returned.
+    spend : number
+        FLOPs for the whole batch.
+
+    Raises
+    ------
+    DecisionError
+        They are no positive number, or pay for none of the candidates.
+    """
+    limit = one_number(spend, "spend", "1e21 FLOPs")
+    if (least := candidates["flops"].min()) > limit:
+        raise DecisionError(f"No candidate costs {limit:g} FLOPs or less (the cheapest takes {least:g}); spend more.")
+    return limit
 
 
 def _inputs(surface: Surface, runs: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -86,6 +86,17 @@ def test_flops_to_spend_are_checked_before_the_fit(spend, said):
         Next(CANDIDATES, FAR, 1, spend).check(Chinchilla(), chinchilla(count=2).study, six_n_d)
 
 
+def test_a_spend_below_the_cheapest_candidate_is_refused_before_the_fit():
+    study = chinchilla(count=2).study
+    Next(CANDIDATES, FAR, 1, 1.2e20).check(Chinchilla(), study, six_n_d)
+    with pytest.raises(
+        bs.DecisionError, match=r"No candidate costs 1e\+20 FLOPs or less \(the cheapest takes 1\.2e\+20"
+    ):
+        Next(CANDIDATES, FAR, 1, 1e20).check(Chinchilla(), study, six_n_d)
+    with pytest.raises(bs.DecisionError, match=r"the cheapest takes 3e\+20"):
+        Next(CANDIDATES.assign(flops=3e20), FAR, 1, 2e20).check(Chinchilla(), study, six_n_d)
+
+
 def test_a_law_of_compute_may_be_asked_for_a_cost():
     cost().check(PowerLaw(), None, six_n_d)
 
