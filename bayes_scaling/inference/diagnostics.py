@@ -142,11 +142,14 @@ class Diagnostics:
         return not self.shift <= MAX_SHIFT
 
     def problems(self) -> list[str]:
-        """Return what forbids the use of the draws, one sentence each, with its number and a remedy."""
-        return [str(problem) for problem in self.refusals()]
+        """Return what forbids the use of the draws, a text for each remedy: what it remedies, with numbers, and it."""
+        by_remedy: dict[str, list[str]] = {}
+        for problem in self.refusals():
+            by_remedy.setdefault(problem.remedy, []).append(problem.sentence)
+        return [f"{'. '.join(sentences)}: {remedy}." for remedy, sentences in by_remedy.items()]
 
     def refusals(self) -> Problems:
-        """Return the same as records.
+        """Return the same as records, each with its remedy.
 
         Their codes are ``one-chain``, ``rhat``, ``ess-bulk``, ``ess-tail``, ``divergences`` and ``precision``.
         """
@@ -156,6 +159,7 @@ class Diagnostics:
             tests.append((passed, Problem(code, sentence, remedy, value, where, severe=True)))
 
         after = f" after {self.tried}" if self.tried else ""
+        apart = self.chains != 1 and not self.max_rhat <= MAX_RHAT
         digits = 3 if round(self.max_rhat, 3) > MAX_RHAT else 5  # what is refused never reads like what is allowed
         test(
             self.chains != 1,
@@ -165,7 +169,7 @@ class Diagnostics:
             1.0,
         )
         test(
-            self.max_rhat <= MAX_RHAT or self.chains == 1,
+            not apart,
             "rhat",
             f"R-hat of {self.worst} is {self.max_rhat:.{digits}f} (at most {MAX_RHAT}){after}, so the chains disagree",
             self._cause(),
@@ -177,11 +181,11 @@ class Diagnostics:
                 value >= self.required_ess,
                 f"ess-{kind}",
                 f"The {kind} effective sample size is {value:.0f} (at least {self.required_ess:.0f}){after}",
-                "take more draws" if not self.tried else self._cause(),
+                self._cause() if self.tried or apart else "take more draws",
                 value,
             )
         test(
-            self.divergences <= MAX_DIVERGING * self.draws,
+            not self.diverged,
             "divergences",
             f"{self.divergences} of {self.draws} draws diverged (at most {MAX_DIVERGING:.1%}){after}",
             "give parameters that the runs leave open tighter priors, or fix them",
@@ -196,6 +200,11 @@ class Diagnostics:
             self.shift,
         )
         return Problems(problem for passed, problem in tests if not passed)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether too many draws diverged."""
+        return self.divergences > MAX_DIVERGING * self.draws
 
     @property
     def computed(self) -> bool:
@@ -219,6 +228,8 @@ class Diagnostics:
             )
         more = "--draws" if COMMAND_LINE.get() else "draws" if self.draws < FEW_DRAWS else ""
         longer = f"take more draws ({more})" if more else "let it run longer (patience)"
+        if self.diverged:  # whose remedy is the same
+            return longer
         return f"{longer}, or tighten the priors of what the runs leave open"
 
 

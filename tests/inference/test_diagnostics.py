@@ -109,6 +109,20 @@ def remedies():
     return [one.refusals()[0].remedy for one in (dataclasses.replace(bad, modes_reached=0.5), bad)]
 
 
+@pytest.mark.parametrize("tried", ["", "120 s"])
+def test_each_remedy_is_said_once(tried):
+    few = dataclasses.replace(GOOD, min_ess_bulk=12.0, min_ess_tail=13.0, draws=4000, tried=tried)
+    (said,) = few.problems()
+    assert "bulk effective sample size is 12 (" in said and "tail effective sample size is 13 (" in said
+    assert said.endswith(f": {few.refusals()[0].remedy}.") and said.count(few.refusals()[0].remedy) == 1
+    apart = dataclasses.replace(few, max_rhat=1.5, divergences=400)
+    first, second = apart.problems()
+    assert first.startswith("R-hat of ") and "The tail effective" in first and "tight" not in first
+    assert first.endswith(": let it run longer (patience).") and "400 of 4000 draws diverged" in second
+    assert second.endswith(": give parameters that the runs leave open tighter priors, or fix them.")
+    assert apart.refusals().codes == ["rhat", "ess-bulk", "ess-tail", "divergences"]
+
+
 def test_few_draws_are_remedied_by_more_and_not_by_patience():
     few = dataclasses.replace(GOOD, max_rhat=1.011, tried="120 s", draws=400)
     assert few.refusals()[0].remedy.startswith("take more draws (draws), or")
