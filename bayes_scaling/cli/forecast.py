@@ -87,7 +87,7 @@ def forecast(
     table, name, laws, targets = choose(table, law, prior, tuple(task or ()), aims, flops, percent=percent)
     check_writable(out, json, report, reads=[study], names=NAMES)
     print_remarks([*table.remarks, *instead_of_average(name, law, prior)], quiet)
-    started = time.perf_counter()
+    started, said = time.perf_counter(), list[str]()
     with status(quiet) as say:
         how = sampling(seed, draws, chains, adapt)
         mixed, posteriors = fit_and_forecast(table, laws, targets, say, allow_unconverged=allow_unconverged, **how)
@@ -97,9 +97,10 @@ def forecast(
         result = Result.of(table, name, posteriors, kept, seed=seed, seconds=seconds, pictures=pictures)
         if out or json or report:
             say("Drawing and writing ...")
-            write(result, out, json, report, made_by=command_line(context))
+            said = write(result, out, json, report, made_by=command_line(context))
     if not quiet:
         print_result(result, output(), written=[path for path in (out, json, report) if path])
+    print_remarks(said, quiet)
     return result
 
 
@@ -181,19 +182,21 @@ def fit_and_forecast(
     return average([forecast_by(p, targets, allow_unconverged=True) for p in posteriors], seed=seed), posteriors
 
 
-def write(result: Result, folder: Path | None, file: Path | None, page: Path | None, *, made_by: str) -> None:
-    """Write what is asked for: a folder, JSON, a report."""
+def write(result: Result, folder: Path | None, file: Path | None, page: Path | None, *, made_by: str) -> list[str]:
+    """Write what is asked for: a folder, JSON, a report; return a sentence on each earlier forecast that is kept."""
     from bayes_scaling.reporting.folder import write_file, write_folder
 
+    kept = {}
     if folder:
-        write_folder(result, folder)
+        kept[folder / "forecast.json"] = write_folder(result, folder)
     if file:
-        write_file(result, file)
+        kept[file] = write_file(result, file)
     if page:
         from bayes_scaling.reporting.assessment import Assessment
         from bayes_scaling.reporting.page import write_report
 
         write_report(Assessment.of(result, made_by=made_by), page)
+    return [f"The forecast that was registered in {path} is kept in {new}." for path, new in kept.items() if new]
 
 
 def only_tasks(forecast: Forecast, tasks: tuple[str, ...]) -> Forecast:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, FileError
-from bayes_scaling.files import as_json, one_line_lists, write_text
+from bayes_scaling.files import as_json, atomic_file, one_line_lists, write_text
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.version import __version__
 
-__all__ = ["LEVELS", "RegisteredForecast", "load_forecast", "save"]
+__all__ = ["LEVELS", "RegisteredForecast", "load_forecast", "save", "set_aside"]
 
 LEVELS = np.arange(1, 200) / 200
 """The levels of the quantiles that are kept: 0.5 to 99.5 per cent."""
@@ -102,6 +104,14 @@ class RegisteredForecast:
         """Return the quantile of each row at a level, between those kept by interpolation; shape (row,)."""
         return np.array([np.interp(share, LEVELS, own) for own in self.quantiles])
 
+    def repeats(self, other: RegisteredForecast) -> bool:
+        """Say whether another says the same, number for number and made in the same way; its time may be another."""
+        return {**self._as_kept(), "made": ""} == {**other._as_kept(), "made": ""}
+
+    def _as_kept(self) -> dict[str, Any]:
+        """Return what is read again of its file, rounded as that is."""
+        return json.loads(as_json(RegisteredForecast.from_document(self.document()).document()))
+
     def document(self) -> dict[str, Any]:
         """Return what a file holds of it, in plain Python values."""
         records = []
@@ -137,6 +147,41 @@ class RegisteredForecast:
         rows["target"] = rows["target"].astype(str)
         head = {name: str(own[name]) for name in ("made", "version", "law", "study")}
         return cls(rows, quantiles, seed=int(own["seed"]), fits=tuple(own["fits"]), **head)
+
+
+def set_aside(path: Path, new: RegisteredForecast) -> tuple[RegisteredForecast, Path | None]:
+    """Keep what is registered in a file that is about to be replaced, under the first free name beside it.
+
+    Parameters
+    ----------
+    path : Path
+        The file, ``forecast.json``; the names beside it are ``forecast_1.json``, ``forecast_2.json`` and so on.
+    new : RegisteredForecast
+        What will be registered in its place.
+
+    Returns
+    -------
+    registered : RegisteredForecast
+        The new one; where it repeats the one that is there, that, which was made before.
+    kept : Path or None
+        Where the one that is there is kept, as a copy; None where there is none, or where it is repeated.
+
+    Raises
+    ------
+    FileError
+        The copy cannot be written.
+    """
+    try:
+        earlier = load_forecast(path)
+    except FileError:
+        return new, None
+    if new.repeats(earlier):
+        return earlier, None
+    names = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(1))
+    kept = next(name for name in names if not name.exists())
+    with atomic_file(kept) as part:
+        shutil.copy2(path, part)
+    return new, kept
 
 
 def save(forecast: Forecast, path: str | Path) -> Path:

@@ -17,7 +17,7 @@ from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
 from bayes_scaling.forecasts.quantiles import QUANTILES
-from bayes_scaling.forecasts.registered import RegisteredForecast
+from bayes_scaling.forecasts.registered import KEY, RegisteredForecast
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.design import design_check
@@ -145,9 +145,15 @@ class Result:
         """Return the worst of what the fits say of themselves."""
         return worst(self.posteriors)
 
-    def document(self) -> dict[str, Any]:
-        """Return what ``forecast.json`` holds; numbers that are unknown or not finite are None."""
-        rows = []
+    def document(self, registered: RegisteredForecast | None = None) -> dict[str, Any]:
+        """Return what ``forecast.json`` holds; numbers that are unknown or not finite are None.
+
+        Parameters
+        ----------
+        registered : RegisteredForecast, optional
+            The forecast as it is registered, where it has been made before.
+        """
+        registered, rows = registered or RegisteredForecast.of(self.forecast), []
         for row in self.rows().to_dict("records"):
             task = row["task"] if isinstance(row["task"], str) else None
             record = {"target": str(row["target"]), "task": task, "quantity": row["quantity"], "unit": row["unit"]}
@@ -161,7 +167,7 @@ class Result:
             "diagnostics": plain(self.diagnostics()),
             "caveats": caveat_records(self.caveats),
             "rows": rows,
-            "registered": RegisteredForecast.of(self.forecast).document(),
+            KEY: registered.document(),
         }
 
     def _weighing(self) -> dict[str, Any]:

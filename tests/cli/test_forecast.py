@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,26 @@ def test_a_users_table_end_to_end(csv, tmp_path, capsys):
     assert pd.read_csv(out / "forecast.csv")["median"][0] == pytest.approx(row["median"])
     assert (out / "posterior.nc").stat().st_mode == (out / "forecast.csv").stat().st_mode
     assert (out / "forecast.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_another_forecast_into_the_same_folder_keeps_the_first_and_says_so(csv, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = short("forecast", csv, *MAP, "--law", "chinchilla", "--out", "out", "--json", "one.json")
+    for _ in range(2):  # the second says the same, and keeps nothing
+        assert call(*command, *TARGET) == 0
+        assert "is kept in" not in capsys.readouterr().out
+    first = {name: Path(name).read_text() for name in ("out/forecast.json", "one.json")}
+    assert call(*command, "--target", "target=late,N=7e9,D=2e12") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == [
+        "The forecast that was registered in out/forecast.json is kept in out/forecast_1.json.",
+        "The forecast that was registered in one.json is kept in one_1.json.",
+    ]
+    assert Path("out/forecast_1.json").read_text() == first["out/forecast.json"]
+    assert Path("one_1.json").read_text() == first["one.json"]
+    pd.DataFrame({"N": [7e9], "D": [4e12], "loss": [2.2]}).to_csv("came.csv", index=False)
+    assert call("score", "out/forecast_1.json", "came.csv", "--quiet") == 0
+    assert pd.read_csv("out/register.csv")["target"].tolist() == ["N=7e9,D=4e12"]
 
 
 def test_the_ladder_end_to_end(tmp_path, capsys):

@@ -7,7 +7,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.files import one_line_lists
-from bayes_scaling.forecasts.registered import LEVELS, OWN, RegisteredForecast
+from bayes_scaling.forecasts.registered import LEVELS, OWN, RegisteredForecast, set_aside
 from tests.worlds import chinchilla, ladder, tilted
 
 TWO = [{"target": "near", "N": 3e9, "D": 1e12}, {"target": "far", "N": 7e9, "D": 4e12}]
@@ -84,6 +84,36 @@ def test_what_was_registered_is_not_written_over(forecast, tmp_path):
     path = forecast.save(tmp_path / "one.json")
     with pytest.raises(bs.FileError, match="is there already"):
         forecast.save(path)
+
+
+def test_what_is_registered_is_set_aside_under_the_next_free_name(forecast, tmp_path):
+    path, new = tmp_path / "forecast.json", RegisteredForecast.of(forecast)
+    assert set_aside(path, new) == (new, None)
+    forecast.save(path)
+    texts = {path.name: path.read_text()}
+    for number in (1, 2):
+        other = dataclasses.replace(new, quantiles=new.quantiles * (1 + number / 100))
+        assert set_aside(path, other) == (other, tmp_path / f"forecast_{number}.json")
+        texts[f"forecast_{number}.json"] = texts[path.name]
+    assert {one.name: one.read_text() for one in tmp_path.iterdir()} == texts
+    assert bs.load_forecast(tmp_path / "forecast_1.json").made == forecast.made
+    path.write_text("{}")
+    assert set_aside(path, new) == (new, None)  # no forecast
+
+
+def test_a_forecast_that_is_repeated_keeps_its_first_time(forecast, tmp_path):
+    path = dataclasses.replace(forecast, made="2026-01-01T00:00:00+00:00").save(tmp_path / "forecast.json")
+    registered, kept = set_aside(path, RegisteredForecast.of(forecast))
+    assert (registered.made, kept) == ("2026-01-01T00:00:00+00:00", None) and len(list(tmp_path.iterdir())) == 1
+    for other in (bs.forecast(chinchilla(), TWO, seed=1), bs.forecast(chinchilla(), TWO[1:])):
+        assert not registered.repeats(RegisteredForecast.of(other))
+
+
+@pytest.mark.parametrize("posterior", [chinchilla(count=30), ladder(count=30)], ids=["one", "tasks"])
+def test_a_forecast_repeats_what_is_read_of_its_file(posterior, tmp_path):
+    forecast = bs.forecast(posterior, [*TWO, {"N": 1.176764416e9, "D": 3e12, "flops": 2.1e22}])
+    read = bs.load_forecast(forecast.save(tmp_path / "forecast.json"))
+    assert RegisteredForecast.of(forecast).repeats(read) and read.repeats(RegisteredForecast.of(forecast))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,24 @@ def test_a_file_alone_is_the_folders_document(result, tmp_path):
     assert json.loads((tmp_path / "answer.json").read_text()) == json.loads(json.dumps(result.document()))
 
 
+def test_another_forecast_in_the_same_place_is_kept_and_the_same_one_is_not(result, tmp_path):
+    folder, file = tmp_path / "out", tmp_path / "answer.json"
+    early = dataclasses.replace(result, forecast=dataclasses.replace(result.forecast, made="2026-01-01T00:00:00+00:00"))
+    for one in (early, result):
+        assert (write_folder(one, folder), write_file(one, file)) == (None, None)
+    first = (folder / "forecast.json").read_text()
+    assert bs.load_forecast(file).made == bs.load_forecast(folder / "forecast.json").made == early.forecast.made
+    posterior, aim = result.posteriors[0], {**FAR, "D": 2e12}
+    other = worlds.result(posterior, aim, path=bs.forecast_path([posterior], worlds.result(posterior, aim).forecast))
+    assert (write_folder(other, folder), write_file(other, file)) == (
+        folder / "forecast_1.json",
+        tmp_path / "answer_1.json",
+    )
+    assert (folder / "forecast_1.json").read_text() == first
+    kept, new = (bs.load_forecast(folder / name) for name in ("forecast_1.json", "forecast.json"))
+    assert (kept.rows["tokens"].item(), new.rows["tokens"].item()) == (4e12, 2e12)
+
+
 def test_a_ladder_has_its_own_picture_and_a_posterior_for_each_route(tmp_path):
     posterior = worlds.ladder(count=60)
     first = worlds.result(posterior, FAR)
