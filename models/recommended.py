@@ -27,7 +27,7 @@ from bayes_scaling.models.repeated_data import RepeatedData
 from bayes_scaling.models.superset import Superset
 from bayes_scaling.models.superset_in_compute import SupersetInCompute
 from bayes_scaling.models.superset_in_flops import SupersetInFlops
-from bayes_scaling.study.flops import SIX_N_D, training_flops
+from bayes_scaling.study.flops import SIX_N_D, may_be_counted, training_flops
 from bayes_scaling.study.study import require_study
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def candidates(study: Study, population: Population = POPULATION) -> dict[str, L
     options: dict[str, Any] = {"ceiling": True} if study.card.unit("loss") in BOUNDED else {}
     if "unique_tokens" in columns:
         options["repeats"] = RepeatedData().repeats
-    if {"n_params", "tokens"} <= columns:
+    if may_be_counted(columns):
         laws = variants(Superset, population, **options)
         if "flops" in columns and _uneven(study):
             in_compute = variants(SupersetInCompute, population, **options)

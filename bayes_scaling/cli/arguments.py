@@ -15,7 +15,7 @@ from bayes_scaling.decisions.inputs import positive
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, listed, option, suggest
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, SINGLE, default_laws, law_by_name
-from bayes_scaling.study.flops import SIX_N_D, six_n_d
+from bayes_scaling.study.flops import SIX_N_D, TELLING, may_be_counted, six_n_d
 from bayes_scaling.study.reading import column_of, read_table, remedy, symbol_of
 from bayes_scaling.study.rows import PLACE
 from bayes_scaling.study.selection import other_run
@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 RESERVED = ("name", "card", "frame", "where", "drop_missing", "unit", "accuracy_columns", "percent")
-BY_ANY = ("target", "n_params", "tokens", "flops")  # a target's name, and what tells its compute
 WIDE = ("accuracy_columns", "chance", "percent")  # how a table has its accuracies
 
 
@@ -331,7 +330,7 @@ def parse_inputs(
             raise TargetError(f"--target {text!r} has {key} = {value!r}, which is not a number; write it like 7e9.")
         if percent and share:
             inputs[column] = from_per_cent(value, f"--target {text!r} has {key} = {value}", TargetError)
-    if flops == SIX_N_D and "flops" not in inputs and {"n_params", "tokens"} <= set(inputs):
+    if flops == SIX_N_D and "flops" not in inputs and may_be_counted(inputs):
         inputs["flops"] = float(six_n_d.cost(inputs["n_params"], inputs["tokens"]))
     return {"target": text, **inputs}
 
@@ -389,7 +388,7 @@ def check_inputs(targets: Any, laws: Iterable[Law], study: Study | None = None) 
     if not isinstance(targets, list):
         return
     columns = () if study is None else (*map(str, study.frame), *study.names.values())
-    known = {*columns, *BY_ANY, *(column for law in laws for column in law.columns.values())}
+    known = {*columns, "target", *TELLING, *(column for law in laws for column in law.columns.values())}
     for target in targets:
         if unread := [name for name in target if name not in known]:
             named = {*known, *map(symbol_of, known)} - {"target"}

@@ -37,7 +37,7 @@ from bayes_scaling.models.recommended import deciding
 from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.plan import Answer
 from bayes_scaling.study.design import design_check
-from bayes_scaling.study.flops import SIX_N_D, FlopRule, with_flops
+from bayes_scaling.study.flops import SIX_N_D, FlopRule, may_be_counted, with_flops
 from bayes_scaling.study.reading import read_table, recognised, renamed
 from bayes_scaling.study.rows import absent, row_number
 from bayes_scaling.study.selection import asked_for
@@ -241,7 +241,7 @@ def planned(
         return None, name, with_priors(law_by_name(name), priors)
     name, laws = choose_laws(table, None if law == AVERAGE else law, priors)
     chosen = laws[0]
-    if "C" in chosen.run_inputs and "flops" not in table.frame and {"n_params", "tokens"} <= set(table.frame.columns):
+    if "C" in chosen.run_inputs and "flops" not in table.frame and may_be_counted(table.frame.columns):
         table = dataclasses.replace(table, frame=with_flops(table.frame, SIX_N_D))
     table = choose_tasks(table, chosen, (task,) if task else ())
     if len(table.tasks) > 1 and task is None:
@@ -377,7 +377,7 @@ def doubts(
         named += [(b, p) for p in theirs if str(p) not in said[0]]
         return Problems(dataclasses.replace(p, sentence=f"{name}: {p.sentence}") for name, p in named).ranked()
     study = posterior.study
-    if "flops" not in study.frame and {"n_params", "tokens"} <= set(study.frame):  # answers are in FLOPs
+    if "flops" not in study.frame and may_be_counted(study.frame.columns):  # answers are in FLOPs
         study = dataclasses.replace(study, frame=with_flops(study.frame, SIX_N_D))
     design = design_check(study, answer.aims, law=posterior.law)
     of_laws = average_problems(average) if average is not None else ()

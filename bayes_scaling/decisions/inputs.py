@@ -10,6 +10,7 @@ import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, DecisionError, LawError, listed, suggest
 from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.study.flops import may_be_counted
 from bayes_scaling.study.reading import as_rows
 from bayes_scaling.study.rows import row_name, shown
 from bayes_scaling.study.validation import FRACTION, SIZES, number_of
@@ -268,7 +269,7 @@ def costs_of(runs: pd.DataFrame, rule: FlopRule, whose: str) -> np.ndarray:
     """
     if "flops" in runs:
         return runs["flops"].to_numpy(dtype=float)
-    if not {"n_params", "tokens"} <= set(runs):
+    if not may_be_counted(runs.columns):
         raise DecisionError(f"{whose} neither FLOPs nor parameters and tokens to cost runs by; give one of them.")
     return rule.cost(runs["n_params"], runs["tokens"])
 

@@ -15,7 +15,7 @@ from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.sites import Arrays, with_known_error
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.study.flops import SIX_N_D, training_flops
+from bayes_scaling.study.flops import SIX_N_D, TELLING, may_be_counted, training_flops
 from bayes_scaling.study.pairing import ROW
 
 __all__ = ["misfits", "residuals"]
@@ -28,7 +28,6 @@ accident, over all columns looked at: in hundreds of runs a small share is none,
 """
 BOOKKEEPING = {"seed", "epoch", "checkpoint", "annealed", "year", ROW}
 LABELS = {"run", "task", "role"}
-SCALE = ("flops", "n_params", "tokens")
 MIN_GROUP = 4  # runs of a group, on average, that words tell apart from others
 PER_TOKEN = "FLOPs per parameter and token"
 COMPUTE, RATIO = "training FLOPs", "tokens per parameter"
@@ -131,19 +130,19 @@ def _columns(posterior: Posterior) -> tuple[dict[str, np.ndarray], dict[str, np.
     compute = training_flops(frame)
     if compute is not None:
         own[COMPUTE] = np.log(compute)
-    if {"n_params", "tokens"} <= set(frame):
+    if may_be_counted(frame.columns):
         own[RATIO] = np.log(frame["tokens"].to_numpy(dtype=float) / frame["n_params"].to_numpy(dtype=float))
         if "flops" in frame and "flops" not in read:
             counted = training_flops(frame, convention=SIX_N_D)
             others[PER_TOKEN] = np.log(frame["flops"].to_numpy(dtype=float) / counted)
     own, others = _varied(own), _varied(others)
-    told = SCALE if compute is not None else ()  # by compute and the ratio
+    told = TELLING if compute is not None else ()  # by compute and the ratio
     for name in sorted(frame.columns.difference([law.outcome, *told, *BOOKKEEPING], sort=False), key=str):
         if "loss" in str(name):
             continue
         if found := _varied({str(name): _logarithms(frame[name])}):
             (own if name in read else others).update(found)
-        elif name not in {*read, *LABELS, *SCALE}:
+        elif name not in {*read, *LABELS, *TELLING}:
             number = pd.factorize(frame[name].astype(str))[0]
             if 0 < number.max() < len(frame) // MIN_GROUP:
                 groups[str(name)] = number

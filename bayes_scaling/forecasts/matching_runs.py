@@ -10,6 +10,7 @@ import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, TargetError, listed, mapped
 from bayes_scaling.forecasts.display import percent as in_per_cent
+from bayes_scaling.study.flops import may_be_counted, tell_flops
 from bayes_scaling.study.reading import LABELS, SAME_INPUT, SYNONYMS, in_letters, symbol_of
 from bayes_scaling.study.rows import absent, row_name, row_number, shown
 from bayes_scaling.study.validation import KEYS, LOSS_ERROR, MOST_ROWS, OUTCOME, SIZES, number_of
@@ -22,9 +23,6 @@ NEAR_INPUT = 0.05
 
 NO_INPUTS = ("target", "run", "task", "quantity", "unit", "distance", "mean", "sd", "seed", LOSS_ERROR, *BESIDE)
 """Columns that may be in a forecast and among outcomes, and are no inputs of a run."""
-
-PARAMETERS_AND_TOKENS = {"n_params", "tokens"}
-"""What says the FLOPs."""
 
 
 class Apart(NamedTuple):
@@ -119,9 +117,9 @@ def _inputs(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[str]:
 def _missing(rows: pd.DataFrame, outcomes: pd.DataFrame, inputs: list[str]) -> list[str]:
     """Return the sizes of a forecast that outcomes lack; none where FLOPs, or parameters and tokens, tell the run."""
     sizes = [c for c in rows if SIZES.fullmatch(str(c)) and rows[c].notna().any()]
-    if "flops" in inputs or set(inputs) >= PARAMETERS_AND_TOKENS:
+    if tell_flops(inputs):
         return []
-    implied = {"flops"} if set(sizes) >= PARAMETERS_AND_TOKENS else set[str]()
+    implied = {"flops"} if may_be_counted(sizes) else set[str]()
     return [c for c in sizes if c not in outcomes and c not in implied]
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from bayes_scaling.errors import BayesScalingError, TargetError, listed, whole
 from bayes_scaling.forecasts.forecast import BANDS, Forecast
+from bayes_scaling.study.flops import may_be_counted
 from bayes_scaling.study.reading import SAME_INPUT, SYMBOLS, symbol_of
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.validation import number_of
@@ -114,7 +115,7 @@ def _require_alike(forecasts: Sequence[Forecast]) -> None:
 def _require_same_inputs(first: Forecast, other: Forecast) -> None:
     """Refuse targets of one name and different sizes; what only one of the two gives is not compared."""
     shared = [column for column in SYMBOLS.values() if column in first.targets and column in other.targets]
-    if {"n_params", "tokens"} <= set(shared):  # which say the FLOPs; those given may be counted otherwise
+    if may_be_counted(shared):  # which say the FLOPs; those given may be counted otherwise
         shared = [column for column in shared if column != "flops"]
     for column in shared:
         ours, its = (np.array([number_of(value) for value in one.targets[column]]) for one in (first, other))

@@ -16,7 +16,7 @@ from bayes_scaling.forecasts.mixing import average, in_order
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.methods import ForecastPathMethods
-from bayes_scaling.study.flops import SIX_N_D, training_flops
+from bayes_scaling.study.flops import SIX_N_D, TELLING, may_be_counted, training_flops
 from bayes_scaling.study.losses import is_loss
 
 __all__ = ["ForecastPath", "forecast_path"]
@@ -215,9 +215,9 @@ def _at_fitted_runs(posterior: Posterior) -> Forecast:
 def _abscissa(runs: pd.DataFrame, targets: pd.DataFrame, columns: list[str]) -> tuple[str, str]:
     """Return (column or convention, label) of the abscissa: FLOPs before 6ND before the law's first input."""
     known = all("flops" in frame and np.isfinite(frame["flops"]).all() for frame in (runs, targets))
-    if known and set(columns) <= {"flops", "n_params", "tokens"} and len(columns) != 1:
+    if known and set(columns) <= set(TELLING) and len(columns) != 1:
         return "flops", LABELS["flops"]
-    if {"n_params", "tokens"} <= set(columns):
+    if may_be_counted(columns):
         return SIX_N_D, f"training FLOPs ({SIX_N_D})"
     return columns[0], LABELS.get(columns[0], columns[0])
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, BayesScalingError, StudyError, TargetError, listed, suggest
+from bayes_scaling.study.flops import TELLING, may_be_counted
 from bayes_scaling.study.panel import Panel, series_parts
 from bayes_scaling.study.reading import SYMBOLS, as_rows, column_of, labelled, symbol_of
 from bayes_scaling.study.rows import absent, numbered, shown, task_name
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ANY", "Targets", "read_targets", "require_no_task", "to_add"]
 
-ANY = ("target", "run", "n_params", "tokens", "flops")
-"""What a target may give whatever the law reads: its name, and what tells its compute."""
-
-COST = ("n_params", "tokens", "flops")
-"""What tells a target's compute, which distances and pictures read whatever the law reads."""
+ANY = ("target", "run", *TELLING)
+"""What a target may give whatever the law reads: its name, and what tells its compute, for distances and pictures."""
 
 OF_TASKS = ("chance", "questions")
 """Columns of a task, whatever the run."""
@@ -305,7 +303,7 @@ def to_add(symbol: str, names: Mapping[str, str], given: Collection[str]) -> str
     >>> to_add("C", {}, ["n_params", "tokens"]), to_add("C", {"flops": "cost"}, ["tokens"])
     ('C, such as 6 x N x D', 'cost')
     """
-    counted = symbol == "C" and {SYMBOLS["N"], SYMBOLS["D"]} <= set(given)
+    counted = symbol == "C" and may_be_counted(given)
     return names.get(column_of(symbol), symbol) + (", such as 6 x N x D" if counted else "")
 
 
@@ -336,7 +334,7 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     """
     if "chance" in law.columns.values() and "chance" not in frame and study.frame["chance"].nunique() == 1:
         frame = frame.assign(chance=study.frame["chance"].iloc[0])
-    unread = {symbol_of(c): c for c in COST if c in frame and c not in law.readable.values()}
+    unread = {symbol_of(c): c for c in TELLING if c in frame and c not in law.readable.values()}
     frame = frame.assign(**{column: frame[column].map(_unless_zero) for column in unread.values()})
     for symbol, column in (law.readable | unread).items():
         may_be_absent = symbol in law.absent or symbol in unread

@@ -27,6 +27,11 @@ __all__ = [
 SIX_N_D = "6ND"
 """Name of the convention of Kaplan et al. 2020 (arXiv 2001.08361, section 2.1): 6 FLOPs per parameter and token."""
 
+COUNTED = ("n_params", "tokens")
+"""The columns of which a rule counts FLOPs."""
+TELLING = (*COUNTED, "flops")
+"""The columns that tell the FLOPs of a run: the two that they are counted of, or they themselves."""
+
 PerToken: TypeAlias = Callable[[np.ndarray], np.ndarray]
 A_LOSS = re.compile(r".*loss\d*|.*_ce")
 NEAR, APART = 10.0, 2.0  # sizes that a line beyond the last goes by: up to so many times it, and one at least so far
@@ -138,9 +143,9 @@ class FlopRule:
         study : Study
             With FLOPs, parameters and tokens of each run.
         """
-        if not {"flops", "n_params", "tokens"} <= set(study.frame.columns):
+        if not set(TELLING) <= set(study.frame.columns):
             return float("nan")
-        N, D, flops = (floats(study.frame, column).to_numpy() for column in ("n_params", "tokens", "flops"))
+        N, D, flops = (floats(study.frame, column).to_numpy() for column in TELLING)
         return float(np.max(np.abs(self.cost(N, D) / flops - 1)))
 
 
@@ -150,6 +155,28 @@ def _six_n(N: np.ndarray) -> np.ndarray:
 
 six_n_d = FlopRule(SIX_N_D, _six_n)
 """The rule of the convention ``6ND``."""
+
+
+def may_be_counted(columns: Collection[str]) -> bool:
+    """Say whether FLOPs may be counted where there are these columns.
+
+    Examples
+    --------
+    >>> may_be_counted(["n_params", "tokens", "loss"]), may_be_counted(["n_params", "flops"])
+    (True, False)
+    """
+    return set(COUNTED) <= set(columns)
+
+
+def tell_flops(columns: Collection[str]) -> bool:
+    """Say whether these columns tell the FLOPs of a run: as they are, or by what they are counted of.
+
+    Examples
+    --------
+    >>> tell_flops(["n_params", "tokens"]), tell_flops(["flops"]), tell_flops(["n_params"])
+    (True, True, False)
+    """
+    return "flops" in columns or may_be_counted(columns)
 
 
 def with_flops(table: pd.DataFrame, convention: str) -> pd.DataFrame:
@@ -173,12 +200,12 @@ def with_flops(table: pd.DataFrame, convention: str) -> pd.DataFrame:
         raise StudyError(
             f"The table has FLOPs already, and {option('flops', SIX_N_D)} would replace them; leave one of the two out."
         )
-    for needed in ("n_params", "tokens"):
+    for needed in COUNTED:
         if needed not in table:
             raise StudyError(
                 f"{option('flops', SIX_N_D)} needs the column {needed!r}; {suggest(needed, table.columns)}"
             )
-    N, D = (floats(table, c) for c in ("n_params", "tokens"))
+    N, D = (floats(table, c) for c in COUNTED)
     return table.assign(flops=six_n_d.cost(N, D))  # an infinite column is refused with the others
 
 
@@ -194,8 +221,8 @@ def training_flops(frame: pd.DataFrame, *, convention: str | None = None) -> np.
     """
     if "flops" in frame and convention is None:
         return frame["flops"].to_numpy(dtype=float)
-    if {"n_params", "tokens"} <= set(frame.columns):
-        return six_n_d.cost(frame["n_params"], frame["tokens"])
+    if may_be_counted(frame.columns):
+        return six_n_d.cost(*(frame[column] for column in COUNTED))
     return None
 
 
@@ -255,7 +282,7 @@ def distances(study: Runs, frame: pd.DataFrame, inputs: Collection[str] = ()) ->
 
 def _of_study(study: Runs) -> PerToken:
     """Return FLOPs per token by size: straight lines in the logarithms through the study's sizes, and on beyond."""
-    for column in ("flops", "n_params", "tokens"):
+    for column in ("flops", *COUNTED):
         if column not in study.frame:
             raise StudyError(f"Study {study.name!r} has no column {column!r} to take FLOPs per token from; use '6ND'.")
     by_size = _per_token_by_size(study)
@@ -272,7 +299,7 @@ def _of_study(study: Runs) -> PerToken:
 
 def _per_token_by_size(study: Runs) -> pd.Series:
     """Return the logarithm of a study's FLOPs per token by that of its sizes."""
-    N, D, C = (floats(study.frame, column) for column in ("n_params", "tokens", "flops"))
+    N, D, C = (floats(study.frame, column) for column in TELLING)
     return np.log(C / D).groupby(np.log(N)).median()
 
 
@@ -289,7 +316,7 @@ def ratio_of_counts(a: Runs, b: Runs) -> float:
     float
         The median ratio over the sizes; NaN where a study lacks one of the columns, or where no sizes are alike.
     """
-    if any(not {"n_params", "tokens", "flops"} <= set(study.frame) for study in (a, b)):
+    if any(not set(TELLING) <= set(study.frame) for study in (a, b)):
         return float("nan")
     counts = [(by_size - by_size.index).dropna() for by_size in map(_per_token_by_size, (a, b))]
     if any(own.empty for own in counts):

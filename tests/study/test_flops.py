@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+import itertools
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.study.flops import FlopRule, distances, six_n_d, training_flops, with_flops
+from bayes_scaling.study.flops import (
+    TELLING,
+    FlopRule,
+    distances,
+    may_be_counted,
+    six_n_d,
+    tell_flops,
+    training_flops,
+    with_flops,
+)
 from tests.worlds import GRID
 
 RUNS = pd.DataFrame({"n_params": [1e8, 2e8], "tokens": [2e9, 8e9]})
@@ -88,6 +101,21 @@ def test_a_column_counts_before_the_convention_unless_that_is_asked_for():
     assert training_flops(table, convention="6ND") == pytest.approx([1.2e18, 9.6e18])
     assert training_flops(RUNS) == pytest.approx([1.2e18, 9.6e18])
     assert training_flops(RUNS[["n_params"]]) is None
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_columns_tell_flops_where_they_can_be_computed(count):
+    for columns in itertools.combinations(TELLING, count):
+        frame = RUNS.assign(flops=1e18)[list(columns)]
+        assert tell_flops(columns) == (training_flops(frame) is not None)
+        assert may_be_counted(columns) == (training_flops(frame, convention="6ND") is not None)
+
+
+@pytest.mark.parametrize("room", ["cli", "decisions", "forecasts"])
+def test_which_columns_tell_flops_is_said_here_alone(room):
+    spelt = re.compile(r"""\{"n_params", "tokens"|"tokens", "flops"[)\]}]""")
+    modules = (Path(bs.__file__).parent / room).glob("*.py")
+    assert [module.name for module in modules if spelt.search(module.read_text(encoding="utf-8"))] == []
 
 
 def test_flops_are_never_replaced_silently():
