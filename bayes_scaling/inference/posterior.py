@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["Posterior", "evenly_spaced", "provenance", "require_posterior"]
+__all__ = ["IDENTITY", "Posterior", "evenly_spaced", "provenance", "require_posterior"]
+
+IDENTITY = "identity"
+"""Under which a result keeps its law with every digit; older files do not, and hold the digits that are read alone."""
+TELLING = {"law": "law", IDENTITY: "law", "checksum": "study"}
+"""By which of what it remembers a result is held against a law and a study, and which of them that tells of."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -294,10 +299,11 @@ class Posterior(PosteriorMethods):
                 f"{str(path)!r} is damaged or not a saved posterior ({type(error).__name__}); fit anew."
             ) from error
         expected = provenance(law, study.training)
-        for key, what in (("law", "the law"), ("checksum", "the study")):
-            if tree.attrs.get(key) != expected[key]:
+        for key, what in TELLING.items():
+            held = tree.attrs.get(key, expected[key] if key == IDENTITY else None)
+            if held != expected[key]:
                 raise FileError(
-                    f"{str(path)!r} does not match {what}: it holds {tree.attrs.get(key)}, you gave {expected[key]}; "
+                    f"{str(path)!r} does not match the {what}: it holds {held}, you gave {expected[key]}; "
                     "load it with what it was fitted with, or fit anew."
                 )
         return cls(law, study.training, tree, diagnostics)
@@ -338,7 +344,7 @@ def evenly_spaced(count: int, wanted: int | None) -> np.ndarray:
 def _require_own(draws: Any, expected: Mapping[str, str]) -> None:
     """Refuse a tree that says of itself that it is of another law, or of other runs, than ``expected``."""
     held_by_tree = draws.attrs if isinstance(draws, xr.DataTree) else {}
-    for key, what in (("law", "law"), ("checksum", "runs")):
+    for key, what in (TELLING | {"checksum": "runs"}).items():
         if (held := held_by_tree.get(key, expected[key])) != expected[key]:
             raise LawError(
                 f"The draws do not match the {what}: their tree says {held}, and you gave {expected[key]}; give what "
@@ -358,6 +364,7 @@ def provenance(law: Law, study: Study) -> Mapping[str, str]:
     """Return what a result must remember of its making: law with priors, study, checksum, versions."""
     return {
         "law": repr(law),
+        IDENTITY: law.identity,
         "study": study.name,
         "checksum": study.checksum,
         "bayes_scaling": __version__,

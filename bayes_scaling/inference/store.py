@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bayes_scaling.errors import FileError, listed
 from bayes_scaling.files import write_json
 from bayes_scaling.inference.attempts import Effort, asked
-from bayes_scaling.inference.posterior import Posterior, provenance
+from bayes_scaling.inference.posterior import IDENTITY, Posterior, provenance
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.chunks import Entry
@@ -72,6 +72,7 @@ class RunStore:
         known = provenance(self.law, entries[0].study) if entries else {}
         return {
             "law": repr(self.law),
+            IDENTITY: self.law.identity,
             **asked(plan, effort),
             "chunk": chunk,
             **{name: known[name] for name in VERSIONS if name in known},
@@ -79,9 +80,10 @@ class RunStore:
         }
 
     def _compare(self, found: Any, wanted: dict[str, Any]) -> None:
-        for part in ("law", "plan", "studies", "effort", "chunk"):
-            if not isinstance(found, dict) or found.get(part) != wanted[part]:
-                other = _differing(part, found.get(part) if isinstance(found, dict) else None, wanted[part])
+        found = {IDENTITY: wanted[IDENTITY], **found} if isinstance(found, dict) else {}  # older stores do not hold it
+        for part in ("law", IDENTITY, "plan", "studies", "effort", "chunk"):
+            if found.get(part) != wanted[part]:
+                other = _differing(part, found.get(part), wanted[part])
                 raise FileError(
                     f"{str(self.folder)!r} holds fits of another batch ({other}); resume it with the same "
                     "law, studies, seed, draws, chunk, adapt and patience, or choose another folder."
@@ -144,4 +146,4 @@ def _differing(part: str, found: Any, wanted: Any) -> str:
     if part == "studies" and isinstance(found, list) and len(found) == len(wanted):
         if [{**one, "seed": None} for one in found] == [{**one, "seed": None} for one in wanted]:
             return "the same studies with another seed"
-    return "other studies" if part == "studies" else f"another {part}"
+    return "other studies" if part == "studies" else f"another {'law' if part == IDENTITY else part}"

@@ -177,6 +177,11 @@ class Law(Inputs):
     def __repr__(self) -> str:
         return self._told()
 
+    @property
+    def identity(self) -> str:
+        """The law with its fields as text, every digit of its numbers: the same for equal laws, and for no others."""
+        return self._told(EXACT)
+
     def _told(self, digits: int = 6) -> str:
         """Return the law with its fields as text, the numbers of its priors to so many digits."""
         own = [f.name for f in dataclasses.fields(self)]
@@ -191,10 +196,10 @@ class Law(Inputs):
         return f"{self.name}({', '.join(f'{n}={told(n, getattr(self, n))}' for n in own)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and isinstance(other, Law) and self._told(EXACT) == other._told(EXACT)
+        return type(self) is type(other) and isinstance(other, Law) and self.identity == other.identity
 
     def __hash__(self) -> int:
-        return hash((type(self), self._told(EXACT)))
+        return hash((type(self), self.identity))
 
     def _flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Priors, numbers and held laws are data, options are structure: other priors never compile a program again."""

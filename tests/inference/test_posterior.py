@@ -3,9 +3,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.inference.posterior import provenance
 from bayes_scaling.models import Chinchilla, PowerLaw
 from tests import worlds
 
@@ -49,6 +51,26 @@ def test_refuses_another_law_other_priors_another_study(posterior, study, tmp_pa
         bs.Posterior.load(path, PowerLaw(E=1.0), study)
     with pytest.raises(bs.FileError, match="does not match the study"):
         bs.Posterior.load(path, PowerLaw(), study.select("n_params < 1e9"))
+
+
+def test_laws_of_a_file_are_told_apart_by_every_digit_and_older_files_by_those_that_they_hold(tmp_path):
+    posterior = worlds.chinchilla(count=10)
+    law, near = (Chinchilla(E=dist.LogNormal(loc, 0.5)) for loc in (0.5, 0.50000001))
+    assert repr(law) == repr(near)
+    tree = posterior.tree.copy()
+    tree.attrs |= provenance(law, posterior.study)
+    fit = dataclasses.replace(posterior, law=law, tree=tree)
+    path = fit.save(tmp_path / "fit.nc")
+    assert bs.Posterior.load(path, law, fit.study).law == law
+    with pytest.raises(bs.FileError, match=r"does not match the law: it holds .*loc=0\.5, .* gave .*loc=0\.5000000\d"):
+        bs.Posterior.load(path, near, fit.study)
+    with pytest.raises(bs.LawError, match=r"The draws do not match the law: .*loc=0\.5000000\d"):
+        bs.Posterior.from_draws(near, fit.study, tree)
+    del tree.attrs["identity"]
+    older = fit.save(tmp_path / "older.nc")
+    assert bs.Posterior.load(older, near, fit.study).law == near
+    with pytest.raises(bs.FileError, match="does not match the law"):
+        bs.Posterior.load(older, Chinchilla(E=dist.LogNormal(0.51, 0.5)), fit.study)
 
 
 def test_refuses_a_damaged_file(posterior, study, tmp_path):

@@ -86,6 +86,8 @@ def test_a_store_of_another_batch_is_refused(tmp_path):
         bs.fit_many(PowerLaw(), make_studies(3), store=tmp_path, **SHORT)
     with pytest.raises(FileError, match=r"another batch \(another law\)"):
         bs.fit_many(PowerLaw(E=1.0), make_studies(2), store=tmp_path, **SHORT)
+    with pytest.raises(FileError, match=r"another batch \(another law\)"):
+        bs.fit_many(PowerLaw(discrepancy=0.20000001), make_studies(2), store=tmp_path, **SHORT)
     for changed, said in (
         ({"draws": 60, "chains": 3}, "draws = 50 there and 60 here and chains = 2 there and 3 here"),
         ({"seed": 1}, "the same studies with another seed"),
@@ -99,6 +101,8 @@ def test_a_store_of_another_batch_is_refused(tmp_path):
     manifest.write_text(json.dumps(kept | {"bayes_scaling": "0.0.1"}))
     with pytest.raises(FileError, match=r"other versions .*\(0\.0\.1, .*begin anew in another folder"):
         bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **SHORT)
+    manifest.write_text(json.dumps({name: value for name, value in kept.items() if name != "identity"}))
+    assert len(bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **SHORT)) == 2  # an older store
     manifest.write_text(json.dumps(kept))
     assert json.loads(manifest.read_text())["law"].startswith("PowerLaw(")
     manifest.write_text("{")
