@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bayes_scaling.cli.questions import describe, of_budgets
+from bayes_scaling.decisions.counts import require_one_convention
 from bayes_scaling.decisions.matching import read_scale
-from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, require_one_convention, speedup
-from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
-from bayes_scaling.errors import DecisionError, listed
+from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, speedup
+from bayes_scaling.decisions.surface import Surface
+from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.display import percent
 from bayes_scaling.forecasts.forecast import by_rank
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -23,7 +24,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.plots import plot_speedup
 from bayes_scaling.reporting.plan import Answer
 from bayes_scaling.study.card import differing_measure
-from bayes_scaling.study.flops import FlopRule, ratio_of_counts, six_n_d
+from bayes_scaling.study.flops import FlopRule
 from bayes_scaling.study.study import Study
 
 __all__ = ["Against"]
@@ -130,26 +131,7 @@ class Against:
                 f"Both fits saw {found.shared_runs} runs; their draws are taken as independent, so the interval tends "
                 "to be too wide."
             )
-        return (*said, *_count(found))
-
-
-def _count(found: Speedup) -> list[str]:
-    """Return a sentence where both laws read FLOPs, unless the columns tell that these are counted alike."""
-    if not (found.a.by_compute and found.b.by_compute):
-        return []
-    studies, (a, b) = (found.a.posterior.study, found.b.posterior.study), found.names
-    ratio = ratio_of_counts(*studies)
-    if np.isnan(ratio):
-        named = zip((a, b), studies, strict=True)
-        known = [name for name, study in named if six_n_d.disagreement(study) <= SAME_CONVENTION]
-        told = f"; those of {listed(known)} are 6ND" if known else ""
-        return [f"That {a} and {b} count FLOPs alike is assumed, since their columns do not tell{told}."]
-    if max(ratio, 1 / ratio) <= 1 + SAME_CONVENTION:
-        return []
-    return [
-        f"The FLOPs of {b} are {ratio:.3g} times those of {a} for as many parameters and tokens: right if the models "
-        "differ so, wrong if they are counted otherwise."
-    ]
+        return (*said, *found.remarks)
 
 
 def _spread(draws: Any) -> str:

@@ -23,9 +23,9 @@ from bayes_scaling.cli.arguments import (
 )
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
+from bayes_scaling.decisions.counts import recipe_names
 from bayes_scaling.decisions.inputs import exponent_spread, goal_of, held_by_each, one_number
 from bayes_scaling.decisions.mixed_surface import mixed_surface
-from bayes_scaling.decisions.speedup import recipe_names
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, listed
 from bayes_scaling.evaluation.averaging import AveragedFit, average_problems

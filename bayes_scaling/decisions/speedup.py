@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import SCALE, further_inputs, scale_columns, told_to_each
+from bayes_scaling.decisions.counts import recipe_names, remarks_on_counts, require_one_convention
+from bayes_scaling.decisions.inputs import SCALE, further_inputs, told_to_each
 from bayes_scaling.decisions.matching import cost_of, inputs_of, needed_for, point_of, read_scale, routes
 from bayes_scaling.decisions.superiority import pair_draws
-from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface, as_surface
+from bayes_scaling.decisions.surface import Surface, as_surface
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, suggest
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -22,18 +23,8 @@ from bayes_scaling.study.rows import absent
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
-    from bayes_scaling.law.base import Law
-    from bayes_scaling.study.flops import FlopRule
-    from bayes_scaling.study.study import Study
 
-__all__ = [
-    "ERRORS",
-    "RESOURCES",
-    "Speedup",
-    "recipe_names",
-    "require_one_convention",
-    "speedup",
-]
+__all__ = ["ERRORS", "RESOURCES", "Speedup", "speedup"]
 
 ERRORS = {
     "shared": "both laws err alike beyond their runs",
@@ -88,6 +79,11 @@ class Speedup(Tabled, SpeedupMethods):
         """What the two recipes are called: their studies' names, or A and B where these are one."""
         return recipe_names(self.a.posterior, self.b.posterior)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader should know of how the two count FLOPs, where both laws read them: a sentence, or none."""
+        return remarks_on_counts(self.a, self.b)
+
     def draws(self, resource: str = "flops", error: str | None = None) -> np.ndarray:
         """Return the draws of one resource under one assumption, shape (sample, scale).
 
@@ -136,12 +132,6 @@ class Speedup(Tabled, SpeedupMethods):
                 chances = {"probability": self.probability(resource, error), "never": self.never(resource, error)}
                 rows.append(pd.DataFrame({**own, **quantile_columns(self.draws(resource, error)), **chances}))
         return pd.concat(rows).sort_index(kind="stable").reset_index(drop=True)
-
-
-def recipe_names(a: Posterior, b: Posterior) -> tuple[str, str]:
-    """Return the names of two fits' studies, or A and B where these are one."""
-    names = a.study.name, b.study.name
-    return names if names[0] != names[1] else ("A", "B")
 
 
 def speedup(a: Posterior | Surface, b: Posterior | Surface, at: Any, *, seed: int = 0) -> Speedup:
@@ -281,38 +271,3 @@ def _shared_runs(a: Surface, b: Surface) -> int:
             return 0
         frames.append(pd.DataFrame({"flops": surface.fitted_flops, "outcome": outcomes.to_numpy()}).drop_duplicates())
     return len(frames[0].merge(frames[1]))
-
-
-def require_one_convention(
-    laws: tuple[Law, Law], studies: tuple[Study, Study], rules: tuple[FlopRule, FlopRule]
-) -> None:
-    """Refuse two counts of FLOPs; those that one law reads are held against the other's rule, where columns tell.
-
-    Those that both read are taken as they are: models may differ in their FLOPs per parameter and token.
-
-    Parameters
-    ----------
-    laws, studies, rules
-        What describes A and B, the fitted runs, and how FLOPs are counted for a law that reads none.
-
-    Raises
-    ------
-    DecisionError
-        A and B count them differently.
-    """
-    read = [set(scale_columns(law)) == {"C"} for law in laws]
-    if all(read):
-        return
-    if any(read):
-        law, study = laws[read.index(True)], studies[read.index(True)]
-        rule = rules[read.index(False)]
-        if rule.disagreement(study) > SAME_CONVENTION:
-            raise DecisionError(
-                f"{law.name} reads the FLOPs of {study.name!r}, and the other's are counted by {rule.name}, which "
-                "gives others, so their ratio means nothing; count both alike."
-            )
-    elif rules[0].name != rules[1].name:
-        raise DecisionError(
-            f"A counts FLOPs by {rules[0].name} and B by {rules[1].name}, so their ratio means nothing; make both "
-            "surfaces with one rule, as in flops='6ND'."
-        )

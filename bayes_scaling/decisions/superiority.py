@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.decisions.counts import remarks_on_counts
 from bayes_scaling.decisions.inputs import further_inputs, one_target
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
@@ -36,6 +37,8 @@ class Superiority(Tabled):
         What is compared.
     paired : bool
         Whether both come from the same draws of one fit, or of one mixture of fits.
+    remarks : tuple of str
+        What a reader should know of how the two count FLOPs, where both laws read them: a sentence, or none.
     """
 
     a: np.ndarray
@@ -44,6 +47,7 @@ class Superiority(Tabled):
     quantity: str
     unit: str
     paired: bool
+    remarks: tuple[str, ...] = ()
 
     @property
     def probability(self) -> float:
@@ -75,7 +79,8 @@ def superiority(
 
     Where A and B are of the same draws of one fit (two series of a joint law, or one law at two targets), or of one
     mixture of fits, draws are paired, and what both are unsure of together drops out.  Otherwise their draws are
-    independent.
+    independent.  FLOPs that both laws read are taken as they are, since models may differ in their FLOPs per parameter
+    and token; where they do, or nothing tells, the answer's ``remarks`` say so.
 
     Parameters
     ----------
@@ -111,6 +116,7 @@ def superiority(
         quantity=first.quantity,
         unit=first.unit,
         paired=paired,
+        remarks=remarks_on_counts(first, second),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pandas as pd
 
 __all__ = ["Tabled"]
@@ -10,17 +12,24 @@ ROWS = 20  # that are shown of a long table
 
 
 class Tabled:
-    """An answer that has a table, by which Python and notebooks show it."""
+    """An answer that has a table, by which Python and notebooks show it, with remarks below where there are any."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences that a reader should know besides the table."""
+        return ()
 
     def table(self) -> pd.DataFrame:
         """Return the answer in rows."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}\n{self.table().to_string(index=False, max_rows=ROWS, float_format=_short)}"
+        table = self.table().to_string(index=False, max_rows=ROWS, float_format=_short)
+        return "\n".join([type(self).__name__, table, *self.remarks])
 
     def _repr_html_(self) -> str:
-        return f"<b>{type(self).__name__}</b>{self.table().to_html(index=False, max_rows=ROWS, float_format=_short)}"
+        table = self.table().to_html(index=False, max_rows=ROWS, float_format=_short)
+        return f"<b>{type(self).__name__}</b>{table}" + "".join(f"<p>{escape(one)}</p>" for one in self.remarks)
 
 
 def _short(value: float) -> str:
