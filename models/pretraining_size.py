@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PretrainingSize"]
 
+SAME = 1e-5  # difference of the logarithm up to which two sizes are those of one model
+
 
 class PretrainingSize(Law):
     r"""The error falls from guessing to a floor as a power of effective data, and larger models fall more steeply.
@@ -196,8 +198,7 @@ class PretrainingSize(Law):
         effect = numpyro.sample("effect", dist.Normal(0.0, 1.0).expand(jnp.shape(runs["models"])).to_event(1))
         runs = {**runs, "effect": effect}
         if observed is None:
-            each = numpyro.sample("new_models", dist.Normal(0.0, 1.0).expand(jnp.shape(runs["N"])).to_event(1))
-            runs["new_effect"] = each[jnp.argmax(alike(runs["N"], runs["N"]), axis=-1)]  # one for each new size
+            runs["new_effect"] = numpyro.sample("new_models", OfModels(runs["N"]))
         super().__call__(runs, observed, None if fitted is None else {**fitted, "effect": effect})
 
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:  # noqa: D102
@@ -230,6 +231,32 @@ class PretrainingSize(Law):
         return {"effect": ["model"]}, {"model": [f"{size:.3g}" for size in sizes]}
 
 
+class OfModels(dist.Distribution):
+    """Deviations of models, standard normal each: one for a size, wherever and among whatever others it is drawn.
+
+    A key has one deviation for each size, to one in a hundred thousand, so that runs of one model share it although
+    they are forecast in several blocks.  Drawn from alone, in forecasts: it has no density.
+
+    Parameters
+    ----------
+    sizes : array, shape (run,)
+        Parameters of the model of each run.
+    """
+
+    support = dist.constraints.real_vector
+    pytree_data_fields = ("sizes",)
+
+    def __init__(self, sizes: jax.Array, *, validate_args: bool | None = None) -> None:
+        self.sizes = sizes
+        super().__init__((), jnp.shape(sizes), validate_args=validate_args)
+
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
+        """Return draws, shape ``sample_shape`` and that of the sizes."""
+        numbers = jnp.round(jnp.log(self.sizes) / SAME).astype(jnp.uint32)
+        own = jax.vmap(lambda number: jax.random.normal(jax.random.fold_in(key, number), sample_shape))
+        return jnp.moveaxis(own(numbers), 0, -1)
+
+
 def alike(sizes: Any, models: Any) -> jax.Array:
     """Return which of the models each run is of, shape (run, model): sizes equal to one in a hundred thousand."""
-    return jnp.abs(jnp.log(jnp.asarray(sizes)[:, None] / jnp.asarray(models))) < 1e-5
+    return jnp.abs(jnp.log(jnp.asarray(sizes)[:, None] / jnp.asarray(models))) < SAME

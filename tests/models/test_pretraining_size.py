@@ -5,7 +5,9 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.errors import StudyError
 from bayes_scaling.evaluation.residuals import residuals
+from bayes_scaling.forecasts.draws import BLOCK
 from bayes_scaling.models import PretrainingSize
+from tests import worlds
 
 IMAGE = {"level": 0.7, "floor": 0.2, "alpha_D": 0.6, "turn": 1.4, "steep": 0.2, "scatter": 0.05, "guess": 1.0}
 AMOUNT = {"worth": 0.3, "a": 0.1, "b": 0.1, "gain": 0.8, "scale": 1e3, "ease": 1.0}
@@ -62,6 +64,28 @@ def test_forecasts_of_a_new_image_model_are_wider_and_two_of_one_size_agree():
     np.testing.assert_array_equal(draws[:, 1], draws[:, 2])
     left = residuals(posterior)  # what each model adds to its size is known of fitted runs
     assert left.shape == (len(study),) and left.std() < 0.02
+
+
+def test_a_new_model_has_one_deviation_in_all_blocks_of_targets_and_in_chunks():
+    given = worlds.pretraining_size()
+    draws = {name: values for name, values in given.draws.items() if name != "new_models"}
+    held = {name: np.broadcast_to(values.mean(0), values.shape) for name, values in draws.items()}
+    posterior = worlds.known(PretrainingSize(), held, given.study.frame)
+    sizes = np.resize([2e7, 2.5e7, 3e7], BLOCK + 40)
+    names = [f"run {place}" for place in range(len(sizes))]
+    targets = pd.DataFrame({"target": names, "N": sizes, "D_F": 5e4, "D_P": 0.0})
+    whole = posterior.forecast(targets)
+    law = whole.draws["error_law"].to_numpy()
+    for size in (2e7, 2.5e7, 3e7):
+        assert np.ptp(law[:, sizes == size], axis=1).max() == 0 and law[:, sizes == size].std() > 0
+    effects = np.corrcoef([law[:, place] for place in (0, 1, 2)])
+    assert np.abs(effects[~np.eye(3, dtype=bool)]).max() < 0.4  # and models differ
+    chunks = list(bs.forecast_chunks(posterior, targets))
+    for band in ("law", "mean", "run"):
+        parts = np.concatenate([part.draws[f"error_{band}"].to_numpy() for part in chunks], axis=1)
+        np.testing.assert_array_equal(parts, whole.draws[f"error_{band}"].to_numpy())
+    alone = posterior.forecast(targets.iloc[[BLOCK + 1]]).draws["error_law"].to_numpy()
+    np.testing.assert_allclose(alone[:, 0], law[:, BLOCK + 1], rtol=1e-12)
 
 
 @pytest.mark.parametrize(
