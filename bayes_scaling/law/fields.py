@@ -145,7 +145,7 @@ def require_data(law: str, notes: Mapping[str, FieldNote], fields: Mapping[str, 
 
 
 def by_name(law: Any) -> Callable[..., None]:
-    """Return the constructor of a law, which says in a sentence what is misspelt.
+    """Return the constructor of a law, which says in a sentence what is misspelt; what is not given is its own.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def by_name(law: Any) -> Callable[..., None]:
         for name in fields:
             if name not in law.notes:
                 raise LawArgumentError(f"{law.__name__} has no parameter {name!r}; {suggest(name, law.notes)}")
-        construct(self, **fields)
+        construct(self, **{**law.own_priors(fields), **fields})
 
     return checked
 

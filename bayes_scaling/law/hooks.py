@@ -61,6 +61,17 @@ class Hooks:
     by_task: ClassVar[bool] = False
     """Whether the law describes all tasks of a study together; otherwise it is fitted to one at a time."""
 
+    @classmethod
+    def own_priors(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the priors that a choice of options puts in place of the defaults; what is given counts before them.
+
+        Parameters
+        ----------
+        fields : mapping of str to object
+            The fields that are given.
+        """
+        return {}
+
     @property
     def name(self) -> str:
         """The law's name, as the command line and the tables print it."""

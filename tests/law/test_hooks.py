@@ -101,6 +101,19 @@ def test_a_known_error_is_relative_unless_noise_adds_to_the_outcome():
     assert np.allclose(site["fn"].base_dist.scale, 0.1)
 
 
+def test_a_choice_of_options_brings_priors_and_those_given_count_before_them():
+    class Wide(Better):
+        wide: bool = bs.option(default=False, about="Whether the level may be anywhere.")
+
+        @classmethod
+        def own_priors(cls, fields):
+            return {"level": dist.Normal(0.0, 100.0)} if fields.get("wide") else {}
+
+    given = dist.Normal(0.0, 1.0)
+    assert Wide(wide=True).level.scale == 100.0 and Wide().level.scale == 1.0
+    assert Wide(wide=True, level=given).level is given and Better.own_priors({"level": given}) == {}
+
+
 def test_every_hook_has_words():
     hooks = {name: hook for name, hook in vars(Hooks).items() if not name.startswith("_") and callable(hook)}
     assert {"lower_is_better", "irreducible", "transferred", "centred"} <= set(hooks)

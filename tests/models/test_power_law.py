@@ -65,6 +65,17 @@ def test_a_prior_of_a_subclass_is_one_that_is_given():
     assert isinstance(law.alpha_C, RunScaled)
 
 
+def test_a_prior_that_is_given_stays_also_where_it_is_that_of_another_column():
+    defaults = {name: PowerLaw().priors[name] for name in ("E", "reducible", "alpha_C")}
+    law = PowerLaw(column="examples", **defaults)
+    assert all(law.priors[name] is defaults[name] for name in defaults)
+    assert PowerLaw(column="examples").replace(**defaults) == law
+    near = dist.LogNormal(float(defaults["E"].loc) + 1e-9, 0.7)
+    assert PowerLaw(E=near).replace(column="examples").E is near
+    following = PowerLaw(column="examples").E
+    assert PowerLaw(E=following).E is following
+
+
 def test_priors_go_back_and_forth_with_the_column():
     law = PowerLaw(alpha_C=0.3)
     there = law.replace(column="examples")
