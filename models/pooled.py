@@ -104,6 +104,15 @@ class Pooled(Law):
         return self.curve.inputs
 
     @property
+    def columns(self) -> dict[str, str]:
+        """Where in a table the curve finds what it reads, which may make its inputs of other columns."""
+        return self.curve.columns
+
+    def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
+        """Return the inputs of the curve of a table, as the curve makes them."""
+        return self.curve.input_arrays(frame)
+
+    @property
     def absent(self) -> Mapping[str, float]:  # type: ignore[override]
         """Those that runs may lack."""
         return self.curve.absent
@@ -187,7 +196,7 @@ class Pooled(Law):
                     f"{self.name} needs a column {column!r} in study {study.name!r}: one row per run and task."
                 )
         rows = frame.drop_duplicates("run")
-        columns = self.curve.input_arrays(rows)
+        columns = self.input_arrays(rows)
         one_value(study, "run", [column for column in self.readable.values() if column in frame])
         errors = [LOSS_ERROR] if LOSS_ERROR in frame and self.outcome == "loss" else []
         observed = {

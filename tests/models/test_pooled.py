@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import (
     Chinchilla,
@@ -16,6 +17,7 @@ from bayes_scaling.models import (
     ShiftedPowerLaw,
     SigmoidAccuracy,
     Superset,
+    SupersetInCompute,
     Transfer,
 )
 from tests.worlds import known
@@ -175,3 +177,18 @@ def test_a_curve_of_accuracy_knows_the_questions_of_each_task(curve):
     names = {n for n, own in curve.priors.items() if isinstance(own, dist.Distribution)} - {"discrepancy"}
     u = {n: jnp.full(2, 0.5) for n in names}
     assert {n: jnp.shape(v) for n, v in law.straighten(u, inputs).items()} == {n: (2,) for n in names}
+
+
+def test_a_curve_that_makes_its_inputs_of_other_columns_reads_those_in_runs_and_targets():
+    curve, sizes = SupersetInCompute(), np.geomspace(1e7, 1e9, 6)
+    rows = [{"run": f"{N:.3g}", "task": task, "C": 120 * N**2, "D": 20 * N} for N in sizes for task in ("web", "code")]
+    study = bs.Study.from_frame(pd.DataFrame(rows).assign(loss=2.0, n_params=1.0), name="two sets")
+    law = Pooled(curve=curve)
+    assert law.columns == curve.columns and law.readable == curve.readable and Pooled().columns == Chinchilla().columns
+    np.testing.assert_allclose(law.arrays(study)[0]["N"], sizes)
+    target = {"C": 1.2e24, "D": 2e12}
+    np.testing.assert_allclose(read_targets(law, study, target).inputs(law)["N"], [1e11])
+    with pytest.raises(bs.TargetError, match=r"needs C \(flops\)"):
+        read_targets(law, study, {"N": 1e11, "D": 2e12})
+    with pytest.raises(bs.StudyError, match="needs the column 'flops'"):
+        law.arrays(bs.Study.from_frame(study.frame.drop(columns="flops")))
