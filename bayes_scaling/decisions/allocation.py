@@ -253,8 +253,9 @@ def optimal_size(surface: Surface, C: np.ndarray) -> np.ndarray:
     """Return the compute-optimal N of each draw at each budget.
 
     The extrapolation discrepancy stretches outcomes and keeps their order, so the law alone decides, with its exponents
-    off where the surface has them so.  More than ``SPLINE_NODES`` budgets that are the same for all draws are read off
-    a cubic spline of log N* over log C, whose error is far below what the outcome, flat at its optimum, can show.
+    off where the surface has them so.  Where they are not, more than ``SPLINE_NODES`` budgets that are the same for all
+    draws are read off a cubic spline of log N* over log C, whose error is far below what the outcome, flat at its
+    optimum, can show.
 
     Parameters
     ----------
@@ -269,7 +270,7 @@ def optimal_size(surface: Surface, C: np.ndarray) -> np.ndarray:
         Parameters; at an end of the range searched, 1e5 times more or fewer than the root of C / 6, where the outcome
         gets better up to there.
     """
-    if C.ndim == 1 and len(C) > SPLINE_NODES:
+    if C.ndim == 1 and len(C) > SPLINE_NODES and not surface.bent:
         nodes = np.linspace(np.log(C.min()), np.log(C.max()), SPLINE_NODES)
         if nodes[-1] > nodes[0]:
             spline = CubicSpline(nodes, np.log(optimal_size(surface, np.exp(nodes))), axis=1)

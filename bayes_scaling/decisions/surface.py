@@ -237,6 +237,11 @@ class Surface:
         return set(self.columns) == {"C"}
 
     @property
+    def bent(self) -> bool:
+        """Whether exponents err beyond the runs: best sizes then wander with the budget, and are not to be smoothed."""
+        return self.discrepancy and self.exponent_error is not None
+
+    @property
     def convention(self) -> str:
         """How FLOPs are counted, in words."""
         return "as in the study" if self.by_compute else self.rule.name

@@ -5,6 +5,7 @@ import numpyro.distributions as dist
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.decisions.allocation import optimal_size
 from bayes_scaling.models import Chinchilla
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known
 
@@ -172,3 +173,11 @@ def test_the_chinchilla_points_call_for_twenty_tokens_per_parameter():
     assert exponent["q05"] < 0.513 < exponent["q95"]  # Besiroglu et al. 2024
     ratio = found.table().query("quantity == 'tokens_per_parameter'").iloc[1]
     assert ratio["q05"] < 20 < ratio["q95"]
+
+
+def test_sizes_that_wander_with_errors_of_the_exponents_are_solved_at_every_budget():
+    surface, budgets = bs.Surface.of(chinchilla(count=20), exponent_error=0.25), np.geomspace(1e20, 1e26, 40)
+    many = optimal_size(surface, budgets)
+    np.testing.assert_allclose(many[:, 20:23], optimal_size(surface, budgets[20:23]), rtol=1e-9)
+    assert surface.bent and not bs.Surface.of(surface.posterior).bent
+    assert not bs.Surface.of(surface.posterior, exponent_error=0.25, discrepancy=False).bent
