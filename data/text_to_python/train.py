@@ -43,7 +43,7 @@ class Grid(NamedTuple):
     """What is trained: models, bytes of fine-tuning data, and steps of 8,192 bytes at most.
 
     Steps are those of a cell, of pre-training, and of each learning rate that is tried; ``corner`` is the largest
-    product of parameters and bytes.
+    product of parameters and bytes, and ``smallest`` the most bytes of the smallest model.
     """
 
     sizes: tuple[Shape, ...]
@@ -52,11 +52,12 @@ class Grid(NamedTuple):
     steps: int
     pretraining: int
     tried: int
+    smallest: float = math.inf
 
     def cells(self, shape: Shape) -> Iterator[tuple[int, int]]:
         """Yield bytes of data and seed of each cell of a model; every third cell has a second seed."""
         for column, size in enumerate(self.data):
-            if shape.n_params * size <= self.corner:
+            if shape.n_params * size <= self.corner and (shape != self.sizes[0] or size <= self.smallest):
                 yield size, 0
                 if (self.sizes.index(shape) + column) % 3 == 0:
                     yield size, 1
@@ -64,7 +65,7 @@ class Grid(NamedTuple):
 
 GRIDS = {
     "small": Grid(tuple(SIZES[:5]), tuple(DATA), 6e10, 1_200, 800, 150),  # about 3.5 hours at 50 GFLOP/s
-    "full": Grid(tuple(SIZES), tuple(DATA), math.inf, 5_000, 3_600, 1_000),  # some ten minutes of one large GPU
+    "full": Grid(tuple(SIZES), tuple(DATA), math.inf, 5_000, 3_600, 1_000, 300_000),  # ten minutes of a large GPU
 }
 
 

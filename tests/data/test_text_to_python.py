@@ -95,7 +95,9 @@ def test_what_measures_the_runs_again_is_the_grid_that_is_carried(train):
     with pytest.raises(StudyError, match=r"text_to_python\.train --grid full` measures"):
         data.write_figures("text_to_python")
     grid, table = train.GRIDS["full"], data.load_study("text_to_python").frame
-    assert set(table["n_params"]) == {shape.n_params for shape in grid.sizes}
+    cells = {(shape.n_params, *cell) for shape in grid.sizes for cell in grid.cells(shape)}
+    assert {*table[["n_params", "finetune_data", "seed"]].itertuples(index=False, name=None)} == cells
+    assert len(table) == 2 * len(cells) == 104  # both arms
     assert set(table["pretrain_data"]) == {0, grid.pretraining * train.BATCH * model.CONTEXT}
 
 
