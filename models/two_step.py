@@ -94,9 +94,9 @@ class TwoStep(Law):
         "the laws of Chinchilla and of Kaplan: in backtests inside two ladders it forecasts losses closer than "
         ":class:`Chinchilla`), from FLOPs (:class:`PowerLaw`), or your own.  Its floor has a wide prior around 1, "
         "because the series come in two units: bits per byte (about 0.5) and nats per token (1.9); its exponents, "
-        "shared by the series, have none of the heavy tails that a single series needs.  Its discrepancy is 0.15, from "
-        "cuts of the ladder of Bhagia et al. 2024; shorter cuts of two ladders would take none at all "
-        "(``benchmarks/results/ladders.md``), and targets are farther away than these.",
+        "shared by the series, have none of the heavy tails that a single series needs.  Its discrepancy is 0.15, "
+        "which cuts of the ladder of Bhagia et al. 2024 gave under earlier priors; today they ask for more than 0.2 "
+        "(notebook ``ladder``), and other cuts of two ladders for none at all (``benchmarks/results/ladders.md``).",
     )
     step2: Law = data_field(
         default=SigmoidAccuracy(),
@@ -372,8 +372,9 @@ def routes(
     losses : sequence of str
         Columns of losses, of any names: one per task or shared by the tasks.  All are described together.
     by_compute : bool
-        Losses from FLOPs; by default from parameters and tokens.  Within two ladders accuracies are closer this way
-        than straight from FLOPs, and intervals hold more of them (``benchmarks/results/ladder_flops.md``).
+        Losses from FLOPs; by default from parameters and tokens.  In backtests inside two ladders accuracies are
+        closer this way than straight from FLOPs, and intervals hold more of them; at the targets they are a little
+        less close (``benchmarks/results/ladder_flops.md``).
     **changes
         Other fields of the laws.
     """

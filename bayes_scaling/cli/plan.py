@@ -71,7 +71,7 @@ def plan(
     ] = None,
     exponent_error: Annotated[
         float | None,
-        typer.Option(help="Let the exponents of N and D be off beyond the fitted runs: 0.25, a quarter; at most 1."),
+        typer.Option(help="How far exponents of N and D wander beyond the runs: 0.25, about a quarter; at most 1."),
     ] = None,
     out: Out = None,
     json: Json = None,

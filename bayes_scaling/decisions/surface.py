@@ -119,8 +119,8 @@ class Surface:
             In place of the law's discrepancy: beyond the middle 90 % of the fitted runs, on either side, each draw
             multiplies the local exponents of N and of D (or of C, in a law of FLOPs alone) by log-normal errors of
             their own.  Their logarithm is zero at the edge and wanders from there, within a factor of e or so, to this
-            standard deviation (an Ornstein-Uhlenbeck process in the log of the input).  0.25 is a quarter either way;
-            at most 1, a factor of e.
+            standard deviation (an Ornstein-Uhlenbeck process in the log of the input).  With 0.25 one draw in three is
+            off by more than a quarter; at most 1, a factor of e.
         allow_unconverged : bool
             Go on with a fit that did not converge.
 
