@@ -1,4 +1,7 @@
-"""Fits on the device that JAX finds, beside the CPU: ``python -m benchmarks.gpu [--small] [--json FILE]``.
+"""Fits on the device that JAX finds, beside the CPU: ``python -m benchmarks.gpu``.
+
+``--studies 1 276`` and ``--precision single`` choose what is measured, ``--small`` is a quick try, ``--json FILE``
+keeps the figures.
 
 Times one Chinchilla fit and batches of them, and compares the posterior means of both devices in Monte Carlo standard
 errors; a difference of more than four ends in exit code 1.  Where JAX finds no accelerator it measures the CPU alone,

@@ -1,7 +1,8 @@
 """The two large models of a second ladder from its 32 small ones: 17 tasks, five of free answers, one loss.
 
 Runs, tasks and targets are those of Gadre et al. 2024 (arXiv 2403.08540).  The law is the package's own, through the
-public calls; its constants come from ``benchmarks.ladders``, which reads no target.
+public calls; the error of its second step comes from ``benchmarks.ladders``, which reads no target, that of the first
+from the first ladder.
 """
 
 from __future__ import annotations

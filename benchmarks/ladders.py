@@ -14,7 +14,8 @@ it, they choose an error of the slope of their own by the rule above.
 
 For step 2 the law ships with what both ladders choose together, each counting the same; what either chooses alone is
 printed too.  For step 1 both choose none, which cuts so short cannot support at a hundred times the compute: the law
-ships with 0.15, from other cuts of the first ladder (notebook ``ladder``).
+ships with 0.15, which other cuts of the first ladder gave under earlier priors, and of which they ask more today
+(notebook ``ladder``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Five tasks of SLDBench: each law is chosen by backtests inside the training rows, and scored once on the targets.
+"""Five tasks of SLDBench: each law is chosen by backtests inside the training rows, and then scored on the targets.
+
+Two sets were scored once, three twice, as ``docs/leaderboards.md`` tells.
 
 The tables lie beside the raw files of the studies.  The score of a task is R2 over the stacked targets of all groups,
 the mean over outputs; the benchmark scores no interval, so ours are scored beside it.

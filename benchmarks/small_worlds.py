@@ -1,8 +1,9 @@
 """What intervals hold where the truth is known: simulated ladders of small models, exact and not.
 
-Twenty runs of up to 2e20 FLOPs (at four budgets of equal compute, or a grid of sizes and data), or ten at one ratio,
-follow the published Chinchilla law, or depart from it in a way that their own backtests hardly see.  The recommended
-forecast is scored at 10 and 100 times the FLOPs of the largest run.  Nothing is learnt or chosen here.
+Twenty runs (at four budgets of equal compute, 1e17 to 1e19 FLOPs, or a grid of sizes and data up to 1.7e20), or ten at
+one ratio (up to 4.3e19), follow the published Chinchilla law, or depart from it in a way that their own backtests
+hardly see.  The recommended forecast is scored at 10 and 100 times the FLOPs of the largest run.  Nothing is learnt or
+chosen here.
 """
 
 from __future__ import annotations

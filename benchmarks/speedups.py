@@ -16,7 +16,7 @@ from benchmarks.decisions import BUDGET, DESIGN, _draw, optimum
 
 __all__ = ["PAIRS", "coverage", "pair_of_recipes", "seconds", "true_factor"]
 
-PAIRS = 280  # of which about five in seven have two fits that converge
+PAIRS = 280  # of which about four in five have two fits that converge
 STEPS = {"E": 0.01, "reducible": 0.05, "split": 0.05, "alpha_N": 0.03, "alpha_D": 0.03}
 """By what relative standard deviations recipes that are alike differ."""
 
