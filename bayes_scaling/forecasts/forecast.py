@@ -177,7 +177,7 @@ class Forecast(ForecastMethods):
         names = [f"{name}_{band}" for name in units for band in BANDS]
         return dataclasses.replace(
             self,
-            draws=self.draws[names].sel(task=chosen).mean("task"),
+            draws=self.draws[names].sel(task=chosen).mean("task", skipna=False),
             actual=self.actual[list(units)].sel(task=chosen).mean("task", skipna=False),
             units=units,
         )
@@ -267,8 +267,10 @@ def _parts(draws: xr.DataArray) -> Iterator[xr.DataArray]:
 
 
 def _summary(draws: xr.DataArray) -> xr.Dataset:
-    table = xr.Dataset({"mean": draws.mean("sample"), "sd": draws.std("sample")})
-    levels = draws.quantile(list(QUANTILES.values()), "sample")
+    """Return mean, sd and quantiles of all draws: NaN where one of them is, since the others do not stand for it."""
+    moments = {"mean": draws.mean("sample", skipna=False), "sd": draws.std("sample", skipna=False)}
+    table = xr.Dataset(moments)
+    levels = draws.quantile(list(QUANTILES.values()), "sample", skipna=False)
     for i, name in enumerate(QUANTILES):
         table[name] = levels.isel(quantile=i, drop=True)
     return table

@@ -22,6 +22,7 @@ from bayes_scaling.study.rows import shown
 __all__ = ["forecast", "forecast_chunks"]
 
 MOST_NEGATIVE = 0.01  # share of draws in which a law may leave the outcomes that there can be
+MOST_INFINITE = 0.01  # share of draws that may be beyond all numbers: they have a place among the others, NaN has none
 REMEMBERED = ("law", "study", "checksum", "bayes_scaling")  # what a forecast keeps of the making of a fit
 
 
@@ -61,7 +62,8 @@ def forecast(
     ConvergenceError
         The fit did not converge.
     LawError
-        The law expects an outcome of zero or less, where outcomes are positive.
+        The law expects an outcome of zero or less, where outcomes are positive; or what it says is no number in some
+        draws, or infinite in more than a few.
     TargetError
         A target lacks an input of the law, or has one that the law does not allow: mostly one that is not positive.
     BayesScalingError
@@ -87,6 +89,7 @@ def forecast(
             if name not in data:
                 data[name] = np.empty((len(values), len(aims), *values.shape[2:]))
             data[name][:, place] = values
+    _require_numbers(law, aims, data)
     _require_positive(law, aims, data)
     return _assemble(posterior, aims, data, seed, discrepancy)
 
@@ -113,6 +116,23 @@ def forecast_chunks(posterior: Posterior, targets: Any = None, **options: Any) -
     """
     aims = read_targets(require_posterior(posterior).law, posterior.study, targets)
     return (forecast(posterior, aims.part(begin, begin + BLOCK), **options) for begin in range(0, len(aims), BLOCK))
+
+
+def _require_numbers(law: Law, aims: Targets, found: Mapping[str, np.ndarray]) -> None:
+    """Refuse draws that are no numbers: without them the others are those of another law."""
+    for name, values in found.items():
+        if np.isfinite(values).all():
+            continue
+        nan, lost = np.isnan(values).mean(axis=0), (~np.isfinite(values)).mean(axis=0)  # (target, ...)
+        odd = (nan > 0) | (lost > MOST_INFINITE)
+        if odd.any():
+            place = int(np.argmax(odd.reshape(len(aims), -1).any(axis=1)))
+            share, what = (nan[place].max(), "NaN") if (nan[place] > 0).any() else (lost[place].max(), "infinite")
+            raise LawError(
+                f"{law.name} says a {name.rpartition('_')[0]} that is {what} at target "
+                f"{shown(aims.frame.index[place])} in {share:.1%} of its draws; forecast nearer targets, or use a law "
+                "that has a number there."
+            )
 
 
 def _require_positive(law: Law, aims: Targets, found: Mapping[str, np.ndarray]) -> None:

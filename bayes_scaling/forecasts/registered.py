@@ -79,8 +79,8 @@ class RegisteredForecast:
         blocks = []
         for quantity in forecast.units:
             draws = forecast.draws[f"{quantity}_run"]
-            levels = draws.quantile(LEVELS, "sample").transpose(*(d for d in draws.dims if d != "sample"), "quantile")
-            blocks.append(levels.stack(row=[d for d in levels.dims if d != "quantile"]).transpose("row", "quantile"))
+            levels = draws.quantile(LEVELS, "sample", skipna=False)
+            blocks.append(levels.stack(row=[d for d in draws.dims if d != "sample"]).transpose("row", "quantile"))
         numbers = forecast.targets.select_dtypes("number", exclude=["timedelta", "complexfloating"])
         inputs = numbers.drop(columns=[*OWN, "quantiles", *forecast.units], errors="ignore")
         rows = table[OWN].merge(inputs, left_on="target", right_index=True, how="left")

@@ -138,3 +138,14 @@ def test_the_distance_is_from_the_largest_run_of_each_task():
     assert forecast.over_tasks().intervals()["distance"].tolist() == pytest.approx([own])
     # FLOPs that the target does not give are counted for all runs.
     assert bs.forecast(worlds.ladder(count=5), FAR).intervals()["distance"].tolist() == pytest.approx([whole] * 4)
+
+
+def test_a_draw_that_is_no_number_is_not_passed_over():
+    forecast = bs.forecast(worlds.ladder(count=20), FAR)
+    draws = forecast.draws.copy(deep=True)
+    for band in ("run", "mean", "law"):
+        draws[f"accuracy_{band}"].loc[{"sample": 3, "task": "one"}] = np.nan
+    holed = dataclasses.replace(forecast, draws=draws)
+    rows = holed.intervals().set_index(["quantity", "task"])[["mean", "sd", "q05", "median", "q95"]]
+    assert rows.loc[("accuracy", "one")].isna().all() and rows.drop(("accuracy", "one")).notna().all(axis=None)
+    assert holed.over_tasks().intervals()["median"].isna().all()

@@ -12,7 +12,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.forecasts.draws import BLOCK
 from tests.conftest import DRAWS
-from tests.worlds import chinchilla
+from tests.worlds import chinchilla, known
 
 COUNT = 2 * BLOCK + 9  # the last block is not full
 
@@ -128,3 +128,39 @@ def test_a_law_that_has_left_the_positive_numbers_is_refused():
     assert fitted.forecast({"N": 1e10}).intervals()["median"].iloc[0] == pytest.approx(1.3, abs=0.1)
     with pytest.raises(bs.LawError, match=r"expects a loss of zero or less at target 'N=1e.13' in 100% of its draws"):
         fitted.forecast([{"N": 1e10}, {"N": 1e13}])
+
+
+class Edged(bs.Law):
+    """A law without a number where N is above its edge."""
+
+    top: bs.Prior = dist.LogNormal(0.0, 0.5)
+
+    def mean(self, N, *, top):
+        return 1 + jnp.sqrt(top - jnp.log10(N))
+
+
+def test_draws_that_are_no_numbers_are_refused_however_few_they_are():
+    fitted = known(Edged(), {"top": np.linspace(10.0, 12.0, 201), "sigma": np.full(201, 0.01)})
+    assert fitted.forecast({"N": 9e9}).intervals()["median"].iloc[0] == pytest.approx(2.02, abs=0.02)
+    for size, share in ((1.01e10, "0.5%"), (1e11, "49.8%"), (1e13, "100.0%")):
+        with pytest.raises(bs.LawError, match=rf"says a loss that is NaN at target 'N=.*' in {share} of its draws"):
+            fitted.forecast([{"N": 9e9}, {"N": size}])
+
+
+class Exploding(bs.Law):
+    """A law that leaves the numbers where N is large."""
+
+    steep: bs.Prior = dist.LogNormal(0.0, 0.5)
+
+    def mean(self, N, *, steep):
+        return jnp.exp(steep * jnp.log10(N))
+
+
+def test_infinite_draws_are_refused_where_they_are_more_than_a_few():
+    draws = {"steep": np.linspace(0.1, 0.2, 200), "sigma": np.full(200, 0.01)}
+    few, many = (
+        known(Exploding(), draws | {"steep": np.where(np.arange(200) < n, 80.0, draws["steep"])}) for n in (2, 3)
+    )
+    assert np.isinf(few.forecast({"N": 1e10}).draws["loss_law"]).sum() == 2
+    with pytest.raises(bs.LawError, match=r"says a loss that is infinite at target 'N=1e.10' in 1\.5% of its draws"):
+        many.forecast({"N": 1e10})

@@ -72,6 +72,13 @@ def test_quantiles_stand_in_the_rows_they_belong_to(posterior):
     assert found.quantiles.shape == (len(found.rows), len(LEVELS))
 
 
+def test_quantiles_of_draws_of_which_one_is_no_number_are_none(forecast):
+    draws = forecast.draws.copy(deep=True)
+    draws["loss_run"].loc[{"sample": 3, "target": "far"}] = np.nan
+    found = RegisteredForecast.of(dataclasses.replace(forecast, draws=draws))
+    assert np.isfinite(found.quantiles[0]).all() and np.isnan(found.quantiles[1]).all()
+
+
 def test_an_average_remembers_each_fit_and_its_weight(forecast):
     other = bs.forecast(chinchilla(seed=1), TWO)
     mixed = bs.average([forecast, other], weights=[3, 1])
