@@ -97,7 +97,7 @@ def _measured() -> dict[str, float]:
     table = bs.compare({"pure": everything, "fading": fading}, allow_unconverged=True)
     found["t2p_fading_elpd_gain"] = float(table["elpd_loo"]["fading"] - table["elpd_loo"]["pure"])
     direct = read_off(study)
-    cells = transfer_table(everything, direct[["N", "D_F"]])
+    cells = transfer_table(everything, direct[["N", "D_F"]], allow_unconverged=True)
     known = (direct["D_T"] > 0).to_numpy()
     ratio = np.log(direct["D_T"][known].to_numpy() / cells["D_T_median"][known].to_numpy())
     found["t2p_direct_cells"] = float(known.sum())

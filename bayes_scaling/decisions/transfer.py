@@ -62,16 +62,18 @@ def transfer_grid(N: Amounts, D_F: Amounts, **inputs: float) -> pd.DataFrame:
     return cells.to_frame(index=False).assign(**inputs)
 
 
-def transferred(posterior: Posterior, grid: Any) -> xr.Dataset:
+def transferred(posterior: Posterior, grid: Any, *, allow_unconverged: bool = False) -> xr.Dataset:
     """Return posterior draws of what pre-training is worth in each cell of a grid.
 
     Parameters
     ----------
     posterior : Posterior
-        Fit of a law of transfer.
+        A converged fit of a law of transfer.
     grid : DataFrame, mapping, or sequence of mappings
         ``N`` (parameters) and ``D_F`` (fine-tuning data, in the unit of the study), and the law's other inputs
         (``D_P``, pre-training data) where it has them; ``pretrained`` is taken as 1.  A mapping of numbers is one cell.
+    allow_unconverged : bool
+        Go on with a fit that did not converge.
 
     Returns
     -------
@@ -83,11 +85,14 @@ def transferred(posterior: Posterior, grid: Any) -> xr.Dataset:
     ------
     LawError
         Something else than a fit is given, or the law says nothing of transfer.
+    ConvergenceError
+        The fit did not converge.
     StudyError
         The grid is no table, or has an entry that is not a number.
     TargetError
         An input is missing or not positive.
     """
+    require_transfer(posterior, allow_unconverged)
     runs = as_runs(posterior, grid)
     D_T, enough, loss = evaluate(posterior, runs)
     D_E = runs["D_F"] + D_T
@@ -98,12 +103,12 @@ def transferred(posterior: Posterior, grid: Any) -> xr.Dataset:
     )
 
 
-def transfer_table(posterior: Posterior, grid: Any) -> pd.DataFrame:
+def transfer_table(posterior: Posterior, grid: Any, *, allow_unconverged: bool = False) -> pd.DataFrame:
     """Return 90 % intervals of what pre-training is worth in each cell of a grid.
 
     Parameters
     ----------
-    posterior, grid
+    posterior, grid, allow_unconverged
         As for :func:`transferred`.
 
     Returns
@@ -115,10 +120,10 @@ def transfer_table(posterior: Posterior, grid: Any) -> pd.DataFrame:
 
     Raises
     ------
-    LawError, StudyError, TargetError
+    LawError, ConvergenceError, StudyError, TargetError
         As for :func:`transferred`.
     """
-    draws = transferred(posterior, grid)
+    draws = transferred(posterior, grid, allow_unconverged=allow_unconverged)
     table = pd.DataFrame({name: draws[name].to_numpy() for name in draws.coords})
     for name in ("D_T", "D_E", "multiplier"):
         for label, level in LEVELS.items():
@@ -128,15 +133,17 @@ def transfer_table(posterior: Posterior, grid: Any) -> pd.DataFrame:
     return table
 
 
-def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
+def trade_off(posterior: Posterior, larger: float = 10.0, *, allow_unconverged: bool = False) -> dict[str, float]:
     """Return how many times more fine-tuning data transfer as much as a ``larger`` times larger model does.
 
     Parameters
     ----------
     posterior : Posterior
-        Fit of a law of transfer.
+        A converged fit of a law of transfer.
     larger : float
         How many times larger the model is.
+    allow_unconverged : bool
+        Go on with a fit that did not converge.
 
     Returns
     -------
@@ -149,11 +156,14 @@ def trade_off(posterior: Posterior, larger: float = 10.0) -> dict[str, float]:
         ``larger`` is not one positive number.
     LawError
         Something else than a fit is given, or the law has no such exponents.
+    ConvergenceError
+        The fit did not converge.
     """
     larger = one_number(larger, "factor by which a model is larger", "10")
     known: dict[str, ArrayLike] = {**require_posterior(posterior).law.fixed_parameters, **posterior.draws}
     if not {"a", "b"} <= known.keys():
         raise LawError(f"{posterior.law.name} has no exponents a and b; fit a law of transfer.")
+    posterior.require_converged(allow_unconverged)
     a, b = np.broadcast_arrays(known["a"], known["b"])
     with np.errstate(divide="ignore", over="ignore"):
         factor = np.where(a > 0, larger ** (b / np.where(a > 0, a, 1.0)), np.inf)
@@ -180,15 +190,15 @@ def amounts(values: Any, symbol: str) -> np.ndarray:
     return floats(pd.DataFrame({column: np.ravel(values)}), column).to_numpy()
 
 
-def require_transfer(posterior: Posterior) -> None:
-    """Refuse what is no fit, and a law that says nothing of what pre-training is worth."""
+def require_transfer(posterior: Posterior, allow_unconverged: bool) -> None:
+    """Refuse what is no fit, a law that says nothing of what pre-training is worth, and a fit that did not converge."""
     if not require_posterior(posterior).law.transfers:
         raise LawError(f"{posterior.law.name} says nothing of transfer; fit one of the laws of transfer.")
+    posterior.require_converged(allow_unconverged)
 
 
 def as_runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, Any]:
-    """Return the columns of the grid and the references of the fit."""
-    require_transfer(posterior)
+    """Return the columns of the grid and the references of the fit, which is one of a law of transfer."""
     law = posterior.law
     frame = as_rows(grid, posterior.study.names)
     if FLAG in law.run_inputs and FLAG not in frame:

@@ -36,17 +36,21 @@ LEAST, MOST = 1e-6, 1e6  # fine-tuning data to look among, over the smallest and
 STEPS_PER_DECADE = 20  # of that search
 
 
-def transfer_curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs: float) -> xr.Dataset:
+def transfer_curves(
+    posterior: Posterior, N: float | str, D_F: Amounts, *, allow_unconverged: bool = False, **inputs: float
+) -> xr.Dataset:
     """Return the expected outcome from scratch and pre-trained over fine-tuning data, at one size.
 
     Parameters
     ----------
     posterior : Posterior
-        Fit of a law of transfer.
+        A converged fit of a law of transfer.
     N : float
         Parameters; also written as 7B.
     D_F : float or sequence of float
         Fine-tuning data, in the unit of the study.
+    allow_unconverged : bool
+        Go on with a fit that did not converge.
     **inputs
         Further inputs of the law for the pre-trained arm, such as ``D_P``; ``pretrained`` is taken as 1.
 
@@ -61,10 +65,12 @@ def transfer_curves(posterior: Posterior, N: float | str, D_F: Amounts, **inputs
     ------
     LawError
         The law says nothing of transfer, has no input of a name that is given, or needs one that is not.
+    ConvergenceError
+        The fit did not converge.
     StudyError, TargetError
         A size or an input is not a positive number, or several sizes are given.
     """
-    _check(posterior, inputs)
+    _check(posterior, inputs, allow_unconverged)
     sizes = amounts(N, "N")
     if len(sizes) != 1:
         raise TargetError(f"Curves are of one size, and N gives {len(sizes)}; give one, such as 1e8.")
@@ -91,6 +97,7 @@ def transfer_frontier(
     pretraining: float | str = 0.0,
     flops: str | PerToken | FlopRule = "6ND",
     samples: int = 200,
+    allow_unconverged: bool = False,
     **inputs: float,
 ) -> pd.DataFrame:
     """Return the least training compute for each target loss, from scratch and from a pre-trained model.
@@ -101,7 +108,7 @@ def transfer_frontier(
     Parameters
     ----------
     posterior : Posterior
-        Fit of a law of transfer.
+        A converged fit of a law of transfer.
     losses : float or sequence of float
         Target losses.
     sizes : float or sequence of float
@@ -114,6 +121,8 @@ def transfer_frontier(
         The FLOP convention, as :meth:`bayes_scaling.FlopRule.of` reads it.
     samples : int
         Posterior draws to use.
+    allow_unconverged : bool
+        Go on with a fit that did not converge.
     **inputs : float
         The law's other inputs for the pre-trained arm, such as ``D_P=64_000``.
 
@@ -131,10 +140,12 @@ def transfer_frontier(
         A loss or the units per token are not positive numbers, or the pre-training is negative.
     LawError
         The law says nothing of transfer, has no input of a name that is given, or needs one that is not.
+    ConvergenceError
+        The fit did not converge.
     StudyError, TargetError
         A size or an input is not a positive number.
     """
-    _check(posterior, inputs, "unit_per_token", "pretraining", "flops", "samples")
+    _check(posterior, inputs, allow_unconverged, "unit_per_token", "pretraining", "flops", "samples")
     rule = FlopRule.of(flops, posterior.study)
     goals, N = positive(losses, "loss to reach", "2.1").tolist(), amounts(sizes, "N")
     per_token = one_number(unit_per_token, "unit_per_token", "4.0")
@@ -193,13 +204,13 @@ def _needed(losses: np.ndarray, D: np.ndarray, loss: float) -> np.ndarray:
     return np.where(below.any(-1), D[after - 1] * (D[1] / D[0]) ** part, np.inf)
 
 
-def _check(posterior: Posterior, inputs: Mapping[str, float], *arguments: str) -> None:
+def _check(posterior: Posterior, inputs: Mapping[str, float], allow_unconverged: bool, *arguments: str) -> None:
     """Refuse an input that does not tell the arms apart (it may be an argument misspelt), and want of one that does."""
-    require_transfer(posterior)
-    law = posterior.law
+    require_transfer(posterior, allow_unconverged)
+    law, known = posterior.law, (*posterior.law.indicators, *arguments, "allow_unconverged")
     for name in inputs:
         if name not in law.indicators:
-            raise LawError(f"{law.name} has no further input {name!r}; {suggest(name, (*law.indicators, *arguments))}")
+            raise LawError(f"{law.name} has no further input {name!r}; {suggest(name, known)}")
     for name in law.indicators:
         if name not in {*inputs, FLAG}:
             raise LawError(

@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from bayes_scaling.decisions import transfer as decisions
 from bayes_scaling.decisions.transfer import trade_off, transfer_grid, transfer_table, transferred
-from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError
+from bayes_scaling.errors import ConvergenceError, DecisionError, LawError, StudyError, TargetError
 from bayes_scaling.models.transfer import equal_data
 from tests.worlds import chinchilla, known, pretraining_size, transfer
 
@@ -66,6 +68,17 @@ def test_questions_that_cannot_be_answered(posterior):
     for asked in (lambda: transfer_table(None, {"N": 1e7, "D_F": 1e6}), lambda: trade_off(None)):
         with pytest.raises(LawError, match=r"^A NoneType is given where a fit is needed"):
             asked()
+
+
+def test_a_fit_that_did_not_converge_is_refused(posterior):
+    worse = dataclasses.replace(posterior, diagnostics=dataclasses.replace(posterior.diagnostics, max_rhat=1.5))
+    cell = {"N": 1e7, "D_F": 1e6}
+    for decide, asked in ((transferred, cell), (transfer_table, cell), (trade_off, 10.0)):
+        with pytest.raises(ConvergenceError, match="pass allow_unconverged=True"):
+            decide(worse, asked)
+    found = transfer_table(worse, cell, allow_unconverged=True)
+    pd.testing.assert_frame_equal(found, transfer_table(posterior, cell))
+    assert trade_off(worse, allow_unconverged=True) == trade_off(posterior)
 
 
 def test_one_number_and_sizes_in_letters_are_read(posterior):

@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from bayes_scaling.decisions.transfer import transfer_grid, transferred
 from bayes_scaling.decisions.transfer_curves import transfer_curves, transfer_frontier
-from bayes_scaling.errors import DecisionError, LawError, TargetError
+from bayes_scaling.errors import ConvergenceError, DecisionError, LawError, TargetError
 from tests.worlds import chinchilla, pretraining_size, transfer
 
 SIZES = [1e7, 1e8, 1e9]
@@ -148,3 +150,14 @@ def test_amounts_that_no_compute_can_be_counted_by_are_refused(posterior, option
 def test_pretraining_may_be_written_in_words(posterior):
     said, counted = (transfer_frontier(posterior, 2.0, SIZES, samples=50, pretraining=p) for p in ("1B", 1e9))
     pd.testing.assert_frame_equal(said, counted)
+
+
+def test_a_fit_that_did_not_converge_is_refused(posterior):
+    worse = dataclasses.replace(posterior, diagnostics=dataclasses.replace(posterior.diagnostics, max_rhat=1.5))
+    for decide, asked in ((transfer_curves, (1e8, [1e6, 1e7])), (transfer_frontier, (1.9, SIZES))):
+        with pytest.raises(ConvergenceError, match="pass allow_unconverged=True"):
+            decide(worse, *asked)
+    curves = transfer_curves(worse, 1e8, [1e6, 1e7], allow_unconverged=True)
+    np.testing.assert_array_equal(curves["scratch"], transfer_curves(posterior, 1e8, [1e6, 1e7])["scratch"])
+    costs = transfer_frontier(worse, 1.9, SIZES, samples=50, allow_unconverged=True)
+    pd.testing.assert_frame_equal(costs, transfer_frontier(posterior, 1.9, SIZES, samples=50))
