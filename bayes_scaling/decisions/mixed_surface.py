@@ -53,11 +53,6 @@ class MixedSurface(Surface):
         """Whether more than one law is mixed."""
         return True
 
-    @property
-    def members(self) -> tuple[Surface, ...]:
-        """The surface of each law that is mixed and has draws here."""
-        return tuple(surface for _, surface in self._own)
-
     def take(self, order: np.ndarray) -> MixedSurface:
         """Return the surface of some draws, or of all in another order, each with its own slope error."""
         return dataclasses.replace(self, part=self.part[order], place=self.place[order], keys=self.keys[order])
@@ -80,7 +75,7 @@ class MixedSurface(Surface):
     ) -> np.ndarray:
         """Return the expected outcome of every draw by its own law, shape (sample, point); as :meth:`.Surface.at`."""
         blocks = []
-        for own, surface in self._own:
+        for own, surface in self.by_law:
             scale = (_rows(values, own, len(self)) for values in (N, D, C))
             further = {name: _rows(values, own, len(self)) for name, values in (given or {}).items()}
             blocks.append((own, surface.at(*scale, exact=exact, fitted=fitted, given=further)))
@@ -91,11 +86,19 @@ class MixedSurface(Surface):
 
     def noise(self, **scale: np.ndarray) -> np.ndarray:
         """Return the variance of single runs around their expected outcome, averaged over draws, shape (point,)."""
-        return np.sum([surface.noise(**scale) * own.mean() for own, surface in self._own], axis=0)
+        return np.sum([surface.noise(**scale) * own.mean() for own, surface in self.by_law], axis=0)
+
+    def holding(self, values: Sequence[Mapping[str, np.ndarray]]) -> MixedSurface:
+        """Return the surface with values of sites that would be drawn, for each law of :attr:`by_law`."""
+        part, place = np.empty_like(self.part), np.empty_like(self.place)
+        for number, (own, _) in enumerate(self.by_law):
+            part[own], place[own] = number, np.arange(own.sum())
+        parts = tuple(one.holding([held]) for (_, one), held in zip(self.by_law, values, strict=True))
+        return dataclasses.replace(self, parts=parts, part=part, place=place)
 
     @cached_property
-    def _own(self) -> list[tuple[np.ndarray, Surface]]:
-        """A mask of the draws of each part that is drawn from, and the surface of these draws."""
+    def by_law(self) -> list[tuple[np.ndarray, Surface]]:
+        """The surface of each law that is mixed and has draws here, and which draws are its own."""
         masks = {number: self.part == number for number in np.unique(self.part)}
         return [(own, self._of(number, own)) for number, own in masks.items()]
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayes_scaling.decisions.counts import remarks_on_counts
 from bayes_scaling.decisions.inputs import further_inputs, one_target
+from bayes_scaling.decisions.shared_error import erring_alike
 from bayes_scaling.decisions.surface import Surface, as_surface, outcomes_at
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, whole
@@ -92,7 +93,8 @@ def superiority(
     seed : int
         Seed of the pairing of independent draws, and of B's slope errors.
     shared_error : bool
-        Of two fits: let both laws bend alike beyond their data, in place of each by itself.
+        Of two fits: let both laws bend alike beyond their data, each as far as its discrepancy says, in place of each
+        by itself.
 
     Returns
     -------
@@ -152,11 +154,9 @@ def pair_draws(
     first = first.take(np.arange(size))
     rng = np.random.default_rng(whole("seed", seed, 0))
     second = second.take(rng.permutation(len(second))[:size])
-    return (
-        first,
-        dataclasses.replace(second, keys=first.keys if shared_error else first.keys[rng.permutation(size)]),
-        False,
-    )
+    apart = first.keys[rng.permutation(size)]
+    second = erring_alike(first, second, apart) if shared_error else dataclasses.replace(second, keys=apart)
+    return first, second, False
 
 
 def _expected(surface: Surface, target: Mapping[str, float], other: Surface) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -203,7 +203,22 @@ class Surface:
     @property
     def members(self) -> tuple[Surface, ...]:
         """The surface of each law that is mixed; of one law, itself."""
-        return (self,)
+        return tuple(surface for _, surface in self.by_law)
+
+    @property
+    def by_law(self) -> list[tuple[np.ndarray, Surface]]:
+        """The surface of each law that is mixed, and which draws are its own, shape (sample,); of one law, itself."""
+        return [(np.ones(len(self), bool), self)]
+
+    def holding(self, values: Sequence[Mapping[str, np.ndarray]]) -> Surface:
+        """Return the surface with values of sites that would be drawn, such as errors of the slope.
+
+        Parameters
+        ----------
+        values : sequence of mapping of str to array, shape (own sample, ...)
+            By site, for each law of :attr:`by_law`.
+        """
+        return dataclasses.replace(self, latent={**self.latent, **values[0]})
 
     def take(self, order: np.ndarray) -> Surface:
         """Return the surface of some draws, or of all in another order, each with its own slope error.

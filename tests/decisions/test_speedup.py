@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 
@@ -105,6 +106,14 @@ def test_a_shared_error_leaves_less_to_doubt_than_one_apart(found):
     assert widths["apart"] > 1.5 * widths["shared"] and widths["shared"] < 1.5 * widths["none"]
     same = found.outcome["shared"], found.outcome["apart"]
     np.testing.assert_array_equal(*same)
+
+
+def test_errors_are_shared_by_a_law_that_states_them_as_a_number_and_one_that_has_a_prior(found):
+    prior = Chinchilla(discrepancy=dist.LogNormal(np.log(0.2), 1e-5))
+    b = known(prior, chinchilla(seed=2, count=200, reducible=0.5).draws)
+    mixed = bs.speedup(found.a, b, at=FAR)
+    np.testing.assert_allclose(mixed.draws(error="shared"), found.draws(error="shared"), rtol=1e-3)
+    assert not np.allclose(mixed.draws(error="apart"), found.draws(error="apart"), rtol=0.1)
 
 
 @pytest.fixture(scope="module")
