@@ -62,6 +62,7 @@ class Split:
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse a law that does not weigh N against D, or does not say which way its outcome is better."""
         law.lower_is_better(law.outcome)
+        scale_columns(law)
         require_size_and_data(law, "A compute-optimal allocation")
 
     def answer(self, surface: Surface) -> Answer:
@@ -116,7 +117,8 @@ class Cost:
                 f"--serve looks for the cheapest model of any size, and --at holds {held} at {value:g}; leave one of "
                 "them out."
             )
-        if self.fixed or self.serve is not None or set(scale_columns(law)) != {"C"}:
+        read = scale_columns(law)
+        if self.fixed or self.serve is not None or set(read) != {"C"}:
             require_size_and_data(law, "A budget for a target")
 
     def answer(self, surface: Surface) -> Answer:

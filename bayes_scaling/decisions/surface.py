@@ -129,7 +129,8 @@ class Surface:
         ConvergenceError
             The fit did not converge.
         LawError
-            The law has no input of a name that is given, or does not take its value.
+            The law makes its size or data of other columns, such as FLOPs, so that no decision is taken on it; or it
+            has no input of a name that is given, or does not take its value.
         TargetError
             The law has no such outcome or series.
         DecisionError
@@ -140,6 +141,7 @@ class Surface:
         """
         require_posterior(posterior).require_converged(allow_unconverged)
         law = posterior.law
+        scale_columns(law)
         (held,) = told_to_each((law,), given)
         quantity = quantity or _quantity_of(posterior, series)
         if quantity not in law.quantities:

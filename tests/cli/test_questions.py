@@ -8,7 +8,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.cli import questions
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split, describe
-from bayes_scaling.models import Chinchilla, PowerLaw, Superset
+from bayes_scaling.models import Chinchilla, PowerLaw, Superset, SupersetInFlops
 from bayes_scaling.study.flops import six_n_d
 from tests.worlds import Textbook, chinchilla, exact
 
@@ -46,6 +46,13 @@ def cost(quantity="loss", target=2.1, probability=0.9, fixed=None, serve=None):
     ("question", "law", "error", "message"),
     [
         (Split(np.array([1e21])), PowerLaw(), bs.LawError, "PowerLaw reads C"),
+        (
+            Split(np.array([1e21])),
+            SupersetInFlops(),
+            bs.LawError,
+            "SupersetInFlops makes .* no decision is taken",
+        ),
+        (cost(serve=1e12), SupersetInFlops(), bs.LawError, "SupersetInFlops makes .* no decision is taken"),
         (Split(np.array([1e21])), Reward(), bs.LawError, "Reward does not say which way 'reward' is better"),
         (cost("reward"), Reward(), bs.LawError, "Reward does not say which way 'reward' is better"),
         (cost("accuracy"), Chinchilla(), bs.DecisionError, "does not forecast 'accuracy', which --reach asks for"),
