@@ -294,13 +294,18 @@ class Surface:
         Raises
         ------
         LawError
-            The law needs an input that is neither N, D, C nor given.
+            The law needs an input that is not given: N, D or C, or a further one.
         """
         law = self.posterior.law
-        if C is None and "C" in law.run_inputs:
+        if C is None and "C" in law.run_inputs and N is not None and D is not None:
             C = self.rule.cost(N, D)
         inputs = {**self.given, **(given or {}), "N": N, "D": D, "C": C}
         require_held(law, inputs)
+        if lacking := [name for name in law.run_inputs if inputs[name] is None]:
+            are, cure = ("is", "it") if len(lacking) == 1 else ("are", "them")
+            cure += ", or N and D to count it by" if lacking == ["C"] else ""
+            read, missing = listed(law.run_inputs), listed(lacking)
+            raise LawError(f"{law.name} reads {read}, and {missing} {are} not given; give {cure}.")
         columns = {name: np.asarray(inputs[name], dtype=float) for name in law.run_inputs}
         points = np.broadcast_shapes(*(c.shape for c in columns.values()), (1,))[-1]
         scales = {n: np.broadcast_to(c, (len(self), points)) for n, c in columns.items()}

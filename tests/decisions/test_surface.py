@@ -6,8 +6,8 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.decisions import surface as surfaces
 from bayes_scaling.decisions.surface import as_surface
-from bayes_scaling.models import FewSteps, PowerLaw
-from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder
+from bayes_scaling.models import FewSteps, PowerLaw, SupersetInCompute, SupersetInFlops
+from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder, superset
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +225,23 @@ def test_an_unconverged_fit_is_refused():
     with pytest.raises(bs.ConvergenceError, match="allow_unconverged=True"):
         bs.allocate(worse, 1e21)
     assert bs.allocate(bs.Surface.of(worse, allow_unconverged=True), 1e21).N.shape == (400, 1)
+
+
+@pytest.mark.parametrize("law", [SupersetInCompute(), SupersetInFlops()], ids=lambda law: law.name)
+def test_a_law_that_makes_its_size_of_flops_has_no_surface(law):
+    posterior = known(law, superset(count=20).draws, GRID.assign(flops=6 * GRID["N"] * GRID["D"]))
+    for decide in (bs.Surface.of, lambda fit: bs.allocate(fit, 1e22), lambda fit: bs.regret(fit, 1e22)):
+        with pytest.raises(bs.LawError, match=rf"^{law.name} makes N.* of .*, so no decision is taken on it"):
+            decide(posterior)
+
+
+def test_an_outcome_without_a_scale_is_refused(surface):
+    N, D = np.array([7e9]), np.array([4e12])
+    for scale, lacking in (({"D": D}, "N is not given; give it"), ({}, "N and D are not given; give them")):
+        with pytest.raises(bs.LawError, match=rf"^Chinchilla reads N and D, and {lacking}\.$"):
+            surface.at(**scale)
+    compute = exact(by_compute(count=5))
+    for scale in ({}, {"N": N}):
+        with pytest.raises(bs.LawError, match="reads C, and C is not given; give it, or N and D to count it by"):
+            compute.at(**scale)
+    np.testing.assert_allclose(compute.at(N, D), compute.at(C=6 * N * D))
