@@ -60,8 +60,9 @@ class Lifetime(Tabled):
         pandas.DataFrame
             ``target``, ``inference_tokens``, ``quantity`` (``n_params``, ``tokens``, ``tokens_per_parameter``,
             ``training_flops``, ``lifetime_flops``, ``saved``), quantiles, and ``never``, the probability that the
-            target is out of reach.
+            target is out of reach: infinite among the quantiles, and left out of those of ``saved``.
         """
+        reached = np.isfinite(self.optimum.flops)
         with np.errstate(invalid="ignore"):
             ratio = np.where(np.isfinite(self.N), self.D / self.N, np.inf)
         blocks = {
@@ -70,7 +71,7 @@ class Lifetime(Tabled):
             "tokens_per_parameter": ratio,
             "training_flops": self.training,
             "lifetime_flops": self.training + self.inference,
-            "saved": self.saved,
+            "saved": self.saved[reached] if reached.any() else self.saved,
         }
         place = {"target": self.optimum.target, "inference_tokens": self.inference_tokens}
         rows = [pd.DataFrame({**place, "quantity": name, **quantile_columns(v)}) for name, v in blocks.items()]

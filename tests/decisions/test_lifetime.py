@@ -64,3 +64,16 @@ def test_what_makes_no_sense_is_refused(surface):
             bs.cheapest(surface, 2.15, tokens)
     with pytest.raises(bs.LawError, match="reads C"):
         bs.cheapest(by_compute(), 2.1, 1e12)
+
+
+def test_what_is_saved_is_of_the_draws_that_reach_the_target():
+    surface = exact(chinchilla(count=40, E=np.where(np.arange(40) < 10, 2.5, 1.8)))
+    found = bs.cheapest(surface, 2.15, [1e12, 1e14])
+    assert found.optimum.never == 0.25 and np.isnan(found.saved[:10]).all()
+    rows = found.table().set_index(["inference_tokens", "quantity"])
+    for place, demand in enumerate(found.inference_tokens):
+        row = rows.loc[(demand, "saved")]
+        expected = np.quantile(found.saved[10:, place], [0.05, 0.5, 0.95], method="inverted_cdf")
+        np.testing.assert_allclose(row[["q05", "median", "q95"]].astype(float), expected)
+        assert np.isfinite(rows.loc[(demand, "n_params"), "median"])
+        assert rows.loc[(demand, "n_params"), "q95"] == np.inf and row["never"] == 0.25
