@@ -23,7 +23,7 @@ def minimise(curve: Curve, low: np.ndarray, high: np.ndarray, *, nodes: int = 33
     Parameters
     ----------
     curve : callable
-        Values at x, both of shape (sample, point); infinite where x is not allowed.
+        Values at x, both of shape (sample, point); infinite, or NaN, where x is not allowed.
     low, high : array, shape (sample, point)
         Where to look.
     nodes, steps : int
@@ -41,21 +41,26 @@ def minimise(curve: Curve, low: np.ndarray, high: np.ndarray, *, nodes: int = 33
     >>> minimise(lambda x: (x - centres) ** 2, np.zeros((2, 1)), np.ones((2, 1))).round(6).ravel().tolist()
     [0.3, 0.71]
     """
+
+    def value_at(x: np.ndarray) -> np.ndarray:
+        values = curve(x)
+        return np.where(np.isnan(values), np.inf, values)  # nothing is less than NaN, which would be the minimum
+
     cell = (high - low) / (nodes - 1)
-    best, lowest = low, curve(low)
+    best, lowest = low, value_at(low)
     for k in range(1, nodes):
         x = low + k * cell
-        value = curve(x)
+        value = value_at(x)
         better = value < lowest
         best, lowest = np.where(better, x, best), np.where(better, value, lowest)
     a, b = np.maximum(best - cell, low), np.minimum(best + cell, high)
     left, right = b - GOLDEN * (b - a), a + GOLDEN * (b - a)
-    at_left, at_right = curve(left), curve(right)
+    at_left, at_right = value_at(left), value_at(right)
     for _ in range(steps):
         go_left = at_left < at_right
         a, b = np.where(go_left, a, left), np.where(go_left, right, b)
         new = np.where(go_left, b - GOLDEN * (b - a), a + GOLDEN * (b - a))
-        value = curve(new)
+        value = value_at(new)
         left, right = np.where(go_left, new, right), np.where(go_left, left, new)
         at_left, at_right = np.where(go_left, value, at_right), np.where(go_left, at_left, value)
     found = (a + b) / 2

@@ -30,6 +30,14 @@ def test_what_is_not_allowed_is_avoided():
     assert 1 <= found[0, 0] < 1.01
 
 
+def test_a_curve_without_a_number_at_its_lower_end_has_its_minimum_elsewhere():
+    for lost in (0.0, 0.1, 0.45):
+        found = minimise(lambda x, lost=lost: np.where(x <= lost, np.nan, (x - 0.5) ** 2), *ends(0.0, 1.0, (1, 1)))
+        assert found[0, 0] == pytest.approx(0.5, abs=1e-6)
+    gap = minimise(lambda x: np.where(np.abs(x - 0.5) < 0.1, np.nan, (x - 0.5) ** 2), *ends(0.0, 1.0, (1, 1)))
+    assert abs(gap[0, 0] - 0.5) == pytest.approx(0.1, abs=1e-3)
+
+
 def test_the_first_of_several_crossings_is_found():
     found = first_crossing(lambda x: np.cos(x), *ends(0.0, 20.0, (1, 1)), nodes=30)
     assert found[0, 0] == pytest.approx(np.pi / 2, abs=1e-8)
