@@ -15,6 +15,8 @@ from bayes_scaling.models.transfer import Transfer
 
 __all__ = ["FadingTransfer"]
 
+LEAST_LEFT = 0.01  # share of the fine-tuning data that the harm of pre-training leaves at the least
+
 
 class FadingTransfer(Transfer):
     r"""Transfer fades once fine-tuning data alone suffice, and may become negative: ossification.
@@ -23,7 +25,8 @@ class FadingTransfer(Transfer):
               r = \frac{D_F}{h\, D(N)}
 
     with D(N) the data at which the from-scratch loss is within one per cent of its limit.  At D_F = D(N) / 10 and
-    h = 1/2 the power law is off by 4 %; far beyond, pre-training is worth -omega of what the power law says.
+    h = 1/2 the power law is off by 4 %; far beyond, pre-training is worth -omega of what the power law says, and
+    takes at most 99 % of the fine-tuning data away.
 
     References
     ----------
@@ -71,10 +74,12 @@ class FadingTransfer(Transfer):
         }
         fade = {"worth": worth, "a": a, "b": b, "half": half, "ossification": ossification}
         runs = {"N": N, "D_F": D_F, "pretrained": pretrained, "N0": N0, "D_F0": D_F0}
-        effective = jnp.maximum(D_F + self.transferred(runs, {**own, **fade}), 0.01 * D_F)  # D_E is positive
+        effective = D_F + self.transferred(runs, {**own, **fade})
         return super(Transfer, self).mean(N, effective, N0, D_F0, **own)
 
-    def transferred(self, runs: Arrays, parameters: Arrays) -> jax.Array:  # noqa: D102
+    def transferred(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return D_T, in the unit of D_F: no less than leaves a hundredth of the data, so that D_E is positive."""
         ratio = runs["D_F"] / (parameters["half"] * self.enough(runs, parameters))
         faded = jax.nn.sigmoid(2 * jnp.log(ratio))
-        return super().transferred(runs, parameters) * (1 - (1 + parameters["ossification"]) * faded)
+        worth = super().transferred(runs, parameters) * (1 - (1 + parameters["ossification"]) * faded)
+        return jnp.maximum(worth, (LEAST_LEFT - 1) * runs["D_F"])

@@ -6,7 +6,9 @@ import pytest
 
 from bayes_scaling.decisions import transfer as decisions
 from bayes_scaling.decisions.transfer import trade_off, transfer_grid, transfer_table, transferred
+from bayes_scaling.decisions.transfer_curves import transfer_curves
 from bayes_scaling.errors import ConvergenceError, DecisionError, LawError, StudyError, TargetError
+from bayes_scaling.models import FadingTransfer
 from bayes_scaling.models.transfer import equal_data
 from tests.worlds import chinchilla, known, pretraining_size, transfer
 
@@ -48,6 +50,18 @@ def test_an_exponent_that_is_fixed_counts_like_a_fitted_one(posterior):
     fixed = known(posterior.law.replace(a=0.2), draws, posterior.study.frame)
     expected = np.quantile(10 ** (draws["b"] / 0.2), 0.5, method="nearest")
     assert trade_off(fixed)["median"] == pytest.approx(expected)
+
+
+def test_harm_leaves_effective_data_as_the_law_reads_them():
+    """What the table says pre-training is worth is what the loss is of."""
+    arms = transfer()
+    law = FadingTransfer(floor=0.0, half=0.5, ossification=3.0)
+    fading = known(law, {**arms.draws, "a": np.full(100, 0.9)}, arms.study.frame)
+    found = transferred(fading, {"N": 1e7, "D_F": 1e12})
+    np.testing.assert_allclose(found["D_E"], 1e10, rtol=1e-6)
+    np.testing.assert_allclose(found["multiplier"], 0.01, rtol=1e-6)
+    own = transfer_curves(fading, 1e7, [float(found["D_E"][0, 0])])["scratch"]
+    np.testing.assert_allclose(found["loss"], own, rtol=1e-6)
 
 
 def test_the_amount_of_pretraining_is_an_input():
