@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
+from bayes_scaling.decisions.inputs import as_floats
 from bayes_scaling.errors import DecisionError, LawError, TargetError, listed, suggest
 from bayes_scaling.forecasts.mixing import shares
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -21,7 +22,7 @@ from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.study.rows import task_name
+from bayes_scaling.study.rows import shown, task_name
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -107,7 +108,8 @@ def best_mixture(
     TargetError
         There is no such series.
     DecisionError
-        There is no fit, fits differ in their shares, weights do not suit, or no mixture is within the bounds.
+        There is no fit, fits differ in their shares, weights do not suit, bounds are not two numbers, or no mixture is
+        within them.
 
     Notes
     -----
@@ -136,7 +138,7 @@ def best_mixture(
     counts = shares(np.ones(len(fits)) if weights is None else weights, DecisionError)
     if len(counts) != len(fits):
         raise DecisionError(f"The weights are {weights!r}; give {len(fits)} numbers, none negative, not all zero.")
-    limits = _limits(columns, bounds or {})
+    limits = _limits(columns, {} if bounds is None else bounds)
     places = tuple(_series_place(fit, series) for fit in fits)
     constants = [
         {n: v for n, v in law.arrays(fit.study)[0].items() if n not in columns}
@@ -215,10 +217,18 @@ def _least(objective: Callable[..., tuple[Any, Any]], latent: Sequence[Arrays], 
 
 def _limits(columns: Sequence[str], bounds: Mapping[str, tuple[float, float]]) -> np.ndarray:
     """Return the least and the largest of each share, shape (share, 2)."""
-    for name in bounds:
+    if not isinstance(bounds, Mapping):
+        raise DecisionError(
+            f"The bounds are {shown(bounds)}; give those of each share, as {{'share_web': (0.1, 0.5)}}."
+        )
+    for name, ends in bounds.items():
         if name not in columns:
             raise DecisionError(f"There is no share {name!r} to bound; {suggest(name, columns)}")
-    limits = np.array([bounds.get(share, (0.0, 1.0)) for share in columns], dtype=float)
+        if np.shape(as_floats(ends)) != (2,) or np.ndim(ends) != 1:
+            raise DecisionError(
+                f"The bounds of {name} are {shown(ends)}; give the least and the largest share, as (0.1, 0.5)."
+            )
+    limits = np.array([as_floats(bounds.get(share, (0.0, 1.0))) for share in columns])
     low, high = limits.T
     if not ((0 <= low) & (low <= high) & (high <= 1)).all() or low.sum() > 1 or high.sum() < 1:
         raise DecisionError(

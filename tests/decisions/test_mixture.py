@@ -80,6 +80,10 @@ def test_fits_of_unequal_length_give_as_many_draws_each():
     [
         ({"bounds": {"share_cod": (0, 1)}}, bs.DecisionError, "did you mean 'share_code'"),
         ({"bounds": {"share_code": (0.0, 0.2), "share_web": (0.0, 0.2)}}, bs.DecisionError, "room for a sum of one"),
+        ({"bounds": {"share_code": 0.3}}, bs.DecisionError, r"of share_code are 0\.3; give the least and the largest"),
+        ({"bounds": {"share_code": (0.1, "x")}}, bs.DecisionError, "of share_code are .*; give the least"),
+        ({"bounds": {"share_code": (0.1, 0.2, 0.3)}}, bs.DecisionError, "of share_code are .*; give the least"),
+        ({"bounds": [(0.1, 0.2)]}, bs.DecisionError, "The bounds are .*; give those of each share"),
         ({"weights": [1.0]}, bs.DecisionError, "give 2 numbers"),
         ({"series": "8B"}, bs.TargetError, "known: 7B"),
     ],
