@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from bayes_scaling.decisions.solvers import bisect, minimise
-from bayes_scaling.errors import DecisionError
+from bayes_scaling.errors import DecisionError, LawError
 
 if TYPE_CHECKING:
     from bayes_scaling.decisions.surface import Surface
@@ -66,15 +67,24 @@ class JointOptimum:
         ------
         DecisionError
             There is no room for any model.
+        LawError
+            There is, and what the law expects of it is no number.
         """
+        lost = np.zeros(self.C.shape, bool)
         best, lowest = {name: low for name, (low, _) in self.ends.items()}, np.full(self.C.shape, np.inf)
         for corner in itertools.product((0, 1), repeat=len(self.bounds)):
             start = {name: self.ends[name][side] for name, side in zip(self.bounds, corner, strict=True)}
             place = self._from({**start, "N": self.centre})
             value = self._outcome(place)
-            better = value < lowest
+            better, lost = value < lowest, lost | np.isnan(value)
             best = {name: np.where(better, place[name], best[name]) for name in self.ends}
             lowest = np.where(better, value, lowest)
+        if (lost & ~np.isfinite(lowest)).any():
+            budget = self.C[lost & ~np.isfinite(lowest)][0]
+            raise LawError(
+                f"{self.surface.laws} expects no {self.surface.quantity} that is a number of any model at {budget:g} "
+                "FLOPs; decide on nearer budgets, or on a law that has a number there."
+            )
         if not np.isfinite(lowest).all():
             raise DecisionError(
                 "There is no room for any model within the bounds of over=; let within= allow more, or lower bounds."
@@ -106,7 +116,7 @@ class JointOptimum:
                 return self._outcome(there)
             most = self._largest(there)
             smaller = {**there, "N": np.minimum(place["N"], most)}
-            return np.minimum(self._outcome(smaller), self._outcome({**there, "N": most}))
+            return np.fmin(self._outcome(smaller), self._outcome({**there, "N": most}))
 
         return minimise(tried, *self.ends[name])
 
@@ -136,15 +146,25 @@ class JointOptimum:
         if self.within is None:
             return np.ones(self.C.shape, bool)
         model = {name: np.exp(place[name]) for name in self.ends}
-        try:
-            said = np.asarray(self.within(**model))
-        except TypeError as error:
-            raise DecisionError(
-                f"The limit within= does not take {', '.join(model)} by name ({error}); give a function of these."
-            ) from error
+        _require_takes(self.within, model)
+        said = np.asarray(self.within(**model))
         if said.dtype != bool or said.shape not in ((), self.C.shape):
             raise DecisionError(
                 "The limit within= does not say true or false of each model; compare with a number, as in "
                 f"lambda {', '.join(model)}: 2 * N <= 80e9."
             )
         return np.broadcast_to(said, self.C.shape)
+
+
+def _require_takes(within: Callable[..., Any], model: Mapping[str, Any]) -> None:
+    """Refuse a limit that does not take the inputs by name; what is raised inside it is its own."""
+    try:
+        signature = inspect.signature(within)
+    except (TypeError, ValueError):  # of some functions that are compiled nothing is known
+        return
+    try:
+        signature.bind(**model)
+    except TypeError as error:
+        raise DecisionError(
+            f"The limit within= does not take {', '.join(model)} by name ({error}); give a function of these."
+        ) from error

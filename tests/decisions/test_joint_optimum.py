@@ -117,3 +117,25 @@ def test_a_limit_of_size_alone_is_kept():
 def test_a_limit_that_says_nothing_useful_is_refused(routed, within, words):
     with pytest.raises(bs.DecisionError, match=words):
         bs.allocate(routed, 1e22, over={"num_experts": (1, 256)}, within=within)
+
+
+def test_what_a_limit_itself_raises_is_its_own(routed):
+    def within(N, num_experts):
+        raise TypeError("of the memory nothing is known")
+
+    with pytest.raises(TypeError, match="of the memory nothing is known"):
+        bs.allocate(routed, 1e22, over={"num_experts": (1, 256)}, within=within)
+
+
+class Edged(Rated):
+    """A law without a number for large runs."""
+
+    def mean(self, N, D, rate, *, E, alpha):
+        return super().mean(N, D, rate, E=E, alpha=alpha) + jnp.sqrt(50 - jnp.log(N * D))
+
+
+def test_a_law_without_a_number_is_not_taken_for_want_of_room(rated):
+    posterior = known(Edged(), rated.draws, rated.study.frame.assign(rate=1e-3))
+    assert np.isfinite(bs.allocate(posterior, 1e21, over={"rate": (1e-6, 1.0)}).outcome).all()
+    with pytest.raises(bs.LawError, match=r"Edged expects no loss that is a number of any model at 1e\+24 FLOPs;"):
+        bs.allocate(posterior, [1e21, 1e24], over={"rate": (1e-6, 1.0)})
