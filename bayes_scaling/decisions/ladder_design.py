@@ -64,7 +64,7 @@ class LadderPlans(Tabled, LadderPlansMethods):
         pandas.DataFrame
             ``plan``, ``runs``, ``flops``, ``largest``; ``q05`` to ``q95`` of ``width90`` over families; ``error``,
             the mean absolute relative error of the median; ``in90``, the share of outcomes inside; ``fitted``, the
-            share of families whose fit converged.
+            share of families whose fit converged and forecasts the target.
         """
         rows = []
         for cost in self.costs.to_dict("records"):
@@ -96,7 +96,8 @@ def plan_ladders(
 
     A family is one draw: of the law's priors, or of the posterior of an earlier family.  Its runs are drawn with noise,
     and beyond the data (of the earlier fit, or of all plans together) its slope is off by the law's discrepancy.  Every
-    plan is tried on the same families; the few whose fit does not converge are left out, and counted.
+    plan is tried on the same families; the few whose fit does not converge, or says no outcome at the
+    target that there can be, are left out, and counted.
 
     Parameters
     ----------
@@ -168,7 +169,10 @@ def plan_ladders(
         for i, member in enumerate(batch):
             if member.posterior is None or member.verdict != "converged":
                 continue
-            row = forecast(member.posterior, target).intervals().iloc[0]
+            try:
+                row = forecast(member.posterior, target).intervals().iloc[0]
+            except LawError:  # this family's law says nothing that an outcome can be there
+                continue
             actual = outcomes[i, -1]
             table.append({"plan": name, "family": i, "width90": (row["q95"] - row["q05"]) / actual,
                           "error": row["median"] / actual - 1, "in90": inside(row, actual)})  # fmt: skip

@@ -51,6 +51,21 @@ def test_an_earlier_family_narrows_what_to_expect(plans):
     pd.testing.assert_frame_equal(again.table(), same.table())
 
 
+def test_a_family_that_says_nothing_of_the_target_is_left_out_and_counted(monkeypatch):
+    asked = []
+
+    def forecast(posterior, target):
+        asked.append(posterior)
+        if len(asked) == 2:
+            raise bs.LawError("PowerLaw expects a loss of zero or less.")
+        return bs.forecast(posterior, target)
+
+    monkeypatch.setattr(ladder_design, "forecast", forecast)
+    found = bs.plan_ladders(PowerLaw(), {"small": PLANS["small"]}, AT, seed=0, families=8)
+    assert found.table()["fitted"].tolist() == [(len(asked) - 1) / 8]
+    assert np.isfinite(found.table()["median"]).all()
+
+
 def test_what_cannot_be_planned_is_refused():
     with pytest.raises(bs.DecisionError, match="nothing to simulate"):
         bs.plan_ladders(PowerLaw(), {}, AT, seed=0)
