@@ -315,7 +315,7 @@ class Surface:
             if self.exponent_error is None:
                 edge = edge_of_data(law, inside)
             else:
-                scales.update(self._exponents.misjudged(scales, inside))
+                scales.update(self.misjudged(scales, inside))
         constants = {n: v for n, v in self.arrays.items() if n not in law.run_inputs}
         size = max(CHUNK // len(self), 16)
         parts = []
@@ -389,6 +389,20 @@ class Surface:
             read = listed(self.posterior.law.run_inputs)
             raise LawError(f"{self.laws} reads {read}, which do not tell FLOPs; fit a law of N and D, or of C.")
         return self.arrays["C"] if self.by_compute else self.rule.cost(self.arrays["N"], self.arrays["D"])
+
+    def misjudged(
+        self, scales: Mapping[str, np.ndarray], fitted: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return the scales at which each draw reads its law for these, by its errors of the exponents.
+
+        Parameters
+        ----------
+        scales : mapping of str to array, shape (sample, point)
+            ``N`` and ``D``, or ``C``, as far as the law reads them.
+        fitted : mapping, optional
+            Inputs of the runs beyond which exponents are off; by default those of the fit.
+        """
+        return self._exponents.misjudged(scales, self.arrays if fitted is None else fitted)
 
     @cached_property
     def _exponents(self) -> ExponentError:

@@ -65,11 +65,8 @@ def _reduction(surface: Surface, T: np.ndarray, scale: Mapping[str, np.ndarray])
     """Return the shares of a few runs, by all draws of a surface."""
     law, (points, runs) = surface.posterior.law, surface.runs_at(scale)
     nodes, shares = np.polynomial.legendre.leggauss(OUTCOMES)
-    edge = edge_of_data(law, surface.arrays) if surface.discrepancy else None
+    drawn = _predicted(surface.take(evenly_spaced(len(surface), PREDICTED)), runs)
     with double_precision():
-        some = evenly_spaced(len(surface), PREDICTED)
-        latent = {name: value[some] for name, value in surface.latent.items()}
-        drawn = predict(law.program, surface.keys[some], latent, runs, edge)[surface.quantity]
         outcomes = quantile(drawn, (nodes + 1) / 2)
         found = np.asarray(_density(law.program, surface.keys, surface.latent, runs, outcomes, surface.quantity))
     density = found[..., :points]
@@ -79,6 +76,38 @@ def _reduction(surface: Surface, T: np.ndarray, scale: Mapping[str, np.ndarray])
     few = np.einsum("sor,sor->or", weights, weights) / total**2
     left /= np.maximum(1 - few, 1 / len(T))  # of few draws, as n / (n - 1)
     return np.maximum(1 - shares / 2 @ left / T.var(ddof=1), 0.0)
+
+
+def _predicted(surface: Surface, runs: Arrays) -> np.ndarray:
+    """Return an outcome of each run by each draw of a surface, off beyond the fitted runs as the surface has it.
+
+    Parameters
+    ----------
+    surface : Surface
+        Of a law of one series.
+    runs : mapping of str to array, shape (run,)
+        Inputs of the law, and references.
+    """
+    law, edge, scales = surface.posterior.law, None, {}
+    if surface.discrepancy and surface.exponent_error is None:
+        edge = edge_of_data(law, surface.arrays)
+    elif surface.discrepancy:
+        each = {name: np.broadcast_to(runs[name], (len(surface), len(runs[name]))) for name in surface.columns}
+        scales = surface.misjudged(each)
+    with double_precision():
+        if not scales:
+            return np.asarray(predict(law.program, surface.keys, surface.latent, runs, edge)[surface.quantity])
+        return np.asarray(_at_own(law.program, surface.keys, surface.latent, scales, runs, surface.quantity))
+
+
+@partial(jit, static_argnames=("quantity",))
+def _at_own(law: Law, keys: jax.Array, latent: Arrays, scales: Arrays, runs: Arrays, quantity: str) -> jax.Array:
+    """Return outcomes at scales that each draw has for itself, shape (sample, run)."""
+
+    def one(key: jax.Array, latent: Arrays, scales: Arrays) -> jax.Array:
+        return run_model(law, {**runs, **scales}, latent=latent, key=key)[quantity]["value"]
+
+    return jax.vmap(one)(keys, latent, scales)
 
 
 @partial(jit, static_argnames=("quantity",))

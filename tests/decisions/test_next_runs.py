@@ -55,6 +55,17 @@ def test_matches_the_linear_model_in_closed_form():
     assert (1 - found.batch["narrower"].iloc[1]) ** 2 == pytest.approx(left, rel=0.08)
 
 
+def test_errors_of_the_exponents_stand_in_place_of_the_slopes():
+    """Where they are next to nothing, runs teach what they do of the exact law."""
+    posterior = chinchilla(count=200)
+    little = bs.next_runs(bs.Surface.of(posterior, exponent_error=1e-9), GRID_OF_CANDIDATES, AT)
+    plain = bs.next_runs(exact(posterior), GRID_OF_CANDIDATES, AT)
+    columns = ["n_params", "sd_after", "narrower"]
+    pd.testing.assert_frame_equal(little.table()[columns], plain.table()[columns], rtol=1e-4)
+    much = bs.next_runs(bs.Surface.of(posterior, exponent_error=0.25), GRID_OF_CANDIDATES, AT)
+    assert much.table()["sd_after"].min() > 1.1 * plain.table()["sd_after"].min()
+
+
 def test_ranking_batch_and_baseline():
     found = bs.next_runs(chinchilla(), GRID_OF_CANDIDATES, AT, count=3)
     table = found.table()

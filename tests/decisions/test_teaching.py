@@ -73,3 +73,20 @@ def test_what_is_found_goes_into_the_ranking():
     found = bs.next_runs(surface, {"N": [1e9], "D": [2e10]}, {"N": 7e9, "D": 4e12})
     share = expected_reduction(surface, level, {"N": np.array([1e9]), "D": np.array([2e10])})[0]
     assert found.ranking["narrower"].iloc[0] == pytest.approx(1 - np.sqrt(1 - share), rel=1e-6)
+
+
+def test_an_error_of_the_exponents_stands_in_place_of_the_slopes():
+    """One that is next to nothing teaches what the exact law does, and a large one not."""
+    posterior = chinchilla(count=300)
+    at = {"N": np.array([1e9, 3e10]), "D": np.array([2e10, 6e11])}
+    T = exact(posterior).at(np.array([7e9]), np.array([4e12]))[:, 0]
+    plain = expected_reduction(exact(posterior), T, at)
+    little, much = (expected_reduction(bs.Surface.of(posterior, exponent_error=e), T, at) for e in (1e-9, 0.5))
+    np.testing.assert_allclose(little, plain, rtol=1e-5)
+    assert abs(much[1] - plain[1]) > 0.02
+    surface = bs.Surface.of(posterior, exponent_error=0.5)
+    points, runs = surface.runs_at(at)
+    drawn = teaching._predicted(surface, runs)[:, :points]
+    off, far_off = (np.log(drawn / surface.at(**at, exact=exactly)).std(axis=0) for exactly in (False, True))
+    np.testing.assert_allclose(off, 0.005 * np.sqrt(5 / 3), rtol=0.25)  # the noise, of 5 degrees of freedom, alone
+    assert far_off[1] > 2.5 * off[1]
