@@ -108,7 +108,7 @@ def next_runs(
     by weighing the draws with the density of each y (:func:`bayes_scaling.decisions.teaching.expected_reduction`).
     With a few thousand draws ``narrower`` is known to some thousandths.  In a batch, what runs before it leave to be
     learnt is taken as in a normal model, :math:`\mathrm{Cov}(T, y)^2 / \mathrm{Var}(y)`, times what the run alone
-    teaches beside it; for a law of several series the normal model is all.
+    teaches beside it; for a law of several series, and for a learning curve, the normal model is all.
 
     With the discrepancy on, a run also moves the edge of the data outwards; the variance of the slope error beyond the
     new edge is computed as a forecast after the run would, and is never more than before.  That error itself no run

@@ -51,9 +51,10 @@ def expected_reduction(surface: Surface, target: np.ndarray, scale: Mapping[str,
     Returns
     -------
     array, shape (run,), or None
-        Shares, not negative; None where the law describes several series together, whose density is not read here.
+        Shares, not negative; None where the law describes several series together, or its runs err along their
+        training, so that the density of one outcome is not read here.
     """
-    if surface.series_index:
+    if surface.series_index or not _has_density(surface, scale):
         return None
     chosen = evenly_spaced(len(surface), DRAWS)
     few, T, points = surface.take(chosen), target[chosen], len(next(iter(scale.values())))
@@ -98,6 +99,20 @@ def _predicted(surface: Surface, runs: Arrays) -> np.ndarray:
         if not scales:
             return np.asarray(predict(law.program, surface.keys, surface.latent, runs, edge)[surface.quantity])
         return np.asarray(_at_own(law.program, surface.keys, surface.latent, scales, runs, surface.quantity))
+
+
+def _has_density(surface: Surface, scale: Mapping[str, np.ndarray]) -> bool:
+    """Say whether the law draws each outcome by itself, so that it has a density, or makes it of other draws."""
+    law, (_, runs) = surface.posterior.law, surface.runs_at(scale)
+    latent = {name: value[0] for name, value in surface.latent.items()}
+    kinds = {}
+
+    def look(latent: Arrays) -> None:
+        kinds.update({name: site["type"] for name, site in run_model(law, runs, latent=latent).items()})
+
+    with double_precision():
+        jax.eval_shape(look, latent)
+    return kinds[surface.quantity] == "sample"
 
 
 @partial(jit, static_argnames=("quantity",))

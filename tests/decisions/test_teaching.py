@@ -1,11 +1,13 @@
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions import teaching
 from bayes_scaling.decisions.teaching import expected_reduction
+from bayes_scaling.models import LearningCurve
 from tests.worlds import chinchilla, exact, known, ladder
 
 NOISE = 0.02
@@ -90,3 +92,16 @@ def test_an_error_of_the_exponents_stands_in_place_of_the_slopes():
     off, far_off = (np.log(drawn / surface.at(**at, exact=exactly)).std(axis=0) for exactly in (False, True))
     np.testing.assert_allclose(off, 0.005 * np.sqrt(5 / 3), rtol=0.25)  # the noise, of 5 degrees of freedom, alone
     assert far_off[1] > 2.5 * off[1]
+
+
+def test_a_law_whose_runs_err_along_their_training_is_not_read():
+    middle = {"level": 3.0, "reducible": 0.3, "begun": -1.0, "bend": 1.0, "alpha_D": 0.4, "memory": 0.1, "sigma": 0.01}
+    rng = np.random.default_rng(0)
+    draws = {name: value * np.exp(rng.normal(0, 0.02, 60)) for name, value in middle.items()}
+    D = np.geomspace(1e8, 1e10, 12)
+    run = pd.DataFrame({"run": range(12), "D": D, "loss": 2 + (D / 1e9) ** -0.4})
+    surface = bs.Surface.of(known(LearningCurve(), draws, run))
+    assert expected_reduction(surface, np.zeros(60), {"D": np.array([2e10])}) is None
+    more = pd.DataFrame({"D": [2e10, 4e10], "flops": [1e18, 2e18]})
+    found = bs.next_runs(surface, more, {"D": 1e11})
+    assert np.isfinite(found.table()["narrower"]).all()
