@@ -11,6 +11,7 @@ from bayes_scaling.models import Transfer
 from bayes_scaling.plots.transfer import plot_data_efficiency, plot_transfer_map
 from tests import worlds
 
+SHORT = {"allow_unconverged": True}  # of a fit of few draws
 SIZES, DATA = np.geomspace(1e6, 1e9, 4), np.geomspace(1e6, 1e9, 6)
 
 
@@ -30,7 +31,7 @@ def tidy():
 
 
 def test_the_map_says_what_its_colour_means_and_where_the_law_was_found(posterior):
-    ax = plot_transfer_map(transferred(posterior, transfer_grid(SIZES, DATA)))
+    ax = plot_transfer_map(transferred(posterior, transfer_grid(SIZES, DATA), **SHORT))
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert ax.get_xlim() == pytest.approx((DATA[0], DATA[-1]))
     assert any("effective data" in other.get_ylabel() for other in ax.figure.axes)
@@ -122,9 +123,9 @@ def test_what_the_data_are_worth_is_said_beside_the_curves(most):
 
 def test_the_arrow_is_as_long_as_the_data_saved(posterior):
     _, given = plt.subplots()
-    ax = plot_data_efficiency(transfer_curves(posterior, SIZES[1], DATA), ax=given)
+    ax = plot_data_efficiency(transfer_curves(posterior, SIZES[1], DATA, **SHORT), ax=given)
     assert ax is given
-    middle = transfer_curves(posterior, SIZES[1], DATA).median("sample")
+    middle = transfer_curves(posterior, SIZES[1], DATA, **SHORT).median("sample")
     assert (middle["pretrained"] < middle["scratch"]).all()
     words = [t.get_text() for t in ax.texts]
     assert {"from scratch", "pre-trained"} <= set(words)
