@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from bayes_scaling.errors import BayesScalingError, LawError
+from bayes_scaling.errors import BayesScalingError, LawError, whole
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.diagnostics import MAX_DIVERGING, Diagnostics, diagnostics_of, starts_at_best
 from bayes_scaling.inference.padding import pad_study
@@ -74,6 +74,15 @@ class Effort:
     def __post_init__(self) -> None:
         if isinstance(self.patience, bool) or not isinstance(self.patience, Real) or not self.patience >= 0:
             raise BayesScalingError(f"patience is {self.patience!r}; give a number of seconds, 0 or more.")
+        if self.adapt is not None and not (isinstance(self.adapt, (int, np.bool_)) and self.adapt in (0, 1)):
+            raise BayesScalingError(f"adapt is {self.adapt!r}; give True, False, or None to adapt where it is needed.")
+        plain = {
+            "adapt": None if self.adapt is None else bool(self.adapt),
+            "warmup": None if self.warmup is None else whole("warmup", self.warmup, 1),
+            "patience": float(self.patience),
+        }
+        for name, value in plain.items():  # a file remembers them, and NumPy's have no place there
+            object.__setattr__(self, name, value)
 
 
 def asked(plan: nuts.Plan, effort: Effort) -> dict[str, Any]:

@@ -194,9 +194,10 @@ def fit_many(
     >>> batch = bs.fit_many(Chinchilla(), [ladder.select(task=t) for t in ladder.tasks], seed=0)  # doctest: +SKIP
     """
     require_law(law)
-    plan = plan_of(law, draws, warmup, chains, starts, precision, seed)
+    seed = whole("seed", seed, 0)
+    plan, effort = plan_of(law, draws, warmup, chains, starts, precision), Effort(adapt, warmup, patience)
     if chunk is not None:
-        whole("chunk", chunk, 1)
+        chunk = whole("chunk", chunk, 1)
     if not isinstance(memory, Real) or not memory > 0:
         raise BayesScalingError(f"memory is {memory!r}; give a number of bytes above zero.")
     if executor is not None and not callable(getattr(executor, "submit", None)):
@@ -210,7 +211,7 @@ def fit_many(
     for entry in entries:
         if entry.error is None:
             entry.pad(law, longest)
-    first, effort = adapted_plan(plan, warmup) if adapt else plan, Effort(adapt, warmup, patience)
+    first = adapted_plan(plan, effort.warmup) if effort.adapt else plan
     chunk = chunk or chunk_of(law, first, entries, memory)
     kept = RunStore(store, law, first, effort, chunk, entries) if store is not None else None
     fits: dict[int, Posterior] = {}

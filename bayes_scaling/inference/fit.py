@@ -78,7 +78,7 @@ def fit(
     LawError
         All parameters of the law are fixed, or it gives the runs no probability whatever they are.
     BayesScalingError
-        There is no such precision, or draws, chains, warm-up, starts or the seed are no such numbers.
+        There is no such precision, or draws, chains, warm-up, starts, patience, the seed or ``adapt`` are none such.
 
     Examples
     --------
@@ -88,12 +88,12 @@ def fit(
     >>> posterior = bs.fit(Chinchilla(), ladder, seed=0, draws=200, chains=2)  # doctest: +SKIP
     """
     require_law(law)
-    plan = plan_of(law, draws, warmup, chains, starts, precision, seed)
+    seed = whole("seed", seed, 0)
+    plan, effort = plan_of(law, draws, warmup, chains, starts, precision), Effort(adapt, warmup, patience)
     training = require_study(study).training
     runs, observed = law.arrays(training)
     check_size(law, training, runs, observed)
     started = time.perf_counter()
-    effort = Effort(adapt, warmup, patience)
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
         sampled, diagnostics = fit_until_converged(law, plan, seed, runs, observed, effort)
     seconds = time.perf_counter() - started
@@ -105,8 +105,8 @@ def fit(
 FEWEST_DRAWS = 4  # of a chain: its halves are held against each other
 
 
-def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, precision: str, seed: int) -> nuts.Plan:
-    """Return how to sample a law, as its user asks.
+def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, precision: str) -> nuts.Plan:
+    """Return how to sample a law, as its user asks, in plain numbers: NumPy's have no place in a file's attributes.
 
     Raises
     ------
@@ -116,11 +116,13 @@ def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, 
         A number is not whole or too small, or there is no such precision.
     """
     check_precision(precision)
-    asked = {"draws": (draws, FEWEST_DRAWS), "chains": (chains, 1), "starts": (starts, 1), "seed": (seed, 0)}
-    if warmup is not None:
-        asked["warmup"] = warmup, 1
-    for name, (value, least) in asked.items():
-        whole(name, value, least)
+    plan = nuts.Plan(
+        draws=whole("draws", draws, FEWEST_DRAWS),
+        warmup=WARMUP if warmup is None else whole("warmup", warmup, 1),
+        chains=whole("chains", chains, 1),
+        starts=whole("starts", starts, 1),
+        precision=precision,
+    )
     if not law.free_parameters:
         raise LawError(f"All parameters of {law.name} are fixed, so there is nothing to fit; give one of them a prior.")
-    return nuts.Plan(draws, warmup or WARMUP, chains, starts, precision=precision)
+    return plan

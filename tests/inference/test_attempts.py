@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -98,6 +99,20 @@ def test_smaller_steps_come_first_where_few_draws_diverge(study, monkeypatch, di
     monkeypatch.setattr(attempts, "run", lambda *_: sampled)
     _, diagnostics = fit_until_converged(law, nuts.Plan(), 0, *law.arrays(study), Effort())
     assert tried == [(False, 0.85), *after] and diagnostics.converged
+
+
+@pytest.mark.parametrize("adapt", [None, False, True])
+def test_flags_of_numpy_are_flags(adapt):
+    given = Effort(None if adapt is None else np.bool_(adapt))
+    assert given == Effort(adapt) and given.adapt is adapt
+    assert list(attempts._stages(nuts.Plan(), given)) == list(attempts._stages(nuts.Plan(), Effort(adapt)))
+    assert json.dumps(attempts.asked(nuts.Plan(), given))
+
+
+@pytest.mark.parametrize("adapt", ["no", 2, 0.5])
+def test_what_is_no_flag_is_refused(adapt):
+    with pytest.raises(bs.BayesScalingError, match=r"adapt is .*; give True, False, or None"):
+        Effort(adapt)
 
 
 def test_chains_that_do_not_move_are_no_better_than_those_that_do(study, monkeypatch):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -49,6 +51,14 @@ def test_the_same_seed_gives_the_same_draws_and_another_does_not(study, posterio
     other = bs.fit(Chinchilla(), study, seed=1, draws=500)
     assert np.array_equal(again.draws["E"], posterior.draws["E"])
     assert not np.array_equal(other.draws["E"], posterior.draws["E"])
+
+
+def test_numbers_of_numpy_are_taken_and_kept_as_plain_ones(study, posterior, tmp_path):
+    asked = {"draws": np.int64(500), "chains": np.int32(4), "warmup": np.int64(200), "starts": np.int64(8)}
+    again = bs.fit(Chinchilla(), study, seed=np.int64(0), patience=np.float32(60), adapt=np.False_, **asked)
+    assert np.array_equal(again.draws["E"], posterior.draws["E"])
+    assert json.loads(again.tree.attrs["asked"])["effort"] == {"adapt": False, "warmup": 200, "patience": 60.0}
+    assert bs.Posterior.load(again.save(tmp_path / "fit.nc"), Chinchilla(), study).seed == 0
 
 
 def test_other_priors_and_other_data_of_the_same_shape_do_not_compile_again(study, posterior):
