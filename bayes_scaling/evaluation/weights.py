@@ -26,6 +26,8 @@ BOOTSTRAPS = 200  # of the outcomes, over which weights are averaged
 def cut_scores(densities: Sequence[np.ndarray], moments: tuple[float, float]) -> list[np.ndarray]:
     """Return the log predictive density of each outcome of each cut, under the prior of the error of the slope.
 
+    Where a density is NaN, because the law is no number there, it counts as none.
+
     Parameters
     ----------
     densities : sequence of array, shape (slope, run)
@@ -34,7 +36,8 @@ def cut_scores(densities: Sequence[np.ndarray], moments: tuple[float, float]) ->
         Mean and standard deviation of the error.
     """
     prior = slope_weights(*moments)[:, None]
-    return [np.maximum(logsumexp(density, b=prior, axis=0), WORST) for density in densities]
+    numbers = (np.where(np.isnan(density), -np.inf, density) for density in densities)
+    return [np.maximum(logsumexp(density, b=prior, axis=0), WORST) for density in numbers]
 
 
 def law_weights(scores: Sequence[Sequence[np.ndarray]], sharpness: ArrayLike) -> np.ndarray:
@@ -65,14 +68,15 @@ def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], 
     Parameters
     ----------
     densities, moments
-        As for :func:`cut_scores`; without cuts the prior stays.
+        As for :func:`cut_scores`; without cuts the prior stays.  An outcome with a density that is NaN tells nothing.
     own_cuts : float or array, shape (value, 1)
         Observations that all cuts together count for; an array gives weights of shape (value, slope).
     """
     prior = slope_weights(*moments)
     if not densities:
         return prior
-    evidence = np.mean([density.mean(axis=1) for density in densities], axis=0)
+    told = (np.where(np.isnan(density).any(axis=0), 0.0, density) for density in densities)
+    evidence = np.mean([density.mean(axis=1) for density in told], axis=0)
     return softmax(np.log(prior) + own_cuts * evidence, axis=-1)
 
 

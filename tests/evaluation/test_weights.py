@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayes_scaling.evaluation.held_out import SLOPES
-from bayes_scaling.evaluation.weights import cut_scores, law_weights, mean_over, slope_weights, slopes_after
+from bayes_scaling.evaluation.weights import WORST, cut_scores, law_weights, mean_over, slope_weights, slopes_after
 
 
 def test_several_counts_of_evidence_give_what_each_gives():
@@ -35,3 +35,19 @@ def test_what_is_known_up_to_weights_is_averaged_over_its_values():
 def test_without_cuts_laws_weigh_alike_at_any_sharpness():
     assert law_weights([[], []], np.ones((3, 1, 1))).tolist() == [[0.5, 0.5]] * 3
     assert law_weights([[], []], 2.0).tolist() == [0.5, 0.5]
+
+
+def test_a_density_that_is_no_number_is_none_and_tells_nothing_of_the_slope():
+    rng = np.random.default_rng(0)
+    whole = rng.normal(-1, 1, (len(SLOPES), 4))
+    one, all_of_them = whole.copy(), whole.copy()
+    one[3, 1], all_of_them[:, 1] = np.nan, np.nan
+    scores = [cut_scores([density], (0.1, 0.2))[0] for density in (whole, one, all_of_them)]
+    assert scores[2][1] == WORST and scores[1][1] < scores[0][1] and np.isfinite(scores).all()
+    assert np.array_equal(np.delete(scores, 1, axis=1), [np.delete(scores[0], 1)] * 3)
+    weights = law_weights([[row] for row in scores], 4.0)
+    assert weights.sum() == pytest.approx(1) and weights[0] > weights[1] > weights[2]
+    silent = whole.copy()
+    silent[:, 1] = 0.0
+    for density in (one, all_of_them):
+        assert np.array_equal(slopes_after([density], (0.1, 0.2), 4.0), slopes_after([silent], (0.1, 0.2), 4.0))
