@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,7 +149,7 @@ def forecast_runs(
     targets: Any = None,
     *,
     seed: int,
-    laws: Mapping[str, Law] | None = None,
+    laws: Mapping[str, Law] | Sequence[Law] | None = None,
     allow_unconverged: bool = False,
     say: Callable[[str], object] = lambda words: None,
     **options: Any,
@@ -172,8 +172,9 @@ def forecast_runs(
         Runs to forecast; by default the study's own.
     seed : int
         Seed of every random draw.
-    laws : mapping of str to Law, optional
-        Laws of one loss to average, by any names; by default :func:`bayes_scaling.models.recommended.candidates`.
+    laws : mapping of str to Law, or sequence of Law, optional
+        Laws of one loss to average, by any names or without; by default
+        :func:`bayes_scaling.models.recommended.candidates`.
     allow_unconverged : bool
         Forecast from fits that did not converge.
     say : callable
@@ -243,7 +244,7 @@ def fit_runs(
     study: Study,
     *,
     seed: int,
-    laws: Mapping[str, Law] | None = None,
+    laws: Mapping[str, Law] | Sequence[Law] | None = None,
     say: Callable[[str], object] = lambda words: None,
     **options: Any,
 ) -> AveragedFit:
@@ -253,8 +254,8 @@ def fit_runs(
     ----------
     study, seed, say, **options
         As for :func:`bayes_scaling.forecast_runs`.
-    laws : mapping of str to Law, optional
-        By name; by default those that :func:`bayes_scaling.models.recommended.deciding` returns.
+    laws : mapping of str to Law, or sequence of Law, optional
+        By name, or without; by default those that :func:`bayes_scaling.models.recommended.deciding` returns.
 
     Returns
     -------

@@ -17,6 +17,7 @@ from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference.fit import fit
+from bayes_scaling.law.base import require_law
 from bayes_scaling.problems import Problem, Problems
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "fit_each",
     "fit_laws",
     "law_names",
+    "named_laws",
 ]
 
 LEAST = 0.02  # a law of less weight is left out
@@ -88,7 +90,7 @@ class AveragedForecast(Forecast):
 
 
 def average_laws(
-    laws: Mapping[str, Law],
+    laws: Mapping[str, Law] | Sequence[Law],
     study: Study,
     targets: Any = None,
     *,
@@ -103,7 +105,9 @@ def average_laws(
 
     Parameters
     ----------
-    laws, study, seed, own_cuts, sharpness
+    laws : mapping of str to Law, or sequence of Law
+        By any names, or by those of :func:`law_names`.
+    study, seed, own_cuts, sharpness
         As for :func:`bayes_scaling.evaluation.weighing.weigh`.
     targets : Study, DataFrame, mapping, or sequence of mappings
         Runs to forecast, as :func:`bayes_scaling.forecast` reads them.
@@ -122,7 +126,7 @@ def average_laws(
         As :func:`bayes_scaling.evaluation.weighing.weigh` and :func:`bayes_scaling.forecast` say.
     """
     found = fit_laws(
-        _that_can_read(laws, study.training, targets),
+        _that_can_read(named_laws(laws), study.training, targets),
         study,
         seed=seed,
         own_cuts=own_cuts,
@@ -138,7 +142,7 @@ def average_laws(
 
 
 def fit_laws(
-    laws: Mapping[str, Law],
+    laws: Mapping[str, Law] | Sequence[Law],
     study: Study,
     *,
     seed: int,
@@ -154,7 +158,9 @@ def fit_laws(
 
     Parameters
     ----------
-    laws, study, seed, own_cuts, sharpness
+    laws : mapping of str to Law, or sequence of Law
+        By any names, or by those of :func:`law_names`.
+    study, seed, own_cuts, sharpness
         As for :func:`bayes_scaling.evaluation.weighing.weigh`.
     say : callable
         Told what is being done, in words.
@@ -166,6 +172,7 @@ def fit_laws(
     LawError, StudyError
         As :func:`bayes_scaling.evaluation.weighing.weigh` says.
     """
+    laws = named_laws(laws)
     say(f"Weighing {len(laws)} laws by backtests on {study.name!r} ...")
     weighing = weigh(laws, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness)
     kept = weighing.weights[weighing.weights >= LEAST]
@@ -187,6 +194,21 @@ def law_names(laws: Sequence[Law]) -> list[str]:
     return [f"{law.name} ({law.route or i})" for i, law in enumerate(laws, start=1)]
 
 
+def named_laws(laws: Mapping[str, Law] | Sequence[Law]) -> dict[str, Law]:
+    """Return laws by their names: those given, or those of :func:`law_names`.
+
+    Raises
+    ------
+    LawError
+        One of them is no law, or they are neither a mapping nor a sequence.
+    """
+    if isinstance(laws, Mapping):
+        return {str(name): require_law(law) for name, law in laws.items()}
+    if not isinstance(laws, (list, tuple)):
+        laws = [require_law(laws)]
+    return dict(zip(law_names([require_law(law) for law in laws]), laws, strict=True))
+
+
 def fit_each(
     laws: Mapping[str, Law] | Sequence[Law],
     study: Study,
@@ -206,8 +228,7 @@ def fit_each(
     say : callable
         Told what is being done, in words.
     """
-    if not isinstance(laws, Mapping):
-        laws = dict(zip(law_names(laws), laws, strict=True))
+    laws = named_laws(laws)
     for i, (name, law) in enumerate(laws.items(), start=1):
         which = f" ({i} of {len(laws)})" if len(laws) > 1 else ""
         say(f"Fitting {name}{which} to {study.name!r}, {len(study.training.runs)} runs ...")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.errors import LawError, StudyError, whole
 from bayes_scaling.evaluation.backtest import expanding_window, refused, usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.evaluation.weights import Learnt, cut_scores, law_weights, mean_over, slope_weights, slopes_after
@@ -84,7 +84,10 @@ def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: Learnt,
         No law is given.
     StudyError
         A law cannot be fitted to the study.
+    BayesScalingError
+        The seed is none.
     """
+    seed = whole("seed", seed, 0)
     if not laws:
         raise LawError("There is no law to average; give at least one, such as {'chinchilla': Chinchilla()}.")
     training = study.training

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation import averaging
-from bayes_scaling.evaluation.averaging import AveragedFit, average_laws, average_problems
+from bayes_scaling.evaluation import averaging, weighing
+from bayes_scaling.evaluation.averaging import AveragedFit, average_laws, average_problems, fit_laws, named_laws
 from bayes_scaling.models import Chinchilla, Superset
 from tests import worlds
 from tests.evaluation.test_weighing import CONSTANTS, LEARNT, made_by
@@ -26,6 +26,35 @@ def test_what_cannot_be_averaged_is_refused_in_a_sentence():
     study = made_by(Chinchilla(), **CONSTANTS)
     with pytest.raises(bs.TargetError, match="needs D"):
         average_laws({"one": Superset()}, study, {"N": 1e9}, seed=0, **LEARNT)
+
+
+@pytest.mark.parametrize(
+    ("laws", "seed", "message"),
+    [
+        ({"a": Chinchilla}, 0, r"which is a type and no law; write Chinchilla\(\)"),
+        ([Chinchilla], 0, r"which is a type and no law; write Chinchilla\(\)"),
+        (Chinchilla, 0, r"which is a type and no law; write Chinchilla\(\)"),
+        ([], 0, "no law to average"),
+        ([Chinchilla()], -1, "seed is -1; give a whole number of at least 0"),
+        ({"a": Chinchilla()}, "x", "seed is 'x'; give a whole number of at least 0"),
+    ],
+)
+def test_what_is_no_law_and_no_seed_is_refused_before_the_backtests(laws, seed, message, monkeypatch):
+    monkeypatch.setattr(weighing, "hold_out", lambda *_, **__: pytest.fail("backtests are made"))
+    study, target = made_by(Chinchilla(), **CONSTANTS), {"N": 8e9, "D": 1.6e11}
+    for average in (
+        lambda: average_laws(laws, study, target, seed=seed, **LEARNT),
+        lambda: fit_laws(laws, study, seed=seed, **LEARNT),
+    ):
+        with pytest.raises(bs.BayesScalingError, match=message):
+            average()
+
+
+def test_laws_without_names_have_their_own():
+    one, other = Chinchilla(), Superset()
+    assert named_laws([one]) == named_laws(one) == {"Chinchilla": one}
+    assert named_laws((one, other)) == {"Chinchilla (1)": one, "Superset (2)": other}
+    assert named_laws({"a": one}) == {"a": one}
 
 
 def average_of(inside, outside=0, left_out=()):
