@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -97,15 +97,20 @@ def parameters(posterior: Posterior) -> list[str]:
 
 
 def supports(posterior: Posterior) -> dict[str, list[float]]:
-    """Return the finite bounds of every latent site."""
+    """Return the finite bounds of every latent site; those of a site with several entries are of each entry."""
     law = posterior.law
     with double_precision():
         sites = latent_priors(law.program, *law.arrays(posterior.study))
         bounds = {
-            name: [getattr(fn.support, end, np.inf) for end in ("lower_bound", "upper_bound")]
+            name: [getattr(_of_an_entry(fn.support), end, np.inf) for end in ("lower_bound", "upper_bound")]
             for name, fn in sites.items()
         }
         return {n: [float(b) for b in ends if np.ndim(b) == 0 and np.isfinite(b)] for n, ends in bounds.items()}
+
+
+def _of_an_entry(support: Any) -> Any:
+    """Return what a support asks of one entry: NumPyro wraps that of an event of several in another."""
+    return _of_an_entry(support.base_constraint) if hasattr(support, "base_constraint") else support
 
 
 def entry_labels(draws: xr.DataArray) -> list[str]:

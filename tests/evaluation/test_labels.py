@@ -63,6 +63,12 @@ def test_bounds_are_those_of_the_priors(posterior):
     assert found["split"] == [0.0, 1.0] and found["alpha_N"] == [0.0]
 
 
+def test_entries_of_a_site_of_several_series_have_the_bounds_of_one(ladder):
+    found, pooled = supports(ladder), supports(worlds.pooled())  # neither is pooled: a site has an entry per series
+    assert pooled["split"] == [0.0, 1.0] and pooled["E"] == pooled["alpha_N"] == [0.0]
+    assert found["accuracy_ceiling"] == [0.0, 1.0] and found["E"] == [0.0] and found["accuracy_centre"] == []
+
+
 def test_entries_are_named_by_their_place():
     one = xr.DataArray(np.zeros((2, 5)), dims=("chain", "draw"), name="E")
     two = one.expand_dims(task=["x", "y"], axis=2)
