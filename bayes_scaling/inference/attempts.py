@@ -146,7 +146,7 @@ def fit_until_converged(
         reached = starts_at_best(sampled.mode_potential, _arrived(law, plan, seed, runs, observed))
         diagnostics = dataclasses.replace(diagnostics, modes_reached=reached)
     said = "" if diagnostics.converged or effort.adapt is False else " and ".join(tried)
-    return sampled._replace(state=None), dataclasses.replace(diagnostics, tried=said)
+    return sampled._replace(state=None, energies=None), dataclasses.replace(diagnostics, tried=said)
 
 
 def _apart(diagnostics: Diagnostics) -> float:

@@ -60,7 +60,8 @@ class Diagnostics:
     mean_steps : float
         Mean number of leapfrog steps per draw.
     min_bfmi : float
-        Smallest energy fraction over chains; NaN where the sampler gave no energies.
+        Smallest energy fraction (E-BFMI) over chains, of all their draws, those thinned out too; NaN where the sampler
+        gave no energies.
     modes_reached : float
         Share of the mode search's starts that reached the best mode, of those that reached any.
     curvature : float
@@ -262,7 +263,8 @@ def diagnostics_of(
     bulk = _each(array_stats.ess, chains, method="bulk")
     tail = _each(array_stats.ess, chains, method="tail", prob=(0.05, 0.95))
     with np.errstate(all="ignore"):  # a chain that left the support has no energy
-        bfmi = np.asarray(array_stats.bfmi(np.asarray(sampled.energy), chain_axis=0, draw_axis=1))
+        energies = sampled.energy if sampled.energies is None else sampled.energies
+        bfmi = np.asarray(array_stats.bfmi(np.asarray(energies), chain_axis=0, draw_axis=1))
     steps = np.asarray(sampled.steps)
     worst = int(np.argmax(np.nan_to_num(rhat, nan=np.inf)))
     partner, correlation = _closest(chains.reshape(-1, chains.shape[-1]), worst)

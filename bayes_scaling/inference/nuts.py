@@ -85,6 +85,8 @@ class Sampled(NamedTuple):
         Smallest eigenvalue of the Hessian at the best mode.
     state : HMCState or None
         Where the chains stand, leading axis (chain,): :func:`.go_on` takes them further from there.
+    energies : array, shape (chain, transition), or None
+        The energy of every draw where chains went on, those thinned out too: E-BFMI is of successive ones.
     """
 
     posterior: dict[str, Any]
@@ -95,6 +97,7 @@ class Sampled(NamedTuple):
     mode_potential: Any
     curvature: Any
     state: Any = None
+    energies: Any = None
 
 
 @partial(jit, static_argnames=("plan",))
@@ -203,6 +206,7 @@ def joined(parts: Sequence[Sampled]) -> Sampled:
         accept=every([part.accept for part in parts]),
         energy=every([part.energy for part in parts]),
         state=last.state,
+        energies=np.concatenate([part.energy for part in parts], axis=1),
     )
 
 

@@ -52,6 +52,19 @@ def test_the_trajectories_of_an_adapted_fit_are_not_short_of_its_depth():
     assert [diagnostics_of(long, "adapted", depth).saturated for depth in DEPTHS.values()] == [2000, 0]
 
 
+def test_the_energy_fraction_of_chains_that_went_on_is_that_of_all_their_transitions():
+    """Thinned energies are nearly independent, however slowly the chain moves through them."""
+    rng = np.random.default_rng(0)
+    energy = np.zeros((4, 4000))
+    for i in range(1, energy.shape[1]):
+        energy[:, i] = 0.9 * energy[:, i - 1] + np.sqrt(1 - 0.9**2) * rng.normal(size=4)
+    parts = [sampled()._replace(energy=part) for part in np.split(energy, 8, axis=1)]
+    found = diagnostics_of(nuts.joined(parts), "laplace", 8)
+    assert found.min_bfmi == pytest.approx(0.2, abs=0.05)  # twice one less the correlation of neighbours
+    assert diagnostics_of(parts[0], "laplace", 8).min_bfmi == pytest.approx(0.2, abs=0.1)
+    assert nuts.joined(parts).energy.shape == parts[0].energy.shape and found.draws == 2000
+
+
 def test_a_chain_apart_is_told_with_the_entry_of_the_parameter():
     alpha = sampled().posterior["alpha"].copy()
     alpha[2, :, 1] += 1.0

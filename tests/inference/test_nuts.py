@@ -6,7 +6,6 @@ import sys
 
 import jax
 import numpy as np
-import numpyro.distributions as dist
 
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import brought_back
@@ -15,20 +14,19 @@ from bayes_scaling.models import Chinchilla
 
 
 def test_one_after_another_gives_what_side_by_side_gives(simulated, monkeypatch):
-    firm = dist.LogNormal(np.log(0.3), 0.15)  # so few draws do not get to the end of heavy tails
-    law = Chinchilla(alpha_N=firm, alpha_D=firm)
+    law, found = Chinchilla(), []
     runs, observed = law.arrays(simulated)
-    found = []
-    for limit, plan in ((2**16, nuts.Plan(draws=7, warmup=9)), (0, nuts.Plan(draws=7, warmup=9, target_accept=0.8501))):
+    for limit, name in ((2**16, "double"), (0, "another")):  # the precision is a name here, and makes another program
+        plan = nuts.Plan(draws=7, warmup=9, precision=name)
         monkeypatch.setattr(nuts, "SIDE_BY_SIDE", limit)  # read when the program of another plan is traced
         with double_precision():
             found.append(brought_back(nuts.sample(law, plan, jax.random.key(0), runs, observed)))
     side_by_side, in_turn = found
     assert np.allclose(side_by_side.mode_potential, in_turn.mode_potential, atol=1e-9)
     assert side_by_side.posterior["E"].shape == in_turn.posterior["E"].shape == (4, 7)
-    for name in ("E", "alpha_N", "sigma"):
-        one, other = side_by_side.posterior[name], in_turn.posterior[name]
-        assert abs(one.mean() - other.mean()) < one.std(), name
+    assert np.array_equal(side_by_side.steps, in_turn.steps)
+    for name in ("E", "alpha_N", "sigma"):  # apart by rounding, which grows along the chains
+        assert np.allclose(side_by_side.posterior[name], in_turn.posterior[name], rtol=1e-6), name
 
 
 def test_a_million_rows_take_little_memory():
