@@ -44,7 +44,7 @@ def residuals(posterior: Posterior) -> np.ndarray | None:
 
 
 def _left_and_noise(posterior: Posterior) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return :func:`residuals`, and the noise of each fitted run by the law, both of shape (run,)."""
+    """Return :func:`residuals`, and the noise of each by the law on the same scale, both of shape (run,)."""
     law, study = require_posterior(posterior).law, posterior.study.training
     if law.outcome in law.dims(study)[0] or law.outcome not in study.frame:
         return None
@@ -63,6 +63,8 @@ def _left_and_noise(posterior: Posterior) -> tuple[np.ndarray, np.ndarray] | Non
 
     with double_precision():
         expected, noise = (np.median(values, axis=0) for values in jax.vmap(one)(draws))
+        unit = np.ones_like(expected) if law.additive else expected  # the error that is a residual of one
+        noise = noise / np.asarray(law.known_noise(expected, unit))
     outcome = law.outcomes_of(study)
     if law.additive:
         return outcome - expected, noise

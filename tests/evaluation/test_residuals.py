@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation.residuals import _cubic, _explained, _found, misfits, residuals
-from bayes_scaling.models import Chinchilla, DirectAccuracy, LearningCurve, PowerLaw, Transfer
+from bayes_scaling.models import Chinchilla, DirectAccuracy, LearningCurve, PowerLaw, Superset, Transfer
 from tests import worlds
 from tests.conftest import DRAWS
 
@@ -109,6 +109,19 @@ def test_scatter_that_falls_with_compute_is_found():
     noise = 0.02 * (table["N"] * table["D"] / 1e18) ** -0.5
     off = table.assign(loss=table["loss"] * np.exp(rng.normal(0, 1, len(table)) * noise))
     assert misfits(fitted(off)).only("spread").codes == ["spread"]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_scatter_below_a_ceiling_is_that_of_the_loss_behind_it(seed):
+    """Of error rates near one the logarithm hardly moves, whatever the noise of the law."""
+    rng, law = np.random.default_rng(3), Superset(ceiling=True)
+    N = np.exp(rng.uniform(np.log(1e6), np.log(1e11), 400))
+    table = pd.DataFrame({"N": N, "D": N * np.exp(rng.uniform(np.log(5), np.log(80), 400))})
+    truth = {"E": 0.05, "reducible": 8.0, "split": 0.5, "alpha_N": 0.35, "alpha_D": 0.35, "coupling": 1.0}
+    truth |= {"penalty": 0.001, "sigma": 0.02}
+    losses = bs.simulate(law, table, truth, seed=seed).frame["loss"].to_numpy()
+    draws = {name: np.full(100, value) for name, value in truth.items()}
+    assert misfits(worlds.known(law, draws, table.assign(loss=losses))).codes == []
 
 
 def test_scatter_by_errors_that_are_known_is_no_misfit():
