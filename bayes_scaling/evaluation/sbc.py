@@ -12,19 +12,22 @@ import pandas as pd
 from arviz_stats.ecdf_utils import ecdf_pit
 from scipy import stats
 
-from bayes_scaling.errors import LawError, StudyError, listed
+from bayes_scaling.errors import LawError, StudyError, listed, whole
 from bayes_scaling.evaluation.groups import score
 from bayes_scaling.inference import nuts
-from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, adapted_plan
+from bayes_scaling.inference.attempts import PATIENCE, Effort, adapted_plan
 from bayes_scaling.inference.chunks import fit_unit
+from bayes_scaling.inference.fit import plan_of
 from bayes_scaling.inference.padding import bucket, pad
 from bayes_scaling.inference.posterior import evenly_spaced
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.inference.seeds import member_seed
+from bayes_scaling.law.base import require_law
 from bayes_scaling.law.sites import without_known_errors
 from bayes_scaling.law.trace import latent_names, run_model, values_of
+from bayes_scaling.study.study import require_study
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -121,7 +124,8 @@ def simulation_based_calibration(
     simulations : int
         Studies to draw.
     fitted : Law, optional
-        Fits the studies; by default ``law``.  Another law of the same parameters shows what the test can see.
+        Fits the studies; by default ``law``.  Another law of the same parameters shows what the test can see; constants
+        that follow from them are ranked where both laws have them.
     draws, chains, chunk, adapt, patience : int, int, int, bool or None, float
         As for :func:`bayes_scaling.fit_many`.
     keep : int
@@ -135,6 +139,9 @@ def simulation_based_calibration(
         There are too few simulations for ten bins.
     LawError
         The law gives a study that was drawn no probability, or another one is fitted that has other parameters.
+    BayesScalingError
+        ``simulations``, ``keep``, ``chunk``, ``seed``, or what is asked for as for :func:`bayes_scaling.fit_many`, is
+        no such number.
 
     References
     ----------
@@ -143,9 +150,14 @@ def simulation_based_calibration(
     .. [2] Modrák et al. 2023, "Simulation-Based Calibration Checking for Bayesian Computation: The Choice of Test
        Quantities Shapes Sensitivity", Bayesian Analysis, arXiv 2211.02383, section 3 (the joint likelihood).
     """
+    seed, simulations = whole("seed", seed, 0), whole("simulations", simulations, 1)
+    keep, chunk = whole("keep", keep, 1), whole("chunk", chunk, 1)
+    plan, effort = plan_of(draws, None, chains, nuts.Plan().starts, "double"), Effort(adapt, patience=patience)
     if simulations < 5 * BINS:
         raise StudyError(f"{simulations} simulations cannot fill {BINS} bins; take at least {5 * BINS}.")
-    fitted = fitted or law
+    require_law(law)
+    fitted = law if fitted is None else require_law(fitted)
+    design = require_study(design)
     runs, observed = law.arrays(design)
     if odd := latent_names(law, runs, observed) ^ latent_names(fitted, *fitted.arrays(design)):
         raise LawError(
@@ -155,8 +167,7 @@ def simulation_based_calibration(
     truths, outcomes = _draw(law, runs, tuple(without_known_errors(observed)), simulations, seed)
     rows = bucket(len(next(iter(observed.values()))))
     padded = pad(runs, rows, law.run_inputs)
-    plan = nuts.Plan(draws, WARMUP, chains)
-    first, effort = adapted_plan(plan, None) if adapt else plan, Effort(adapt, patience=patience)
+    first = adapted_plan(plan, None) if effort.adapt else plan
     rng = np.random.default_rng(seed)
     ranks, converged = [], 0
     with progress_bar(progress, f"Calibrating {law.name}", simulations) as advance:
@@ -206,7 +217,7 @@ def _ranks(
 ) -> dict[str, float]:
     """Return the places of the truth, and of the outcomes' likelihood at it, among ``keep`` posterior draws."""
     draws, found = {}, {}
-    for name, values in posterior.items():
+    for name, values in ((name, values) for name, values in posterior.items() if name in truth):
         flat = values.reshape(-1, *values.shape[2:])
         draws[name] = flat[evenly_spaced(len(flat), keep)]
         columns = draws[name].reshape(len(draws[name]), -1)

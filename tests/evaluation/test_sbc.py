@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.evaluation import sbc
 from bayes_scaling.evaluation.sbc import LIKELIHOOD, simulation_based_calibration
 from bayes_scaling.models import PowerLaw
 
@@ -66,6 +67,33 @@ def test_only_the_likelihood_tells_of_outcomes_that_a_fit_leaves_out():
 def test_too_few_simulations_are_refused():
     with pytest.raises(bs.StudyError, match="cannot fill 10 bins"):
         simulation_based_calibration(PowerLaw(), DESIGN, seed=0, simulations=20)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"chunk": 0}, "chunk is 0; give a whole number of at least 1"),
+        ({"simulations": 50.0}, "simulations is 50.0; give a whole number"),
+        ({"seed": -1}, "seed is -1; give a whole number of at least 0"),
+        ({"keep": 0}, "keep is 0; give a whole number of at least 1"),
+        ({"draws": 2.5}, "draws is 2.5; give a whole number of at least 4"),
+        ({"chains": 0}, "chains is 0; give a whole number of at least 1"),
+        ({"patience": -1.0}, "patience is -1.0; give a number of seconds"),
+        ({"fitted": PowerLaw}, r"which is a type and no law; write PowerLaw\(\)"),
+    ],
+)
+def test_what_is_no_such_number_is_refused_before_a_fit(asked, message, monkeypatch):
+    monkeypatch.setattr(sbc, "fit_unit", lambda *_: pytest.fail("a study is fitted"))
+    with pytest.raises(bs.BayesScalingError, match=message):
+        simulation_based_calibration(PowerLaw(), DESIGN, **{**FAST, **asked})
+
+
+def test_constants_that_one_law_alone_has_are_not_ranked():
+    posterior = {name: np.ones((2, 5)) for name in ("E", "reducible", "alpha_C", "sigma", "twice")}
+    truth = {name: np.ones(()) for name in posterior if name != "twice"}
+    study = PowerLaw().arrays(DESIGN)
+    ranks = sbc._ranks(PowerLaw(), study, truth, posterior, 5, np.random.default_rng(0))
+    assert set(ranks) == {*truth, LIKELIHOOD}
 
 
 def test_known_errors_of_a_design_are_left_out():
