@@ -16,6 +16,7 @@ from bayes_scaling.inference.attempts import PATIENCE, Effort, adapted_plan, ask
 from bayes_scaling.inference.chunks import Entry, Fitted, chunk_of, divide, fit_unit
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.fit import plan_of
+from bayes_scaling.inference.fittable import check_learns
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.progress import progress_bar
 from bayes_scaling.inference.seeds import member_seed
@@ -181,6 +182,8 @@ def fit_many(
 
     Raises
     ------
+    LawError
+        All parameters of the law are fixed.
     FileError
         The store cannot be written, or holds another batch, or one of other versions of the package.
     BayesScalingError
@@ -195,7 +198,7 @@ def fit_many(
     """
     require_law(law)
     seed = whole("seed", seed, 0)
-    plan, effort = plan_of(law, draws, warmup, chains, starts, precision), Effort(adapt, warmup, patience)
+    plan, effort = plan_of(draws, warmup, chains, starts, precision), Effort(adapt, warmup, patience)
     if chunk is not None:
         chunk = whole("chunk", chunk, 1)
     if not isinstance(memory, Real) or not memory > 0:
@@ -210,6 +213,7 @@ def fit_many(
     longest = max((len(e) for e in entries if e.error is None), default=0)
     for entry in entries:
         if entry.error is None:
+            check_learns(law, entry.runs, entry.observed)
             entry.pad(law, longest)
     first = adapted_plan(plan, effort.warmup) if effort.adapt else plan
     chunk = chunk or chunk_of(law, first, entries, memory)

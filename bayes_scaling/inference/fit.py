@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from bayes_scaling.errors import LawError, whole
+from bayes_scaling.errors import whole
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.attempts import PATIENCE, WARMUP, Effort, asked, fit_until_converged
-from bayes_scaling.inference.fittable import check_size
+from bayes_scaling.inference.fittable import check_learns, check_size
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.inference.precision import check_precision
 from bayes_scaling.inference.progress import progress_bar
@@ -89,10 +89,11 @@ def fit(
     """
     require_law(law)
     seed = whole("seed", seed, 0)
-    plan, effort = plan_of(law, draws, warmup, chains, starts, precision), Effort(adapt, warmup, patience)
+    plan, effort = plan_of(draws, warmup, chains, starts, precision), Effort(adapt, warmup, patience)
     training = require_study(study).training
     runs, observed = law.arrays(training)
     check_size(law, training, runs, observed)
+    check_learns(law, runs, observed)
     started = time.perf_counter()
     with progress_bar(progress, f"Fitting {law.name} to {study.name!r}"):
         sampled, diagnostics = fit_until_converged(law, plan, seed, runs, observed, effort)
@@ -105,24 +106,19 @@ def fit(
 FEWEST_DRAWS = 4  # of a chain: its halves are held against each other
 
 
-def plan_of(law: Law, draws: int, warmup: int | None, chains: int, starts: int, precision: str) -> nuts.Plan:
-    """Return how to sample a law, as its user asks, in plain numbers: NumPy's have no place in a file's attributes.
+def plan_of(draws: int, warmup: int | None, chains: int, starts: int, precision: str) -> nuts.Plan:
+    """Return how to sample, as a user asks, in plain numbers: NumPy's have no place in a file's attributes.
 
     Raises
     ------
-    LawError
-        The law has nothing to learn.
     BayesScalingError
         A number is not whole or too small, or there is no such precision.
     """
     check_precision(precision)
-    plan = nuts.Plan(
+    return nuts.Plan(
         draws=whole("draws", draws, FEWEST_DRAWS),
         warmup=WARMUP if warmup is None else whole("warmup", warmup, 1),
         chains=whole("chains", chains, 1),
         starts=whole("starts", starts, 1),
         precision=precision,
     )
-    if not law.free_parameters:
-        raise LawError(f"All parameters of {law.name} are fixed, so there is nothing to fit; give one of them a prior.")
-    return plan

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_scaling.errors import StudyError, counted
+from bayes_scaling.errors import LawError, StudyError, counted
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.sites import without_known_errors
+from bayes_scaling.law.trace import latent_names
 from bayes_scaling.study.reading import SYMBOLS
 from bayes_scaling.study.rows import shown
 
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["FEWEST", "check_size", "refusal"]
+__all__ = ["FEWEST", "check_learns", "check_size", "refusal"]
 
 FEWEST = 3  # runs, where priors carry the rest
 
@@ -63,6 +64,18 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
                 f"Every run of study {study.name!r} has {name} = {runs[name][0]:g}, so {law.name} cannot learn its "
                 "effect; add runs of another size, or use a law without it."
             )
+
+
+def check_learns(law: Law, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:
+    """Refuse a law of which nothing is left to sample, of its own parameters and of those of the laws that it holds.
+
+    Raises
+    ------
+    LawError
+        All of them are fixed.
+    """
+    if not latent_names(law, runs, observed):
+        raise LawError(f"All parameters of {law.name} are fixed, so there is nothing to fit; give one of them a prior.")
 
 
 def _check_limit(law: Law, study: Study, runs: Mapping[str, Any], outcome: np.ndarray) -> None:

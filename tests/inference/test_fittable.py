@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.inference.fittable import check_size, refusal
+from bayes_scaling.inference.fittable import check_learns, check_size, refusal
 from bayes_scaling.models import Chinchilla, DirectLadder, Pooled, SigmoidAccuracy, Superset, TwoStep
 from tests import worlds
 
@@ -28,6 +28,28 @@ def test_too_few_runs_are_refused():
     few = ladder.study.select(run=ladder.study.frame["run"].unique()[:3])
     with pytest.raises(bs.StudyError, match=r"has 3 runs, and TwoStep needs at least 4; add runs\.$"):
         check_size(ladder.law, few, *ladder.law.arrays(few))
+
+
+@pytest.mark.parametrize(
+    ("world", "law"),
+    [
+        (worlds.pooled, Pooled(sigma=0.01)),
+        (worlds.ladder, TwoStep(jointly=("task_loss",), sigma=0.01, tau=0.005, wander=0.006, anneal=0.0)),
+    ],
+)
+def test_what_a_held_law_leaves_to_learn_counts(world, law):
+    study = world(count=2).study
+    assert not law.free_parameters
+    check_learns(law, *law.arrays(study))
+
+
+def test_a_law_that_holds_a_fixed_one_has_nothing_to_learn():
+    fixed = Chinchilla(E=1.8, reducible=0.5, split=0.5, alpha_N=0.3, alpha_D=0.3)  # its own sigma is not read
+    law, study = Pooled(sigma=0.01, curve=fixed), worlds.pooled(count=2).study
+    with pytest.raises(bs.LawError, match="All parameters of Pooled are fixed, so there is nothing to fit"):
+        check_learns(law, *law.arrays(study))
+    with pytest.raises(bs.LawError, match="All parameters of Pooled are fixed, so there is nothing to fit"):
+        bs.fit_many(law, [study], seed=0, progress=False)
 
 
 def test_one_distinct_size_is_refused():

@@ -20,6 +20,7 @@ from bayes_scaling.models import (
     SupersetInCompute,
     Transfer,
 )
+from tests import worlds
 from tests.worlds import known
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40)]
@@ -192,3 +193,12 @@ def test_a_curve_that_makes_its_inputs_of_other_columns_reads_those_in_runs_and_
         read_targets(law, study, {"N": 1e11, "D": 2e12})
     with pytest.raises(bs.StudyError, match="needs the column 'flops'"):
         law.arrays(bs.Study.from_frame(study.frame.drop(columns="flops")))
+
+
+def test_its_own_noise_may_be_fixed():
+    law, short = Pooled(sigma=0.005), {"draws": 4, "warmup": 4, "chains": 1, "starts": 1, "adapt": False}
+    study = worlds.pooled(count=2).study
+    posterior = bs.fit(law, study, seed=0, **short)
+    assert "sigma" not in posterior.draws and posterior.draws["E"].shape == (4, 2)
+    table = posterior.forecast({"N": 7e9, "D": 4e12}, allow_unconverged=True).intervals()
+    assert np.isfinite(table["median"]).all()
