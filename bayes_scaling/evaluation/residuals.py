@@ -64,7 +64,7 @@ def _left_and_noise(posterior: Posterior) -> tuple[np.ndarray, np.ndarray] | Non
     with double_precision():
         expected, noise = (np.median(values, axis=0) for values in jax.vmap(one)(draws))
         unit = np.ones_like(expected) if law.additive else expected  # the error that is a residual of one
-        noise = noise / np.asarray(law.known_noise(expected, unit))
+        noise = noise / np.asarray(law.known_noise(jnp.asarray(expected), jnp.asarray(unit)))
     outcome = law.outcomes_of(study)
     if law.additive:
         return outcome - expected, noise
