@@ -53,5 +53,10 @@ def run_side_by_side(
 
 
 def stacked(parts: Sequence[Any]) -> Any:
-    """Return trees of one structure as one, their leaves stacked."""
-    return jax.tree.map(lambda *values: jnp.stack([jnp.asarray(v, float) for v in values]), *parts)
+    """Return trees of one structure as one, their leaves stacked; flags stay flags, all else is real numbers."""
+
+    def joined(*values: Any) -> jax.Array:
+        kind = bool if all(np.issubdtype(np.result_type(v), np.bool_) for v in values) else float
+        return jnp.stack([jnp.asarray(v, kind) for v in values])
+
+    return jax.tree.map(joined, *parts)

@@ -31,3 +31,10 @@ def test_draws_hang_on_the_place_and_not_on_the_width():
 def test_trees_of_one_structure_are_stacked():
     both = stacked([{"a": 1.0}, {"a": 2.0}])
     assert both["a"].tolist() == [1.0, 2.0]
+
+
+def test_flags_stay_flags_and_whole_numbers_become_real_ones():
+    flags, mixed, counts = stacked([(np.array(True), True, 1), (np.array([False])[0], 2.0, 2)])
+    assert flags.tolist() == [True, False] and flags.dtype == bool
+    assert mixed.tolist() == [1.0, 2.0] and np.issubdtype(mixed.dtype, np.floating)
+    assert counts.tolist() == [1.0, 2.0] and np.issubdtype(counts.dtype, np.floating)
