@@ -15,6 +15,7 @@ from bayes_scaling.inference.importance import approximate
 from bayes_scaling.inference.padding import bucket, pad, pad_study
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.inference.side_by_side import run_side_by_side
+from bayes_scaling.law.trace import with_unseen
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
@@ -61,7 +62,8 @@ def hold_out(windows: Sequence[Window], *, seed: int) -> list[HeldOut]:
     Parameters
     ----------
     windows : sequence of Window
-        Backtests; the rows of all are padded to one length, so that they share a program.
+        Backtests of laws of one series without a model of their own (``own_model``); the rows of all are padded to one
+        length, so that they share a program.
     seed : int
         Seed of every random draw; each window has its own from its place.
     """
@@ -116,7 +118,7 @@ def _hold_out_one(
     law: Law, key: jax.Array, runs: Arrays, observed: Arrays, fitted: Arrays, later: Arrays, actual: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     fit_key, noise_key = jax.random.split(key)
-    draws = approximate(law, fit_key, runs, observed, DRAWS)
+    draws = with_unseen(law, approximate(law, fit_key, runs, observed, DRAWS), noise_key)
     keys = jax.random.split(noise_key, KEPT)
     per_unit = jnp.log(unit_of_density(law, actual, observed[law.outcome])) - jnp.log(DRAWS)
 

@@ -18,14 +18,16 @@ from scipy.stats import norm
 
 from bayes_scaling.errors import ConvergenceWarning, LawError, StudyError, listed
 from bayes_scaling.evaluation.backtest import expanding_window, refused
+from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.attempts import PATIENCE
 from bayes_scaling.inference.batch import fit_many
 from bayes_scaling.inference.fittable import refusal
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
 from bayes_scaling.inference.precision import double_precision
-from bayes_scaling.inference.programs import jit
+from bayes_scaling.inference.programs import jit, within
 from bayes_scaling.law.base import Law, require_law
+from bayes_scaling.law.trace import with_unseen
 from bayes_scaling.study.study import Study, require_studies, require_study
 
 if TYPE_CHECKING:
@@ -96,7 +98,8 @@ def choose_laws(
     Parameters
     ----------
     laws : sequence of Law
-        Laws of one series, whose ``likelihood`` takes (mean, sigma).
+        Laws of one series.  What their model says of runs beyond the fitted ones counts: where a learning curve stands
+        at its last checkpoint, and how long its errors last.
     studies : sequence of Study
         Their training runs are split; all backtests of a law are fitted as one batch.
     seed : int
@@ -115,7 +118,7 @@ def choose_laws(
     Raises
     ------
     LawError
-        No law is given.
+        No law is given, or one of several series.
     StudyError
         No law has the columns it needs, or a study is too small to be split into runs to fit and runs to forecast; or
         the errors of all laws are no numbers.
@@ -139,6 +142,12 @@ def choose_laws(
     """
     studies = require_studies(studies)
     laws = [require_law(law) for law in ([laws] if isinstance(laws, Law) else laws)]
+    for law in laws:
+        if law.by_task:
+            raise LawError(
+                f"{law.name} describes several series together, and backtests choose among laws of one; give such, as "
+                "in choose_law([Chinchilla()], study.select(task=...), seed=0)."
+            )
     if not laws:
         raise LawError("There is no law to choose from; give at least one, such as Chinchilla().")
     with double_precision():
@@ -276,7 +285,8 @@ def _score(posterior: Posterior, held_out: Study) -> _Backtest:
     slopes = norm.ppf((np.random.default_rng(posterior.seed).permutation(count) + 0.5) / count)
     with double_precision():
         key = jax.random.key(posterior.seed)
-        median, heights = _hold_against(law.program, latent, _drift(law), slopes, key, runs, edge, padded, GRID)
+        program = (law.replace(discrepancy=PRIOR) if law.own_model else law).program  # its scale is a site there
+        median, heights = _hold_against(program, latent, _drift(law), slopes, key, runs, edge, padded, GRID)
     said = np.asarray(median)[: len(actual)]
     error = of_outcome(np.where(np.isfinite(said), said, math.inf), actual) - 1
     return _Backtest(error, np.asarray(heights))
@@ -305,21 +315,29 @@ def _hold_against(
     learnt where all are.
     """
     known = jnp.isfinite(actual)
+    keys, latent = jax.random.split(key, len(slopes)), with_unseen(law, latent, key)
+
+    def predicted(error: jax.Array) -> dict[str, jax.Array]:
+        sites = {"discrepancy": jnp.ones_like(error), "discrepancy_slope": error}  # the law's own drift comes on top
+        return within(predict)(law, keys, {**latent, **sites}, runs, fitted)
 
     def forecasts(error: jax.Array) -> jax.Array:
+        if law.own_model:
+            return predicted(error)[f"{law.outcome}_mean"]
         return jax.vmap(lambda draw, e: law.extrapolated(runs, fitted, draw, e))(latent, drift + error)
 
     def noisy(mean: jax.Array, draw: Arrays, own: jax.Array) -> jax.Array:
         return law.likelihood(mean, law.new_noise(runs, mean, draw)).sample(own)
 
+    def outcomes(error: jax.Array) -> jax.Array:
+        return predicted(error)[law.outcome] if law.own_model else jax.vmap(noisy)(forecasts(error), latent, keys)
+
     moved = jnp.full_like(slopes, SLOPE_STEP)
     weight = jnp.where(known, (forecasts(moved) - forecasts(-moved)).mean(axis=0), 0.0)
     seen = weight @ jnp.where(known, actual, 0.0)
-    keys = jax.random.split(key, len(slopes))
 
     def height(scale: jax.Array) -> jax.Array:
-        drawn = jax.vmap(noisy)(forecasts(scale * slopes), latent, keys)
-        total = jnp.where(known, drawn, 0.0) @ weight
+        total = jnp.where(known, outcomes(scale * slopes), 0.0) @ weight
         return dist.Normal(total.mean(), total.std()).log_prob(seen)
 
     heights = jax.lax.map(height, grid)

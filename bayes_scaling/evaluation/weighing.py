@@ -81,7 +81,7 @@ def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: Learnt,
     Raises
     ------
     LawError
-        No law is given.
+        No law is given, or one whose model is its own.
     StudyError
         A law cannot be fitted to the study.
     BayesScalingError
@@ -92,6 +92,11 @@ def weigh(laws: Mapping[str, Law], study: Study, *, seed: int, own_cuts: Learnt,
         raise LawError("There is no law to average; give at least one, such as {'chinchilla': Chinchilla()}.")
     training = study.training
     for law in laws.values():
+        if law.by_task or law.own_model:
+            raise LawError(
+                f"{law.name} has a model of its own, and laws are weighed by the noise of one outcome around their "
+                "curve; choose one by bs.choose_law where it is of one series, or fit it by itself."
+            )
         check_size(law, training, *law.arrays(training))
     cuts = split_by_compute(training, tuple(laws.values()))
     windows = [Window(law, small, large) for law in laws.values() for _, small, large in cuts]

@@ -236,6 +236,11 @@ class Law(Inputs):
         """The parameters fixed at a number, by name, without the forecast's discrepancy."""
         return {n: own for n, own in self.priors.items() if n != "discrepancy" and n not in self.free_parameters}
 
+    @property
+    def own_model(self) -> bool:
+        """Whether ``__call__`` is its own, so that forecasts are more than a likelihood around :meth:`extrapolated`."""
+        return type(self).__call__ is not Law.__call__
+
     # -- the model --------------------------------------------------------------------------------------------------
 
     def mean(self, *columns: Any, **parameters: Any) -> Any:

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["is_latent", "latent_names", "latent_priors", "latent_sites", "observed_sites", "run_model", "values_of"]
+__all__ = [
+    "is_latent",
+    "latent_names",
+    "latent_priors",
+    "latent_sites",
+    "observed_sites",
+    "run_model",
+    "values_of",
+    "with_unseen",
+]
 
 Sites = dict[str, Any]
 """NumPyro's record of each site of a model, by its name."""
@@ -56,6 +65,28 @@ def latent_sites(law: Callable[..., None], runs: Arrays, observed: Arrays) -> di
     """Return the prior of every latent site of a law on a study."""
     sites = run_model(law, runs, observed)
     return {name: site["fn"] for name, site in sites.items() if is_latent(site)}
+
+
+def with_unseen(law: Law, draws: Arrays, key: Array) -> Arrays:
+    """Return draws of the parameters with what no fitted run tells of later ones (``unseen``), drawn anew for each.
+
+    Parameters
+    ----------
+    law : Law
+        The law; draws are returned as they are where it has nothing of the kind.
+    draws : mapping of str to array, shape (sample, ...)
+        Parameters.
+    key : array
+        JAX random key.
+    """
+
+    def one(key: Array) -> dict[str, Array]:
+        return handlers.seed(law.unseen, key)()
+
+    if not jax.eval_shape(one, key):
+        return draws
+    keys = jax.random.split(jax.random.fold_in(key, 1), len(next(iter(draws.values()))))
+    return {**draws, **jax.vmap(one)(keys)}
 
 
 @jax.jit

@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+import bayes_scaling as bs
 from bayes_scaling.evaluation.held_out import SLOPES, Window, hold_out, unit_of_density
-from bayes_scaling.models import Chinchilla, DirectAccuracy, Kaplan, Vocabulary
+from bayes_scaling.models import Chinchilla, DirectAccuracy, Kaplan, SigmoidAccuracy, Vocabulary
+from tests import worlds
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,15 @@ def test_known_noise_is_part_of_what_is_forecast(found, windows):
     middle = len(SLOPES) // 3
     assert (loud.outcomes[middle].std(axis=0) > 5 * found[0].outcomes[middle].std(axis=0)).all()
     assert (loud.log_density[middle] < found[0].log_density[middle]).all()
+
+
+def test_a_task_that_all_fitted_runs_guess_may_leave_chance():
+    table = worlds.GRID.assign(loss=np.linspace(2.0, 1.0, 16), accuracy=0.25, chance=0.25, questions=100.0)
+    later = bs.Study.from_frame(table.tail(2).assign(loss=[0.3, 0.2]))
+    (found,) = hold_out([Window(SigmoidAccuracy(), bs.Study.from_frame(table), later)], seed=0)
+    assert np.isfinite(found.log_density).all()
+    best = found.outcomes[len(SLOPES) // 3, :, 1]
+    assert (best > 0.5).mean() > 0.5 and (best < 0.35).any()  # the place where it leaves is drawn
 
 
 @pytest.mark.parametrize("law", [Chinchilla(), Vocabulary(), DirectAccuracy()], ids=lambda law: law.name)

@@ -13,7 +13,16 @@ import bayes_scaling as bs
 from bayes_scaling.errors import ConvergenceWarning
 from bayes_scaling.evaluation import model_selection as calibrating
 from bayes_scaling.evaluation.model_selection import GRID, choose_law, learn_discrepancy
-from bayes_scaling.models import Chinchilla, FewSteps, Kaplan, PowerLaw, Superset
+from bayes_scaling.models import (
+    Chinchilla,
+    FewSteps,
+    Kaplan,
+    LearningCurve,
+    Pooled,
+    PowerLaw,
+    SigmoidAccuracy,
+    Superset,
+)
 from tests import worlds
 from tests.conftest import DRAWS
 
@@ -106,6 +115,41 @@ def test_the_median_and_the_discrepancy_are_those_around_the_mean_error_of_the_s
     found, without = calibrating._score(moved, held_out), calibrating._score(plain, held_out)
     assert np.abs(found.log_likelihood - without.log_likelihood).max() > 1
     assert np.array_equal(calibrating._score(open_ended, held_out).log_likelihood, found.log_likelihood)
+
+
+def curve_of_checkpoints(discrepancy):
+    """Return a learning curve whose last checkpoint lies six per cent above it, and whose errors last."""
+    constants = {"level": 3.0, "reducible": 0.3, "begun": -1.0, "bend": 1.0, "alpha_D": 0.4, "memory": 5.0}
+    law, D = LearningCurve(discrepancy=discrepancy), np.geomspace(1e8, 1e10, 12)
+    on_it = np.asarray(law.mean(D, 1e9, **constants), dtype=float)
+    draws = {name: np.full(4000, value) for name, value in {**constants, "sigma": 0.02}.items()}
+    return worlds.known(law, draws, pd.DataFrame({"D": D, "loss": on_it * np.exp(np.linspace(0, 0.06, 12))}))
+
+
+def test_a_learning_curve_is_held_against_what_it_forecasts_from_its_last_checkpoint():
+    scales = GRID[[20, 30]]
+    near, far = (bs.forecast(curve_of_checkpoints(float(s)), {"D": 4e10}).draws["loss_run"].squeeze() for s in scales)
+    fit = curve_of_checkpoints(0.2)
+    expected = float(bs.forecast(fit, {"D": 4e10}, discrepancy=False).draws["loss_mean"].median())
+    for outcome in (expected, 1.02 * expected):
+        found = calibrating._score(fit, bs.Study.from_frame({"D": [4e10], "loss": [outcome]}))
+        assert found.error == pytest.approx(expected / outcome - 1, abs=1e-9)
+        direct = [norm(float(one.mean()), float(one.std())).logpdf(outcome) for one in (near, far)]
+        assert np.diff(found.log_likelihood[[20, 30]]) == pytest.approx(np.diff(direct), abs=0.1)
+
+
+def test_a_task_that_all_fitted_runs_guess_may_leave_chance_in_a_backtest():
+    constants = {"floor": 0.0, "ceiling": 0.95, "centre": -12.0, "slope": 5.0, "bend": 0.0, "sigma": 0.01}
+    draws = {name: np.full(400, value) for name, value in constants.items()}
+    table = worlds.GRID.assign(loss=np.linspace(2.0, 1.0, 16), accuracy=0.25, chance=0.25)
+    fit = worlds.known(SigmoidAccuracy(), draws, table)
+    later = bs.Study.from_frame({"N": [1e12], "D": [1e14], "loss": [0.2], "accuracy": [0.25], "chance": [0.25]})
+    assert calibrating._score(fit, later).error[0] > 0.5
+
+
+def test_laws_of_several_series_are_refused():
+    with pytest.raises(bs.LawError, match="Pooled describes several series together, and backtests choose among laws"):
+        learn_discrepancy(Pooled(), worlds.pooled().study, seed=0)
 
 
 def test_outcomes_inside_the_data_teach_nothing(compute):

@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation.weighing import split_by_compute, weigh
-from bayes_scaling.models import Chinchilla, Kaplan, Superset
+from bayes_scaling.models import Chinchilla, Kaplan, LearningCurve, Pooled, Superset
 
 LEARNT = {"own_cuts": 4.0, "sharpness": 16.0}
 
@@ -103,5 +103,8 @@ def test_weights_do_not_hang_on_the_seed():
 def test_what_cannot_be_weighed_is_refused_in_a_sentence():
     with pytest.raises(bs.LawError, match="no law to average"):
         weigh({}, made_by(Chinchilla(), **CONSTANTS), seed=0, **LEARNT)
+    for law in (LearningCurve(), Pooled()):
+        with pytest.raises(bs.LawError, match=f"{law.name} has a model of its own, and laws are weighed by the noise"):
+            weigh({"a": law}, made_by(Chinchilla(), **CONSTANTS), seed=0, **LEARNT)
     with pytest.raises(bs.StudyError, match="cannot be ordered by compute"):
         split_by_compute(bs.Study.from_frame({"N": [1e8, 2e8], "loss": [4.0, 3.5]}), ())

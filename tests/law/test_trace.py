@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from numpyro import handlers
 
-from bayes_scaling.law.trace import is_latent, latent_names, latent_sites, observed_sites, run_model, values_of
-from bayes_scaling.models import PowerLaw
+from bayes_scaling.law.trace import (
+    is_latent,
+    latent_names,
+    latent_sites,
+    observed_sites,
+    run_model,
+    values_of,
+    with_unseen,
+)
+from bayes_scaling.models import PowerLaw, SigmoidAccuracy
 
 RUNS = {"C": jnp.array([1e18, 1e19, 1e20]), "C0": jnp.array(1e19)}
 LOSS = {"loss": jnp.array([3.0, 2.8, jnp.nan])}
@@ -59,3 +67,12 @@ def test_a_further_handler_sees_the_sites():
 
     run_model(PowerLaw(), RUNS, handler=Watch)
     assert {"E", "loss"} <= set(seen)
+
+
+def test_what_no_fitted_run_tells_is_drawn_for_each_draw_where_a_law_has_it():
+    draws, key = {"slope": np.ones(2000)}, jax.random.key(0)
+    assert with_unseen(PowerLaw(), draws, key) is draws
+    found = with_unseen(SigmoidAccuracy(departure=3.0), draws, key)
+    assert set(found) == {"slope", "departure"} and found["departure"].shape == (2000,)
+    assert float(found["departure"].mean()) == pytest.approx(3.0, rel=0.1)
+    assert np.array_equal(with_unseen(SigmoidAccuracy(departure=3.0), draws, key)["departure"], found["departure"])
