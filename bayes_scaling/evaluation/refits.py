@@ -152,13 +152,14 @@ def _fit_without(
 ) -> dict[str, np.ndarray]:
     """Return the draws of a new fit to what is kept of the outcomes, shape (sample, ...).
 
-    It is asked for as the fit was, and adapts from the first where that one was adapted; of draws that another sampler
-    made it has as many.
+    It is asked for as the fit was (one short run where that was one), and adapts from the first where that one was
+    adapted; of draws that another sampler made it has as many.
     """
     law, (runs, _) = posterior.law, posterior.law.arrays(posterior.study)
     sizes, asked = posterior.tree["posterior"].sizes, json.loads(posterior.tree.attrs.get("asked", "{}"))
     plan = nuts.Plan(**asked.get("plan", {"draws": sizes["draw"], "warmup": WARMUP, "chains": sizes["chain"]}))
-    effort = Effort(**asked.get("effort", {}) | {"adapt": posterior.diagnostics.method == "adapted" or None})
+    adapted = {"adapt": True} if posterior.diagnostics.method == "adapted" else {}
+    effort = Effort(**asked.get("effort", {}) | adapted)
     sampled, diagnostics = fit_until_converged(law, plan, seed, runs, kept, effort)
     if not diagnostics.converged and not allow_unconverged:
         raise ConvergenceError(

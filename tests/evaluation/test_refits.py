@@ -135,6 +135,7 @@ def test_a_refit_is_asked_for_as_the_fit_was(tmp_path, simulated, monkeypatch):
     (member,) = bs.fit_many(Chinchilla(), [simulated], progress=False, **how | {"adapt": False})
     loaded = bs.Posterior.load(posterior.save(tmp_path / "fit.nc"), Chinchilla(), simulated)
     taken = bs.Posterior.from_draws(Chinchilla(), simulated, posterior.tree["posterior"])
+    adapted = dataclasses.replace(taken, diagnostics=dataclasses.replace(taken.diagnostics, method="adapted"))
     asked = []
 
     def seen(law, plan, seed, runs, observed, effort):
@@ -142,7 +143,7 @@ def test_a_refit_is_asked_for_as_the_fit_was(tmp_path, simulated, monkeypatch):
         return SimpleNamespace(posterior={}), worlds.GOOD
 
     monkeypatch.setattr(refits, "fit_until_converged", seen)
-    for one in (posterior, member.posterior, loaded, taken):
+    for one in (posterior, member.posterior, loaded, taken, adapted):
         refits._fit_without(one, {}, "run 1", 0, False)
-    assert asked[:3] == [(nuts.Plan(20, 30, 2, 3, precision="single"), Effort(None, 30, np.inf))] * 3
-    assert asked[3] == (nuts.Plan(20, chains=2), Effort())
+    assert asked[:3] == [(nuts.Plan(20, 30, 2, 3, precision="single"), Effort(False, 30, np.inf))] * 3
+    assert asked[3:] == [(nuts.Plan(20, chains=2), Effort()), (nuts.Plan(20, chains=2), Effort(True))]
