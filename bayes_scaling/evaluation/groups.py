@@ -12,7 +12,7 @@ import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
 
-from bayes_scaling.errors import BayesScalingError, suggest
+from bayes_scaling.errors import BayesScalingError, suggest, whole
 from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises, places
 from bayes_scaling.inference.padding import bucket, pad, pad_study
 from bayes_scaling.inference.posterior import Posterior, require_posterior
@@ -81,7 +81,7 @@ def complete(
     Raises
     ------
     BayesScalingError
-        There is no such group.
+        There is no such group, or the seed or ``draws`` is no such number.
 
     Notes
     -----
@@ -105,10 +105,10 @@ def complete(
     for group in wanted:
         if group not in GROUPS:
             raise BayesScalingError(f"There is no group {group!r} to make; {suggest(group, GROUPS)}")
+    seed, draws = posterior.seed if seed is None else whole("seed", seed, 0), whole("draws", draws, 1)
     missing = {group for group in wanted if group not in posterior.tree.children}
     if not missing:
         return posterior
-    seed = posterior.seed if seed is None else seed
     made: dict[str, xr.Dataset] = {}
     if missing & {"log_likelihood", "run_log_likelihood", "log_prior"}:
         made |= _densities(posterior)

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 import bayes_scaling as bs
+from bayes_scaling.evaluation.diagnose import contraction
 from bayes_scaling.evaluation.groups import GROUPS, complete, cumulative, score
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import Chinchilla
@@ -112,6 +113,24 @@ def test_replicates_scatter_about_the_runs(whole):
 
 def test_one_group_may_be_named_by_itself(simulated_fit):
     assert "prior" in complete(simulated_fit, "prior", draws=20).tree.children
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"seed": "x"}, "seed is 'x'; give a whole number of at least 0"),
+        ({"seed": -1}, "seed is -1; give a whole number of at least 0"),
+        ({"draws": 2.5}, "draws is 2.5; give a whole number of at least 1"),
+        ({"draws": 0}, "draws is 0; give a whole number of at least 1"),
+    ],
+)
+def test_what_is_no_seed_and_no_number_of_draws_is_one_sentence(asked, message):
+    with pytest.raises(bs.BayesScalingError, match=message):
+        complete(worlds.chinchilla(count=4), ["prior"], **asked)
+    if "seed" in asked:
+        for check in (bs.predictive_check, bs.diagnose, contraction):
+            with pytest.raises(bs.BayesScalingError, match=message):
+                check(worlds.chinchilla(count=4), **asked)
 
 
 def test_seeds_are_kept_and_groups_are_not_made_twice(simulated_fit):
