@@ -222,9 +222,12 @@ def fit_many(
     units, waiting = divide(entries, chunk), []
     size = min(chunk, 1 << (max(map(len, units), default=1) - 1).bit_length())  # powers of two: few programs
     for unit in units:
-        found = {p: kept.load(p, entries[p].study) for p in unit} if kept else {}
-        fits |= {p: posterior for p, posterior in found.items() if posterior is not None}
-        if not all(p in fits for p in unit):  # a unit is repeated as a whole, so that its draws are the same
+        if kept:
+            found = {p: kept.load(p, entries[p].study) for p in unit}
+            fits |= {p: posterior for p, posterior in found.items() if posterior is not None}
+            for p in unit:
+                entries[p].error = kept.load_error(p)
+        if not all(p in fits or entries[p].error for p in unit):  # repeated as a whole, so that its draws are the same
             waiting.append(unit)
     work = [(law, first, effort, size, [entries[p].data for p in unit]) for unit in waiting]
     with progress_bar(progress, f"Fitting {law.name}", sum(map(len, waiting))) as advance:
@@ -233,6 +236,8 @@ def fit_many(
                 entry = entries[place]
                 if isinstance(one, LawError):
                     entry.error = str(one)
+                    if kept:
+                        kept.save_error(place, entry.error)
                     continue
                 made = (law, entry.study, one.sampled, one.diagnostics)
                 fits[place] = Posterior.from_sampled(

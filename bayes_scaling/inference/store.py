@@ -27,7 +27,8 @@ VERSIONS = ("bayes_scaling", "versions")
 class RunStore:
     """A folder of netCDF files, one for each fit, and a manifest of the batch they belong to.
 
-    Every file is written under another name and then renamed, so that it is whole or absent; a fit is done when its
+    A study that the law gives no probability has a file of JSON in place of a fit, with the sentence that says so.
+    Every file is written under another name and then renamed, so that it is whole or absent; a study is done when its
     file is there.
 
     Parameters
@@ -121,6 +122,37 @@ class RunStore:
             The file is damaged, or holds another fit.
         """
         return Posterior.load(self.path(place), self.law, study) if self.path(place).exists() else None
+
+    def load_error(self, place: int) -> str | None:
+        """Return why the study at ``place`` could not be fitted; None where that is not known.
+
+        Parameters
+        ----------
+        place : int
+            Of the study in the batch, from 0.
+
+        Raises
+        ------
+        FileError
+            The file is damaged.
+        """
+        path = self.path(place).with_suffix(".json")
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["error"]) if path.exists() else None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileError(f"{str(path)!r} is damaged; remove it, and its study is fitted again.") from error
+
+    def save_error(self, place: int, error: str) -> None:
+        """Keep why the study at ``place`` could not be fitted, so that a resumed batch does not try again.
+
+        Parameters
+        ----------
+        place : int
+            Of the study in the batch, from 0.
+        error : str
+            The sentence.
+        """
+        write_json({"error": error}, self.path(place).with_suffix(".json"))
 
     def save(self, place: int, posterior: Posterior) -> None:
         """Keep the fit of the study at ``place``.

@@ -158,3 +158,21 @@ def test_a_study_of_no_probability_is_a_failure_and_holds_up_no_other(tmp_path):
     assert batch[0].verdict == "failed" and batch[1].posterior is not None
     assert "Steep gives the runs no probability from any of 2 starts" in batch[0].problem
     assert bs.fit_many(Steep(), [bad, good], store=tmp_path, chunk=2, **short)[0].error == batch[0].error
+
+
+def test_a_failure_that_a_folder_holds_is_not_tried_again(tmp_path, monkeypatch):
+    units = []
+
+    def refused(law, plan, effort, size, arrays):
+        units.append(len(arrays))
+        return [bs.LawError("No probability.") for _ in arrays]
+
+    monkeypatch.setattr(batches, "fit_unit", refused)
+    studies, short = [made("1"), made("2"), made("3")], {"seed": 0, "chunk": 2, "progress": False, "store": tmp_path}
+    first, again = (bs.fit_many(PowerLaw(), studies, **short) for _ in range(2))
+    assert units == [2, 1] and [m.error for m in again] == [m.error for m in first] == ["No probability."] * 3
+    (tmp_path / "000002.json").unlink()  # as if it had been killed before the last unit
+    assert [m.verdict for m in bs.fit_many(PowerLaw(), studies, **short)] == ["failed"] * 3 and units == [2, 1, 1]
+    (tmp_path / "000000.json").write_text("[")
+    with pytest.raises(bs.errors.FileError, match="is damaged; remove it, and its study is fitted again"):
+        bs.fit_many(PowerLaw(), studies, **short)
