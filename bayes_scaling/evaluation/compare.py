@@ -20,6 +20,7 @@ from bayes_scaling.study.rows import shown
 __all__ = ["compare", "stacking_weights"]
 
 CRITERIA = ("loo", "waic", "run")
+SCORED = ("quantity", "actual", "error", "relative_error", "crps", "in50", "in80", "in90", "width90")  # of a backtest
 NAMED = 3  # outcomes that a warning names
 TOLERANCE = 1e-9  # relative, between outcomes that are the same
 
@@ -73,7 +74,8 @@ def compare(
     Raises
     ------
     ComparisonError
-        The fits saw different outcomes, or describe them on different scales or in different units.
+        The fits saw different outcomes, or describe them on different scales or in different units; or a backtest is
+        no table of one.
     ConvergenceError
         A fit did not converge.
 
@@ -101,6 +103,7 @@ def compare(
     for posterior in posteriors.values():
         posterior.require_converged(allow_unconverged)
     check_comparable(posteriors)
+    beside = None if extrapolation is None else _backtests(extrapolation, list(posteriors))
     found: dict[str, dict[str, Criterion]] = {c: {} for c in CRITERIA}
     kinds = {}
     for name, posterior in posteriors.items():
@@ -115,7 +118,7 @@ def compare(
     table = pd.concat([_columns(c, {name: found[c][name] for name in order}) for c in CRITERIA], axis=1)
     table["warnings"] = [" ".join(filter(None, (_doubt(c, found[c][name]) for c in CRITERIA))) for name in order]
     table["pointwise"] = [kinds[name] for name in order]
-    return table.join(_backtests(extrapolation, order)) if extrapolation is not None else table
+    return table if beside is None else table.join(beside)
 
 
 def stacking_weights(
@@ -263,6 +266,11 @@ def _backtests(tables: Mapping[str, pd.DataFrame], names: list[str]) -> pd.DataF
         if not isinstance(tables[name], pd.DataFrame):
             raise ComparisonError(
                 f"The backtest of {name!r} is {shown(tables[name])} and no table; give that of bs.backtest."
+            )
+        if missing := [column for column in SCORED if column not in tables[name]]:
+            raise ComparisonError(
+                f"The backtest of {name!r} lacks the columns {listed(missing)}; give the table of bs.backtest, with a "
+                "row per outcome."
             )
         summary = summarise(tables[name], ["quantity"])[["n", "mape", "crps", "cover90"]]
         rows[name] = {

@@ -12,6 +12,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.evaluation.compare import check_comparable
 from bayes_scaling.evaluation.refits import leave_run_out
+from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.models import Chinchilla
 from tests import worlds
 from tests.conftest import DRAWS
@@ -105,6 +106,10 @@ def test_backtests_stand_beside(pair):
         bs.compare(pair, refit=False, extrapolation={"steep": scores}, allow_unconverged=True)
     with pytest.raises(bs.ComparisonError, match="The backtest of 'right' is 1 and no table"):
         bs.compare(pair, refit=False, extrapolation={"right": 1, "steep": scores}, allow_unconverged=True)
+    for table, missing in ((scores.drop(columns=["crps", "in90"]), "crps and in90"), (summarise(scores), "quantity, ")):
+        tables = {"right": table, "steep": scores}
+        with pytest.raises(bs.ComparisonError, match=f"backtest of 'right' lacks the columns {missing}.*; give the ta"):
+            bs.compare(pair, refit=False, extrapolation=tables, allow_unconverged=True)
 
 
 def test_fits_of_other_outcomes_are_refused(simulated_fit, simulated, ladder_fits):
