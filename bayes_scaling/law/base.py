@@ -127,12 +127,7 @@ class Law(Inputs):
         cls.__doc__ = document(written or f"The law {cls.__name__}.", cls, cls.notes)
 
     def __post_init__(self) -> None:
-        for name, held in self.fields.items():
-            if isinstance(held, Law) and held.noise != Law.noise:
-                raise LawError(
-                    f"{self.name}.{name} is {held.name}, whose noise has the parameters {', '.join(held.noise)}; "
-                    f"{self.name} has a noise of its own, so give a law with sigma alone."
-                )
+        self.require_held()
         require_data(self.name, self.notes, self.fields)
         defaults = {f.name: f.default for f in dataclasses.fields(self)}
         for name, default in defaults.items():
@@ -160,6 +155,30 @@ class Law(Inputs):
                 )
             else:
                 object.__setattr__(self, name, float(own))  # NumPy's numbers are not all floats
+
+    def require_held(self) -> None:
+        """Refuse laws that this one cannot hold: it takes their equation, with what is asked of any law, and no more.
+
+        Raises
+        ------
+        LawError
+            The model of one, or its noise, is its own.
+        """
+        for field in dataclasses.fields(self):
+            held, default = self.fields[field.name], field.default
+            if not isinstance(held, Law):
+                continue
+            if held.noise != Law.noise:
+                raise LawError(
+                    f"{self.name}.{field.name} is {held.name}, whose noise has the parameters {', '.join(held.noise)}; "
+                    f"{self.name} has a noise of its own, so give a law with sigma alone."
+                )
+            if type(held).__call__ not in (Law.__call__, type(default).__call__):
+                such = f", such as {default.name}" if isinstance(default, Law) else ""
+                raise LawError(
+                    f"{self.name}.{field.name} is {held.name}, whose model is more than its equation (__call__), and "
+                    f"{self.name} takes the equation alone; give a law without a model of its own{such}."
+                )
 
     # -- identity ---------------------------------------------------------------------------------------------------
 

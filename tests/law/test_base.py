@@ -9,7 +9,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.models import Chinchilla, Pooled
+from bayes_scaling.models import Chinchilla, DirectLadder, LearningCurve, Mixture, Pooled, PretrainingSize, TwoStep
 
 
 def test_a_prior_without_a_parameter_is_refused_when_the_class_is_made():
@@ -87,6 +87,27 @@ def test_a_number_outside_of_the_priors_support_is_refused_and_its_bound_is_not(
     with pytest.raises(bs.LawError, match=r"Chinchilla.split is 1\.5, where its prior"):
         Chinchilla(split=1.5)
     assert Chinchilla(E=0, split=1).priors["split"] == 1.0
+
+
+@pytest.mark.parametrize("curve", [LearningCurve(), Mixture(), PretrainingSize(), DirectLadder(), TwoStep(), Pooled()])
+def test_a_law_whose_model_is_its_own_is_not_held_by_one_that_takes_equations(curve):
+    with pytest.raises(bs.LawError, match=rf"Pooled.curve is {curve.name}, whose model .*, such as Chinchilla\."):
+        Pooled(curve=curve)
+    with pytest.raises(bs.LawError, match=r"TwoStep.step1 is .* such as Superset\."):
+        TwoStep(step1=curve)
+
+
+class Wrapped(bs.Law):
+    """A law that runs the model of another."""
+
+    inner: bs.Law = bs.data_field(default=LearningCurve(), about="The model.")
+
+    def __call__(self, runs, observed=None, fitted=None):
+        self.inner(runs, observed, fitted)
+
+
+def test_a_law_that_is_made_for_a_model_holds_laws_of_that_model():
+    assert Wrapped(inner=LearningCurve(memory=0.1)).inner.memory == 0.1
 
 
 def test_a_known_error_adds_to_the_noise_of_fitted_losses_alone():
