@@ -51,6 +51,8 @@ from bayes_scaling.study.rows import shown
 
 __all__ = ["Law", "require_law"]
 
+HANDED_ON = frozenset({"__call__", "at", "parameters"})  # what hands parameters to the equation
+
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(prior, option, data_field))
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -110,10 +112,16 @@ class Law(Inputs):
         jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
         if "__call__" in cls.__dict__ and "reads_loss_error" not in cls.__dict__:
             cls.reads_loss_error = False
-        if "mean" in cls.__dict__:
+        if cls._equation_takes_parameters():
             inputs = equation_inputs(cls, cls._prior_fields() - {*cls.noise, "discrepancy"})
-            if not isinstance(cls.__dict__.get("inputs"), property):  # which says what an option makes of them
+            if "mean" in cls.__dict__ and not isinstance(cls.__dict__.get("inputs"), property):  # by an option
                 cls.inputs = inputs
+
+    @classmethod
+    def _equation_takes_parameters(cls) -> bool:
+        """Say whether all parameters reach ``mean``: it is not Law's, and no class below its own goes another way."""
+        below = cls.__mro__[: next(place for place, base in enumerate(cls.__mro__) if "mean" in vars(base))]
+        return cls.mean is not Law.mean and not any(HANDED_ON & vars(base).keys() for base in below)
 
     @classmethod
     def _prior_fields(cls) -> set[str]:

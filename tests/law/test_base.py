@@ -33,6 +33,32 @@ def test_a_parameter_without_a_prior_is_refused_when_the_class_is_made():
                 return E + N**-alpha
 
 
+def test_a_parameter_that_a_subclass_adds_without_an_equation_that_takes_it_is_refused_when_the_class_is_made():
+    with pytest.raises(bs.LawError, match=r"Lost: every prior is a keyword-only .* but gamma is not used by mean"):
+
+        class Lost(Chinchilla):
+            gamma: bs.Prior = dist.Normal(0.0, 1.0)
+
+
+def test_a_parameter_that_a_subclass_hands_on_in_another_way_is_not_refused():
+    class Shifted(Chinchilla):
+        gamma: bs.Prior = dist.Normal(0.0, 1.0)
+
+        def at(self, runs, parameters):
+            rest = {name: value for name, value in parameters.items() if name != "gamma"}
+            return parameters["gamma"] + self.mean(*(runs[name] for name in self.inputs), **rest)
+
+    class Narrower(Shifted):
+        gamma: bs.Prior = dist.Normal(0.0, 0.1)
+
+    class Noisier(Chinchilla):
+        noise = ("sigma", "more")
+        more: bs.Prior = 1.0
+
+    assert Narrower().inputs == Noisier().inputs == Chinchilla().inputs
+    assert Noisier().free_parameters == Chinchilla().free_parameters
+
+
 def test_a_misspelt_prior_is_a_type_error():
     with pytest.raises(TypeError, match="alpha_n"):
         Chinchilla(alpha_n=dist.Normal(0.3, 0.1))
