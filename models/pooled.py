@@ -79,6 +79,7 @@ class Pooled(Law):
     equation = r"L_s = f(x; \theta_s), \theta_s \sim N(\mu, \mathrm{spread}^2)"
 
     def __post_init__(self) -> None:
+        self.require_held()
         if self.discrepancy is None:
             object.__setattr__(self, "discrepancy", self.curve.discrepancy)
         else:

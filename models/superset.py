@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import COMMAND_LINE, StudyError, listed
+from bayes_scaling.errors import COMMAND_LINE, LawError, StudyError, listed
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.priors import Prior
@@ -147,6 +147,14 @@ class Superset(Law):
     pooling: ClassVar = {**Chinchilla.pooling, "coupling": 0.2}
     equation = r"L = (1 + p (1000 / S)^2) (E + (A N^{-\alpha_N / g} + B D^{-\alpha_D / g})^g)"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reference is not None and (len(self.reference) != 2 or not all(map(_is_positive, self.reference))):
+            raise LawError(
+                f"{self.name}.reference is {self.reference!r}; give two positive numbers, parameters and tokens, or "
+                "None."
+            )
+
     def mean(  # noqa: D102
         self, N, D, steps, unique_tokens, N0, D0, *, E, reducible, split, alpha_N, alpha_D, coupling, penalty, repeats
     ):
@@ -249,3 +257,7 @@ class Superset(Law):
     def size_and_data(self, **columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return N and D from the columns that this law reads."""
         return columns["N"], columns["D"]
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and bool(0 < value < math.inf)

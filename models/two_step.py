@@ -12,7 +12,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import COMMAND_LINE, LawError, StudyError, listed
+from bayes_scaling.errors import COMMAND_LINE, LawError, StudyError, listed, whole
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.noise import SharedNoise
@@ -164,6 +164,12 @@ class TwoStep(Law):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        whole(f"{self.name}.windows", self.windows, 0, LawError)
+        if self.windows and self.feature is None:
+            raise LawError(
+                f"{self.name} has windows={self.windows} and no feature, so that no loss of a window is read; give the "
+                "column of a loss as feature, or windows=0."
+            )
         if self.df is not None and not (isinstance(self.df, (int, float, np.number)) and self.df > 0):
             raise LawError(f"{self.name}.df is {self.df!r}; give a positive number, or None for a normal.")
         if self.discrepancy != Law.discrepancy:

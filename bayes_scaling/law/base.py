@@ -32,7 +32,7 @@ from bayes_scaling.law.fields import (
     no_gradient,
     option,
     prior,
-    require_data,
+    require_fields,
 )
 from bayes_scaling.law.inputs import Inputs
 from bayes_scaling.law.noise import ClippedNormal
@@ -136,12 +136,14 @@ class Law(Inputs):
 
     def __post_init__(self) -> None:
         self.require_held()
-        require_data(self.name, self.notes, self.fields)
         defaults = {f.name: f.default for f in dataclasses.fields(self)}
         for name, default in defaults.items():
             given = self.fields[name]
             if isinstance(default, tuple) and isinstance(given, Iterable) and not isinstance(given, tuple):
                 object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+            elif self.notes[name].kind == "option" and isinstance(given, np.generic):
+                object.__setattr__(self, name, given.item())
+        require_fields(type(self), self.notes, self.fields)
         for name, own in self.priors.items():
             if isinstance(own, dist.Distribution):
                 if own.batch_shape or own.event_shape:
@@ -170,10 +172,12 @@ class Law(Inputs):
         Raises
         ------
         LawError
-            The model of one, or its noise, is its own.
+            The model of one, or its noise, is its own; or it is no law.
         """
         for field in dataclasses.fields(self):
             held, default = self.fields[field.name], field.default
+            if isinstance(default, Law):
+                require_law(held, f"{self.name}.{field.name}")
             if not isinstance(held, Law):
                 continue
             if held.noise != Law.noise:
@@ -378,8 +382,15 @@ class Law(Inputs):
 Law.describe_itself(Law.__doc__ or "")
 
 
-def require_law(law: Any) -> Law:
+def require_law(law: Any, what: str = "The law") -> Law:
     """Return a law that is one.
+
+    Parameters
+    ----------
+    law : Law
+        What should be one.
+    what : str
+        What it is called, for the message.
 
     Raises
     ------
@@ -390,5 +401,5 @@ def require_law(law: Any) -> Law:
         name = law.__name__ if isinstance(law, type) else "Chinchilla"
         several = isinstance(law, (list, tuple)) and law and all(isinstance(one, Law) for one in law)
         cure = f"give one of its {counted(len(law), 'law')}, such as the first, [0]" if several else f"write {name}()"
-        raise LawError(f"The law is {shown(law)}, which is a {type(law).__name__} and no law; {cure}.")
+        raise LawError(f"{what} is {shown(law)}, which is a {type(law).__name__} and no law; {cure}.")
     return law

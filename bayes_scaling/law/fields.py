@@ -16,6 +16,7 @@ from numpyro.distributions import Delta, Distribution, ImproperUniform
 
 from bayes_scaling.errors import LawArgumentError, LawError, listed, suggest
 from bayes_scaling.law.priors import Prior, describe
+from bayes_scaling.study.rows import shown
 
 __all__ = ["FieldNote", "data_field", "document", "field_notes", "is_prior", "option", "prior"]
 
@@ -24,6 +25,12 @@ RANGES: Mapping[str, Callable[[float], bool]] = {
     "number of zero or more": lambda value: value >= 0,
     "positive number": lambda value: 0 < value < math.inf,
     "share between 0 and 1": lambda value: 0 <= value <= 1,
+}
+OPTIONS: Mapping[str, tuple[type, str]] = {
+    "bool": (bool, "True or False"),
+    "int": (int, "a whole number"),
+    "str": (str, "text"),
+    "tuple": (tuple, "a tuple"),
 }
 LAST = ("sigma", "discrepancy")  # of every law's parameters
 WIDTH = 112  # of the text that is put into docstrings
@@ -98,7 +105,7 @@ def data_field(*, default: Any, about: str, wanted: str = "number") -> Any:
     Parameters
     ----------
     default : float, Law or None
-        The value.
+        The value; where it is a law, another has to be one, too.
     about : str
         What it is, in reStructuredText.
     wanted : str
@@ -130,18 +137,32 @@ def no_gradient(own: Distribution) -> str:
     return "which is discrete; give a continuous one" if own.support.is_discrete else ""
 
 
-def require_data(law: str, notes: Mapping[str, FieldNote], fields: Mapping[str, Any]) -> None:
-    """Refuse a number among the data of a law that is not what its field wants.
+def require_fields(law: type, notes: Mapping[str, FieldNote], fields: Mapping[str, Any]) -> None:
+    """Refuse data of a law that are not what their field wants, and options of another type than is declared.
 
     Raises
     ------
     LawError
         There is one.
     """
-    for name, note in notes.items():
-        value = fields[name]
-        if note.kind == "data" and isinstance(value, (int, float, np.number)) and not RANGES[note.wanted](float(value)):
-            raise LawError(f"{law}.{name} is {value:g}; give a {note.wanted}.")
+    for name, declared in _types(law).items():
+        value, note = fields[name], notes[name]
+        kinds = [kind.partition("[")[0].strip() for kind in declared.split(" or ")]
+        kind = next(one for one in kinds if one != "None")
+        if note.kind == "prior" or (value is None and "None" in kinds):
+            continue
+        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        wanted, fits = f"a {note.wanted}", True
+        if note.kind == "option" and kind in OPTIONS:
+            own, wanted = OPTIONS[kind]
+            fits = isinstance(value, own) and isinstance(value, bool) == (kind == "bool")
+        elif note.kind == "data" and number:
+            fits = RANGES[note.wanted](float(value))
+        elif note.kind == "data":
+            fits = kind != "float" or hasattr(value, "dtype")  # arrays, in a program
+        if not fits:
+            given = f"{value:g}" if number else shown(value)
+            raise LawError(f"{law.__name__}.{name} is {given}; give {wanted}{', or None' * ('None' in kinds)}.")
 
 
 def by_name(law: Any) -> Callable[..., None]:
@@ -276,4 +297,6 @@ def _entries(notes: Mapping[str, FieldNote], types: Mapping[str, str]) -> Iterat
 
 
 def _types(law: type) -> dict[str, str]:
-    return {f.name: "Prior" if is_prior(f) else str(f.type).replace(" | ", " or ") for f in dataclasses.fields(law)}
+    """Return the type that each field declares, in words."""
+    types = {f.name: f.type.__name__ if isinstance(f.type, type) else str(f.type) for f in dataclasses.fields(law)}
+    return {f.name: "Prior" if is_prior(f) else types[f.name].replace(" | ", " or ") for f in dataclasses.fields(law)}

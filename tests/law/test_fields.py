@@ -10,7 +10,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.errors import LawArgumentError
 from bayes_scaling.law.fields import FieldNote, document, field_notes, is_prior
-from bayes_scaling.models import Chinchilla, Mixture, Pooled, SigmoidAccuracy, Superset, TwoStep
+from bayes_scaling.models import Chinchilla, Mixture, Pooled, PowerLaw, SigmoidAccuracy, Superset, TwoStep
 
 
 class Sloped(bs.Law):
@@ -148,10 +148,10 @@ def test_a_parameter_that_a_law_does_not_have_is_refused_with_those_it_has(name,
         (SigmoidAccuracy, {"departure": -1.0}, "number of zero or more"),
         (SigmoidAccuracy, {"emergence": -2.5}, "number of zero or more"),
         (SigmoidAccuracy, {"shared_questions": 1.1}, "share between 0 and 1"),
-        (Pooled, {"pool": -1.0}, "positive number"),
-        (Pooled, {"pool": 0}, "positive number"),  # offsets over a spread of nothing are no numbers
-        (TwoStep, {"pool": 0.0}, "positive number"),
-        (TwoStep, {"pool": math.inf}, "positive number"),
+        (Pooled, {"pool": -1.0}, "positive number, or None"),
+        (Pooled, {"pool": 0}, "positive number, or None"),  # offsets over a spread of nothing are no numbers
+        (TwoStep, {"pool": 0.0}, "positive number, or None"),
+        (TwoStep, {"pool": math.inf}, "positive number, or None"),
     ],
 )
 def test_a_number_that_no_law_can_use_is_refused(law, wrong, wanted):
@@ -175,3 +175,48 @@ def test_a_law_gives_all_its_fields_by_name():
     law = Sloped(held=3.0)
     assert law.fields | {"held": 3.0, "steep": False} == law.fields
     assert set(law.fields) == set(field_notes(Sloped)) and set(law.priors) < set(law.fields)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: Pooled(curve=Chinchilla),
+            "Pooled.curve is <class .*>, .* a type and no law; write Chinchilla()",
+        ),
+        (lambda: Pooled(curve="chinchilla"), "Pooled.curve is 'chinchilla', which is a str and no law; write"),
+        (lambda: TwoStep(step1=None), "TwoStep.step1 is None, which is a NoneType and no law; write"),
+        (lambda: Pooled(pool="x"), "Pooled.pool is 'x'; give a positive number, or None."),
+        (lambda: Pooled(pool=True), "Pooled.pool is True; give a positive number, or None."),
+        (lambda: Superset(drift=None), "Superset.drift is None; give a number."),
+        (lambda: Superset(ceiling="no"), "Superset.ceiling is 'no'; give True or False."),
+        (lambda: Superset(reference=(1e9,)), r"Superset.reference is \(1000000000.0,\); give two positive numbers, "),
+        (lambda: Superset(reference=("a", "b")), "Superset.reference is .*; give two positive numbers, "),
+        (lambda: Superset(reference=1e9), "Superset.reference is 1e\\+09; give a tuple, or None."),
+        (lambda: TwoStep(windows="2"), "TwoStep.windows is '2'; give a whole number."),
+        (lambda: TwoStep(windows=2.0), "TwoStep.windows is 2; give a whole number."),
+        (lambda: TwoStep(windows=-1), "TwoStep.windows is -1; give a whole number of at least 0."),
+        (lambda: TwoStep(feature=None, windows=2), "TwoStep has windows=2 and no feature, so that no loss"),
+        (lambda: TwoStep(feature=2), "TwoStep.feature is 2; give text, or None."),
+        (lambda: TwoStep(jointly=None), "TwoStep.jointly is None; give a tuple."),
+        (lambda: PowerLaw(column=3), "PowerLaw.column is 3; give text."),
+        (lambda: Sloped(steep=2), "Sloped.steep is 2; give True or False."),
+    ],
+)
+def test_a_field_that_is_not_what_it_declares_is_refused_when_the_law_is_made(make, said):
+    with pytest.raises(bs.LawError, match=f"^{said}"):
+        make()
+
+
+def test_options_may_be_numbers_of_numpy_and_types_may_be_no_text():
+    assert Sloped(steep=np.True_) == Sloped(steep=True) and TwoStep(windows=np.int64(2)) == TwoStep(windows=2)
+
+    class Plain(Sloped):
+        times: int = bs.option(default=1, about="How often.")
+        most: float = bs.data_field(default=math.inf, about="A limit.")
+
+    Plain.__dataclass_fields__["times"].type = int  # as where annotations are not text
+    Plain.__dataclass_fields__["most"].type = float | None
+    assert Plain(times=3, most=None).most is None
+    with pytest.raises(bs.LawError, match=r"Plain.times is True; give a whole number\."):
+        Plain(times=True)
