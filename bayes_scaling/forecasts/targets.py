@@ -84,7 +84,8 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
     TargetError
         A target lacks an input of the law, has one that the law does not allow, or an outcome that no run has, or is
         given twice; or it gives a task to a fit that has others, or, where it is no row of a table, an input that
-        nothing reads, or an outcome without saying of which of several tasks.
+        nothing reads, or an outcome without saying of which of several tasks; or a study has several tasks, and the law
+        describes one.
     """
     if isinstance(targets, Targets):
         return targets
@@ -129,6 +130,12 @@ def _outcomes(law: Law, study: Study, targets: Study, shape: Mapping[str, Sequen
                 )
             found[quantity][has_rows] = values
     elif not law.by_task and law.outcome in targets.frame:
+        if len(targets.frame) > len(targets.runs):
+            one = shown((study.tasks or targets.tasks)[0])
+            raise TargetError(
+                f"{law.name} forecasts one {law.outcome} of a run, and the targets have one in each of "
+                f"{listed(map(str, targets.tasks))}; choose a task of them, as in targets.select(task={one})."
+            )
         found[law.outcome] = law.outcomes_of(targets)
     elif not study.tasks and set(law.quantities) <= set(targets.frame):
         _, observed = law.arrays(targets)

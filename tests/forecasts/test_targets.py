@@ -370,3 +370,11 @@ def test_the_loss_of_a_run_is_none_of_its_task():
     one = ladder.study.select(task="one")
     without = dataclasses.replace(one, frame=one.frame.drop(columns="loss"))
     assert read({**FAR, "loss": 0.4}, ladder.law, without).actual["loss"].ravel().tolist() == [0.4]
+
+
+def test_a_study_of_several_tasks_is_no_target_of_a_law_of_one():
+    several = bs.Study.from_frame(ladder_rows().rename(columns={"c4_loss": "loss"}))
+    one = several.select(task="y")
+    with pytest.raises(bs.TargetError, match=r"^Chinchilla forecasts one loss .* of x, y and z; .*='y'\)\.$"):
+        read(several, study=one)
+    assert read(several.select(task="y"), study=one).actual["loss"].shape == (5,)
