@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,13 @@ import pandas as pd
 from bayes_scaling.errors import LawError
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
 from bayes_scaling.law.priors import EXACT, Prior, describe
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import Chinchilla, textbook
 from bayes_scaling.study.reading import as_rows, labelled
-
-if TYPE_CHECKING:
-    from bayes_scaling.inference.posterior import Posterior
 
 __all__ = ["StepLaw", "optimal_settings"]
 
@@ -203,7 +201,7 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
     Raises
     ------
     LawError
-        The fit is of another law.
+        The fit is of another law, or is none.
     ConvergenceError
         The fit did not converge.
     TargetError
@@ -213,7 +211,7 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
     --------
     >>> optimal_settings(posterior, {"N": 7e9, "D": 1.4e11})  # doctest: +SKIP
     """
-    law = posterior.law
+    law = require_posterior(posterior).law
     if not isinstance(law, StepLaw):
         raise LawError(f"The best learning rate is read off a fit of StepLaw, and this is one of {law.name}.")
     posterior.require_converged(allow_unconverged)

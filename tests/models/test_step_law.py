@@ -95,6 +95,8 @@ def test_the_optimum_of_one_run_does_not_hang_on_those_asked_for_beside_it():
 def test_another_law_has_no_best_learning_rate(simulated_fit):
     with pytest.raises(bs.LawError, match="fit of StepLaw, and this is one of Chinchilla"):
         optimal_settings(simulated_fit, {"N": 1e9, "D": 2e10})
+    with pytest.raises(bs.LawError, match=r"^A Study is given where a fit is needed; make one with bs\.fit"):
+        optimal_settings(simulated_fit.study, {"N": 1e9, "D": 2e10})
 
 
 def test_a_sweep_at_one_batch_size_needs_no_batch():
