@@ -143,6 +143,15 @@ class Pooled(Law):
         """Which way it is better."""
         return self.curve.better
 
+    @property
+    def rests_on_priors(self) -> bool:  # type: ignore[override]
+        """Whether its priors carry what few runs, or an input that does not vary, cannot."""
+        return self.curve.rests_on_priors
+
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float | None:
+        """Return that of the curve, of every series."""
+        return self.curve.irreducible(runs, parameters)
+
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         names = [n for n in self.curve.priors if n not in ("sigma", "discrepancy")]
         values = {n: assemble(u, n, spread_of(self.curve, n, self.pool)) for n in names}

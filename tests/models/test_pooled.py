@@ -8,6 +8,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import (
     Chinchilla,
@@ -202,3 +203,17 @@ def test_its_own_noise_may_be_fixed():
     assert "sigma" not in posterior.draws and posterior.draws["E"].shape == (4, 2)
     table = posterior.forecast({"N": 7e9, "D": 4e12}, allow_unconverged=True).intervals()
     assert np.isfinite(table["median"]).all()
+
+
+def test_what_priors_carry_for_the_curve_they_carry_for_the_pool(study):
+    law, plain = Pooled(curve=Superset()), Pooled()
+    one_size = bs.Study.from_frame(study.frame.assign(n_params=1e8), name="one size")
+    check_size(law, one_size, *law.arrays(one_size))
+    with pytest.raises(bs.StudyError, match="has N = 1e\\+08, so Pooled cannot learn its effect"):
+        check_size(plain, one_size, *plain.arrays(one_size))
+
+
+def test_the_floor_of_the_pool_is_that_of_its_curve():
+    curve, floors = Superset(ceiling=True), {"E": np.array([0.1, 0.2])}
+    np.testing.assert_array_equal(Pooled(curve=curve).irreducible({}, floors), curve.irreducible({}, floors))
+    assert Pooled(curve=Rising()).irreducible({}, {}) is None
