@@ -67,15 +67,19 @@ class DirectLadder(DirectAccuracy):
         own = {name: pooled(name, prior, None, count) for name, prior in priors.items()}
         columns = {**runs, **by_series(self, runs)}
         mean = self.at(columns, own)
-        for name, value in self.derived(runs, **{n: v for n, v in own.items() if n not in self.noise}).items():
-            numpyro.deterministic(name, value)
+        self.publish(runs, own)
         if fitted is not None:
+            unseen = self.unseen((count,))
             error = sample_slope_error(self.discrepancy, (count,), together=self.together)
-            mean = self.extrapolated(columns, {**fitted, **by_series(self, fitted)}, own, error)
+            mean = self.extrapolated(columns, {**fitted, **by_series(self, fitted)}, {**own, **unseen}, error)
         if observed is None:
             numpyro.deterministic("accuracy_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2):
-            observe("accuracy", self.likelihood(mean, self.noise_of(runs, mean, own["sigma"])), observed)
+            if fitted is None:
+                noise = self.noise_of(columns, mean, self.sigma_of(columns, own))
+            else:
+                noise = self.new_noise(columns, mean, own)
+            observe("accuracy", self.likelihood(mean, noise), observed)
 
     def arrays(self, study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (runs, observed): inputs of shape (run,), what is of a task (task,), accuracies (run, task).

@@ -238,14 +238,14 @@ class TwoStep(Law):
         if observed is None:
             numpyro.deterministic("loss_mean", mean)
             numpyro.deterministic("accuracy_mean", accuracy(mean[:, feature]))
-        final = accuracy(loss[:, feature])
+        read = {**runs, "loss": loss[:, feature]}
+        final = accuracy(read["loss"])
         if self.windows:
-            self._windowed(final, accuracy, curve, observed, loss[:, feature], runs)
+            self._windowed(final, accuracy, curve, read, observed, fitted)
         else:
             with numpyro.plate("run", jnp.shape(mean)[0], dim=-2):
-                observe("accuracy", self._around(final, curve["sigma"], runs), observed)
-        for name, value in self.step1.derived(columns, **own).items():
-            numpyro.deterministic(name, value)
+                observe("accuracy", self._around(final, curve, read, fitted), observed)
+        self.step1.publish(columns, own)
 
     def _in_the_middle(self, runs: Arrays, own: Arrays) -> jax.Array:
         """Return each series' loss at the references of the runs, from which the accuracy curve is measured.
@@ -258,8 +258,11 @@ class TwoStep(Law):
             return runs["loss0"]
         return self.step1.at({**runs, **middle}, own)
 
-    def _around(self, mean: jax.Array, sigma: jax.Array, runs: Arrays) -> dist.Distribution:
-        return self.step2.likelihood(mean, self.step2.noise_of(runs, mean, sigma))
+    def _around(self, mean: jax.Array, curve: Arrays, read: Arrays, fitted: Arrays | None) -> dist.Distribution:
+        """Return the distribution of accuracies around what is expected, of new runs where there are fitted ones."""
+        if fitted is None:
+            return self.step2.likelihood(mean, self.step2.noise_of(read, mean, curve["sigma"]))
+        return self.step2.likelihood(mean, self.step2.new_noise(read, mean, curve))
 
     def _losses(self, mean: jax.Array, observed: Arrays | None, fitted: Arrays | None) -> jax.Array:
         """Observe the losses of each run, their shared effect integrated out; what is missing is as expected."""
@@ -279,9 +282,9 @@ class TwoStep(Law):
         final: jax.Array,
         accuracy: Any,
         curve: Arrays,
+        read: Arrays,
         observed: Arrays | None,
-        loss: jax.Array,
-        runs: Arrays,
+        fitted: Arrays | None,
     ) -> None:
         """Observe final accuracies together with window means of earlier checkpoints of the same run.
 
@@ -294,10 +297,10 @@ class TwoStep(Law):
         if observed is None:
             scale = jnp.sqrt(wander**2 + curve["sigma"] ** 2)
             with numpyro.plate("run", jnp.shape(final)[0], dim=-2):
-                observe("accuracy", self._around(final, scale, runs), None)
+                observe("accuracy", self._around(final, {**curve, "sigma": scale}, read, fitted), None)
             return
         values = jnp.concatenate([observed["accuracy"][:, :, None], observed["accuracy_windows"]], axis=-1)
-        losses = jnp.concatenate([loss[:, :, None], observed["loss_windows"]], axis=-1)
+        losses = jnp.concatenate([read["loss"][:, :, None], observed["loss_windows"]], axis=-1)
         present = (jnp.isfinite(values) & jnp.isfinite(losses)).all(axis=-1)
         shift = jnp.concatenate([jnp.zeros((len(anneal), 1)), jnp.tile(anneal[:, None] / 10, self.windows)], axis=-1)
         losses = jnp.where(present[:, :, None], losses, 1.0) * jnp.exp(shift)

@@ -12,6 +12,7 @@ import bayes_scaling as bs
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.pooling import by_series
 from bayes_scaling.law.sites import sample_slope_error
+from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import DirectAccuracy, DirectLadder
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8, 1.6e9) for d in (10, 20, 40, 80)]
@@ -101,3 +102,26 @@ def test_what_a_run_or_a_task_lacks_is_said(study):
     two_sizes = frame.assign(n_params=frame["n_params"].where(frame.index > 0, 5e8))
     with pytest.raises(bs.StudyError, match=r"has n_params 5e\+08 and 1e\+08; give one number"):
         bs.fit(DirectLadder(), dataclasses.replace(study, frame=two_sizes), seed=0)
+
+
+class Noisier(DirectLadder):
+    """A law by which new runs scatter ten times as far, and whose accuracies turn to what no fitted run tells."""
+
+    def beyond(self, sigma):
+        return 10 * sigma
+
+    def unseen(self, shape=(), prefix=""):
+        return {"level": np.full(shape, 1e9)}
+
+
+def test_beyond_the_runs_it_errs_and_scatters_as_its_hooks_say(study):
+    runs, _ = DirectLadder().arrays(study)
+    runs |= {"per_question": 0 * runs["per_question"]}
+    plain, noisier = DirectLadder(sigma=0.01), Noisier(sigma=0.01)
+    given = ((noisier, None), (plain, runs), (noisier, runs))
+    fitted, same, new = (run_model(law, runs, fitted=edge) for law, edge in given)
+    scale = [np.asarray(sites["accuracy"]["fn"].scale) for sites in (fitted, same, new)]
+    np.testing.assert_allclose(scale[2], 10 * scale[1])
+    np.testing.assert_allclose(scale[0], scale[1])
+    chance = np.broadcast_to(list(CHANCE.values()), (len(GRID), 2))
+    np.testing.assert_allclose(new["accuracy_mean"]["value"], chance, atol=1e-6)

@@ -14,7 +14,7 @@ from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.models import Kaplan, PowerLaw, Superset
+from bayes_scaling.models import Kaplan, PowerLaw, SigmoidAccuracy, Superset
 from bayes_scaling.models.two_step import TwoStep, routes, single_step
 
 SHORT = {"seed": 0, "draws": 100, "adapt": False}
@@ -111,6 +111,29 @@ def test_beyond_the_runs_losses_err_and_scatter_as_step_1_says(ladder):
     assert (beyond(Unseen(**step1.fields))[0] > 9.0).all()
     same, more = beyond(step1.replace(scatter=2.0))
     assert np.array_equal(same, mean) and np.allclose(more, 2 * spread)
+
+
+class Noisier(SigmoidAccuracy):
+    """A law of the accuracy by which new runs scatter ten times as far."""
+
+    def beyond(self, sigma):
+        return 10 * sigma
+
+
+@pytest.mark.parametrize("windows", [0, 2])
+def test_beyond_the_runs_accuracies_scatter_as_step_2_says(ladder, windows):
+    runs, _ = TwoStep().arrays(ladder.training)
+    runs |= {"per_question": 0 * runs["per_question"]}
+    plain, noisier = (
+        TwoStep(windows=windows, wander=0.01, step2=step2)
+        for step2 in (SigmoidAccuracy(sigma=0.02), Noisier(sigma=0.02))
+    )
+    here, same, more = (
+        np.asarray(run_model(law, runs, fitted=fitted)["accuracy"]["fn"].scale)
+        for law, fitted in ((noisier, None), (plain, runs), (noisier, runs))
+    )
+    np.testing.assert_allclose(more, 10 * same)
+    np.testing.assert_allclose(here, same)
 
 
 @pytest.mark.parametrize("step1", [TwoStep().step1, PowerLaw(), Kaplan()], ids=lambda law: law.name)
