@@ -12,7 +12,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from bayes_scaling.errors import LawError, StudyError
+from bayes_scaling.errors import LawError, listed
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
 from bayes_scaling.law.pooling import pooled
@@ -106,6 +106,8 @@ class Mixture(Law):
         super().__post_init__()
         if twice := [share for share in self.shares if self.shares.count(share) > 1]:
             raise LawError(f"{self.name} has the share {twice[0]!r} twice; give the column of each domain once.")
+        if self.own and self.own not in self.shares:
+            raise LawError(f"{self.name}.own is {self.own!r}, which is no share; give one of {listed(self.shares)}.")
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -162,12 +164,8 @@ class Mixture(Law):
         Raises
         ------
         StudyError
-            A column is missing, the series of a run differ in a share, or ``own`` is no share.
+            A column is missing, or the series of a run differ in a share.
         """
-        if self.own and self.own not in self.shares:
-            raise StudyError(
-                f"{self.name} has own = {self.own!r}, which is no share; give one of {', '.join(self.shares)}."
-            )
         panel = Panel.of(study)
         self.outcomes_of(study)  # refuses entries that no fit can use
         columns = self.columns_of(panel.runs)
