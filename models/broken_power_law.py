@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from bayes_scaling.law.fields import prior
-from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.checkpoints import Checkpoints
 
@@ -43,16 +44,6 @@ class BrokenPowerLaw(Checkpoints):
     [3.092, 2.5, 1.0]
     """
 
-    level: Prior = prior(
-        default=dist.LogNormal(0.0, 1.5),
-        unit="unit of the loss",
-        reason="Loss at D0, the centre of the run.  Very wide: error rates below one, losses of some nats.",
-    )
-    reducible: Prior = prior(
-        default=LogitNormal(0.0, 1.0),
-        unit="share",
-        reason="Share of the loss at D0 that endless data would remove.  Weak, around one half.",
-    )
     early: Prior = prior(
         default=dist.LogNormal(math.log(0.2), 0.8),
         unit="pure number",
@@ -77,6 +68,7 @@ class BrokenPowerLaw(Checkpoints):
     )
 
     adapts = True
+    relations: ClassVar = {**Checkpoints.relations, "D_b": r"\text{place} \cdot D_0"}
     equation = r"L = E + b D^{-\alpha} (1 + (D / D_b)^{1/f})^{-(\alpha_D - \alpha) f}"
 
     def mean(self, D, D0, *, level, reducible, early, alpha_D, place, width, memory):  # noqa: D102
@@ -85,14 +77,8 @@ class BrokenPowerLaw(Checkpoints):
         left = jnp.exp(-early * x - (alpha_D - early) * width * beyond)
         return level * (1 - reducible + reducible * left)
 
-    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:
-        """Return the floor, in the unit of the loss."""
-        return parameters["level"] * (1 - parameters["reducible"])
-
-    def derived(  # noqa: D102
-        self, runs: Arrays, *, level, reducible, early, alpha_D, place, width, memory
-    ) -> dict[str, jax.Array]:
-        return {"E": level * (1 - reducible), "D_b": place * runs["D0"]}
+    def derived(self, runs: Arrays, **parameters: jax.Array) -> dict[str, jax.Array]:  # noqa: D102
+        return {**super().derived(runs, **parameters), "D_b": parameters["place"] * runs["D0"]}
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Sample the slope of the log loss at D0, which data fix, and the ratio of the exponents, which may be free.

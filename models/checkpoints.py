@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ import numpyro.distributions as dist
 
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import prior
-from bayes_scaling.law.priors import Prior
+from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays, observe
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ NUGGET = 1e-3  # e-folds of data between checkpoints that have seen the same
 
 
 class Checkpoints(Law):
-    """A curve along one run, with errors that are an Ornstein-Uhlenbeck process in log D.
+    """A curve along one run, down to a floor, with errors that are an Ornstein-Uhlenbeck process in log D.
 
     Neighbours say nearly the same, and a thousand checkpoints are not a thousand runs.  A forecast beyond the last
     checkpoint starts from it, and forgets its error with distance.  Checkpoints may come in any order; one without a
@@ -37,6 +38,16 @@ class Checkpoints(Law):
         unit="e-folds of data",
         reason="How long an error lasts along the run.  A tenth of an e-fold, wide: some checkpoints, or a stretch.",
     )
+    level: Prior = prior(
+        default=dist.LogNormal(0.0, 1.5),
+        unit="unit of the loss",
+        reason="Loss at D0, the centre of the run.  Very wide: error rates below one, losses of some nats.",
+    )
+    reducible: Prior = prior(
+        default=LogitNormal(0.0, 1.0),
+        unit="share",
+        reason="Share of the loss at D0 that endless data would remove.  Weak, around one half.",
+    )
     sigma: Prior = prior(
         default=dist.LogNormal(math.log(0.02), 1.0),
         unit="fraction",
@@ -44,6 +55,14 @@ class Checkpoints(Law):
     )
 
     autocorrelated = True
+    relations: ClassVar[Mapping[str, str]] = {"E": r"\text{level} (1 - \text{reducible})"}
+
+    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:
+        """Return the floor, in the unit of the loss."""
+        return parameters["level"] * (1 - parameters["reducible"])
+
+    def derived(self, runs: Arrays, **parameters: jax.Array) -> dict[str, jax.Array]:  # noqa: D102
+        return {"E": self.irreducible(runs, parameters)}
 
     def __call__(self, runs: Arrays, observed: Arrays | None = None, fitted: Arrays | None = None) -> None:
         """Run the NumPyro model; the errors of neighbours along the curve are alike."""

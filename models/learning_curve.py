@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from bayes_scaling.law.fields import prior
-from bayes_scaling.law.priors import LogitNormal, Prior
+from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.checkpoints import Checkpoints
 
@@ -45,16 +46,6 @@ class LearningCurve(Checkpoints):
     [4.0, 2.5, 1.0]
     """
 
-    level: Prior = prior(
-        default=dist.LogNormal(0.0, 1.5),
-        unit="unit of the loss",
-        reason="Loss at D0, the centre of the run.  Very wide: error rates below one, losses of some nats.",
-    )
-    reducible: Prior = prior(
-        default=LogitNormal(0.0, 1.0),
-        unit="share",
-        reason="Share of the loss at D0 that endless data would remove.  Weak, around one half.",
-    )
     begun: Prior = prior(
         default=dist.Normal(-1.0, 1.5),
         unit="logit",
@@ -73,6 +64,7 @@ class LearningCurve(Checkpoints):
         "than losses of language.",
     )
 
+    relations: ClassVar = {**Checkpoints.relations, "top": r"\text{level} (1 + \text{reducible} \, e^{-\text{begun}})"}
     equation = r"(L - E) / (L_0 - L)^a = B D^{-c}"
 
     def mean(self, D, D0, *, level, reducible, begun, bend, alpha_D, memory):  # noqa: D102
@@ -84,13 +76,9 @@ class LearningCurve(Checkpoints):
         left = jnp.exp(jax.nn.log_sigmoid(logit) - jax.nn.log_sigmoid(begun))
         return level * (1 - reducible + reducible * left)
 
-    def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:
-        """Return the floor, in the unit of the loss."""
-        return parameters["level"] * (1 - parameters["reducible"])
-
-    def derived(self, runs: Arrays, *, level, reducible, begun, bend, alpha_D, memory) -> dict[str, jax.Array]:  # noqa: D102
-        floor = level * (1 - reducible)
-        return {"E": floor, "top": floor + level * reducible / jax.nn.sigmoid(begun)}
+    def derived(self, runs: Arrays, **parameters: jax.Array) -> dict[str, jax.Array]:  # noqa: D102
+        p, above = parameters, super().derived(runs, **parameters)
+        return {**above, "top": above["E"] + p["level"] * p["reducible"] / jax.nn.sigmoid(p["begun"])}
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Sample the slope of the log loss at D0 in place of the exponent: the data fix it."""

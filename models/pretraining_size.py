@@ -131,7 +131,10 @@ class PretrainingSize(Law):
     transfers = True
     adapts = True
     equation = r"e = E + (G - E) [1 + ((D_F + D_T) / D_G)^t]^{-\alpha_m / t}, \quad \alpha_m = \alpha N^s e^{\tau u_m}"
-    relations: ClassVar = {"k": r"\text{worth} \cdot D_0^{1 - a} \cdot N_0^{-b}"}
+    relations: ClassVar = {
+        "E": r"\text{floor} \cdot \text{level} \cdot \text{guess}",
+        "k": r"\text{worth} \cdot D_{F0}^{1 - a} \cdot N_0^{-b}",
+    }
 
     def mean(  # noqa: D102
         self, N, D_F, D_P, own, N0, D_F0,

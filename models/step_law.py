@@ -114,11 +114,13 @@ class StepLaw(Chinchilla):
         r"L = (E + A / N^{\alpha_N} + B / D^{\alpha_D}) (1 + \kappa_\eta \log_2^2 (\eta / (c N^\alpha D^\beta)) "
         r"+ \kappa_B \log_2^2 (B / (d D^\gamma)))"
     )
-    relations: ClassVar = {
-        **Chinchilla.relations,
-        "c": r"\text{rate} \cdot \eta_0 N_0^{-\alpha} D_0^{-\beta}",
-        "d": r"\text{batch} \cdot B_0 D_0^{-\gamma}",
-    }
+
+    @property
+    def relations(self) -> dict[str, str]:
+        """What the textbook constants are made of, in LaTeX."""
+        rate = r"\text{rate} \cdot \eta_0 N_0^{-\alpha} D_0^{-\beta}"
+        batch = {"d": r"\text{batch} \cdot B_0 D_0^{-\gamma}"} if self.batches else {}
+        return {**Chinchilla.relations, "c": rate, **batch}
 
     def __post_init__(self) -> None:
         """Hold what only runs of several batch sizes tell, where there are none."""

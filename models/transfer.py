@@ -127,10 +127,14 @@ class Transfer(Scratch):
     )
 
     equation = r"L = f(N, D_F + D_T), \quad D_T = k D_F^a N^b"
-    relations: ClassVar = {"k": r"\text{worth} \cdot D_0^{1 - a} \cdot N_0^{-b}"}
     indicators: ClassVar[tuple[str, ...]] = ("pretrained",)
     transfers = True
     published: ClassVar = {**PUBLISHED["text_to_python"]._asdict(), **SCRATCH, "sigma": 0.01}
+
+    @property
+    def relations(self) -> dict[str, str]:
+        """What the textbook constants are made of, in LaTeX."""
+        return {**super().relations, "k": r"\text{worth} \cdot D_0^{1 - a} \cdot N_0^{-b}"}
 
     def mean(  # noqa: D102
         self, N, D_F, pretrained, N0, D_F0, *, level, floor, split, alpha_N, alpha_D, head, turn, sharpness, worth, a, b

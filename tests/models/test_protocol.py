@@ -19,6 +19,7 @@ from bayes_scaling import models
 from bayes_scaling.evaluation.conditionals import conditionals, counted, factorises
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.pooling import derived_names
 from bayes_scaling.law.priors import unconstrained
 from bayes_scaling.law.trace import run_model, values_of
 from bayes_scaling.models import TwoStep
@@ -263,6 +264,7 @@ def test_constants_that_are_published_give_the_parameters_back():
 def test_what_relates_parameters_to_constants_speaks_of_constants_that_are_published(name):
     law = law_of(name)
     assert set(law.relations) <= set(trace(law))
+    assert set(law.relations) == set(derived_names(law))
 
 
 @every_law

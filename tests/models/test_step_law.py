@@ -104,6 +104,7 @@ def test_a_sweep_at_one_batch_size_needs_no_batch():
     sweep = DESIGN[["n_params", "tokens", "learning_rate"]]
     law = StepLaw(batches=False)
     assert law.run_inputs == ("N", "D", "learning_rate")
+    assert set(LAW.relations) - set(law.relations) == {"d"}
     assert [name for name in LAW.free_parameters if name not in law.free_parameters] == [
         "batch",
         "batch_D",
