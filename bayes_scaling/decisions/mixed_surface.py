@@ -13,7 +13,7 @@ import numpy as np
 from bayes_scaling.decisions.inputs import further_inputs, told_to_each
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError, counted, listed, whole
-from bayes_scaling.forecasts.mixing import draws_of_each, shares
+from bayes_scaling.forecasts.mixing import by_name, draws_of_each, shares
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.study.rows import shown
 
@@ -195,11 +195,7 @@ def _shares(named: Mapping[Any, Any], weights: Any) -> np.ndarray:
     if weights is None:
         return np.full(len(named), 1 / len(named))
     if hasattr(weights, "items"):
-        by_name = dict(weights.items())
-        if set(named) != set(by_name):
-            given, needed = listed(map(str, by_name)), listed(map(str, named))
-            raise DecisionError(f"The weights are of {given}, and the fits of {needed}; give each fit one weight.")
-        weights = [by_name[name] for name in named]
+        weights = by_name(named, weights, "fit", DecisionError)
     elif np.ndim(weights) != 1 or len(weights) != len(named):
         fits = counted(len(named), "fit")
         raise DecisionError(f"The weights are {shown(weights)}, of {fits}; give each fit one weight.")

@@ -17,7 +17,7 @@ from bayes_scaling.study.reading import SAME_INPUT, SYMBOLS, symbol_of
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.validation import number_of
 
-__all__ = ["average", "draws_of_each", "in_order", "shares"]
+__all__ = ["average", "by_name", "draws_of_each", "in_order", "shares"]
 
 
 def average(
@@ -196,6 +196,32 @@ def draws_of_each(share: np.ndarray, size: int) -> np.ndarray:
     return counts
 
 
+def by_name(
+    parts: Mapping[Any, Any], weights: Any, what: str, error: type[BayesScalingError] = TargetError
+) -> list[Any]:
+    """Return the weights of the parts of a mixture in the order of these, by their names.
+
+    Parameters
+    ----------
+    parts : mapping by name
+        What is weighed.
+    weights : mapping or Series
+        By the same names.
+    what, error
+        What a part is called, and what is raised.
+
+    Raises
+    ------
+    BayesScalingError
+        The names differ.
+    """
+    if odd := set(parts).symmetric_difference(weights.keys()):
+        name = min(odd, key=str)
+        has, lacks = (what, "weight") if name in parts else ("weight", what)
+        raise error(f"There is a {has} of {name!r} and no {lacks}; name {what}s and weights alike.")
+    return [weights[name] for name in parts]
+
+
 def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any, Any]:
     """Return forecasts and weights as lists in one order: by their names, where forecasts have names.
 
@@ -215,12 +241,7 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
     """
     if isinstance(forecasts, Mapping):
         named = isinstance(weights, (Mapping, pd.Series))
-        odd = set(forecasts).symmetric_difference(weights.keys()) if named else set()
-        if odd:
-            name = sorted(map(str, odd))[0]
-            has, lacks = ("weight", what) if name not in forecasts else (what, "weight")
-            raise TargetError(f"There is a {has} of {name!r} and no {lacks}; name {what}s and weights alike.")
-        return list(forecasts.values()), [weights[name] for name in forecasts] if named else weights
+        return list(forecasts.values()), by_name(forecasts, weights, what) if named else weights
     if isinstance(weights, pd.Series) and str(weights.name).startswith("weight_"):
         raise TargetError(
             "The weights are a column of a comparison, whose order is not that of a list of forecasts; give the "

@@ -150,7 +150,7 @@ def test_one_fit_alone_has_its_own_surface(fits):
 def test_what_cannot_be_mixed_is_refused(fits, mixed):
     with pytest.raises(DecisionError, match="no fit to mix"):
         bs.mixed_surface({}, seed=0)
-    with pytest.raises(DecisionError, match="weights are of small, and the fits of small and large"):
+    with pytest.raises(DecisionError, match=r"^There is a fit of 'large' and no weight; name fits and weights"):
         bs.mixed_surface(fits, pd.Series({"small": 1.0}), seed=0)
     with pytest.raises(DecisionError, match=r"^The fits are a Posterior; give a list of what bs[.]fit returns[.]$"):
         bs.mixed_surface(fits["small"], seed=0)
