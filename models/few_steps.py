@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,10 @@ from bayes_scaling.law.priors import LogitNormal, LogStudentT, Prior
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import level_for_floor, slope_for_exponent
 
-__all__ = ["FewSteps"]
+__all__ = ["ENDLESS", "FewSteps", "of_steps"]
+
+ENDLESS: Mapping[str, float] = {"steps": math.inf}
+"""Steps of a run that few of them do not hold back: beyond the data the error is one of the law, not of the penalty."""
 
 
 class FewSteps(Law):
@@ -91,12 +94,16 @@ class FewSteps(Law):
         by_size = jnp.log(split) - alpha_N / coupling * jnp.log(N / N0)
         by_data = jnp.log1p(-split) - alpha_D / coupling * jnp.log(D / D0)
         shortage = jnp.exp(coupling * jnp.logaddexp(by_size, by_data))
-        return (1 + penalty * jnp.square(1000 / steps)) * E * (1 + reducible * shortage)
+        return of_steps(penalty, steps) * E * (1 + reducible * shortage)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         return level_for_floor(slope_for_exponent(u, jnp.exp(u["coupling"]) if "coupling" in u else 1.0))
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
-        endless = {"steps": jnp.inf}  # the discrepancy is one of the law; the penalty is gone beyond the data
-        law = super().extrapolated({**runs, **endless}, {**fitted, **endless}, parameters, slope_error)
-        return law * (1 + parameters["penalty"] * jnp.square(1000 / runs["steps"]))
+        law = super().extrapolated({**runs, **ENDLESS}, {**fitted, **ENDLESS}, parameters, slope_error)
+        return law * of_steps(parameters["penalty"], runs["steps"])
+
+
+def of_steps(penalty: Any, steps: Any) -> jax.Array:
+    """Return what a run of so many optimiser steps has of the loss of an endless one, ``1 + p (1000 / S)^2``."""
+    return 1 + penalty * jnp.square(1000 / steps)

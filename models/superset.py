@@ -17,6 +17,7 @@ from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, extrapolate, sample_slope_error
 from bayes_scaling.models.chinchilla import Chinchilla, slope_for_exponent
+from bayes_scaling.models.few_steps import ENDLESS, of_steps
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.models.repeated_data import saturating
 from bayes_scaling.study.rows import row_name
@@ -165,7 +166,7 @@ class Superset(Law):
         by_size = jnp.log(split) - alpha_N / g * jnp.log(N / size)
         by_data = jnp.log1p(-split) - alpha_D / g * jnp.log(effective / data)
         loss = E * (1 + reducible * jnp.exp(g * jnp.logaddexp(by_size, by_data)))
-        return self._bounded((1 + penalty * jnp.square(1000 / steps)) * loss)
+        return self._bounded(of_steps(penalty, steps) * loss)
 
     def _bounded(self, loss: jax.Array) -> jax.Array:
         return -jnp.expm1(-loss) if self.ceiling else loss
@@ -210,10 +211,10 @@ class Superset(Law):
 
     def extrapolated(self, runs: Arrays, fitted: Arrays, parameters: Arrays, slope_error: jax.Array) -> jax.Array:  # noqa: D102
         runs = {**self.absent, **runs}
-        endless, floor = {"steps": jnp.inf}, parameters["E"]  # few steps are no error of the slope
-        at, edge = (self._unbounded(self.at({**r, **endless}, parameters)) - floor for r in (runs, fitted))
+        floor = parameters["E"]
+        at, edge = (self._unbounded(self.at({**r, **ENDLESS}, parameters)) - floor for r in (runs, fitted))
         loss = floor + extrapolate(at, edge, slope_error, STEP)
-        return self._bounded((1 + parameters["penalty"] * jnp.square(1000 / runs["steps"])) * loss)
+        return self._bounded(of_steps(parameters["penalty"], runs["steps"]) * loss)
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:
         """Sample what the runs fix: level, reducible part and split at their centre, not at the reference."""
