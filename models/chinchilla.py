@@ -81,8 +81,7 @@ class Chinchilla(Law):
     }
 
     def mean(self, N, D, N0, D0, *, E, reducible, split, alpha_N, alpha_D):  # noqa: D102
-        by_size = split * jnp.exp(-alpha_N * jnp.log(N / N0))
-        by_data = (1 - split) * jnp.exp(-alpha_D * jnp.log(D / D0))
+        by_size, by_data = left(split, alpha_N, N, N0), left(1 - split, alpha_D, D, D0)
         return E * (1 + reducible * (by_size + by_data))
 
     def derived(self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D, **others) -> dict[str, jax.Array]:  # noqa: D102
@@ -97,6 +96,11 @@ class Chinchilla(Law):
 
     def straighten(self, u: Mapping[str, jax.Array], runs: Arrays) -> dict[str, jax.Array]:  # noqa: D102
         return level_for_floor(slope_for_exponent(u))
+
+
+def left(share: Any, exponent: Any, size: Any, reference: Any) -> jax.Array:
+    """Return what is left at a size of its share of the reducible loss at the reference."""
+    return share * jnp.exp(-exponent * jnp.log(size / reference))
 
 
 def slope_for_exponent(

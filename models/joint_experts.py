@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import LogitNormal, Prior
 from bayes_scaling.law.sites import Arrays
-from bayes_scaling.models.chinchilla import Chinchilla
+from bayes_scaling.models.chinchilla import Chinchilla, left
 from bayes_scaling.models.experts import log_count
 
 __all__ = ["JointExperts"]
@@ -72,8 +72,7 @@ class JointExperts(Chinchilla):
     def mean(self, N, D, num_experts, N0, D0, num_experts0, *, E, reducible, split, alpha_N, alpha_D, worth, gain):  # noqa: D102
         effective = jnp.log(N / N0) + gain * (log_count(num_experts, worth) - log_count(num_experts0, worth))
         by_size = split * jnp.exp(-alpha_N * effective)
-        by_data = (1 - split) * jnp.exp(-alpha_D * jnp.log(D / D0))
-        return E * (1 + reducible * (by_size + by_data))
+        return E * (1 + reducible * (by_size + left(1 - split, alpha_D, D, D0)))
 
     def derived(self, runs: Arrays, *, E, reducible, split, alpha_N, alpha_D, worth, gain) -> dict[str, jax.Array]:  # noqa: D102
         book = super().derived(runs, E=E, reducible=reducible, split=split, alpha_N=alpha_N, alpha_D=alpha_D)

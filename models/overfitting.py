@@ -10,7 +10,7 @@ import numpyro.distributions as dist
 
 from bayes_scaling.law.fields import prior
 from bayes_scaling.law.priors import Prior
-from bayes_scaling.models.chinchilla import Chinchilla
+from bayes_scaling.models.chinchilla import Chinchilla, left
 
 __all__ = ["Overfitting"]
 
@@ -69,8 +69,7 @@ class Overfitting(Chinchilla):
     pooling: ClassVar = {**Chinchilla.pooling, "penalty": 0.5, "crowding": 0.2}
 
     def mean(self, N, D, unique_tokens, N0, D0, *, E, reducible, split, alpha_N, alpha_D, penalty, crowding):  # noqa: D102
-        by_size = split * jnp.exp(-alpha_N * jnp.log(N / N0))
-        by_data = (1 - split) * jnp.exp(-alpha_D * jnp.log(D / D0))
+        by_size, by_data = left(split, alpha_N, N, N0), left(1 - split, alpha_D, D, D0)
         passes = jnp.log(jnp.maximum(D / unique_tokens, 1.0))
         crowded = jnp.exp(crowding * jnp.log(N / (PER_TOKEN * unique_tokens)))
         return E * (1 + reducible * (by_size + by_data) + penalty * jnp.square(passes) * crowded)
