@@ -13,7 +13,7 @@ from bayes_scaling.errors import LawError, StudyError, whole
 from bayes_scaling.evaluation.backtest import expanding_window, refused, usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.evaluation.weights import Learnt, cut_scores, law_weights, mean_over, slope_weights, slopes_after
-from bayes_scaling.forecasts.quantiles import inside, quantile_columns
+from bayes_scaling.forecasts.quantiles import QUANTILES, inside, quantile_columns
 from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.fittable import FEWEST, check_size
 from bayes_scaling.study.flops import training_flops
@@ -43,7 +43,8 @@ class Weighing:
         One row per cut and run beyond it: ``cut`` (largest FLOPs fitted), ``fitted`` (runs), ``run``, ``actual``,
         ``q05``, ``q25``, ``median``, ``q75``, ``q95`` of the mixture, ``error`` (a fraction), ``inside`` (the 90 %
         interval).  The laws are mixed with the weights that follow from these very outcomes, their errors of the slope
-        are those before any cut.  Empty where there are too few runs.
+        are those before any cut.  A law that says NaN of a run is left out there, and a run of which all say so has no
+        row.  Empty where there are too few runs.
     """
 
     laws: Mapping[str, Law]
@@ -157,12 +158,16 @@ def _table(
             outcomes = by_law[name][i].outcomes
             count = round(SAMPLES * weights[name])
             slopes = rng.choice(len(SLOPES), count, p=slope_weights(*law.slope_moments))
-            parts.append(outcomes[slopes, rng.integers(outcomes.shape[1], size=count)])
-        levels = quantile_columns(np.concatenate(parts))
+            drawn = outcomes[slopes, rng.integers(outcomes.shape[1], size=count)]
+            parts.append(np.where(np.isnan(drawn).any(axis=0), np.nan, drawn))  # a law without a number has no say
+        draws = np.concatenate(parts)
+        told = ~np.isnan(draws).all(axis=0)
+        each = [quantile_columns(of_run[~np.isnan(of_run)]) for of_run in draws.T[told]]
         actual = next(iter(laws.values())).outcomes_of(large)
         rows = large.frame
         names = rows["run"] if "run" in rows else numbered(rows)
-        table = pd.DataFrame({"cut": cut, "fitted": len(small), "run": list(names), "actual": actual, **levels})
-        error = of_outcome(table["median"].to_numpy(), actual) - 1
-        blocks.append(table.assign(error=error, inside=inside(table, actual)))
+        table = pd.DataFrame({"cut": cut, "fitted": len(small), "run": list(names), "actual": actual})[told]
+        table[list(QUANTILES)] = pd.DataFrame(each, table.index, list(QUANTILES), dtype=float)
+        error = of_outcome(table["median"].to_numpy(), actual[told]) - 1
+        blocks.append(table.assign(error=error, inside=inside(table, table["actual"])))
     return pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame()

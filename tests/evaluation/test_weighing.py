@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.evaluation import weighing
+from bayes_scaling.evaluation.held_out import SLOPES, HeldOut
 from bayes_scaling.evaluation.weighing import split_by_compute, weigh
 from bayes_scaling.models import Chinchilla, Kaplan, LearningCurve, Pooled, Superset
 
@@ -42,6 +44,29 @@ def test_backtests_are_forecasts_of_larger_runs_from_smaller(weighed):
         assert beyond["actual"].tolist() == runs["loss"][flops > cut].tolist()
         assert (beyond["fitted"] == (flops <= cut).sum()).all()
     assert table["error"].abs().max() < 0.05 and (table["q95"] - table["q05"]).between(0.001, 1.0).all()
+
+
+@pytest.mark.parametrize(("silent", "rows"), [({"Kaplan": 80}, 3), ({"Kaplan": 80, "Chinchilla": 256}, 2)])
+def test_a_law_that_says_nan_of_a_run_has_no_say_in_its_backtest(silent, rows, monkeypatch):
+    """And a run of which no law says a number has no row, so that it is no miss."""
+
+    def held_out(windows, *, seed):
+        rng, found = np.random.default_rng(seed), []
+        for one in windows:
+            actual = one.law.outcomes_of(one.held_out)
+            outcomes = actual * (1 + 0.01 * rng.normal(size=(len(SLOPES), 256, len(actual))))
+            density = np.full((len(SLOPES), len(actual)), 3.0)
+            if count := silent.get(one.law.name, 0):
+                outcomes[:, :count, -1], density[:, -1] = np.nan, np.nan
+            found.append(HeldOut(density, outcomes))
+        return found
+
+    monkeypatch.setattr(weighing, "hold_out", held_out)
+    laws = {"chinchilla": Chinchilla(), "kaplan": Kaplan()}
+    found = weigh(laws, made_by(Chinchilla(), **CONSTANTS), seed=0, own_cuts=4.0, sharpness=0.0)
+    last = found.backtests[found.backtests["cut"] == found.backtests["cut"].max()]
+    assert len(last) == rows and found.backtests["inside"].all() and not found.backtests.isna().any(axis=None)
+    assert last["fitted"].nunique() == 1 and last["error"].abs().max() < 0.01
 
 
 def test_without_sharpness_all_weigh_alike_and_without_cuts_nothing_is_learnt():
