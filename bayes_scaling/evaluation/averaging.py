@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from scipy.stats import binom
 
-from bayes_scaling.errors import TargetError, counted, listed
+from bayes_scaling.errors import LawError, TargetError, counted, listed
 from bayes_scaling.evaluation.weighing import weigh
 from bayes_scaling.evaluation.weights import Learnt
 from bayes_scaling.forecasts.forecast import Forecast
@@ -53,13 +53,18 @@ class AveragedFit:
     posteriors : mapping of str to Posterior
         The fits, by the name of their law.
     left_out : tuple of str
-        Laws of weight whose chains did not converge, so that their weight went to the others.
+        Laws of weight whose chains did not converge, or whose forecast is refused, so that their weight went to the
+        others.
+    refused : mapping of str to float
+        Those of them whose forecast is refused, because it is no number or none that there can be: the weight that each
+        had, of one.
     """
 
     weights: pd.Series
     backtests: pd.DataFrame
     posteriors: Mapping[str, Posterior]
     left_out: tuple[str, ...] = ()
+    refused: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def heaviest(self) -> Posterior:
@@ -73,7 +78,7 @@ class AveragedForecast(Forecast):
 
     Attributes
     ----------
-    weights, backtests, posteriors, left_out
+    weights, backtests, posteriors, left_out, refused
         The fits behind it, as in :class:`AveragedFit`.
     """
 
@@ -81,6 +86,7 @@ class AveragedForecast(Forecast):
     backtests: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
     posteriors: Mapping[str, Posterior] = dataclasses.field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    refused: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, mixed: Forecast, found: AveragedFit) -> AveragedForecast:
@@ -122,7 +128,10 @@ def average_laws(
     ------
     ConvergenceError
         No fit converged; a law whose fit alone did not is left out.
-    LawError, StudyError, TargetError
+    LawError
+        As :func:`bayes_scaling.evaluation.weighing.weigh` says; or every law's forecast is refused, as
+        :func:`bayes_scaling.forecast` says.  A law whose forecast alone is refused is left out.
+    StudyError, TargetError
         As :func:`bayes_scaling.evaluation.weighing.weigh` and :func:`bayes_scaling.forecast` say.
     """
     found = fit_laws(
@@ -134,8 +143,16 @@ def average_laws(
         say=say,
         **options,
     )
-    forecasts = [forecast(one, targets, allow_unconverged=allow_unconverged) for one in found.posteriors.values()]
-    mixed = average(forecasts, list(found.weights), seed=seed)
+    forecasts, refusals = {}, {}
+    for name, one in found.posteriors.items():
+        try:
+            forecasts[name] = forecast(one, targets, allow_unconverged=allow_unconverged)
+        except LawError as error:
+            refusals[name] = error
+    if not forecasts:
+        raise refusals[str(found.weights.idxmax())]
+    found = _without(found, refusals)
+    mixed = average(list(forecasts.values()), list(found.weights), seed=seed)
     if len(forecasts) > 1:
         mixed = dataclasses.replace(mixed, law=f"the average of {listed(found.posteriors)}")
     return AveragedForecast.of(mixed, found)
@@ -251,7 +268,7 @@ def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
         - ``backtests``: of the runs of the backtests, each in the last cut that forecasts it, so few lie inside the
           90 % interval that it would happen once in a hundred where the interval is right and each run errs by itself
           (runs of one study err alike, so that it happens more often)
-        - ``left-out``: laws of weight whose chains did not converge
+        - ``left-out``: laws of weight whose chains did not converge, or whose forecast is refused, a record each
     """
     problems, tests = [], found.backtests
     tests = tests if tests.empty else tests.drop_duplicates("run", keep="last")
@@ -267,18 +284,45 @@ def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
                 inside / len(tests),
             )
         )
-    if found.left_out:
-        one = len(found.left_out) == 1
+    apart = [name for name in found.left_out if name not in found.refused]
+    if apart:
+        one = len(apart) == 1
         problems.append(
             Problem(
                 "left-out",
-                f"{listed(found.left_out)} {'was' if one else 'were'} left out of the average, because "
+                f"{listed(apart)} {'was' if one else 'were'} left out of the average, because "
                 f"{'its' if one else 'their'} chains did not converge",
                 f"take more draws, so that the forecast holds what {'it says' if one else 'they say'} too",
-                float(len(found.left_out)),
+                float(len(apart)),
+            )
+        )
+    if found.refused:
+        one = len(found.refused) == 1
+        named = listed([f"{name} (weight {weight:.2f})" for name, weight in found.refused.items()])
+        problems.append(
+            Problem(
+                "left-out",
+                f"{named} {'was' if one else 'were'} left out of the average, because {'its' if one else 'their'} "
+                "forecast is no number at a target, or none that there can be",
+                "the forecast does not hold what backtests gave weight, so forecast nearer targets",
+                float(len(found.refused)),
             )
         )
     return Problems(problems)
+
+
+def _without(found: AveragedFit, names: Iterable[str]) -> AveragedFit:
+    """Return an average without the laws whose forecast is refused; their weight goes to the others."""
+    refused = {name: float(found.weights[name]) for name in names}
+    kept = found.weights.drop(list(refused))
+    posteriors = {name: one for name, one in found.posteriors.items() if name not in refused}
+    return dataclasses.replace(
+        found,
+        weights=kept / kept.sum(),
+        posteriors=posteriors,
+        left_out=(*found.left_out, *refused),
+        refused=refused,
+    )
 
 
 def _that_can_read(laws: Mapping[str, Law], training: Study, targets: Any) -> dict[str, Law]:

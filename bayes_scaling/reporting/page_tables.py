@@ -104,7 +104,10 @@ def weights(forecast: AveragedForecast) -> Grid:
         [name, f"{weight:.2f}", *(f"{moment:.2f}" for moment in forecast.posteriors[name].law.slope_moments)]
         for name, weight in forecast.weights.items()
     ]
-    lines += [[name, "did not converge", "", ""] for name in forecast.left_out]
+    lines += [
+        [name, "has no forecast" if name in forecast.refused else "did not converge", "", ""]
+        for name in forecast.left_out
+    ]
     return Grid("Laws averaged", ["law", "weight", "relative error of the slope", "its spread"], lines)
 
 

@@ -120,7 +120,8 @@ def weighed(forecast: AveragedForecast) -> str:
     """Say in sentences which laws were averaged, and how their backtests went."""
     tests, alone = forecast.backtests, len(forecast.weights) == 1 and forecast.left_out
     if alone:
-        laws = f"Law: {forecast.weights.index[0]}, the only one of {1 + len(forecast.left_out)} that converged."
+        how = "has a forecast" if forecast.refused else "converged"
+        laws = f"Law: {forecast.weights.index[0]}, the only one of {1 + len(forecast.left_out)} that {how}."
     else:
         untested = "with equal weights for want of runs to test them on"
         how = untested if tests.empty else "weighed by backtests on these runs"

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax.numpy as jnp
+import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.evaluation import averaging, weighing
 from bayes_scaling.evaluation.averaging import AveragedFit, average_laws, average_problems, fit_laws, named_laws
-from bayes_scaling.models import Chinchilla, Superset
+from bayes_scaling.models import Chinchilla, PowerLaw, Superset
 from tests import worlds
 from tests.evaluation.test_weighing import CONSTANTS, LEARNT, made_by
 
@@ -97,6 +99,34 @@ def test_no_law_is_left_out_for_what_is_wrong_with_the_runs(monkeypatch, noise, 
     found = averaging.fit_laws(laws, made_by(Chinchilla(), **CONSTANTS), seed=0, **LEARNT)
     assert found.left_out == left_out and found.weights.sum() == pytest.approx(1)
     assert list(found.posteriors) == [name for name in fits if name not in left_out]
+
+
+class Kinked(PowerLaw):
+    """A power law that is no number where its floor is below 1.65."""
+
+    def mean(self, C, C0, *, E, reducible, alpha_C):
+        return super().mean(C, C0, E=E, reducible=reducible, alpha_C=alpha_C) + jnp.sqrt((E > 1.65) - 0.5) * 0
+
+
+def test_a_law_whose_forecast_is_refused_leaves_its_weight_to_the_others(monkeypatch):
+    table = pd.DataFrame({"C": np.geomspace(1e18, 1e20, 10)})
+    draws = {name: np.full(100, v) for name, v in {"E": 1.7, "reducible": 0.5, "alpha_C": 0.15, "sigma": 0.01}.items()}
+    odd = draws | {"E": np.where(np.arange(100) == 3, 1.6, 1.7)}  # one draw of a hundred
+    fits = {"a": worlds.known(PowerLaw(), draws, table), "b": worlds.known(Kinked(), odd, table)}
+    found = AveragedFit(pd.Series({"a": 0.6, "b": 0.4}), pd.DataFrame(), fits)
+    monkeypatch.setattr(averaging, "fit_laws", lambda *_, **__: found)
+    laws, study = {name: one.law for name, one in fits.items()}, fits["a"].study
+    made = average_laws(laws, study, {"C": 1e21}, seed=0, **LEARNT)
+    assert made.left_out == ("b",) and made.refused == {"b": 0.4}
+    assert made.weights.to_dict() == {"a": 1.0} and list(made.posteriors) == ["a"]
+    assert made.intervals().equals(bs.forecast(fits["a"], {"C": 1e21}).intervals())
+    (problem,) = average_problems(made)
+    assert problem.code == "left-out" and problem.sentence.startswith(
+        "b (weight 0.40) was left out of the average, because its forecast is no number at a target"
+    )
+    found = AveragedFit(pd.Series({"b": 1.0}), pd.DataFrame(), {"b": fits["b"]})
+    with pytest.raises(bs.LawError, match=r"^Kinked says a loss that is NaN at target"):
+        average_laws({"b": Kinked()}, study, {"C": 1e21}, seed=0, **LEARNT)
 
 
 def test_laws_left_out_speak_against_an_average():

@@ -12,9 +12,9 @@ import bayes_scaling as bs
 from bayes_scaling.evaluation.averaging import AveragedForecast
 from bayes_scaling.plots import close, plot_forest
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.reporting.page_tables import intervals
+from bayes_scaling.reporting.page_tables import intervals, weights
 from bayes_scaling.reporting.result import Result, number, plain, records, worst
-from bayes_scaling.reporting.screen import print_result
+from bayes_scaling.reporting.screen import print_result, weighed
 from tests import worlds
 
 FAR = {"target": "7B-4T", "N": 7e9, "D": 4e12}
@@ -121,6 +121,16 @@ def averaged(posterior):
     weighing = {"weights": pd.Series({"chinchilla": 1.0}), "backtests": tests, "left_out": ("kaplan",)}
     forecast = AveragedForecast(**own, **weighing, posteriors={"chinchilla": posterior})
     return dataclasses.replace(made, forecast=forecast)
+
+
+def test_a_law_whose_forecast_is_refused_is_told_from_one_that_did_not_converge():
+    forecast = averaged(worlds.chinchilla()).forecast
+    refused = dataclasses.replace(forecast, refused={"kaplan": 0.3})
+    for one, alone, cell in (
+        (forecast, "the only one of 2 that converged.", "did not converge"),
+        (refused, "the only one of 2 that has a forecast.", "has no forecast"),
+    ):
+        assert alone in weighed(one) and weights(one).rows[-1][:2] == ["kaplan", cell]
 
 
 def test_what_speaks_against_an_average_is_ranked_with_the_rest():
