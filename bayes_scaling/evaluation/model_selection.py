@@ -118,7 +118,7 @@ def choose_laws(
     Raises
     ------
     LawError
-        No law is given, or one of several series.
+        No law is given, or one of several series that a study has.
     StudyError
         No law has the columns it needs, or a study is too small to be split into runs to fit and runs to forecast; or
         the errors of all laws are no numbers.
@@ -142,17 +142,16 @@ def choose_laws(
     """
     studies = require_studies(studies)
     laws = [require_law(law) for law in ([laws] if isinstance(laws, Law) else laws)]
-    for law in laws:
-        if law.by_task:
-            raise LawError(
-                f"{law.name} describes several series together, and backtests choose among laws of one; give such, as "
-                "in choose_law([Chinchilla()], study.select(task=...), seed=0)."
-            )
     if not laws:
         raise LawError("There is no law to choose from; give at least one, such as Chinchilla().")
     with double_precision():
         start = np.asarray(prior.log_prob(GRID)) + np.log(GRID)  # the grid is even in log s
     able = [[law for law in laws if refusal(law, study) is None] for study in studies]
+    for law in (law for own in able for law in own if law.by_task):
+        raise LawError(
+            f"{law.name} describes several series together, and backtests choose among laws of one; give such, as "
+            "in choose_law([Chinchilla()], study.select(task=...), seed=0)."
+        )
     windows = [_windows(own or laws, study, by, cuts) for own, study in zip(able, studies, strict=True)]
     best = [(math.inf, laws[0]) for _ in studies]
     for law in laws:

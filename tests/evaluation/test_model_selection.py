@@ -185,6 +185,8 @@ def test_a_law_whose_columns_a_study_lacks_is_left_out(compute, grid):
     by_compute = made(compute, 0.0, "compute")
     chosen = choose_law([FewSteps(), PowerLaw()], by_compute, seed=0, draws=DRAWS, patience=0, progress=False)
     assert chosen.name == "PowerLaw"
+    beside = choose_law([Pooled(), PowerLaw()], by_compute, seed=0, draws=DRAWS, patience=0, progress=False)
+    assert beside == chosen  # and so is a law of several series
     with pytest.raises(bs.StudyError, match="n_params"):
         choose_law([Chinchilla()], by_compute, seed=0, progress=False)
     with pytest.raises(bs.LawError, match="at least one"):
