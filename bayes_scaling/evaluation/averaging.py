@@ -211,19 +211,19 @@ def law_names(laws: Sequence[Law]) -> list[str]:
     return [f"{law.name} ({law.route or i})" for i, law in enumerate(laws, start=1)]
 
 
-def named_laws(laws: Mapping[str, Law] | Sequence[Law]) -> dict[str, Law]:
+def named_laws(laws: Mapping[str, Law] | Iterable[Law]) -> dict[str, Law]:
     """Return laws by their names: those given, or those of :func:`law_names`.
 
     Raises
     ------
     LawError
-        One of them is no law, or they are neither a mapping nor a sequence.
+        One of them is no law.
     """
     if isinstance(laws, Mapping):
         return {str(name): require_law(law) for name, law in laws.items()}
-    if not isinstance(laws, (list, tuple)):
-        laws = [require_law(laws)]
-    return dict(zip(law_names([require_law(law) for law in laws]), laws, strict=True))
+    one = isinstance(laws, (type, str)) or not isinstance(laws, Iterable)
+    several = [require_law(law) for law in ([laws] if one else laws)]
+    return dict(zip(law_names(several), several, strict=True))
 
 
 def fit_each(

@@ -57,6 +57,11 @@ def test_laws_without_names_have_their_own():
     assert named_laws([one]) == named_laws(one) == {"Chinchilla": one}
     assert named_laws((one, other)) == {"Chinchilla (1)": one, "Superset (2)": other}
     assert named_laws({"a": one}) == {"a": one}
+    laws = {"a": one, "b": other}  # whatever holds them
+    assert named_laws(laws.values()) == named_laws(iter([one, other])) == named_laws([one, other])
+    for odd in (None, "chinchilla", 3):
+        with pytest.raises(bs.LawError, match=r"and no law; write Chinchilla\(\)"):
+            named_laws(odd)
 
 
 def average_of(inside, outside=0, left_out=()):
