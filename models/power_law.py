@@ -13,7 +13,7 @@ import numpyro.distributions as dist
 
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
-from bayes_scaling.law.priors import EXACT, Prior, RunScaled, describe
+from bayes_scaling.law.priors import Prior, RunScaled
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.models.chinchilla import level_for_floor
 from bayes_scaling.study.reading import column_of, symbol_of
@@ -98,15 +98,6 @@ class PowerLaw(Law):
         if column_of(fields.get("column", own["column"].default)) == FLOPS:
             return {}
         return {name: prior for name, prior in FOLLOWING.items() if own[name].default is in_flops[name].default}
-
-    def replace(self, **changes: Any) -> Law:
-        """Return this law with some priors (or options) changed; in another column the others are that column's own."""
-        if "column" in changes:
-            defaults = {name: self.__dataclass_fields__[name].default for name in FOLLOWING}
-            before, after = (defaults | self.own_priors(one) for one in (self.fields, changes))
-            kept = {name for name in FOLLOWING if describe(self.fields[name], EXACT) != describe(before[name], EXACT)}
-            changes = {name: after[name] for name in FOLLOWING if name not in kept} | changes
-        return super().replace(**changes)
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]

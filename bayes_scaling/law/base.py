@@ -254,7 +254,16 @@ class Law(Inputs):
         return law
 
     def replace(self, **changes: Any) -> Law:
-        """Return this law with some priors (or options) changed."""
+        """Return this law with some priors (or options) changed; others that an option brought go with that option."""
+        if any(name in self.notes and self.notes[name].kind == "option" for name in changes):
+            defaults = {f.name: f.default for f in dataclasses.fields(self)}
+            before, after = (self.own_priors(fields) for fields in (self.fields, self.fields | changes))
+            brought = {name: before.get(name, defaults[name]) for name in {**before, **after}}
+            changes = {
+                name: after.get(name, defaults[name])
+                for name, own in brought.items()
+                if describe(self.fields[name], EXACT) == describe(own, EXACT)
+            } | changes
         return dataclasses.replace(self, **changes)
 
     @property

@@ -65,6 +65,8 @@ class Hooks:
     def own_priors(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the priors that a choice of options puts in place of the defaults; what is given counts before them.
 
+        They come and go with the options in ``replace``, too.
+
         Parameters
         ----------
         fields : mapping of str to object

@@ -111,6 +111,11 @@ def test_a_choice_of_options_brings_priors_and_those_given_count_before_them():
 
     given = dist.Normal(0.0, 1.0)
     assert Wide(wide=True).level.scale == 100.0 and Wide().level.scale == 1.0
+    wide = Wide(wide=True)
+    assert Wide().replace(wide=True) == wide and wide.replace(wide=False) == Wide() and wide.replace(wide=True) == wide
+    assert Wide(sigma=0.1).replace(wide=True) == wide.replace(sigma=0.1) == Wide(wide=True, sigma=0.1)
+    other = dist.Normal(2.0, 1.0)
+    assert Wide(level=other).replace(wide=True).level is other and wide.replace(wide=False, level=other).level is other
     assert Wide(wide=True, level=given).level is given and Better.own_priors({"level": given}) == {}
 
 
