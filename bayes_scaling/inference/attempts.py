@@ -23,7 +23,7 @@ import numpy as np
 
 from bayes_scaling.errors import BayesScalingError, LawError, whole
 from bayes_scaling.inference import nuts
-from bayes_scaling.inference.diagnostics import MAX_DIVERGING, Diagnostics, diagnostics_of, starts_at_best
+from bayes_scaling.inference.diagnostics import Diagnostics, diagnostics_of, starts_at_best
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.precision import as_numpy, double_precision
 from bayes_scaling.inference.single_precision import largest_shift
@@ -138,7 +138,7 @@ def fit_until_converged(
         hopeless = found[1].misled_by_rounding or found[1].computed or found[1].chains == 1
         if found[1].converged or hopeless or time.perf_counter() > started + effort.patience:
             break
-        if stage.plan.adapt and found[1].divergences <= MAX_DIVERGING * found[1].draws:
+        if stage.plan.adapt and not found[1].diverged:
             break  # small steps are against divergences
     assert best is not None
     sampled, diagnostics = best

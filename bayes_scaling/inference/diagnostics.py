@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IMPORTED",
-    "MAX_DIVERGING",
     "MAX_RHAT",
     "MAX_SHIFT",
     "MIN_ESS",
@@ -117,7 +116,7 @@ class Diagnostics:
     @property
     def in_reach(self) -> bool:
         """Whether more draws of the same chains may do: they differ by little, few diverge, and few trees are full."""
-        few = self.divergences <= MAX_DIVERGING * self.draws and self.saturated <= MAX_SATURATED_IN_REACH * self.draws
+        few = not self.diverged and self.saturated <= MAX_SATURATED_IN_REACH * self.draws
         return self.max_rhat < MAX_RHAT_IN_REACH and few
 
     @property
@@ -134,8 +133,8 @@ class Diagnostics:
     @property
     def few_diverged(self) -> bool:
         """Whether smaller steps may do: chains differ by little, and somewhat too many draws diverge."""
-        share = self.divergences / self.draws
-        return self.max_rhat < MAX_RHAT_IN_REACH and MAX_DIVERGING < share <= MAX_DIVERGING_IN_REACH
+        few = self.divergences <= MAX_DIVERGING_IN_REACH * self.draws
+        return self.max_rhat < MAX_RHAT_IN_REACH and self.diverged and few
 
     @property
     def misled_by_rounding(self) -> bool:

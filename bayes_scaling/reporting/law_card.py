@@ -65,7 +65,7 @@ def law_cards(law: Law, part: str = "") -> list[LawCard]:
         PriorCard(name, prior_mathml(name, prior), _reason(law, name, prior, own[name]))
         for name, prior in law.priors.items()
     )
-    plain = not part and type(law).likelihood is Law.likelihood and type(law).__call__ is Law.__call__
+    plain = not part and type(law).likelihood is Law.likelihood and not law.own_model
     card = LawCard(
         title=f"{part}: {law.name}" if part else law.name,
         part=bool(part),
