@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -160,6 +160,7 @@ class TwoStep(Law):
     )
 
     by_task = True
+    spreads: ClassVar = ("tau", "wander", "accuracy_sigma")
     equation = r"(N, D) \to L \to \mathrm{accuracy}"
 
     def __post_init__(self) -> None:

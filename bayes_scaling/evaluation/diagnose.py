@@ -175,7 +175,7 @@ def _of_parameter(whole: Posterior, name: str, bounds: list[float]) -> Iterator[
             yield Problem("prior-tail", sentence, remedy, float(np.max(share)), name)
 
     middle = np.median(whole.tree["prior"][name].to_numpy())
-    for bound in bounds if name not in whole.law.noise else ():
+    for bound in bounds if name not in (*whole.law.noise, *whole.law.spreads) else ():
         share = (np.abs(chains - bound) < EDGE * np.abs(middle - bound)).mean(axis=(0, 1))
         if (share > MAX_AT_EDGE).any():
             sentence = (

@@ -42,6 +42,8 @@ class Hooks:
     """Inputs and outcomes that may be of any sign; an outcome among them has a ``likelihood`` of additive noise."""
     noise: ClassVar[tuple[str, ...]] = ("sigma",)
     """Parameters of the noise, which ``mean`` does not take."""
+    spreads: ClassVar[tuple[str, ...]] = ()
+    """Further parameters of a joint law that are scatter, such as the noise of a part; they may be tiny."""
     pooling: ClassVar[Mapping[str, float]] = {}
     """Spread between series of each parameter that a joint law pools, on the unconstrained scale."""
     adapts: ClassVar[bool] = False

@@ -104,6 +104,13 @@ def test_noise_may_be_as_small_as_it_will():
     assert supports(small)["sigma"] == [0.0] and not examine(small).only("boundary")
 
 
+def test_scatter_of_tasks_and_of_runs_may_be_as_small_as_it_will():
+    small = worlds.ladder(count=50)
+    small = with_draws(small, tau=np.full((1, 50), 1e-6), accuracy_sigma=np.full((1, 50, 2), 1e-6))
+    bounds = supports(small)
+    assert bounds["tau"] == bounds["accuracy_sigma"] == [0.0] and not examine(small).only("boundary")
+
+
 def test_chains_in_different_modes_are_told(simulated_fit):
     draws = np.random.default_rng(0).normal(1.8, 0.01, size=(4, DRAWS))
     draws[2] += 0.3
