@@ -13,7 +13,7 @@ from bayes_scaling.errors import TargetError
 from bayes_scaling.forecasts.display import short
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.mixing import average, in_order
-from bayes_scaling.forecasts.predict import forecast as forecast_runs
+from bayes_scaling.forecasts.predict import forecast_points
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.methods import ForecastPathMethods
 from bayes_scaling.study.flops import SIX_N_D, TELLING, may_be_counted, training_flops
@@ -170,8 +170,8 @@ def forecast_path(
         between[:, places] /= between[:, places].sum(axis=1, keepdims=True)
     line = pd.DataFrame(between, columns=[*columns, "x"])
     records = line[columns].assign(target=[f"point {i}" for i in range(POINTS)])
-    options: dict[str, Any] = {"discrepancy": targets.discrepancy, "allow_unconverged": True}
-    points = average([forecast_runs(p, records, samples=SAMPLES, **options) for p in posteriors], weights)
+    options: dict[str, Any] = {"discrepancy": targets.discrepancy, "samples": SAMPLES}
+    points = average([forecast_points(p, records, **options) for p in posteriors], weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
     words, scale = _in_words(law.columns, outermost), "linear" if linear[-1] else "log"
@@ -209,7 +209,7 @@ def _at_fitted_runs(posterior: Posterior) -> Forecast:
     frame = posterior.study.frame
     inputs = [name for name in posterior.law.readable.values() if name in frame]
     runs = frame[inputs].reset_index(drop=True).assign(target=[f"run {i}" for i in range(len(frame))])
-    return forecast_runs(posterior, runs, samples=FEW, discrepancy=False, allow_unconverged=True)
+    return forecast_points(posterior, runs, samples=FEW, discrepancy=False)
 
 
 def _abscissa(runs: pd.DataFrame, targets: pd.DataFrame, columns: list[str]) -> tuple[str, str]:

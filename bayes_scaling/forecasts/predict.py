@@ -19,7 +19,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.study.flops import distances, measure_of
 from bayes_scaling.study.rows import shown
 
-__all__ = ["forecast", "forecast_chunks"]
+__all__ = ["forecast", "forecast_chunks", "forecast_points"]
 
 MOST_NEGATIVE = 0.01  # share of draws in which a law may leave the outcomes that there can be
 MOST_INFINITE = 0.01  # share of draws that may be beyond all numbers: they have a place among the others, NaN has none
@@ -82,16 +82,46 @@ def forecast(
         if name not in aims.actual or not np.isfinite(aims.actual[name]).all():
             raise TargetError(f"The targets do not all have the outcome {name!r} to condition on; give it for each.")
     seed = posterior.seed if seed is None else whole("seed", seed, 0)
-    draws = PredictiveDraws.of(posterior, seed=seed, samples=samples, discrepancy=discrepancy)
+    data = _drawn(posterior, aims, given, seed=seed, samples=samples, discrepancy=discrepancy)
+    _require_numbers(law, aims, data)
+    _require_positive(law, aims, data)
+    return _assemble(posterior, aims, data, seed, discrepancy)
+
+
+def forecast_points(posterior: Posterior, points: Any, *, discrepancy: bool, samples: int) -> Forecast:
+    """Forecast points that a picture looks at, from a fit that need not have converged.
+
+    They are nobody's targets, and some lie beyond all of these: where the law has no number in a draw, it is NaN.
+
+    Parameters
+    ----------
+    posterior, points, discrepancy, samples
+        As for :func:`bayes_scaling.forecast`.
+
+    Raises
+    ------
+    LawError
+        The law expects an outcome of zero or less, where outcomes are positive.
+    TargetError
+        A point lacks an input of the law, or has one that the law does not allow.
+    """
+    aims = read_targets(posterior.law, posterior.study, points)
+    data = _drawn(posterior, aims, (), seed=posterior.seed, samples=samples, discrepancy=discrepancy)
+    _require_positive(posterior.law, aims, data)
+    return _assemble(posterior, aims, data, posterior.seed, discrepancy)
+
+
+def _drawn(posterior: Posterior, aims: Targets, given: Sequence[str], **options: Any) -> dict[str, np.ndarray]:
+    """Return the draws of each band of each quantity, shape (sample, target, ...)."""
+    draws = PredictiveDraws.of(posterior, **options)
     data: dict[str, np.ndarray] = {}
-    for place, found in draws.blocks(aims.inputs(law), {name: aims.actual[name] for name in given}, aims.first):
+    inputs = aims.inputs(posterior.law)
+    for place, found in draws.blocks(inputs, {name: aims.actual[name] for name in given}, aims.first):
         for name, values in found.items():
             if name not in data:
                 data[name] = np.empty((len(values), len(aims), *values.shape[2:]))
             data[name][:, place] = values
-    _require_numbers(law, aims, data)
-    _require_positive(law, aims, data)
-    return _assemble(posterior, aims, data, seed, discrepancy)
+    return data
 
 
 def forecast_chunks(posterior: Posterior, targets: Any = None, **options: Any) -> Iterator[Forecast]:

@@ -194,3 +194,22 @@ def test_flops_are_its_abscissa_only_where_every_target_has_them():
         targets = [{**FAR, "C": 1.7e23}, {"target": "10B", "N": 1e10, "D": 4e12, **other}]
         path = bs.forecast_path(posterior, bs.forecast(posterior, targets))
         assert path.label == label and np.isfinite(path.target_x).all() and np.isfinite(path.x).all()
+
+
+class Edged(bs.Law):
+    """A law with no number beyond an edge, which each draw puts elsewhere."""
+
+    top: bs.Prior = dist.LogNormal(0.0, 0.5)
+
+    def mean(self, N, *, top):
+        """Return the expected loss."""
+        return 1 + jnp.sqrt(top - jnp.log10(N))
+
+
+def test_a_point_beyond_all_targets_at_which_the_law_has_no_number_is_no_refusal():
+    fitted = worlds.known(Edged(), {"top": np.linspace(10.5, 12.0, 201), "sigma": np.full(201, 0.01)})
+    found = bs.forecast_path(fitted, bs.forecast(fitted, {"N": 9e9}))
+    lost = np.isnan(found.band("loss_run", [0.05, 0.5, 0.95])).any(axis=0)
+    assert lost.any() and not lost[found.in_view].any()
+    with pytest.raises(bs.LawError, match="says a loss that is NaN at target"):
+        bs.forecast(fitted, {"N": float(found.x[-1])})
