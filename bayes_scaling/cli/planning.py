@@ -42,7 +42,7 @@ from bayes_scaling.study.reading import read_table, recognised, renamed
 from bayes_scaling.study.rows import absent, row_number
 from bayes_scaling.study.selection import asked_for
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import FRACTION, PER_CENT, in_per_cent, in_shares, with_numbers
+from bayes_scaling.study.validation import FRACTION, OUTCOME, PER_CENT, in_per_cent, in_shares, with_numbers
 
 __all__ = [
     "caveats",
@@ -166,10 +166,28 @@ def _runs_of(path: Path, names: Mapping[str, str], where: str | None, of_study: 
     table = renamed(table, given)
     found = recognised(table)
     table = renamed(table, found)
-    shares = in_per_cent(table, names) if percent and (not of_study or in_shares(table, names)) else {}
+    shares = _shares_of(table, names, of_study) if percent else {}
     as_given = with_numbers(table.assign(**shares))
     table = as_given.assign(**{column: values / PER_CENT for column, values in shares.items()})
     return table if where is None else table[asked_for(as_given, where, {**names, **found}, of_others=of_study)]
+
+
+def _shares_of(table: pd.DataFrame, names: Collection[str], of_study: bool) -> dict[str, pd.Series]:
+    """Return the shares of runs to be made that are in per cent; an outcome, which nothing reads of them, if it can be.
+
+    Runs to be made have no outcomes yet: the table may say so in words, or guess them as fractions.
+    """
+    shares = in_shares(table, names)
+    if not shares and not of_study:
+        return in_per_cent(table, names)  # which says that there is none
+    found: dict[str, pd.Series] = {}
+    for share in shares:
+        try:
+            found |= in_per_cent(table.drop(columns=[other for other in shares if other != share]), names)
+        except StudyError:
+            if not OUTCOME.fullmatch(str(share)):
+                raise
+    return found
 
 
 def _plans_of(table: pd.DataFrame, name: str) -> dict[str, pd.DataFrame]:

@@ -23,6 +23,7 @@ __all__ = [
     "LOSS_ERROR",
     "NUMERIC",
     "OF_TASKS",
+    "OUTCOME",
     "POSITIVE",
     "SIZES",
     "SYMBOLS",

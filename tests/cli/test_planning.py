@@ -87,6 +87,17 @@ def test_shares_of_a_table_are_in_per_cent_where_that_is_said(option, tmp_path):
         read(CANDIDATES.assign(chance=0.25), of_study=True)
 
 
+@pytest.mark.parametrize("of_study", [True, False])
+@pytest.mark.parametrize("option", ["candidates", "ladder"])
+@pytest.mark.parametrize("outcome", ["TBD", 0.7])
+def test_an_outcome_of_runs_to_be_made_is_not_read_and_need_not_be_in_per_cent(outcome, option, of_study, tmp_path):
+    path = tmp_path / "runs.csv"
+    CANDIDATES.assign(accuracy=outcome, chance=25.0).to_csv(path, index=False)
+    found = asked(**{option: path, "target": FAR, "percent": True, "of_study": of_study})
+    table = found.candidates if option == "candidates" else found.plans["runs"]
+    assert set(table["accuracy"]) == {outcome} and set(table["chance"]) == {0.25}
+
+
 def test_an_outcome_to_reach_is_in_per_cent_where_that_is_said():
     assert [asked(reach=f"accuracy={said}", percent=True).target for said in ("60", "60%")] == [0.6, 0.6]
     assert asked(reach="loss=2.1", percent=True).target == 2.1
