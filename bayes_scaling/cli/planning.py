@@ -214,6 +214,8 @@ def _read_cost(text: str, prob: float, at: str | None, serve: str | None, percen
     share = bool(FRACTION.fullmatch(quantity))
     example = ("70" if percent else "0.7") if share else "2.1"
     reached = read_numbers(value, f"{quantity} to reach", example, share=share, percent=percent)
+    if share and percent and (reached > 1).any():
+        raise DecisionError(f"The {quantity} to reach is {value.strip()}, above 100; give a percentage, such as 70.")
     target = goal_of(reached, quantity)
     held = parse_pairs(at, "--at", "N=7e9", DecisionError) if at else {}
     if not set(held) <= {"N", "D"} or len(held) > 1:

@@ -105,6 +105,9 @@ def test_an_outcome_to_reach_is_in_per_cent_where_that_is_said():
         bs.DecisionError, match=r"accuracy to reach is 0\.6, which is no percentage .*, or as 0\.6% to m"
     ):
         asked(reach="accuracy=0.6", percent=True)
+    for said in ("150", "150%"):  # and not to give a fraction, which is refused
+        with pytest.raises(bs.DecisionError, match=rf"^The accuracy to reach is {said}, above 100; give a percentage,"):
+            asked(reach=f"accuracy={said}", percent=True)
 
 
 @pytest.mark.parametrize(
