@@ -227,7 +227,7 @@ class Ladder:
                 f"the 90 % interval of {found.target} will be {percent(row['median'])} of its {found.quantity} wide "
                 f"(90 %: {percent(row['q05']).removesuffix(' %')} to {percent(row['q95'])})."
                 if row["fitted"]
-                else f"none of its {found.families} fits converged, so nothing is known of its forecast."
+                else f"none of its {found.families} fits converged and forecasts {found.target}: its width is unknown."
             )
             for row in table.to_dict("records")
         )

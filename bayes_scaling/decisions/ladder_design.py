@@ -45,7 +45,8 @@ class LadderPlans(Tabled, LadderPlansMethods):
     costs : pandas.DataFrame
         One row per plan: ``plan``, ``runs``, ``flops`` (of all runs), ``largest`` (FLOPs of the largest run).
     families : int
-        How many families were simulated; those whose fit did not converge are not in ``draws``.
+        How many families were simulated; those whose fit did not converge, or says no outcome at the target that there
+        can be, are not in ``draws``.
     target, quantity : str
         What is forecast.
     """
@@ -132,7 +133,7 @@ def plan_ladders(
         There are no plans, or they have no names or nothing that says what they cost; there are no families, or several
         targets.
     LawError, StudyError
-        As for :func:`.read_plans`.
+        As for :func:`.read_plans`; or no fit of any plan forecasts the target, for one of which the error says why.
     TargetError
         The target lacks an input of the law.
     ConvergenceError
@@ -160,7 +161,7 @@ def plan_ladders(
     costs = pd.DataFrame([_cost(name, frame, rule) for name, frame in frames.items()])
     aim = one_target(law, _together(law, frames.values()), target)
     outcomes = _simulate(family, law, [*frames.values(), _read(law, aim)], families, seed)
-    table, begin = [], 0
+    table, begin, refused = [], 0, None
     for name, frame in frames.items():
         own = outcomes[:, begin : begin + len(frame)]
         begin += len(frame)
@@ -171,11 +172,14 @@ def plan_ladders(
                 continue
             try:
                 row = forecast(member.posterior, target).intervals().iloc[0]
-            except LawError:  # this family's law says nothing that an outcome can be there
+            except LawError as error:  # this family's law says nothing that an outcome can be there
+                refused = refused or error
                 continue
             actual = outcomes[i, -1]
             table.append({"plan": name, "family": i, "width90": (row["q95"] - row["q05"]) / actual,
                           "error": row["median"] / actual - 1, "in90": inside(row, actual)})  # fmt: skip
+    if refused and not table:  # no family of any plan tells of the target, and this is why
+        raise refused
     columns = ["plan", "family", "width90", "error", "in90"]
     return LadderPlans(pd.DataFrame(table, columns=columns), costs, families, str(aim.index[0]), law.outcome)
 

@@ -200,7 +200,7 @@ def test_a_ladder_of_which_no_fit_converged_says_so(surface, monkeypatch):
     costs = pd.DataFrame([{"plan": "one", "runs": 9, "flops": 1e20, "largest": 1e20}])
     monkeypatch.setattr(questions, "plan_ladders", lambda *_, **__: bs.LadderPlans(rows, costs, 8, "7B", "loss"))
     assert Ladder({"one": CANDIDATES}, FAR, 8, 3).answer(surface).sentences == (
-        "one: 9 runs, 1e+20 FLOPs; none of its 8 fits converged, so nothing is known of its forecast.",
+        "one: 9 runs, 1e+20 FLOPs; none of its 8 fits converged and forecasts 7B: its width is unknown.",
     )
 
 

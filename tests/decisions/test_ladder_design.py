@@ -66,6 +66,15 @@ def test_a_family_that_says_nothing_of_the_target_is_left_out_and_counted(monkey
     assert np.isfinite(found.table()["median"]).all()
 
 
+def test_where_no_family_says_anything_of_the_target_the_reason_is_told(monkeypatch):
+    def forecast(posterior, target):
+        raise bs.LawError("PowerLaw expects a loss of zero or less.")
+
+    monkeypatch.setattr(ladder_design, "forecast", forecast)
+    with pytest.raises(bs.LawError, match=r"^PowerLaw expects a loss of zero or less\.$"):
+        bs.plan_ladders(PowerLaw(), {"small": PLANS["small"]}, AT, seed=0, families=2)
+
+
 def test_what_cannot_be_planned_is_refused():
     with pytest.raises(bs.DecisionError, match="nothing to simulate"):
         bs.plan_ladders(PowerLaw(), {}, AT, seed=0)
