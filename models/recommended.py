@@ -31,6 +31,8 @@ from bayes_scaling.study.flops import SIX_N_D, may_be_counted, training_flops
 from bayes_scaling.study.study import require_study
 
 if TYPE_CHECKING:
+    from bayes_scaling.forecasts.forecast import Forecast
+    from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
@@ -192,7 +194,7 @@ def forecast_runs(
     ConvergenceError
         A fit did not converge.
     LawError, StudyError, TargetError
-        A law cannot be fitted to the study, or a target lacks an input.
+        A law cannot be fitted to the study, or has no number at a target, or a target lacks an input.
 
     Examples
     --------
@@ -235,9 +237,23 @@ def _over_routes(
     for name, posterior in fit_each(default_laws(study)[1], study, seed=seed, say=say, **options):
         posterior.require_converged(allow_unconverged)  # before the next one is waited for
         posteriors[name] = posterior
-    mixed = average([forecast(p, targets, allow_unconverged=True) for p in posteriors.values()], seed=seed)
+    mixed = average([_forecast_by(name, p, targets) for name, p in posteriors.items()], seed=seed)
     found = AveragedFit(pd.Series(1 / len(posteriors), [*posteriors]), pd.DataFrame(), posteriors)
     return AveragedForecast.of(mixed, found)
+
+
+def _forecast_by(name: str, posterior: Posterior, targets: Any) -> Forecast:
+    """Return the forecast through one loss; where it is refused, as a fit that did not converge is, say through which.
+
+    Raises
+    ------
+    LawError
+        It is.
+    """
+    try:
+        return forecast(posterior, targets, allow_unconverged=True)
+    except LawError as error:
+        raise LawError(str(error).replace(posterior.law.name, name, 1)) from error
 
 
 def fit_runs(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import StudyError, TargetError, listed
+from bayes_scaling.errors import LawError, StudyError, TargetError, listed
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.forecasts.predict import forecast
@@ -58,6 +58,11 @@ def fit_and_forecast(
         As in :func:`bayes_scaling.forecast`.
     **options
         Passed to :func:`bayes_scaling.fit`.
+
+    Raises
+    ------
+    ConvergenceError, LawError, StudyError, TargetError
+        As :func:`bayes_scaling.fit` and :func:`bayes_scaling.forecast` say.
     """
     several = _as_list(laws)
     forecasts = [
@@ -189,13 +194,19 @@ def backtest(
     ------
     ConvergenceError
         A fit did not converge, and ``allow_unconverged`` is not among the options.
+    LawError
+        A law has no number at a run beyond a cut, which the message names, or none that there can be.
     StudyError
         A cut leaves too little to fit, or nothing to forecast.
     """
     several = _as_list(laws)
     tables = []
     for cut, training, held_out in _fitting(several, study, column_of(by), cuts):
-        scores = fit_and_forecast(laws, training, held_out, seed=seed, **options).score()
+        try:
+            scores = fit_and_forecast(laws, training, held_out, seed=seed, **options).score()
+        except LawError as error:
+            where = f"at the cut {column_of(by)} <= {cut:g} of study {study.name!r}"
+            raise _located(error, where, "give other cuts") from error
         tables.append(scores.assign(by=by, cut=cut))
     return pd.concat(tables, ignore_index=True)
 
@@ -269,6 +280,8 @@ def ablation(
     ------
     ConvergenceError
         A fit did not converge, and ``allow_unconverged`` is not among the options.
+    LawError
+        A law has no number at a target, or none that there can be; the message names the design.
     TargetError
         No outcome of the targets is known.
     """
@@ -278,11 +291,16 @@ def ablation(
     for design, law in designs.items():
         for ladder, training in ladders.items():
             _require_outcomes(law, training, targets)
-            scores = fit_and_forecast(law, training, targets, seed=seed, **options).score()
+            name = ", ".join(filter(None, (design, ladder)))
+            try:
+                scores = fit_and_forecast(law, training, targets, seed=seed, **options).score()
+            except LawError as error:
+                if not name:
+                    raise
+                raise _located(error, f"in the design {name!r}") from error
             table = summarise(scores, ["quantity", "target"]).reset_index()
             counted = training_flops(training.training.runs)
             spent = np.nan if counted is None else float(counted.sum())
-            name = ", ".join(filter(None, (design, ladder)))
             tables.append(table.assign(design=name, training_flops=spent))
     return pd.concat(tables, ignore_index=True).set_index("design").reset_index()
 
@@ -297,6 +315,13 @@ def _require_outcomes(laws: Law | Sequence[Law], training: Study, targets: Study
         raise TargetError(
             f"The targets have no {wanted} to hold forecasts against; give runs whose outcomes are known."
         )
+
+
+def _located(error: LawError, where: str, other: str = "") -> LawError:
+    """Return an error that also says where it happened, and what else would help there."""
+    why, _, remedy = str(error).rstrip(".").partition("; ")
+    helps = ", or ".join(filter(None, (other, remedy)))
+    return LawError(f"{why}, {where}; {helps}." if helps else f"{why}, {where}.")
 
 
 def _as_list(laws: Law | Sequence[Law]) -> list[Law]:

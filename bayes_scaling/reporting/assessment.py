@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from bayes_scaling.errors import ComparisonError
+from bayes_scaling.errors import ComparisonError, LawError
 from bayes_scaling.evaluation.checks import predictive_check
 from bayes_scaling.evaluation.compare import compare
 from bayes_scaling.evaluation.diagnose import contraction, examine
@@ -15,7 +15,7 @@ from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
 from bayes_scaling.inference.posterior import Posterior
-from bayes_scaling.problems import Problems
+from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.result import Result
 
 __all__ = ["Assessment"]
@@ -38,7 +38,8 @@ class Assessment:
     checks : mapping of str to pandas.DataFrame
         Posterior predictive check of the fits of the forecast.
     forecasts : mapping of str to Forecast
-        The forecast of each fit by itself; empty where there is one fit.
+        The forecast of each fit by itself; empty where there is one fit.  A fit to compare with whose forecast is
+        refused has none, and a problem ``no-forecast``.
     criteria : pandas.DataFrame or None
         Comparison of the fits; None where there is one, or where they cannot be compared.
     incomparable : str
@@ -76,13 +77,19 @@ class Assessment:
             for name, fit in result.fits.items()
         }
         fits = forecasting | {name: with_groups(fit, "prior") for name, fit in others.items()}
+        problems = {name: examine(fit).ranked() for name, fit in others.items()}
         forecasts: dict[str, Forecast] = {}
         criteria, incomparable = None, ""
         if len(fits) > 1:
             own = ["distance", "task"]  # a row of a study has its first task, and a target is of all
             targets = result.forecast.targets.drop(columns=own, errors="ignore").reset_index()
             for name, fit in fits.items():
-                forecasts[name] = forecast_runs(fit, targets, seed=result.seed, allow_unconverged=True)
+                try:
+                    forecasts[name] = forecast_runs(fit, targets, seed=result.seed, allow_unconverged=True)
+                except LawError as error:
+                    if name not in others:
+                        raise
+                    problems[name] = Problems((_refused(name, error), *problems[name]))
             try:
                 criteria = compare(fits, refit=False, allow_unconverged=True)  # the page says how many are high
             except ComparisonError as error:
@@ -90,7 +97,7 @@ class Assessment:
         return cls(
             result=result,
             fits=fits,
-            problems={name: examine(fit).ranked() for name, fit in others.items()},
+            problems=problems,
             contraction={name: contraction(fit) for name, fit in forecasting.items()},
             checks={name: predictive_check(fit) for name, fit in forecasting.items()},
             forecasts=forecasts,
@@ -98,3 +105,9 @@ class Assessment:
             incomparable=incomparable,
             made_by=made_by,
         )
+
+
+def _refused(name: str, error: LawError) -> Problem:
+    """Return that a fit to compare with says nothing of the targets, and why."""
+    why, _, remedy = str(error).rstrip(".").partition("; ")
+    return Problem("no-forecast", f"{name} has no forecast to compare with: {why}", remedy or "take another law", 1.0)

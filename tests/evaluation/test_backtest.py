@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.evaluation import backtest as backtests
 from bayes_scaling.evaluation.backtest import ablation, expanding_window
 from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.models import Chinchilla, PowerLaw
@@ -101,6 +102,23 @@ def test_default_cuts_that_leave_too_few_runs_are_left_out(ten):
 def test_cuts_that_leave_too_few_runs_are_refused(ten, rows, options, message):
     with pytest.raises(bs.StudyError, match=message):
         bs.backtest(Chinchilla(), dataclasses.replace(ten, frame=ten.frame.iloc[:rows]), seed=0, **options)
+
+
+def test_a_law_without_a_number_is_refused_by_the_name_of_its_cut_or_design(ten, monkeypatch):
+    def refused(*_, **__):
+        raise bs.LawError("Edged says a loss that is NaN at target 'a' in 1.0% of its draws; forecast nearer targets.")
+
+    monkeypatch.setattr(backtests, "fit", lambda *_, **__: None)
+    monkeypatch.setattr(backtests, "forecast", refused)
+    said = r"^Edged says a loss that is NaN at target 'a' in 1\.0% of its draws"
+    with pytest.raises(
+        bs.LawError, match=rf"{said}, at the cut n_params <= 2e\+08 of study 'my'; give other cuts, or f"
+    ):
+        bs.backtest(Chinchilla(), ten, by="N", cuts=2e8, seed=0)
+    with pytest.raises(bs.LawError, match=rf"{said}, in the design 'one'; forecast nearer targets\.$"):
+        ablation({"one": Chinchilla()}, ten, ten, seed=0)
+    with pytest.raises(bs.LawError, match=rf"{said}; forecast nearer targets\.$"):
+        ablation(Chinchilla(), ten, ten, seed=0)
 
 
 @pytest.mark.parametrize("cuts", ["x", [1e8, None], [], [np.nan]])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import RepeatedData, Superset, SupersetInCompute, SupersetInFlops
+from bayes_scaling.models import RepeatedData, Superset, SupersetInCompute, SupersetInFlops, recommended
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.models.recommended import candidates, fit_runs
 from tests import worlds
@@ -83,6 +83,19 @@ def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
     one = ladder.select(task="PIQA")
     assert "accuracy" in bs.forecast_runs(one, seed=0, **how).units
     assert list(bs.forecast_runs(one.rename(loss="task_loss"), seed=0, **how).units) == ["loss"]
+
+
+def test_a_refused_forecast_of_a_ladder_is_named_by_the_loss_it_goes_through(ladder, monkeypatch):
+    def refused(posterior, targets, **_):
+        raise bs.LawError("TwoStep says an accuracy that is NaN at target 'a' in 1.0% of its draws; go nearer.")
+
+    fits = [(name, worlds.ladder(count=20)) for name in ("TwoStep (task_loss)", "TwoStep (c4_loss)")]
+    monkeypatch.setattr(recommended, "fit_each", lambda *_, **__: iter(fits))
+    monkeypatch.setattr(recommended, "forecast", refused)
+    with pytest.raises(
+        bs.LawError, match=r"^TwoStep \(task_loss\) says an accuracy that is NaN at target 'a' in 1\.0%"
+    ):
+        bs.forecast_runs(ladder, seed=0, allow_unconverged=True)
 
 
 def test_losses_of_several_tasks_are_sent_to_the_pooled_law():

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.reporting import assessment
 from bayes_scaling.reporting.assessment import Assessment
 from bayes_scaling.reporting.page_tables import side_by_side
 from tests import worlds
@@ -38,6 +39,27 @@ def test_fits_of_other_outcomes_have_a_reason_in_the_place_of_criteria(posterior
     found = Assessment.of(worlds.result(posterior, FAR), others={"other": other})
     assert found.criteria is None and "cannot be compared: loss of run" in found.incomparable
     assert list(found.forecasts) == ["Chinchilla", "other"]
+
+
+def test_a_fit_to_compare_with_that_has_no_number_at_a_target_is_left_out_with_the_reason(posterior, monkeypatch):
+    other = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005))
+    made = worlds.result(posterior, FAR)
+
+    def forecast(fit, *args, **options):
+        if fit.tree["posterior"].sizes["draw"] != posterior.tree["posterior"].sizes["draw"]:
+            raise bs.LawError("Edged says a loss that is NaN at target '7B-4T' in 1.0% of its draws; go nearer.")
+        return bs.forecast(fit, *args, **options)
+
+    monkeypatch.setattr(assessment, "forecast_runs", forecast)
+    found = Assessment.of(made, others={"edged": other})
+    assert list(found.forecasts) == ["Chinchilla"] and found.criteria is not None
+    first = found.problems["edged"][0]
+    assert first.code == "no-forecast" and str(first) == (
+        "edged has no forecast to compare with: Edged says a loss that is NaN at target '7B-4T' in 1.0% of its draws: "
+        "go nearer."
+    )
+    with pytest.raises(bs.LawError, match="is NaN at target"):  # the report's own fits are its subject
+        Assessment.of(worlds.result(other, FAR), others={"Chinchilla": posterior})
 
 
 def test_targets_of_a_study_of_tasks_are_forecast_by_every_fit():
