@@ -113,7 +113,7 @@ def pretraining_size() -> bs.Posterior:
     middle = {"level": 0.7, "floor": 0.2, "alpha_D": 0.6, "turn": 1.4, "worth": 3.0, "gain": 0.8, "scale": 1e3}
     draws = {name: rng.normal(value, 0.03 * value, 100) for name, value in middle.items()}
     draws |= {"steep": np.full(100, 0.2), "a": np.full(100, 0.1), "b": np.full(100, 0.1), "ease": np.full(100, 1.0)}
-    draws |= {"sigma": np.full(100, 0.01), "effect": np.zeros((100, 2)), "new_models": np.zeros((100, 8))}
+    draws |= {"sigma": np.full(100, 0.01), "effect": np.zeros((100, 2))}
     cells = [(n, d, m) for n in (1e7, 4e7) for d in (1e4, 1e5) for m in (0.0, 6e4)]
     table = pd.DataFrame(cells, columns=["n_params", "finetune_data", "pretrain_data"])
     return known(bs.models.PretrainingSize(), draws, table.assign(error=np.linspace(0.9, 0.5, 8)))

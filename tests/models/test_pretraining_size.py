@@ -68,8 +68,7 @@ def test_forecasts_of_a_new_image_model_are_wider_and_two_of_one_size_agree():
 
 def test_a_new_model_has_one_deviation_in_all_blocks_of_targets_and_in_chunks():
     given = worlds.pretraining_size()
-    draws = {name: values for name, values in given.draws.items() if name != "new_models"}
-    held = {name: np.broadcast_to(values.mean(0), values.shape) for name, values in draws.items()}
+    held = {name: np.broadcast_to(values.mean(0), values.shape) for name, values in given.draws.items()}
     posterior = worlds.known(PretrainingSize(), held, given.study.frame)
     sizes = np.resize([2e7, 2.5e7, 3e7], BLOCK + 40)
     names = [f"run {place}" for place in range(len(sizes))]
@@ -86,6 +85,13 @@ def test_a_new_model_has_one_deviation_in_all_blocks_of_targets_and_in_chunks():
         np.testing.assert_array_equal(parts, whole.draws[f"error_{band}"].to_numpy())
     alone = posterior.forecast(targets.iloc[[BLOCK + 1]]).draws["error_law"].to_numpy()
     np.testing.assert_allclose(alone[:, 0], law[:, BLOCK + 1], rtol=1e-12)
+
+
+def test_the_path_of_a_forecast_of_a_new_model_has_its_deviation():
+    posterior = worlds.pretraining_size()
+    path = bs.forecast_path(posterior, bs.forecast(posterior, {"N": 1e8, "D_F": 1e6, "D_P": 1e5}))
+    spread = path.points.draws["error_law"].std("sample").to_numpy()
+    assert spread.shape == (64,) and (spread > 0).all()
 
 
 @pytest.mark.parametrize(
