@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +138,7 @@ def best_mixture(
     counts = shares(np.ones(len(fits)) if weights is None else weights, DecisionError)
     if len(counts) != len(fits):
         raise DecisionError(f"The weights are {weights!r}; give {len(fits)} numbers, none negative, not all zero.")
-    limits = _limits(columns, {} if bounds is None else bounds)
+    limits = _limits(columns, bounds)
     places = tuple(_series_place(fit, series) for fit in fits)
     constants = [
         {n: v for n, v in law.arrays(fit.study)[0].items() if n not in columns}
@@ -215,8 +215,10 @@ def _least(objective: Callable[..., tuple[Any, Any]], latent: Sequence[Arrays], 
     return within(found.x)
 
 
-def _limits(columns: Sequence[str], bounds: Mapping[str, tuple[float, float]]) -> np.ndarray:
-    """Return the least and the largest of each share, shape (share, 2)."""
+def _limits(columns: Sequence[str], bounds: Mapping[str, tuple[float, float]] | None) -> np.ndarray:
+    """Return the least and the largest of each share, shape (share, 2); nothing bounds none, whatever its type."""
+    if bounds is None or (isinstance(bounds, Sized) and not len(bounds)):
+        bounds = {}
     if not isinstance(bounds, Mapping):
         raise DecisionError(
             f"The bounds are {shown(bounds)}; give those of each share, as {{'share_web': (0.1, 0.5)}}."

@@ -4,7 +4,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.decisions import mixture
-from bayes_scaling.decisions.mixture import best_mixture
+from bayes_scaling.decisions.mixture import _limits, best_mixture
 from bayes_scaling.models import Mixture
 from tests.models.examples import mixtures
 from tests.worlds import known
@@ -42,6 +42,11 @@ def test_not_knowing_the_exponents_costs_a_regret():
     table = found.table()
     assert list(table.index) == [*PAIR, "regret"] and np.isnan(table.loc["regret", "choice"])
     assert table.loc["regret", "mean"] == pytest.approx(found.regret.mean())
+
+
+@pytest.mark.parametrize("nothing", [None, {}, [], ()])
+def test_no_bounds_are_none_whatever_their_type(nothing):
+    assert _limits(("share_web", "share_code"), nothing).tolist() == [[0.0, 1.0], [0.0, 1.0]]
 
 
 def test_bounds_hold_and_what_is_left_goes_to_the_others():
