@@ -97,8 +97,8 @@ def plan_ladders(
 
     A family is one draw: of the law's priors, or of the posterior of an earlier family.  Its runs are drawn with noise,
     and beyond the data (of the earlier fit, or of all plans together) its slope is off by the law's discrepancy.  Every
-    plan is tried on the same families; the few whose fit does not converge, or says no outcome at the
-    target that there can be, are left out, and counted.
+    plan is tried on the same families; the few whose fit does not converge, or says no outcome at the target that there
+    can be, are left out, and counted.
 
     Parameters
     ----------
