@@ -50,34 +50,43 @@ def initial(key: jax.Array, shape: Shape) -> dict[str, Any]:
     }
 
 
-def losses(parameters: dict[str, Any], windows: jax.Array) -> jax.Array:
-    """Return the mean loss of each window, in nats per byte [window]; windows are bytes [window, up to 129]."""
+def losses(parameters: dict[str, Any], windows: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
+    """Return the mean loss of each window, in nats per byte [window].
+
+    Parameters
+    ----------
+    parameters : dict of str to array
+        Those that ``initial`` draws.
+    windows : array
+        Bytes [window, up to 129].
+    dtype : dtype, default float32
+        Of what happens between the embedding and the logits.
+    """
     seen, wanted = windows[:, :-1].astype(jnp.int32), windows[:, 1:].astype(jnp.int32)
-    logits = _logits(parameters, seen)
+    logits = _logits(parameters, seen, dtype)
     chosen = jnp.take_along_axis(logits, wanted[..., None], axis=-1)[..., 0]
     return (jax.nn.logsumexp(logits, axis=-1) - chosen).mean(-1)
 
 
-def _logits(parameters: dict[str, Any], seen: jax.Array) -> jax.Array:
-    length = seen.shape[1]
-    x = parameters["byte"][seen] + parameters["place"][:length]
-    for layer in range(len(parameters["gains"])):
-        p = {name: value[layer] for name, value in parameters.items() if value.ndim == 3}
+def _logits(parameters: dict[str, Any], seen: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
+    x = (parameters["byte"][seen] + parameters["place"][: seen.shape[1]]).astype(dtype)
+    inner = {name: value.astype(dtype) for name, value in parameters.items() if name not in ("byte", "place")}
+    for layer in range(len(inner["gains"])):
+        p = {name: value[layer] for name, value in inner.items() if value.ndim == 3}
         x = x + _attention(_normed(x, p["gains"][0]) @ p["query_key_value"]) @ p["attended"]
         x = x + jax.nn.gelu(_normed(x, p["gains"][1]) @ p["up"]) @ p["down"]
-    return _normed(x, parameters["last_gain"]) @ parameters["unembed"]
+    return jnp.matmul(_normed(x, inner["last_gain"]), inner["unembed"], preferred_element_type=jnp.float32)
 
 
 def _attention(query_key_value: jax.Array) -> jax.Array:
     windows, length, width = *query_key_value.shape[:2], query_key_value.shape[2] // 3
     heads = max(1, width // HEAD)
-    split = query_key_value.reshape(windows, length, 3, heads, width // heads)
-    query, key, value = jnp.transpose(split, (2, 0, 3, 1, 4))
-    scores = query @ key.mT / math.sqrt(width // heads)
-    past = jnp.tril(jnp.ones((length, length), dtype=bool))
-    found = jax.nn.softmax(jnp.where(past, scores, -jnp.inf), axis=-1) @ value
-    return found.swapaxes(1, 2).reshape(windows, length, width)
+    query, key, value = jnp.moveaxis(query_key_value.reshape(windows, length, 3, heads, width // heads), 2, 0)
+    kernel = "cudnn" if query.dtype == jnp.bfloat16 else "xla"
+    found = jax.nn.dot_product_attention(query, key, value, is_causal=True, implementation=kernel)
+    return found.reshape(windows, length, width)
 
 
 def _normed(x: jax.Array, gain: jax.Array) -> jax.Array:
-    return gain * x * jax.lax.rsqrt((x**2).mean(-1, keepdims=True) + 1e-6)
+    square = (x.astype(jnp.float32) ** 2).mean(-1, keepdims=True)
+    return gain * x * jax.lax.rsqrt(square + 1e-6).astype(x.dtype)

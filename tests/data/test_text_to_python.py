@@ -71,11 +71,11 @@ def test_a_grid_trains_both_arms_and_goes_on_where_it_stood(train, tmp_path, cap
     grid = train.Grid((model.Shape(1, 16),), (10_000, 30_000), math.inf, 30, 20, 10)
     train.Trainer(model.Shape(1, 16), grid._replace(data=(10_000,)), pieces, tmp_path).run()
     before = (tmp_path / "3072.csv").read_text(encoding="utf-8")
-    train.Trainer(model.Shape(1, 16), grid, pieces, tmp_path).run()
+    train.Trainer(model.Shape(1, 16), grid, pieces, tmp_path, beside=64).run()
     after = (tmp_path / "3072.csv").read_text(encoding="utf-8")
-    assert after.startswith(before) and "D_F 30000" in capsys.readouterr().out
-    table = pd.read_csv(tmp_path / "3072.csv")
-    assert list(zip(table["finetune_data"], table["seed"], table["pretrained"], strict=True)) == [
+    assert after.startswith(before) and "3072 30000 from prose seed 0" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "3072.csv").sort_values(list(train.CELL))
+    assert list(table[list(train.CELL)].itertuples(index=False, name=None)) == [
         (10_000, 0, 0), (10_000, 0, 1), (10_000, 1, 0), (10_000, 1, 1), (30_000, 0, 0), (30_000, 0, 1)
     ]  # fmt: skip
     arms = table.groupby("pretrained")["loss"].mean()
