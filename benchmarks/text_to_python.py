@@ -6,11 +6,16 @@ chosen by script, from the fitted cells alone.
 * Law: of ``Transfer`` as published (no ceiling), with a head start (guessing is worth some data), and with one and a
   learnt sharpness (how suddenly size limits what data did before), the one with the best LOO on the fitted cells of
   each test.  The last was added after the other two had missed the largest data, for what their residuals said in all
-  cells: small models stop getting better more suddenly than the equation has it.
+  cells: small models stop getting better more suddenly than the equation has it.  A learnt turn (how suddenly data
+  begin to count), tried as a fourth on the table as it is now, left the error at 2.3 % and widened the intervals to
+  17 %: left out.
 * Discrepancy: the smallest of the scales with which the 90 % intervals of all backtests together cover at least 90 %.
   Backtests leave out the fourth and the fifth model, fitted on the smaller ones, and fit the data up to 100,000 and
   300,000 bytes to forecast three times as many.
 * Tests: the largest model from the others; 3 and 10 million bytes from up to one million.
+
+The table was measured twice.  In the first one runs ended at 5,000 steps and learning rates were chosen after 1,000, on
+300,000 bytes; the rule, unchanged, was off by 2.4 % at a mean width of 11.4 % in it, and held all 44 outcomes.
 """
 
 from __future__ import annotations

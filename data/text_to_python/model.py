@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +82,7 @@ def _attention(query_key_value: jax.Array) -> jax.Array:
     windows, length, width = *query_key_value.shape[:2], query_key_value.shape[2] // 3
     heads = max(1, width // HEAD)
     query, key, value = jnp.moveaxis(query_key_value.reshape(windows, length, 3, heads, width // heads), 2, 0)
-    kernel = "cudnn" if query.dtype == jnp.bfloat16 else "xla"
+    kernel: Literal["cudnn", "xla"] = "cudnn" if query.dtype == jnp.bfloat16 else "xla"
     found = jax.nn.dot_product_attention(query, key, value, is_causal=True, implementation=kernel)
     return found.reshape(windows, length, width)
 

@@ -52,7 +52,7 @@ class Reading(NamedTuple):
     """What each model reads, [model, ...]."""
 
     order: jax.Array
-    count: jax.Array
+    pieces: jax.Array  # how many of them
     rate: jax.Array
     key: jax.Array
 
@@ -80,7 +80,7 @@ def _advance(state: State, reading: Reading, pool: jax.Array, first: jax.Array, 
     def one(now: jax.Array, held: tuple[Any, Any, Any], read: Reading) -> tuple[Any, Any, Any]:
         weights, moments, average = held
         which, where = jax.random.split(jax.random.fold_in(read.key, now))
-        piece = read.order[jax.random.randint(which, (BATCH,), 0, read.count)]
+        piece = read.order[jax.random.randint(which, (BATCH,), 0, read.pieces)]
         start = jax.random.randint(where, (BATCH,), 0, PIECE - CONTEXT)
         windows = pool[piece[:, None], start[:, None] + jnp.arange(CONTEXT + 1)]
         rate = read.rate * jnp.minimum(1.0, (now + 1) / WARM_UP)
@@ -135,7 +135,7 @@ def train(runs: list[Run], pool: jax.Array, validation: jax.Array, *, steps: int
     state = State(start, jax.vmap(OPTIMISER.init)(start), start, start, endless, none)
     reading = Reading(
         order=jnp.asarray(np.stack([run.order for run in runs])),
-        count=jnp.asarray([run.count for run in runs]),
+        pieces=jnp.asarray([run.count for run in runs]),
         rate=jnp.asarray([run.rate for run in runs]),
         key=jnp.stack([jax.random.key(run.seed) for run in runs]),
     )

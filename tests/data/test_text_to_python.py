@@ -84,20 +84,42 @@ def test_a_grid_trains_both_arms_and_goes_on_where_it_stood(train, tmp_path, cap
     assert set(table["pretrain_data"]) == {0, 20 * 64 * 128}
 
 
+def test_a_run_is_the_same_alone_and_beside_others_that_end_before_it(train):
+    from bayes_scaling.data.text_to_python import training
+
+    rng = np.random.default_rng(0)
+    pool = rng.integers(97, 101, (40, texts.PIECE)).astype(np.uint8)
+    held = train._windows(rng.integers(97, 101, (100, texts.PIECE)).astype(np.uint8))
+    shape, order = model.Shape(1, 16), np.arange(40)
+    runs = [
+        training.Run(model.initial(jax.random.key(seed), shape), order, count, rate, seed)
+        for seed, count, rate in [(0, 40, 1e-4), (1, 1, 0.3), (2, 1, 0.3)]  # the first is slow, and better each time
+    ]
+    beside = dict(training.train(runs, pool, held, steps=150))
+    ((_, alone),) = training.train(runs[:1], pool, held, steps=150)
+    assert beside[1].step < beside[1].steps_taken < 150 and beside[2].steps_taken < 150
+    assert beside[0].step == beside[0].steps_taken == 150 == alone.step
+    assert beside[0].loss == pytest.approx(alone.loss, rel=1e-4)
+    np.testing.assert_allclose(beside[0].weights["unembed"], alone.weights["unembed"], atol=1e-4)
+
+
 def test_a_size_that_a_grid_lacks_is_refused_before_anything_is_fetched(train, tmp_path, capsys):
     with pytest.raises(SystemExit):
         train.main(["--grid", "small", "--size", "5", "--out", str(tmp_path / "new")])
     assert "--size 5 is no size of this grid; give 0 to 4." in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train.main(["--beside", "0", "--out", str(tmp_path / "new")])
+    assert "--beside 0 is no number of runs; give 1 or more." in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 
 def test_what_measures_the_runs_again_is_the_grid_that_is_carried(train):
-    with pytest.raises(StudyError, match=r"text_to_python\.train --grid full` measures"):
+    with pytest.raises(StudyError, match=r"text_to_python\.train --grid full --beside 64` measures"):
         data.write_figures("text_to_python")
     grid, table = train.GRIDS["full"], data.load_study("text_to_python").frame
     cells = {(shape.n_params, *cell) for shape in grid.sizes for cell in grid.cells(shape)}
     assert {*table[["n_params", "finetune_data", "seed"]].itertuples(index=False, name=None)} == cells
-    assert len(table) == 2 * len(cells) == 104  # both arms
+    assert len(table) == 2 * len(cells) == 112  # both arms
     assert set(table["pretrain_data"]) == {0, grid.pretraining * train.BATCH * model.CONTEXT}
 
 
