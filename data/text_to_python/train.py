@@ -1,7 +1,7 @@
 """Train the models of the study: ``python -m bayes_scaling.data.text_to_python.train --grid small --out FOLDER``.
 
 For each size: models are pre-trained on English prose at two learning rates, of which the better one is kept; the
-learning rates of both arms are chosen on one cell of the grid; then every cell trains from scratch and from the
+learning rates of both arms are chosen on a million bytes; then every cell trains from scratch and from the
 pre-trained model.  Training stops early, on projects that are neither trained on nor reported.
 
 Every finished run appends its row to a table per size; started again, the grid goes on where it stood.  At its end all
