@@ -186,6 +186,24 @@ class TwoStep(Law):
         return tuple(name for name in self.step1.inputs if name not in self.step1.absent)
 
     @property
+    def columns(self) -> dict[str, str]:
+        """Where in a table step 1 finds what it reads, which may make its inputs of other columns."""
+        return self.step1.columns
+
+    def input_arrays(self, frame: Any) -> dict[str, np.ndarray]:
+        """Return the inputs of step 1 of a table, as it makes them, without those that it can do without.
+
+        Raises
+        ------
+        StudyError
+            A column is missing, or has an entry that is not a number that a fit can use.
+        """
+        self.columns_of(frame)
+        without = [self.step1.readable[symbol] for symbol in self.step1.absent]
+        made = self.step1.input_arrays(frame.drop(columns=without, errors="ignore"))
+        return {name: made[name] for name in self.run_inputs}
+
+    @property
     def quantities(self) -> dict[str, str]:
         """Loss of each series (where one is observed) and accuracy of each task, with units."""
         return {"accuracy": "fraction"} if self.feature is None else {"loss": AS_GIVEN, "accuracy": "fraction"}

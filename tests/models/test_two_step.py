@@ -11,10 +11,11 @@ from numpyro.infer.util import log_density
 
 import bayes_scaling as bs
 from bayes_scaling.errors import COMMAND_LINE
+from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference import nuts
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.models import Kaplan, PowerLaw, SigmoidAccuracy, Superset
+from bayes_scaling.models import Kaplan, PowerLaw, SigmoidAccuracy, Superset, SupersetInCompute, SupersetInFlops
 from bayes_scaling.models.two_step import TwoStep, routes, single_step
 
 SHORT = {"seed": 0, "draws": 100, "adapt": False}
@@ -217,6 +218,26 @@ def test_free_answers_at_zero_and_missing_scores_are_fitted_with_the_others():
     assert float(draws.min()) >= 0 and float(draws.max()) <= 1
     assert float(draws.sel(task="free").median("sample")[0]) > 0.3
     assert set(forecast.intervals().query("quantity == 'loss'")["unit"]) == {"as given"}
+
+
+def test_a_first_step_that_makes_its_inputs_of_other_columns_reads_those_in_runs_and_targets():
+    step1, study = SupersetInCompute(), any_ladder(steps=-1.0)
+    sizes, flops = study.training.runs["n_params"], study.training.runs["flops"]
+    study = bs.Study(study.frame.assign(flops=2 * study.frame["flops"], n_params=1.0), study.card)
+    (law,) = routes(["pile_loss"], step1=step1)
+    assert law.columns == law.readable == step1.columns and TwoStep().columns == {"N": "n_params", "D": "tokens"}
+    runs, observed = law.arrays(study)
+    np.testing.assert_allclose(runs["N"], 2 * sizes)
+    sites = run_model(law, runs, observed, runs)
+    assert np.isfinite(np.asarray(sites["loss"]["fn"].log_prob(observed["loss"]))).all()
+    target = {"C": 1.2e24, "D": 2e12}
+    np.testing.assert_allclose(read_targets(law, study, target).inputs(law)["N"], [1e11])
+    (by_flops,) = routes(["pile_loss"], step1=SupersetInFlops())
+    np.testing.assert_allclose(by_flops.arrays(study)[0]["D"], 20 * np.sqrt(2 * flops / 120))
+    with pytest.raises(bs.TargetError, match=r"needs C \(flops\)"):
+        read_targets(law, study, {"N": 1e11, "D": 2e12})
+    with pytest.raises(bs.StudyError, match=r"^TwoStep needs the column 'flops'"):
+        law.arrays(bs.Study(study.frame.drop(columns="flops"), study.card))
 
 
 def test_a_task_at_chance_may_leave_it_anywhere_beyond_the_runs():
