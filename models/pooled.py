@@ -148,6 +148,24 @@ class Pooled(Law):
         """Whether its priors carry what few runs, or an input that does not vary, cannot."""
         return self.curve.rests_on_priors
 
+    @property
+    def adapts(self) -> bool:  # type: ignore[override]
+        """Whether the mode tells little of its posterior, which is about as wide as its priors."""
+        return self.curve.adapts
+
+    @property
+    def published(self) -> Mapping[str, float]:  # type: ignore[override]
+        """The constants of its paper, as what the series share; none where they make parameters of each series.
+
+        Textbook constants speak of one series: what they make of the parameters (``centred``) follows its references.
+        """
+        constants, own = self.curve.published, self.curve.free_parameters
+        if not constants.keys() <= self.curve.priors.keys():
+            return {}
+        told = [name for name in constants if name in own and name not in self.noise]
+        shared = {name for name in told if spread_of(self.curve, name, self.pool) is not None}
+        return {f"{name}_mean" if name in shared else name: constants[name] for name in told}
+
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array | float | None:
         """Return that of the curve, of every series."""
         return self.curve.irreducible(runs, parameters)

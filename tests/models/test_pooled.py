@@ -15,6 +15,8 @@ from bayes_scaling.models import (
     DirectAccuracy,
     DirectAccuracyInFlops,
     Pooled,
+    RepeatedData,
+    Scratch,
     ShiftedPowerLaw,
     SigmoidAccuracy,
     Superset,
@@ -217,3 +219,22 @@ def test_the_floor_of_the_pool_is_that_of_its_curve():
     curve, floors = Superset(ceiling=True), {"E": np.array([0.1, 0.2])}
     np.testing.assert_array_equal(Pooled(curve=curve).irreducible({}, floors), curve.irreducible({}, floors))
     assert Pooled(curve=Rising()).irreducible({}, {}) is None
+
+
+def test_a_fit_of_the_pool_adapts_where_one_of_its_curve_does():
+    assert Pooled(curve=Scratch()).adapts and not Pooled().adapts
+
+
+def test_published_constants_of_the_curve_are_what_the_series_of_a_simulation_share(study):
+    curve, table = RepeatedData(), study.frame.assign(unique_tokens=study.frame["tokens"] / 8)
+    R, R_N = curve.published["repeats"], curve.published["excess"]
+    law = Pooled(curve=curve)
+    assert law.published == {"repeats_mean": R, "excess_mean": R_N}
+    assert law.replace(pool=None).published == curve.published and Pooled().published == {}
+    assert law.replace(curve=RepeatedData(repeats=9.0)).published == {"excess_mean": R_N}
+    drawn, given, other = (
+        bs.simulate(law, table, constants, seed=0).frame["loss"].to_numpy()
+        for constants in (None, {"repeats_mean": R, "excess_mean": R_N}, {})
+    )
+    assert np.array_equal(drawn, given) and not np.allclose(drawn, other)
+    assert Transfer().published and Pooled(curve=Transfer()).published == {}  # k is made of each series' references
