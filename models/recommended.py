@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpyro.distributions as dist
-import pandas as pd
 
 from bayes_scaling.decisions.inputs import scale_columns
 from bayes_scaling.errors import LawError, StudyError
@@ -18,9 +17,9 @@ from bayes_scaling.evaluation.averaging import (
     average_laws,
     fit_each,
     fit_laws,
+    forecast_each,
 )
 from bayes_scaling.forecasts.mixing import average
-from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.models.defaults import default_laws, no_scale
 from bayes_scaling.models.population import POPULATION, Population
 from bayes_scaling.models.repeated_data import RepeatedData
@@ -31,8 +30,6 @@ from bayes_scaling.study.flops import SIX_N_D, may_be_counted, training_flops
 from bayes_scaling.study.study import require_study
 
 if TYPE_CHECKING:
-    from bayes_scaling.forecasts.forecast import Forecast
-    from bayes_scaling.inference.posterior import Posterior
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
@@ -164,7 +161,8 @@ def forecast_runs(
     the laws and move the error of the slope.
 
     A study of tasks (columns ``task`` and ``accuracy``) is forecast by the two-step law through each of its losses,
-    with equal weights and without backtests; of one task with a ``loss``, that loss is forecast.
+    with equal weights and without backtests; a loss through which the forecast is refused is left out, with its reason.
+    Of one task with a ``loss``, that loss is forecast.
 
     Parameters
     ----------
@@ -232,28 +230,13 @@ def _require_one_series(study: Study) -> None:
 def _over_routes(
     study: Study, targets: Any, seed: int, allow_unconverged: bool, say: Callable[[str], object], options: Any
 ) -> AveragedForecast:
-    """Forecast a ladder by the two-step law through each of its losses, equally weighed."""
+    """Forecast a ladder by the two-step law through each of its losses that has a forecast, equally weighed."""
     posteriors = {}
     for name, posterior in fit_each(default_laws(study)[1], study, seed=seed, say=say, **options):
         posterior.require_converged(allow_unconverged)  # before the next one is waited for
         posteriors[name] = posterior
-    mixed = average([_forecast_by(name, p, targets) for name, p in posteriors.items()], seed=seed)
-    found = AveragedFit(pd.Series(1 / len(posteriors), [*posteriors]), pd.DataFrame(), posteriors)
-    return AveragedForecast.of(mixed, found)
-
-
-def _forecast_by(name: str, posterior: Posterior, targets: Any) -> Forecast:
-    """Return the forecast through one loss; where it is refused, as a fit that did not converge is, say through which.
-
-    Raises
-    ------
-    LawError
-        It is.
-    """
-    try:
-        return forecast(posterior, targets, allow_unconverged=True)
-    except LawError as error:
-        raise LawError(str(error).replace(posterior.law.name, name, 1)) from error
+    forecasts, found = forecast_each(AveragedFit.equally(posteriors), targets, allow_unconverged=True)
+    return AveragedForecast.of(average(forecasts, seed=seed), found)
 
 
 def fit_runs(

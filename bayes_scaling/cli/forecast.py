@@ -159,14 +159,15 @@ def fit_and_forecast(
 ) -> tuple[Forecast, list[Posterior]]:
     """Return a forecast and the fits it rests on: laws by name are averaged by their backtests, others equally.
 
+    A law whose forecast is refused is left out, where another is left; the forecast then says so, and why.
+
     Raises
     ------
     ConvergenceError
         A fit did not converge; no other is made then, unless their backtests weigh them.
     """
-    from bayes_scaling.evaluation.averaging import fit_each
+    from bayes_scaling.evaluation.averaging import AveragedFit, AveragedForecast, fit_each, forecast_each
     from bayes_scaling.forecasts.mixing import average
-    from bayes_scaling.forecasts.predict import forecast as forecast_by
     from bayes_scaling.models.recommended import forecast_runs
 
     if isinstance(laws, Mapping):
@@ -174,12 +175,14 @@ def fit_and_forecast(
         for posterior in mixed.posteriors.values():
             posterior.require_converged(allow_unconverged, override=OVERRIDE)
         return mixed, [*mixed.posteriors.values()]
-    posteriors = []
-    for _, posterior in fit_each(laws, study, say=say, seed=seed, **how):
+    posteriors = {}
+    for name, posterior in fit_each(laws, study, say=say, seed=seed, **how):
         posterior.require_converged(allow_unconverged, override=OVERRIDE)
-        posteriors.append(posterior)
+        posteriors[name] = posterior
     say("Forecasting ...")
-    return average([forecast_by(p, targets, allow_unconverged=True) for p in posteriors], seed=seed), posteriors
+    forecasts, found = forecast_each(AveragedFit.equally(posteriors), targets, allow_unconverged=True)
+    mixed = average(forecasts, seed=seed)
+    return AveragedForecast.of(mixed, found) if found.left_out else mixed, [*found.posteriors.values()]
 
 
 def write(result: Result, folder: Path | None, file: Path | None, page: Path | None, *, made_by: str) -> list[str]:

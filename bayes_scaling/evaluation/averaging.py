@@ -32,6 +32,7 @@ __all__ = [
     "average_problems",
     "fit_each",
     "fit_laws",
+    "forecast_each",
     "law_names",
     "named_laws",
 ]
@@ -58,6 +59,8 @@ class AveragedFit:
     refused : mapping of str to float
         Those of them whose forecast is refused, because it is no number or none that there can be: the weight that each
         had, of one.
+    reasons : mapping of str to str
+        Why the forecast of each of these is refused.
     """
 
     weights: pd.Series
@@ -65,6 +68,12 @@ class AveragedFit:
     posteriors: Mapping[str, Posterior]
     left_out: tuple[str, ...] = ()
     refused: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    reasons: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def equally(cls, posteriors: Mapping[str, Posterior]) -> AveragedFit:
+        """Return fits with equal weights, by name, which rest on no backtests."""
+        return cls(pd.Series(1 / len(posteriors), [*posteriors]), pd.DataFrame(), posteriors)
 
     @property
     def heaviest(self) -> Posterior:
@@ -78,7 +87,7 @@ class AveragedForecast(Forecast):
 
     Attributes
     ----------
-    weights, backtests, posteriors, left_out, refused
+    weights, backtests, posteriors, left_out, refused, reasons
         The fits behind it, as in :class:`AveragedFit`.
     """
 
@@ -87,6 +96,7 @@ class AveragedForecast(Forecast):
     posteriors: Mapping[str, Posterior] = dataclasses.field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     refused: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    reasons: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, mixed: Forecast, found: AveragedFit) -> AveragedForecast:
@@ -143,16 +153,8 @@ def average_laws(
         say=say,
         **options,
     )
-    forecasts, refusals = {}, {}
-    for name, one in found.posteriors.items():
-        try:
-            forecasts[name] = forecast(one, targets, allow_unconverged=allow_unconverged)
-        except LawError as error:
-            refusals[name] = error
-    if not forecasts:
-        raise refusals[str(found.weights.idxmax())]
-    found = _without(found, refusals)
-    mixed = average(list(forecasts.values()), list(found.weights), seed=seed)
+    forecasts, found = forecast_each(found, targets, allow_unconverged=allow_unconverged)
+    mixed = average(forecasts, list(found.weights), seed=seed)
     if len(forecasts) > 1:
         mixed = dataclasses.replace(mixed, law=f"the average of {listed(found.posteriors)}")
     return AveragedForecast.of(mixed, found)
@@ -252,6 +254,43 @@ def fit_each(
         yield name, fit(law, study, seed=seed, **options)
 
 
+def forecast_each(
+    found: AveragedFit, targets: Any, *, allow_unconverged: bool = False
+) -> tuple[list[Forecast], AveragedFit]:
+    """Forecast by each of several fits, and return the forecasts with the fits of those that are not refused.
+
+    Parameters
+    ----------
+    found : AveragedFit
+        The fits.
+    targets, allow_unconverged
+        As for :func:`bayes_scaling.forecast`.
+
+    Returns
+    -------
+    (list of Forecast, AveragedFit)
+        What is left, in one order; the weights of those that are refused went to the others.
+
+    Raises
+    ------
+    ConvergenceError, StudyError, TargetError
+        As :func:`bayes_scaling.forecast` says.
+    LawError
+        Every forecast is refused; the error is that of the fit of most weight, by its name.
+    """
+    forecasts, refusals = [], {}
+    for name, one in found.posteriors.items():
+        try:
+            forecasts.append(forecast(one, targets, allow_unconverged=allow_unconverged))
+        except LawError as error:
+            refusals[name] = error
+    reasons = {name: str(why).replace(found.posteriors[name].law.name, name, 1) for name, why in refusals.items()}
+    if not forecasts:
+        heaviest = str(found.weights.idxmax())
+        raise LawError(reasons[heaviest]) from refusals[heaviest]
+    return forecasts, _without(found, reasons)
+
+
 def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
     """Return what speaks against an average of laws, besides what speaks against its fits.
 
@@ -299,21 +338,23 @@ def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
     if found.refused:
         one = len(found.refused) == 1
         named = listed([f"{name} (weight {weight:.2f})" for name, weight in found.refused.items()])
+        why = listed([reason.rstrip(".").partition("; ")[0] for reason in found.reasons.values()])
+        lost = ("it says" if one else "they say") if tests.empty else "backtests gave weight"
         problems.append(
             Problem(
                 "left-out",
                 f"{named} {'was' if one else 'were'} left out of the average, because {'its' if one else 'their'} "
-                "forecast is no number at a target, or none that there can be",
-                "the forecast does not hold what backtests gave weight, so forecast nearer targets",
+                f"forecast is no number at a target, or none that there can be{f' ({why})' if why else ''}",
+                f"the forecast does not hold what {lost}, so forecast nearer targets",
                 float(len(found.refused)),
             )
         )
     return Problems(problems)
 
 
-def _without(found: AveragedFit, names: Iterable[str]) -> AveragedFit:
-    """Return an average without the laws whose forecast is refused; their weight goes to the others."""
-    refused = {name: float(found.weights[name]) for name in names}
+def _without(found: AveragedFit, reasons: Mapping[str, str]) -> AveragedFit:
+    """Return an average without the laws whose forecast is refused for a reason; their weight goes to the others."""
+    refused = {name: float(found.weights[name]) for name in reasons}
     kept = found.weights.drop(list(refused))
     posteriors = {name: one for name, one in found.posteriors.items() if name not in refused}
     return dataclasses.replace(
@@ -322,6 +363,7 @@ def _without(found: AveragedFit, names: Iterable[str]) -> AveragedFit:
         posteriors=posteriors,
         left_out=(*found.left_out, *refused),
         refused=refused,
+        reasons=reasons,
     )
 
 

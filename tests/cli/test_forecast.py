@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,9 +12,17 @@ import pandas as pd
 import pytest
 
 from bayes_scaling import plots
-from bayes_scaling.cli.forecast import only_tasks
+from bayes_scaling.cli.forecast import fit_and_forecast, only_tasks
+from bayes_scaling.errors import LawError
 from bayes_scaling.evaluation import averaging
+from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.inference import diagnostics
+from bayes_scaling.models.two_step import routes
+from bayes_scaling.reporting.assessment import Assessment
+from bayes_scaling.reporting.page import write_report
+from bayes_scaling.reporting.page_tables import weights
+from bayes_scaling.reporting.result import Result
+from bayes_scaling.reporting.screen import weighed
 from tests import worlds
 from tests.cli.running import EXPORTED, MAP, TARGET, call, refused, short
 from tests.conftest import DRAWS
@@ -235,6 +244,41 @@ def test_an_unconverged_fit_exits_3_and_writes_nothing(csv, tmp_path, capsys, mo
     assert call(*command, "--allow-unconverged") == 0
     assert json.loads((tmp_path / "out" / "forecast.json").read_text())["diagnostics"]["converged"] is False
     assert "NOT CONVERGED" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_route_whose_forecast_is_refused_is_left_out_and_the_last_one_ends_the_command(tmp_path, monkeypatch):
+    fits = {name: worlds.ladder(seed, count=60) for seed, name in enumerate(("TwoStep (a)", "TwoStep (b)"))}
+    no_number = {"TwoStep (a)"}
+
+    def some(posterior, targets, **how):
+        if any(posterior is fits[name] for name in no_number):
+            raise LawError("TwoStep says an accuracy that is NaN at target 'far' in 1.0% of its draws; go nearer.")
+        return forecast(posterior, targets, **how)
+
+    monkeypatch.setattr(averaging, "fit_each", lambda *_, **__: iter(fits.items()))
+    monkeypatch.setattr(averaging, "forecast", some)
+    study, far = fits["TwoStep (a)"].study, {"target": "far", "N": 7e9, "D": 4e12}
+
+    def made():
+        how = {"seed": 0, "allow_unconverged": True}
+        return fit_and_forecast(study, routes(["a", "b"]), far, lambda words: None, **how)
+
+    mixed, posteriors = made()
+    assert posteriors == [fits["TwoStep (b)"]]
+    result = Result.of(study, "two_step", posteriors, mixed, seed=0, seconds=1.0)
+    assert result.document()["left_out"] == ["TwoStep (a)"] and "left-out" in result.caveats.codes
+    assert weighed(mixed) == "Law: TwoStep (b), the only one of 2 that has a forecast."
+    assert weights(mixed).rows == [["TwoStep (b)", "1.00", "", ""], ["TwoStep (a)", "has no forecast", "", ""]]
+    page = write_report(Assessment.of(result), tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "has no forecast" in page and "weighed by backtests" not in page
+    three = dataclasses.replace(mixed, weights=pd.Series({"TwoStep (b)": 0.5, "TwoStep (c)": 0.5}))
+    assert weighed(three) == "Laws, with equal weights: TwoStep (b) 0.50, TwoStep (c) 0.50."
+    no_number.add("TwoStep (b)")
+    with pytest.raises(LawError, match=r"^TwoStep \(a\) says an accuracy"):
+        made()
+    no_number.clear()
+    mixed, posteriors = made()
+    assert len(posteriors) == 2 and not isinstance(mixed, averaging.AveragedForecast)
 
 
 @pytest.mark.parametrize("where", ["fit", "plot"])

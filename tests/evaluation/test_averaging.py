@@ -129,8 +129,12 @@ def test_a_law_whose_forecast_is_refused_leaves_its_weight_to_the_others(monkeyp
     assert problem.code == "left-out" and problem.sentence.startswith(
         "b (weight 0.40) was left out of the average, because its forecast is no number at a target"
     )
+    assert problem.sentence.endswith("(b says a loss that is NaN at target 'C=1e+21' in 1.0% of its draws)")
+    assert problem.remedy == "the forecast does not hold what it says, so forecast nearer targets"
+    tested = dataclasses.replace(made, backtests=pd.DataFrame({"run": ["a"], "inside": [True]}))
+    assert "what backtests gave weight, so" in average_problems(tested).only("left-out")[0].remedy
     found = AveragedFit(pd.Series({"b": 1.0}), pd.DataFrame(), {"b": fits["b"]})
-    with pytest.raises(bs.LawError, match=r"^Kinked says a loss that is NaN at target"):
+    with pytest.raises(bs.LawError, match=r"^b says a loss that is NaN at target"):
         average_laws({"b": Kinked()}, study, {"C": 1e21}, seed=0, **LEARNT)
 
 

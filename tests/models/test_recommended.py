@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.evaluation import averaging
+from bayes_scaling.evaluation.averaging import average_problems
 from bayes_scaling.models import RepeatedData, Superset, SupersetInCompute, SupersetInFlops, recommended
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.models.recommended import candidates, fit_runs
@@ -85,17 +87,40 @@ def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
     assert list(bs.forecast_runs(one.rename(loss="task_loss"), seed=0, **how).units) == ["loss"]
 
 
+NO_NUMBER = "TwoStep says an accuracy that is NaN at target 'a' in 1.0% of its draws; go nearer."
+
+
 def test_a_refused_forecast_of_a_ladder_is_named_by_the_loss_it_goes_through(ladder, monkeypatch):
     def refused(posterior, targets, **_):
-        raise bs.LawError("TwoStep says an accuracy that is NaN at target 'a' in 1.0% of its draws; go nearer.")
+        raise bs.LawError(NO_NUMBER)
 
     fits = [(name, worlds.ladder(count=20)) for name in ("TwoStep (task_loss)", "TwoStep (c4_loss)")]
     monkeypatch.setattr(recommended, "fit_each", lambda *_, **__: iter(fits))
-    monkeypatch.setattr(recommended, "forecast", refused)
+    monkeypatch.setattr(averaging, "forecast", refused)
     with pytest.raises(
         bs.LawError, match=r"^TwoStep \(task_loss\) says an accuracy that is NaN at target 'a' in 1\.0%"
     ):
         bs.forecast_runs(ladder, seed=0, allow_unconverged=True)
+
+
+def test_a_loss_through_which_the_forecast_is_refused_is_left_out_with_its_reason(ladder, monkeypatch):
+    fits = {f"TwoStep ({loss})": worlds.ladder(seed, count=20) for seed, loss in enumerate(("a_loss", "b_loss", "c"))}
+    monkeypatch.setattr(recommended, "fit_each", lambda *_, **__: iter(fits.items()))
+
+    def some(posterior, targets, **how):
+        if posterior is fits["TwoStep (b_loss)"]:
+            raise bs.LawError(NO_NUMBER)
+        return bs.forecast(posterior, targets, **how)
+
+    monkeypatch.setattr(averaging, "forecast", some)
+    target = {"N": 7e9, "D": 4e12}
+    made = bs.forecast_runs(ladder, target, seed=0, allow_unconverged=True)
+    assert made.weights.to_dict() == {"TwoStep (a_loss)": 0.5, "TwoStep (c)": 0.5}
+    assert made.left_out == ("TwoStep (b_loss)",) and list(made.posteriors) == list(made.weights.index)
+    left = bs.average([fits[name].forecast(target, allow_unconverged=True) for name in made.weights.index], seed=0)
+    assert made.intervals().equals(left.intervals())
+    (problem,) = average_problems(made)
+    assert problem.code == "left-out" and "(TwoStep (b_loss) says an accuracy that is NaN at" in problem.sentence
 
 
 def test_losses_of_several_tasks_are_sent_to_the_pooled_law():
