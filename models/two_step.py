@@ -171,6 +171,12 @@ class TwoStep(Law):
                 f"{self.name} has windows={self.windows} and no feature, so that no loss of a window is read; give the "
                 "column of a loss as feature, or windows=0."
             )
+        made = [n for n in self.inputs if n not in self.step1.run_inputs and not self._is_reference(n)]
+        if made:
+            raise LawError(
+                f"{self.name} reads columns and their geometric means, and its step1, {self.step1.name}, makes "
+                f"{listed(made)} of all runs; give another, such as SupersetInCompute()."
+            )
         if self.df is not None and not (isinstance(self.df, (int, float, np.number)) and self.df > 0):
             raise LawError(f"{self.name}.df is {self.df!r}; give a positive number, or None for a normal.")
         if self.discrepancy != Law.discrepancy:
@@ -198,7 +204,7 @@ class TwoStep(Law):
         StudyError
             A column is missing, or has an entry that is not a number that a fit can use.
         """
-        self.columns_of(frame)
+        self.columns_of(frame)  # what is missing is missed in the name of this law
         without = [self.step1.readable[symbol] for symbol in self.step1.absent]
         made = self.step1.input_arrays(frame.drop(columns=without, errors="ignore"))
         return {name: made[name] for name in self.run_inputs}

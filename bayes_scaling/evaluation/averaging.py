@@ -338,7 +338,7 @@ def average_problems(found: AveragedFit | AveragedForecast) -> Problems:
     if found.refused:
         one = len(found.refused) == 1
         named = listed([f"{name} (weight {weight:.2f})" for name, weight in found.refused.items()])
-        why = listed([reason.rstrip(".").partition("; ")[0] for reason in found.reasons.values()])
+        why = listed([reason.rpartition("; ")[0] or reason.rstrip(".") for reason in found.reasons.values()])
         lost = ("it says" if one else "they say") if tests.empty else "backtests gave weight"
         problems.append(
             Problem(

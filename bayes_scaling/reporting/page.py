@@ -147,8 +147,8 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "of_study": "" if result.study.name == "runs" else f" of {result.study.name}",
         "runs": len(result.study.training.runs),
         "law": result.forecast.law,
-        "mixed": len(result.posteriors) > 1 and result.averaged is None,
-        "weights": tables.weights(result.averaged) if result.averaged else None,
+        "mixed": len(result.posteriors) > 1 and result.weighed is None,
+        "weights": tables.weights(result.weighed) if result.weighed else None,
         "backtests": tables.backtests(result) if result.averaged and len(result.averaged.backtests) else None,
         "question": tables.targets(result),
         "pictures": pictures(result),
@@ -191,7 +191,7 @@ def provenance(assessment: Assessment) -> dict[str, str]:
 
 def cards(result: Result) -> list[LawCard]:
     """Return the cards of the law and its parts; where laws were weighed, of each under the name of its weight."""
-    if result.averaged is None:
+    if result.weighed is None:
         return law_cards(result.posteriors[0].law)
     found: list[LawCard] = []
     shown: dict[type, str] = {}

@@ -99,10 +99,9 @@ def answers(result: Result) -> tuple[list[Answer], str]:
 
 
 def weights(forecast: AveragedForecast) -> Grid:
-    """Return the weight of each law, and the error of its slope as a share of it; one of several steps has several."""
-    laws = {name: fit.law for name, fit in forecast.posteriors.items()}
+    """Return the weight of each law, and the error of its slope as a share of it."""
     lines = [
-        [name, f"{weight:.2f}", *(["", ""] if laws[name].route else map("{:.2f}".format, laws[name].slope_moments))]
+        [name, f"{weight:.2f}", *(f"{moment:.2f}" for moment in forecast.posteriors[name].law.slope_moments)]
         for name, weight in forecast.weights.items()
     ]
     lines += [

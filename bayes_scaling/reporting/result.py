@@ -94,8 +94,13 @@ class Result:
 
     @property
     def averaged(self) -> AveragedForecast | None:
-        """The forecast, where laws were weighed by backtests."""
+        """The forecast, where it tells the weights of its fits and which were left out."""
         return self.forecast if isinstance(self.forecast, AveragedForecast) else None
+
+    @property
+    def weighed(self) -> AveragedForecast | None:
+        """The forecast, where laws were weighed, and not one law through several losses."""
+        return None if any(fit.law.route for fit in self.posteriors) else self.averaged
 
     @property
     def fits(self) -> dict[str, Posterior]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from pathlib import Path
@@ -20,7 +19,6 @@ from bayes_scaling.inference import diagnostics
 from bayes_scaling.models.two_step import routes
 from bayes_scaling.reporting.assessment import Assessment
 from bayes_scaling.reporting.page import write_report
-from bayes_scaling.reporting.page_tables import weights
 from bayes_scaling.reporting.result import Result
 from bayes_scaling.reporting.screen import weighed
 from tests import worlds
@@ -247,7 +245,7 @@ def test_an_unconverged_fit_exits_3_and_writes_nothing(csv, tmp_path, capsys, mo
 
 
 def test_a_route_whose_forecast_is_refused_is_left_out_and_the_last_one_ends_the_command(tmp_path, monkeypatch):
-    fits = {name: worlds.ladder(seed, count=60) for seed, name in enumerate(("TwoStep (a)", "TwoStep (b)"))}
+    fits = {f"TwoStep ({name})": worlds.ladder(seed, count=60) for seed, name in enumerate("abc")}
     no_number = {"TwoStep (a)"}
 
     def some(posterior, targets, **how):
@@ -261,24 +259,25 @@ def test_a_route_whose_forecast_is_refused_is_left_out_and_the_last_one_ends_the
 
     def made():
         how = {"seed": 0, "allow_unconverged": True}
-        return fit_and_forecast(study, routes(["a", "b"]), far, lambda words: None, **how)
+        return fit_and_forecast(study, routes(["a", "b", "c"]), far, lambda words: None, **how)
 
     mixed, posteriors = made()
-    assert posteriors == [fits["TwoStep (b)"]]
+    assert posteriors == [fits["TwoStep (b)"], fits["TwoStep (c)"]]
     result = Result.of(study, "two_step", posteriors, mixed, seed=0, seconds=1.0)
     assert result.document()["left_out"] == ["TwoStep (a)"] and "left-out" in result.caveats.codes
-    assert weighed(mixed) == "Law: TwoStep (b), the only one of 2 that has a forecast."
-    assert weights(mixed).rows == [["TwoStep (b)", "1.00", "", ""], ["TwoStep (a)", "has no forecast", "", ""]]
+    assert weighed(mixed) == "Laws, with equal weights: TwoStep (b) 0.50, TwoStep (c) 0.50."
     page = write_report(Assessment.of(result), tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "has no forecast" in page and "weighed by backtests" not in page
-    three = dataclasses.replace(mixed, weights=pd.Series({"TwoStep (b)": 0.5, "TwoStep (c)": 0.5}))
-    assert weighed(three) == "Laws, with equal weights: TwoStep (b) 0.50, TwoStep (c) 0.50."
+    assert "left out of the average" in page and "an equal mixture of 2 fits" in page
+    assert "weights, for want of runs" not in page and "with priors and settings of its own" not in page
     no_number.add("TwoStep (b)")
+    mixed, _ = made()
+    assert weighed(mixed) == "Law: TwoStep (c), the only one of 3 that has a forecast."
+    no_number.add("TwoStep (c)")
     with pytest.raises(LawError, match=r"^TwoStep \(a\) says an accuracy"):
         made()
     no_number.clear()
     mixed, posteriors = made()
-    assert len(posteriors) == 2 and not isinstance(mixed, averaging.AveragedForecast)
+    assert len(posteriors) == 3 and not isinstance(mixed, averaging.AveragedForecast)
 
 
 @pytest.mark.parametrize("where", ["fit", "plot"])

@@ -121,15 +121,16 @@ def test_a_law_whose_forecast_is_refused_leaves_its_weight_to_the_others(monkeyp
     found = AveragedFit(pd.Series({"a": 0.6, "b": 0.4}), pd.DataFrame(), fits)
     monkeypatch.setattr(averaging, "fit_laws", lambda *_, **__: found)
     laws, study = {name: one.law for name, one in fits.items()}, fits["a"].study
-    made = average_laws(laws, study, {"C": 1e21}, seed=0, **LEARNT)
+    far = {"target": "far; x", "C": 1e21}
+    made = average_laws(laws, study, far, seed=0, **LEARNT)
     assert made.left_out == ("b",) and made.refused == {"b": 0.4}
     assert made.weights.to_dict() == {"a": 1.0} and list(made.posteriors) == ["a"]
-    assert made.intervals().equals(bs.forecast(fits["a"], {"C": 1e21}).intervals())
+    assert made.intervals().equals(bs.forecast(fits["a"], far).intervals())
     (problem,) = average_problems(made)
     assert problem.code == "left-out" and problem.sentence.startswith(
         "b (weight 0.40) was left out of the average, because its forecast is no number at a target"
     )
-    assert problem.sentence.endswith("(b says a loss that is NaN at target 'C=1e+21' in 1.0% of its draws)")
+    assert problem.sentence.endswith("(b says a loss that is NaN at target 'far; x' in 1.0% of its draws)")
     assert problem.remedy == "the forecast does not hold what it says, so forecast nearer targets"
     tested = dataclasses.replace(made, backtests=pd.DataFrame({"run": ["a"], "inside": [True]}))
     assert "what backtests gave weight, so" in average_problems(tested).only("left-out")[0].remedy

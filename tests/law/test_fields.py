@@ -10,7 +10,16 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.errors import LawArgumentError
 from bayes_scaling.law.fields import FieldNote, document, field_notes, is_prior
-from bayes_scaling.models import Chinchilla, Mixture, Pooled, PowerLaw, SigmoidAccuracy, Superset, TwoStep
+from bayes_scaling.models import (
+    Chinchilla,
+    Mixture,
+    Pooled,
+    PowerLaw,
+    ShiftedCompute,
+    SigmoidAccuracy,
+    Superset,
+    TwoStep,
+)
 
 
 class Sloped(bs.Law):
@@ -185,6 +194,10 @@ def test_a_law_gives_all_its_fields_by_name():
             "Pooled.curve is <class .*>, .* a type and no law; write Chinchilla()",
         ),
         (lambda: Pooled(curve="chinchilla"), "Pooled.curve is 'chinchilla', which is a str and no law; write"),
+        (
+            lambda: TwoStep(step1=ShiftedCompute()),
+            "TwoStep reads columns and their geometric means, and its step1, ShiftedCompute, makes least_C of",
+        ),
         (lambda: TwoStep(step1=None), "TwoStep.step1 is None, which is a NoneType and no law; write"),
         (lambda: Pooled(pool="x"), "Pooled.pool is 'x'; give a positive number, or None."),
         (lambda: Pooled(pool=True), "Pooled.pool is True; give a positive number, or None."),
