@@ -35,7 +35,7 @@ from bayes_scaling.study.read_off import read_off
 from benchmarks.discrepancies import smallest
 from benchmarks.markdown import as_markdown
 
-__all__ = ["HEAD_START", "TESTS", "figures", "quartic_scatter", "seed_scatter"]
+__all__ = ["HEAD_START", "TESTS", "figures", "seed_scatter"]
 
 REPORT = Path(__file__).parent / "results" / "text_to_python.md"
 
@@ -96,7 +96,6 @@ def _measured() -> dict[str, float]:
         low, median, high = np.quantile(everything.draws[name], [0.05, 0.5, 0.95])
         found |= {f"t2p_{name}": median, f"t2p_{name}_q05": low, f"t2p_{name}_q95": high}
     found["t2p_sigma_ratio"] = float(np.median(everything.draws["sigma"])) / found["t2p_seed_sd"]
-    found["t2p_quartic_ratio"] = quartic_scatter(study.frame) / found["t2p_seed_sd"]
     fading = _fit(FadingTransfer(head=everything.law.head, sharpness=everything.law.sharpness), study, fits)
     low, median, high = np.quantile(fading.draws["ossification"], [0.05, 0.5, 0.95])
     found |= {"t2p_ossification": median, "t2p_ossification_q05": low, "t2p_ossification_q95": high}
@@ -116,19 +115,6 @@ def seed_scatter(frame: pd.DataFrame) -> float:
     """Return the standard deviation of log loss from seed to seed, from the cells that have two."""
     pairs = frame.pivot_table(index=["n_params", "finetune_data", "pretrained"], columns="seed", values="loss").dropna()
     return float(np.sqrt(((np.log(pairs[0]) - np.log(pairs[1])) ** 2).mean() / 2))
-
-
-def quartic_scatter(frame: pd.DataFrame) -> float:
-    """Return the scatter of log loss about a polynomial of fourth degree in log size and log data for each arm.
-
-    What a smooth law cannot hold, however its equation reads: thirty coefficients.
-    """
-    size, data = (np.log(frame[name] / frame[name].mean()) for name in ("n_params", "finetune_data"))
-    powers = [size**i * data**j for i in range(5) for j in range(5 - i)]
-    terms = np.stack([power * (frame["pretrained"] == arm) for arm in (0, 1) for power in powers], axis=1)
-    coefficients = np.linalg.lstsq(terms, np.log(frame["loss"]), rcond=None)[0]
-    off = np.log(frame["loss"]) - terms @ coefficients
-    return float(np.sqrt((off**2).sum() / (len(off) - terms.shape[1])))
 
 
 def _best(study: bs.Study, fits: list[bs.Posterior]) -> bs.Posterior:

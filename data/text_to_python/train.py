@@ -65,7 +65,7 @@ class Grid(NamedTuple):
 
 GRIDS = {
     "small": Grid(tuple(SIZES[:5]), tuple(DATA), 6e10, 1_200, 800, 150),  # about 3.5 hours at 50 GFLOP/s
-    "full": Grid(tuple(SIZES), tuple(DATA), math.inf, 16_000, 3_600, 3_000),  # ten minutes of a large GPU
+    "full": Grid(tuple(SIZES), tuple(DATA), math.inf, 16_000, 3_600, 3_000),  # nine minutes of a large GPU
 }
 
 

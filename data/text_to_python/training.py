@@ -23,7 +23,7 @@ __all__ = ["BATCH", "Run", "Trained", "evaluate", "train"]
 BATCH = 64  # windows in a step
 WARM_UP = 50  # steps until the learning rate is reached
 GROWTH = 1.1  # steps from one evaluation to the next
-FIRST = 5  # steps until the first evaluation, and between the early ones
+FIRST = 5  # steps between the first evaluations
 PATIENCE = 0.75  # how much longer than it took to the best evaluation, and WARM_UP, training goes on in hope of another
 COMPUTE = jnp.bfloat16 if jax.default_backend() == "gpu" else jnp.float32  # of training; evaluations are in float32
 
@@ -75,7 +75,7 @@ OPTIMISER = optax.chain(
 
 @jax.jit
 def _advance(state: State, reading: Reading, pool: jax.Array, first: jax.Array, last: jax.Array) -> State:
-    """Take the steps from ``first`` to ``last`` of all models; those of one seed see the same windows."""
+    """Take the steps from ``first`` to ``last``; models of one seed and amount of data see the same windows."""
 
     def one(now: jax.Array, held: tuple[Any, Any, Any], read: Reading) -> tuple[Any, Any, Any]:
         weights, moments, average = held
