@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import LawError, StudyError, TargetError, listed, suggest
+from bayes_scaling.errors import LawError, StudyError, TargetError, listed, mapped, suggest
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.law.base import Law
@@ -105,6 +105,25 @@ class Aim:
         sets = {*map(str, frame[SETS])} if SETS in frame else {study.name}
         names = {name for run in self.runs for name in (run, *(named_apart(run, own, SETS) for own in sets))}
         return frame["run"].astype(str).isin(names)
+
+    def check(self, study: Study) -> None:
+        """Refuse names of runs of which a study has none, before anything is said of what its runs lack.
+
+        Raises
+        ------
+        TargetError
+            The study names no runs, or none is called so.
+        """
+        frame = study.frame
+        for name in self.runs:
+            if "run" not in frame:
+                holds = [str(c) for c in frame if (frame[c].astype(str) == name).any()]
+                raise TargetError(
+                    f"The runs of study {study.name!r} have no names, so --target-run {name!r} is none of them; say "
+                    f"which column holds the names, as in {mapped('run', holds[0] if holds else 'YOURS')}."
+                )
+            if not Aim(runs=(name,)).named(study).any():
+                raise TargetError(f"Study {study.name!r} has no run {name!r}; {suggest(name, frame['run'].unique())}")
 
     def marked(self, study: Study, loss: str) -> Study:
         """Return a study in which those of the runs that lack a loss have the role ``target``: it is not known yet."""
@@ -202,7 +221,9 @@ def read_pairings(
     """
     abscissa, ordinate, found = _asked_for(study, source, target, sets)
     study = study if unit is None else study.in_units(**{ordinate.loss: unit})
-    study = study if aim is None else aim.marked(study, ordinate.loss)
+    if aim is not None:
+        aim.check(study)
+        study = aim.marked(study, ordinate.loss)
     names = dict.fromkeys(itertools.chain(*found))
     if by is None and all(one == two for one, two in found):
         study, agree = with_partners(study)

@@ -182,3 +182,16 @@ def test_a_ladder_is_paired_in_one_task(ladder, command):
     one = ladder.select("task == 'MMLU'")
     ((pairing, _),) = read_pairings(one, "c4_loss", "task_loss", sets="train_data", aim=aim)
     assert pairing.paired == 16  # of the runs in training, of which another has the size of one of them
+
+
+def test_a_run_to_forecast_that_is_not_there_is_told_before_what_its_loss_lacks():
+    loss = np.linspace(3.5, 2.5, 8)
+    table = pd.DataFrame(
+        {"name": [f"r{i}" for i in range(8)], "N": np.geomspace(1e7, 1e9, 8), "D": 1e10, "a_loss": loss}
+    ).assign(b_loss=[*loss[:7] ** 1.1, np.nan])
+    study = bs.Study.from_frame(table, name="own")
+    with pytest.raises(TargetError, match=r"have no names, so --target-run 'r7' .* column holds the names, .*'name'\."):
+        read_pairings(study, "a_loss", "b_loss", sets="train_data", aim=Aim(runs=("r7",)))
+    study = bs.Study.from_frame(table, name="own", run="name")
+    with pytest.raises(TargetError, match="Study 'own' has no run 'R7'; did you mean 'r7'"):
+        read_pairings(study, "a_loss", "b_loss", sets="train_data", aim=Aim(runs=("R7",)))
