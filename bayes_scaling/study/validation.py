@@ -70,6 +70,8 @@ TWICE = "twice"
 """Under which ``attrs`` of a table name the columns that its heading has more than once; the first keeps the name."""
 FINISHED = "State == 'finished'"
 MOST_ROWS, MOST_COMPLAINTS = 6, 4  # that a sentence names
+MOST_WORDS = 2  # kinds of words for numbers that a query leaves out
+PLAIN_WORDS = re.compile(r"(?!\d)[\w .()/-]*[^\W\d][\w .()/-]*")  # that need no escape in a query, and are no numbers
 
 
 def column_of(symbol: str) -> str:
@@ -341,7 +343,7 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
             bad += complaints
             table[column] = values if not complaints else table[column]
     if bad:
-        raise StudyError(_sentence(table, bad, names or {}))
+        raise StudyError(_sentence(table, bad, names or {}, without=_without_words(table, bad)))
     for key in (k for k in KEYS if k in table):
         for place, value in enumerate(table[key]):
             if not pd.api.types.is_scalar(value) or (isinstance(value, str) and not is_text(value)):
@@ -432,8 +434,24 @@ def _looked_at(
     return pd.Series(values, table.index), bad
 
 
-def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str]) -> str:
-    """Return what is wrong with a table as one sentence that names every row."""
+def _without_words(table: pd.DataFrame, bad: Iterable[_Bad]) -> str:
+    """Return a query that leaves out the rows with words for numbers, where one column of them tells these rows.
+
+    Words of more than two kinds, or in every row, are no signs of runs that failed or of a heading that is repeated.
+    """
+    wrong = [one for one in bad if one.what == "not a number"]
+    rows = {place for one in wrong for place in one.places}
+    for one in wrong if len(rows) < len(table) else ():
+        found = table[one.column].iloc[one.places]
+        plain = all(isinstance(word, str) and PLAIN_WORDS.fullmatch(word) for word in found)
+        if plain and rows == {*one.places} and len(words := dict.fromkeys(found)) <= MOST_WORDS:
+            name = one.column if one.column.isidentifier() else f"`{one.column}`"
+            return " and ".join(f"{name} != '{word}'" for word in words)
+    return ""
+
+
+def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str], without: str = "") -> str:
+    """Return what is wrong with a table as one sentence that names every row; ``without`` leaves words out."""
     clauses = [_clause(table, one, names) for one in bad[:MOST_COMPLAINTS]]
     if len(bad) > MOST_COMPLAINTS:
         clauses.append(f"and there are {len(bad) - MOST_COMPLAINTS} faults more")
@@ -444,7 +462,10 @@ def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str]) ->
     if any(one.what in ("missing", "infinite") for one in bad):
         known = {*always_read(table), *names}
         named = dict.fromkeys(mapped(one.column, one.column) for one in bad if one.column not in known)
-        cures.append(f"or leave the rows out with {' and '.join((option('drop_missing'), *named))}")
+        ways = [option("drop_missing"), *named, *([option("where", without)] if without else [])]
+        cures.append(f"or leave the rows out with {' and '.join(ways)}")
+    elif without:
+        cures.append(f"or leave the {'row' if len(rows) == 1 else 'rows'} out with {option('where', without)}")
     if "State" in table and (stopped := sum(str(s) != "finished" for s in table["State"].iloc[rows])):
         all_of_them = "these rows" if stopped > 1 else "this row"
         whom = f"{stopped} of these {len(rows)} rows" if stopped < len(rows) else all_of_them

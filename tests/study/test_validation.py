@@ -459,3 +459,34 @@ def test_a_query_speaks_of_per_cent_where_the_table_does():
         study = bs.Study.from_frame(long.assign(accuracy=accuracy), percent=True, where="accuracy < 90")
         assert study.column("accuracy").tolist() == [0.3, 0.4]
         assert "2 of 4 rows were left out by where='accuracy < 90'" in study.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("places", "gap", "said"),
+    [
+        ({2: "diverged"}, None, "give plain numbers, with a point for decimals, or leave the row out with {}."),
+        ({2: "diverged"}, 4, "fill in what is missing, or leave the rows out with drop_missing=True and {}."),
+        ({2: "diverged", 3: "OOM (80 GB)"}, None, "or leave the rows out with {}."),
+    ],
+)
+def test_runs_with_a_word_for_a_loss_are_left_out_by_the_words_that_the_message_says(places, gap, said):
+    table = good().drop(columns=["task", "accuracy", "chance"]).astype({"loss": object})
+    for place, word in places.items():
+        table.at[place, "loss"] = word
+    if gap is not None:
+        table.at[gap, "loss"] = None
+    query = " and ".join(f"loss != '{word}'" for word in places.values())
+    with pytest.raises(bs.StudyError) as told:
+        bs.Study.from_frame(table)
+    assert str(told.value).endswith(said.format(f"where={query!r}"))
+    kept = bs.Study.from_frame(table, where=query, drop_missing=gap is not None)
+    assert len(kept) == ROWS - len(places) - (gap is not None)
+
+
+@pytest.mark.parametrize("words", [["failed", "OOM", "killed"], ["2,5"] * ROWS, ["it's"], ["2.000.000"]])
+def test_words_that_no_query_tells_from_numbers_offer_none(words):
+    table = good().drop(columns=["task", "accuracy", "chance"]).astype({"loss": object})
+    for place, word in enumerate(words):
+        table.at[place, "loss"] = word
+    with pytest.raises(bs.StudyError, match=r"with a point for decimals\.$"):
+        bs.Study.from_frame(table)
