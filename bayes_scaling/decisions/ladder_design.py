@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayes_scaling.decisions.inputs import costs_of, one_target
 from bayes_scaling.decisions.tabled import Tabled
-from bayes_scaling.errors import DecisionError, LawError, listed, whole
+from bayes_scaling.errors import DecisionError, LawError, StudyError, listed, whole
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import QUANTILES, inside, quantile_columns
@@ -25,6 +25,7 @@ from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.methods import LadderPlansMethods
 from bayes_scaling.study.flops import FlopRule, PerToken
 from bayes_scaling.study.reading import SYMBOLS, as_rows
+from bayes_scaling.study.rows import absent, row_name
 from bayes_scaling.study.study import Study
 
 if TYPE_CHECKING:
@@ -263,9 +264,16 @@ def read_plan(law: Law, plan: Any) -> pd.DataFrame:
     StudyError
         It has no runs, lacks an input of the law, or has one that is not a positive number.
     """
-    frame = as_rows(plan).reset_index(drop=True)
+    rows = as_rows(plan)
     read = {*SYMBOLS.values(), *law.readable.values()}  # no outcomes yet, though a table of old runs may be a plan
-    frame = frame[[column for column in frame if column in read]]
+    needed = {*SYMBOLS.values(), *law.columns.values()}
+    for column in (c for c in rows if c in needed):
+        if (gaps := np.flatnonzero(rows[column].map(absent))).size:
+            who = f"{listed((row_name(rows, place) for place in gaps), 5)} {'have' if len(gaps) > 1 else 'has'}"
+            raise StudyError(f"Of the planned runs, {who} no {column}; fill it in, or leave these out of the table.")
+    if len(rows):
+        law.input_arrays(rows)  # while runs, rows and the other columns are called as they are in the table
+    frame = rows.reset_index(drop=True)[[column for column in rows if column in read]]
     frame = Study.from_frame(frame.assign(run=[f"run {i}" for i in range(len(frame))])).frame
     law.input_arrays(frame)
     return frame

@@ -6,7 +6,7 @@ import bayes_scaling as bs
 from bayes_scaling.decisions import ladder_design
 from bayes_scaling.decisions.ladder_design import _simulate, read_plan, read_plans
 from bayes_scaling.law.trace import run_model
-from bayes_scaling.models import LAWS, PowerLaw, Rectified, Superset, TwoStep
+from bayes_scaling.models import LAWS, Chinchilla, PowerLaw, Rectified, Superset, TwoStep
 from tests.models.examples import law_of, study_for
 from tests.worlds import by_compute
 
@@ -135,3 +135,20 @@ def test_what_runs_may_lack_is_read_where_a_plan_has_it():
     new, seen = outcomes[:, :12].mean(axis=0), outcomes[:, 12:24].mean(axis=0)
     assert (seen > new * 1.005).all() and seen[-1] / new[-1] > seen[0] / new[0]
     assert np.median(outcomes[:, -1] / outcomes[:, 11]) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ({"params": [2e7, 6e7], "D": [4e8, 1.2e9], "seeds": 1}, r"lacks; say which of yours .* n_params='params'\.$"),
+        (
+            {"run": ["a", "b"], "N": [2e7, 6e7], "D": [4e8, None]},
+            r"run 'b' \(row 2\) has no tokens; fill it in, or leave",
+        ),
+        ({"N": [2e7, None, None], "D": 4e8}, "Of the planned runs, row 2 and row 3 have no n_params; fill it in"),
+        ({"run": ["a", "b"], "N": [2e7, "big"], "D": 4e8}, r"Run 'b' \(row 2\) has n_params = 'big'"),
+    ],
+)
+def test_what_a_plan_lacks_is_told_in_the_words_of_its_table(plan, said):
+    with pytest.raises(bs.StudyError, match=said):
+        read_plan(Chinchilla(), pd.DataFrame(plan))
