@@ -38,7 +38,7 @@ def read_file(path: Path) -> pd.DataFrame:
         There is no such file, or it cannot be read as a table.
     """
     try:
-        exists = path.is_file()
+        exists = path.is_file() or path.is_fifo()  # /dev/stdin, too, where another command writes to it
     except ValueError:  # a null byte
         exists = False
     if not exists:
@@ -69,9 +69,8 @@ def read_file(path: Path) -> pd.DataFrame:
 def _text_of(path: Path) -> str:
     """Return a text file, unpacked where its suffix says that it is compressed."""
     if path.suffix.lower() not in PACKED:
-        with path.open("rb") as opened:
-            encoding = "utf-16" if opened.read(2) in UTF_16 else "utf-8-sig"
-        return path.read_text(encoding=encoding)
+        content = path.read_bytes()  # once, since a pipe cannot be read again
+        return io.TextIOWrapper(io.BytesIO(content), "utf-16" if content[:2] in UTF_16 else "utf-8-sig").read()
     from pandas.io.common import get_handle
 
     with get_handle(path, "r", encoding="utf-8-sig", compression="infer") as opened:

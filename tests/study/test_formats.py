@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import sys
+import threading
 
 import pandas as pd
 import pytest
@@ -188,3 +190,12 @@ def test_remarks_above_the_heading_are_left_out(above, tmp_path):
 def test_columns_of_one_name_are_remembered(tmp_path):
     (tmp_path / "runs.csv").write_text("N,D,loss,loss\n2e7,2e8,4.8,3.1\n")
     assert read_table(tmp_path / "runs.csv").attrs == {TWICE: ["loss"]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_what_another_command_writes_is_read_from_a_pipe(encoding, tmp_path):
+    os.mkfifo(tmp_path / "runs")
+    text = RUNS.to_csv(index=False).replace("\n", "\r\n")
+    writer = threading.Thread(target=(tmp_path / "runs").write_bytes, args=[text.encode(encoding)], daemon=True)
+    writer.start()
+    pd.testing.assert_frame_equal(read_table(tmp_path / "runs"), RUNS, check_dtype=False)
