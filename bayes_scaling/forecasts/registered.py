@@ -222,6 +222,10 @@ def load_forecast(path: str | Path) -> RegisteredForecast:
         There is no such file, or it holds something else.
     """
     path = Path(path)
+    if path.is_dir():
+        within = sorted(each.name for each in path.glob("forecast*.json"))
+        one = f"name the file in it, as {str(path / within[0])!r}" if within else _wanted()
+        raise FileError(f"{str(path)!r} is a folder, and a registered forecast is a file; {one}.")
     if not path.is_file():
         raise FileError(f"There is no file {str(path)!r}; save a forecast there first.")
     try:

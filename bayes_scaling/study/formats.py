@@ -41,6 +41,8 @@ def read_file(path: Path) -> pd.DataFrame:
         exists = path.is_file() or path.is_fifo()  # /dev/stdin, too, where another command writes to it
     except ValueError:  # a null byte
         exists = False
+    if not exists and path.is_dir():
+        raise FileError(f"{str(path)!r} is a folder; give a table of runs in it, as {KINDS}.")
     if not exists:
         raise FileError(f"There is no file {str(path)!r}; give a table of runs as {KINDS}.")
     suffix = path.suffix.lower()

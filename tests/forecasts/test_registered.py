@@ -151,3 +151,11 @@ def test_numbers_that_are_not_known_are_left_out(forecast):
 def test_lists_of_numbers_take_a_line():
     text = json.dumps({"a": [1.5, -2e-7], "b": ["x", "y"]}, indent=1)
     assert '"a": [1.5, -2e-07]' in one_line_lists(text) and json.loads(one_line_lists(text)) == json.loads(text)
+
+
+def test_a_folder_is_said_to_be_one_and_which_file_in_it_is_meant(forecast, tmp_path):
+    with pytest.raises(bs.FileError, match=r"is a folder, and a registered forecast is a file; give a file that"):
+        bs.load_forecast(tmp_path)
+    forecast.save(tmp_path / "forecast.json")
+    with pytest.raises(bs.FileError, match=r"is a folder, .*; name the file in it, as '.*forecast\.json'\.$"):
+        bs.load_forecast(tmp_path)

@@ -199,3 +199,8 @@ def test_what_another_command_writes_is_read_from_a_pipe(encoding, tmp_path):
     writer = threading.Thread(target=(tmp_path / "runs").write_bytes, args=[text.encode(encoding)], daemon=True)
     writer.start()
     pd.testing.assert_frame_equal(read_table(tmp_path / "runs"), RUNS, check_dtype=False)
+
+
+def test_a_folder_is_said_to_be_one(tmp_path):
+    with pytest.raises(FileError, match="is a folder; give a table of runs in it, as CSV"):
+        read_table(tmp_path)
