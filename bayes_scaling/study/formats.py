@@ -166,6 +166,11 @@ def _require_names(heading: Sequence[str], text: str) -> None:
     names = [name for name in heading if name.strip()]
     if names and all(np.isfinite(number_of(name)) for name in names):
         raise ValueError("its first row holds numbers alone, and the first row must name the columns")
+    if len(heading) > 2 and names == heading[:1]:
+        raise ValueError(
+            f"its first row, {names[0].strip()[:60]!r}, names one of {len(heading)} columns, and the first row must "
+            "name them all: leave out what stands above that row"
+        )
     words = {len(line.split()) for line in text.splitlines()[:HEAD] if line.strip()}
     if len(heading) == 1 and len(words) == 1 and words != {1}:
         raise ValueError("its columns are separated by blanks, and commas, semicolons, tabs and bars are read")

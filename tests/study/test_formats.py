@@ -160,6 +160,10 @@ def test_rows_of_more_columns_than_the_heading_are_refused(tmp_path):
         ('N,D,val_loss\n"2e7,2e8,4.8\n', "a quotation mark is not closed"),
         ("2e7,2e8,4.8\n3e7,2e8,4.7\n", "its first row holds numbers alone, and the first row must name the columns"),
         ("N D loss\n2e7 2e8 4.8\n", "its columns are separated by blanks, and commas, semicolons, tabs and bars are"),
+        (
+            "Ladder v3,,\n,,\nN,D,loss\n2e7,2e8,4.8\n",
+            "its first row, 'Ladder v3', names one of 3 columns, and the first row must name them all: leave out what",
+        ),
         (" \n", "it is empty"),
         ('{"N": 1e8}\n{"N"', "it is no valid JSON"),
         ('{"N": [1, 2], "D": [1]}', "its columns have 1 and 2 entries"),
