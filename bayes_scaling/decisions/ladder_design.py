@@ -274,9 +274,7 @@ def read_plan(law: Law, plan: Any) -> pd.DataFrame:
     if len(rows):
         law.input_arrays(rows)  # while runs, rows and the other columns are called as they are in the table
     frame = rows.reset_index(drop=True)[[column for column in rows if column in read]]
-    frame = Study.from_frame(frame.assign(run=[f"run {i}" for i in range(len(frame))])).frame
-    law.input_arrays(frame)
-    return frame
+    return Study.from_frame(frame.assign(run=[f"run {i}" for i in range(len(frame))])).frame
 
 
 def _together(law: Law, frames: Iterable[pd.DataFrame]) -> Study:

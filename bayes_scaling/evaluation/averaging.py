@@ -98,6 +98,11 @@ class AveragedForecast(Forecast):
     refused: Mapping[str, float] = dataclasses.field(default_factory=dict)
     reasons: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    @property
+    def through_losses(self) -> bool:
+        """Whether its fits are one law through several losses, which no backtests weigh."""
+        return any(fit.law.route for fit in self.posteriors.values())
+
     @classmethod
     def of(cls, mixed: Forecast, found: AveragedFit) -> AveragedForecast:
         """Return a mixture of forecasts with the fits behind it."""

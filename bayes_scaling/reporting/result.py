@@ -100,7 +100,7 @@ class Result:
     @property
     def weighed(self) -> AveragedForecast | None:
         """The forecast, where laws were weighed, and not one law through several losses."""
-        return None if any(fit.law.route for fit in self.posteriors) else self.averaged
+        return None if self.averaged is None or self.averaged.through_losses else self.averaged
 
     @property
     def fits(self) -> dict[str, Posterior]:

@@ -123,8 +123,7 @@ def weighed(forecast: AveragedForecast) -> str:
         how = "has a forecast" if forecast.refused else "converged"
         laws = f"Law: {forecast.weights.index[0]}, the only one of {1 + len(forecast.left_out)} that {how}."
     else:
-        routes = any(fit.law.route for fit in forecast.posteriors.values())  # which no backtests weigh
-        untested = f"with equal weights{'' if routes else ' for want of runs to test them on'}"
+        untested = f"with equal weights{'' if forecast.through_losses else ' for want of runs to test them on'}"
         how = untested if tests.empty else "weighed by backtests on these runs"
         laws = f"Laws, {how}: {', '.join(f'{name} {weight:.2f}' for name, weight in forecast.weights.items())}."
     if tests.empty:

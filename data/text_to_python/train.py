@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import functools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,8 +89,10 @@ class Trainer:
             with table.open(encoding="utf-8") as file:
                 done = {tuple(int(row[name]) for name in CELL) for row in csv.DictReader(file)}
         wanted = [(*cell, arm) for cell in self.grid.cells(self.shape) for arm in ARMS if (*cell, arm) not in done]
-        rates = self.prepared[1] if wanted else {}
-        runs = [self._run(*cell, rates[cell[-1]]) for cell in wanted]
+        if not wanted:
+            return
+        pretrained, rates = self._prepared()
+        runs = [self._run(*cell, rates[cell[-1]], pretrained) for cell in wanted]
         for place, trained in self._trained(runs, self.windows["validation"], self.grid.steps):
             row = self._row(*wanted[place], rates[wanted[place][-1]], trained)
             with table.open("a", newline="", encoding="utf-8") as file:
@@ -122,9 +123,8 @@ class Trainer:
             "learning_rate": rate,
         }
 
-    @functools.cached_property
-    def prepared(self) -> tuple[dict[str, np.ndarray], dict[int, float]]:
-        """The pre-trained weights and the learning rate of each arm, from the folder where they are there."""
+    def _prepared(self) -> tuple[dict[str, np.ndarray], dict[int, float]]:
+        """Return the pre-trained weights and the learning rate of each arm, from the folder where they are there."""
         saved = self.out / f"{self.shape.n_params}.npz"
         if saved.is_file():
             with np.load(saved) as file:
@@ -143,9 +143,8 @@ class Trainer:
         np.savez(saved, rates=[rates[arm] for arm in ARMS], **weights)
         return weights, rates
 
-    def _run(self, size: int, seed: int, arm: int, rate: float, pretrained: Any = None) -> Run:
-        weights = self.prepared[0] if pretrained is None else pretrained
-        start = weights if arm else initial(jax.random.key(seed), self.shape)
+    def _run(self, size: int, seed: int, arm: int, rate: float, pretrained: Any) -> Run:
+        start = pretrained if arm else initial(jax.random.key(seed), self.shape)
         order = self.prose + np.random.default_rng(seed).permutation(self.code)
         return Run(start, order, size // PIECE, rate, seed)
 
