@@ -9,14 +9,19 @@ import math
 import os
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
+
+from packaging.version import Version
 
 os.environ.setdefault("BAYES_SCALING_CACHE", str(Path(tempfile.gettempdir()) / "bayes-scaling-tests"))
 os.environ.setdefault("MPLBACKEND", "Agg")
 # The package compiles its own programs like this; here all others too, most of which run once.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+    "--xla_backend_optimization_level=1 --xla_cpu_parallel_codegen_split_count=1"
+    # later releases have no such flag, and end the process
+    + (" --xla_cpu_use_fusion_emitters=false" if Version(version("jaxlib")) < Version("0.11.1") else ""),
 )
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and sys.platform == "linux":
     # One core for each worker and what it starts: threads of programs that share cores wait for one another, and a

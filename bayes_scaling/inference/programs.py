@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from typing import Any
 
 import jax
 import platformdirs
 
-__all__ = ["CACHE_VARIABLE", "QUICK_TO_COMPILE", "jit", "keep_compiled_programs", "within"]
+__all__ = ["CACHE_VARIABLE", "QUICK_TO_COMPILE", "Program", "jit", "keep_compiled_programs", "within"]
 
 CACHE_VARIABLE = "BAYES_SCALING_CACHE"
 """Environment variable that names the folder of compiled programs; empty switches the cache off."""
@@ -26,13 +26,51 @@ QUICK_TO_COMPILE = {
 Programs compile in two fifths to half of the time and run up to a fifth longer; their results differ by rounding.
 """
 
-jit = partial(jax.jit, compiler_options=QUICK_TO_COMPILE)
-"""``jax.jit`` with the options of :data:`QUICK_TO_COMPILE`."""
+
+class Program:
+    """A function that JAX compiles with the options of :data:`QUICK_TO_COMPILE`, as far as the compiler knows them.
+
+    What it knows is asked at the first call, so that an import starts no device.
+    """
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        update_wrapper(self, function)
+        self.function, self.options = function, options
+
+    @cached_property
+    def compiled(self) -> Any:
+        """What ``jax.jit`` makes of the function."""
+        return jax.jit(self.function, compiler_options=_known(), **self.options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program, as the function would."""
+        return self.compiled(*args, **kwargs)
 
 
-def within(program: Any) -> Callable[..., Any]:
+def jit(function: Callable[..., Any], **options: Any) -> Program:
+    """Return the function as a program of the package; ``options`` are those of ``jax.jit``."""
+    return Program(function, **options)
+
+
+def within(program: Program) -> Callable[..., Any]:
     """Return the function of a program, to be called within another, where it may not have options of its own."""
-    return program.__wrapped__
+    return program.function
+
+
+@cache
+def _known() -> dict[str, Any]:
+    """Return those options of :data:`QUICK_TO_COMPILE` that the installed compiler knows: releases drop some."""
+    if _compiles(QUICK_TO_COMPILE):
+        return QUICK_TO_COMPILE
+    return {name: value for name, value in QUICK_TO_COMPILE.items() if _compiles({name: value})}
+
+
+def _compiles(options: dict[str, Any]) -> bool:
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 def keep_compiled_programs() -> None:

@@ -52,7 +52,7 @@ def test_the_estimate_is_near_what_the_compiled_program_reports(rows):
                for part in ("runs", "observed")]  # fmt: skip
     with double_precision():
         keys = jax.random.split(jax.random.key(0), 2)
-        program = units._sample_side_by_side.lower(PowerLaw().program, PLAN, keys, *stacked).compile()
+        program = units._sample_side_by_side.compiled.lower(PowerLaw().program, PLAN, keys, *stacked).compile()
     reported = program.memory_analysis()
     taken = (reported.temp_size_in_bytes + reported.output_size_in_bytes) / 2
     assert 0.3 < taken / units.study_bytes(PowerLaw(), PLAN, several[0]) < 3

@@ -34,7 +34,7 @@ def test_a_million_rows_take_little_memory():
     with double_precision():
         column, number = jax.ShapeDtypeStruct((2**20,), float), jax.ShapeDtypeStruct((), float)
         runs = {"N": column, "D": column, "N0": number, "D0": number}
-        program = nuts.sample.lower(law, plan, jax.random.key(0), runs, {"loss": column}).compile()
+        program = nuts.sample.compiled.lower(law, plan, jax.random.key(0), runs, {"loss": column}).compile()
     assert program.memory_analysis().temp_size_in_bytes < 2**28  # side by side, 26 gradients would take 2.5 GiB
 
 
@@ -48,7 +48,7 @@ from bayes_scaling.inference.attempts import brought_back
 from bayes_scaling.models import Chinchilla
 law, plan, key = Chinchilla(), nuts.Plan(), jax.random.key(0)
 study = bs.load_study("olmo_ladder").training.select(task="MMLU").rename(loss="task_loss")
-print(nuts.sample.lower(law, plan, key, *law.arrays(study)).as_text())
+print(nuts.sample.compiled.lower(law, plan, key, *law.arrays(study)).as_text())
 """
     processes = [
         subprocess.Popen(

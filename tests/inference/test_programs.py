@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from bayes_scaling.inference import programs
-from bayes_scaling.inference.programs import CACHE_VARIABLE, jit, keep_compiled_programs, within
+from bayes_scaling.inference.programs import CACHE_VARIABLE, QUICK_TO_COMPILE, jit, keep_compiled_programs, within
 
 
 @pytest.fixture
@@ -50,3 +50,23 @@ def test_a_program_is_called_within_another_without_its_options():
     assert jax.jit(lambda x: within(doubled)(x) + 1)(3.0) == 7.0
     with pytest.raises(ValueError, match="top-level"):
         jax.jit(lambda x: doubled(x) + 1)(3.0)
+
+
+def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch):
+    """A release of JAX that drops one does not stop every program of the package."""
+    monkeypatch.setattr(programs, "QUICK_TO_COMPILE", {"xla_of_another_release": 1, **QUICK_TO_COMPILE})
+    programs._known.cache_clear()
+    try:
+        known = programs._known()
+        assert jit(lambda x: x + 1)(1.0) == 2.0
+    finally:
+        programs._known.cache_clear()
+    assert "xla_of_another_release" not in known and "xla_backend_optimization_level" in known
+
+
+def test_an_option_that_the_compiler_knows_is_given_to_it(monkeypatch):
+    asked = []
+    monkeypatch.setattr(programs, "_known", lambda: asked.append(1) or {"xla_backend_optimization_level": 1})
+    one = jit(lambda x: x)
+    assert not asked  # an import asks no device
+    assert one(3.0) == one(3.0) == 3.0 and asked == [1]
