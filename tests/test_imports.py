@@ -40,3 +40,15 @@ def test_laws_are_made_without_a_backend():
         "print(len(xla_bridge._backends))"
     )
     assert printed(code) == ["0"]
+
+
+def test_numpyro_works_where_another_package_left_it_to_be_loaded_at_its_first_use():
+    """As ArviZ does from 1.0 on; every fit failed in a script that imports it first."""
+    code = (
+        "import lazy_loader\n"
+        "lazy_loader.load('numpyro')\n"
+        "from bayes_scaling.models import Chinchilla\n"
+        "import numpyro\n"
+        "print(numpyro.distributions.distribution.Unit.__name__)"
+    )
+    assert printed(code) == ["Unit"]

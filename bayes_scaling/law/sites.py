@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,21 @@ Arrays = Mapping[str, Any]
 
 ASKS_FOR_A_VALUE = re.compile("converted to Python scalars|truth value of an array|cannot be interpreted as an int")
 EDGE_QUANTILE = 0.05  # the frontier of the fitted runs is this quantile of their reducible loss
+
+
+def _made_whole(package: Any) -> None:
+    """Give a package of NumPyro its modules where it lacks them, which NumPyro itself looks up there.
+
+    Python makes ``numpyro.distributions`` twice where another package left NumPyro to be loaded at its first use, as
+    ArviZ does from 1.0 on, and the one that stays lacks them.
+    """
+    for path in [path for path in sys.modules if path.startswith(f"{package.__name__}.")]:
+        name = path.rpartition(".")[2]
+        if not hasattr(package, name):
+            setattr(package, name, sys.modules[path])
+
+
+_made_whole(dist)
 
 
 @contextmanager
