@@ -455,7 +455,7 @@ def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str], wi
     clauses = [_clause(table, one, names) for one in bad[:MOST_COMPLAINTS]]
     if len(bad) > MOST_COMPLAINTS:
         clauses.append(f"and there are {len(bad) - MOST_COMPLAINTS} faults more")
-    cures = list(dict.fromkeys(one.cure for one in bad))
+    cures = _cures(bad)
     rows = np.unique(np.concatenate([one.places for one in bad]))
     if all(one.what == "missing" and OUTCOME.fullmatch(str(one.column)) for one in bad):
         cures.append("say in a column role which runs are to be forecast ('train' or 'target')")
@@ -472,6 +472,15 @@ def _sentence(table: pd.DataFrame, bad: list[_Bad], names: Mapping[str, str], wi
         cures.append(f"or with {option('where', FINISHED)}, which leaves out {whom}")
     text = f"{', '.join(clauses)}; {', '.join(cures)}."
     return text[0].upper() + text[1:]
+
+
+def _cures(bad: Iterable[_Bad]) -> list[str]:
+    """Return what to do, each once: behind what several cures begin with, up to a comma, stands what each adds."""
+    found: dict[str, dict[str, None]] = {}
+    for one in bad:
+        start, _, more = one.cure.partition(", ")
+        found.setdefault(start, {})[more] = None
+    return [", ".join((start, *filter(None, more))) for start, more in found.items()]
 
 
 def _clause(table: pd.DataFrame, bad: _Bad, names: Mapping[str, str]) -> str:

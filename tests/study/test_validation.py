@@ -6,6 +6,7 @@ import datetime
 import decimal
 import fractions
 import gzip
+import re
 
 import numpy as np
 import pandas as pd
@@ -481,6 +482,16 @@ def test_runs_with_a_word_for_a_loss_are_left_out_by_the_words_that_the_message_
     assert str(told.value).endswith(said.format(f"where={query!r}"))
     kept = bs.Study.from_frame(table, where=query, drop_missing=gap is not None)
     assert len(kept) == ROWS - len(places) - (gap is not None)
+
+
+def test_a_remedy_of_several_columns_is_said_once():
+    table = pd.DataFrame({"N": [1e8, 2e8, "N"], "D": [2e9, 4e9, "D"], "loss": [3.0, 2.9, "loss"]})
+    cure = 'give plain numbers, such as 7e9 or 7B, with a point for decimals, or leave the row out with where="n_params'
+    with pytest.raises(bs.StudyError, match=re.escape(f"row 3 has loss = 'loss', which is not a number; {cure}")):
+        bs.Study.from_frame(table)
+    shares = pd.DataFrame({"task": "x", "accuracy": [-0.1, 0.5], "chance": 25.0})
+    with pytest.raises(bs.StudyError, match=r"above 1; give fractions between 0 and 1, or say percent=True\.$"):
+        bs.Study.from_frame(shares)
 
 
 @pytest.mark.parametrize("words", [["failed", "OOM", "killed"], ["2,5"] * ROWS, ["it's"], ["2.000.000"]])
