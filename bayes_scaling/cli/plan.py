@@ -37,7 +37,7 @@ def plan(
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Split training FLOPs best: 1e24, or several: 1e22,1e24.")] = None,
     reach: Annotated[str | None, typer.Option(help="FLOPs that reach an outcome: loss=2.1 or accuracy=0.6.")] = None,
-    prob: Annotated[float, typer.Option(help="With --reach: the probability to reach it with.")] = 0.9,
+    prob: Annotated[str, typer.Option(help="With --reach: the probability to reach it with, 0.9 or 90%.")] = "0.9",
     at: Annotated[str | None, typer.Option(help="With --reach: hold N=7e9 or D=1e12 fixed.")] = None,
     serve: Annotated[str | None, typer.Option(help="With --reach: tokens to be served later, 1e13.")] = None,
     candidates: Annotated[Path | None, typer.Option("--next", help="Rank the runs of a table (N, D, flops).")] = None,

@@ -42,7 +42,7 @@ from bayes_scaling.study.reading import read_table, recognised, renamed
 from bayes_scaling.study.rows import absent, row_number
 from bayes_scaling.study.selection import asked_for
 from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import FRACTION, OUTCOME, PER_CENT, in_per_cent, in_shares, with_numbers
+from bayes_scaling.study.validation import FRACTION, OUTCOME, PER_CENT, in_per_cent, in_shares, number_of, with_numbers
 
 __all__ = [
     "caveats",
@@ -75,7 +75,7 @@ def read_question(
     *,
     budget: str | None,
     reach: str | None,
-    prob: float,
+    prob: str,
     at: str | None,
     serve: str | None,
     candidates: Path | None,
@@ -206,7 +206,7 @@ def _plans_of(table: pd.DataFrame, name: str) -> dict[str, pd.DataFrame]:
     return {str(plan): own for plan, own in runs.groupby(table["plan"].map(str), sort=False)}
 
 
-def _read_cost(text: str, prob: float, at: str | None, serve: str | None, percent: bool) -> Cost:
+def _read_cost(text: str, prob: str, at: str | None, serve: str | None, percent: bool) -> Cost:
     pairs = parse_pairs(text, "--reach", "loss=2.1", DecisionError)
     if len(pairs) != 1:
         raise DecisionError(f"--reach {text!r} names {len(pairs)} outcomes; give one, such as loss=2.1.")
@@ -223,7 +223,10 @@ def _read_cost(text: str, prob: float, at: str | None, serve: str | None, percen
     fixed = {name: float(read_numbers(v, name, "7e9", size=True)[0]) for name, v in held.items()}
     what = "number of tokens to serve", "1e13"
     tokens = one_number(read_numbers(serve, *what, size=True).tolist(), *what) if serve else None
-    return Cost(quantity, target, prob, fixed, tokens)
+    probability = number_of(prob, share=True)
+    if np.isnan(probability):
+        raise DecisionError(f"--prob {prob!r} is not a number; give a probability between 0 and 1, such as 0.9 or 90%.")
+    return Cost(quantity, target, probability, fixed, tokens)
 
 
 def open_planned(

@@ -110,7 +110,9 @@ class Cost:
             )
         law.lower_is_better(self.quantity)
         if not 0 < self.probability < 1:
-            raise DecisionError(f"--prob is {self.probability:g}; give a probability between 0 and 1, such as 0.9.")
+            raise DecisionError(
+                f"--prob is {self.probability:g}; give a probability between 0 and 1, such as 0.9 or 90%."
+            )
         if self.fixed and self.serve is not None:
             ((held, value),) = self.fixed.items()
             raise DecisionError(

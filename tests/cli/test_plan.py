@@ -76,6 +76,7 @@ BAD = {
     "not an outcome": (["--reach", "accuracy=0.5"], "does not forecast 'accuracy'"),
     "not a pair": (["--reach", "2.1"], "not a list of pairs"),
     "not a probability": (["--reach", "loss=2.1", "--prob", "1.5"], "--prob is 1.5"),
+    "not a percentage": (["--reach", "loss=2.1", "--prob", "150%"], "--prob is 1.5; .* such as 0.9 or 90%"),
     "at something else": (["--reach", "loss=2.1", "--at", "L=3"], "not one of N or D"),
     "no target": (["--next", "CANDIDATES"], "needs a run to forecast; give --target"),
     "no such candidates": (["--next", "no.csv", *TARGET], "no file 'no.csv'"),

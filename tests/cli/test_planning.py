@@ -31,7 +31,7 @@ from tests import worlds
 from tests.cli.running import MAP
 
 NOTHING = {
-    "budget": None, "reach": None, "prob": 0.9, "at": None, "serve": None, "candidates": None, "spend": None,
+    "budget": None, "reach": None, "prob": "0.9", "at": None, "serve": None, "candidates": None, "spend": None,
     "count": 3, "ladder": None, "families": 32, "target": None, "seed": 0, "names": {},
 }  # fmt: skip
 CANDIDATES = pd.DataFrame({"N": [1e9, 2e9], "D": [2e10, 4e10]})
@@ -50,7 +50,8 @@ def test_each_question_is_read():
     assert isinstance(split, Split) and split.budgets.tolist() == [1e22, 1e24]
     assert asked(reach="loss=2.1", at="N=7e9", serve="1e13") == Cost("loss", 2.1, 0.9, {"N": 7e9}, 1e13)
     assert asked(reach="loss=2.1", at="N=7B", serve="10T") == Cost("loss", 2.1, 0.9, {"N": 7e9}, 1e13)
-    assert asked(reach="accuracy=0.6", prob=0.5) == Cost("accuracy", 0.6, 0.5, {}, None)
+    assert asked(reach="accuracy=0.6", prob="0.5") == Cost("accuracy", 0.6, 0.5, {}, None)
+    assert asked(reach="loss=2.1", prob="50%") == asked(reach="loss=2.1", prob="0.5")
     assert asked(reach="accuracy=60%").target == 0.6
 
 
@@ -209,6 +210,7 @@ def test_a_candidate_keeps_its_row_in_the_file(tmp_path):
         ({"reach": "accuracy=70"}, "accuracy to reach is 70, above 1; give a fraction, such as 0.7"),
         ({"reach": "loss=70%"}, "'70%' is not a number"),
         ({"reach": "loss=2", "at": "N=1,D=2"}, "not one of N or D"),
+        ({"reach": "loss=2", "prob": "often"}, r"--prob 'often' is not a number; give a probability .* 0\.9 or 90%"),
         ({"reach": "loss=2", "serve": "0"}, "number of tokens to serve is '?0"),
         (
             {"reach": "loss=2", "serve": "1e12,1e13"},
@@ -358,7 +360,7 @@ def test_a_reader_is_told_of_other_flops_and_of_the_route():
     assert caveats(worlds.ladder(count=2), six_n_d, law_named=True) == []
 
 
-@pytest.mark.parametrize("question", [asked(budget="1e21,1e26"), asked(reach="loss=1.9", prob=0.5)])
+@pytest.mark.parametrize("question", [asked(budget="1e21,1e26"), asked(reach="loss=1.9", prob="0.5")])
 def test_a_plan_far_beyond_the_runs_says_so(question):
     posterior = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005))
     answer = question.answer(surface_of(question, posterior, six_n_d, task=None, discrepancy=False))
