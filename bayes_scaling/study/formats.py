@@ -50,8 +50,7 @@ def read_file(path: Path) -> pd.DataFrame:
         if suffix == ".parquet":
             return pd.read_parquet(path)
         if suffix in NEEDS:
-            heading = pd.read_excel(path, header=None, nrows=1)
-            return _remembering(pd.read_excel(path), map(str, heading.to_numpy().ravel()))
+            return _from_sheet(path)
         return _from_text(_text_of(path), suffix)
     except ImportError as error:
         needed = NEEDS.get(suffix, "another package")
@@ -86,6 +85,15 @@ def _remembering(table: pd.DataFrame, heading: Iterable[str]) -> pd.DataFrame:
     return table
 
 
+def _from_sheet(path: Path) -> pd.DataFrame:
+    table = pd.read_excel(path)
+    first = pd.read_excel(path, header=None, nrows=1).to_numpy().ravel()
+    named = ["" if pd.isna(name) else str(name) for name in first]
+    heading = [*named, *[""] * (table.shape[1] - len(named))]  # which ends with its last name
+    _require_names(heading)
+    return _remembering(table, heading)
+
+
 def _from_text(text: str, suffix: str) -> pd.DataFrame:
     start = text.lstrip()[:1]
     if suffix in (".json", ".jsonl", ".ndjson") or start in ("{", "["):
@@ -103,7 +111,8 @@ def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
     text = _without_remarks(text)
     separator = separator or _separator(text)
     heading = next(_rows(text, separator), [])
-    _require_names(heading, text)
+    _require_names(heading)
+    _require_separator(heading, text)
     decimal = "," if separator == ";" and _decimal_commas(text) else "."
     try:
         table = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, decimal=decimal)
@@ -159,18 +168,23 @@ def _without_remarks(text: str) -> str:
     return f"{last.lstrip('# ')}\n{rest}" if is_heading else rest
 
 
-def _require_names(heading: Sequence[str], text: str) -> None:
-    """Refuse a text whose first row does not name columns, or of which nothing says where columns end."""
+def _require_names(heading: Sequence[str]) -> None:
+    """Refuse a table whose first row does not name its columns."""
     if not heading:
         raise ValueError("it is empty")
     names = [name for name in heading if name.strip()]
     if names and all(np.isfinite(number_of(name)) for name in names):
         raise ValueError("its first row holds numbers alone, and the first row must name the columns")
-    if len(heading) > 2 and names == heading[:1]:
+    if len(heading) > 2 and names in ([], list(heading[:1])):
+        title = f", {names[0].strip()[:60]!r}, names one" if names else " names none"
         raise ValueError(
-            f"its first row, {names[0].strip()[:60]!r}, names one of {len(heading)} columns, and the first row must "
-            "name them all: leave out what stands above that row"
+            f"its first row{title} of {len(heading)} columns, and the first row must name them all: leave out what "
+            "stands above that row"
         )
+
+
+def _require_separator(heading: Sequence[str], text: str) -> None:
+    """Refuse a text of which nothing says where its columns end."""
     words = {len(line.split()) for line in text.splitlines()[:HEAD] if line.strip()}
     if len(heading) == 1 and len(words) == 1 and words != {1}:
         raise ValueError("its columns are separated by blanks, and commas, semicolons, tabs and bars are read")

@@ -87,6 +87,24 @@ def test_excel_reads_the_first_sheet_or_says_what_to_install(tmp_path, monkeypat
     assert read_file(path).attrs == {TWICE: ["N"]}
 
 
+@pytest.mark.parametrize(
+    ("above", "why"),
+    [
+        ([["Ladder v3"]], "its first row, 'Ladder v3', names one of 3 columns, and the first row must name them all"),
+        ([["Ladder v3"], []], "its first row, 'Ladder v3', names one of 3 columns"),
+        ([[]], "its first row names none of 3 columns"),
+        ([[2e7, 2e8, 4.8]], "its first row holds numbers alone, and the first row must name the columns"),
+    ],
+)
+def test_a_row_above_the_heading_of_a_sheet_is_told_as_in_text(above, why, tmp_path):
+    sheet = pytest.importorskip("openpyxl").Workbook()
+    for row in [*above, ["N", "D", "loss"], [2e7, 2e8, 4.8]]:
+        sheet.active.append(row)
+    sheet.save(tmp_path / "runs.xlsx")
+    with pytest.raises(FileError, match=re.escape(f"cannot be read as a table ({why}")):
+        read_table(tmp_path / "runs.xlsx")
+
+
 def test_nested_records_get_names_with_slashes(tmp_path):
     records = [{"name": "a", "config": {"n": 1e8}, "summary": {"eval/loss": 3.1}}]
     (tmp_path / "runs.json").write_text(json.dumps(records))
@@ -163,6 +181,10 @@ def test_rows_of_more_columns_than_the_heading_are_refused(tmp_path):
         (
             "Ladder v3,,\n,,\nN,D,loss\n2e7,2e8,4.8\n",
             "its first row, 'Ladder v3', names one of 3 columns, and the first row must name them all: leave out what",
+        ),
+        (
+            ",,\nN,D,loss\n2e7,2e8,4.8\n",
+            "its first row names none of 3 columns, and the first row must name them all: leave out what",
         ),
         (" \n", "it is empty"),
         ('{"N": 1e8}\n{"N"', "it is no valid JSON"),
