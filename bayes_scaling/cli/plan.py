@@ -92,13 +92,14 @@ def plan(
 
     wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
     opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit, **wide}
-    table, names = open_planned(study, ladder, columns, **opening)
+    table, names, laddered = open_planned(study, ladder, columns, **opening)
     other = open_study(against, columns, **opening) if against else None
     aim = parse_inputs(target, names=names, percent=percent) if target else None
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=aim, seed=seed, names=names,
         where=where, of_study=table is not None, against=other, pictures=out is not None, percent=percent,
+        laddered=laddered,
     )  # fmt: skip
     check_options(question, given_options(context), of_study=table is not None)
     asked = Asked.of(

@@ -91,10 +91,12 @@ def read_question(
     against: Study | None = None,
     pictures: bool = True,
     percent: bool = False,
+    laddered: pd.DataFrame | None = None,
 ) -> Question:
     """Return the one question that the options of the command ask.
 
-    Tables of candidates and of planned runs are read as studies are, by ``names`` and ``where``; ``of_study`` says that
+    Tables of candidates and of planned runs are read as studies are, by ``names`` and ``where``; ``laddered`` is the
+    table of ``ladder`` where it has been read before, since a pipe cannot be read again; ``of_study`` says that
     the query is about a study first, so that such a table may lack what it speaks of; ``pictures`` says whether the
     answer will be drawn, ``percent`` that the tables and the outcome to reach have accuracies and chances in per cent.
 
@@ -124,9 +126,10 @@ def read_question(
         scale = {name: value for name, value in target.items() if name != "target"}
         return Against(against, scale, seed, pictures=pictures)
     if candidates is not None:
-        return Next(_runs_of(candidates, names, where, of_study, percent), target, count, spend)
+        return Next(_runs_of(read_table(candidates), names, where, of_study, percent), target, count, spend)
     assert ladder is not None
-    return Ladder(_plans_of(_runs_of(ladder, names, where, of_study, percent), ladder.stem), target, families, seed)
+    runs = _runs_of(read_table(ladder) if laddered is None else laddered, names, where, of_study, percent)
+    return Ladder(_plans_of(runs, ladder.stem), target, families, seed)
 
 
 def given_options(context: typer.Context) -> list[str]:
@@ -156,12 +159,13 @@ def check_options(question: Question, given: Collection[str], of_study: bool) ->
         raise DecisionError("--spend chooses as many runs as it pays for, whatever --count says; give one of them.")
 
 
-def _runs_of(path: Path, names: Mapping[str, str], where: str | None, of_study: bool, percent: bool) -> pd.DataFrame:
+def _runs_of(
+    table: pd.DataFrame, names: Mapping[str, str], where: str | None, of_study: bool, percent: bool
+) -> pd.DataFrame:
     """Return a table of runs to be made under our names, also for the usual ones of exports, with the rows to keep.
 
     Shares are in per cent where that is said, also for the query; beside a study the table need not have any.
     """
-    table = read_table(path)
     given = {ours: theirs for ours, theirs in names.items() if theirs in table or not of_study}  # a study's may lack
     table = renamed(table, given)
     found = recognised(table)
@@ -231,14 +235,18 @@ def _read_cost(text: str, prob: str, at: str | None, serve: str | None, percent:
 
 def open_planned(
     study: str | None, ladder: Path | None, columns: list[str] | None, **options: Any
-) -> tuple[Study | None, Mapping[str, str]]:
-    """Return the study, and the user's names of our columns; without a study, ``--map`` is about the planned ladder."""
+) -> tuple[Study | None, Mapping[str, str], pd.DataFrame | None]:
+    """Return the study, the user's names of our columns, and the table of the planned ladder where these are of it.
+
+    That is so without a study.
+    """
     if study is not None:
         table = open_study(study, columns, **options)
-        return table, table.names
+        return table, table.names, None
     if columns and ladder is not None:
-        return None, parse_columns(columns, map(str, read_table(ladder).columns))
-    return None, {}
+        laddered = read_table(ladder)
+        return None, parse_columns(columns, map(str, laddered.columns)), laddered
+    return None, {}, None
 
 
 def planned(

@@ -256,22 +256,26 @@ def test_options_of_a_fit_need_a_study():
 
 
 def test_a_ladder_alone_is_planned_without_a_study(tmp_path):
-    assert open_planned(None, None, None) == (None, {})
+    assert open_planned(None, None, None) == (None, {}, None)
     study, name, law = planned(None, Ladder({}, {}, 8, 0), None, None)
     assert (study, name, law.name) == (None, "chinchilla", "Chinchilla")
     with pytest.raises(bs.StudyError, match="No study is given to decide by"):
         planned(None, asked(budget="1e21"), None, None)
     pd.DataFrame({"size": [1e9], "D": [2e10]}).to_csv(tmp_path / "ladder.csv", index=False)
-    assert open_planned(None, tmp_path / "ladder.csv", ["n_params=size"]) == (None, {"n_params": "size"})
+    *opened, table = open_planned(None, tmp_path / "ladder.csv", ["n_params=size"])
+    assert opened == [None, {"n_params": "size"}]
+    (tmp_path / "ladder.csv").unlink()  # as a pipe, which cannot be read again
+    found = asked(ladder=tmp_path / "ladder.csv", laddered=table, names=opened[1], target=FAR)
+    assert found.plans["ladder"]["n_params"].tolist() == [1e9]
 
 
 def test_a_study_comes_with_the_users_names(csv):
-    study, names = open_planned(str(csv), None, MAP[1:])
-    assert study.name == "runs" and names["loss"] == "val_loss"
+    study, names, laddered = open_planned(str(csv), None, MAP[1:])
+    assert study.name == "runs" and laddered is None and names["loss"] == "val_loss"
 
 
 def test_a_law_of_compute_gets_flops_by_the_convention(csv):
-    opened, _ = open_planned(str(csv), None, MAP[1:])
+    opened, *_ = open_planned(str(csv), None, MAP[1:])
     study, name, _ = planned(opened, asked(reach="loss=2"), "power_law", None)
     assert name == "power_law"
     np.testing.assert_allclose(study.frame["flops"], 6 * study.frame["n_params"] * study.frame["tokens"])
