@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bayes_scaling.cli.arguments import in_file
 from bayes_scaling.cli.questions import describe, of_budgets
 from bayes_scaling.decisions.counts import require_one_convention
 from bayes_scaling.decisions.matching import read_scale
@@ -52,6 +53,8 @@ class Against:
         The task to decide by, of a law that describes several.
     pictures : bool
         Whether the picture over the budget will be drawn, which takes longer to compute than the answer.
+    files : (str, str)
+        Which tables A and B are, as the user named them, for messages; empty where nobody did.
     """
 
     other: Study
@@ -61,6 +64,7 @@ class Against:
     rival: Posterior | None = None
     task: str | None = None
     pictures: bool = True
+    files: tuple[str, str] = ("", "")
     name: ClassVar[str] = "against"
     tables: ClassVar[tuple[str, ...]] = ("plan",)
 
@@ -75,8 +79,10 @@ class Against:
             raise DecisionError(
                 f"The studies {study.name!r} and {self.other.name!r} differ in the {what}; compare like with like."
             )
+        for own, runs, file in zip((law, self.law), (study.training, self.other.training), self.files, strict=True):
+            with in_file(file):
+                check_size(own, runs, *own.arrays(runs))
         require_one_convention((law, self.law), (study.training, self.other.training), (rule, rule))
-        check_size(self.law, self.other.training, *self.law.arrays(self.other.training))
 
     def fitted(self, fit: Callable[..., Posterior]) -> Against:
         """Return the question with the fit of B."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bayes_scaling.cli.against import Against
-from bayes_scaling.cli.arguments import check_inputs
+from bayes_scaling.cli.arguments import check_inputs, in_file
 from bayes_scaling.cli.options import OVERRIDE
 from bayes_scaling.cli.planning import (
     caveats,
@@ -109,7 +109,8 @@ class Asked:
         DecisionError, LawError, StudyError, TargetError
             The options do not suit the question, the runs or one another.
         """
-        table, name, chosen = planned(study, question, law, task, priors)
+        with in_file(question.files[0] if isinstance(question, Against) else ""):
+            table, name, chosen = planned(study, question, law, task, priors)
         question = in_terms_of(chosen, question, table)
         averaged = laws_to_average(question, table, name, law, priors)
         question = with_rival(question, name, task, priors)

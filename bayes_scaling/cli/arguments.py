@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ __all__ = [
     "choose_targets",
     "choose_tasks",
     "from_per_cent",
+    "in_file",
     "instead_of_average",
     "open_study",
     "parse_columns",
@@ -81,6 +83,28 @@ def open_study(name: str, columns: Sequence[str] | None = None, flops: str | Non
     renamed = {ours: units[theirs] for ours, theirs in mapping.items() if theirs in units}
     card = dataclasses.replace(study.card, units={**units, **renamed})
     return Study.from_frame(table, card=card, **options)
+
+
+@contextlib.contextmanager
+def in_file(name: str) -> Iterator[None]:
+    """Let an error say of which table it is, as the user named that, where several are read; by no name, it does not.
+
+    Raises
+    ------
+    StudyError
+        The table is not as it should be.
+
+    Examples
+    --------
+    >>> with in_file("b.csv"):
+    ...     raise StudyError("The table has no rows; give at least one run.")
+    Traceback (most recent call last):
+    bayes_scaling.errors.StudyError: b.csv: The table has no rows; give at least one run.
+    """
+    try:
+        yield
+    except StudyError as error:
+        raise StudyError(f"{name}: {error}" if name else str(error)) from error
 
 
 def _not_said_twice(

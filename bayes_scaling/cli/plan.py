@@ -84,7 +84,7 @@ def plan(
 ) -> Any:
     """Decide: split a budget, cost a target, choose the next run, size a ladder, or compare two recipes."""
     from bayes_scaling.cli.answering import Asked
-    from bayes_scaling.cli.arguments import open_study, parse_inputs, read_chance
+    from bayes_scaling.cli.arguments import in_file, open_study, parse_inputs, read_chance
     from bayes_scaling.cli.planning import check_options, given_options, open_planned, read_question
     from bayes_scaling.files import check_writable
     from bayes_scaling.reporting.plan import print_plan, write_plan_file, write_plan_folder
@@ -92,14 +92,17 @@ def plan(
 
     wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
     opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit, **wide}
-    table, names, laddered = open_planned(study, ladder, columns, **opening)
-    other = open_study(against, columns, **opening) if against else None
+    files = (study or "", against) if against else ("", "")
+    with in_file(files[0]):
+        table, names, laddered = open_planned(study, ladder, columns, **opening)
+    with in_file(files[1]):
+        other = open_study(against, columns, **opening) if against else None
     aim = parse_inputs(target, names=names, percent=percent) if target else None
     question = read_question(
         budget=budget, reach=reach, prob=prob, at=at, serve=serve, candidates=candidates, spend=spend, count=count,
         ladder=ladder, families=families, target=aim, seed=seed, names=names,
         where=where, of_study=table is not None, against=other, pictures=out is not None, percent=percent,
-        laddered=laddered,
+        laddered=laddered, files=files,
     )  # fmt: skip
     check_options(question, given_options(context), of_study=table is not None)
     asked = Asked.of(

@@ -16,6 +16,7 @@ from bayes_scaling.cli.arguments import (
     averages,
     choose_laws,
     choose_tasks,
+    in_file,
     open_study,
     parse_columns,
     parse_pairs,
@@ -92,13 +93,15 @@ def read_question(
     pictures: bool = True,
     percent: bool = False,
     laddered: pd.DataFrame | None = None,
+    files: tuple[str, str] = ("", ""),
 ) -> Question:
     """Return the one question that the options of the command ask.
 
     Tables of candidates and of planned runs are read as studies are, by ``names`` and ``where``; ``laddered`` is the
-    table of ``ladder`` where it has been read before, since a pipe cannot be read again; ``of_study`` says that
-    the query is about a study first, so that such a table may lack what it speaks of; ``pictures`` says whether the
-    answer will be drawn, ``percent`` that the tables and the outcome to reach have accuracies and chances in per cent.
+    table of ``ladder`` where it has been read before, since a pipe cannot be read again; ``files`` are the names of the
+    study and of that of ``against``; ``of_study`` says that the query is about a study first, so that such a table may
+    lack what it speaks of; ``pictures`` says whether the answer will be drawn, ``percent`` that the tables and the
+    outcome to reach have accuracies and chances in per cent.
 
     Raises
     ------
@@ -124,7 +127,7 @@ def read_question(
         raise TargetError(f"{given[0]} needs {what} --target N=7e9,D=4e12.")
     if against is not None:
         scale = {name: value for name, value in target.items() if name != "target"}
-        return Against(against, scale, seed, pictures=pictures)
+        return Against(against, scale, seed, pictures=pictures, files=files)
     if candidates is not None:
         return Next(_runs_of(read_table(candidates), names, where, of_study, percent), target, count, spend)
     assert ladder is not None
@@ -322,7 +325,8 @@ def with_rival(question: Question, name: str, task: str | None, priors: Sequence
     """Return a question with the law of the other table's runs, where it speaks of such; others as they are."""
     if not isinstance(question, Against):
         return question
-    other, _, law = planned(question.other, question, name, task, priors)
+    with in_file(question.files[1]):
+        other, _, law = planned(question.other, question, name, task, priors)
     assert other is not None
     return dataclasses.replace(question, other=other, law=law, task=task)
 

@@ -166,6 +166,33 @@ def test_two_files_end_to_end(csv, runs, tmp_path, capsys):
     assert np.isfinite(rows["probability"]).all()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"columns": {"val_loss": "loss_v"}}, "The table has no column 'val_loss' to use as 'loss'; "),
+        ({"columns": {"D": "seen"}}, "The table has no column 'D' to use as 'tokens'; "),
+        ({"index": [0, 1, 2]}, "Study 'runs' has 3 runs, and Chinchilla needs at least 6"),
+    ],
+)
+@pytest.mark.parametrize("odd", [0, 1])
+def test_of_two_files_a_message_says_which(odd, change, message, csv, runs, tmp_path, capsys, no_fit):
+    (tmp_path / "new").mkdir()
+    other = tmp_path / "new" / "runs.csv"
+    changed = runs.rename(columns=change.get("columns", {})).iloc[change.get("index", slice(None))]
+    changed.to_csv(other, index=False)
+    files = [other, csv] if odd == 0 else [csv, other]
+    said = refused(capsys, "plan", files[0], *MAP, "--against", files[1], "--target", "C=1e23")
+    assert said.startswith(f"bayes-scaling: {other}: {message}")
+
+
+def test_of_two_files_without_a_column_for_the_law_a_message_says_which(csv, runs, tmp_path, capsys, no_fit):
+    other = tmp_path / "other.csv"
+    runs.drop(columns="D").to_csv(other, index=False)
+    options = ["--map", "N=N", "--map", "loss=val_loss", "--target", "C=1e23"]
+    said = refused(capsys, "plan", csv, "--against", other, *options)
+    assert said.startswith(f"bayes-scaling: {other}: Chinchilla needs the column 'tokens' (D), which the table lacks")
+
+
 def test_a_bad_command_is_one_sentence(csv, capsys, no_fit):
     said = refused(capsys, "plan", csv, *MAP, "--against", csv)
     assert "--against needs a scale to compare at; give --target C=1e24" in said
