@@ -229,10 +229,15 @@ def load_forecast(path: str | Path) -> RegisteredForecast:
     if not path.is_file():
         raise FileError(f"There is no file {str(path)!r}; save a forecast there first.")
     try:
-        return RegisteredForecast.from_document(json.loads(path.read_text(encoding="utf-8")))
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return RegisteredForecast.from_document(document)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise FileError(f"{str(path)!r} holds no registered forecast, since it is no JSON; {_wanted()}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if _is_of_pairs(document):
+            raise FileError(
+                f"{str(path)!r} holds forecasts of pairs, which are not kept for scores; {_again()}."
+            ) from error
         why = f"it lacks {error}" if isinstance(error, KeyError) else "what it holds is something else"
         raise FileError(f"{str(path)!r} holds no registered forecast, since {why}; {_wanted()}.") from error
 
@@ -242,6 +247,22 @@ def _wanted() -> str:
     if COMMAND_LINE.get():
         return "give the forecast.json of bayes-scaling forecast --out, or a file of its --json, before the outcomes"
     return "give a file that forecast.save, or bayes-scaling forecast --json, wrote"
+
+
+def _is_of_pairs(document: Any) -> bool:
+    """Say whether a document is that of the command ``pair``, whose rows say of which pair of losses they are."""
+    rows = document.get("rows") if isinstance(document, Mapping) else None
+    return isinstance(rows, list) and bool(rows) and all(isinstance(row, Mapping) and "pair" in row for row in rows)
+
+
+def _again() -> str:
+    """Return how to hold a pair against what came, in the words of the interface in use."""
+    if COMMAND_LINE.get():
+        return (
+            "add what came to the table of losses, and run bayes-scaling pair on it again with --target-run for each "
+            "new run, which fits as before and says what came beside its forecast"
+        )
+    return "save a forecast of the fit to one pair, as in bs.forecast(bs.fit(law, bs.pair(...).study, seed=0), targets)"
 
 
 def _short(value: float) -> float:

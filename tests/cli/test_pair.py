@@ -30,6 +30,8 @@ def test_writes_a_table_and_json(tmp_path, capsys):
     assert "of 1 inside the 90 % interval" in said.out and "Caveat: fineweb_edu:train_loss -> smollm" in said.out
     assert "R-hat" in said.out and "Fitting 1 pair of losses" in said.err
     assert "few-runs" in [caveat["code"] for caveat in document["caveats"]]
+    said = refused(capsys, "score", tmp_path / "pairs.json", tmp_path / "pairs.csv")
+    assert "pairs.json' holds forecasts of pairs, which are not kept for scores; add what came to the table of" in said
 
 
 def test_a_loss_that_no_run_can_have_is_told_of(two_losses, tmp_path, capsys):

@@ -142,6 +142,13 @@ def test_another_file_is_refused(text, why, tmp_path):
         bs.load_forecast(tmp_path / "none.json")
 
 
+def test_forecasts_of_pairs_are_told_as_such(tmp_path):
+    row = {"pair": "a:loss -> b:loss", "target": "7B", "median": 2.1}
+    (tmp_path / "pairs.json").write_text(json.dumps({"study": "runs", "rows": [row]}))
+    with pytest.raises(bs.FileError, match=r"holds forecasts of pairs, .*; save a forecast of the fit to one pair, as"):
+        bs.load_forecast(tmp_path / "pairs.json")
+
+
 def test_numbers_that_are_not_known_are_left_out(forecast):
     unknown = dataclasses.replace(forecast, targets=forecast.targets.assign(distance=np.nan))
     assert "distance" not in RegisteredForecast.of(unknown).document()["rows"][0]
