@@ -83,9 +83,9 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
     ------
     TargetError
         A target lacks an input of the law, has one that the law does not allow, or an outcome that no run has, or is
-        given twice; or it gives a task to a fit that has others, or, where it is no row of a table, an input that
-        nothing reads, or an outcome without saying of which of several tasks; or a study has several tasks, and the law
-        describes one.
+        given twice; or it gives a task to a fit that has others, a chance that its tasks do not have, or, where it is
+        no row of a table, an input that nothing reads, or an outcome without saying of which of several tasks; or a
+        study has several tasks, and the law describes one.
     """
     if isinstance(targets, Targets):
         return targets
@@ -108,6 +108,8 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
             _require_read(law, study, frame, known)
             _require_one_task(law, study, frame, labels)
         actual = {q: _given(law, study, frame, q, labels[q]).reshape(len(frame), *shape[q]) for q in law.quantities}
+    if not (isinstance(targets, Study) and targets.tasks):  # the rows of which were read with those of the fitted runs
+        _require_chance_of_runs(law, study, frame)
     frame.index.name = "target"
     if frame.index.has_duplicates:
         raise TargetError(
@@ -218,6 +220,23 @@ def require_no_task(
             f"A {what} gives the task {one}, and {law.name} forecasts every run in {listed(map(str, tasks))}; give "
             f"each run once and without a task, and {how}."
         )
+
+
+def _require_chance_of_runs(law: Law, study: Study, frame: pd.DataFrame) -> None:
+    """Refuse a chance of a target that is not that of each task, where the law goes by that of the fitted runs."""
+    if "chance" not in frame or not (law.by_task and study.tasks and "chance" in study.frame):
+        return
+    if "accuracy" not in law.quantities or "chance" in law.readable.values():  # not read, or one of each run
+        return
+    given = np.array([number_of(value, share=True) for value in frame["chance"]])
+    for task, own in study.frame.drop_duplicates("task").set_index("task")["chance"].items():
+        differ = ~np.isclose(given, own) & ~frame["chance"].map(absent).to_numpy(dtype=bool)
+        if differ.any():
+            place = int(np.argmax(differ))
+            raise TargetError(
+                f"Target {shown(frame.index[place])} has chance = {shown(frame['chance'].tolist()[place])}, and "
+                f"{law.name} goes by that of the fitted runs, which is {own:g} in the task {shown(task)}; leave it out."
+            )
 
 
 def _require_read(law: Law, study: Study, frame: pd.DataFrame, known: Collection[str]) -> None:

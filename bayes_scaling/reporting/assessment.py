@@ -81,7 +81,8 @@ class Assessment:
         forecasts: dict[str, Forecast] = {}
         criteria, incomparable = None, ""
         if len(fits) > 1:
-            own = ["distance", "task"]  # a row of a study has its first task, and a target is of all
+            of_tasks = ["task", "chance"] if len(result.study.tasks) > 1 else ["task"]
+            own = ["distance", *of_tasks]  # a row of a study has those of its first task, and a target is of all
             targets = result.forecast.targets.drop(columns=own, errors="ignore").reset_index()
             for name, fit in fits.items():
                 try:

@@ -8,7 +8,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.targets import read_targets
-from bayes_scaling.models import Chinchilla, PowerLaw, RepeatedData, Superset, Transfer, TwoStep
+from bayes_scaling.models import Chinchilla, DirectLadder, PowerLaw, RepeatedData, Superset, Transfer, TwoStep
 from tests import worlds
 
 FAR = {"N": 7e9, "D": 4e12}
@@ -327,6 +327,29 @@ def test_a_fraction_of_a_target_is_one():
     posterior = worlds.ladder(count=2)
     with pytest.raises(bs.TargetError, match=r"has chance = 25\.0; give a fraction between 0 and 1"):
         read({**FAR, "loss": 2.0, "chance": 25.0}, bs.models.SigmoidAccuracy(), posterior.study)
+
+
+@pytest.mark.parametrize("law", [worlds.ladder(count=2).law, DirectLadder()], ids=["two steps", "direct"])
+def test_the_chance_of_a_target_is_that_of_the_tasks(law):
+    ladder = worlds.ladder(count=2).study  # whose tasks have one chance
+    own = ladder.frame["chance"].iloc[0]
+    for study in (ladder, ladder.select(task="two")):
+        for given in (own, f"{100 * own:g}%", None):
+            assert len(read({**FAR, "chance": given}, law, study)) == 1
+        for targets in ({**FAR, "chance": 0}, pd.DataFrame([FAR]).assign(chance=0), as_study(chance=0.0)):
+            with pytest.raises(bs.TargetError, match=rf"goes by that of the fitted runs, which is {own:g} in the task"):
+                read(targets, law, study)
+    two = ladder.frame["chance"].where(ladder.frame["task"] != "two", 0.5)
+    mixed = dataclasses.replace(ladder, frame=ladder.frame.assign(chance=two))
+    with pytest.raises(
+        bs.TargetError, match=r"goes by that of the fitted runs, which is 0\.5 in the task 'two'; leave"
+    ):
+        read({**FAR, "chance": own}, law, mixed)
+    assert len(read({**FAR, "chance": 0}, study=ladder.select(task="two"))) == 1  # a law that reads none
+
+
+def as_study(**columns):
+    return bs.Study.from_frame({"run": ["far"], **{name: [value] for name, value in {**FAR, **columns}.items()}})
 
 
 @pytest.mark.parametrize("cost", [-1.7e23, np.inf, "big"])

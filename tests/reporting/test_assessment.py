@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -62,9 +64,15 @@ def test_a_fit_to_compare_with_that_has_no_number_at_a_target_is_left_out_with_t
         Assessment.of(worlds.result(other, FAR), others={"Chinchilla": posterior})
 
 
-def test_targets_of_a_study_of_tasks_are_forecast_by_every_fit():
+@pytest.mark.parametrize("chance", [0.25, 0.1])
+def test_targets_of_a_study_of_tasks_are_forecast_by_every_fit(chance):
     posterior = worlds.ladder(count=60)
-    of_tasks = pd.DataFrame({"task": ["one", "two"], "task_loss": 0.5, "accuracy": 0.7, "chance": 0.25})
+    runs = posterior.study.frame
+    study = dataclasses.replace(
+        posterior.study, frame=runs.assign(chance=runs["chance"].mask(runs["task"] == "two", chance))
+    )
+    posterior = dataclasses.replace(posterior, study=study)
+    of_tasks = pd.DataFrame({"task": ["one", "two"], "task_loss": 0.5, "accuracy": 0.7, "chance": [0.25, chance]})
     own = bs.Study.from_frame(of_tasks.assign(run="7B", N=7e9, D=4e12))
     found = Assessment.of(worlds.result(posterior, own), others={"other": posterior})
     for forecast in found.forecasts.values():
