@@ -455,11 +455,19 @@ def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] |
 
 
 def read_numbers(
-    text: str, what: str, example: str, *, size: bool = False, share: bool = False, percent: bool = False
+    text: str,
+    what: str,
+    example: str,
+    *,
+    size: bool = False,
+    share: bool = False,
+    percent: bool = False,
+    of_a_law: bool = False,
 ) -> np.ndarray:
     """Read positive numbers, ``1e22,1e24``; where they are sizes also ``7B,10T``, where they are shares also ``70%``.
 
-    Shares are in per cent where ``percent`` says so.
+    Shares are in per cent where ``percent`` says so.  What is ``of_a_law``, an input of it, that law has to allow, and
+    need not be positive.
 
     Raises
     ------
@@ -477,4 +485,4 @@ def read_numbers(
             raise DecisionError(f"{part.strip()!r} is not a number; write it like {example.split()[0]}.")
     if share and percent:
         numbers = [from_per_cent(part, f"The {what} is {part.strip()}", DecisionError) for part in text.split(",")]
-    return positive(numbers, what, example)
+    return np.array(numbers) if of_a_law else positive(numbers, what, example)

@@ -370,7 +370,8 @@ def read_given(text: str | None, question: Question, laws: Sequence[Law], *, per
     for name, value in pairs.items():
         share = bool(FRACTION.fullmatch(name))
         example = ("25" if percent else "0.25") if share else "2e11"
-        given[name] = float(read_numbers(value, name, example, size=not share, share=share, percent=percent)[0])
+        how: dict[str, Any] = {"size": not share, "share": share, "percent": percent}
+        given[name] = float(read_numbers(value, name, example, of_a_law=True, **how)[0])
     held_by_each(laws, given)
     return given
 

@@ -153,10 +153,13 @@ def _told(law: Law, found: Mapping[str, float]) -> dict[str, float]:
     values = {**law.absent, **found}
     told = {name: float(values[name]) for name in further_inputs(law) if name in values}
     for name, value in told.items():
-        if not law.allows(name, np.array([value])).all() and value != law.absent.get(name):
+        share = bool(FRACTION.fullmatch(name)) and name not in law.signed
+        allowed = law.allows(name, np.array([value])).all() and not (share and value > 1)
+        if not allowed and value != law.absent.get(name):
+            wanted = "a fraction between 0 and 1" if share else "one that it takes, such as a positive number"
             raise LawError(
-                f"The value of {name!r} is {value:g}, which {law.name} does not take; give one that it takes, such as "
-                f"a positive number, as in {_example(name)}."
+                f"The value of {name!r} is {value:g}, which {law.name} does not take; give {wanted}, as in "
+                f"{_example(name)}."
             )
     return told
 

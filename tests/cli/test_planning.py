@@ -325,6 +325,13 @@ def test_further_inputs_are_read_and_held_against_the_laws():
         read_given("unique_tokens=2e11", budget, laws[1:])
     for said, percent in (("25", True), ("25%", False), ("0.25", False)):
         assert read_given(f"chance={said}", budget, [DirectAccuracy()], percent=percent) == {"chance": 0.25}
+    for percent in (False, True):  # of free answers
+        assert read_given("chance=0", budget, [DirectAccuracy()], percent=percent) == {"chance": 0.0}
+    for said in ("chance=25", "chance=-1"):
+        with pytest.raises(bs.LawError, match=f"{said[7:]}, which DirectAccuracy does not take; give a fraction betw"):
+            read_given(said, budget, [DirectAccuracy()])
+    with pytest.raises(bs.LawError, match=r"'unique_tokens' is 0, which RepeatedData does not take; give .* positive"):
+        read_given("unique_tokens=0", budget, laws)
     with pytest.raises(bs.DecisionError, match="leave --given out"):
         read_given("unique_tokens=2e11", Ladder({}, {}, 8, 0), laws)
 

@@ -17,7 +17,7 @@ from bayes_scaling.decisions.inputs import (
     told_to_each,
 )
 from bayes_scaling.errors import COMMAND_LINE
-from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw, RepeatedData, ShiftedPowerLaw, Superset
+from bayes_scaling.models import Chinchilla, DirectAccuracy, FewSteps, PowerLaw, RepeatedData, ShiftedPowerLaw, Superset
 from bayes_scaling.study.flops import six_n_d
 
 
@@ -154,6 +154,12 @@ def test_further_inputs_are_held_at_what_is_given_or_at_their_absence():
 def test_inputs_that_cannot_be_held_are_refused(given, message):
     with pytest.raises(bs.LawError, match=message):
         held_by_each((FewSteps(),), given)
+
+
+def test_a_chance_is_held_at_a_fraction_and_may_be_zero():
+    assert held_by_each((DirectAccuracy(),), {"chance": 0}) == [{"chance": 0.0}]
+    with pytest.raises(bs.LawError, match="The value of 'chance' is 25, which DirectAccuracy does not take; give a fr"):
+        held_by_each((DirectAccuracy(),), {"chance": 25})
 
 
 def test_an_input_that_no_law_reads_is_refused_and_commands_hear_of_their_option():
