@@ -15,11 +15,9 @@ from bayes_scaling.evaluation.averaging import (
     AveragedFit,
     AveragedForecast,
     average_laws,
-    fit_each,
     fit_laws,
-    forecast_each,
+    forecast_equally,
 )
-from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.models.defaults import default_laws, no_scale
 from bayes_scaling.models.population import POPULATION, Population
 from bayes_scaling.models.repeated_data import RepeatedData
@@ -202,7 +200,8 @@ def forecast_runs(
     columns = set(require_study(study).frame)
     targets = study.targets if targets is None else targets
     if laws is None and {"task", "accuracy"} <= columns and not ("loss" in columns and len(study.tasks) == 1):
-        return _over_routes(study, targets, seed, allow_unconverged, say, options)
+        how = {"seed": seed, "allow_unconverged": allow_unconverged, "say": say, **options}
+        return AveragedForecast.of(*forecast_equally(default_laws(study)[1], study, targets, **how))
     _require_one_series(study)
     return average_laws(
         candidates(study) if laws is None else laws,
@@ -225,18 +224,6 @@ def _require_one_series(study: Study) -> None:
             f"Study {study.name!r} has {len(study.tasks)} tasks, and laws of one series are averaged; choose one with "
             f"study.select(task=...){together if {'run', 'loss'} <= set(study.frame) else ''}."
         )
-
-
-def _over_routes(
-    study: Study, targets: Any, seed: int, allow_unconverged: bool, say: Callable[[str], object], options: Any
-) -> AveragedForecast:
-    """Forecast a ladder by the two-step law through each of its losses that has a forecast, equally weighed."""
-    posteriors = {}
-    for name, posterior in fit_each(default_laws(study)[1], study, seed=seed, say=say, **options):
-        posterior.require_converged(allow_unconverged)  # before the next one is waited for
-        posteriors[name] = posterior
-    forecasts, found = forecast_each(AveragedFit.equally(posteriors), targets, allow_unconverged=True)
-    return AveragedForecast.of(average(forecasts, seed=seed), found)
 
 
 def fit_runs(

@@ -166,23 +166,18 @@ def fit_and_forecast(
     ConvergenceError
         A fit did not converge; no other is made then, unless their backtests weigh them.
     """
-    from bayes_scaling.evaluation.averaging import AveragedFit, AveragedForecast, fit_each, forecast_each
-    from bayes_scaling.forecasts.mixing import average
+    from bayes_scaling.evaluation.averaging import AveragedForecast, forecast_equally
     from bayes_scaling.models.recommended import forecast_runs
 
+    how = {"seed": seed, "say": say, **how}
     if isinstance(laws, Mapping):
-        mixed = forecast_runs(study, targets, laws=laws, allow_unconverged=True, say=say, seed=seed, **how)
+        mixed = forecast_runs(study, targets, laws=laws, allow_unconverged=True, **how)
         for posterior in mixed.posteriors.values():
             posterior.require_converged(allow_unconverged, override=OVERRIDE)
         return mixed, [*mixed.posteriors.values()]
-    posteriors = {}
-    for name, posterior in fit_each(laws, study, say=say, seed=seed, **how):
-        posterior.require_converged(allow_unconverged, override=OVERRIDE)
-        posteriors[name] = posterior
-    say("Forecasting ...")
-    forecasts, found = forecast_each(AveragedFit.equally(posteriors), targets, allow_unconverged=True)
-    mixed = average(forecasts, seed=seed)
-    return AveragedForecast.of(mixed, found) if found.left_out else mixed, [*found.posteriors.values()]
+    how |= {"allow_unconverged": allow_unconverged, "override": OVERRIDE}
+    alone, found = forecast_equally(laws, study, targets, **how)
+    return AveragedForecast.of(alone, found) if len(laws) > 1 else alone, [*found.posteriors.values()]
 
 
 def write(result: Result, folder: Path | None, file: Path | None, page: Path | None, *, made_by: str) -> list[str]:

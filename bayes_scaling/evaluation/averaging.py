@@ -33,6 +33,7 @@ __all__ = [
     "fit_each",
     "fit_laws",
     "forecast_each",
+    "forecast_equally",
     "law_names",
     "named_laws",
 ]
@@ -294,6 +295,53 @@ def forecast_each(
         heaviest = str(found.weights.idxmax())
         raise LawError(reasons[heaviest]) from refusals[heaviest]
     return forecasts, _without(found, reasons)
+
+
+def forecast_equally(
+    laws: Mapping[str, Law] | Sequence[Law],
+    study: Study,
+    targets: Any,
+    *,
+    seed: int,
+    allow_unconverged: bool = False,
+    override: str = "allow_unconverged=True",
+    say: Callable[[str], object] = lambda words: None,
+    **options: Any,
+) -> tuple[Forecast, AveragedFit]:
+    """Fit laws one after another, mix their forecasts with equal weights, and return the mixture with the fits.
+
+    Parameters
+    ----------
+    laws : mapping of str to Law, or sequence of Law
+        By any names, or by those of :func:`law_names`.
+    study, targets, seed, allow_unconverged
+        As for :func:`bayes_scaling.fit` and :func:`bayes_scaling.forecast`.
+    override : str
+        What a user passes to use a fit that did not converge, in the words of the interface in use.
+    say : callable
+        Told what is being done, in words.
+    **options
+        As for :func:`bayes_scaling.fit`.
+
+    Returns
+    -------
+    (Forecast, AveragedFit)
+        The forecast of one law alone is its own.  A law whose forecast is refused is left out with its reason.
+
+    Raises
+    ------
+    ConvergenceError
+        A fit did not converge; no other is made then.
+    LawError, StudyError, TargetError
+        As :func:`forecast_each` says, and :func:`bayes_scaling.fit`.
+    """
+    posteriors = {}
+    for name, posterior in fit_each(laws, study, seed=seed, say=say, **options):
+        posterior.require_converged(allow_unconverged, override=override)  # before the next one is waited for
+        posteriors[name] = posterior
+    say("Forecasting ...")
+    forecasts, found = forecast_each(AveragedFit.equally(posteriors), targets, allow_unconverged=True)
+    return average(forecasts, seed=seed), found
 
 
 def average_problems(found: AveragedFit | AveragedForecast) -> Problems:

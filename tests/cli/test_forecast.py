@@ -277,7 +277,8 @@ def test_a_route_whose_forecast_is_refused_is_left_out_and_the_last_one_ends_the
         made()
     no_number.clear()
     mixed, posteriors = made()
-    assert len(posteriors) == 3 and not isinstance(mixed, averaging.AveragedForecast)
+    assert len(posteriors) == 3
+    assert weighed(mixed) == "Laws, with equal weights: TwoStep (a) 0.33, TwoStep (b) 0.33, TwoStep (c) 0.33."
 
 
 @pytest.mark.parametrize("where", ["fit", "plot"])

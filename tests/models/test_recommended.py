@@ -10,7 +10,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.evaluation import averaging
 from bayes_scaling.evaluation.averaging import average_problems
-from bayes_scaling.models import RepeatedData, Superset, SupersetInCompute, SupersetInFlops, recommended
+from bayes_scaling.models import RepeatedData, Superset, SupersetInCompute, SupersetInFlops
 from bayes_scaling.models.population import POPULATION
 from bayes_scaling.models.recommended import candidates, fit_runs
 from tests import worlds
@@ -95,7 +95,7 @@ def test_a_refused_forecast_of_a_ladder_is_named_by_the_loss_it_goes_through(lad
         raise bs.LawError(NO_NUMBER)
 
     fits = [(name, worlds.ladder(count=20)) for name in ("TwoStep (task_loss)", "TwoStep (c4_loss)")]
-    monkeypatch.setattr(recommended, "fit_each", lambda *_, **__: iter(fits))
+    monkeypatch.setattr(averaging, "fit_each", lambda *_, **__: iter(fits))
     monkeypatch.setattr(averaging, "forecast", refused)
     with pytest.raises(
         bs.LawError, match=r"^TwoStep \(task_loss\) says an accuracy that is NaN at target 'a' in 1\.0%"
@@ -105,7 +105,7 @@ def test_a_refused_forecast_of_a_ladder_is_named_by_the_loss_it_goes_through(lad
 
 def test_a_loss_through_which_the_forecast_is_refused_is_left_out_with_its_reason(ladder, monkeypatch):
     fits = {f"TwoStep ({loss})": worlds.ladder(seed, count=20) for seed, loss in enumerate(("a_loss", "b_loss", "c"))}
-    monkeypatch.setattr(recommended, "fit_each", lambda *_, **__: iter(fits.items()))
+    monkeypatch.setattr(averaging, "fit_each", lambda *_, **__: iter(fits.items()))
 
     def some(posterior, targets, **how):
         if posterior is fits["TwoStep (b_loss)"]:
