@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation.backtest import expanding_window
+from bayes_scaling.evaluation.cuts import expanding_window
 from benchmarks.loss_to_loss import CUTS, HELD_OUT, LARGEST, SETS, one_set
 
 __all__ = ["Split", "splits"]

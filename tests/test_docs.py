@@ -23,9 +23,9 @@ DOCS = Path(__file__).parent.parent / "docs"
 LISTED = re.findall(r"^   bayes_scaling\.(\S+)$", "".join(p.read_text() for p in DOCS.glob("api/*.rst")), re.MULTILINE)
 PUBLIC = (
     "data", "decisions.mixture", "decisions.transfer", "decisions.transfer_curves", "errors", "evaluation.backtest",
-    "evaluation.diagnose", "evaluation.sbc", "forecasts.scores", "inference.batch", "inference.store", "law.fields",
-    "law.sites", "models", "models.defaults", "models.step_law", "models.transfer", "models.two_step", "plots",
-    "reporting.assessment", "study.flops", "study.pairing", "study.read_off",
+    "evaluation.cuts", "evaluation.diagnose", "evaluation.sbc", "forecasts.scores", "inference.batch",
+    "inference.store", "law.fields", "law.sites", "models", "models.defaults", "models.step_law", "models.transfer",
+    "models.two_step", "plots", "reporting.assessment", "study.flops", "study.pairing", "study.read_off",
 )  # fmt: skip
 
 

@@ -261,7 +261,7 @@ def fit_each(
 
 
 def forecast_each(
-    found: AveragedFit, targets: Any, *, allow_unconverged: bool = False
+    found: AveragedFit, targets: Any, *, allow_unconverged: bool = False, discrepancy: bool = True
 ) -> tuple[list[Forecast], AveragedFit]:
     """Forecast by each of several fits, and return the forecasts with the fits of those that are not refused.
 
@@ -269,7 +269,7 @@ def forecast_each(
     ----------
     found : AveragedFit
         The fits.
-    targets, allow_unconverged
+    targets, allow_unconverged, discrepancy
         As for :func:`bayes_scaling.forecast`.
 
     Returns
@@ -287,7 +287,7 @@ def forecast_each(
     forecasts, refusals = [], {}
     for name, one in found.posteriors.items():
         try:
-            forecasts.append(forecast(one, targets, allow_unconverged=allow_unconverged))
+            forecasts.append(forecast(one, targets, discrepancy=discrepancy, allow_unconverged=allow_unconverged))
         except LawError as error:
             refusals[name] = error
     reasons = {name: str(why).replace(found.posteriors[name].law.name, name, 1) for name, why in refusals.items()}
@@ -303,6 +303,7 @@ def forecast_equally(
     targets: Any,
     *,
     seed: int,
+    discrepancy: bool = True,
     allow_unconverged: bool = False,
     override: str = "allow_unconverged=True",
     say: Callable[[str], object] = lambda words: None,
@@ -314,7 +315,7 @@ def forecast_equally(
     ----------
     laws : mapping of str to Law, or sequence of Law
         By any names, or by those of :func:`law_names`.
-    study, targets, seed, allow_unconverged
+    study, targets, seed, discrepancy, allow_unconverged
         As for :func:`bayes_scaling.fit` and :func:`bayes_scaling.forecast`.
     override : str
         What a user passes to use a fit that did not converge, in the words of the interface in use.
@@ -340,7 +341,8 @@ def forecast_equally(
         posterior.require_converged(allow_unconverged, override=override)  # before the next one is waited for
         posteriors[name] = posterior
     say("Forecasting ...")
-    forecasts, found = forecast_each(AveragedFit.equally(posteriors), targets, allow_unconverged=True)
+    how = {"discrepancy": discrepancy, "allow_unconverged": True}
+    forecasts, found = forecast_each(AveragedFit.equally(posteriors), targets, **how)
     return average(forecasts, seed=seed), found
 
 

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import LawError, StudyError, TargetError, listed
+from bayes_scaling.errors import LawError, TargetError, listed
+from bayes_scaling.evaluation.averaging import AveragedForecast, forecast_equally
+from bayes_scaling.evaluation.cuts import fitting_parts
 from bayes_scaling.forecasts.forecast import Forecast
-from bayes_scaling.forecasts.mixing import average
-from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.forecasts.targets import read_targets
-from bayes_scaling.inference.fit import fit
-from bayes_scaling.inference.fittable import refusal
 from bayes_scaling.law.base import require_law
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.reading import column_of
-from bayes_scaling.study.rows import shown
 from bayes_scaling.study.study import require_study
-from bayes_scaling.study.validation import SIZES, number_of
 
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["ablation", "backtest", "expanding_window", "fit_and_forecast", "refused", "usual_cuts"]
+__all__ = ["ablation", "backtest", "fit_and_forecast"]
 
 
 def fit_and_forecast(
@@ -59,103 +53,20 @@ def fit_and_forecast(
     **options
         Passed to :func:`bayes_scaling.fit`.
 
+    Returns
+    -------
+    Forecast
+        Of several laws an :class:`bayes_scaling.evaluation.averaging.AveragedForecast`: one whose forecast is refused
+        is left out with its reason, where another is left.
+
     Raises
     ------
     ConvergenceError, LawError, StudyError, TargetError
         As :func:`bayes_scaling.fit` and :func:`bayes_scaling.forecast` say.
     """
-    several = _as_list(laws)
-    forecasts = [
-        forecast(
-            fit(law, training, seed=seed, **options),
-            targets,
-            discrepancy=discrepancy,
-            allow_unconverged=allow_unconverged,
-        )
-        for law in several
-    ]
-    return average(forecasts, seed=seed)
-
-
-def expanding_window(
-    study: Study, by: str, cuts: float | Sequence[float] | None = None
-) -> list[tuple[float, Study, Study]]:
-    """Split a study at several sizes: (cut, runs up to it, runs beyond it).
-
-    Parameters
-    ----------
-    study : Study
-        Its training runs are split.
-    by : str
-        Column or symbol to split on: ``flops`` (6ND, where the study has none), ``n_params``, ``tokens`` or any other.
-    cuts : float or sequence of float, optional
-        Largest value to fit at each cut; by default the values below which half, two thirds and four fifths of the
-        runs lie.
-
-    Raises
-    ------
-    StudyError
-        A cut is no number, or leaves nothing to fit or nothing to forecast, as all do where the runs are of one size.
-    """
-    training, by = require_study(study).training, column_of(by)
-    values = _sizes(training, by)
-    if values.min() == values.max():
-        raise StudyError(
-            f"Every run of study {study.name!r} has {by} = {values[0]:g}, so none lies beyond a cut; add runs of other "
-            "sizes, or split by a column in which they differ."
-        )
-    chosen = usual_cuts(values) or [float(values.max())] if cuts is None else _as_cuts(cuts, by, values)
-    parts = []
-    for cut in chosen:
-        if not (values <= cut).any() or not (values > cut).any():
-            raise StudyError(
-                f"The cut {by} <= {cut:g} leaves no run on one side of study {study.name!r}; "
-                f"choose one between {values.min():g} and {values.max():g}."
-            )
-        small, large = (dataclasses.replace(training, frame=training.frame[m]) for m in (values <= cut, values > cut))
-        parts.append((float(cut), small, large))
-    return parts
-
-
-def _as_cuts(given: Any, by: str, values: np.ndarray) -> list[float]:
-    """Return cuts as numbers; sizes may be in words."""
-    said = np.ravel(np.asarray(given, dtype=object)).tolist()
-    cuts = [number_of(value, size=bool(SIZES.fullmatch(by))) for value in said]
-    if not cuts or np.isnan(cuts).any():
-        raise StudyError(
-            f"The cuts of {by} are {shown(given)}; give numbers between {values.min():g} and {values.max():g}."
-        )
-    return cuts
-
-
-def _sizes(training: Study, by: str) -> np.ndarray:
-    """Return what a study is split on, by row."""
-    if by != "flops":
-        return training.column(by)
-    counted = training_flops(training.frame)
-    if counted is None:
-        raise StudyError(
-            f"Study {training.name!r} has neither FLOPs nor both of n_params and tokens to split its runs on; add "
-            "them, or say another column, as in by='n_params'."
-        )
-    return counted
-
-
-def usual_cuts(values: np.ndarray) -> list[float]:
-    """Return the values up to which backtests fit: those below which half, two thirds and four fifths of the runs lie.
-
-    Examples
-    --------
-    >>> usual_cuts(np.arange(10.0)), usual_cuts(np.ones(3))
-    ([4.0, 6.0, 7.0], [])
-    """
-    quantiles = np.quantile(values, [1 / 2, 2 / 3, 4 / 5], method="lower")
-    return sorted({float(v) for v in quantiles if v < values.max()})
-
-
-def refused(laws: Iterable[Law], study: Study) -> StudyError | None:
-    """Return why one of some laws cannot be fitted to a study, or to the part of it up to a cut; None if all can."""
-    return next((error for law in laws if (error := refusal(law, study))), None)
+    several, how = _as_list(laws), {"discrepancy": discrepancy, "allow_unconverged": allow_unconverged, **options}
+    mixed, found = forecast_equally(several, training, targets, seed=seed, **how)
+    return AveragedForecast.of(mixed, found) if len(several) > 1 else mixed
 
 
 def backtest(
@@ -176,7 +87,7 @@ def backtest(
     study : Study
         Only its training runs are used.
     by, cuts : str, float or sequence of float
-        As in :func:`bayes_scaling.evaluation.backtest.expanding_window`; of the default cuts those count which leave
+        As in :func:`bayes_scaling.evaluation.cuts.expanding_window`; of the default cuts those count which leave
         runs enough to fit.
     seed : int
         Seed of every random draw.
@@ -188,63 +99,32 @@ def backtest(
     pandas.DataFrame
         One row per cut, held-out run and outcome, with the columns of :meth:`Forecast.score` (``distance`` is how
         many times the FLOPs of the largest fitted run the held-out one took, or what else the law is measured by);
-        :func:`bayes_scaling.forecasts.scores.summarise` averages it.
+        :func:`bayes_scaling.forecasts.scores.summarise` averages it.  ``attrs["remarks"]`` holds a sentence for each of
+        several laws that is left out at a cut because its forecast is refused there.
 
     Raises
     ------
     ConvergenceError
         A fit did not converge, and ``allow_unconverged`` is not among the options.
     LawError
-        A law has no number at a run beyond a cut, which the message names, or none that there can be.
+        A law has no number at a run beyond a cut, which the message names, or none that there can be; of several laws,
+        all of them.
     StudyError
         A cut leaves too little to fit, or nothing to forecast.
     """
     several = _as_list(laws)
-    tables = []
-    for cut, training, held_out in _fitting(several, study, column_of(by), cuts):
+    tables, remarks = [], list[str]()
+    for cut, training, held_out in fitting_parts(several, study, column_of(by), cuts):
+        where = f"at the cut {column_of(by)} <= {cut:g} of study {study.name!r}"
         try:
-            scores = fit_and_forecast(laws, training, held_out, seed=seed, **options).score()
+            made = fit_and_forecast(several, training, held_out, seed=seed, **options)
         except LawError as error:
-            where = f"at the cut {column_of(by)} <= {cut:g} of study {study.name!r}"
             raise _located(error, where, "give other cuts") from error
-        tables.append(scores.assign(by=by, cut=cut))
-    return pd.concat(tables, ignore_index=True)
-
-
-def _fitting(
-    laws: Sequence[Law], study: Study, by: str, cuts: float | Sequence[float] | None
-) -> list[tuple[float, Study, Study]]:
-    """Return the parts of a study at its cuts, of the default ones those to which all laws can be fitted.
-
-    Raises
-    ------
-    StudyError
-        There is none, or one of the user's own leaves too little to fit.
-    """
-    parts = expanding_window(study, by, cuts)
-    refusals = [refused(laws, part) for _, part, _ in parts]
-    kept = [part for part, error in zip(parts, refusals, strict=True) if error is None]
-    if len(kept) == len(parts) or (cuts is None and kept):
-        return kept
-    if error := refused(laws, study):  # it is not for the cut
-        raise error
-    (cut, small, _), error = next((p, e) for p, e in zip(parts, refusals, strict=True) if e is not None)
-    why = str(error).partition(";")[0].replace(f"Study {study.name!r} has", "these are")
-    raise StudyError(
-        f"The cut {by} <= {cut:g} leaves {len(small.runs)} of the {len(study.training.runs)} runs of study "
-        f"{study.name!r} to fit, which are too few ({why.replace(f'of study {study.name!r}', 'of these')}); "
-        f"{_larger(laws, study, by, cut)}."
-    )
-
-
-def _larger(laws: Sequence[Law], study: Study, by: str, cut: float) -> str:
-    """Return what to do about a cut that leaves too little to fit: the next that leaves enough, where there is one."""
-    sizes = np.unique(_sizes(study.training, by))
-    for least, beyond in itertools.pairwise(sizes.tolist()):
-        between = (least + beyond) / 2
-        if least > cut and refused(laws, expanding_window(study, by, between)[0][1]) is None:
-            return f"give a larger one, as in cuts=[{between:.4g}], or fix parameters"
-    return "no larger one leaves enough and something to forecast, so add runs or fix parameters"
+        tables.append(made.score().assign(by=by, cut=cut))
+        remarks += _left_out(made, where)
+    table = pd.concat(tables, ignore_index=True)
+    table.attrs["remarks"] = remarks
+    return table
 
 
 def ablation(
@@ -275,6 +155,7 @@ def ablation(
     pandas.DataFrame
         One row per design, target and quantity: ``training_flops`` (NaN where they cannot be told), and the columns of
         :func:`bayes_scaling.forecasts.scores.summarise` (mean absolute error, coverage, width of the 90 % interval).
+        ``attrs["remarks"]`` is as in :func:`bayes_scaling.backtest`, of designs.
 
     Raises
     ------
@@ -287,22 +168,24 @@ def ablation(
     """
     designs = laws if isinstance(laws, Mapping) else {"": laws}
     ladders = trainings if isinstance(trainings, Mapping) else {"": trainings}
-    tables = []
+    tables, remarks = [], list[str]()
     for design, law in designs.items():
         for ladder, training in ladders.items():
             _require_outcomes(law, training, targets)
             name = ", ".join(filter(None, (design, ladder)))
+            where = f"in the design {name!r}" if name else ""
             try:
-                scores = fit_and_forecast(law, training, targets, seed=seed, **options).score()
+                made = fit_and_forecast(law, training, targets, seed=seed, **options)
             except LawError as error:
-                if not name:
-                    raise
-                raise _located(error, f"in the design {name!r}") from error
-            table = summarise(scores, ["quantity", "target"]).reset_index()
+                raise (_located(error, where) if where else error) from error
+            remarks += _left_out(made, where)
+            table = summarise(made.score(), ["quantity", "target"]).reset_index()
             counted = training_flops(training.training.runs)
             spent = np.nan if counted is None else float(counted.sum())
             tables.append(table.assign(design=name, training_flops=spent))
-    return pd.concat(tables, ignore_index=True).set_index("design").reset_index()
+    table = pd.concat(tables, ignore_index=True).set_index("design").reset_index()
+    table.attrs["remarks"] = remarks
+    return table
 
 
 def _require_outcomes(laws: Law | Sequence[Law], training: Study, targets: Study) -> None:
@@ -315,6 +198,13 @@ def _require_outcomes(laws: Law | Sequence[Law], training: Study, targets: Study
         raise TargetError(
             f"The targets have no {wanted} to hold forecasts against; give runs whose outcomes are known."
         )
+
+
+def _left_out(made: Forecast, where: str) -> list[str]:
+    """Return a sentence for each law that a forecast by several goes without: the reason, and where that is."""
+    reasons = made.reasons if isinstance(made, AveragedForecast) else {}
+    place = f" {where}" if where else ""
+    return [f"Left out{place}: {why.rpartition('; ')[0] or why.rstrip('.')}." for why in reasons.values()]
 
 
 def _located(error: LawError, where: str, other: str = "") -> LawError:

@@ -17,7 +17,7 @@ from scipy.special import softmax
 from scipy.stats import norm
 
 from bayes_scaling.errors import ConvergenceWarning, LawError, StudyError, listed
-from bayes_scaling.evaluation.backtest import expanding_window, refused
+from bayes_scaling.evaluation.cuts import expanding_window, refused
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.attempts import PATIENCE
@@ -105,7 +105,7 @@ def choose_laws(
     seed : int
         Seed of every random draw.
     by, cuts : str, sequence of float
-        As in :func:`bayes_scaling.evaluation.backtest.expanding_window`.
+        As in :func:`bayes_scaling.evaluation.cuts.expanding_window`.
     prior : Distribution
         Of the discrepancy, a positive number (a fraction); see :data:`bayes_scaling.evaluation.model_selection.PRIOR`.
     draws : int

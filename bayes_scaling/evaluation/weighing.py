@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.errors import LawError, StudyError, whole
-from bayes_scaling.evaluation.backtest import expanding_window, refused, usual_cuts
+from bayes_scaling.evaluation.cuts import expanding_window, refused, usual_cuts
 from bayes_scaling.evaluation.held_out import SLOPES, HeldOut, Window, hold_out
 from bayes_scaling.evaluation.weights import Learnt, cut_scores, law_weights, mean_over, slope_weights, slopes_after
 from bayes_scaling.forecasts.quantiles import QUANTILES, inside, quantile_columns

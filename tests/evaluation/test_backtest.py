@@ -6,35 +6,17 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.evaluation import backtest as backtests
-from bayes_scaling.evaluation.backtest import ablation, expanding_window
+from bayes_scaling.evaluation import averaging
+from bayes_scaling.evaluation.backtest import ablation
+from bayes_scaling.evaluation.cuts import expanding_window
 from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.models import Chinchilla, PowerLaw
+from tests import worlds
 
 
 @pytest.fixture(scope="module")
 def study():
     return bs.load_study("olmo_ladder").select(task="HellaSwag").rename(loss="c4_loss")
-
-
-def test_windows_hold_small_runs_and_leave_out_larger_ones(study):
-    parts = expanding_window(study, "flops")
-    assert [len(training) for _, training, _ in parts] == sorted(len(training) for _, training, _ in parts)
-    for cut, training, held_out in parts:
-        assert training.column("flops").max() <= cut < held_out.column("flops").min()
-        assert len(training) + len(held_out) == 16
-
-
-def test_a_cut_outside_the_data_is_refused(study):
-    with pytest.raises(bs.StudyError, match="leaves no run on one side"):
-        expanding_window(study, "n_params", [1e20])
-
-
-def test_runs_without_size_or_flops_are_split_on_a_column_of_the_users(study):
-    sizes = bs.Study.from_frame(study.frame[["n_params", "loss"]])
-    with pytest.raises(bs.StudyError, match=r"neither FLOPs nor both of n_params and tokens .* by='n_params'\.$"):
-        expanding_window(sizes, "flops")
-    assert len(expanding_window(sizes, "n_params")) > 0
 
 
 def test_scores_only_what_was_left_out(study):
@@ -45,15 +27,6 @@ def test_scores_only_what_was_left_out(study):
     assert set(scores["target"]).isdisjoint({"190M-1xC", "370M-10xC"})
     assert (scores["distance"] > 0).all()
     assert summarise(scores, ["cut"])["mape"].max() < 0.05
-
-
-def test_runs_are_split_by_symbols_and_by_6nd_where_flops_are_unknown(study):
-    without = bs.Study.from_frame(study.frame.drop(columns="flops"))
-    for by, column in (("flops", "flops"), ("N", "n_params")):
-        parts, same = expanding_window(without, by), expanding_window(study, column)
-        assert [(len(a), len(b)) for _, a, b in parts] == [(len(a), len(b)) for _, a, b in same]
-    ((cut, small, large),) = expanding_window(study, "N", 5e8)
-    assert cut == 5e8 and small.column("n_params").max() <= 5e8 < large.column("n_params").min()
 
 
 def test_a_design_without_flops_is_compared_too(study):
@@ -108,8 +81,8 @@ def test_a_law_without_a_number_is_refused_by_the_name_of_its_cut_or_design(ten,
     def refused(*_, **__):
         raise bs.LawError("Edged says a loss that is NaN at target 'a' in 1.0% of its draws; forecast nearer targets.")
 
-    monkeypatch.setattr(backtests, "fit", lambda *_, **__: None)
-    monkeypatch.setattr(backtests, "forecast", refused)
+    monkeypatch.setattr(averaging, "fit", lambda *_, **__: worlds.chinchilla(count=20))
+    monkeypatch.setattr(averaging, "forecast", refused)
     said = r"^Edged says a loss that is NaN at target 'a' in 1\.0% of its draws"
     with pytest.raises(
         bs.LawError, match=rf"{said}, at the cut n_params <= 2e\+08 of study 'my'; give other cuts, or f"
@@ -121,14 +94,28 @@ def test_a_law_without_a_number_is_refused_by_the_name_of_its_cut_or_design(ten,
         ablation(Chinchilla(), ten, ten, seed=0)
 
 
-@pytest.mark.parametrize("cuts", ["x", [1e8, None], [], [np.nan]])
-def test_cuts_that_are_no_numbers_are_refused(ten, cuts):
-    with pytest.raises(bs.StudyError, match=r"^The cuts of n_params are .*; give numbers between 2e\+07 and 1.5e\+09"):
-        expanding_window(ten, "N", cuts)
+def test_a_law_of_several_whose_forecast_is_refused_is_left_out_with_its_reason(ten, monkeypatch):
+    fits = {"good": worlds.chinchilla(count=60), "bad": worlds.chinchilla(seed=1, count=60)}
+    kept = fits["good"].forecast(ten.select("N > 2e8"), allow_unconverged=True).score()
 
+    def some(posterior, targets, **how):
+        if posterior is fits["bad"]:
+            raise bs.LawError("Chinchilla says a loss that is NaN at target 'a' in 1.0% of its draws; go nearer.")
+        return bs.forecast(posterior, targets, **how)
 
-def test_sizes_of_cuts_may_be_in_words(ten):
-    assert [cut for cut, _, _ in expanding_window(ten, "N", ["60M", 2e8])] == [6e7, 2e8]
+    monkeypatch.setattr(averaging, "fit_each", lambda *_, **__: iter(fits.items()))
+    monkeypatch.setattr(averaging, "forecast", some)
+    said = "bad says a loss that is NaN at target 'a' in 1.0% of its draws."
+    laws, how = [Chinchilla(), Chinchilla(E=1.7)], {"seed": 0, "allow_unconverged": True}
+    table = bs.backtest(laws, ten, by="N", cuts=2e8, **how)
+    assert table.attrs["remarks"] == [f"Left out at the cut n_params <= 2e+08 of study 'my': {said}"]
+    assert table[kept.columns].equals(kept)
+    for name, where in (("one", " in the design 'one'"), ("", "")):
+        table = ablation({name: laws}, ten, ten.select("N > 2e8"), **how)
+        assert table.attrs["remarks"] == [f"Left out{where}: {said}"]
+    fits["good"] = fits["bad"]
+    with pytest.raises(bs.LawError, match=r"^good says a loss that is NaN .* draws, at the cut n_params <= 2e\+08 of"):
+        bs.backtest(laws, ten, by="N", cuts=2e8, **how)
 
 
 def test_designs_are_held_against_outcomes(ten):
@@ -136,15 +123,6 @@ def test_designs_are_held_against_outcomes(ten):
     for given in (targets, {"N": 7e9, "D": 4e12}):
         with pytest.raises(bs.TargetError, match=r"^The targets have no loss to hold forecasts against; give runs"):
             ablation(Chinchilla(), ten, given, seed=0)
-
-
-def test_runs_of_one_size_have_no_cut(study):
-    with pytest.raises(
-        bs.StudyError, match=r"Every run of study .* has n_params = 1.90354e\+08, so none lies beyond a cut"
-    ):
-        expanding_window(study.select("n_params < 2e8"), "N")
-    with pytest.raises(bs.StudyError, match="Every run of study 'one' has tokens = 2, so"):
-        expanding_window(bs.Study.from_frame({"D": [2.0, 2.0], "loss": [3.0, 3.1]}, name="one"), "D", [1.0])
 
 
 def test_runs_of_several_checkpoints_are_counted_as_runs():
