@@ -21,8 +21,8 @@ BOARDS = ("sldbench", "nslpfn")
 PREFACE = """# Leaderboards
 
 Written by `python -m benchmarks.leaderboard`; `docs/leaderboards.md` has others' scores beside ours.  Laws were chosen
-by backtests inside the training rows: least mean CRPS on SLDBench, largest mean log density on the curves of NSL-PFN.
-Which sets were scored more than once, that page says.
+by backtests inside the training rows: least mean CRPS on SLDBench; on the curves of NSL-PFN they are averaged, with
+weights that stack log densities.  Which sets were scored more than once, that page says.
 """
 
 

@@ -10,7 +10,7 @@ The rule, settled before the targets were scored with it:
   one unit of evidence a curve, shrunk to equal weights by a Dirichlet prior that counts for one curve.  They are learnt
   for each set by itself: one is of checkpoints of a run, most of the other are of widths of models.
 - One form a set, because fits of several take too long: on IC the broken power law, which led by 0.19 in backtests; on
-  the others M4 with wider priors, which led M4 by 0.23 in backtests on every second curve of Nano, and a plain power law
+  the others M4 with wider priors, which led M4 by 0.23 in backtests on every second curve of Nano.  A plain power law
   was behind both.
 - Every curve is fitted by the form of its set; where it has fewer points than parameters, the priors carry the rest.
 - The training points of IC never rise: they are an isotonic regression of checkpoints on a grid, and the targets are
