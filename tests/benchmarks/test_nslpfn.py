@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import isotonic_regression
 
+from bayes_scaling.inference.fittable import check_size
 from benchmarks import nslpfn
 
 
@@ -85,3 +86,11 @@ def test_noise_is_put_back_where_it_was_smoothed_away_and_to_targets_alone():
 def test_points_of_a_curve_are_a_study_in_the_order_of_its_data():
     study = nslpfn.study_of("c", pd.DataFrame({"x": [4.0, 1.0], "y": [0.5, 0.9]}))
     assert study.column("tokens").tolist() == [1, 4] and study.column("loss").tolist() == [0.9, 0.5]
+
+
+@pytest.mark.parametrize("law", [law for forms in nslpfn.FORMS.values() for law in forms.values()])
+def test_curves_of_fewer_points_than_parameters_are_fitted_by_the_law_of_the_others(law):
+    x = np.array([6.0, 12, 24, 48])
+    study = nslpfn.study_of("c", pd.DataFrame({"x": x, "y": x**-0.1}))
+    assert len(study.runs) < len(law.free_parameters)
+    check_size(law, study, *law.arrays(study))  # raises where a law refuses
