@@ -104,7 +104,9 @@ def in_file(name: str) -> Iterator[None]:
     try:
         yield
     except StudyError as error:
-        raise StudyError(f"{name}: {error}" if name else str(error)) from error
+        if not name:
+            raise
+        raise StudyError(f"{name}: {error}") from error
 
 
 def _not_said_twice(
@@ -472,7 +474,7 @@ def read_numbers(
     Raises
     ------
     DecisionError
-        One is not a positive number, or is a fraction where shares are in per cent.
+        One is not a number, is not positive though not ``of_a_law``, or is a fraction where shares are in per cent.
 
     Examples
     --------

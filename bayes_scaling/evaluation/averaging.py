@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -213,10 +214,15 @@ def fit_laws(
 
 
 def law_names(laws: Sequence[Law]) -> list[str]:
-    """Return the name of each law, with the loss it goes through where there are several."""
+    """Return the name of each law, where there are several with the loss it goes through, its number, or both."""
     if len(laws) == 1:
         return [laws[0].name]
-    return [f"{law.name} ({law.route or i})" for i, law in enumerate(laws, start=1)]
+    several = Counter((law.name, law.route) for law in laws)
+    names = []
+    for i, law in enumerate(laws, start=1):
+        alike = several[law.name, law.route] > 1
+        names.append(f"{law.name} ({f'{law.route}, {i}' if law.route and alike else law.route or i})")
+    return names
 
 
 def named_laws(laws: Mapping[str, Law] | Iterable[Law]) -> dict[str, Law]:

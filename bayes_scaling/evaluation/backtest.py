@@ -177,7 +177,9 @@ def ablation(
             try:
                 made = fit_and_forecast(law, training, targets, seed=seed, **options)
             except LawError as error:
-                raise (_located(error, where) if where else error) from error
+                if not where:
+                    raise
+                raise _located(error, where) from error
             remarks += _left_out(made, where)
             table = summarise(made.score(), ["quantity", "target"]).reset_index()
             counted = training_flops(training.training.runs)
@@ -215,4 +217,7 @@ def _located(error: LawError, where: str, other: str = "") -> LawError:
 
 
 def _as_list(laws: Law | Sequence[Law]) -> list[Law]:
-    return [require_law(law) for law in (laws if isinstance(laws, Sequence) else [laws])]
+    several = [require_law(law) for law in (laws if isinstance(laws, Sequence) else [laws])]
+    if not several:
+        raise LawError("No law was given; give at least one, such as Chinchilla().")
+    return several

@@ -228,6 +228,7 @@ def load_forecast(path: str | Path) -> RegisteredForecast:
         raise FileError(f"{str(path)!r} is a folder, and a registered forecast is a file; {one}.")
     if not path.is_file():
         raise FileError(f"There is no file {str(path)!r}; save a forecast there first.")
+    document = None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return RegisteredForecast.from_document(document)

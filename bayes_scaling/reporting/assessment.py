@@ -81,12 +81,13 @@ class Assessment:
         forecasts: dict[str, Forecast] = {}
         criteria, incomparable = None, ""
         if len(fits) > 1:
-            of_tasks = ["task", "chance"] if len(result.study.tasks) > 1 else ["task"]
-            own = ["distance", *of_tasks]  # a row of a study has those of its first task, and a target is of all
-            targets = result.forecast.targets.drop(columns=own, errors="ignore").reset_index()
+            targets = result.forecast.targets.drop(columns=["distance", "task"], errors="ignore").reset_index()
             for name, fit in fits.items():
+                one = len(result.study.tasks) < 2 and "chance" in fit.law.readable.values()
+                own = [] if one else ["chance"]  # a row of a study has that of its first task, and a target is of all
+                told = targets.drop(columns=own, errors="ignore")
                 try:
-                    forecasts[name] = forecast_runs(fit, targets, seed=result.seed, allow_unconverged=True)
+                    forecasts[name] = forecast_runs(fit, told, seed=result.seed, allow_unconverged=True)
                 except LawError as error:
                     if name not in others:
                         raise

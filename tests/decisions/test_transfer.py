@@ -113,6 +113,6 @@ def test_numbers_that_are_not_positive_are_refused(posterior, wrong):
 
 def test_a_second_grid_of_the_same_size_compiles_nothing(posterior):
     transferred(posterior, transfer_grid([1e7], [1e6]))
-    compiled = decisions._worth._cache_size()
+    compiled = decisions._worth.compiled._cache_size()
     transferred(posterior, transfer_grid([2e7], [3e6]))
-    assert decisions._worth._cache_size() == compiled
+    assert decisions._worth.compiled._cache_size() == compiled

@@ -10,7 +10,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.evaluation import averaging, weighing
 from bayes_scaling.evaluation.averaging import AveragedFit, average_laws, average_problems, fit_laws, named_laws
-from bayes_scaling.models import Chinchilla, PowerLaw, Superset
+from bayes_scaling.models import Chinchilla, PowerLaw, Superset, TwoStep
 from tests import worlds
 from tests.evaluation.test_weighing import CONSTANTS, LEARNT, made_by
 
@@ -57,6 +57,7 @@ def test_laws_without_names_have_their_own():
     assert named_laws([one]) == named_laws(one) == {"Chinchilla": one}
     assert named_laws((one, other)) == {"Chinchilla (1)": one, "Superset (2)": other}
     assert named_laws({"a": one}) == {"a": one}
+    assert list(named_laws([TwoStep(), TwoStep(pool=None)])) == ["TwoStep (task_loss, 1)", "TwoStep (task_loss, 2)"]
     laws = {"a": one, "b": other}  # whatever holds them
     assert named_laws(laws.values()) == named_laws(iter([one, other])) == named_laws([one, other])
     for odd in (None, "chinchilla", 3):

@@ -94,6 +94,11 @@ def test_a_law_without_a_number_is_refused_by_the_name_of_its_cut_or_design(ten,
         ablation(Chinchilla(), ten, ten, seed=0)
 
 
+def test_no_law_at_all_is_refused(ten):
+    with pytest.raises(bs.LawError, match=r"No law was given; give at least one, such as Chinchilla\(\)\."):
+        bs.backtest([], ten, seed=0)
+
+
 def test_a_law_of_several_whose_forecast_is_refused_is_left_out_with_its_reason(ten, monkeypatch):
     fits = {"good": worlds.chinchilla(count=60), "bad": worlds.chinchilla(seed=1, count=60)}
     kept = fits["good"].forecast(ten.select("N > 2e8"), allow_unconverged=True).score()

@@ -129,6 +129,7 @@ def test_a_forecast_repeats_what_is_read_of_its_file(posterior, tmp_path):
         ("", "it is no JSON"),
         ("N,D,loss", "it is no JSON"),
         ("[1]", "what it holds is something else"),
+        (f'{{"rows": {"9" * 5000}}}', "what it holds is something else"),
         ("{}", "it lacks 'format'"),
         ('{"format": 9}', "what it holds is something else"),
         ('{"format": 1, "rows": [{"quantiles": [2, 1]}]}', "what it holds is something else"),

@@ -336,6 +336,7 @@ def test_the_chance_of_a_target_is_that_of_the_tasks(law):
     for study in (ladder, ladder.select(task="two")):
         for given in (own, f"{100 * own:g}%", None):
             assert len(read({**FAR, "chance": given}, law, study)) == 1
+        assert len(read({**FAR, "chance": round(own - 0.004, 3)}, law, ladder)) == 1  # written shorter
         for targets in ({**FAR, "chance": 0}, pd.DataFrame([FAR]).assign(chance=0), as_study(chance=0.0)):
             with pytest.raises(bs.TargetError, match=rf"goes by that of the fitted runs, which is {own:g} in the task"):
                 read(targets, law, study)
