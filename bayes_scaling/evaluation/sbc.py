@@ -83,6 +83,8 @@ class Calibration:
            goodness-of-fit evaluation and multiple sample comparison", Statistics and Computing 32, arXiv 2103.10522.
         """
         places, _, low, high = ecdf_pit(np.zeros(len(self.ranks)), level, n_simulations=1000)
+        inner = (places > 0) & (places < 1)  # ArviZ 1.0 adds the ends, where nothing can depart
+        places, low, high = places[inner], low[inner], high[inner]
         below = (self.ranks.to_numpy()[:, :, None] <= places).mean(axis=0)
         table = pd.DataFrame((below - places).T, index=pd.Index(places, name="place"), columns=self.ranks.columns)
         return table.assign(low=low - places, high=high - places)
