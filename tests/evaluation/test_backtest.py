@@ -14,11 +14,6 @@ from bayes_scaling.models import Chinchilla, PowerLaw
 from tests import worlds
 
 
-@pytest.fixture(scope="module")
-def study():
-    return bs.load_study("olmo_ladder").select(task="HellaSwag").rename(loss="c4_loss")
-
-
 def test_scores_only_what_was_left_out(study):
     scores = bs.backtest(
         Chinchilla(), study, by="n_params", cuts=[5e8, 1e9], seed=0, draws=200, adapt=False, allow_unconverged=True
@@ -36,18 +31,6 @@ def test_a_design_without_flops_is_compared_too(study):
     table = ablation(PowerLaw(column="tokens"), ladders, study.select("n_params > 1e9"), **options)
     spent = table.groupby("design")["training_flops"].first()
     assert spent["known"] == ladders["known"].training.column("flops").sum() and np.isnan(spent["unknown"])
-
-
-TEN = {
-    "N": [2e7, 2e7, 6e7, 6e7, 2e8, 2e8, 6e8, 6e8, 1.5e9, 1.5e9],
-    "D": [2e8, 1e9, 6e8, 3e9, 2e9, 1e10, 6e9, 3e10, 1.5e10, 7.5e10],
-    "loss": [5.15, 4.30, 4.07, 3.47, 3.29, 2.91, 2.80, 2.56, 2.53, 2.35],
-}
-
-
-@pytest.fixture(scope="module")
-def ten():
-    return bs.Study.from_frame(TEN, name="my")
 
 
 def test_default_cuts_that_leave_too_few_runs_are_left_out(ten):
