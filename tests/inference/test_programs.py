@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from types import SimpleNamespace
 
 import jax
@@ -50,6 +51,25 @@ def test_a_program_is_called_within_another_without_its_options():
     assert jax.jit(lambda x: within(doubled)(x) + 1)(3.0) == 7.0
     with pytest.raises(ValueError, match="top-level"):
         jax.jit(lambda x: doubled(x) + 1)(3.0)
+
+
+@pytest.mark.parametrize("looking", [True, False])
+def test_no_garbage_is_looked_for_while_a_program_is_traced_and_afterwards_as_before(looking):
+    traced = []
+
+    @jit
+    def failing(x):
+        traced.append(gc.isenabled())
+        raise RuntimeError
+
+    before = gc.isenabled()
+    (gc.enable if looking else gc.disable)()
+    try:
+        with pytest.raises(RuntimeError):
+            failing(1.0)
+        assert traced == [False] and gc.isenabled() is looking
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch):
