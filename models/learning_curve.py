@@ -17,7 +17,8 @@ from bayes_scaling.models.checkpoints import Checkpoints
 
 __all__ = ["LearningCurve"]
 
-NEWTON = 12  # steps; the equation is monotone and bends one way, so that they close in from one side
+NEWTON = 10  # steps; the equation is monotone and bends one way, so that they close in from one side
+THROUGH = 2  # more, through which derivatives go: from a solution, two steps have its first and its second
 
 
 class LearningCurve(Checkpoints):
@@ -33,7 +34,8 @@ class LearningCurve(Checkpoints):
 
     Notes
     -----
-    The law is M4 of the paper, which is implicit in L; it is solved by Newton's method in logit s.
+    The law is M4 of the paper, which is implicit in L; it is solved by Newton's method in logit s.  Derivatives go
+    through the last steps alone, because they are those of the solution, whatever led to it.
 
     References
     ----------
@@ -69,10 +71,9 @@ class LearningCurve(Checkpoints):
 
     def mean(self, D, D0, *, level, reducible, begun, bend, alpha_D, memory):  # noqa: D102
         wanted = _curve(begun, bend) - alpha_D * jnp.log(D / D0)
-        logit = jnp.where(wanted < 0, wanted, wanted / bend)
-        for _ in range(NEWTON):
-            share = jax.nn.sigmoid(logit)
-            logit = logit - (_curve(logit, bend) - wanted) / (1 - share + bend * share)
+        start = jnp.where(wanted < 0, wanted, wanted / bend)
+        logit = _closer(*jax.lax.stop_gradient((start, wanted, bend)), steps=NEWTON)
+        logit = _closer(logit, wanted, bend, steps=THROUGH)
         left = jnp.exp(jax.nn.log_sigmoid(logit) - jax.nn.log_sigmoid(begun))
         return level * (1 - reducible + reducible * left)
 
@@ -91,4 +92,13 @@ class LearningCurve(Checkpoints):
 
 def _curve(logit: jax.Array, bend: jax.Array) -> jax.Array:
     """Return the right side of the equation of the paper at a share of the way, given by its logit."""
-    return jax.nn.log_sigmoid(logit) - bend * jax.nn.log_sigmoid(-logit)
+    log_share = jax.nn.log_sigmoid(logit)
+    return log_share - bend * (log_share - logit)
+
+
+def _closer(logit: jax.Array, wanted: jax.Array, bend: jax.Array, steps: int) -> jax.Array:
+    """Take steps of Newton's method to where the right side is what is wanted."""
+    for _ in range(steps):
+        share = jnp.exp(jax.nn.log_sigmoid(logit))
+        logit = logit - (_curve(logit, bend) - wanted) / (1 - share + bend * share)
+    return logit

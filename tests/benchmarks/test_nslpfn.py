@@ -88,7 +88,7 @@ def test_points_of_a_curve_are_a_study_in_the_order_of_its_data():
     assert study.column("tokens").tolist() == [1, 4] and study.column("loss").tolist() == [0.9, 0.5]
 
 
-@pytest.mark.parametrize("law", [law for forms in nslpfn.FORMS.values() for law in forms.values()])
+@pytest.mark.parametrize("law", nslpfn.LAWS.values())
 def test_curves_of_fewer_points_than_parameters_are_fitted_by_the_law_of_the_others(law):
     x = np.array([6.0, 12, 24, 48])
     study = nslpfn.study_of("c", pd.DataFrame({"x": x, "y": x**-0.1}))
