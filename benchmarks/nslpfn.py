@@ -5,10 +5,10 @@ target points of a curve, then the mean over curves.
 
 The rule, settled before the targets were scored with it:
 
-- The forecast is a mixture of two candidates: the law of a set of curves with its extrapolation discrepancy and without.
-  Their weights stack log densities (Yao et al. 2018) of the further half of each curve's training points, one unit of
-  evidence a curve, shrunk to equal weights by a Dirichlet prior that counts for one curve.  They are learnt for each set
-  by itself: one is of checkpoints of a run, most of the other are of widths of models.
+- The forecast is a mixture of two candidates: the law of a set of curves with its extrapolation discrepancy and
+  without.  Their weights stack log densities (Yao et al. 2018) of the further half of each curve's training points, one
+  unit of evidence a curve, shrunk to equal weights by a Dirichlet prior that counts for one curve.  They are learnt for
+  each set by itself: one is of checkpoints of a run, most of the other are of widths of models.
 - One law a set, because fits of several take too long: on IC the broken power law, which led by 0.19 in backtests; on
   the others M4, which led a plain power law by 0.37.  With each run left out in turn, weights of both were not better.
 - Every curve is fitted by the law of its set; where it has fewer points than parameters, the priors carry the rest.
