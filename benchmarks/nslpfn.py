@@ -50,11 +50,12 @@ class _Broken(BrokenPowerLaw):
     rests_on_priors = True
 
 
-DRAWS, WARMUP = 150, 120  # per chain
+DRAWS, WARMUP = 200, 120  # per chain
 STEPS = 500  # of expectation and maximisation
 STRENGTH = 1.0  # curves that the prior of the weights counts for
 TAILS = 5.0  # degrees of freedom of noise, which also hold how badly its size is known
 PROCESSES = 2
+LENGTHS = (16, 48)  # points up to which curves are short, or of middle length
 PATIENCE = 0.0  # seconds that a curve may go on for by itself: a hundred of them share two minutes
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 TASKS = {"ic": ("IC",), "nlp": ("NMT", "LM", "BB", "Nano")}
@@ -126,15 +127,22 @@ def study_of(name: str, points: pd.DataFrame) -> bs.Study:
 
 
 def fitted(law: bs.Law, table: pd.DataFrame, seed: int, executor: Executor) -> tuple[dict[str, bs.Posterior], float]:
-    """Fit a law to the training points of every curve: (posteriors by curve, seconds)."""
-    training = table[table["role"] == "train"].groupby("curve", sort=False)
-    studies = [study_of(str(name), points) for name, points in training]
-    options = {"draws": DRAWS, "warmup": WARMUP, "patience": PATIENCE, "executor": executor, "progress": False}
+    """Fit a law to the training points of every curve: (posteriors by curve, seconds).
+
+    A batch is padded to its longest curve, so short and long ones are batches of their own.
+    """
+    training = table[table["role"] == "train"]
+    length = np.searchsorted(LENGTHS, training.groupby("curve")["x"].transform("size"))
+    fits: dict[str, bs.Posterior] = {}
     begun = time.perf_counter()
-    batch = bs.fit_many(law, studies, seed=seed, **options)
-    if failed := [member for member in batch if member.posterior is None]:
-        raise RuntimeError(f"The curve {failed[0].name!r} was not fitted: {failed[0].error}")
-    fits = {member.name: member.posterior for member in batch if member.posterior is not None}
+    for _, alike in training.groupby(length):
+        studies = [study_of(str(name), points) for name, points in alike.groupby("curve", sort=False)]
+        for member in bs.fit_many(
+            law, studies, seed=seed, draws=DRAWS, warmup=WARMUP, patience=PATIENCE, executor=executor, progress=False
+        ):
+            if member.posterior is None:
+                raise RuntimeError(f"The curve {member.name!r} was not fitted: {member.error}")
+            fits[member.name] = member.posterior
     return fits, time.perf_counter() - begun
 
 

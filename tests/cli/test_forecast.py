@@ -334,7 +334,8 @@ def test_a_prior_that_leaves_one_law_for_the_average_is_told(csv, capsys):
 
 def test_a_law_in_a_column_of_any_name_with_a_prior_and_a_unit(tmp_path, capsys):
     size = np.geomspace(1e3, 1e5, 12)
-    table = pd.DataFrame({"examples": size, "val": 0.05 + 0.1 * (size / 1e4) ** -0.4})
+    noise = np.exp(np.random.default_rng(0).normal(0.0, 0.01, 12))
+    table = pd.DataFrame({"examples": size, "val": (0.05 + 0.1 * (size / 1e4) ** -0.4) * noise})
     table.to_csv(tmp_path / "curve.csv", index=False)
     command = short("forecast", tmp_path / "curve.csv", "--law", "power_law:examples", "--map", "loss=val", "--adapt")
     aim = ["--target", "examples=2e7", "--prior", "alpha_C=LogNormal(-1, 0.3)", "--unit", "share of errors"]

@@ -77,11 +77,12 @@ def test_it_says_what_its_weights_rest_on(forecast):
 def test_a_ladder_is_forecast_as_the_command_does_it(ladder):
     said = []
     how = {"draws": 25, "chains": 2, "adapt": False, "allow_unconverged": True}
-    found = bs.forecast_runs(ladder, seed=0, say=said.append, **how)
+    some = ladder.select(task=["PIQA", "MMLU"])
+    found = bs.forecast_runs(some, seed=0, say=said.append, **how)
     assert list(found.weights.index) == ["TwoStep (task_loss)", "TwoStep (c4_loss)"]
     assert found.weights.tolist() == [0.5, 0.5]
     assert said[0].startswith("Fitting TwoStep (task_loss) (1 of 2) to ") and found.backtests.empty
-    assert set(found.intervals()["task"]) >= set(ladder.tasks) and "\n" not in repr(found)
+    assert set(found.intervals()["task"]) >= set(some.tasks) and "\n" not in repr(found)
     one = ladder.select(task="PIQA")
     assert "accuracy" in bs.forecast_runs(one, seed=0, **how).units
     assert list(bs.forecast_runs(one.rename(loss="task_loss"), seed=0, **how).units) == ["loss"]
