@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import isotonic_regression
 
+from bayes_scaling.inference.batch import Member
 from bayes_scaling.inference.fittable import check_size
 from benchmarks import nslpfn
 
@@ -29,7 +30,7 @@ def test_a_candidate_that_is_behind_everywhere_has_what_the_prior_gives_it():
     ahead = [np.array([[0.0, -9.0, -9.0]] * points) for points in (1, 5, 200)]
     found = nslpfn.mixture_weights(ahead, strength=3.0)
     assert found == pytest.approx([4 / 6, 1 / 6, 1 / 6], abs=1e-3)
-    assert nslpfn.mixture_weights(ahead * 100, strength=3.0)[1] < 0.004
+    assert nslpfn.mixture_weights(ahead * 30, strength=3.0)[1] == pytest.approx(1 / 93, abs=1e-3)
 
 
 def test_candidates_that_say_the_same_weigh_the_same():
@@ -86,6 +87,25 @@ def test_noise_is_put_back_where_it_was_smoothed_away_and_to_targets_alone():
 def test_points_of_a_curve_are_a_study_in_the_order_of_its_data():
     study = nslpfn.study_of("c", pd.DataFrame({"x": [4.0, 1.0], "y": [0.5, 0.9]}))
     assert study.column("tokens").tolist() == [1, 4] and study.column("loss").tolist() == [0.9, 0.5]
+
+
+def test_short_and_long_curves_are_batches_of_their_own(monkeypatch):
+    batches = []
+
+    def fit_many(law, studies, **options):
+        batches.append([len(study.runs) for study in studies])
+        return [Member(study.name, posterior=study.name) for study in studies]
+
+    monkeypatch.setattr(nslpfn.bs, "fit_many", fit_many)
+    sizes = {"a": 6, "b": 60, "c": 20, "d": 16}
+    table = pd.concat(
+        [
+            pd.DataFrame({"curve": name, "x": np.arange(1.0, n + 1), "y": 1.0, "role": "train"})
+            for name, n in sizes.items()
+        ]
+    )
+    found, _ = nslpfn.fitted(None, table, 0, None)
+    assert batches == [[6, 16], [20], [60]] and found == {name: name for name in sizes}
 
 
 @pytest.mark.parametrize("law", nslpfn.LAWS.values())
