@@ -1,8 +1,10 @@
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import LearningCurve
 
 VALUES = {"level": 2.5, "reducible": 0.6, "begun": 0.0, "bend": 1.6, "alpha_D": 0.4}  # from 4 to 1, half-way at D0
@@ -20,6 +22,19 @@ def test_it_solves_the_equation_of_the_paper(bend):
     half = (bend - 1) * np.log(2)
     np.testing.assert_allclose(left, half - 0.4 * np.log(D / 1e9), atol=1e-3)
     assert (np.diff(loss) < 0).all()
+
+
+@pytest.mark.parametrize("name", ["begun", "bend", "alpha_D"])
+def test_derivatives_are_those_of_the_solution(name):
+    def loss(value):
+        return LearningCurve().mean(D, 1e9, **{**VALUES, "memory": 0.1, name: value})
+
+    at, step = VALUES[name], 1e-4
+    with double_precision():
+        below, here, above = (np.asarray(loss(at + move)) for move in (-step, 0.0, step))
+        first, second = jax.jacfwd(loss)(at), jax.jacfwd(jax.jacfwd(loss))(at)
+    np.testing.assert_allclose(first, (above - below) / (2 * step), atol=1e-6)
+    np.testing.assert_allclose(second, (above - 2 * here + below) / step**2, atol=1e-5)
 
 
 def test_far_out_it_is_a_power_law_above_the_floor():
