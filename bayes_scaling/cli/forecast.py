@@ -166,7 +166,7 @@ def fit_and_forecast(
     ConvergenceError
         A fit did not converge; no other is made then, unless their backtests weigh them.
     """
-    from bayes_scaling.evaluation.averaging import AveragedForecast, forecast_equally
+    from bayes_scaling.evaluation.averaging import forecast_equally
     from bayes_scaling.models.recommended import forecast_runs
 
     how = {"seed": seed, "say": say, **how}
@@ -176,8 +176,8 @@ def fit_and_forecast(
             posterior.require_converged(allow_unconverged, override=OVERRIDE)
         return mixed, [*mixed.posteriors.values()]
     how |= {"allow_unconverged": allow_unconverged, "override": OVERRIDE}
-    alone, found = forecast_equally(laws, study, targets, **how)
-    return AveragedForecast.of(alone, found) if len(laws) > 1 else alone, [*found.posteriors.values()]
+    made, found = forecast_equally(laws, study, targets, **how)
+    return made, [*found.posteriors.values()]
 
 
 def write(result: Result, folder: Path | None, file: Path | None, page: Path | None, *, made_by: str) -> list[str]:

@@ -333,7 +333,8 @@ def forecast_equally(
     Returns
     -------
     (Forecast, AveragedFit)
-        The forecast of one law alone is its own.  A law whose forecast is refused is left out with its reason.
+        The forecast of one law alone is its own, that of several an :class:`AveragedForecast`: one whose forecast is
+        refused is left out with its reason, where another is left.
 
     Raises
     ------
@@ -349,7 +350,8 @@ def forecast_equally(
     say("Forecasting ...")
     how = {"discrepancy": discrepancy, "allow_unconverged": True}
     forecasts, found = forecast_each(AveragedFit.equally(posteriors), targets, **how)
-    return average(forecasts, seed=seed), found
+    mixed = average(forecasts, seed=seed)
+    return AveragedForecast.of(mixed, found) if len(laws) > 1 else mixed, found
 
 
 def average_problems(found: AveragedFit | AveragedForecast) -> Problems:

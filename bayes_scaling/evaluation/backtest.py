@@ -64,9 +64,8 @@ def fit_and_forecast(
     ConvergenceError, LawError, StudyError, TargetError
         As :func:`bayes_scaling.fit` and :func:`bayes_scaling.forecast` say.
     """
-    several, how = _as_list(laws), {"discrepancy": discrepancy, "allow_unconverged": allow_unconverged, **options}
-    mixed, found = forecast_equally(several, training, targets, seed=seed, **how)
-    return AveragedForecast.of(mixed, found) if len(several) > 1 else mixed
+    how = {"discrepancy": discrepancy, "allow_unconverged": allow_unconverged, **options}
+    return forecast_equally(_as_list(laws), training, targets, seed=seed, **how)[0]
 
 
 def backtest(
