@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayes_scaling.errors import BayesScalingError, LawError
-from bayes_scaling.inference import nuts
+from bayes_scaling.inference import mode, nuts
 from bayes_scaling.inference.attempts import Effort, brought_back, fit_until_converged
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.fittable import check_size
@@ -99,14 +99,15 @@ def study_bytes(law: Law, plan: nuts.Plan, entry: Entry) -> int:
     """Estimate the memory that one study takes in a compiled program, in bytes.
 
     Two copies of the transitions of all chains (coordinates and four statistics each), and a dozen numbers for each
-    outcome in each gradient that is computed at once: 2p + 1 for each start of the mode search, p being the number of
-    coordinates, or one for each chain.
+    outcome in each gradient that is computed at once: 2p + 1 for each start of the mode search that is made at once, p
+    being the number of coordinates, or one for each chain.
     """
     outcomes = sum(np.size(values) for values in entry.observed.values())
     priors = jax.eval_shape(latent_sites, law.program, entry.runs, entry.observed)
     coordinates = sum(math.prod(fn.shape()) for fn in priors.values())
     transitions = plan.chains * (plan.warmup + plan.draws)
-    at_once = max(plan.starts * (2 * coordinates + 1), plan.chains) if outcomes <= nuts.SIDE_BY_SIDE else 1
+    starts = 1 if coordinates > mode.MANY else plan.starts
+    at_once = max(starts * (2 * coordinates + 1), plan.chains) if outcomes <= nuts.SIDE_BY_SIDE else 1
     numbers = 2 * transitions * (coordinates + 4) + ARRAYS_OF_A_GRADIENT * outcomes * at_once
     return numbers * (8 if plan.precision == "double" else 4)
 

@@ -14,7 +14,8 @@ __all__ = ["MAX_NEWTON_STEPS", "arrivals", "newton", "search"]
 
 MAX_NEWTON_STEPS = 60  # most laws arrive in twenty
 MAX_NEWTON_STEPS_OF_MANY = 200  # along the valley of a whole ladder some starts need over sixty
-MANY = 20  # coordinates
+MANY = 20  # coordinates, beyond which a step costs so many gradients that a few heights more are nothing
+DAMPINGS = (100.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)  # times the last: of many coordinates the lowest is taken
 ARRIVED = 1e-2  # Newton decrement: a tenth of a posterior standard deviation from the mode
 MAX_RIVAL_HEIGHT = 5.0  # in log density below the best mode: less than a hundredth of its density
 
@@ -57,7 +58,7 @@ def search(
         The best start comes first, the rivals after it, so that a few chains start in as many modes as they can.
     """
     places = _places(centre, spread, key, starts)
-    modes, heights, hessians = each(lambda z: newton(potential, z, each))(places)
+    modes, heights, hessians = _from(places, lambda z: newton(potential, z, each), each)
     best = jnp.argmin(heights)
     mode, hessian = modes[best], hessians[best]
     away = modes - mode
@@ -79,8 +80,13 @@ def arrivals(
 
     One that ran out of steps on its way along a valley is at no mode, however high it is.
     """
-    *_, decrements, _ = each(lambda z: _descend(potential, z, each))(_places(centre, spread, key, starts))
+    *_, decrements, _ = _from(_places(centre, spread, key, starts), lambda z: _descend(potential, z, each), each)
     return decrements < ARRIVED
+
+
+def _from(places: jax.Array, descend: Callable[[jax.Array], Any], each: Callable[..., Any]) -> Any:
+    """Return what is found from each place; of many coordinates in turn, so that none waits for the slowest."""
+    return lax.map(descend, places) if places.shape[1] > MANY else each(descend)(places)
 
 
 def _places(centre: jax.Array, spread: jax.Array, key: jax.Array, starts: int) -> jax.Array:
@@ -95,11 +101,12 @@ def newton(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Find a mode by damped Newton steps; return it with its potential and its Hessian.
 
-    Curvatures are made positive; the damping shrinks on success and grows on failure.  The search ends one step after
-    the Newton decrement (twice the fall in potential that a full step promises, about the squared distance from the
-    mode in posterior standard deviations) is below the square root of the machine's precision, or after
-    ``MAX_NEWTON_STEPS``, more where there are many coordinates.  The Hessian is a central difference of gradients: a
-    gradient at each of a set of moves (``each`` says whether side by side) and nothing more to compile.
+    Curvatures are made positive; the damping shrinks on success and grows on failure, or, where there are many
+    coordinates, is the best of ``DAMPINGS``, which halves the steps.  The search ends one step after the Newton
+    decrement (twice the fall in potential that a full step promises, about the squared distance from the mode in
+    posterior standard deviations) is below the square root of the machine's precision, or after ``MAX_NEWTON_STEPS``,
+    more where there are many coordinates.  The Hessian is a central difference of gradients: a gradient at each of a
+    set of moves (``each`` says whether side by side) and nothing more to compile.
     """
     z, height, _, hessian, *_ = _descend(potential, z, each)
     return z, height, hessian
@@ -116,7 +123,8 @@ def _descend(potential: Callable[[jax.Array], jax.Array], z: jax.Array, each: Ca
         hessian = (slopes[1 : z.size + 1] - slopes[z.size + 1 :]) / (2 * tiny)
         return heights[0], slopes[0], (hessian + hessian.T) / 2
 
-    most = MAX_NEWTON_STEPS_OF_MANY if z.size > MANY else MAX_NEWTON_STEPS
+    many = z.size > MANY
+    most = MAX_NEWTON_STEPS_OF_MANY if many else MAX_NEWTON_STEPS
 
     def searching(carry: Any) -> jax.Array:
         *_, decrement, count = carry
@@ -127,11 +135,19 @@ def _descend(potential: Callable[[jax.Array], jax.Array], z: jax.Array, each: Ca
         curvatures, directions = jnp.linalg.eigh(hessian)
         curvatures, pull = jnp.maximum(jnp.abs(curvatures), 1e-3), directions.T @ slope
         decrement = jnp.where(jnp.isfinite(height), jnp.sum(pull**2 / curvatures), jnp.inf)
-        new = z - directions @ (pull / (curvatures + damping))
+
+        def moved(damping: jax.Array) -> jax.Array:
+            return z - directions @ (pull / (curvatures + damping))
+
+        if many:
+            dampings = damping * jnp.asarray(DAMPINGS, z.dtype)
+            heights = each(potential)(jax.vmap(moved)(dampings))
+            damping = dampings[jnp.argmin(jnp.where(jnp.isfinite(heights), heights, jnp.inf))]
+        new = moved(damping)
         new_height, new_slope, new_hessian = measure(new)
         usable = jnp.isfinite(new_height) & jnp.isfinite(new_hessian).all()
         better = usable & (new_height < height)
-        damping = jnp.where(better, 0.3 * damping, 4.0 * jnp.maximum(damping, 1e-2))
+        damping = jnp.where(better, damping if many else 0.3 * damping, 4.0 * jnp.maximum(damping, 1e-2))
         new_carry = (new, new_height, new_slope, new_hessian)
         return (*jax.tree.map(partial(jnp.where, better), new_carry, carry[:4]), damping, decrement, count + 1)
 

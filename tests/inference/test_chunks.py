@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.inference import batch, nuts
+from bayes_scaling.inference import batch, mode, nuts
 from bayes_scaling.inference import chunks as units
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.models import PowerLaw
@@ -43,8 +43,9 @@ def test_what_takes_more_memory_fits_fewer_side_by_side():
     assert units.study_bytes(PowerLaw(), PLAN, one) < wide / 4
 
 
-@pytest.mark.parametrize("rows", [20, 3000])
-def test_the_estimate_is_near_what_the_compiled_program_reports(rows):
+@pytest.mark.parametrize(("rows", "many"), [(20, mode.MANY), (3000, mode.MANY), (1500, 1)])
+def test_the_estimate_is_near_what_the_compiled_program_reports(rows, many, monkeypatch):
+    monkeypatch.setattr(mode, "MANY", many)  # coordinates, beyond which starts are made one after another
     several = entries(made("1"), made("2"))
     for entry in several:
         entry.pad(PowerLaw(), rows)

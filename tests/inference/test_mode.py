@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from bayes_scaling.inference.mode import arrivals, newton, search
+from bayes_scaling.inference.mode import DAMPINGS, MANY, arrivals, newton, search
 from bayes_scaling.inference.precision import double_precision
 
 
@@ -39,9 +39,40 @@ def test_the_search_stops_when_it_has_arrived(double):
     assert 5 < len(calls) / 5 < 40  # five gradients a step in two dimensions
 
 
-def test_a_start_outside_the_support_is_left_where_it_is(double):
-    mode, height, _ = newton(lambda z: jnp.where(z[0] > 5, jnp.nan, banana(z)), jnp.array([6.0, 0.0]))
-    assert np.array_equal(mode, [6.0, 0.0]) and np.isinf(height)
+def bananas(z):
+    """As many valleys as fit in the coordinates, the last four times as steep as the first."""
+    scales = jnp.linspace(1.0, 4.0, len(z) // 2)
+    return jnp.sum(scales * (jax.vmap(banana)(z.reshape(-1, 2)) - 3.0))
+
+
+@pytest.mark.parametrize(("start", "without"), [([2.0, -1.0], 31), ([-3.0, 4.0], 41)])
+def test_a_choice_of_dampings_finds_a_mode_of_many_coordinates_in_fewer_steps(double, start, without):
+    calls, many = [], 2 * MANY
+
+    def counted(z):
+        jax.debug.callback(lambda _: calls.append(1), z[0])
+        return bananas(z)
+
+    mode, height, hessian = jax.block_until_ready(newton(counted, jnp.tile(jnp.array(start), MANY)))
+    assert np.allclose(mode, 0.0, atol=1e-6) and height == pytest.approx(0.0, abs=1e-12)
+    assert np.allclose(np.diag(hessian)[-2:], [4.0, 400.0], rtol=1e-4)
+    assert len(calls) / (2 * many + 1 + len(DAMPINGS)) < 0.9 * without
+
+
+def test_many_coordinates_start_in_turn_and_each_ends_where_it_would_alone(double):
+    centre, spread, key = jnp.full(2 * MANY, 0.3), jnp.ones(2 * MANY), jax.random.key(0)
+    mode, heights, _, rivals = search(bananas, centre, spread, key, 3)
+    alone, height, _ = newton(bananas, centre)
+    assert heights.shape == (3,) and np.array_equal(rivals, np.broadcast_to(mode, (3, 2 * MANY)))
+    assert float(heights[0]) == pytest.approx(float(height), abs=1e-12) and np.allclose(alone, mode, atol=1e-6)
+    assert arrivals(bananas, centre, spread, key, 3).all()
+
+
+@pytest.mark.parametrize("coordinates", [2, 2 * MANY])
+def test_a_start_outside_the_support_is_left_where_it_is(double, coordinates):
+    start = jnp.zeros(coordinates).at[0].set(6.0)
+    mode, height, _ = newton(lambda z: jnp.where(z[0] > 5, jnp.nan, bananas(z)), start)
+    assert np.array_equal(mode, start) and np.isinf(height)
 
 
 def test_a_saddle_is_left_and_a_straight_slope_given_up(double):
