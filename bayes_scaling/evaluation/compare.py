@@ -12,6 +12,7 @@ from bayes_scaling.evaluation.groups import with_groups
 from bayes_scaling.evaluation.labels import outcomes, pointwise
 from bayes_scaling.evaluation.loo import Criterion, stack, waic
 from bayes_scaling.evaluation.refits import leave_outcome_out, leave_run_out
+from bayes_scaling.forecasts.mixing import called
 from bayes_scaling.forecasts.scores import summarise
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.study.card import differing_measure
@@ -164,9 +165,8 @@ def by_name(posteriors: Mapping[str, Posterior] | Sequence[Posterior]) -> Mappin
     """
     if not isinstance(posteriors, Mapping):
         given = list(posteriors) if isinstance(posteriors, Iterable) else [posteriors]
-        laws = [getattr(getattr(one, "law", None), "name", type(one).__name__) for one in given]
-        numbered = [f"{law} {laws[: i + 1].count(law)}" if laws.count(law) > 1 else law for i, law in enumerate(laws)]
-        posteriors = dict(zip(numbered, given, strict=True))
+        laws = called([getattr(one, "law", type(one).__name__) for one in given])
+        posteriors = dict(zip(laws, given, strict=True))
     for one in posteriors.values():
         if not isinstance(one, Posterior):
             raise ComparisonError(

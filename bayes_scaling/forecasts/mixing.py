@@ -17,7 +17,7 @@ from bayes_scaling.study.reading import SAME_INPUT, SYMBOLS, symbol_of
 from bayes_scaling.study.rows import shown
 from bayes_scaling.study.validation import number_of
 
-__all__ = ["average", "by_name", "draws_of_each", "in_order", "shares"]
+__all__ = ["average", "by_name", "called", "draws_of_each", "in_order", "shares"]
 
 
 def average(
@@ -36,8 +36,8 @@ def average(
     forecasts : sequence of Forecast, or mapping of str to Forecast
         Forecasts by different laws or intermediate losses, in a list or by name.
     weights : sequence, mapping or Series, optional
-        Mixture weights, in the order of the forecasts, or of forecasts by name by the same names, such as the column
-        ``weight_loo`` of :func:`bayes_scaling.compare`; equal by default.
+        Mixture weights, in the order of the forecasts or by the names of their laws, or of forecasts by name by the
+        same names, such as the column ``weight_loo`` of :func:`bayes_scaling.compare`; equal by default.
     seed : int
         Seed of the choice of draws.
 
@@ -230,7 +230,8 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
     forecasts : sequence, or mapping by name
         What is weighed.
     weights : sequence, mapping or Series, or None
-        By the same names, where both have names.
+        By the same names, where both have names; those of a list may have the names of its laws, or its places.  With
+        names of another kind they are in the order of the list.
     what : str
         What is weighed, for the message.
 
@@ -247,4 +248,22 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
             "The weights are a column of a comparison, whose order is not that of a list of forecasts; give the "
             "forecasts by name, as in bs.average({'name': forecast}, weights), or take bs.stacking_weights."
         )
+    if not isinstance(weights, (Mapping, pd.Series)) or not isinstance(forecasts, Sequence):
+        return forecasts, weights
+    laws = called([getattr(one, "law", None) for one in forecasts])
+    for names in (laws, range(len(laws))):
+        if len(weights) == len(names) and set(names) == set(weights.keys()):
+            return forecasts, by_name(dict(zip(names, forecasts, strict=True)), weights, what)
     return forecasts, list(weights.values()) if isinstance(weights, Mapping) else weights
+
+
+def called(laws: Sequence[Any]) -> list[str]:
+    """Return the names of several laws, or of what their fits and forecasts say of them; numbered where alike.
+
+    Examples
+    --------
+    >>> called(["Chinchilla", "Kaplan", "Chinchilla"])
+    ['Chinchilla 1', 'Kaplan', 'Chinchilla 2']
+    """
+    names = [str(getattr(law, "name", law)) for law in laws]
+    return [f"{name} {names[: i + 1].count(name)}" if names.count(name) > 1 else name for i, name in enumerate(names)]

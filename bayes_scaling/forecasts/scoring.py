@@ -90,6 +90,11 @@ def score(
     if isinstance(forecast, (str, Path)):
         forecast = load_forecast(forecast)
     said = RegisteredForecast.of(forecast) if isinstance(forecast, Forecast) else forecast
+    if not isinstance(said, RegisteredForecast):
+        raise TargetError(
+            f"A {type(said).__name__} is given where a forecast is scored; make one with bs.forecast(posterior, "
+            "targets), or give the file of one."
+        )
     if unit is not None:
         _require_unit(unit, said.rows["unit"])
     came, rules = _read(outcomes, names or {}, wide=accuracy_columns is not None)

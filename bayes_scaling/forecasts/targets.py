@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -184,7 +185,7 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
     except StudyError as error:
         raise TargetError(str(error).replace("The runs are", "The targets are", 1)) from error
     if not isinstance(targets, pd.DataFrame):
-        _require_one_of_each(frame)
+        frame = _one_of_each(frame)
     if len(frame.columns) and frame.empty:
         raise TargetError("The targets have no rows; give at least one, for example {'N': 7e9, 'D': 4e12}.")
     return labelled(frame)
@@ -337,15 +338,28 @@ def to_add(symbol: str, names: Mapping[str, str], given: Collection[str]) -> str
     return names.get(column_of(symbol), symbol) + (", such as 6 x N x D" if counted else "")
 
 
-def _require_one_of_each(frame: pd.DataFrame) -> None:
-    """Refuse an input that is given twice, by its symbol and by the name of its column, with different values."""
+def _one_of_each(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return targets with one column for each input, that each gives by its symbol or by the name of its column.
+
+    Raises
+    ------
+    TargetError
+        One gives both, with different values.
+    """
     for symbol, column in SYMBOLS.items():
-        if {symbol, column} <= set(frame) and (differ := (frame[symbol] != frame[column]).to_numpy()).any():
-            one, other = (frame[name].iloc[int(np.argmax(differ))] for name in (symbol, column))
+        if not {symbol, column} <= set(frame):
+            continue
+        one, other = (frame[name].map(partial(number_of, size=True)) for name in (symbol, column))
+        if (differ := (one.notna() & other.notna() & (one != other)).to_numpy()).any():
+            said = (shown(frame[name].iloc[int(np.argmax(differ))]) for name in (symbol, column))
             raise TargetError(
-                f"A target gives {symbol} = {shown(one)} and {column} = {shown(other)}, which are the same input; give "
+                f"A target gives {symbol} = {next(said)} and {column} = {next(said)}, which are the same input; give "
                 "one of them."
             )
+        unsaid = frame[column].map(absent).to_numpy(dtype=bool)
+        frame = frame.assign(**{column: frame[column].mask(unsaid, one.where(one.notna(), frame[symbol]))})
+        frame = frame.drop(columns=symbol)
+    return frame
 
 
 def _unless_zero(value: Any) -> Any:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import LawError, listed, suggest, whole
+from bayes_scaling.errors import LawError, StudyError, listed, suggest, whole
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.law.fields import in_support
@@ -70,6 +70,11 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
     """
     require_law(law)
     frame = as_rows(design).drop(columns=LOSS_ERROR, errors="ignore")  # of other losses than those drawn here
+    if lacking := [symbol for symbol, column in law.columns.items() if column not in frame]:
+        raise StudyError(
+            f"The design has no {lacking[0]} ({law.columns[lacking[0]]}), which {law.name} reads; add a column of "
+            "either name."
+        )
     card = design.card if isinstance(design, Study) else Card("simulated")
     for column in _outcomes(law):
         if column not in frame:

@@ -114,6 +114,8 @@ class Law(Inputs):
             cls.reads_loss_error = False
         if cls._equation_takes_parameters():
             inputs = equation_inputs(cls, cls._prior_fields() - {*cls.noise, "discrepancy"})
+            if not inputs:
+                raise LawError(f"{cls.__name__}.mean reads no column; name one, as in def mean(self, N, *, E).")
             if "mean" in cls.__dict__ and not isinstance(cls.__dict__.get("inputs"), property):  # by an option
                 cls.inputs = inputs
 
@@ -136,6 +138,12 @@ class Law(Inputs):
 
     def __post_init__(self) -> None:
         self.require_held()
+        takes_logarithm = type(self).likelihood is Law.likelihood and type(self).__call__ is Law.__call__
+        if self.outcome in self.signed and takes_logarithm:
+            raise LawError(
+                f"{self.name} names {self.outcome} among its signed outcomes and has no likelihood of its own, so that "
+                "its logarithm is taken; write one with noise that adds, such as dist.StudentT(5.0, mean, sigma)."
+            )
         defaults = {f.name: f.default for f in dataclasses.fields(self)}
         for name, default in defaults.items():
             given = self.fields[name]

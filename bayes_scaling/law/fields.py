@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpyro.distributions import Delta, Distribution, ImproperUniform
+from numpyro.distributions import Delta, Distribution, ImproperUniform, Uniform
 
 from bayes_scaling.errors import LawArgumentError, LawError, listed, suggest
 from bayes_scaling.law.priors import Prior, describe
@@ -134,6 +134,8 @@ def no_gradient(own: Distribution) -> str:
         return f"which holds one value; fix the parameter by the number {float(own.v):g} itself"
     if isinstance(own, ImproperUniform):
         return "from which nothing can be drawn; give a proper one, however wide"
+    if isinstance(own, Uniform) and not np.isfinite([own.low, own.high]).all():
+        return "which has no end; give a proper one, however wide"
     return "which is discrete; give a continuous one" if own.support.is_discrete else ""
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +19,10 @@ import jinja2
 import pandas as pd
 
 from bayes_scaling import plots
+from bayes_scaling.evaluation.compare import by_name
 from bayes_scaling.files import check_writable, write_text
 from bayes_scaling.forecasts.predict import forecast as forecast_runs
-from bayes_scaling.inference.posterior import Posterior, require_posterior
+from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.plots import style
 from bayes_scaling.reporting import page_tables as tables
 from bayes_scaling.reporting.assessment import Assessment
@@ -51,7 +52,7 @@ def report(
     path: str | Path,
     targets: Any = None,
     *,
-    others: Mapping[str, Posterior] | None = None,
+    others: Mapping[str, Posterior] | Sequence[Posterior] | None = None,
     seed: int | None = None,
     allow_unconverged: bool = False,
 ) -> Path:
@@ -65,8 +66,8 @@ def report(
         The HTML file, written whole or not at all.
     targets : Study, DataFrame, mapping, or sequence of mappings
         Runs to forecast, as :func:`bayes_scaling.forecast` reads them.
-    others : mapping of str to Posterior, optional
-        Fits of other laws to the same runs, to compare with.
+    others : mapping of str to Posterior, or sequence of Posterior, optional
+        Fits of other laws to the same runs, to compare with; those of a list are called by their laws.
     seed : int, optional
         Seed of the predictive draws; by default the fit's.
     allow_unconverged : bool
@@ -79,6 +80,8 @@ def report(
 
     Raises
     ------
+    ComparisonError
+        What is given to compare with is no fit.
     ConvergenceError
         A fit did not converge.
     TargetError
@@ -92,8 +95,9 @@ def report(
     """
     path = Path(path)
     check_writable(None, path)
-    for fit in (others or {}).values():
-        require_posterior(fit).require_converged(allow_unconverged)
+    others = by_name(others) if others else {}
+    for fit in others.values():
+        fit.require_converged(allow_unconverged)
     forecast = forecast_runs(posterior, targets, seed=seed, allow_unconverged=allow_unconverged)
     seconds = float(posterior.tree.attrs["seconds"])
     result = Result.of(posterior.study, posterior.law.name, [posterior], forecast, seed=forecast.seed, seconds=seconds)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import counted, listed
+from bayes_scaling.errors import LawError, counted, listed
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.chance import at_chance, falling, few_scores
 from bayes_scaling.study.design_columns import (
@@ -110,6 +110,11 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
           are evenly spaced in tokens
         - ``copied-run``: runs that are the same as others in every column but their name
 
+    Raises
+    ------
+    LawError, StudyError
+        The law or the study is none.
+
     References
     ----------
     .. [1] Porian et al. 2024, "Resolving Discrepancies in Compute-Optimal Scaling of Language Models",
@@ -123,6 +128,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     >>> design_check(study).codes
     ['few-runs', 'few-sizes', 'guessed-noise', 'one-ratio']
     """
+    if law is not None and (isinstance(law, type) or not hasattr(law, "run_inputs")):
+        raise LawError(f"The law is {shown(law)}; give a law, such as Chinchilla().")
     training = require_study(study).training
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():
         targets = study.targets

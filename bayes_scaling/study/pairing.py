@@ -11,8 +11,8 @@ import pandas as pd
 from bayes_scaling.errors import COMMAND_LINE, StudyError, listed, option, suggest
 from bayes_scaling.study.card import differing_measure
 from bayes_scaling.study.rows import numbered, row_name, row_number
-from bayes_scaling.study.study import Study
-from bayes_scaling.study.validation import LOSS_ERROR, floats
+from bayes_scaling.study.study import Study, require_study
+from bayes_scaling.study.validation import LOSS_ERROR, column_of, floats
 
 __all__ = ["Pairing", "agreeing", "choose", "pair", "with_partners"]
 
@@ -54,7 +54,7 @@ def pair(
     *,
     source_loss: str = "loss",
     loss: str = "loss",
-    by: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
     name: str | None = None,
 ) -> Pairing:
     """Pair the runs of two studies and put a loss of each side by side.
@@ -69,7 +69,7 @@ def pair(
         does, its roles are those of the pairs.  A run whose role is ``target`` may lack the ordinate.
     source_loss, loss : str
         Column of each.
-    by : sequence of str, optional
+    by : str or sequence of str, optional
         Columns that must agree between the runs of a pair, and tell the runs of one study apart; by default parameters
         and FLOPs, or tokens where a study has no FLOPs; runs of one study are paired with themselves, each row with
         itself.
@@ -89,10 +89,14 @@ def pair(
     >>> print(pair(one, two))
     a -> b: 4 pairs to fit, 0 to forecast; left out, for want of a partner: none.
     """
+    source, target = require_study(source), require_study(target)
     if by is None and source is target:
         source, by = with_partners(source)
         target = source
-    by = list(by or agreeing(source, target))
+    by = [by] if isinstance(by, str) else list(by or agreeing(source, target))
+    by = [column_of(name) if name not in source.frame else name for name in by]
+    if twice := [column for column in by if column in (source_loss, loss)]:
+        raise StudyError(f"The column {twice[0]!r} is a loss and is paired by; give another loss, or pair by others.")
     _same_card(source, target, source_loss, loss)
     left = _side(source, source_loss, by, ABSCISSA).rename(columns={source_loss: "source_loss"})
     right = _side(target, loss, by, ORDINATE)

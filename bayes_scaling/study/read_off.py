@@ -8,7 +8,7 @@ import pandas as pd
 from bayes_scaling.errors import StudyError
 from bayes_scaling.study.reading import SYMBOLS
 from bayes_scaling.study.rows import row_name
-from bayes_scaling.study.study import Study
+from bayes_scaling.study.study import Study, require_study
 
 __all__ = ["read_off"]
 
@@ -44,7 +44,7 @@ def read_off(study: Study, outcome: str = "loss") -> pd.DataFrame:
     [990000.0, nan]
     """
     size, data, arm = SYMBOLS["N"], SYMBOLS["D_F"], "pretrained"
-    columns = {name: study.column(name) for name in (size, data, arm)}
+    columns = {name: require_study(study).column(name) for name in (size, data, arm)}
     runs = pd.DataFrame({**columns, outcome: study.column(outcome, partial=True)}, index=study.frame.index)
     for name, wrong, works in ((arm, ~runs[arm].isin((0, 1)), "1, or 0 (from scratch)"),
                                (outcome, runs[outcome] <= 0, "a positive number")):  # fmt: skip

@@ -120,6 +120,11 @@ def as_table(given: Any) -> pd.DataFrame:
             f"The runs are a {type(given).__name__} that does not make a table ({' '.join(str(error).split())[:300]}); "
             "give a DataFrame, or columns of equal length by name."
         ) from error
+    if table.columns.nlevels > 1:
+        raise StudyError(
+            f"The columns have {table.columns.nlevels} levels, such as {shown(table.columns[0])}; give each one name, "
+            "as in table.columns = ['_'.join(name) for name in table.columns]."
+        )
     if any(name is not None for name in table.index.names):  # pandas keeps columns there
         table = table.reset_index(level=[name for name in table.index.names if name not in (None, *table.columns)])
     return _with_names(table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name))
@@ -195,11 +200,18 @@ def as_rows(given: Any, names: Mapping[str, str] | None = None) -> pd.DataFrame:
         table = table.to_dict()
     if isinstance(table, Mapping) and not any(np.ndim(values) for values in table.values()):
         table = [table]
-    table = under_our_names(as_table(table), names or {}).copy()
+    table = under_our_names(_each_once(as_table(table)), names or {}).copy()
     for column in table.columns:
+        if table[column].dtype == object:
+            table[column] = [_item(value) for value in table[column]]
         if SIZES.fullmatch(str(column)) and not pd.api.types.is_numeric_dtype(table[column].dtype):
             table[column] = [_size_or_self(value) for value in table[column]]
     return table
+
+
+def _item(value: Any) -> Any:
+    """Return what an array without dimensions holds, or any other value itself."""
+    return value.item() if hasattr(value, "item") and np.ndim(value) == 0 else value
 
 
 def _size_or_self(value: Any) -> Any:
@@ -415,6 +427,11 @@ def renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     if TWICE in table.attrs:  # of another column by its name, which is not read
         table.attrs[TWICE] = [name for name in table.attrs[TWICE] if column_of(name) not in given]
     table = under_our_names(table.rename(columns={theirs: ours for ours, theirs in given.items()}), {})
+    return _each_once(table)
+
+
+def _each_once(table: pd.DataFrame) -> pd.DataFrame:
+    """Refuse a table that has a column twice."""
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
         raise StudyError(f"The column {shown(twice[0])} appears twice in the table; keep one.")

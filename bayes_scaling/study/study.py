@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -169,6 +170,8 @@ class Study:
             A column is missing or misspelt, a value is not a number, not finite, not positive, an accuracy is above
             1, or a run appears twice.
         """
+        if not isinstance(card, (Card, NoneType)):
+            raise StudyError(f"The card is a {type(card).__name__}; give a bs.Card, or the name alone as name='mine'.")
         table = as_table(frame).reset_index(drop=True).dropna(how="all")  # rows keep their numbers
         if flops is not None and flops in table:
             columns["flops"], flops = flops, None

@@ -101,3 +101,16 @@ def test_what_no_law_reads_may_differ_between_forecasts_of_one_run():
     near, far = (bs.forecast(worlds.by_compute(count=20), {"target": "x", "C": flops}) for flops in (1e22, 1e23))
     with pytest.raises(bs.TargetError, match=r"at C = 1e\+22 and 1e\+23;"):
         bs.average([near, far])
+
+
+def test_weights_of_a_list_are_taken_by_the_names_of_its_laws_or_by_its_places():
+    parts = worlds.chinchilla(count=40).forecast(FAR), worlds.superset(count=40).forecast(FAR)
+    first, second = "Chinchilla", "Superset"
+    wanted = bs.average(parts, [0.75, 0.25]).draws
+    for weights in ({second: 0.25, first: 0.75}, pd.Series({second: 0.25, first: 0.75}), {1: 0.25, 0: 0.75}):
+        assert bs.average(parts, weights).draws.equals(wanted)
+    alike = [parts[0], parts[0], parts[1]]
+    numbered = {"Superset": 1, "Chinchilla 2": 0, "Chinchilla 1": 0}
+    assert bs.average(alike, numbered).draws.equals(bs.average(alike, [0, 0, 1]).draws)
+    of_fits = pd.Series({"mine": 0.75, "another": 0.25})  # by the names of fits: in their order
+    assert bs.average(parts, of_fits).draws.equals(wanted)

@@ -127,3 +127,8 @@ def test_the_steps_of_an_export_are_no_inputs_of_a_run():
     row = {"Name": "a", "N": 7e9, "D": 4e12, "loss": 2.0, "_step": 20000}
     forecast = bs.forecast(chinchilla(count=50), bs.Study.from_frame(pd.DataFrame([row])))
     assert bs.score(forecast, pd.DataFrame([{**row, "_step": 100000}]))["actual"].tolist() == [2.0]
+
+
+def test_what_is_no_forecast_is_not_scored():
+    with pytest.raises(bs.TargetError, match="A Posterior is given where a forecast is scored; make one with"):
+        bs.score(chinchilla(count=50), {"N": 7e9, "D": 4e12, "loss": 2.0})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -402,3 +403,24 @@ def test_a_study_of_several_tasks_is_no_target_of_a_law_of_one():
     with pytest.raises(bs.TargetError, match=r"^Chinchilla forecasts one loss .* of x, y and z; .*='y'\)\.$"):
         read(several, study=one)
     assert read(several.select(task="y"), study=one).actual["loss"].shape == (5,)
+
+
+def test_targets_may_give_one_input_by_either_of_its_names():
+    found = read([{"N": "7B", "D": "4T"}, {"n_params": 1e9, "tokens": 2e12}]).inputs(Chinchilla())
+    assert found["N"].tolist() == [7e9, 1e9] and found["D"].tolist() == [4e12, 2e12]
+    assert read({**FAR, "n_params": FAR["N"]}).inputs(Chinchilla())["N"].tolist() == [FAR["N"]]
+
+
+@pytest.mark.parametrize("array", [np.array, jnp.array])
+def test_an_array_without_dimensions_is_a_number(array):
+    target = {"N": array(FAR["N"]), "D": array(FAR["D"])}
+    for given in (target, [target]):
+        np.testing.assert_allclose(read(given).inputs(Chinchilla())["N"], [FAR["N"]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "twice", [pd.DataFrame([[1e9, 2e9, 1e11]], columns=["N", "N", "D"]), {"N": 1e9, "N ": 2e9, "D": 1e11}]
+)
+def test_an_input_that_is_there_twice_is_refused(twice):
+    with pytest.raises(bs.TargetError, match=r"^The column 'N' appears twice in the table; keep one\.$"):
+        read(twice)

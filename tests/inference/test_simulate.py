@@ -204,3 +204,10 @@ def test_a_law_that_reads_more_than_its_model_draws_is_refused():
         bs.simulate(law, rows, seed=0)
     with pytest.raises(bs.StudyError, match=r"lacks accuracy_window5 and task_loss_window5; .*windows=0\) does"):
         bs.simulate(TwoStep(windows=5), ladder, seed=0)
+
+
+def test_a_design_that_lacks_an_input_is_refused_with_what_to_add():
+    with pytest.raises(
+        StudyError, match=r"^The design has no D \(tokens\), which Chinchilla reads; add a column of"
+    ):
+        bs.simulate(Chinchilla(), pd.DataFrame({"N": [1e9, 2e9]}), seed=0)

@@ -244,6 +244,7 @@ def test_accuracies_of_a_law_of_ones_own_are_fractions():
         (dist.Delta(1.7), r"the prior Delta, which holds one value; fix the parameter by the number 1\.7 itself"),
         (dist.ImproperUniform(dist.constraints.positive, (), ()), "ImproperUniform, from which nothing can be drawn"),
         (dist.Poisson(3.0), "Poisson, which is discrete; give a continuous one"),
+        (dist.Uniform(0.0, np.inf), "Uniform, which has no end; give a proper one, however wide"),
     ],
 )
 def test_a_prior_that_no_chain_can_move_along_is_refused(prior, cure):
@@ -275,3 +276,34 @@ def test_one_expectation_for_all_runs_is_a_law_and_one_of_another_shape_is_none(
 
     with pytest.raises(bs.LawError, match=r"^Silent.mean returns nothing; return the outcome of each run"):
         bs.fit(Silent(), study, seed=0, draws=100, adapt=False)
+
+
+def test_an_equation_that_reads_no_column_is_refused_when_the_class_is_made():
+    with pytest.raises(bs.LawError, match=r"^Still\.mean reads no column; name one, as in def mean\(self, N, "):
+
+        class Still(bs.Law):
+            E: bs.Prior = dist.LogNormal(1.0, 1.0)
+
+            def mean(self, *, E):
+                return E
+
+
+def test_an_outcome_of_any_sign_needs_noise_that_adds():
+    class Score(bs.Law):
+        outcome = "score"
+        signed = ("score",)
+        slope: bs.Prior = dist.Normal(0.0, 1.0)
+
+        def mean(self, N, *, slope):
+            return slope * jnp.log(N / 1e9)
+
+    with pytest.raises(bs.LawError, match="Score names score among its signed outcomes and has no likelihood of its"):
+        Score()
+
+    class Added(Score):
+        def likelihood(self, mean, sigma):
+            return dist.StudentT(5.0, mean, sigma)
+
+    study = bs.Study.from_frame(pd.DataFrame({"N": np.geomspace(1e7, 1e8, 6), "score": np.linspace(2.3, 1.15, 6)}))
+    posterior = bs.fit(Added(), study, seed=0, draws=100, adapt=False)
+    assert posterior.forecast({"N": 1e10}, allow_unconverged=True).intervals("run")["median"].between(-1.4, -0.9).all()

@@ -153,6 +153,9 @@ def test_the_slope_of_an_outcome_of_any_sign_errs_alike_wherever_its_zero_lies()
         def mean(self, N, *, level):
             return level - 0.5 * jnp.log(N / 1e8)
 
+        def likelihood(self, mean, sigma):
+            return dist.Normal(mean, sigma)
+
     near, far = ({"N": jnp.asarray(sizes)} for sizes in (np.geomspace(1e7, 1e9, 9), [1e11]))
     moved = [
         float(Gap().extrapolated(far, near, {"level": level}, 0.2)[0] - Gap().at(far, {"level": level})[0])

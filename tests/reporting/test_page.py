@@ -12,7 +12,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling import files
-from bayes_scaling.errors import ConvergenceError, FileError, LawError
+from bayes_scaling.errors import ComparisonError, ConvergenceError, FileError
 from bayes_scaling.evaluation.averaging import AveragedForecast
 from bayes_scaling.forecasts.mixing import average
 from bayes_scaling.problems import Problem, Problems
@@ -179,7 +179,7 @@ def test_fits_of_other_outcomes_are_shown_side_by_side_with_the_reason(simulated
     tree = simulated_fit.tree.copy()
     tree["observed_data"] = tree["observed_data"].dataset * 1.1
     posterior, other = converged(simulated_fit), converged(simulated_fit, tree=tree)
-    posterior.report(tmp_path / "report.html", TARGET, others={"other": other})
+    posterior.report(tmp_path / "report.html", TARGET, others=[other])
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "cannot be compared" in text and "Median and 90 % interval by fit" in text
 
@@ -205,7 +205,7 @@ def test_an_unconverged_fit_is_refused_or_said_first(simulated_fit, tmp_path):
         bad.report(tmp_path / "report.html", TARGET)
     with pytest.raises(ConvergenceError, match="R-hat"):
         converged(simulated_fit).report(tmp_path / "report.html", TARGET, others={"bad": bad})
-    with pytest.raises(LawError, match="A int is given where a fit is needed"):
+    with pytest.raises(ComparisonError, match="3 is given where a fit is compared; give posteriors by name"):
         converged(simulated_fit).report(tmp_path / "report.html", TARGET, others={"three": 3})
     assert not list(tmp_path.iterdir())
     bad.report(tmp_path / "report.html", TARGET, allow_unconverged=True)

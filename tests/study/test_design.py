@@ -120,3 +120,9 @@ def test_a_column_that_a_law_cannot_read_is_none_that_repeats_are_counted_by():
     study = bs.Study.from_frame(GOOD.head(4).assign(steps=[[1], [1], [2], [2]]))
     (problem,) = design_check(study, law=FewSteps()).only("guessed-noise")
     assert "0 repeated ones" in problem.sentence
+
+
+@pytest.mark.parametrize("law", [Chinchilla, "chinchilla"])
+def test_what_is_no_law_is_refused(law):
+    with pytest.raises(bs.LawError, match=r"^The law is .*; give a law, such as Chinchilla\(\)\.$"):
+        design_check(bs.Study.from_frame(GOOD), law=law)

@@ -168,3 +168,18 @@ def test_a_run_that_lacks_the_ordinate_and_has_no_role_is_refused_with_what_woul
     study = made("a", c4_loss=[4.0, 3.8, 3.6, 3.4, 3.2, np.nan])
     with pytest.raises(bs.StudyError, match=r"in run 'a5' .*, or say by the role 'target' which run is to be forecast"):
         pair(study, study, source_loss="loss", loss="c4_loss")
+
+
+@pytest.mark.parametrize("by", ["n_params", "N", ["N"], ("n_params", "C")])
+def test_runs_are_paired_by_one_column_or_several_in_either_of_their_names(by):
+    found = pair(made("a"), made("b"), by=by)
+    assert found.paired == 6 and found.study.frame["source_loss"].tolist() == found.study.frame["loss"].tolist()
+
+
+def test_what_cannot_be_paired_is_refused():
+    study = made("a")
+    with pytest.raises(bs.StudyError, match="The column 'n_params' is a loss and is paired by; give another loss"):
+        pair(study, made("b"), source_loss="n_params")
+    for one, other in ((study, 3), (study.frame, study)):
+        with pytest.raises(bs.StudyError, match=r"^The study is a (int|DataFrame); make it one with"):
+            pair(one, other)

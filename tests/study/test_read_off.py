@@ -27,3 +27,8 @@ RUNS = pd.DataFrame(CELLS, columns=["n_params", "finetune_data", "pretrained", "
 def test_curves_that_cannot_be_read_off_are_refused(runs, outcome, message):
     with pytest.raises(StudyError, match=message):
         read_off(Study.from_frame(runs, name="runs"), outcome)
+
+
+def test_a_table_is_no_study():
+    with pytest.raises(StudyError, match=r"^The study is a DataFrame; make it one with"):
+        read_off(pd.DataFrame())

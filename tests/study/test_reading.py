@@ -295,3 +295,11 @@ def test_a_loss_in_the_place_of_another_does_not_have_its_standard_error(command
         bs.Study.from_frame(table.drop(columns="loss"), loss="c4_loss"),
     ):
         assert "loss_se" in kept.frame and not kept.remarks
+
+
+def test_columns_of_several_levels_are_refused():
+    table = pd.DataFrame([[1e9, 2.0]], columns=pd.MultiIndex.from_tuples([("p", "N"), ("m", "loss")]))
+    with pytest.raises(StudyError, match=r"^The columns have 2 levels, such as \('p', 'N'\); give each one name"):
+        bs.Study.from_frame(table)
+    table.columns = ["_".join(name) for name in table.columns]  # what the message says
+    assert len(bs.Study.from_frame(table, n_params="p_N", loss="m_loss")) == 1

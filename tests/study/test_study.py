@@ -209,3 +209,9 @@ def test_counts_may_be_in_groups_of_three_digits_and_losses_not(tmp_path):
         path.write_text(f"N,D,loss\n{bad}\n")
         with pytest.raises(bs.StudyError, match="not a number"):
             bs.Study.from_file(path)
+
+
+def test_a_name_is_no_card():
+    table = pd.DataFrame({"N": [1e9], "loss": [2.0]})
+    with pytest.raises(StudyError, match=r"^The card is a str; give a bs\.Card, or the name alone as name='mine'\.$"):
+        Study.from_frame(table, card="mine")
