@@ -207,7 +207,5 @@ def test_a_law_that_reads_more_than_its_model_draws_is_refused():
 
 
 def test_a_design_that_lacks_an_input_is_refused_with_what_to_add():
-    with pytest.raises(
-        StudyError, match=r"^The design has no D \(tokens\), which Chinchilla reads; add a column of"
-    ):
+    with pytest.raises(StudyError, match=r"^The design has no D \(tokens\), which Chinchilla reads; add a column of"):
         bs.simulate(Chinchilla(), pd.DataFrame({"N": [1e9, 2e9]}), seed=0)
