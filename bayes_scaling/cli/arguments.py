@@ -433,8 +433,8 @@ def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] |
     --------
     >>> read_chance(["0.25"]), read_chance(["PIQA=0.5,ARC=0.25", "Q, A=0"]), read_chance(["guess"])
     (0.25, {'PIQA': 0.5, 'ARC': 0.25, 'Q, A': 0.0}, 'guess')
-    >>> read_chance(["0.25", "PIQA=0.5"])
-    {'TASK': 0.25, 'PIQA': 0.5}
+    >>> read_chance(["0.25", "PIQA=0.5"]) == read_chance(["0.25,PIQA=0.5"]) == {"TASK": 0.25, "PIQA": 0.5}
+    True
     """
     if not given:
         return None
@@ -443,6 +443,8 @@ def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] |
         return given[0] if number != number else number
     chance: dict[str, float] = {}
     for text in given:
+        first = number_of(text.partition(",")[0])
+        text = f"{PLACE}={text}" if "=" in text and first == first else text  # that of the others comes first
         task, _, value = text.rpartition("=")
         rest = not task and number_of(value) == number_of(value)  # a number, for all that are not named
         one = {task or PLACE: value} if rest or (task and "=" not in task) else None

@@ -54,7 +54,7 @@ AccuracyColumns: TypeAlias = Annotated[
 Chance: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        help="Accuracy of guessing: 0.25; by task, PIQA=0.5,ARC=0.25; both; or your column of it. Repeatable."
+        help="Accuracy of guessing: 0.25; by task, PIQA=0.5,ARC=0.25; both, 0.25,PIQA=0.5; or your column. Repeatable."
     ),
 ]
 Percent: TypeAlias = Annotated[

@@ -142,7 +142,8 @@ def _tasks(outcomes: pd.DataFrame) -> pd.Series:
 def _no_column(rows: pd.DataFrame, outcomes: pd.DataFrame) -> str:
     """Say that no column holds an outcome, and how to give one."""
     wanted, given = listed(dict.fromkeys(rows["quantity"])), [str(name) for name in outcomes.columns]
-    wide = [(task, name) for task in rows["task"].dropna().unique() for name in given if str(task) in name]
+    tasks = rows.loc[rows["quantity"] == "accuracy", "task"].dropna().unique()
+    wide = [(task, name) for task in tasks for name in given if str(task) in name]
     if "accuracy" in set(rows["quantity"]) and wide:
         rules = dict.fromkeys(name.replace(str(task), PLACE, 1) for task, name in wide)
         rule = ",".join(name for _, name in wide) if PLACE in rules else next(iter(rules))

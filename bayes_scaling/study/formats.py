@@ -27,6 +27,7 @@ PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 NEEDS = {".parquet": "pyarrow", ".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd"}
 REMARKS = re.compile(r"(\s*#[^\n]*\n)+")
 HEAD = 20  # lines that a separator is looked for in
+SHEETS = "sheets"  # under which a table remembers those of its file, the first of which it is
 
 
 def read_file(path: Path) -> pd.DataFrame:
@@ -86,12 +87,15 @@ def _remembering(table: pd.DataFrame, heading: Iterable[str]) -> pd.DataFrame:
 
 
 def _from_sheet(path: Path) -> pd.DataFrame:
-    table = pd.read_excel(path)
-    first = pd.read_excel(path, header=None, nrows=1).to_numpy().ravel()
+    with pd.ExcelFile(path) as book:
+        table, first = pd.read_excel(book), pd.read_excel(book, header=None, nrows=1).to_numpy().ravel()
+        sheets = [str(name) for name in book.sheet_names]
     named = ["" if pd.isna(name) else str(name) for name in first]
     heading = [*named, *[""] * (table.shape[1] - len(named))]  # which ends with its last name
     _require_names(heading)
-    return _remembering(table, heading)
+    table = _remembering(table, heading)
+    table.attrs |= {SHEETS: sheets} if len(sheets) > 1 else {}
+    return table
 
 
 def _from_text(text: str, suffix: str) -> pd.DataFrame:
@@ -113,7 +117,7 @@ def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
     heading = next(_rows(text, separator), [])
     _require_names(heading)
     _require_separator(heading, text)
-    decimal = "," if separator == ";" and _decimal_commas(text) else "."
+    decimal = "," if separator in (";", "\t") and _decimal_commas(text, separator) else "."
     try:
         table = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, decimal=decimal)
     except pd.errors.ParserError as error:
@@ -205,9 +209,9 @@ def _separator(text: str) -> str:
     return best
 
 
-def _decimal_commas(text: str) -> bool:
-    """Say whether numbers between semicolons have decimal commas: some do, and none has a point."""
-    cells = [cell.strip() for line in text.splitlines()[1:HEAD] for cell in line.split(";")]
+def _decimal_commas(text: str, separator: str) -> bool:
+    """Say whether numbers between semicolons or tabs have decimal commas: some do, and none has a point."""
+    cells = [cell.strip() for line in text.splitlines()[1:HEAD] for cell in line.split(separator)]
     found = [cell for cell in cells if re.fullmatch(r"[-+]?\d*[.,]\d+(e[-+]?\d+)?", cell, re.IGNORECASE)]
     return bool(found) and all("," in cell for cell in found)
 

@@ -15,6 +15,7 @@ import pandas as pd
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.card import Card
 from bayes_scaling.study.flops import with_flops
+from bayes_scaling.study.formats import SHEETS
 from bayes_scaling.study.losses import loss_columns, unread_losses
 from bayes_scaling.study.reading import (
     as_table,
@@ -195,7 +196,13 @@ class Study:
         shares = in_per_cent(table, read) if percent else {}
         as_given = with_numbers(table.assign(**shares))
         table = as_given.assign(**{column: values / PER_CENT for column, values in shares.items()})
-        remarks = [*_adopted(found), *of_losses, *of_tasks, *contradicted(table.drop(columns=given, errors="ignore"))]
+        remarks = [
+            *_of_sheets(table),
+            *_adopted(found),
+            *of_losses,
+            *of_tasks,
+            *contradicted(table.drop(columns=given, errors="ignore")),
+        ]
         if where is not None:
             kept = asked_for(as_given, where, names)
             remarks += left_by(table, kept, where)
@@ -404,6 +411,12 @@ def _loss_of(table: pd.DataFrame, unit: str) -> str:
             f"{option('unit', unit)} is the unit of a loss, which the table lacks; {remedy('loss', table.columns)}"
         )
     return found
+
+
+def _of_sheets(table: pd.DataFrame) -> list[str]:
+    """Return a sentence on the sheets of a file that are not read: all but the first."""
+    first, *others = table.attrs.get(SHEETS, [""])
+    return [f"Read: the first sheet, {first!r}; not read: {listed(map(repr, others))}."] if others else []
 
 
 def _adopted(found: Mapping[str, str]) -> list[str]:

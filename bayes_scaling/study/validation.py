@@ -62,7 +62,7 @@ POSITIVE = re.compile(r"n_params.*|(unique_)?tokens|flops|steps|questions|(?!.*n
 FRACTION = re.compile(r"(.*_)?accuracy|chance|error")
 OUTCOME = re.compile(r".*loss|.*_ce|(.*_)?accuracy|error")  # what a target may not have yet
 NUMERIC = re.compile(f"{POSITIVE.pattern}|{FRACTION.pattern}|{LOSS_ERROR}")
-GROUPED = re.compile(r"\d{1,3}(,\d{3})+")  # a count in groups of three digits
+GROUPED = re.compile(r"[1-9]\d{0,2}(,\d{3})+")  # a count in groups of three digits
 SUFFIXED = re.compile(r"(.*\d\.?)\s?([kmbt])", re.IGNORECASE)
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 PER_CENT = 100.0
@@ -339,7 +339,7 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
     for column in dict.fromkeys((*always_read(table), *(c for c in read if NUMERIC.fullmatch(c)))):
         if column in table:
             some = "task" in table and bool(OUTCOME.fullmatch(column))  # whether all are needed is for the law to say
-            values, complaints = _looked_at(table, column, partial=some)
+            values, complaints = _looked_at(table, column, partial=~_silent(table) if some else False)
             bad += complaints
             table[column] = values if not complaints else table[column]
     if bad:
@@ -396,15 +396,31 @@ def _not_numbers(table: pd.DataFrame, column: str, wrong: np.ndarray) -> _Bad:
 
 def _may_be_missing(table: pd.DataFrame, column: str) -> np.ndarray:
     """Say of which rows a column need not be known: errors of a loss, scores on a task, and outcomes of targets."""
-    if column == LOSS_ERROR or (column == "accuracy" and "task" in table):
+    if column == LOSS_ERROR:
         return np.ones(len(table), dtype=bool)
+    if column == "accuracy" and "task" in table:
+        return ~_silent(table)
     if "role" in table and OUTCOME.fullmatch(str(column)):
         return np.array([isinstance(role, str) and role == "target" for role in table["role"]], dtype=bool)
     return np.zeros(len(table), dtype=bool)
 
 
+def _silent(table: pd.DataFrame) -> np.ndarray:
+    """Say which rows are of a run that has no outcome on any task, and no role by which it needs none."""
+    known = np.zeros(len(table), dtype=bool)
+    for column in (name for name in table if OUTCOME.fullmatch(str(name))):
+        known |= [not absent(value) for value in table[column]]
+    if "run" in table:
+        runs = [repr(name) for name in table["run"]]
+        heard = {run for run, told in zip(runs, known, strict=True) if told}
+        known |= [run in heard for run in runs]
+    if "role" in table:
+        known |= [isinstance(role, str) and role != "train" for role in table["role"]]
+    return ~known
+
+
 def _looked_at(
-    table: pd.DataFrame, column: str, signed: bool = False, partial: bool = False
+    table: pd.DataFrame, column: str, signed: bool = False, partial: bool | np.ndarray = False
 ) -> tuple[pd.Series, list[_Bad]]:
     """Return one column as floats, and what is wrong with its entries; ``numeric`` says what is not."""
     if table[column].dtype == bool and NUMERIC.fullmatch(str(column)):

@@ -59,6 +59,12 @@ def test_accuracies_of_a_wide_table_that_are_not_named_are_explained(outcomes, m
         bs.score(dataclasses.replace(said, rows=rows), outcomes)
 
 
+def test_a_loss_of_a_wide_table_is_not_advised_as_an_accuracy(said):
+    rows = said.rows.assign(target="a", task=["ARC", "loss"], quantity=["accuracy", "loss"], unit="fraction")
+    with pytest.raises(bs.TargetError, match=r"; say accuracy_columns='ARC', since a column is called as a task\.$"):
+        bs.score(dataclasses.replace(said, rows=rows), {"run": "a", "ARC": 0.5, "the_loss": 2.0})
+
+
 def of_a_ladder(said, losses):
     """A forecast of two accuracies and of some losses of one run, the labels of the losses given."""
     tasks = ["x", "y", *losses]

@@ -39,6 +39,7 @@ TEXTS = {
     "blanks.csv": RUNS.to_csv(index=False).replace(",", " , "),
     "semicolons.csv": RUNS.to_csv(index=False, sep=";"),
     "decimal_commas.csv": RUNS.to_csv(index=False, sep=";", decimal=","),
+    "decimal_commas.tsv": RUNS.to_csv(index=False, sep="\t", decimal=","),
     "tabs.tsv": RUNS.to_csv(index=False, sep="\t"),
     "tabs.txt": RUNS.to_csv(index=False, sep="\t"),
     "bars.txt": RUNS.to_csv(index=False, sep="|"),
@@ -76,7 +77,7 @@ def test_excel_reads_the_first_sheet_or_says_what_to_install(tmp_path, monkeypat
     path = tmp_path / "runs.xlsx"
     path.write_bytes(b"")
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    monkeypatch.setattr(pd, "read_excel", lambda path, **_: __import__("openpyxl"))
+    monkeypatch.setattr(pd, "ExcelFile", lambda path: __import__("openpyxl"))
     with pytest.raises(FileError, match="needs openpyxl; install it"):
         read_file(path)
     monkeypatch.undo()
@@ -85,6 +86,15 @@ def test_excel_reads_the_first_sheet_or_says_what_to_install(tmp_path, monkeypat
     assert read_file(path).columns.tolist() == RUNS.columns.tolist()
     RUNS.set_axis(["run", "N", "N", "val_loss"], axis=1).to_excel(path, index=False)
     assert read_file(path).attrs == {TWICE: ["N"]}
+
+
+def test_sheets_that_are_not_read_are_named(tmp_path):
+    pytest.importorskip("openpyxl")
+    with pd.ExcelWriter(tmp_path / "runs.xlsx") as book:
+        for name in ("new", "old", "older"):
+            RUNS.to_excel(book, sheet_name=name, index=False)
+    study = bs.Study.from_file(tmp_path / "runs.xlsx", loss="val_loss")
+    assert study.remarks == ("Read: the first sheet, 'new'; not read: 'old' and 'older'.",)
 
 
 @pytest.mark.parametrize(

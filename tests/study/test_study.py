@@ -6,6 +6,7 @@ import bayes_scaling as bs
 from bayes_scaling.errors import FileError, StudyError
 from bayes_scaling.study.card import Card
 from bayes_scaling.study.study import Study, require_studies, require_study
+from bayes_scaling.study.validation import number_of
 
 GOOD = {
     "run": list("abcdef"),
@@ -215,3 +216,28 @@ def test_a_name_is_no_card():
     table = pd.DataFrame({"N": [1e9], "loss": [2.0]})
     with pytest.raises(StudyError, match=r"^The card is a str; give a bs\.Card, or the name alone as name='mine'\.$"):
         Study.from_frame(table, card="mine")
+
+
+@pytest.mark.parametrize("loss", [True, False])
+def test_a_run_without_any_outcome_is_no_run_to_fit(loss, tmp_path):
+    table = pd.DataFrame({"run": [*"abcd"], "N": [1e8, 2e8, 4e8, 7e9], "D": [2e9, 4e9, 8e9, 4e12]})
+    table = table.assign(PIQA=[0.6, 0.62, 0.65, None], ARC=[0.3, None, 0.4, None])
+    table = table.assign(loss=[3.0, 2.9, None, None]) if loss else table
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    read = {"accuracy_columns": ["PIQA", "ARC"], "chance": 0.25}
+    message = (
+        r"run 'd' on 'PIQA' \(row 4\) and run 'd' on 'ARC' \(row 4\) have no accuracy; fill .* say in a column role"
+    )
+    with pytest.raises(StudyError, match=f"(?i){message}"):
+        Study.from_file(tmp_path / "runs.csv", **read)
+    kept = Study.from_file(tmp_path / "runs.csv", where="run != 'd'", **read)
+    assert kept.frame["run"].tolist() == [*"aabbcc"]
+    if not loss:
+        assert Study.from_file(tmp_path / "runs.csv", drop_missing=True, **read).frame.equals(kept.frame)
+    table.assign(role=["train"] * 3 + ["target"]).to_csv(tmp_path / "runs.csv", index=False)
+    assert len(Study.from_file(tmp_path / "runs.csv", **read).targets) == 2
+
+
+@pytest.mark.parametrize(("text", "number"), [("1,300", 1300.0), ("0,020", np.nan), ("01,300", np.nan)])
+def test_a_group_of_three_digits_begins_with_no_zero(text, number):
+    np.testing.assert_equal(number_of(text, size=True), number)

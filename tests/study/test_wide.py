@@ -164,7 +164,7 @@ def test_columns_by_name_and_one_chance_for_all():
     by_text = bs.Study.from_frame(table, name="wide", accuracy_columns="PIQA, ARC", chance={"PIQA": 0.25, "ARC": 0.25})
     pd.testing.assert_frame_equal(by_list.frame, by_text.frame)
     odd = table.rename(columns={"ARC": "ARC, easy"})
-    by_text = bs.Study.from_frame(odd, accuracy_columns="ARC, easy", chance=0.25)
+    by_text = bs.Study.from_frame(odd, accuracy_columns="ARC, easy", chance=0.25, drop_missing=True)
     assert by_text.tasks == ["ARC, easy"] and "PIQA" in by_text.frame
     by_list = bs.Study.from_frame(odd, accuracy_columns=["PIQA", "ARC, easy"], chance={"ARC, easy": 0.25, "PIQA": 0.5})
     assert by_list.tasks == ["PIQA", "ARC, easy"] and by_list.frame["chance"].tolist() == [0.5, 0.25] * 2
