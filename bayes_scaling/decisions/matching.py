@@ -59,7 +59,8 @@ def read_scale(at: Any, laws: Iterable[Law]) -> list[dict[str, float]]:
     told = COMMAND_LINE.get()
     budget, run = ("--target C=1e24", "--target N=7e9,D=4e12") if told else ("at=1e24", "at={'N': 7e9, 'D': 4e12}")
     raise DecisionError(
-        f"The scale gives {', '.join(named) or 'nothing'}; give training FLOPs, as in {budget}, or a run, as in {run}."
+        f"{'The target' if told else 'The scale'} gives {', '.join(named) or 'nothing'}; give training FLOPs, as in "
+        f"{budget}, or a run, as in {run}."
     )
 
 

@@ -175,12 +175,13 @@ def _side(study: Study, loss: str, by: list[str], axis: str) -> pd.DataFrame:
         wrong &= ~(unknown & (study.frame["role"] == "target").to_numpy())
     if wrong.any():
         rows = listed((row_name(study.frame, place) for place in np.flatnonzero(wrong)), 5)
-        how = "with --target-run" if COMMAND_LINE.get() else "by the role 'target'"
-        aimed_at = f", or say {how} which run is to be forecast" if unknown[wrong].all() else ""
-        raise StudyError(
-            f"The {axis} {loss!r} of study {study.name!r} is not a positive number in {rows}; "
-            f"repair or drop what is wrong{aimed_at}."
-        )
+        if unknown[wrong].all():
+            told = COMMAND_LINE.get()
+            how, drop = ("with --target-run", " with --drop-missing") if told else ("by the role 'target'", "")
+            what, cure = "is missing", f"fill it in, drop such runs{drop}, or say {how} which is to be forecast"
+        else:
+            what, cure = "is not a positive number", "repair or drop what is wrong"
+        raise StudyError(f"The {axis} {loss!r} of study {study.name!r} {what} in {rows}; {cure}.")
     keys = {c: study.column(c) for c in by}
     columns = keys | {c: study.frame[c] for c in ("run", "role") if c in study.frame} | {loss: values}
     table = pd.DataFrame(columns, index=study.frame.index)

@@ -106,7 +106,9 @@ def test_a_run_whose_loss_is_to_come_is_forecast_by_its_name(two_losses, tmp_pat
     table.loc[table["run"] == "r9", "loss_b"] = float("nan")
     table.to_csv(tmp_path / "own.csv", index=False)
     said = refused(capsys, "pair", tmp_path / "own.csv", *A_TO_B, "--target", "2.1")
-    assert "'r9' (row 10); repair or drop what is wrong, or say with --target-run which run is to be forecast." in said
+    assert (
+        "'r9' (row 10); fill it in, drop such runs with --drop-missing, or say with --target-run which is to be" in said
+    )
     options = ["--draws", DRAWS, "--allow-unconverged", "--quiet", "--json", tmp_path / "own.json"]
     assert call("pair", tmp_path / "own.csv", *A_TO_B, "--target-run", "r9", *options) == 0
     (row,) = json.loads((tmp_path / "own.json").read_text())["rows"]
@@ -122,7 +124,7 @@ def test_a_run_without_a_loss_is_left_out_where_the_user_says_so(two_losses, tmp
     table.loc[3, "loss_b"] = float("nan")
     table.to_csv(tmp_path / "own.csv", index=False)
     command = ["pair", tmp_path / "own.csv", *A_TO_B, "--target", "2.1"]
-    assert "'r3' (row 4); repair or drop what is wrong" in refused(capsys, *command)
+    assert "'r3' (row 4); fill it in, drop such runs with --drop-missing" in refused(capsys, *command)
     assert call(*command, "--drop-missing") == 2
     said = capsys.readouterr()
     assert "1 of 10 rows, in which loss_b is missing or infinite, was left out: run 'r3'" in " ".join(said.out.split())

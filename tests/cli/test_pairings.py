@@ -120,7 +120,7 @@ def test_a_run_to_forecast_may_lack_the_loss_to_forecast():
     assert targets.to_dict("records") == [{"target": "r7", "source_loss": 2.5}]
     ((_, both),) = read_pairings(study, "a_loss", "b_loss", sets="train_data", aim=Aim(runs=("r7", "r6")))
     assert both["target"].tolist() == ["r7", "r6"] and both["loss"].isna().tolist() == [True, False]
-    with pytest.raises(bs.StudyError, match="is not a positive number in run 'r7'"):
+    with pytest.raises(bs.StudyError, match="is missing in run 'r7'"):
         read_pairings(study, "a_loss", "b_loss", sets="train_data", aim=Aim(runs=("r6",)))
 
 

@@ -77,9 +77,8 @@ def test_runs_of_nearly_one_size_are_told_how_they_may_be_paired():
 def test_a_loss_that_is_no_positive_number_names_its_row(value):
     one, two = made("a"), made("b")
     two.frame.loc[2, "loss"] = value
-    with pytest.raises(
-        bs.StudyError, match="ordinate 'loss' of study 'b' is not a positive number in run 'b2' \\(row 3\\)"
-    ):
+    wrong = "missing" if np.isnan(value) else "not a positive number"
+    with pytest.raises(bs.StudyError, match=f"ordinate 'loss' of study 'b' is {wrong} in run 'b2' \\(row 3\\)"):
         pair(one, two)
 
 
@@ -166,7 +165,13 @@ def test_a_run_to_forecast_may_lack_the_ordinate():
 
 def test_a_run_that_lacks_the_ordinate_and_has_no_role_is_refused_with_what_would_do():
     study = made("a", c4_loss=[4.0, 3.8, 3.6, 3.4, 3.2, np.nan])
-    with pytest.raises(bs.StudyError, match=r"in run 'a5' .*, or say by the role 'target' which run is to be forecast"):
+    with pytest.raises(bs.StudyError, match=r"in run 'a5' .*, or say by the role 'target' which is to be forecast"):
+        pair(study, study, source_loss="loss", loss="c4_loss")
+
+
+def test_a_run_that_lacks_the_ordinate_is_dropped_or_named_by_options(command):
+    study = made("a", c4_loss=[4.0, 3.8, 3.6, 3.4, 3.2, np.nan])
+    with pytest.raises(bs.StudyError, match="drop such runs with --drop-missing, or say with --target-run which is to"):
         pair(study, study, source_loss="loss", loss="c4_loss")
 
 
