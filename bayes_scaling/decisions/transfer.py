@@ -51,7 +51,7 @@ def transfer_grid(N: Amounts, D_F: Amounts, **inputs: float) -> pd.DataFrame:
     StudyError
         One is not a number.
     TargetError
-        There are no sizes, or no data.
+        There are no sizes, or no data, or one is not positive.
 
     Examples
     --------
@@ -183,11 +183,22 @@ def attributes(posterior: Posterior) -> dict[str, str]:
 
 
 def amounts(values: Any, symbol: str) -> np.ndarray:
-    """Return sizes, or data, as a user may write them, as an array of shape (value,); refuse none."""
+    """Return sizes, or data, as a user may write them, as an array of shape (value,), of which each is positive.
+
+    Raises
+    ------
+    StudyError
+        One is not a number.
+    TargetError
+        There is none, or one is not positive.
+    """
     column = SYMBOLS[symbol]
     if not np.size(values):
         raise TargetError(f"There is no {symbol}; give one or several, such as 1e8.")
-    return floats(pd.DataFrame({column: np.ravel(values)}), column).to_numpy()
+    found = floats(pd.DataFrame({column: np.ravel(values)}), column).to_numpy()
+    if (wrong := ~(np.isfinite(found) & (found > 0))).any():
+        raise TargetError(f"There is the {symbol} {found[wrong][0]:g}; give positive numbers, such as 1e8.")
+    return found
 
 
 def require_transfer(posterior: Posterior, allow_unconverged: bool) -> None:
