@@ -120,5 +120,5 @@ def test_a_second_grid_of_the_same_size_compiles_nothing(posterior):
 
 @pytest.mark.parametrize(("N", "D_F", "what"), [(np.nan, 1e6, "N nan"), ([1e8, 0.0], 1e6, "N 0"), (1e8, -1, "D_F -1")])
 def test_cells_of_no_size_or_data_are_refused(N, D_F, what):
-    with pytest.raises(bs.TargetError, match=f"^There is the {what}; give positive numbers, such as 1e8"):
+    with pytest.raises(TargetError, match=f"^There is the {what}; give positive numbers, such as 1e8"):
         transfer_grid(N, D_F)
