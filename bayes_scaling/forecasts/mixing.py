@@ -248,12 +248,11 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
             "The weights are a column of a comparison, whose order is not that of a list of forecasts; give the "
             "forecasts by name, as in bs.average({'name': forecast}, weights), or take bs.stacking_weights."
         )
-    if not isinstance(weights, (Mapping, pd.Series)) or not isinstance(forecasts, Sequence):
-        return forecasts, weights
-    laws = called([getattr(one, "law", None) for one in forecasts])
-    for names in (laws, range(len(laws))):
-        if len(weights) == len(names) and set(names) == set(weights.keys()):
-            return forecasts, by_name(dict(zip(names, forecasts, strict=True)), weights, what)
+    if isinstance(weights, (Mapping, pd.Series)) and isinstance(forecasts, Sequence):
+        laws = called([getattr(one, "law", None) for one in forecasts])
+        for names in (laws, range(len(laws))):
+            if len(weights) == len(names) and set(names) == set(weights.keys()):
+                return forecasts, by_name(dict(zip(names, forecasts, strict=True)), weights, what)
     return forecasts, list(weights.values()) if isinstance(weights, Mapping) else weights
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from bayes_scaling.errors import FileError, listed
 from bayes_scaling.study.rows import repeated
-from bayes_scaling.study.validation import OUTCOME, TWICE, is_ours, number_of
+from bayes_scaling.study.validation import GROUPED, OUTCOME, TWICE, is_ours, number_of
 
 __all__ = ["KINDS", "read_file"]
 
@@ -117,7 +117,7 @@ def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
     heading = next(_rows(text, separator), [])
     _require_names(heading)
     _require_separator(heading, text)
-    decimal = "," if separator in (";", "\t") and _decimal_commas(text, separator) else "."
+    decimal = "," if _decimal_commas(text, separator) else "."
     try:
         table = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, decimal=decimal)
     except pd.errors.ParserError as error:
@@ -210,10 +210,16 @@ def _separator(text: str) -> str:
 
 
 def _decimal_commas(text: str, separator: str) -> bool:
-    """Say whether numbers between semicolons or tabs have decimal commas: some do, and none has a point."""
+    """Say whether numbers between semicolons or tabs have decimal commas: some do, and none has a point.
+
+    Between tabs all may be counts in groups of three digits instead, as an export in English has them.
+    """
+    if separator not in (";", "\t"):
+        return False
     cells = [cell.strip() for line in text.splitlines()[1:HEAD] for cell in line.split(separator)]
     found = [cell for cell in cells if re.fullmatch(r"[-+]?\d*[.,]\d+(e[-+]?\d+)?", cell, re.IGNORECASE)]
-    return bool(found) and all("," in cell for cell in found)
+    told = found if separator == ";" else [cell for cell in found if not GROUPED.fullmatch(cell)]
+    return bool(told) and all("," in cell for cell in found)
 
 
 # -- JSON -----------------------------------------------------------------------------------------------------------

@@ -76,6 +76,8 @@ def test_fits_by_name_are_those_in_a_list_with_their_weights(path):
     assert named.posteriors == listed.posteriors and named.points.draws.equals(listed.points.draws)
     np.testing.assert_array_equal(named.expected, listed.expected)
     assert bs.forecast_path(fits.values(), path.targets).posteriors == named.posteriors
+    in_turn = bs.forecast_path(fits.values(), path.targets, weights={"one": 0.2, "two": 0.8})
+    assert in_turn.points.draws.equals(named.points.draws)
     with pytest.raises(bs.TargetError, match=r"^There is a fit of 'one' and no weight; name fits and weights alike\.$"):
         bs.forecast_path(fits, path.targets, weights={"two": 1.0})
 

@@ -88,6 +88,13 @@ def test_excel_reads_the_first_sheet_or_says_what_to_install(tmp_path, monkeypat
     assert read_file(path).attrs == {TWICE: ["N"]}
 
 
+def test_counts_in_groups_of_three_digits_between_tabs_are_no_decimals(tmp_path):
+    text = "N\tD\tloss\n20,000\t400,000\t4\n60,000\t900,000\t{}\n"
+    for loss, sizes in (("3", [20_000, 60_000]), ("3.5", [20_000, 60_000]), ("3,5", [20, 60])):
+        (tmp_path / "runs.tsv").write_text(text.format(loss))
+        assert bs.Study.from_file(tmp_path / "runs.tsv").frame["n_params"].tolist() == sizes
+
+
 def test_sheets_that_are_not_read_are_named(tmp_path):
     pytest.importorskip("openpyxl")
     with pd.ExcelWriter(tmp_path / "runs.xlsx") as book:
