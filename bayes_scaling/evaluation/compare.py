@@ -165,8 +165,7 @@ def by_name(posteriors: Mapping[str, Posterior] | Sequence[Posterior]) -> Mappin
     """
     if not isinstance(posteriors, Mapping):
         given = list(posteriors) if isinstance(posteriors, Iterable) else [posteriors]
-        laws = called([getattr(one, "law", type(one).__name__) for one in given])
-        posteriors = dict(zip(laws, given, strict=True))
+        posteriors = dict(zip(called(given), given, strict=True))
     for one in posteriors.values():
         if not isinstance(one, Posterior):
             raise ComparisonError(

@@ -249,20 +249,15 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
             "forecasts by name, as in bs.average({'name': forecast}, weights), or take bs.stacking_weights."
         )
     if isinstance(weights, (Mapping, pd.Series)) and isinstance(forecasts, Sequence):
-        laws = called([getattr(one, "law", None) for one in forecasts])
+        laws = called(forecasts)
         for names in (laws, range(len(laws))):
             if len(weights) == len(names) and set(names) == set(weights.keys()):
                 return forecasts, by_name(dict(zip(names, forecasts, strict=True)), weights, what)
     return forecasts, list(weights.values()) if isinstance(weights, Mapping) else weights
 
 
-def called(laws: Sequence[Any]) -> list[str]:
-    """Return the names of several laws, or of what their fits and forecasts say of them; numbered where alike.
-
-    Examples
-    --------
-    >>> called(["Chinchilla", "Kaplan", "Chinchilla"])
-    ['Chinchilla 1', 'Kaplan', 'Chinchilla 2']
-    """
-    names = [str(getattr(law, "name", law)) for law in laws]
+def called(parts: Sequence[Any]) -> list[str]:
+    """Return the names of the laws of several fits or forecasts, numbered where alike; of what is neither, its kind."""
+    laws = [getattr(one, "law", type(one).__name__) for one in parts]
+    names = [law if isinstance(law, str) else law.name for law in laws]
     return [f"{name} {names[: i + 1].count(name)}" if names.count(name) > 1 else name for i, name in enumerate(names)]

@@ -128,7 +128,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     >>> design_check(study).codes
     ['few-runs', 'few-sizes', 'guessed-noise', 'one-ratio']
     """
-    if law is not None and (isinstance(law, type) or not hasattr(law, "run_inputs")):
+    if isinstance(law, (str, type)):
         raise LawError(f"The law is {shown(law)}; give a law, such as Chinchilla().")
     training = require_study(study).training
     if targets is None and "role" in study.frame and (study.frame["role"] == "target").any():

@@ -8,6 +8,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.forecast import BANDS
+from bayes_scaling.forecasts.mixing import called
 from tests import worlds
 
 FAR = {"N": 7e9, "D": 4e12}
@@ -110,6 +111,9 @@ def test_weights_of_a_list_are_taken_by_the_names_of_its_laws_or_by_its_places()
     for weights in ({second: 0.25, first: 0.75}, pd.Series({second: 0.25, first: 0.75}), {1: 0.25, 0: 0.75}):
         assert bs.average(parts, weights).draws.equals(wanted)
     alike = [parts[0], parts[0], parts[1]]
+    assert called([*alike, worlds.superset(count=40), 3]) == [
+        "Chinchilla 1", "Chinchilla 2", "Superset 1", "Superset 2", "int"
+    ]  # fmt: skip
     numbered = {"Superset": 1, "Chinchilla 2": 0, "Chinchilla 1": 0}
     assert bs.average(alike, numbered).draws.equals(bs.average(alike, [0, 0, 1]).draws)
     of_fits = pd.Series({"mine": 0.75, "another": 0.25})  # by the names of fits: in their order
