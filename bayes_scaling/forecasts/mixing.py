@@ -252,7 +252,7 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
         laws = called(forecasts)
         for names in (laws, range(len(laws))):
             if len(weights) == len(names) and set(names) == set(weights.keys()):
-                return forecasts, by_name(dict(zip(names, forecasts, strict=True)), weights, what)
+                return forecasts, [weights[name] for name in names]
     return forecasts, list(weights.values()) if isinstance(weights, Mapping) else weights
 
 

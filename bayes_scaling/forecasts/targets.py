@@ -351,10 +351,9 @@ def _one_of_each(frame: pd.DataFrame) -> pd.DataFrame:
             continue
         one, other = (frame[name].map(partial(number_of, size=True)) for name in (symbol, column))
         if (differ := (one.notna() & other.notna() & (one != other)).to_numpy()).any():
-            said = (shown(frame[name].iloc[int(np.argmax(differ))]) for name in (symbol, column))
+            here, there = (shown(frame[name].iloc[int(np.argmax(differ))]) for name in (symbol, column))
             raise TargetError(
-                f"A target gives {symbol} = {next(said)} and {column} = {next(said)}, which are the same input; give "
-                "one of them."
+                f"A target gives {symbol} = {here} and {column} = {there}, which are the same input; give one of them."
             )
         unsaid = frame[column].map(absent).to_numpy(dtype=bool)
         frame = frame.assign(**{column: frame[column].mask(unsaid, one.where(one.notna(), frame[symbol]))})

@@ -336,10 +336,10 @@ def checked(table: pd.DataFrame, read: Iterable[str], names: Mapping[str, str] |
     if table.empty:
         raise StudyError("The table has no rows; give at least one run.")
     table, bad = table.copy(), []
+    told = ~_silent(table) if "task" in table else False  # on some task; whether on all is for the law to say
     for column in dict.fromkeys((*always_read(table), *(c for c in read if NUMERIC.fullmatch(c)))):
         if column in table:
-            some = "task" in table and bool(OUTCOME.fullmatch(column))  # whether all are needed is for the law to say
-            values, complaints = _looked_at(table, column, partial=~_silent(table) if some else False)
+            values, complaints = _looked_at(table, column, partial=told if OUTCOME.fullmatch(column) else False)
             bad += complaints
             table[column] = values if not complaints else table[column]
     if bad:
