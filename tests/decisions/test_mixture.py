@@ -167,6 +167,6 @@ def test_a_best_mixture_is_of_mixtures(simulated_fit):
 def test_a_second_mixture_of_the_same_fits_compiles_nothing():
     fits = [domain(own, [0.2, 0.3]) for own in PAIR]
     best_mixture(fits)
-    compiled = mixture._loss.compiled._cache_size(), mixture._expected.compiled._cache_size()
+    compiled = mixture._loss.count, mixture._expected.count
     best_mixture([domain(own, [0.1, 0.4]) for own in PAIR], weights=[2.0, 1.0])
-    assert (mixture._loss.compiled._cache_size(), mixture._expected.compiled._cache_size()) == compiled
+    assert (mixture._loss.count, mixture._expected.count) == compiled

@@ -113,9 +113,9 @@ def test_numbers_that_are_not_positive_are_refused(posterior, wrong):
 
 def test_a_second_grid_of_the_same_size_compiles_nothing(posterior):
     transferred(posterior, transfer_grid([1e7], [1e6]))
-    compiled = decisions._worth.compiled._cache_size()
+    compiled = decisions._worth.count
     transferred(posterior, transfer_grid([2e7], [3e6]))
-    assert decisions._worth.compiled._cache_size() == compiled
+    assert decisions._worth.count == compiled
 
 
 @pytest.mark.parametrize(("N", "D_F", "what"), [(np.nan, 1e6, "N nan"), ([1e8, 0.0], 1e6, "N 0"), (1e8, -1, "D_F -1")])

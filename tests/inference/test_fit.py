@@ -62,10 +62,10 @@ def test_numbers_of_numpy_are_taken_and_kept_as_plain_ones(study, posterior, tmp
 
 
 def test_other_priors_and_other_data_of_the_same_shape_do_not_compile_again(study, posterior):
-    compiled = nuts.sample.compiled._cache_size()
+    compiled = nuts.sample.count
     other = Chinchilla(alpha_N=bs.LogStudentT(4.0, -1.0, 0.3))
     bs.fit(other, study.select("n_params > 6e7"), seed=3, draws=500, adapt=False)
-    assert nuts.sample.compiled._cache_size() == compiled
+    assert nuts.sample.count == compiled
 
 
 def test_adaptation_agrees_with_the_laplace_mass_matrix(study, posterior):

@@ -4,10 +4,13 @@ import gc
 from types import SimpleNamespace
 
 import jax
+import numpy as np
 import pytest
 
-from bayes_scaling.inference import programs
+from bayes_scaling.inference import nuts, programs
+from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import CACHE_VARIABLE, QUICK_TO_COMPILE, jit, keep_compiled_programs, within
+from bayes_scaling.models import PowerLaw
 
 
 @pytest.fixture
@@ -89,3 +92,33 @@ def test_options_are_given_to_the_compiler_at_the_first_call(monkeypatch):
     one = jit(lambda x: x)  # an import asks no device
     with pytest.raises(jax.errors.JaxRuntimeError, match="xla_of_another_release"):
         one(3.0)
+
+
+def test_a_program_of_the_package_is_traced_once_for_all_processes(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    law, plan, runs = PowerLaw().program, nuts.Plan(draws=8, warmup=20, chains=2, starts=1), np.geomspace(1e8, 1e9, 12)
+
+    def sample():
+        monkeypatch.setattr(nuts.sample, "kept", {})  # as in a new process
+        before = nuts.sample.count
+        with double_precision():
+            found = nuts.sample(law, plan, jax.random.key(0), {"C": runs, "C0": 3e8}, {"loss": runs**-0.1})
+        assert nuts.sample.count == before + 1
+        return found.posterior
+
+    first, files = sample(), list((tmp_path / "traces").iterdir())
+    with monkeypatch.context() as nothing_traced:
+        nothing_traced.setattr(nuts, "hmc", None)
+        second = sample()
+    assert len(files) == 1 and list((tmp_path / "traces").iterdir()) == files
+    assert jax.tree.all(jax.tree.map(np.array_equal, first, second))
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    third = sample()
+    assert jax.tree.all(jax.tree.map(np.allclose, first, third))
+
+
+def test_the_trace_of_a_function_within_a_function_is_not_kept(tmp_path, monkeypatch):
+    """Its name does not tell what it computes."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    one = jit(lambda x: x + 1)
+    assert one(1.0) == 2.0 and one.count == 1 and not list(tmp_path.iterdir())
