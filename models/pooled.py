@@ -20,7 +20,7 @@ from bayes_scaling.law.pooling import assemble, by_series, derived_names, move, 
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, observe, with_known_error
 from bayes_scaling.models.chinchilla import Chinchilla
-from bayes_scaling.study.panel import one_value
+from bayes_scaling.study.panel import one_row_each, one_value
 from bayes_scaling.study.validation import LOSS_ERROR
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Pooled(Law):
         Raises
         ------
         StudyError
-            A column is missing, or the series of a run differ in an input.
+            A column is missing, a run has several rows in a series, or its series differ in an input.
         """
         frame = study.frame
         for column in ("run", "task", self.outcome):
@@ -223,12 +223,14 @@ class Pooled(Law):
                 raise StudyError(
                     f"{self.name} needs a column {column!r} in study {study.name!r}: one row per run and task."
                 )
+        one_row_each(study)
         rows = frame.drop_duplicates("run")
         columns = self.input_arrays(rows)
         one_value(study, "run", [column for column in self.readable.values() if column in frame])
         errors = [LOSS_ERROR] if LOSS_ERROR in frame and self.outcome == "loss" else []
+        entries = frame.assign(**{self.outcome: self.outcomes_of(study)})
         observed = {
-            name: frame.pivot(index="run", columns="task", values=name).loc[rows["run"], study.tasks].to_numpy(float)
+            name: entries.pivot(index="run", columns="task", values=name).loc[rows["run"], study.tasks].to_numpy(float)
             for name in (self.outcome, *errors)
         }
         each = [self.curve.arrays(self._series(study, task))[0] for task in study.tasks]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.decisions.allocation import allocate, budget_range
-from bayes_scaling.decisions.inputs import positive, require_size_and_data, scale_columns
+from bayes_scaling.decisions.inputs import positive, reads_compute_alone, require_size_and_data, scale_columns
 from bayes_scaling.decisions.ladder_design import plan_ladders, read_plans
 from bayes_scaling.decisions.lifetime import cheapest
 from bayes_scaling.decisions.next_runs import NextRuns, achieved, money_for, next_runs, read_candidates
@@ -85,7 +85,9 @@ class Split:
             tables["exponents"] = found.exponents()
         path = allocate(surface, budget_range(surface, self.budgets))
         pictures = {"plan": partial(plot_frontier, found, path)}
-        pictures |= {f"regret_{p.flops:.3g}": partial(plot_regret, p) for p in prices}
+        alike = len({f"{p.flops:.3g}" for p in prices}) < len(prices)
+        for place, price in enumerate(prices, 1):
+            pictures[f"regret_{f'{place}_' if alike else ''}{price.flops:.3g}"] = partial(plot_regret, price)
         return Answer(tuple(sentences), tables, pictures, of_budgets(self.budgets))
 
 
@@ -119,8 +121,7 @@ class Cost:
                 f"--serve looks for the cheapest model of any size, and --at holds {held} at {value:g}; leave one of "
                 "them out."
             )
-        read = scale_columns(law)
-        if self.fixed or self.serve is not None or set(read) != {"C"}:
+        if not reads_compute_alone(law) or self.fixed or self.serve is not None:
             require_size_and_data(law, "A budget for a target")
 
     def answer(self, surface: Surface) -> Answer:

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.interpolate import CubicSpline
 
 from bayes_scaling.decisions.inputs import check_inputs, positive, require_size_and_data
-from bayes_scaling.decisions.joint_optimum import JointOptimum
+from bayes_scaling.decisions.joint_optimum import MAX_SIZE_STEP, JointOptimum, size_range
 from bayes_scaling.decisions.solvers import bisect, minimise
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.decisions.tabled import Tabled
@@ -24,9 +24,8 @@ from bayes_scaling.study.rows import shown
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
-__all__ = ["MAX_SIZE_STEP", "Allocation", "allocate", "budget_range", "optimal_size"]
+__all__ = ["Allocation", "allocate", "budget_range", "optimal_size"]
 
-MAX_SIZE_STEP = np.log(1e5)  # how far N may be from the size with as many parameters as tokens, either way
 SPLINE_NODES = 17  # budgets solved exactly; beyond them a cubic spline in log C
 
 RULE_OF_THUMB = 20.0  # tokens per parameter, Hoffmann et al. 2022
@@ -203,7 +202,7 @@ def allocate(
         surface = Surface.of(source, given=middle)
     C = positive(budgets, "budget", "1e24 FLOPs")
     if bounds or within:
-        N, inputs = JointOptimum(surface, C, bounds, within, MAX_SIZE_STEP).find()
+        N, inputs = JointOptimum(surface, C, bounds, within).find()
     else:
         N, inputs = optimal_size(surface, C), {}
     D = surface.rule.tokens(N, C)
@@ -276,15 +275,15 @@ def optimal_size(surface: Surface, C: np.ndarray) -> np.ndarray:
             spline = CubicSpline(nodes, np.log(optimal_size(surface, np.exp(nodes))), axis=1)
             return np.exp(spline(np.log(C)))
     C = np.broadcast_to(C, (len(surface), C.shape[-1]))
-    centre = 0.5 * np.log(C / 6)
 
     def outcome(log_N: np.ndarray) -> np.ndarray:
         N = np.exp(log_N)
         return surface.ranked(N, surface.rule.tokens(N, C))
 
-    return np.exp(minimise(outcome, centre - MAX_SIZE_STEP, centre + MAX_SIZE_STEP))
+    return np.exp(minimise(outcome, *size_range(C)))
 
 
 def at_edge(N: np.ndarray, C: np.ndarray) -> np.ndarray:
     """Say where an optimum lies at an end of the range searched: there the law has none, shape (sample, budget)."""
-    return np.abs(np.log(N) - 0.5 * np.log(C / 6)) > MAX_SIZE_STEP * (1 - 1e-6)
+    low, high = size_range(C)
+    return np.minimum(np.log(N) - low, high - np.log(N)) < MAX_SIZE_STEP * 1e-6

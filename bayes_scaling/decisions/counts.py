@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_scaling.decisions.inputs import scale_columns
+from bayes_scaling.decisions.inputs import reads_compute_alone
 from bayes_scaling.decisions.surface import SAME_CONVENTION
 from bayes_scaling.errors import DecisionError, listed
 from bayes_scaling.study.flops import ratio_of_counts, six_n_d
@@ -69,7 +69,7 @@ def require_one_convention(
     DecisionError
         A and B count them differently.
     """
-    read = [set(scale_columns(law)) == {"C"} for law in laws]
+    read = [reads_compute_alone(law) for law in laws]
     if all(read):
         return
     if any(read):

@@ -32,6 +32,7 @@ __all__ = [
     "one_number",
     "one_target",
     "positive",
+    "reads_compute_alone",
     "require_held",
     "require_size_and_data",
     "scale_columns",
@@ -58,6 +59,11 @@ def scale_columns(law: Law) -> dict[str, str]:
             "it; fit a law that reads parameters and tokens, or FLOPs."
         )
     return {name: law.columns[name] for name in read}
+
+
+def reads_compute_alone(law: Law) -> bool:
+    """Say whether FLOPs are all that a law reads of scale, so that every budget has one outcome."""
+    return set(scale_columns(law)) == {"C"}
 
 
 def further_inputs(law: Law) -> list[str]:

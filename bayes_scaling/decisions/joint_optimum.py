@@ -15,14 +15,21 @@ from bayes_scaling.errors import DecisionError, LawError
 if TYPE_CHECKING:
     from bayes_scaling.decisions.surface import Surface
 
-__all__ = ["JointOptimum"]
+__all__ = ["MAX_SIZE_STEP", "JointOptimum", "size_range"]
 
 Place: TypeAlias = Mapping[str, np.ndarray]
 """Logarithms of N and of each further input, each of shape (sample, budget)."""
 
+MAX_SIZE_STEP = np.log(1e5)  # how far N may be from the size with as many parameters as tokens, either way
 ROUNDS = 12  # in which N and further inputs are chosen in turn
 SETTLED = 1e-5  # movement, in logarithms, below which they are chosen
 ROUNDING = 1e-9  # of log N, by which the largest size there is room for stays below the limit
+
+
+def size_range(C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the largest log N that is looked at for budgets in FLOPs, each of their shape."""
+    centre = 0.5 * np.log(C / 6)
+    return centre - MAX_SIZE_STEP, centre + MAX_SIZE_STEP
 
 
 class JointOptimum:
@@ -38,8 +45,6 @@ class JointOptimum:
         Of each further input.
     within : callable or None
         Says for which models there is room; where there is for a model, there is for every smaller one.
-    reach : float
-        How far log N may be from the size with as many parameters as tokens, either way.
     """
 
     def __init__(
@@ -48,12 +53,10 @@ class JointOptimum:
         C: np.ndarray,
         bounds: Mapping[str, tuple[float, float]],
         within: Callable[..., Any] | None,
-        reach: float,
     ) -> None:
         self.surface, self.bounds, self.within = surface, bounds, within
         self.C = np.broadcast_to(C, (len(surface), C.shape[-1]))
-        self.centre = 0.5 * np.log(self.C / 6)
-        self.ends = {"N": (self.centre - reach, self.centre + reach)}
+        self.ends = {"N": size_range(self.C)}
         for name, (low, high) in bounds.items():
             self.ends[name] = np.full(self.C.shape, np.log(low)), np.full(self.C.shape, np.log(high))
 
@@ -74,7 +77,7 @@ class JointOptimum:
         best, lowest = {name: low for name, (low, _) in self.ends.items()}, np.full(self.C.shape, np.inf)
         for corner in itertools.product((0, 1), repeat=len(self.bounds)):
             start = {name: self.ends[name][side] for name, side in zip(self.bounds, corner, strict=True)}
-            place = self._from({**start, "N": self.centre})
+            place = self._from({**start, "N": np.mean(self.ends["N"], axis=0)})
             value = self._outcome(place)
             better, lost = value < lowest, lost | np.isnan(value)
             best = {name: np.where(better, place[name], best[name]) for name in self.ends}

@@ -16,6 +16,7 @@ from bayes_scaling.errors import DecisionError, LawError, StudyError, listed, wh
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import QUANTILES, inside, quantile_columns
+from bayes_scaling.forecasts.scores import of_outcome
 from bayes_scaling.inference.batch import fit_many
 from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -177,8 +178,9 @@ def plan_ladders(
                 refused = refused or error
                 continue
             actual = outcomes[i, -1]
-            table.append({"plan": name, "family": i, "width90": (row["q95"] - row["q05"]) / actual,
-                          "error": row["median"] / actual - 1, "in90": inside(row, actual)})  # fmt: skip
+            off = np.array([row["q95"] - row["q05"], row["median"] - actual])
+            width, bias = of_outcome(off, np.full(2, actual))
+            table.append({"plan": name, "family": i, "width90": width, "error": bias, "in90": inside(row, actual)})
     if refused and not table:  # no family of any plan tells of the target, and this is why
         raise refused
     columns = ["plan", "family", "width90", "error", "in90"]

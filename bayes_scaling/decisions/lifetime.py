@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.allocation import MAX_SIZE_STEP
 from bayes_scaling.decisions.inputs import as_floats, require_size_and_data
+from bayes_scaling.decisions.joint_optimum import MAX_SIZE_STEP
 from bayes_scaling.decisions.reach import Reach, reach
 from bayes_scaling.decisions.solvers import bisect, minimise
 from bayes_scaling.decisions.surface import Surface, as_surface

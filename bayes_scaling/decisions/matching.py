@@ -9,7 +9,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from bayes_scaling.decisions.allocation import optimal_size
-from bayes_scaling.decisions.inputs import one_number, positive, require_size_and_data, scale_columns
+from bayes_scaling.decisions.inputs import one_number, positive, reads_compute_alone, require_size_and_data
 from bayes_scaling.decisions.solvers import first_crossing
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import COMMAND_LINE, DecisionError
@@ -44,7 +44,7 @@ def read_scale(at: Any, laws: Iterable[Law]) -> list[dict[str, float]]:
     """
     laws = list(laws)
     for law in laws:
-        if set(scale_columns(law)) != {"C"}:
+        if not reads_compute_alone(law):
             require_size_and_data(law, "A speedup")
     if not isinstance(at, Mapping):
         return [{"C": float(budget)} for budget in positive(at, "scale", "1e24 FLOPs")]

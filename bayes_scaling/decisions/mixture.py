@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from bayes_scaling.decisions.inputs import as_floats
+from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError, LawError, TargetError, listed, suggest
 from bayes_scaling.forecasts.mixing import shares
 from bayes_scaling.forecasts.quantiles import quantile_columns
@@ -33,8 +34,8 @@ __all__ = ["BestMixture", "best_mixture"]
 TINY = 1e-9  # a loss so near to zero is no measure of what losses differ by
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class BestMixture:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class BestMixture(Tabled):
     """The mixture to train on, and what it costs that the best one is not known.
 
     Attributes

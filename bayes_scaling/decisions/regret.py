@@ -124,11 +124,14 @@ def _waste(surface: Surface, C: np.ndarray, N: np.ndarray, D: np.ndarray) -> np.
     low, high = np.log(C * LEAST), np.log(C * (1 + 1e-9))
     nodes = np.linspace(low[0], high[0], 28)
     # The frontier of each draw on a common grid; what lies between its nodes is found on the law itself.
-    path = np.log(optimal_size(surface, np.exp(nodes)))
+    path = None if surface.bent else np.log(optimal_size(surface, np.exp(nodes)))
 
     def frontier(log_C: np.ndarray) -> np.ndarray:
-        log_N = np.stack([np.interp(x, nodes, y) for x, y in zip(log_C, path, strict=True)])
-        return surface.ranked(np.exp(log_N), surface.rule.tokens(np.exp(log_N), np.exp(log_C)))
+        if path is None:  # best sizes are not smooth
+            N = optimal_size(surface, np.broadcast_to(np.exp(log_C), (len(surface), log_C.shape[1])))
+        else:
+            N = np.exp(np.stack([np.interp(x, nodes, y) for x, y in zip(log_C, path, strict=True)]))
+        return surface.ranked(N, surface.rule.tokens(N, np.exp(log_C)))
 
     columns = []
     for value in values.T:

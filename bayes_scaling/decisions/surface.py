@@ -11,7 +11,14 @@ import jax
 import numpy as np
 
 from bayes_scaling.decisions.exponent_error import ExponentError
-from bayes_scaling.decisions.inputs import SCALE, exponent_spread, require_held, scale_columns, told_to_each
+from bayes_scaling.decisions.inputs import (
+    SCALE,
+    exponent_spread,
+    reads_compute_alone,
+    require_held,
+    scale_columns,
+    told_to_each,
+)
 from bayes_scaling.errors import COMMAND_LINE, DecisionError, LawError, TargetError, listed, option, suggest, whole
 from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.forecast import by_rank
@@ -251,7 +258,7 @@ class Surface:
     @property
     def by_compute(self) -> bool:
         """Whether the law reads FLOPs alone, so that every budget has one outcome."""
-        return set(self.columns) == {"C"}
+        return reads_compute_alone(self.posterior.law)
 
     @property
     def bent(self) -> bool:

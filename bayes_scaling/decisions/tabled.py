@@ -23,12 +23,16 @@ class Tabled:
         """Return the answer in rows."""
         raise NotImplementedError
 
+    @property
+    def _names_rows(self) -> bool:
+        return not isinstance(self.table().index, pd.RangeIndex)
+
     def __repr__(self) -> str:
-        table = self.table().to_string(index=False, max_rows=ROWS, float_format=_short)
+        table = self.table().to_string(index=self._names_rows, max_rows=ROWS, float_format=_short, na_rep="-")
         return "\n".join([type(self).__name__, table, *self.remarks])
 
     def _repr_html_(self) -> str:
-        table = self.table().to_html(index=False, max_rows=ROWS, float_format=_short)
+        table = self.table().to_html(index=self._names_rows, max_rows=ROWS, float_format=_short, na_rep="-")
         return f"<b>{type(self).__name__}</b>{table}" + "".join(f"<p>{escape(one)}</p>" for one in self.remarks)
 
 

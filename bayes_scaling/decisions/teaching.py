@@ -65,6 +65,8 @@ def expected_reduction(surface: Surface, target: np.ndarray, scale: Mapping[str,
 def _reduction(surface: Surface, T: np.ndarray, scale: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the shares of a few runs, by all draws of a surface."""
     law, (points, runs) = surface.posterior.law, surface.runs_at(scale)
+    if np.ptp(T) == 0:
+        return np.zeros(points)  # nothing is left to learn
     nodes, shares = np.polynomial.legendre.leggauss(OUTCOMES)
     drawn = _predicted(surface.take(evenly_spaced(len(surface), PREDICTED)), runs)
     with double_precision():

@@ -136,6 +136,10 @@ def transfer_table(posterior: Posterior, grid: Any, *, allow_unconverged: bool =
 def trade_off(posterior: Posterior, larger: float = 10.0, *, allow_unconverged: bool = False) -> dict[str, float]:
     """Return how many times more fine-tuning data transfer as much as a ``larger`` times larger model does.
 
+    That is of the power law ``D_T = k D_F^a N^b``: without the fading of :class:`~bayes_scaling.models.FadingTransfer`,
+    and with the endless pre-training of :class:`~bayes_scaling.models.PretrainingSize`.  What a cell gains by all of a
+    law says :func:`transferred`.
+
     Parameters
     ----------
     posterior : Posterior

@@ -287,7 +287,7 @@ def _score(posterior: Posterior, held_out: Study) -> _Backtest:
         program = (law.replace(discrepancy=PRIOR) if law.own_model else law).program  # its scale is a site there
         median, heights = _hold_against(program, latent, _drift(law), slopes, key, runs, edge, padded, GRID)
     said = np.asarray(median)[: len(actual)]
-    error = of_outcome(np.where(np.isfinite(said), said, math.inf), actual) - 1
+    error = of_outcome(np.where(np.isfinite(said), said, math.inf) - actual, actual)
     return _Backtest(error, np.asarray(heights))
 
 

@@ -168,6 +168,6 @@ def _table(
         names = rows["run"] if "run" in rows else numbered(rows)
         table = pd.DataFrame({"cut": cut, "fitted": len(small), "run": list(names), "actual": actual})[told]
         table[list(QUANTILES)] = pd.DataFrame(each, table.index, list(QUANTILES), dtype=float)
-        error = of_outcome(table["median"].to_numpy(), actual[told]) - 1
+        error = of_outcome(table["median"].to_numpy() - actual[told], actual[told])
         blocks.append(table.assign(error=error, inside=inside(table, table["actual"])))
     return pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame()

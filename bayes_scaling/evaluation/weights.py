@@ -59,7 +59,11 @@ def law_weights(scores: Sequence[Sequence[np.ndarray]], sharpness: ArrayLike) ->
 
 def slope_weights(mean: float, spread: float) -> np.ndarray:
     """Return the weight of each error in ``SLOPES`` under a normal prior, shape (slope,)."""
-    return softmax(norm.logpdf(SLOPES, mean, max(spread, 1e-3)))
+    return softmax(_log_prior(mean, spread))
+
+
+def _log_prior(mean: float, spread: float) -> np.ndarray:
+    return norm.logpdf(SLOPES, mean, max(spread, 1e-3))
 
 
 def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], own_cuts: ArrayLike) -> np.ndarray:
@@ -72,12 +76,11 @@ def slopes_after(densities: Sequence[np.ndarray], moments: tuple[float, float], 
     own_cuts : float or array, shape (value, 1)
         Observations that all cuts together count for; an array gives weights of shape (value, slope).
     """
-    prior = slope_weights(*moments)
     if not densities:
-        return prior
+        return slope_weights(*moments)
     told = (np.where(np.isnan(density).any(axis=0), 0.0, density) for density in densities)
     evidence = np.mean([density.mean(axis=1) for density in told], axis=0)
-    return softmax(np.log(prior) + own_cuts * evidence, axis=-1)
+    return softmax(_log_prior(*moments) + own_cuts * evidence, axis=-1)
 
 
 def mean_over(found: Callable[[np.ndarray], np.ndarray], learnt: Learnt) -> np.ndarray:

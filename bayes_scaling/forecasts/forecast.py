@@ -257,7 +257,7 @@ def _in_order_of(draws: xr.DataArray, actual: xr.Dataset, quantity: str) -> xr.D
                 f"The outcomes have the {dim} {shown(odd[0])}{' twice' if odd[0] in ours else ''}, and those of the "
                 f"forecast are {listed(map(shown, ours), MOST_ROWS)}; label each as the forecast does, once."
             )
-    return known.reindex({dim: draws[dim] for dim in dims})
+    return known.reindex({dim: draws[dim] for dim in dims}).transpose(*dims)
 
 
 def _parts(draws: xr.DataArray) -> Iterator[xr.DataArray]:

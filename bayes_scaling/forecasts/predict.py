@@ -45,8 +45,9 @@ def forecast(
     targets : Study, DataFrame, mapping, or sequence of mappings
         Inputs of the runs to forecast (``{"N": 7e9, "D": 4e12}``), with outcomes where they are known.
     discrepancy : bool
-        Add the law's extrapolation discrepancy beyond the fitted runs.  Without it, intervals are those of the law as
-        if it were exact, and too narrow far out.
+        Add the law's extrapolation discrepancy beyond the fitted runs, and what noise it gives runs there besides
+        (the laws of the average: half as much again).  Without it, intervals are those of the law as if it were exact,
+        and too narrow far out.
     seed : int, optional
         Seed of the predictive draws; by default the fit's.
     samples : int, optional

@@ -35,15 +35,15 @@ def crps(draws: np.ndarray, actual: np.ndarray) -> np.ndarray:
 
 
 def of_outcome(values: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    """Return values as multiples of outcomes; NaN where an outcome is 0, of which nothing is a multiple.
+    """Return values as multiples of the size of outcomes; NaN where one is 0, of which nothing is a multiple.
 
     Examples
     --------
-    >>> of_outcome(np.array([1.0, 2.0]), np.array([4.0, 0.0])).tolist()
-    [0.25, nan]
+    >>> of_outcome(np.array([1.0, 1.0, 2.0]), np.array([4.0, -4.0, 0.0])).tolist()
+    [0.25, 0.25, nan]
     """
-    outcome = np.asarray(outcome, dtype=float)
-    return np.divide(values, outcome, out=np.full(np.shape(outcome), np.nan), where=outcome != 0)
+    size = np.abs(np.asarray(outcome, dtype=float))
+    return np.divide(values, size, out=np.full(np.shape(size), np.nan), where=size != 0)
 
 
 def pit(draws: np.ndarray, actual: np.ndarray) -> np.ndarray:

@@ -229,7 +229,7 @@ def _fitted(path: ForecastPath, quantity: str, task: str | None) -> tuple[np.nda
     """Return the abscissa and the outcome of the fitted runs, of a task those that have one."""
     study = path.posteriors[0].study
     if task is None:
-        return path.fitted_x, study.column(quantity)
+        return path.fitted_x, study.column(quantity, signed=quantity in path.posteriors[0].law.signed)
     own = study.frame[study.frame["task"].astype(str) == task].set_index("run")[quantity]
     outcomes = own.reindex(study.runs["run"]).to_numpy(dtype=float)
     known = np.isfinite(outcomes)

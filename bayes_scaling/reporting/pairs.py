@@ -16,6 +16,7 @@ from bayes_scaling import plots
 from bayes_scaling.errors import listed
 from bayes_scaling.evaluation.diagnose import diagnose
 from bayes_scaling.files import as_json, atomic_folder, write_json
+from bayes_scaling.forecasts.display import scale_of
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.forecasts.path import ForecastPath, forecast_path
 from bayes_scaling.forecasts.quantiles import inside
@@ -153,14 +154,14 @@ def print_pairs(pairs: Pairs) -> None:
     """Print a row per pair and target, what was left out, what speaks against it, and how the fits went."""
     console, rows = output(), pairs.rows
     known = rows[rows["actual"].notna()] if "actual" in rows else rows.iloc[:0]
-    units = ", ".join(rows["unit"].unique())
+    units, digits = ", ".join(rows["unit"].unique()), scale_of("", rows["median"]).digits
     table = Table(box=SIMPLE_HEAD, title=f"A loss from another ({units})", title_justify="left")
     for heading in ("pair", "target"):
         table.add_column(heading)
     for heading in ("pairs", "median", "50 % interval", "90 % interval", *(("actual",) if len(known) else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
-        shown = {k: f"{v:.3f}" for k, v in row.items() if isinstance(v, float)}
+        shown = {k: f"{v:.{digits}f}" for k, v in row.items() if isinstance(v, float)}
         cells = [row["pair"], str(row["target"]), str(row["paired"])]
         cells += [shown["median"], f"{shown['q25']} to {shown['q75']}", f"{shown['q05']} to {shown['q95']}"]
         if len(known):

@@ -15,7 +15,7 @@ from bayes_scaling.study.rows import shown
 if TYPE_CHECKING:
     from bayes_scaling.study.study import Study
 
-__all__ = ["Panel", "one_value", "series_label", "series_parts"]
+__all__ = ["Panel", "one_row_each", "one_value", "series_label", "series_parts"]
 
 BETWEEN = ":"  # a column and its task in the label of a series
 
@@ -47,6 +47,24 @@ def one_value(study: Study, key: str, columns: Iterable[str]) -> None:
                 f"The {key} {shown(name)} of study {study.name!r} has {column} {values}; give one number in "
                 f"all its rows, or each a {key} of its own."
             )
+
+
+def one_row_each(study: Study) -> None:
+    """Refuse several rows of one run and task, such as checkpoints.
+
+    Raises
+    ------
+    StudyError
+        There are such rows.
+    """
+    frame = study.frame
+    if (twice := frame.duplicated(["run", "task"])).any():
+        run, task = frame.loc[twice, ["run", "task"]].iloc[0]
+        remedy = "fit study.last_checkpoints" if "checkpoint" in frame else "give one row per run and task"
+        raise StudyError(
+            f"Study {study.name!r} has several rows of the run {shown(run)} for the task {shown(task)}, and a law of "
+            f"several series reads one; {remedy}."
+        )
 
 
 def series_label(column: str, task: str = "") -> str:
@@ -98,12 +116,14 @@ class Panel:
         Raises
         ------
         StudyError
-            The study has no column ``run`` or ``task``, or a run or a task has several values in a column of its own.
+            The study has no column ``run`` or ``task``, several rows of one run and task, or a run or a task has
+            several values in a column of its own.
         """
         frame = study.frame
         for key in ("run", "task"):
             if key not in frame:
                 raise StudyError(f"Study {study.name!r} has no column {key!r}; give one row per run and task.")
+        one_row_each(study)
         one_value(study, "run", of_runs)
         one_value(study, "task", of_tasks)
         runs, tasks = frame.drop_duplicates("run"), frame.drop_duplicates("task").set_index("task")

@@ -121,6 +121,11 @@ def test_a_split_answers_each_budget_and_a_few_regrets(surface):
     assert "exponents" not in Split(budgets[:1]).answer(surface).tables
 
 
+def test_budgets_that_agree_in_three_digits_have_a_picture_each(surface):
+    found = Split(np.array([1e20, 1.001e20])).answer(surface)
+    assert set(found.pictures) == {"plan", "regret_1_1e+20", "regret_2_1e+20"}
+
+
 def test_a_cost_is_the_budget_of_its_probability(surface):
     found = cost(probability=0.8).answer(surface)
     needed = np.quantile(Textbook(surface).needed(2.1), 0.8)

@@ -131,6 +131,9 @@ def test_any_law_of_shares_has_a_best_mixture():
     found = best_mixture(fit)
     assert found.choice["share_web"] == pytest.approx(0.4, abs=1e-4)
     np.testing.assert_allclose(found.best["share_web"], [0.3, 0.5], atol=1e-4)
+    shown = repr(found).splitlines()
+    assert shown[0] == "BestMixture" and shown[2].split()[:2] == ["share_web", "0.4"] and "array" not in repr(found)
+    assert shown[-1].split()[:2] == ["regret", "-"] and "<th>share_code</th>" in found._repr_html_()
     sunk = known(Sunk(), {"lowest": [0.3, 0.5], "sigma": np.full(2, 0.01)}, table.reset_index(drop=True))
     assert best_mixture(sunk).choice["share_web"] == pytest.approx(0.4, abs=1e-3)
     with pytest.raises(bs.TargetError, match="Valley describes one series, so there is no '7B'; leave it out"):

@@ -311,3 +311,10 @@ def test_a_run_more_never_widens_the_forecast():
     twice = pd.DataFrame({"run": ["curve", "again"], "N": 1e9, "D": 1e10, "flops": [2e20, 1e20]})
     said = bs.next_runs(surface, twice, CURVED_AT, count=2).baseline["narrower"]
     assert said[1] >= said[0] > 0.1
+
+
+def test_where_nothing_varies_no_run_narrows_anything():
+    fixed = exact(known(Straight(), {name: np.full(40, 1.0) for name in ("level", "by_size", "by_data", "sigma")}))
+    table = pd.DataFrame({"run": ["a", "b"], "N": [1e9, 2e9], "D": [2e10, 4e10]})
+    found = bs.next_runs(fixed, table, {"N": 1e11, "D": 2e12})
+    assert (found.ranking["narrower"] == 0).all() and (found.ranking["sd_after"] < 1e-12).all()

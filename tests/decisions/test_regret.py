@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.decisions.allocation import optimal_size
 from tests.worlds import Textbook, by_compute, chinchilla, exact
 
 
@@ -50,3 +51,16 @@ def test_what_makes_no_sense_is_refused(surface):
         bs.regret(surface, 1e21, [0.0])
     with pytest.raises(bs.LawError, match="reads C"):
         bs.regret(by_compute(), 1e21)
+
+
+def test_where_exponents_err_each_budget_has_its_own_best_size(surface):
+    """Best sizes turn at every step of the exponents' error: between budgets they are not to be interpolated."""
+    bent = bs.Surface.of(surface.posterior, exponent_error=0.5)
+    found = bs.regret(bent, 1e25, [1e10, 3e12])
+    spent = 1e25 / found.waste  # with which the frontier is as good as the budget at this size
+    best = optimal_size(bent, spent)
+    np.testing.assert_allclose(
+        bent.ranked(best, bent.rule.tokens(best, spent)),
+        bent.ranked(found.N, bent.rule.tokens(found.N, 1e25)),
+        rtol=1e-4,
+    )

@@ -105,3 +105,9 @@ def test_a_law_whose_runs_err_along_their_training_is_not_read():
     more = pd.DataFrame({"D": [2e10, 4e10], "flops": [1e18, 2e18]})
     found = bs.next_runs(surface, more, {"D": 1e11})
     assert np.isfinite(found.table()["narrower"]).all()
+
+
+def test_nothing_is_learnt_of_a_target_that_is_known():
+    surface, _ = surface_of(0.02, count=50)
+    at = {"N": np.array([1e9, 2e9]), "D": np.array([2e10, 4e10])}
+    assert expected_reduction(surface, np.full(50, 2.5), at).tolist() == [0.0, 0.0]

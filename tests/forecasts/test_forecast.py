@@ -78,6 +78,11 @@ def test_outcomes_are_found_by_their_labels():
             forecast.score(odd)
 
 
+def test_outcomes_may_have_their_dimensions_in_any_order(ladder_forecast):
+    turned = ladder_forecast.actual.transpose("task", "target", ...)
+    pd.testing.assert_frame_equal(ladder_forecast.score(turned), ladder_forecast.score())
+
+
 @pytest.mark.parametrize("names", [(5, 10), ("mmlu: stem", "mmlu: other")])
 def test_numbered_tasks_and_those_with_a_colon_are_forecast_by_their_names(names):
     ladder = worlds.ladder(count=20)

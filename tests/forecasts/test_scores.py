@@ -37,6 +37,13 @@ def test_an_outcome_of_zero_has_no_relative_error_and_is_left_out_of_the_mean():
     assert row["relative_width90"] == pytest.approx(row["width90"])
 
 
+def test_errors_and_widths_are_relative_to_the_size_of_a_negative_outcome():
+    table = score_table(-2.0 + np.linspace(-0.1, 0.1, 11)[:, None], np.array([-2.5]))
+    assert table["error"].iloc[0] == pytest.approx(0.5) and table["relative_error"].iloc[0] == pytest.approx(0.2)
+    (row,) = summarise(table).to_dict("records")
+    assert row["bias"] == pytest.approx(0.2) and row["relative_width90"] == pytest.approx(row["width90"] / 2.5)
+
+
 def test_coverage_of_narrow_forecasts_is_too_small():
     rng = np.random.default_rng(1)
     table = score_table(0.3 * rng.normal(size=(2000, 500)), rng.normal(size=500))

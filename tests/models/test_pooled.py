@@ -89,6 +89,19 @@ def test_a_run_of_two_sizes_is_refused(study):
     assert Chinchilla.pooling["alpha_N"] == 0.2
 
 
+def test_several_rows_of_a_run_and_series_are_refused(study):
+    twice = study.frame.loc[study.frame["run"] == "run 3"]
+    with pytest.raises(
+        bs.StudyError, match=r"has several rows of the run 'run 3' for the task 'a', .*; give one row p"
+    ):
+        Pooled().arrays(bs.Study(pd.concat([study.frame, twice], ignore_index=True), bs.Card("twice")))
+    along = study.frame.assign(checkpoint=1.0)
+    read = bs.Study.from_frame(pd.concat([along, along.assign(checkpoint=2.0)], ignore_index=True), name="checkpoints")
+    with pytest.raises(bs.StudyError, match=r"fit study\.last_checkpoints\.$"):
+        Pooled().arrays(read)
+    assert Pooled().arrays(read.last_checkpoints)[1]["loss"].shape == (12, 3)
+
+
 def test_the_known_error_of_each_loss_adds_to_the_noise_of_its_own_series():
     table = sets().assign(loss_se=0.0)
     table.loc[table["task"] == "b", "loss_se"] = 0.2

@@ -1,8 +1,10 @@
 import itertools
 import warnings
 
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 from matplotlib.text import Text
 
@@ -192,6 +194,30 @@ def test_one_of_several_series_is_drawn_with_its_own_runs():
     for draw in (plots.plot_ladder_sheet, lambda path: plots.plot_ladder(path, "web")):
         with pytest.raises(TargetError, match=r"no loss to accuracy; draw it with plot_fit\(path, task=\.\.\.\)"):
             draw(path)
+
+
+class Gain(bs.Law):
+    """What is gained, which may be negative."""
+
+    outcome = "gain_loss"
+    signed = ("gain_loss",)
+    level: bs.Prior = dist.Normal(0.0, 1.0)
+
+    def mean(self, N, *, level):
+        return level + 0.1 * jnp.log(N / 3e8)
+
+    def likelihood(self, mean, sigma):
+        return dist.Normal(mean, sigma)
+
+
+def test_outcomes_of_any_sign_are_drawn_where_the_law_has_such():
+    gains = 0.1 * np.log(worlds.GRID["N"].to_numpy() / 3e8) + np.linspace(-0.02, 0.02, 16)
+    fit = worlds.known(Gain(), {"level": np.linspace(-0.1, 0.1, 20), "sigma": np.full(20, 0.01)},
+                       worlds.GRID.assign(gain_loss=gains))  # fmt: skip
+    ax = plots.plot_fit(bs.forecast_path(fit, fit.forecast({"N": 7e9})))
+    dots = [line.get_ydata() for line in ax.lines if line.get_marker() == "."]
+    np.testing.assert_allclose(np.sort(np.ravel(dots)), np.sort(gains))
+    assert gains.min() < 0 < gains.max()
 
 
 def test_an_error_is_drawn_in_per_cent():

@@ -87,3 +87,9 @@ def test_numbers_as_names_are_shown_as_numbers():
 def test_runs_and_tasks_have_names(column):
     with pytest.raises(bs.StudyError, match=f"'cells' has no column '{column}'; give one row per run and task"):
         Panel.of(bs.Study(CELLS.drop(columns=column), bs.Card("cells")))
+
+
+def test_several_rows_of_a_run_and_task_are_refused():
+    rows = CELLS.rename(columns={"N": "n_params"})
+    with pytest.raises(bs.StudyError, match="has several rows of the run 'a' for the task 'MMLU'"):
+        Panel.of(bs.Study(pd.concat([rows, rows.iloc[2:3]], ignore_index=True), bs.Card("cells")))
