@@ -97,12 +97,13 @@ class BentPowerLaw(Law):
     )
 
     equation = r"L_1 = m \bar L_1 \exp(-s (e^{\beta u} - 1) / \beta), u = \log((\bar L_0 - E_0) / (L_0 - E_0))"
+    above: ClassVar = {"source_loss": "E0"}
     relations: ClassVar = {"E0": r"\text{cap}_0 \cdot \text{floor}_0"}
     pooling: ClassVar = {"floor0": 0.1, "slope": 0.2, "bend": 0.3}
 
     def mean(self, source_loss, cap0, centre0, centre1, *, floor0, slope, bend, level):  # noqa: D102
         low0 = cap0 * floor0
-        above = jnp.maximum(source_loss - low0, 1e-9)  # only a target that nobody named when pairing can lie below
+        above = jnp.maximum(source_loss - low0, 1e-9)  # only a target that is no run of the study can lie below
         u = jnp.log((centre0 - low0) / above)
         return level * centre1 * bent(u, slope, bend)
 

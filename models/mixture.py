@@ -104,6 +104,9 @@ class Mixture(Law):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.shares or (odd := [share for share in self.shares if not isinstance(share, str)]):
+            given = f"has the share {odd[0]!r}" if self.shares else "has no shares"
+            raise LawError(f"{self.name} {given}; give the names of their columns, as in shares=('share_web', ...).")
         if twice := [share for share in self.shares if self.shares.count(share) > 1]:
             raise LawError(f"{self.name} has the share {twice[0]!r} twice; give the column of each domain once.")
         if self.own and self.own not in self.shares:

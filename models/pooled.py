@@ -119,6 +119,16 @@ class Pooled(Law):
         return self.curve.absent
 
     @property
+    def flags(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Inputs that are 1 or 0, as in the curve."""
+        return self.curve.flags
+
+    @property
+    def above(self) -> Mapping[str, str]:  # type: ignore[override]
+        """Inputs that have a floor, as in the curve."""
+        return self.curve.above
+
+    @property
     def indicators(self) -> tuple[str, ...]:  # type: ignore[override]
         """Those that may be zero."""
         return self.curve.indicators

@@ -84,11 +84,12 @@ class ShiftedPowerLaw(Law):
         "E1": r"\text{cap}_1 \cdot \text{floor}_1",
         "K": r"\text{level} \cdot (\text{centre}_1 - E_1) (\text{centre}_0 - E_0)^{-\kappa}",
     }
+    above: ClassVar = {"source_loss": "E0"}
     pooling: ClassVar = {"floor0": 0.2, "floor1": 0.4, "kappa": 0.1}
 
     def mean(self, source_loss, cap0, cap1, centre0, centre1, *, floor0, floor1, kappa, level):  # noqa: D102
         low0, low1 = cap0 * floor0, cap1 * floor1
-        above = jnp.maximum(source_loss - low0, 1e-9)  # only a target that nobody named when pairing can lie below
+        above = jnp.maximum(source_loss - low0, 1e-9)  # only a target that is no run of the study can lie below
         return low1 + level * (centre1 - low1) * jnp.exp(kappa * jnp.log(above / (centre0 - low0)))
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -11,9 +12,9 @@ import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 
-from bayes_scaling.errors import LawError
+from bayes_scaling.errors import LawError, TargetError
 from bayes_scaling.forecasts.quantiles import quantile_columns
-from bayes_scaling.forecasts.targets import read_targets
+from bayes_scaling.forecasts.targets import read_targets, require_read
 from bayes_scaling.inference.posterior import Posterior, require_posterior
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import option, prior
@@ -189,7 +190,7 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
         A converged fit of :class:`StepLaw`.
     runs : DataFrame, mapping or sequence of mappings
         Parameters and tokens of each run, under any names a target may have.  With ``learning_rate`` and
-        ``batch_tokens`` the cost is that of these settings; without them, that of the medians of the optimum.
+        ``batch_tokens`` the cost is that of these settings; where one is left out, that of the median of its optimum.
     allow_unconverged : bool
         Read a fit that did not converge, too.
 
@@ -219,10 +220,18 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
     posterior.require_converged(allow_unconverged)
     references = law.arrays(posterior.study)[0]
     read = [name for name in ("learning_rate", "batch_tokens") if name in law.run_inputs]
-    settings = {name: float(references[f"{name}0"]) for name in read}
+    settings: dict[str, float] = {name: float(references[f"{name}0"]) for name in read}
     given = labelled(as_rows(runs, posterior.study.names)).rename_axis("target")
-    open_settings = {name: value for name, value in settings.items() if name not in given}
-    targets = read_targets(law, posterior.study, given.assign(**open_settings).reset_index())
+    if isinstance(runs, (Mapping, list, tuple)):
+        require_read(law, posterior.study, given)
+    if lacking := [symbol for symbol in ("N", "D") if law.columns[symbol] not in given]:
+        raise TargetError(
+            f"The best learning rate depends on the run's parameters and tokens, and it has no "
+            f"{law.columns[lacking[0]]}; give both, as in {{'N': 7e9, 'D': 1.4e11}}."
+        )
+    unset = {name: given[name].isna().to_numpy() if name in given else np.full(len(given), True) for name in settings}
+    filled = {name: np.where(unset[name], value, given.get(name, value)) for name, value in settings.items()}
+    targets = read_targets(law, posterior.study, given.assign(**filled).reset_index())
     inputs = targets.inputs(law)
     draws = {name: values[:, None] for name, values in posterior.draws.items()}
     p = {name: draws.get(name, value) for name, value in law.priors.items()}
@@ -233,7 +242,7 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
     }
     shape = (len(posterior.draws["c"]), len(targets))
     best: dict[str, Any] = {name: np.broadcast_to(settings[name] * moved[name], shape) for name in read}
-    chosen = {name: np.median(best[name], axis=0) if name in open_settings else inputs[name] for name in best}
+    chosen = {name: np.where(unset[name], np.median(best[name], axis=0), inputs[name]) for name in best}
     excess = sum(
         p[cost] * np.square(np.log2(chosen[name] / best[name]))
         for name, cost in (("learning_rate", "rate_cost"), ("batch_tokens", "batch_cost"))

@@ -128,6 +128,7 @@ class Transfer(Scratch):
 
     equation = r"L = f(N, D_F + D_T), \quad D_T = k D_F^a N^b"
     indicators: ClassVar[tuple[str, ...]] = ("pretrained",)
+    flags: ClassVar[tuple[str, ...]] = ("pretrained",)
     transfers = True
     published: ClassVar = {**PUBLISHED["text_to_python"]._asdict(), **SCRATCH, "sigma": 0.01}
 

@@ -13,6 +13,7 @@ import xarray as xr
 from bayes_scaling.decisions.inputs import one_number
 from bayes_scaling.errors import LawError, TargetError
 from bayes_scaling.forecasts.quantiles import QUANTILES
+from bayes_scaling.forecasts.targets import require_read
 from bayes_scaling.inference.posterior import require_posterior
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
@@ -71,7 +72,7 @@ def transferred(posterior: Posterior, grid: Any, *, allow_unconverged: bool = Fa
         A converged fit of a law of transfer.
     grid : DataFrame, mapping, or sequence of mappings
         ``N`` (parameters) and ``D_F`` (fine-tuning data, in the unit of the study), and the law's other inputs
-        (``D_P``, pre-training data) where it has them; ``pretrained`` is taken as 1.  A mapping of numbers is one cell.
+        (``D_P``, pre-training data) where it has them; ``pretrained`` is 1.  A mapping of numbers is one cell.
     allow_unconverged : bool
         Go on with a fit that did not converge.
 
@@ -216,6 +217,8 @@ def as_runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, An
     """Return the columns of the grid and the references of the fit, which is one of a law of transfer."""
     law = posterior.law
     frame = as_rows(grid, posterior.study.names)
+    if isinstance(grid, (Mapping, list, tuple)):
+        require_read(law, posterior.study, frame)
     if FLAG in law.run_inputs and FLAG not in frame:
         frame[FLAG] = 1.0
     found, _ = law.arrays(posterior.study)
@@ -223,8 +226,10 @@ def as_runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, An
         if column_of(name) not in frame:
             raise TargetError(f"The grid lacks {name}, which {law.name} needs; give {', '.join(law.run_inputs)}.")
         values = floats(frame, column_of(name)).to_numpy()
-        if not ((values > 0) | ((values == 0) & (zero and name in law.indicators))).all():
-            raise TargetError(f"The grid has {name} = {values.min():g}; give positive numbers.")
+        allowed = law.allows(name, values) & (zero | (values != 0))
+        if not allowed.all():
+            wanted = f"1{' or 0' if zero else ''}" if name in law.flags else "positive numbers"
+            raise TargetError(f"The grid has {name} = {values[~allowed][0]:g}; give {wanted}.")
         found = {**found, name: values}
     return found
 

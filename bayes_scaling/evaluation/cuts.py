@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_scaling.errors import StudyError
+from bayes_scaling.errors import StudyError, suggest
 from bayes_scaling.inference.fittable import refusal
 from bayes_scaling.study.flops import training_flops
 from bayes_scaling.study.reading import column_of
@@ -78,6 +78,10 @@ def _as_cuts(given: Any, by: str, values: np.ndarray) -> list[float]:
 def _sizes(training: Study, by: str) -> np.ndarray:
     """Return what a study is split on, by row."""
     if by != "flops":
+        if by not in training.frame:
+            raise StudyError(
+                f"Study {training.name!r} has no column {by!r} to split on; {suggest(by, ['flops', *training.frame])}"
+            )
         return training.column(by)
     counted = training_flops(training.frame)
     if counted is None:

@@ -22,7 +22,7 @@ from bayes_scaling.study.validation import FRACTION, OUTCOME, POSITIVE, number_o
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
 
-__all__ = ["ANY", "Targets", "read_targets", "require_no_task", "to_add"]
+__all__ = ["ANY", "Targets", "read_targets", "require_no_task", "require_read", "to_add"]
 
 ANY = ("target", "run", *TELLING)
 """What a target may give whatever the law reads: its name, and what tells its compute, for distances and pictures."""
@@ -108,7 +108,7 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
         require_no_task(law, study, frame)
         labels = {q: [str(label) for d in dims.get(q, []) for label in coords[d]] for q in law.quantities}
         if isinstance(targets, (Mapping, list, tuple)):
-            _require_read(law, study, frame, known)
+            require_read(law, study, frame, known)
             _require_one_task(law, study, frame, labels)
         actual = {q: _given(law, study, frame, q, labels[q]).reshape(len(frame), *shape[q]) for q in law.quantities}
     if not (isinstance(targets, Study) and targets.tasks):  # the rows of which were read with those of the fitted runs
@@ -244,7 +244,7 @@ def _require_chance_of_runs(law: Law, study: Study, frame: pd.DataFrame) -> None
             )
 
 
-def _require_read(law: Law, study: Study, frame: pd.DataFrame, known: Collection[str]) -> None:
+def require_read(law: Law, study: Study, frame: pd.DataFrame, known: Collection[str] = ()) -> None:
     """Refuse an input that nothing reads: no law, no count of FLOPs, no column of the study."""
     names = {*ANY, *known, *law.readable.values(), *law.quantities, *map(str, study.frame), *study.names.values()}
     if unread := [name for name in map(str, frame) if name not in names]:
@@ -397,7 +397,7 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             given = f"no {symbol}" if lacking[place] else f"{symbol} = {shown(frame[column].tolist()[place])}"
             zero = " or zero" if symbol in law.indicators else ""
             wanted = "a finite number" if symbol in law.signed else f"a positive number{zero}"
-            wanted = "a fraction between 0 and 1" if fraction else wanted
+            wanted = "1 or 0" if symbol in law.flags else "a fraction between 0 and 1" if fraction else wanted
             cure = f"{wanted}, or leave it out" if symbol in unread else wanted
             raise TargetError(f"Target {shown(frame.index[place])} has {given}; give {cure}.")
         if not pd.api.types.is_numeric_dtype(frame[column].dtype):  # numbers in text

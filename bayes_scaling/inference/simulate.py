@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -38,7 +38,8 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
         The law to simulate.
     design : Study, DataFrame or mapping of columns
         The inputs of each run (and of each task), as for a fit.  Outcomes in it are replaced; for a joint law they also
-        say which losses the tasks of a run share.
+        say which losses the tasks of a run share, and for one whose parameters are relative to outcomes, such as
+        :class:`~bayes_scaling.models.ShiftedPowerLaw`, about how large they are.
     parameters : mapping, optional
         Parameters of the law by name, or the textbook constants of its paper where the law knows how to read them
         (``Law.centred``), all of them, and ``sigma``.  By default the published constants of a law that states
@@ -58,7 +59,7 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
         textbook constants are missing, or a parameter that they make is given beside them at another value; or the law
         reads outcomes that its model does not draw, as with ``windows`` of the two-step law.
     StudyError
-        The design lacks an input of the law.
+        The design lacks an input of the law, or outcomes, and the law takes the scale of its parameters from them.
 
     Examples
     --------
@@ -76,13 +77,16 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
             "either name."
         )
     card = design.card if isinstance(design, Study) else Card("simulated")
-    for column in _outcomes(law):
-        if column not in frame:
-            frame[column] = np.linspace(*PLACEHOLDERS, len(frame))
+    if not isinstance(parameters, Mapping | None):
+        raise LawError(f"The parameters are a {type(parameters).__name__}; give a mapping, as in {{'sigma': 0.01}}.")
+    made_up = [column for column in _outcomes(law) if column not in frame]
+    for column in made_up:
+        frame[column] = np.linspace(*PLACEHOLDERS, len(frame))
     frame["role"] = "train"
     name = card.name if card.name.endswith("simulated") else f"{card.name} simulated"
     study = Study.from_frame(frame, card=dataclasses.replace(card, name=name))
     runs, observed = law.arrays(study)
+    _require_scale(law, study, made_up, runs)
     chosen = law.published if parameters is None else parameters
     given = {name: _as_numbers(f"{law.name}.{name}", value) for name, value in chosen.items()}
     sites = latent_names(law, runs, observed)
@@ -100,6 +104,25 @@ def simulate(law: Law, design: Any, parameters: Mapping[str, Any] | None = None,
             )
         drawn = {name: np.asarray(drawn_sites[name]["value"]) for name in observed}
     return dataclasses.replace(study, frame=_filled(law, study, drawn))
+
+
+def _require_scale(law: Law, study: Study, made_up: Sequence[str], runs: Arrays) -> None:
+    """Refuse a design without outcomes where the law takes the scale of its parameters from them.
+
+    Raises
+    ------
+    StudyError
+        It does, and they are not there.
+    """
+    if not made_up:
+        return
+    others = {column: study.frame[column].to_numpy()[::-1] ** 2 for column in made_up}
+    again = law.arrays(dataclasses.replace(study, frame=study.frame.assign(**others)))[0]
+    if differ := [name for name in law.inputs if not np.array_equal(runs[name], again[name], equal_nan=True)]:
+        raise StudyError(
+            f"The design has no {made_up[0]}, from which {law.name} takes {listed(differ)}, the scale of its "
+            f"parameters; add a column of about what {made_up[0]} will be."
+        )
 
 
 def _as_numbers(name: str, value: Any) -> np.ndarray:

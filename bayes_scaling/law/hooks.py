@@ -36,6 +36,10 @@ class Hooks:
     equation: ClassVar[str] = ""
     indicators: ClassVar[tuple[str, ...]] = ()
     """Inputs that may be zero: pre-trained or not, pre-training data, shares of a mixture."""
+    flags: ClassVar[tuple[str, ...]] = ()
+    """Those of them that are 1 or 0, and nothing between."""
+    above: ClassVar[Mapping[str, str]] = {}
+    """Inputs that have a floor, each with the derived constant that it is; at or below it the law says nothing."""
     absent: ClassVar[Mapping[str, float]] = {}
     """Inputs that runs may lack, each with the value that stands for it."""
     signed: ClassVar[tuple[str, ...]] = ()
@@ -126,6 +130,8 @@ class Hooks:
         """
         if name in self.signed:
             return np.isfinite(values)
+        if name in self.flags:
+            return np.isin(values, (0.0, 1.0))
         return np.isfinite(values) & ((values > 0) | ((values == 0) & (name in self.indicators)))
 
     @property

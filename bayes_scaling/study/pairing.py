@@ -10,6 +10,7 @@ import pandas as pd
 
 from bayes_scaling.errors import COMMAND_LINE, StudyError, listed, option, suggest
 from bayes_scaling.study.card import differing_measure
+from bayes_scaling.study.reading import with_least_abscissa
 from bayes_scaling.study.rows import numbered, row_name, row_number
 from bayes_scaling.study.study import Study, require_study
 from bayes_scaling.study.validation import LOSS_ERROR, column_of, floats
@@ -70,9 +71,9 @@ def pair(
     source_loss, loss : str
         Column of each.
     by : str or sequence of str, optional
-        Columns that must agree between the runs of a pair, and tell the runs of one study apart; by default parameters
-        and FLOPs, or tokens where a study has no FLOPs; runs of one study are paired with themselves, each row with
-        itself.
+        Columns of numbers that must agree between the runs of a pair, and tell the runs of one study apart; by default
+        parameters and FLOPs, or tokens where a study has no FLOPs; runs of one study are paired with themselves, each
+        row with itself.
     name : str, optional
         Name of the paired study.
 
@@ -93,7 +94,7 @@ def pair(
     if by is None and source is target:
         source, by = with_partners(source)
         target = source
-    by = [by] if isinstance(by, str) else list(by or agreeing(source, target))
+    by = [by] if isinstance(by, str | int) else list(by or agreeing(source, target))
     by = [column_of(name) if name not in source.frame else name for name in by]
     if twice := [column for column in by if column in (source_loss, loss)]:
         raise StudyError(f"The column {twice[0]!r} is a loss and is paired by; give another loss, or pair by others.")
@@ -105,7 +106,7 @@ def pair(
     kept = target.frame.drop(columns=[c for c in ("source_loss", "loss") if c in target.frame and c not in (loss, *by)])
     kept = kept.assign(loss=right[loss]).drop(columns=[] if loss == "loss" else LOSS_ERROR, errors="ignore")
     both = kept.merge(left[[*by, *roles, "source_loss"]], on=shared, how="inner", validate="1:1")
-    both["least_source_loss"] = both["source_loss"].min()
+    both = with_least_abscissa(both)
     is_target = both["role"] == "target" if "role" in both else pd.Series(False, index=both.index)
     fitted = both["role"] == "train" if "role" in both else ~is_target
     if fitted.sum() < FEWEST and by == [ROW]:
@@ -182,6 +183,10 @@ def _side(study: Study, loss: str, by: list[str], axis: str) -> pd.DataFrame:
         else:
             what, cure = "is not a positive number", "repair or drop what is wrong"
         raise StudyError(f"The {axis} {loss!r} of study {study.name!r} {what} in {rows}; {cure}.")
+    if unknown := [c for c in by if c not in study.frame]:
+        raise StudyError(
+            f"Study {study.name!r} has no column {unknown[0]!r} to pair by; {suggest(unknown[0], study.frame.columns)}"
+        )
     keys = {c: study.column(c) for c in by}
     columns = keys | {c: study.frame[c] for c in ("run", "role") if c in study.frame} | {loss: values}
     table = pd.DataFrame(columns, index=study.frame.index)

@@ -48,6 +48,7 @@ __all__ = [
     "renamed",
     "symbol_of",
     "under_our_names",
+    "with_least_abscissa",
 ]
 
 SAME_INPUT = 1e-6
@@ -280,6 +281,22 @@ def _numbers_of(checkpoints: Sequence[Any]) -> np.ndarray | None:
     if {len(part) for part in parts} != {3} or len({(before, after) for before, _, after in parts}) > 1:
         return None
     return np.array([number_of(count, size=True) for _, count, _ in parts])
+
+
+def with_least_abscissa(table: pd.DataFrame) -> pd.DataFrame:
+    """Return pairs of losses with the smallest abscissa of all of them, or of their task, below which its floor lies.
+
+    Examples
+    --------
+    >>> with_least_abscissa(pd.DataFrame({"source_loss": [3.0, 2.5]}))["least_source_loss"].tolist()
+    [2.5, 2.5]
+    """
+    if "source_loss" not in table or "least_source_loss" in table:
+        return table
+    known = pd.to_numeric(table["source_loss"], errors="coerce")
+    return table.assign(
+        least_source_loss=known.groupby(table["task"]).transform("min") if "task" in table else known.min()
+    )
 
 
 def one_row_a_run(table: pd.DataFrame) -> pd.DataFrame:

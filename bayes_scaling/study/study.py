@@ -29,6 +29,7 @@ from bayes_scaling.study.reading import (
     recognised,
     remedy,
     renamed,
+    with_least_abscissa,
 )
 from bayes_scaling.study.rows import shown, task_name
 from bayes_scaling.study.selection import (
@@ -322,8 +323,13 @@ class Study:
 
     @property
     def training(self) -> Study:
-        """The runs to fit: those with role ``train``, or all where there is no ``role`` column."""
-        return self.select(role="train") if "role" in self.frame else self
+        """The runs to fit: those with role ``train``, or all where there is no ``role`` column.
+
+        Of pairs of losses each knows the smallest abscissa of all (``least_source_loss``), targets included.
+        """
+        if "role" not in self.frame:
+            return self
+        return dataclasses.replace(self, frame=with_least_abscissa(self.frame)).select(role="train")
 
     @property
     def runs(self) -> pd.DataFrame:

@@ -122,3 +122,16 @@ def test_a_second_grid_of_the_same_size_compiles_nothing(posterior):
 def test_cells_of_no_size_or_data_are_refused(N, D_F, what):
     with pytest.raises(TargetError, match=f"^There is the {what}; give positive numbers, such as 1e8"):
         transfer_grid(N, D_F)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ({"N": np.inf, "D_F": 1e8}, "^The grid has N = inf; give positive numbers"),
+        ({"N": 1e9, "D_F": 1e8, "pretrained": 0.5}, r"^The grid has pretrained = 0\.5; give 1\.$"),
+        ({"N": 1e9, "D_F": 1e8, "pretraned": 0}, "'pretraned', which nothing reads; did you mean 'pretrained'"),
+    ],
+)
+def test_a_cell_of_which_the_law_says_nothing_is_refused(posterior, cell, said):
+    with pytest.raises(TargetError, match=said):
+        transfer_table(posterior, cell)

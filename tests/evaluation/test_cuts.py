@@ -18,6 +18,8 @@ def test_windows_hold_small_runs_and_leave_out_larger_ones(study):
 def test_a_cut_outside_the_data_is_refused(study):
     with pytest.raises(bs.StudyError, match="leaves no run on one side"):
         expanding_window(study, "n_params", [1e20])
+    with pytest.raises(bs.StudyError, match=r"has no column 'flopz' to split on; did you mean 'flops'"):
+        expanding_window(study, "flopz")
 
 
 def test_runs_without_size_or_flops_are_split_on_a_column_of_the_users(study):

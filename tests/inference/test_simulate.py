@@ -5,7 +5,18 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.errors import LawError, StudyError
-from bayes_scaling.models import Chinchilla, Kaplan, Mixture, PowerLaw, Rectified, Scratch, Transfer, TwoStep
+from bayes_scaling.models import (
+    BentPowerLaw,
+    Chinchilla,
+    Kaplan,
+    Mixture,
+    PowerLaw,
+    Rectified,
+    Scratch,
+    ShiftedPowerLaw,
+    Transfer,
+    TwoStep,
+)
 
 PLAN = pd.DataFrame({"N": [1e8, 1e9, 1e8, 1e9], "D": [2e9, 2e9, 2e10, 2e10]})
 TRUTH = {"E": 1.7, "reducible": 0.5, "split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3}
@@ -209,3 +220,20 @@ def test_a_law_that_reads_more_than_its_model_draws_is_refused():
 def test_a_design_that_lacks_an_input_is_refused_with_what_to_add():
     with pytest.raises(StudyError, match=r"^The design has no D \(tokens\), which Chinchilla reads; add a column of"):
         bs.simulate(Chinchilla(), pd.DataFrame({"N": [1e9, 2e9]}), seed=0)
+
+
+def test_parameters_have_names():
+    with pytest.raises(LawError, match=r"^The parameters are a list; give a mapping, as in \{'sigma': 0\.01\}\.$"):
+        bs.simulate(Chinchilla(), {"N": [1e8], "D": [2e9]}, [1, 2], seed=0)
+
+
+@pytest.mark.parametrize("law", [ShiftedPowerLaw(), BentPowerLaw()], ids=lambda law: law.name)
+def test_a_law_whose_parameters_are_relative_to_outcomes_asks_how_large_they_are(law):
+    plan = pd.DataFrame({"source_loss": np.geomspace(5.0, 2.6, 16)})
+    with pytest.raises(
+        bs.StudyError, match=rf"^The design has no loss, from which {law.name} takes .*; add a column of"
+    ):
+        bs.simulate(law, plan, {"sigma": 0.01}, seed=0)
+    assert (
+        bs.simulate(law, plan.assign(loss=np.linspace(4, 3, 16)), {"sigma": 0.01}, seed=0).frame["loss"].notna().all()
+    )

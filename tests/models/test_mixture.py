@@ -86,5 +86,11 @@ def test_a_share_that_is_given_twice_is_refused():
         Mixture(shares=("share_web", "share_code", "share_web"))
 
 
+@pytest.mark.parametrize(("shares", "said"), [((), "has no shares"), (("share_web", 3), "has the share 3")])
+def test_shares_are_names_of_columns(shares, said):
+    with pytest.raises(bs.LawError, match=rf"^Mixture {said}; give the names of their columns"):
+        Mixture(shares=shares)
+
+
 def test_shares_may_be_the_columns_of_a_table():
     assert Mixture(shares=pd.DataFrame(columns=SHARES).columns).shares == SHARES

@@ -75,6 +75,18 @@ def test_settings_of_ones_own_are_priced(posterior):
     assert excess["q05"] < 9 * SWEEP["rate_cost"] < excess["q95"]
 
 
+def test_each_run_may_leave_its_settings_out_and_says_what_it_is(posterior):
+    run = {"N": 3e9, "D": 1.2e11}
+    both = optimal_settings(posterior, [run, {**run, "learning_rate": 1e-3}]).set_index(["target", "quantity"])
+    alone = optimal_settings(posterior, run).set_index("quantity")
+    np.testing.assert_allclose(both.loc[(both.index[0][0], "excess"), "median"], alone.loc["excess", "median"])
+    assert both["median"].unstack()["excess"].is_monotonic_increasing
+    with pytest.raises(bs.TargetError, match="A target gives 'lr', which nothing reads"):
+        optimal_settings(posterior, {**run, "lr": 1e-3})
+    with pytest.raises(bs.TargetError, match=r"it has no tokens; give both"):
+        optimal_settings(posterior, {"N": 3e9})
+
+
 def test_settings_that_are_known_are_read_off_as_they_are():
     law = StepLaw(rate=1.0, rate_N=0.0, rate_D=0.0)
     draws = {"E": 1.8, "c": 1e-3, "batch": 1.0, "batch_D": 0.5, "rate_cost": 0.01, "batch_cost": 0.01}

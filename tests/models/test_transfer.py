@@ -7,6 +7,7 @@ import bayes_scaling as bs
 from bayes_scaling.errors import StudyError
 from bayes_scaling.models import Scratch, Transfer
 from bayes_scaling.models.transfer import PUBLISHED, data_transferred, equal_data, multiplier
+from tests import worlds
 from tests.models.examples import CENTRE, RUNS, WORTH
 
 
@@ -95,3 +96,11 @@ def test_bad_tables(change, message):
     with pytest.raises(StudyError, match=message) as caught:
         bs.fit(Transfer(), bs.Study.from_frame(table), seed=0)
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("flag", [0.5, 2, 1000])
+def test_a_target_is_pre_trained_or_not(flag):
+    assert Transfer().allows("pretrained", np.array([0.0, 1.0, flag])).tolist() == [True, True, False]
+    fit = worlds.transfer()
+    with pytest.raises(bs.TargetError, match=rf"pretrained = {flag}; give 1 or 0\.$"):
+        fit.forecast({"N": 1e9, "D_F": 1e8, "pretrained": flag})

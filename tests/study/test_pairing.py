@@ -185,6 +185,9 @@ def test_what_cannot_be_paired_is_refused():
     study = made("a")
     with pytest.raises(bs.StudyError, match="The column 'n_params' is a loss and is paired by; give another loss"):
         pair(study, made("b"), source_loss="n_params")
+    for by in ("size", 3):
+        with pytest.raises(bs.StudyError, match=rf"^Study 'a' has no column {by!r} to pair by; "):
+            pair(study, made("b"), by=by)
     for one, other in ((study, 3), (study.frame, study)):
         with pytest.raises(bs.StudyError, match=r"^The study is a (int|DataFrame); make it one with"):
             pair(one, other)
