@@ -32,7 +32,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE
 from bayes_scaling.models.recommended import fit_runs
 from bayes_scaling.problems import Problems
-from bayes_scaling.reporting.plan import Plan
+from bayes_scaling.reporting.plan import Beyond, Plan
 from bayes_scaling.study.flops import FlopRule
 from bayes_scaling.study.study import Study
 
@@ -57,8 +57,8 @@ class Asked:
         The laws that are averaged in its place, by name; none where one law decides.
     rule : FlopRule
         How FLOPs are counted.
-    beyond : mapping of str to object
-        The errors beyond the fitted runs, and what further inputs are held at, as for a surface.
+    beyond : Beyond
+        The errors beyond the fitted runs, and what further inputs are held at.
     task : str or None
         The task to decide by.
     law_named : bool
@@ -71,7 +71,7 @@ class Asked:
     law: Law
     averaged: Mapping[str, Law]
     rule: FlopRule
-    beyond: Mapping[str, Any]
+    beyond: Beyond
     task: str | None = None
     law_named: bool = False
 
@@ -127,7 +127,7 @@ class Asked:
         held = read_given(given, question, answering, percent=percent)
         if table is not None:
             check_size(chosen, table.training, *chosen.arrays(table.training))
-        beyond = {"discrepancy": not exact, "exponent_error": exponent_error, "given": held}
+        beyond = Beyond(not exact, exponent_error, held)
         return cls(question, table, name, chosen, averaged, rule, beyond, task, law is not None)
 
     def answered(self, say: Callable[[str], object], *, seed: int, allow_unconverged: bool, **sampling: Any) -> Plan:
@@ -149,10 +149,12 @@ class Asked:
             posterior, average = self._fitted(self.study, say, allow_unconverged, how)
             question, rival = self._with_rival_fitted(say, allow_unconverged, how)
             say("Deciding ...")
-            surface = surface_of(question, average or posterior, self.rule, task=self.task, seed=seed, **self.beyond)
-            further = caveats(posterior, self.rule, law_named=self.law_named, average=average)
+            surface = surface_of(
+                question, average or posterior, self.rule, task=self.task, seed=seed, **vars(self.beyond)
+            )
+            further = caveats(posterior, self.rule, law_named=self.law_named, average=average, beyond=self.beyond)
             answer = question.answer(surface).with_sentences(further)
-            problems = doubts(posterior, answer, rival, average)
+            problems = doubts(posterior, answer, rival, average, self.beyond)
         return Plan(
             question=self.question.name,
             study=self.study.name if self.study else "",
@@ -164,6 +166,7 @@ class Asked:
             answer=answer,
             caveats=problems,
             rival=rival,
+            beyond=self.beyond,
         )
 
     def _fitted(

@@ -71,7 +71,9 @@ def plan(
     ] = None,
     exponent_error: Annotated[
         float | None,
-        typer.Option(help="How far exponents of N and D wander beyond the runs: 0.25, about a quarter; at most 1."),
+        typer.Option(
+            help="How far exponents of N and D wander beyond the runs, in place of the slope: 0.25, about a quarter."
+        ),
     ] = None,
     out: Out = None,
     json: Json = None,

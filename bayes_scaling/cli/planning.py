@@ -36,7 +36,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, law_by_name
 from bayes_scaling.models.recommended import deciding
 from bayes_scaling.problems import Problems
-from bayes_scaling.reporting.plan import Answer
+from bayes_scaling.reporting.plan import Answer, Beyond
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.flops import SIX_N_D, FlopRule, may_be_counted, with_flops
 from bayes_scaling.study.reading import read_table, recognised, renamed
@@ -398,15 +398,20 @@ def surface_of(
 
 
 def doubts(
-    posterior: Posterior, answer: Answer, rival: Posterior | None = None, average: AveragedFit | None = None
+    posterior: Posterior,
+    answer: Answer,
+    rival: Posterior | None = None,
+    average: AveragedFit | None = None,
+    beyond: Beyond | None = None,
 ) -> Problems:
     """Return what speaks against the fit, and against going as far as the answer does, the worst first.
 
     Of two fits, each sentence says which it speaks of, and stands once where it speaks of both; of an average, its
     backtests speak too.
     """
+    beyond = beyond or Beyond()
     if rival is not None:
-        ours, theirs = doubts(posterior, answer), doubts(rival, answer)
+        ours, theirs = doubts(posterior, answer, beyond=beyond), doubts(rival, answer, beyond=beyond)
         a, b = recipe_names(posterior, rival)
         said = [{str(problem) for problem in found} for found in (ours, theirs)]
         named = [(f"{a} and {b}" if str(p) in said[1] else a, p) for p in ours]
@@ -415,12 +420,20 @@ def doubts(
     study = posterior.study
     if "flops" not in study.frame and may_be_counted(study.frame.columns):  # answers are in FLOPs
         study = dataclasses.replace(study, frame=with_flops(study.frame, SIX_N_D))
-    design = design_check(study, answer.aims, law=posterior.law)
+    aims = None if answer.aims is None else answer.aims.assign(**beyond.given)
+    design = [beyond.in_its_words(p) for p in design_check(study, aims, law=posterior.law)]
     of_laws = average_problems(average) if average is not None else ()
     return Problems((*design, *of_laws, *diagnose(posterior))).ranked()
 
 
-def caveats(posterior: Posterior, rule: FlopRule, *, law_named: bool, average: AveragedFit | None = None) -> list[str]:
+def caveats(
+    posterior: Posterior,
+    rule: FlopRule,
+    *,
+    law_named: bool,
+    average: AveragedFit | None = None,
+    beyond: Beyond | None = None,
+) -> list[str]:
     """Return what the reader must know: laws mixed, FLOPs that rule and study count differently, routes left out."""
     said = []
     if average is not None:
@@ -430,6 +443,11 @@ def caveats(posterior: Posterior, rule: FlopRule, *, law_named: bool, average: A
     if gap > SAME_CONVENTION and "C" not in law.run_inputs:
         said.append(
             f"{rule.name} and the study's own FLOPs differ by up to {100 * gap:.0f} %; --flops study uses those."
+        )
+    if beyond is not None and beyond.exponent_error is not None:
+        said.append(
+            "Beyond the runs exponents err, in place of the slope of the loss: best sizes are in more doubt than "
+            "without --exponent-error, losses and costs may be in less."
         )
     if law.route and not law_named:
         said.append(f"The law goes through {law.route}; forecast also averages over other routes where there are any.")

@@ -101,7 +101,7 @@ class Cost:
     fixed: Mapping[str, float]
     serve: float | None
     name: ClassVar[str] = "reach"
-    tables: ClassVar[tuple[str, ...]] = ("plan", "intervals", "lifetime")
+    tables: ClassVar[tuple[str, ...]] = ("plan", "intervals", "lifetime", "model")
 
     def check(self, law: Law, study: Study | None, rule: FlopRule) -> None:
         """Refuse an outcome the law does not have, a fixed size of a law without one, and one of a model to serve."""
@@ -143,14 +143,15 @@ class Cost:
         tables = {"plan": found.table(levels), "intervals": found.intervals()}
         if self.serve is not None:
             life = cheapest(surface, self.target, self.serve)
-            tables["lifetime"] = life.table()
-            if life.optimum.never < 0.5:
-                N, D = (short(float(quantile(x[:, 0], 0.5))) for x in (life.N, life.D))
+            tables |= {"lifetime": life.table(), "model": life.model(self.probability)}
+            ((N, D),) = tables["model"][["n_params", "tokens"]].to_numpy()
+            if np.isfinite(budget):
                 sentences.append(
-                    f"With {short(self.serve)} tokens to serve, {N} parameters on {D} tokens are cheapest."
+                    f"With {short(self.serve)} tokens to serve, the cheapest model that reaches it with probability "
+                    f"{level} has {short(N)} parameters and is trained on {short(D)} tokens."
                 )
             else:
-                sentences.append("More likely than not it is never reached, so no model is cheapest over its life.")
+                sentences.append("So no model is cheapest over its life.")
         return Answer(
             tuple(sentences), tables, {"plan": partial(plot_reach, found)}, of_budgets([] if any_will_do else [budget])
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from bayes_scaling.decisions.solvers import bisect, minimise
 from bayes_scaling.decisions.surface import Surface, as_surface
 from bayes_scaling.decisions.tabled import Tabled
 from bayes_scaling.errors import DecisionError
-from bayes_scaling.forecasts.quantiles import quantile_columns
+from bayes_scaling.forecasts.quantiles import quantile, quantile_columns
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -78,6 +79,69 @@ class Lifetime(Tabled):
         table = pd.concat(rows).sort_index(kind="stable").reset_index(drop=True)
         return table.assign(never=self.optimum.never)
 
+    def model(self, probability: float) -> pd.DataFrame:
+        """Return one model for each demand: the cheapest of those that reach the target with a probability.
+
+        The quantiles of the table are those of each draw's own best model; a model at their medians reaches the target
+        about as often as not.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per demand: ``target``, ``inference_tokens``, ``probability``, ``n_params``, ``tokens``,
+            ``training_flops`` and ``lifetime_flops``; infinite where no model does.
+
+        Raises
+        ------
+        DecisionError
+            The probability is not between 0 and 1.
+        """
+        demand, surface, data_for = self.inference_tokens, self.optimum.surface, _data_for(self.optimum)
+        place = {"target": self.optimum.target, "inference_tokens": demand, "probability": probability}
+        reached = np.isfinite(self.optimum.flops)
+        if not np.isfinite(self.optimum.budget(probability)):
+            return pd.DataFrame(
+                place | dict.fromkeys(("n_params", "tokens", "training_flops", "lifetime_flops"), np.inf)
+            )
+
+        def tokens(log_N: np.ndarray) -> np.ndarray:
+            """Those with which so large a share of the draws reaches the target."""
+            needed = data_for(np.broadcast_to(np.exp(log_N), (len(surface), log_N.shape[1])))
+            return quantile(np.where(reached[:, None], needed, np.inf), probability)[None]
+
+        def cost(log_N: np.ndarray) -> np.ndarray:
+            return surface.rule.cost(np.exp(log_N), tokens(log_N)) + surface.rule.serving(np.exp(log_N), demand)
+
+        low, high = (np.full((1, len(demand)), np.log(end(self.optimum.N[reached]))) for end in (np.min, np.max))
+        log_N = minimise(cost, low - MAX_SIZE_STEP, high + 1.0)
+        N, D = np.exp(log_N)[0], tokens(log_N)[0]
+        found = {
+            "n_params": N,
+            "tokens": D,
+            "training_flops": surface.rule.cost(N, D),
+            "lifetime_flops": cost(log_N)[0],
+        }
+        return pd.DataFrame(place | found)
+
+
+def _data_for(optimum: Reach) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function of N, shape (sample, point), to the tokens that reach the target; infinite where none do."""
+    surface, open_to = optimum.surface, np.isfinite(optimum.flops)[:, None]
+    base_N, base_D = (np.where(open_to, x[:, None], 1e9) for x in (optimum.N, optimum.D))
+    # Outcomes of equal expected value go on to be equal, so one value of the bare law stands for the target.
+    level = surface.ranked(base_N, base_D)
+
+    def data_for(N: np.ndarray) -> np.ndarray:
+        low, high = (np.broadcast_to(np.log(base_D) + side * MAX_DATA_STEP, N.shape) for side in (-1, 1))
+        possible = surface.ranked(N, np.exp(high)) <= level
+
+        def short(log_D: np.ndarray) -> np.ndarray:
+            return surface.ranked(N, np.exp(log_D)) > level
+
+        return np.where(possible, np.exp(bisect(short, low, high, steps=HALVINGS)), np.inf)
+
+    return data_for
+
 
 def cheapest(source: Posterior | Surface, target: float, inference_tokens: Any) -> Lifetime:
     r"""Return the cheapest model over training and serving that reaches a target outcome, draw by draw.
@@ -120,20 +184,8 @@ def cheapest(source: Posterior | Surface, target: float, inference_tokens: Any) 
     if not (np.isfinite(demand) & (demand >= 0)).all() or not demand.size:
         raise DecisionError(f"The inference tokens are {inference_tokens!r}; give numbers from 0 on, such as 1e13.")
     optimum = reach(surface, target)
-    open_to = np.isfinite(optimum.flops)[:, None]
-    base_N, base_D = (np.where(open_to, x[:, None], 1e9) for x in (optimum.N, optimum.D))
-    # Outcomes of equal expected value go on to be equal, so one value of the bare law stands for the target.
-    level = surface.ranked(base_N, base_D)
-
-    def data_for(N: np.ndarray) -> np.ndarray:
-        """Tokens with which N parameters reach the level; infinite where none do."""
-        low, high = (np.broadcast_to(np.log(base_D) + side * MAX_DATA_STEP, N.shape) for side in (-1, 1))
-        possible = surface.ranked(N, np.exp(high)) <= level
-
-        def short(log_D: np.ndarray) -> np.ndarray:
-            return surface.ranked(N, np.exp(log_D)) > level
-
-        return np.where(possible, np.exp(bisect(short, low, high, steps=HALVINGS)), np.inf)
+    open_to, data_for = np.isfinite(optimum.flops)[:, None], _data_for(optimum)
+    base_N = np.where(open_to, optimum.N[:, None], 1e9)
 
     def cost(log_N: np.ndarray) -> np.ndarray:
         N = np.exp(log_N)

@@ -142,7 +142,7 @@ class Surface:
             The law has no such outcome or series.
         DecisionError
             The FLOP convention is unknown, or the law also reads FLOPs that were counted by another one; or
-            ``exponent_error`` is no positive number, or above 1.
+            ``exponent_error`` is no positive number, or above 1, or given without a discrepancy.
         BayesScalingError
             The seed is no whole number of at least 0, or ``samples`` none of at least 1.
         """
@@ -155,6 +155,11 @@ class Surface:
             raise TargetError(f"{law.name} does not forecast {quantity!r}; {suggest(quantity, law.quantities)}")
         if exponent_error is not None:
             exponent_error = exponent_spread(exponent_error)
+            if not discrepancy:
+                raise DecisionError(
+                    f"Without a discrepancy the law is exact beyond the runs, and exponent_error = {exponent_error:g} "
+                    "says that it is not; give one of them."
+                )
         rule = FlopRule.of(flops, posterior.study)
         if {"N", "D", "C"} <= set(law.run_inputs) and rule.disagreement(posterior.study) > SAME_CONVENTION:
             raise DecisionError(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property, update_wrapper
-from inspect import Signature, signature
+from inspect import BoundArguments, Signature, signature
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,11 @@ class Program:
         leaves, structure = jax.tree.flatten(given)
         key = traces.key_of(f"{self.function.__module__}.{self.function.__qualname__}", fixed, structure, leaves)
         if key and key not in self.kept:
-            function = lambda *leaves: self.function(**jax.tree.unflatten(structure, leaves), **fixed)  # noqa: E731
+
+            def function(*leaves: Any) -> Any:
+                bound = BoundArguments(self._signature, OrderedDict(jax.tree.unflatten(structure, leaves) | fixed))
+                return self.function(*bound.args, **bound.kwargs)
+
             program = traces.exported(folder / "traces" / key, function, leaves)
             self.kept[key] = program and jax.jit(program, compiler_options=_known())
         return (self.kept[key] if key else None), leaves

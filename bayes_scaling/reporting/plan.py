@@ -17,7 +17,7 @@ from bayes_scaling.files import as_json, atomic_folder, write_json
 from bayes_scaling.forecasts.display import short
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.plots.style import write_png
-from bayes_scaling.problems import Problems
+from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.reporting.result import caveat_records, number, records, worst
 from bayes_scaling.reporting.screen import convergence, print_caveats
 
@@ -56,6 +56,44 @@ class Answer:
 
 
 @dataclasses.dataclass(frozen=True)
+class Beyond:
+    """What a question takes for granted beyond the fitted runs.
+
+    Attributes
+    ----------
+    discrepancy : bool
+        Whether outcomes there carry an error: that of the law's slope, or ``exponent_error``.
+    exponent_error : float or None
+        Spread of the errors of exponents, in place of the slope's.
+    given : mapping of str to float
+        What further inputs are held at.
+    """
+
+    discrepancy: bool = True
+    exponent_error: float | None = None
+    given: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def in_its_words(self, problem: Problem) -> Problem:
+        """Return a problem of a far target, which says how intervals are widened there, as it is here."""
+        if problem.code != "far-target" or (self.discrepancy and self.exponent_error is None):
+            return problem
+        widened = (
+            "exponents err there by no more than was asked for" if self.discrepancy else "the law is taken as exact"
+        )
+        return dataclasses.replace(problem, remedy=f"{widened}, so trust it less, or make a larger run first")
+
+    @property
+    def said(self) -> str:
+        """What differs from what is usual, for the last line of an answer."""
+        parts = [f"{name} {value:.3g}" for name, value in self.given.items()]
+        if not self.discrepancy:
+            parts.append("the law exact beyond the runs")
+        elif self.exponent_error is not None:
+            parts.append(f"exponents off by {self.exponent_error:g} beyond the runs")
+        return "".join(f", {part}" for part in parts)
+
+
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """An answer with all that a reader of its file needs to know.
 
@@ -75,6 +113,8 @@ class Plan:
         What speaks against the fit, and against going as far as the answer does, the worst first.
     rival : Posterior or None
         The fit of a second table of runs, where the question compares two.
+    beyond : Beyond
+        What is taken for granted beyond the runs.
     """
 
     question: str
@@ -87,6 +127,7 @@ class Plan:
     answer: Answer
     caveats: Problems = Problems()
     rival: Posterior | None = None
+    beyond: Beyond = Beyond()
 
     @property
     def fits(self) -> dict[str, Posterior]:
@@ -102,6 +143,7 @@ class Plan:
             "study": self.study or None,
             "law": self.law,
             "flops": self.flops,
+            **dataclasses.asdict(self.beyond),
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
             "converged": found["converged"],
@@ -139,7 +181,9 @@ def print_plan(plan: Plan, console: Console, written: Sequence[Path] = ()) -> No
         console.print(f"... and {len(table) - MAX_ROWS_SHOWN} more rows; --out writes them all.")
     print_caveats(plan.caveats, console)
     state = convergence(worst(plan.fits.values())) if plan.fits else "Priors alone"
-    console.print(f"{state}; {plan.law}, FLOPs: {plan.flops}, seed {plan.seed}, {plan.seconds:.0f} s.")
+    console.print(
+        f"{state}; {plan.law}, FLOPs: {plan.flops}{plan.beyond.said}, seed {plan.seed}, {plan.seconds:.0f} s."
+    )
     if written:
         console.print("Written to " + " and ".join(map(str, written)) + ".")
 

@@ -12,6 +12,7 @@ from bayes_scaling.cli.answering import Asked
 from bayes_scaling.cli.questions import Ladder, Split
 from bayes_scaling.inference import diagnostics
 from bayes_scaling.inference import fit as fitting
+from bayes_scaling.reporting.plan import Beyond
 from tests.worlds import chinchilla
 
 NOTHING = {
@@ -38,7 +39,7 @@ def test_a_question_comes_with_its_law_the_rule_and_the_errors():
     found = asked(SPLIT, chinchilla(count=2).study, exact=True)
     assert (found.name, found.law.name, found.law_named) == ("chinchilla", "Chinchilla", False)
     assert found.rule.name == "6ND" and not found.averaged
-    assert found.beyond == {"discrepancy": False, "exponent_error": None, "given": {}}
+    assert found.beyond == Beyond(discrepancy=False)
 
 
 def test_an_average_comes_with_its_laws():

@@ -54,7 +54,7 @@ def test_a_target_end_to_end(csv, tmp_path, capsys):
     assert call(*command) == 0
     said = capsys.readouterr().out
     assert "with probability 80 %" in said and "With 1T tokens to serve" in said
-    assert set(json.loads(file.read_text())["tables"]) == {"plan", "intervals", "lifetime"}
+    assert set(json.loads(file.read_text())["tables"]) == {"plan", "intervals", "lifetime", "model"}
     assert call(*short("plan", csv, *MAP, "--reach", "loss=0.1", "--json", file)) == 0
     assert "No budget reaches a loss of 0.1" in capsys.readouterr().out
     rows = json.loads(file.read_text())["tables"]["plan"]
@@ -130,7 +130,7 @@ def test_a_target_and_candidates_are_in_per_cent_as_the_table_is(runs, tmp_path,
     assert call(*command, "--target", "N=7e9,D=4e12,chance=25") == 0
     (found,) = asked
     assert found.question.target["chance"] == 0.25 and set(found.question.candidates["chance"]) == {0.25}
-    assert found.beyond["given"] == {"chance": 0.25} and set(found.study.frame["chance"]) == {0.25}
+    assert found.beyond.given == {"chance": 0.25} and set(found.study.frame["chance"]) == {0.25}
     said = refused(capsys, *command, "--target", "N=7e9,D=4e12,chance=0.25")
     assert "chance = 0.25, which is no percentage unless below one; give it in per cent, or as 0.25% to mean" in said
 

@@ -26,6 +26,7 @@ from bayes_scaling.cli.questions import Cost, Ladder, Next, Split
 from bayes_scaling.decisions import ladder_design, next_runs
 from bayes_scaling.evaluation.averaging import AveragedFit
 from bayes_scaling.models import Chinchilla, DirectAccuracy, RepeatedData, TwoStep
+from bayes_scaling.reporting.plan import Answer, Beyond
 from bayes_scaling.study.flops import FlopRule, six_n_d
 from tests import worlds
 from tests.cli.running import MAP
@@ -384,6 +385,18 @@ def test_a_plan_near_the_runs_says_nothing_of_distance():
     posterior, question = worlds.chinchilla(count=50, table=worlds.on_the_curve(0.005)), asked(budget="1e21")
     answer = question.answer(surface_of(question, posterior, six_n_d, task=None, discrepancy=False))
     assert "far-target" not in doubts(posterior, answer).codes
+
+
+def test_a_further_input_that_is_held_is_one_of_the_run_that_is_asked_for():
+    table = worlds.on_the_curve(0.005).assign(unique_tokens=lambda t: t["D"] / 10)
+    posterior = worlds.known(
+        RepeatedData(),
+        worlds.chinchilla(count=50).draws | {"repeats": np.full(50, 15.0), "excess": np.full(50, 5.0)},
+        table,
+    )
+    answer = Answer(("",), {}, {}, pd.DataFrame({"n_params": [1e9], "tokens": [2e10], "flops": [1.2e20]}))
+    assert "unknown-repeats" in doubts(posterior, answer).codes
+    assert "unknown-repeats" not in doubts(posterior, answer, beyond=Beyond(given={"unique_tokens": 1e10})).codes
 
 
 def test_a_law_left_out_of_an_average_speaks_against_its_plan():

@@ -8,6 +8,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.cli import questions
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Split, describe
+from bayes_scaling.forecasts.display import short
 from bayes_scaling.models import Chinchilla, PowerLaw, Superset, SupersetInFlops
 from bayes_scaling.study.flops import six_n_d
 from tests.worlds import Textbook, chinchilla, exact
@@ -141,8 +142,8 @@ def test_what_is_never_reached_is_said(surface):
     found = cost(target=0.5, serve=1e12).answer(surface)
     assert found.sentences[0].startswith("No budget reaches a loss of 0.5 with probability 90 %")
     assert found.sentences[0].endswith("it is never reached with probability 100 %.")
-    assert found.sentences[1] == "More likely than not it is never reached, so no model is cheapest over its life."
-    assert "lifetime" in found.tables
+    assert found.sentences[1] == "So no model is cheapest over its life."
+    assert {"lifetime", "model"} <= found.tables.keys()
 
 
 def test_what_any_budget_reaches_is_said_and_its_least_budget_is_no_run_to_look_at(surface):
@@ -158,8 +159,15 @@ def test_a_question_says_which_tables_it_is_answered_by(surface):
 
 
 def test_a_model_to_be_served_is_smaller(surface):
-    (sentence,) = [s for s in cost(serve=1e13).answer(surface).sentences if s.startswith("With 10T tokens to serve")]
-    assert sentence.endswith("are cheapest.")
+    models = {}
+    for probability in (0.5, 0.9):
+        found = cost(serve=1e13, probability=probability).answer(surface)
+        (sentence,) = [s for s in found.sentences if s.startswith("With 10T tokens to serve, the cheapest model that")]
+        (N, D) = found.tables["model"].loc[0, ["n_params", "tokens"]]
+        assert f"probability {probability:.0%}".replace("%", " %") in sentence and short(N) in sentence
+        assert sentence.endswith(f"is trained on {short(D)} tokens.")
+        models[probability] = N * D
+    assert models[0.9] > models[0.5]
 
 
 def test_the_next_runs_are_named_with_the_baseline(surface):

@@ -77,3 +77,25 @@ def test_what_is_saved_is_of_the_draws_that_reach_the_target():
         np.testing.assert_allclose(row[["q05", "median", "q95"]].astype(float), expected)
         assert np.isfinite(rows.loc[(demand, "n_params"), "median"])
         assert rows.loc[(demand, "n_params"), "q95"] == np.inf and row["never"] == 0.25
+
+
+@pytest.mark.parametrize("probability", [0.5, 0.9])
+def test_one_model_reaches_the_target_with_the_probability_asked_for(surface, lives, probability):
+    book, found = Textbook(surface), lives.model(probability)
+    assert found["inference_tokens"].tolist() == [0.0, 1e12, 1e14] and (found["probability"] == probability).all()
+    for N, D, demand, paid in found[["n_params", "tokens", "inference_tokens", "lifetime_flops"]].to_numpy():
+        share = np.mean(surface.at(np.array([N]), np.array([D * (1 + 1e-9)])) <= 2.15)
+        assert share == pytest.approx(probability, abs=1.01 / len(surface)) and share >= probability
+        sizes = np.geomspace(1e8, 1e12, 20001)[:, None]
+        with np.errstate(invalid="ignore"):
+            needed = (book.B / (2.15 - book.E - book.A * sizes**-book.a)) ** (1 / book.b)
+        data = np.sort(np.where(np.isnan(needed), np.inf, needed), axis=1)[:, int(probability * 40) - 1]
+        assert paid == pytest.approx(np.min(6 * sizes[:, 0] * data + 2 * sizes[:, 0] * demand), rel=1e-4)
+    assert found["n_params"].is_monotonic_decreasing and found["tokens"].is_monotonic_increasing
+
+
+def test_no_model_is_sure_where_some_draws_never_reach_the_target():
+    life = bs.cheapest(exact(chinchilla(count=40, E=np.where(np.arange(40) < 10, 2.5, 1.8))), 2.15, 1e12)
+    assert np.isinf(life.model(0.8)["n_params"]).all() and np.isfinite(life.model(0.7)["n_params"]).all()
+    with pytest.raises(bs.DecisionError, match="probability is 1"):
+        life.model(1.0)

@@ -122,3 +122,17 @@ def test_the_trace_of_a_function_within_a_function_is_not_kept(tmp_path, monkeyp
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     one = jit(lambda x: x + 1)
     assert one(1.0) == 2.0 and one.count == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_kept_program_takes_arguments_in_any_way_a_function_does(tmp_path, monkeypatch):
+    def function(first, *others, last, times=1, **named):
+        return (first + sum(others) - last["x"]) * times + named.get("more", 0.0)
+
+    function.__module__, function.__qualname__ = programs.__name__, "several"
+    several = jit(function, static_argnames=("times",))
+    monkeypatch.setattr(programs, "several", several, raising=False)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    assert several(1.0, 2.0, 3.0, last={"x": 1.0}) == 5.0
+    assert several(1.0, last={"x": 1.0}, times=3, more=2.0) == 2.0
+    assert several(2.0, last={"x": 1.0}, more=2.0, times=3) == 5.0  # the second again
+    assert len(list((tmp_path / "traces").iterdir())) == several.count == 2

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from bayes_scaling.reporting.plan import Answer, Plan, cell, print_plan, write_plan_file, write_plan_folder
+from bayes_scaling.problems import Problem
+from bayes_scaling.reporting.plan import Answer, Beyond, Plan, cell, print_plan, write_plan_file, write_plan_folder
 from bayes_scaling.reporting.screen import output
 from tests import worlds
 
@@ -83,3 +84,31 @@ def test_sentences_are_added_at_the_end():
 )
 def test_a_cell_is_written_as_its_kind(value, kind, text):
     assert cell(value, kind) == text
+
+
+@pytest.mark.parametrize(
+    ("beyond", "said", "far"),
+    [
+        (Beyond(), "FLOPs: 6ND, seed 0", "widened for that by a rule of thumb"),
+        (
+            Beyond(discrepancy=False),
+            "6ND, the law exact beyond the runs, seed",
+            "the law is taken as exact, so trust it",
+        ),
+        (Beyond(True, 0.25), "6ND, exponents off by 0.25 beyond the runs, seed", "exponents err there by no more than"),
+        (
+            Beyond(given={"unique_tokens": 1e11}),
+            "6ND, unique_tokens 1e+11, seed",
+            "widened for that by a rule of thumb",
+        ),
+    ],
+)
+def test_what_is_taken_for_granted_beyond_the_runs_is_said_and_kept(beyond, said, far):
+    plan = dataclasses.replace(planned(worlds.chinchilla()), beyond=beyond)
+    assert said in shown(plan)
+    document = plan.document()
+    assert [document[name] for name in ("discrepancy", "exponent_error", "given")] == list(vars(beyond).values())
+    remedy = "its interval is widened for that by a rule of thumb, so trust it less"
+    assert far in beyond.in_its_words(Problem("far-target", "Far", remedy, 200.0)).remedy
+    other = Problem("below-runs", "Near", remedy, 0.1)
+    assert beyond.in_its_words(other) == other
