@@ -97,7 +97,6 @@ class BentPowerLaw(Law):
     )
 
     equation = r"L_1 = m \bar L_1 \exp(-s (e^{\beta u} - 1) / \beta), u = \log((\bar L_0 - E_0) / (L_0 - E_0))"
-    above: ClassVar = {"source_loss": "E0"}
     relations: ClassVar = {"E0": r"\text{cap}_0 \cdot \text{floor}_0"}
     pooling: ClassVar = {"floor0": 0.1, "slope": 0.2, "bend": 0.3}
 

@@ -124,11 +124,6 @@ class Pooled(Law):
         return self.curve.flags
 
     @property
-    def above(self) -> Mapping[str, str]:  # type: ignore[override]
-        """Inputs that have a floor, as in the curve."""
-        return self.curve.above
-
-    @property
     def indicators(self) -> tuple[str, ...]:  # type: ignore[override]
         """Those that may be zero."""
         return self.curve.indicators

@@ -34,8 +34,10 @@ class ShiftedPowerLaw(Law):
 
     with both losses in nats per token (or any unit of loss) and the centre (L0-bar, L1-bar) a point of a smooth curve
     through the fitted pairs.  The floors are shares of the smallest loss seen on their axis, so they lie below it by
-    construction; the abscissa of a run to be forecast is known, and counts.  E0, E1 and K are published with the
-    posterior.  Noise of the abscissa acts along the slope, so one ``sigma`` stands for the noise of both axes.
+    construction.  The abscissa of a run to be forecast is known, and counts where the study names the run (role
+    ``target``); that of another may lie below the floor of some draws, and its outcome there is at the floor.  E0, E1
+    and K are published with the posterior.  Noise of the abscissa acts along the slope, so one ``sigma`` stands for the
+    noise of both axes.
 
     References
     ----------
@@ -84,7 +86,6 @@ class ShiftedPowerLaw(Law):
         "E1": r"\text{cap}_1 \cdot \text{floor}_1",
         "K": r"\text{level} \cdot (\text{centre}_1 - E_1) (\text{centre}_0 - E_0)^{-\kappa}",
     }
-    above: ClassVar = {"source_loss": "E0"}
     pooling: ClassVar = {"floor0": 0.2, "floor1": 0.4, "kappa": 0.1}
 
     def mean(self, source_loss, cap0, cap1, centre0, centre1, *, floor0, floor1, kappa, level):  # noqa: D102

@@ -41,7 +41,7 @@ def plan(
     at: Annotated[str | None, typer.Option(help="With --reach: hold N=7e9 or D=1e12 fixed.")] = None,
     serve: Annotated[str | None, typer.Option(help="With --reach: tokens to be served later, 1e13.")] = None,
     candidates: Annotated[Path | None, typer.Option("--next", help="Rank the runs of a table (N, D, flops).")] = None,
-    spend: Annotated[float | None, typer.Option(help="With --next: FLOPs for all runs together.")] = None,
+    spend: Annotated[str | None, typer.Option(help="With --next: FLOPs for all runs together.")] = None,
     count: Annotated[int, typer.Option(min=1, help="With --next and no --spend: how many runs to choose.")] = 3,
     ladder: Annotated[Path | None, typer.Option(help="Simulate planned ladders (N, D, plan).")] = None,
     against: Annotated[
@@ -70,7 +70,7 @@ def plan(
         str | None, typer.Option(help="The law's other inputs, held fixed: unique_tokens=2e11,num_experts=8.")
     ] = None,
     exponent_error: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             help="How far exponents of N and D wander beyond the runs, in place of the slope: 0.25, about a quarter."
         ),
@@ -87,7 +87,7 @@ def plan(
     """Decide: split a budget, cost a target, choose the next run, size a ladder, or compare two recipes."""
     from bayes_scaling.cli.answering import Asked
     from bayes_scaling.cli.arguments import in_file, open_study, parse_inputs, read_chance
-    from bayes_scaling.cli.planning import check_options, given_options, open_planned, read_question
+    from bayes_scaling.cli.planning import check_options, given_options, open_planned, read_question, read_spread
     from bayes_scaling.files import check_writable
     from bayes_scaling.reporting.plan import print_plan, write_plan_file, write_plan_folder
     from bayes_scaling.reporting.screen import output, print_remarks, status
@@ -109,7 +109,7 @@ def plan(
     check_options(question, given_options(context), of_study=table is not None)
     asked = Asked.of(
         question, table, law=law, task=task, priors=prior, aim=aim, flops=flops, exact=exact,
-        exponent_error=exponent_error, given=given, percent=percent,
+        exponent_error=read_spread(exponent_error) if exponent_error else None, given=given, percent=percent,
     )  # fmt: skip
     check_writable(out, json, reads=[study, against, candidates, ladder], names=question.tables)
     print_remarks(asked.study.remarks if asked.study is not None else (), quiet)

@@ -80,7 +80,7 @@ def read_question(
     at: str | None,
     serve: str | None,
     candidates: Path | None,
-    spend: float | None,
+    spend: str | None,
     count: int,
     ladder: Path | None,
     families: int,
@@ -129,7 +129,9 @@ def read_question(
         scale = {name: value for name, value in target.items() if name != "target"}
         return Against(against, scale, seed, pictures=pictures, files=files)
     if candidates is not None:
-        return Next(_runs_of(read_table(candidates), names, where, of_study, percent), target, count, spend)
+        worded = "FLOPs to spend", "1e22"
+        money = one_number(read_numbers(spend, *worded).tolist(), *worded) if spend else None
+        return Next(_runs_of(read_table(candidates), names, where, of_study, percent), target, count, money)
     assert ladder is not None
     runs = _runs_of(read_table(ladder) if laddered is None else laddered, names, where, of_study, percent)
     return Ladder(_plans_of(runs, ladder.stem), target, families, seed)
@@ -347,6 +349,20 @@ def check_errors(question: Question, exact: bool, exponent_error: float | None) 
         raise DecisionError(f"--ladder simulates forecasts with the law's own error beyond the runs; leave {said} out.")
     if exact and exponent_error is not None:
         raise DecisionError("--exact takes the law as exact and --exponent-error does not; give one of them.")
+
+
+def read_spread(text: str) -> float:
+    """Return what ``--exponent-error`` says, a number or a percentage.
+
+    Raises
+    ------
+    DecisionError
+        It is none.
+    """
+    spread = number_of(text, share=True)
+    if np.isnan(spread):
+        raise DecisionError(f"--exponent-error {text!r} is not a number; give one such as 0.25 or 25%.")
+    return spread
 
 
 def read_given(text: str | None, question: Question, laws: Sequence[Law], *, percent: bool = False) -> dict[str, float]:

@@ -17,7 +17,7 @@ from bayes_scaling.decisions.allocation import allocate, budget_range
 from bayes_scaling.decisions.inputs import positive, reads_compute_alone, require_size_and_data, scale_columns
 from bayes_scaling.decisions.ladder_design import plan_ladders, read_plans
 from bayes_scaling.decisions.lifetime import cheapest
-from bayes_scaling.decisions.next_runs import NextRuns, achieved, money_for, next_runs, read_candidates
+from bayes_scaling.decisions.next_runs import MIN_GAIN, NextRuns, achieved, money_for, next_runs, read_candidates
 from bayes_scaling.decisions.reach import reach
 from bayes_scaling.decisions.regret import regret
 from bayes_scaling.decisions.surface import Surface
@@ -190,6 +190,8 @@ class Next:
             if found.batch.equals(found.baseline)
             else f"The largest affordable runs instead: {theirs} for {price:.3g} FLOPs.",
         ]
+        if (found.ranking["narrower"] < MIN_GAIN).any():
+            sentences.append(f"Runs that narrow it by less than {percent(MIN_GAIN)} are ranked, and not chosen.")
         sentences.append(_parts(found))
         if "flops" in self.candidates:
             sentences.append("Costs are the FLOPs that the candidates came with.")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["NextRuns", "achieved", "next_runs"]
+__all__ = ["MIN_GAIN", "NextRuns", "achieved", "next_runs"]
 
 MIN_GAIN = 0.01  # share of the standard deviation now: what a run must gain to be worth choosing
 TINY = 1e-300
@@ -125,7 +125,8 @@ def next_runs(
     target : mapping of str to float
         Inputs of the run to forecast.
     count : int
-        Runs in the batch, where nothing limits their cost; each may be taken once.
+        Runs in the batch at most, where nothing limits their cost; each may be taken once, and one that narrows the
+        forecast by less than 1 % is not taken.
     spend : float, optional
         FLOPs for the whole batch.  Then two greedy batches are made, by what a run gains per FLOP and by what it gains,
         and the better one is kept: the first alone may leave most of the money unspent on many small runs.
@@ -337,7 +338,7 @@ class _Prospects:
     def greedy(self, by: str, *, count: int | None = None, limit: float | None = None) -> pd.DataFrame:
         """Choose runs one after another by a column of :meth:`score` (or by ``flops``).
 
-        Chosen for what they gain, they end where none that is affordable narrows the forecast.
+        Chosen for what they gain, they end where none that is affordable narrows the forecast by ``MIN_GAIN``.
         """
         K, money = self.covariance, np.inf if limit is None else limit
         left, taught = K[0, 0], self.share

@@ -14,9 +14,11 @@ __all__ = ["Curve", "bisect", "first_crossing", "minimise"]
 
 Curve: TypeAlias = Callable[[np.ndarray], np.ndarray]
 GOLDEN = (np.sqrt(5) - 1) / 2
+QUIET = np.errstate(over="ignore", invalid="ignore")  # curves are looked at where numbers end, too
 TOLERANCE = 1e-9
 
 
+@QUIET
 def minimise(curve: Curve, low: np.ndarray, high: np.ndarray, *, nodes: int = 33, steps: int = 36) -> np.ndarray:
     """Return where each curve is lowest: the best of a grid, then golden sections around it.
 
@@ -68,6 +70,7 @@ def minimise(curve: Curve, low: np.ndarray, high: np.ndarray, *, nodes: int = 33
                     np.where((best == high) & (high - found < cell / 1e3), high, found))  # fmt: skip
 
 
+@QUIET
 def first_crossing(curve: Curve, low: np.ndarray, high: np.ndarray, *, nodes: int, steps: int = 60) -> np.ndarray:
     """Return the first place where each curve is no longer positive: a grid, then the Illinois rule in its cell.
 
@@ -116,6 +119,7 @@ def first_crossing(curve: Curve, low: np.ndarray, high: np.ndarray, *, nodes: in
     return np.where(reached, np.where(first == 0, low, x), np.inf)
 
 
+@QUIET
 def bisect(
     below: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray, *, steps: int = 60
 ) -> np.ndarray:

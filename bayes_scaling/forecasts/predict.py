@@ -69,8 +69,7 @@ def forecast(
         The law expects an outcome of zero or less, where outcomes are positive; or what it says is no number in some
         draws, or infinite in more than a few.
     TargetError
-        A target lacks an input of the law, or has one that the law does not allow: mostly one that is not positive, or
-        lies below the input's own floor.
+        A target lacks an input of the law, or has one that the law does not allow: mostly one that is not positive.
     BayesScalingError
         The seed is no whole number of at least 0, or ``samples`` none of at least 1.
 
@@ -86,7 +85,6 @@ def forecast(
     for name in given:
         if name not in aims.actual or not np.isfinite(aims.actual[name]).all():
             raise TargetError(f"The targets do not all have the outcome {name!r} to condition on; give it for each.")
-    _require_above(posterior, aims)
     seed = posterior.seed if seed is None else whole("seed", seed, 0)
     data = _drawn(posterior, aims, given, seed=seed, samples=samples, discrepancy=discrepancy)
     _require_numbers(law, aims, data)
@@ -152,24 +150,6 @@ def forecast_chunks(posterior: Posterior, targets: Any = None, **options: Any) -
     """
     aims = read_targets(require_posterior(posterior).law, posterior.study, targets)
     return (forecast(posterior, aims.part(begin, begin + BLOCK), **options) for begin in range(0, len(aims), BLOCK))
-
-
-def _require_above(posterior: Posterior, aims: Targets) -> None:
-    """Refuse a target that lies below the floor of one of its inputs in more than a few draws."""
-    law = posterior.law
-    for symbol, floor in law.above.items():
-        values = aims.inputs(law)[symbol]
-        floors = np.reshape(posterior.draws[floor], (len(posterior.draws[floor]), -1))
-        share = (floors[:, None] >= values[:, None]).mean(axis=0).max(axis=1)
-        if (share > MOST_BELOW).any():
-            place = int(np.argmax(share))
-            column = law.columns[symbol]
-            raise TargetError(
-                f"Target {shown(aims.frame.index[place])} has {column} = {values[place]:g}, and {law.name} expects no "
-                f"{column} below {floor}, which is larger in {share[place]:.0%} of its draws; fit it with this target "
-                f"among the study's (role 'target'), so that its floor lies below, or give fitted runs a column "
-                f"least_{column}."
-            )
 
 
 def _require_numbers(law: Law, aims: Targets, found: Mapping[str, np.ndarray]) -> None:

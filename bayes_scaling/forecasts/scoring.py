@@ -95,8 +95,7 @@ def score(
             f"A {type(said).__name__} is given where a forecast is scored; make one with bs.forecast(posterior, "
             "targets), or give the file of one."
         )
-    if unit is not None:
-        _require_unit(unit, said.rows["unit"])
+    of_unit = _agreeing(unit, said.rows["unit"]) if unit is not None else []
     came, rules = _read(outcomes, names or {}, wide=accuracy_columns is not None)
     if accuracy_columns is not None:
         came, _ = lengthened(came, accuracy_columns, rules=rules)
@@ -114,7 +113,7 @@ def score(
     table["crps"] = crps(said.quantiles.T, actual)
     table["distance"] = said.rows["distance"]
     table = table[np.isfinite(actual)].reset_index(drop=True)
-    table.attrs["remarks"] = [*remarks, *_far_outside(table)]
+    table.attrs["remarks"] = [*of_unit, *remarks, *_far_outside(table)]
     if to is not None:
         append(said, table, to)
     return table
@@ -146,12 +145,15 @@ def _read(outcomes: Any, names: Mapping[str, str], *, wide: bool) -> tuple[pd.Da
     return table, rules
 
 
-def _require_unit(unit: str, forecast: Iterable[str]) -> None:
-    """Refuse losses in a unit that none of the forecast has; what states none agrees with every other."""
+def _agreeing(unit: str, forecast: Iterable[str]) -> list[str]:
+    """Refuse losses in a unit that none of the forecast has; where that states none, return a sentence that says so."""
     units = {bare_unit(own) for own in forecast}
     stated = sorted((units - {FRACTION} or units) - {AS_GIVEN})  # of fractions alone, theirs
     if stated and bare_unit(unit) not in (*stated, AS_GIVEN):
         raise TargetError(f"The outcomes are in {unit}, and the forecast is in {listed(stated)}; convert them first.")
+    if stated or bare_unit(unit) == AS_GIVEN:
+        return []
+    return [f"The forecast states no unit, so that nothing tells whether it is in {unit}, as the outcomes are."]
 
 
 def _far_outside(scores: pd.DataFrame) -> list[str]:

@@ -38,8 +38,6 @@ class Hooks:
     """Inputs that may be zero: pre-trained or not, pre-training data, shares of a mixture."""
     flags: ClassVar[tuple[str, ...]] = ()
     """Those of them that are 1 or 0, and nothing between."""
-    above: ClassVar[Mapping[str, str]] = {}
-    """Inputs that have a floor, each with the derived constant that it is; at or below it the law says nothing."""
     absent: ClassVar[Mapping[str, float]] = {}
     """Inputs that runs may lack, each with the value that stands for it."""
     signed: ClassVar[tuple[str, ...]] = ()

@@ -136,11 +136,14 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     inputs = list(law.columns.values()) if law is not None else list(SIZES)
     series = law.series if law is not None else loss_columns(training.frame) if training.tasks else ()
     rows, runs, aims = training.frame, training.runs, _by_label(targets, study.names, {*inputs, *SMALLEST})
+    along = law is not None and law.autocorrelated  # it describes one run, whose rows are its checkpoints
+    if along:
+        rows = runs = rows.drop(columns="checkpoint", errors="ignore")
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
         *unread_errors(runs, law), *_plane(runs, inputs), *out_of_reach(training, aims, inputs),
         *counted_embeddings(runs), *few_steps(runs, law), *unused_accuracies(rows),
-        *not_annealed(rows), *evenly_spaced(runs), *copied_runs(rows),
+        *not_annealed(rows), *(() if along else evenly_spaced(runs)), *copied_runs(rows),
         *contradicting_flops(runs), *no_mixtures(runs, law),
         *odd_losses(rows, training.card, series), *missing_losses(rows, law.series if law is not None else ()),
         *at_chance(rows), *falling(rows), *few_scores(rows),

@@ -28,7 +28,7 @@ WHOLE = {
         "--spend", "1e21", "--count", "2", "--ladder", "ladder.csv", "--families", "8", "--target", "N=7e9,D=4e12",
         "--law", "kaplan", "--task", "MMLU", "--unit", "nats per token",
         "--prior", "E=1.69", "--adapt",
-        "--flops", "study", "--exact", "--exponent-error", "0.25", "--json", "plan.json", "--chains", "2",
+        "--flops", "study", "--exact", "--exponent-error", "25%", "--json", "plan.json", "--chains", "2",
     ],
 }  # fmt: skip
 

@@ -85,6 +85,10 @@ BAD = {
     "law without N": (["--budget", "1e21", "--law", "power_law"], "PowerLaw reads C"),
     "unknown law": (["--budget", "1e21", "--law", "chinchila"], "did you mean 'chinchilla'"),
     "task of none": (["--budget", "1e21", "--task", "MMLU"], "has no tasks"),
+    "an error in words": (
+        ["--budget", "1e21", "--exponent-error", "abc"],
+        "'abc' is not a number; give one such as 0.25",
+    ),
     "no error": (["--budget", "1e21", "--exponent-error", "0"], "--exponent-error.*0.25"),
     "an error too large": (
         ["--budget", "1e21", "--exponent-error", "2"],

@@ -58,7 +58,7 @@ def test_each_question_is_read():
 
 def test_tables_of_candidates_and_ladders_are_read(tmp_path):
     CANDIDATES.to_csv(tmp_path / "two.csv", index=False)
-    found = asked(candidates=tmp_path / "two.csv", target=FAR, spend=1e21)
+    found = asked(candidates=tmp_path / "two.csv", target=FAR, spend="1e21")
     assert isinstance(found, Next) and (found.count, found.spend) == (3, 1e21)
     assert found.target["n_params"] == 7e9
     alone = asked(ladder=tmp_path / "two.csv", target=FAR)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import PowerLaw
+from bayes_scaling.models import PowerLaw, RepeatedData
 from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known
 
 
@@ -148,3 +148,12 @@ def test_the_discrepancy_widens_the_answer():
 def test_what_makes_no_sense_is_refused(surface, options, message):
     with pytest.raises(bs.DecisionError, match=message):
         bs.reach(surface, **options)
+
+
+def test_a_law_that_saturates_is_asked_without_warnings():
+    """Warnings are errors here; sizes are looked at for which numbers end."""
+    draws = chinchilla(count=30).draws | {"repeats": np.full(30, 15.0), "excess": np.full(30, 5.0)}
+    fit = known(RepeatedData(), draws, GRID.assign(unique_tokens=GRID["D"]))
+    surface = exact(fit, given={"unique_tokens": 1e10})
+    assert np.isinf(bs.reach(surface, 1.81).flops).any() and np.isfinite(bs.reach(surface, 2.3, N=2e9).flops).any()
+    assert np.isfinite(bs.cheapest(surface, 2.3, 1e12).N).any()

@@ -79,7 +79,10 @@ def test_your_own_names_come_before_ours_of_other_columns(outcomes, names, said)
 )
 def test_a_unit_is_of_the_losses_and_agrees_with_none(units, unit, said):
     of_units = dataclasses.replace(said, rows=said.rows.assign(unit=units))
-    assert bs.score(of_units, {"target": "a", "loss": 2.0}, unit=unit)["actual"].tolist() == [2.0]
+    scored = bs.score(of_units, {"target": "a", "loss": 2.0}, unit=unit)
+    assert scored["actual"].tolist() == [2.0]
+    silent = set(units) <= {"as given", "fraction"} and unit not in ("as given", "fraction")
+    assert [remark[:30] for remark in scored.attrs["remarks"]] == ["The forecast states no unit, s"] * silent
 
 
 @pytest.mark.parametrize("units", [["fraction", "nats per token"], ["as given", "nats per token"]])

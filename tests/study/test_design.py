@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw
+from bayes_scaling.models import Chinchilla, FewSteps, LearningCurve, PowerLaw
 from bayes_scaling.study.design import design_check
 from tests.study.designs import GOOD, RISING
 
@@ -126,3 +126,11 @@ def test_a_column_that_a_law_cannot_read_is_none_that_repeats_are_counted_by():
 def test_what_is_no_law_is_refused(law):
     with pytest.raises(bs.LawError, match=r"^The law is .*; give a law, such as Chinchilla\(\)\.$"):
         design_check(bs.Study.from_frame(GOOD), law=law)
+
+
+def test_the_checkpoints_of_a_learning_curve_are_what_it_is_fitted_to():
+    points = pd.DataFrame({"tokens": np.geomspace(1e9, 1e11, 25), "loss": np.linspace(4.0, 2.5, 25)})
+    along = points.assign(run="one", checkpoint=np.arange(25))
+    codes = [design_check(bs.Study.from_frame(table), law=LearningCurve()).codes for table in (points, along)]
+    assert codes[0] == codes[1] and "few-runs" not in codes[0]
+    assert "few-runs" in design_check(bs.Study.from_frame(along), law=PowerLaw(column="tokens")).codes
