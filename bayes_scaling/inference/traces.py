@@ -80,8 +80,9 @@ def key_of(name: str, fixed: Mapping[str, Any], structure: Any, leaves: Sequence
 def _key_of(name: str, fixed: tuple[Any, ...], structure: Any, shapes: tuple[str, ...], settings: Any) -> str | None:
     if not _is_told(name):
         return None
-    file, given = io.BytesIO(), jax.tree.unflatten(structure, range(len(shapes)))
+    file = io.BytesIO()
     try:
+        given = jax.tree.unflatten(structure, range(len(shapes)))
         _ByValue(file).dump((_source(), settings, name, fixed, given, shapes))
     except (pickle.PicklingError, AttributeError, TypeError, ValueError):
         return None
