@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,10 @@ def predictive_check(posterior: Posterior, source: str = "posterior", *, seed: i
     """
     if source not in SOURCES:
         raise TargetError(f"There are no predictive draws from {source!r}; {suggest(source, SOURCES)}")
-    group = with_groups(posterior, SOURCES[source], seed=seed).tree[SOURCES[source]].dataset
+    name = SOURCES[source]
+    if seed is not None and name in posterior.tree.children:  # of which seed these are, nothing says
+        posterior = dataclasses.replace(posterior, tree=posterior.tree.drop_nodes(name))
+    group = with_groups(posterior, name, seed=seed).tree[name].dataset
     known = outcomes(posterior)
     blocks = []
     for values in group.data_vars.values():

@@ -37,8 +37,6 @@ GROUPS = {
 }
 """The groups that :func:`bayes_scaling.complete` makes, with what each holds; log densities are natural logarithms."""
 
-DRAWN = ("prior", "prior_predictive", "posterior_predictive")  # those that a seed decides
-
 
 class Scores(NamedTuple):
     """Log densities of posterior draws.
@@ -135,12 +133,9 @@ def with_groups(posterior: Posterior, *groups: str, seed: int | None = None) -> 
     *groups : str
         Of :data:`.GROUPS`.
     seed : int, optional
-        Seed of the predictive draws; by default the fit's.  Where it is given, draws that are there are made anew.
+        Seed of the predictive draws; by default the fit's.
     """
-    wanted = groups or tuple(GROUPS)
-    if seed is not None and (old := {*wanted} & {*DRAWN} & posterior.tree.children.keys()):
-        posterior = dataclasses.replace(posterior, tree=posterior.tree.drop_nodes(sorted(old)))
-    return complete(posterior, wanted, seed=seed)
+    return complete(posterior, groups or tuple(GROUPS), seed=seed)
 
 
 def score(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> Scores:
