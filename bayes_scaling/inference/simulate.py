@@ -118,7 +118,8 @@ def _require_scale(law: Law, study: Study, made_up: Sequence[str], runs: Arrays)
         return
     others = {column: study.frame[column].to_numpy()[::-1] ** 2 for column in made_up}
     again = law.arrays(dataclasses.replace(study, frame=study.frame.assign(**others)))[0]
-    if differ := [name for name in law.inputs if not np.array_equal(runs[name], again[name], equal_nan=True)]:
+    read = [name for name in law.inputs if name in runs]
+    if differ := [name for name in read if not np.array_equal(runs[name], again[name], equal_nan=True)]:
         raise StudyError(
             f"The design has no {made_up[0]}, from which {law.name} takes {listed(differ)}, the scale of its "
             f"parameters; add a column of about what {made_up[0]} will be."
