@@ -90,7 +90,7 @@ def test_the_page_of_the_command_line_names_every_command():
 def test_a_table_of_options_shows_what_each_takes():
     rows = {o.name: o for o in command_tables.options(command_tables.commands()["plan"])}
     assert rows["--prob"][1:3] == ("text", "0.9") and rows["--next"].takes == "path"
-    assert rows["--spend"].takes == "number"
+    assert rows["--spend"].takes == rows["--exponent-error"].takes == "text"  # numbers as they are written elsewhere
     assert rows["--draws"][1:3] == ("whole number", "1000") and rows["--quiet, -q"].takes == "nothing"
     assert rows["STUDY_OR_FILE"].argument and rows["--map"].takes == "text"
 
