@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 import pandas as pd
 
@@ -23,17 +24,20 @@ class Tabled:
         """Return the answer in rows."""
         raise NotImplementedError
 
-    @property
-    def _names_rows(self) -> bool:
-        return not isinstance(self.table().index, pd.RangeIndex)
-
     def __repr__(self) -> str:
-        table = self.table().to_string(index=self._names_rows, max_rows=ROWS, float_format=_short, na_rep="-")
-        return "\n".join([type(self).__name__, table, *self.remarks])
+        table = self.table()
+        return "\n".join([type(self).__name__, table.to_string(**_shown(table)), *self.remarks])
 
     def _repr_html_(self) -> str:
-        table = self.table().to_html(index=self._names_rows, max_rows=ROWS, float_format=_short, na_rep="-")
-        return f"<b>{type(self).__name__}</b>{table}" + "".join(f"<p>{escape(one)}</p>" for one in self.remarks)
+        table = self.table()
+        remarks = "".join(f"<p>{escape(one)}</p>" for one in self.remarks)
+        return f"<b>{type(self).__name__}</b>{table.to_html(**_shown(table))}{remarks}"
+
+
+def _shown(table: pd.DataFrame) -> dict[str, Any]:
+    """Return how a table is written, as text and as HTML: with the names of its rows where they have such."""
+    named = not isinstance(table.index, pd.RangeIndex)
+    return {"index": named, "max_rows": ROWS, "float_format": _short, "na_rep": "-"}
 
 
 def _short(value: float) -> str:
