@@ -148,5 +148,10 @@ def keep_compiled_programs() -> None:
 
 def _cache_folder() -> Path | None:
     """Return the folder of what is kept for the next process."""
-    folder = os.environ.get(CACHE_VARIABLE, platformdirs.user_cache_dir("bayes-scaling"))
-    return Path(folder) if folder else None
+    folder = os.environ.get(CACHE_VARIABLE)
+    return _own_folder() if folder is None else Path(folder) if folder else None
+
+
+@cache
+def _own_folder() -> Path:
+    return Path(platformdirs.user_cache_dir("bayes-scaling"))

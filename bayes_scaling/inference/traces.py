@@ -69,24 +69,46 @@ def key_of(name: str, fixed: Mapping[str, Any], structure: Any, leaves: Sequence
     leaves : sequence of array or number
         Their values.
     """
-    within = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)  # the trace of another program
-    settings = tuple(f"{name} {getattr(jax.config, name, None)}" for name in jax.config.values if "cache" not in name)
-    if within or jax.config.values["jax_disable_jit"] or jax.default_backend() != "cpu":
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):  # the trace of another program
         return None
-    return _key_of(name, tuple(fixed.items()), structure, tuple(str(jax.typeof(leaf)) for leaf in leaves), settings)
+    if getattr(jax.config, "jax_disable_jit", False) or jax.default_backend() != "cpu":
+        return None
+    settings = tuple([getattr(jax.config, name, None) for name in _settings()])
+    return _key_of(name, tuple(fixed.items()), structure, tuple(map(_shape, leaves)), settings)
 
 
 @cache
-def _key_of(name: str, fixed: tuple[Any, ...], structure: Any, shapes: tuple[str, ...], settings: Any) -> str | None:
+def _settings() -> tuple[str, ...]:
+    """Return the names of JAX's settings that a trace may depend on."""
+    return tuple(name for name in jax.config.values if "cache" not in name)
+
+
+def _shape(leaf: Any) -> Any:
+    """Return what a trace depends on of a leaf.  Decisions ask thousands of times: no text is made of it here."""
+    if isinstance(leaf, np.ndarray):
+        return leaf.shape, leaf.dtype
+    if isinstance(leaf, jax.Array):
+        return leaf.shape, leaf.dtype, getattr(leaf, "weak_type", None)  # keys have none
+    return type(leaf)
+
+
+@cache
+def _key_of(
+    name: str, fixed: tuple[Any, ...], structure: Any, shapes: tuple[Any, ...], settings: tuple[Any, ...]
+) -> str | None:
     if not _is_told(name):
         return None
     file = io.BytesIO()
     try:
         given = jax.tree.unflatten(structure, range(len(shapes)))
-        _ByValue(file).dump((_source(), settings, name, fixed, given, shapes))
+        _ByValue(file).dump((_source(), _told(settings), name, fixed, given, _told(shapes)))
     except (pickle.PicklingError, AttributeError, TypeError, ValueError):
         return None
     return hashlib.sha256(file.getvalue()).hexdigest()
+
+
+def _told(values: tuple[Any, ...]) -> list[str]:
+    return [str(value) for value in values]
 
 
 def _is_told(name: str) -> bool:

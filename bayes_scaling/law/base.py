@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, dataclass_transform
 
 import jax
@@ -242,10 +243,18 @@ class Law(Inputs):
 
     def _flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Priors, numbers and held laws are data, options are structure: other priors never compile a program again."""
+        return self._flat
+
+    @cached_property
+    def _flat(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         names = self._data_fields()
         options = tuple((f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in names)
         data, structures = zip(*(unpack(getattr(self, name)) for name in names), strict=True)
         return data, (tuple(zip(names, structures, strict=True)), options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields: equal laws are written as the same bytes, whether or not they were used before."""
+        return {name: value for name, value in vars(self).items() if name != "_flat"}
 
     @classmethod
     def _data_fields(cls) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,7 @@ Arrays = Mapping[str, Any]
 
 ASKS_FOR_A_VALUE = re.compile("converted to Python scalars|truth value of an array|cannot be interpreted as an int")
 EDGE_QUANTILE = 0.05  # the frontier of the fitted runs is this quantile of their reducible loss
+FEW = 2048  # fitted runs up to which their frontier is found sooner without sorting them
 
 
 def _made_whole(package: Any) -> None:
@@ -171,7 +173,7 @@ def extrapolate(
         The reducible outcome, unchanged inside the data; beyond its edge e it is ``e * exp(-d (1 + slope_error))``
         with ``d = log(e / reducible)``.
     """
-    edge = jnp.nanquantile(fitted, EDGE_QUANTILE, axis=0)
+    edge = _edge(fitted)
     usable = (reducible > 0) & (edge > 0)
     step = jnp.where(usable, jnp.log(jnp.where(usable, edge, 1.0) / jnp.where(usable, reducible, 1.0)), 0.0)
     step = jnp.maximum(step, 0.0)
@@ -194,5 +196,33 @@ def stretch(outcome: jax.Array, fitted: jax.Array, slope_error: jax.Array) -> ja
     array
         The outcome, unchanged inside the data; beyond its edge e it is ``e - (e - outcome) (1 + slope_error)``.
     """
-    edge = jnp.nanquantile(fitted, EDGE_QUANTILE, axis=0)
+    edge = _edge(fitted)
     return outcome - jnp.maximum(edge - outcome, 0.0) * slope_error
+
+
+def _edge(fitted: jax.Array) -> jax.Array:
+    """Return the frontier of the fitted runs, shape (...): a low quantile of those that are no padding.
+
+    Decisions ask for it thousands of times.  The lowest values are found one after another, which takes a tenth of the
+    time of a sort where they are few.
+    """
+    if len(fitted) > FEW:
+        return jnp.nanquantile(fitted, EDGE_QUANTILE, axis=0)
+    place = EDGE_QUANTILE * (jnp.sum(~jnp.isnan(fitted), axis=0) - 1)
+    first = jnp.floor(place)
+    values = jnp.where(jnp.isnan(fitted), jnp.inf, fitted)
+
+    def next_lowest(_: int, found: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        last, below, low, high = found
+        lowest = jnp.min(jnp.where(values > last, values, jnp.inf), axis=0)
+        up_to = jnp.sum(values <= lowest, axis=0)
+        low = jnp.where((below <= first) & (first < up_to), lowest, low)
+        high = jnp.where((below <= first + 1) & (first + 1 < up_to), lowest, high)
+        return lowest, up_to, low, high
+
+    none = jnp.full(place.shape, jnp.nan, values.dtype)
+    start = (jnp.full_like(none, -jnp.inf), jnp.zeros_like(none, dtype=int), none, none)
+    passes = math.floor(EDGE_QUANTILE * (len(fitted) - 1)) + 2
+    _, _, low, high = jax.lax.fori_loop(0, passes, next_lowest, start)
+    share = place - first
+    return jnp.where(share > 0, low * (1 - share) + high * share, low)

@@ -13,6 +13,8 @@ from numpyro import handlers
 
 import bayes_scaling as bs
 from bayes_scaling.law.sites import (
+    EDGE_QUANTILE,
+    FEW,
     extrapolate,
     observe,
     sample_or_fix,
@@ -41,6 +43,23 @@ def test_padding_does_not_move_the_edge_of_the_data():
     padded = jnp.concatenate([fitted, jnp.full(23, jnp.nan)])
     target = jnp.array([0.3])
     assert float(extrapolate(target, padded, 0.2)[0]) == pytest.approx(float(extrapolate(target, fitted, 0.2)[0]))
+
+
+@pytest.mark.parametrize("runs", [0, 1, 2, 5, 21, 41, 64])
+def test_the_edge_is_the_quantile_of_what_is_no_padding(runs):
+    values = np.full((64, 3), np.nan)
+    values[:runs] = np.random.default_rng(runs).integers(1, 9, (runs, 3))  # some are equal
+    values[: runs // 2] = values[: runs // 2][::-1] * np.pi
+    there = np.full(3, 0.1)
+    expected = there * (there / np.nanquantile(values[:runs], EDGE_QUANTILE, axis=0)) if runs else there
+    assert np.asarray(extrapolate(jnp.array(there), jnp.array(values), 1.0)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_edge_of_many_runs_is_no_other():
+    values = np.random.default_rng(0).lognormal(size=FEW + 1)
+    few, many = (float(extrapolate(jnp.array(0.01), jnp.array(v), 1.0)) for v in (values[:FEW], values))
+    assert few == pytest.approx(1e-4 / np.quantile(values[:FEW], EDGE_QUANTILE), rel=1e-5)
+    assert many == pytest.approx(1e-4 / np.quantile(values, EDGE_QUANTILE), rel=1e-5)
 
 
 def test_each_series_has_an_edge_and_a_slope_error_of_its_own():
