@@ -225,7 +225,13 @@ def forecast_sensitivity(posterior: Posterior, targets: Any = None, *, allow_unc
                 label = f"{quantity}[{', '.join(map(str, series))}]" if series else str(quantity)
                 rows.append((target, label, str(name), float(one), float(moved)))
     table = pd.DataFrame(rows, columns=["target", "quantity", "prior", "sensitivity", "shift"])
-    return table.sort_values(["target", "quantity", "sensitivity"], ascending=[True, True, False], ignore_index=True)
+    place = {target: k for k, target in enumerate(said.targets.index)}
+    return table.sort_values(
+        ["target", "quantity", "sensitivity"],
+        ascending=[True, True, False],
+        key=lambda column: column.map(place) if column.name == "target" else column,
+        ignore_index=True,
+    )
 
 
 def _by_chain(draws: xr.DataArray, chains: int) -> xr.DataArray:

@@ -259,6 +259,11 @@ def _doubt(criterion: str, found: Criterion) -> str:
 
 def _backtests(tables: Mapping[str, pd.DataFrame], names: list[str]) -> pd.DataFrame:
     rows = {}
+    if not isinstance(tables, Mapping):
+        raise ComparisonError(
+            f"The backtests are a {type(tables).__name__}; give the table of each fit by its name, as in "
+            f"{{{names[0]!r}: bs.backtest(...)}}."
+        )
     for name in names:
         if name not in tables:
             raise ComparisonError(f"The fit {name!r} has no backtest; {suggest(name, tables)}")

@@ -170,7 +170,7 @@ class Forecast(ForecastMethods):
             raise TargetError(f"The forecast by {self.law} has no tasks to average; it is of {', '.join(self.units)}.")
         known = [str(task) for task in self.draws["task"].to_numpy()]
         named: Any = [tasks] if pd.api.types.is_scalar(tasks) else tasks
-        chosen = known if tasks is None else [task_name(task) for task in named]
+        chosen = known if tasks is None else list(dict.fromkeys(task_name(task) for task in named))
         if not chosen or (odd := [task for task in chosen if task not in known]):
             said = f"has no task {odd[0]!r}; {suggest(odd[0], known)}" if chosen else "is asked for no task; name some."
             raise TargetError(f"The forecast {said}")
@@ -179,6 +179,7 @@ class Forecast(ForecastMethods):
             self,
             draws=self.draws[names].sel(task=chosen).mean("task", skipna=False),
             actual=self.actual[list(units)].sel(task=chosen).mean("task", skipna=False),
+            shortfall=self.shortfall[[name for name in units if name in self.shortfall]].sel(task=chosen),
             units=units,
         )
 

@@ -55,7 +55,8 @@ class Apart(NamedTuple):
         theirs = targets[inputs].to_numpy(dtype=float)
         given = np.empty((len(outcomes), len(inputs)))
         for k, column in enumerate(inputs):
-            given[:, k] = [number_of(value) for value in outcomes[column]]
+            entries = (int(value) if isinstance(value, (bool, np.bool_)) else value for value in outcomes[column])
+            given[:, k] = [number_of(value) for value in entries]
         apart = np.abs(given[:, None] - theirs)
         off = np.where(apart == 0, 0.0, apart / np.maximum(np.abs(theirs), np.finfo(float).tiny))
         return cls(targets, inputs, off, _missing(rows, outcomes, inputs), _bare(rows, outcomes))

@@ -50,6 +50,7 @@ def average(
         The seed is no whole number of at least 0.
     """
     forecasts, weights = in_order(forecasts, weights)
+    rng = np.random.default_rng(whole("seed", seed, 0))
     if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
         raise TargetError("The forecasts to average are none; give a list of what bs.forecast returns.")
     first = forecasts[0]
@@ -59,7 +60,6 @@ def average(
     _require_alike(forecasts)
     if len(forecasts) == 1:
         return first
-    rng = np.random.default_rng(whole("seed", seed, 0))
     weighed = [one for one, part in zip(forecasts, share, strict=True) if part > 0]
     size = min(f.draws.sizes["sample"] for f in weighed)
     taken = [
@@ -238,7 +238,8 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
     Raises
     ------
     TargetError
-        The names differ, or weights are a column of a comparison, whose order is not that of a list.
+        The names differ, some weights of a list have the names of its laws and others not, or weights are a column of a
+        comparison, whose order is not that of a list.
     """
     if isinstance(forecasts, Mapping):
         named = isinstance(weights, (Mapping, pd.Series))
@@ -253,6 +254,8 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
         for names in (laws, range(len(laws))):
             if len(weights) == len(names) and set(names) == set(weights.keys()):
                 return forecasts, [weights[name] for name in names]
+        if {law.lower() for law in laws} & {str(name).lower() for name in weights.keys()}:
+            by_name(dict.fromkeys(laws), weights, what)
     return forecasts, list(weights.values()) if isinstance(weights, Mapping) else weights
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from bayes_scaling.errors import COMMAND_LINE, StudyError, TargetError, listed, mapped, option
 from bayes_scaling.forecasts.matching_runs import Apart, places, strays, to_map
 from bayes_scaling.study.rows import PLACE, absent, row_name, row_number, shown, task_name
-from bayes_scaling.study.validation import FRACTION, MOST_ROWS, floats, number_of
+from bayes_scaling.study.validation import FRACTION, MOST_ROWS, POSITIVE, floats, number_of
 
 __all__ = ["actual_outcomes"]
 
@@ -55,6 +55,7 @@ class _Place(NamedTuple):
             return np.nan
         each = np.array([number_of(value, share=self.share) for value in outcomes[self.column]])
         values = [value for value in each[self.rows] if np.isfinite(value)]
+        positive &= bool(POSITIVE.fullmatch(self.column))
         if len(dict.fromkeys(values) if self.of_run else values) > 1:
             again = (str(row_number(outcomes, k)) for k in np.flatnonzero(self.rows & np.isfinite(each)))
             raise TargetError(

@@ -146,7 +146,7 @@ def forecast_path(
         )
     law, study = posteriors[0].law, posteriors[0].study
     columns = list(dict.fromkeys(column for p in posteriors for column in p.law.columns.values()))
-    runs = study.runs if "task" in study.frame else study.frame
+    runs = study.runs if any(law.dims(study)[0].values()) else study.frame  # of several series, a run has several rows
     aims = targets.targets.reset_index(drop=True)
     name, label = _abscissa(runs, aims, columns)
     further = dict.fromkeys(p.law.readable[symbol] for p in posteriors for symbol in p.law.absent)

@@ -81,7 +81,7 @@ def forecast(
     """
     require_posterior(posterior).require_converged(allow_unconverged)
     law, aims = posterior.law, read_targets(posterior.law, posterior.study, targets)
-    given = (given,) if isinstance(given, str) else given
+    given = (given,) if isinstance(given, str) else given or ()
     for name in given:
         if name not in aims.actual or not np.isfinite(aims.actual[name]).all():
             raise TargetError(f"The targets do not all have the outcome {name!r} to condition on; give it for each.")

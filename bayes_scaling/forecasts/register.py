@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,12 @@ from bayes_scaling.study.rows import shown
 __all__ = ["IDENTITY", "append", "read_register"]
 
 IDENTITY = ["made", "law", "checksum", "target", "task", "quantity"]
-"""Columns that together say which row of which forecast was scored."""
+"""Columns that together say which row of which forecast was scored, beside what was said there."""
+
+SAID = ["q05", "median", "q95"]
+"""What tells forecasts apart that one law made in the same second."""
+
+KEPT = 1e-5  # relative precision to which a file of a forecast keeps what it says
 
 
 def append(said: RegisteredForecast, scores: pd.DataFrame, path: str | Path) -> int:
@@ -48,17 +55,23 @@ def append(said: RegisteredForecast, scores: pd.DataFrame, path: str | Path) -> 
         write_text(rows.to_csv(index=False), path)
         return len(rows)
     before = read_register(path)
-    known = before.set_index(IDENTITY)["actual"].to_dict()
-    places = [tuple(row) for row in rows[IDENTITY].itertuples(index=False)]
-    for place, value in zip(places, rows["actual"], strict=True):
-        if place in known and not np.isclose(known[place], value, rtol=1e-9):
+    again = [_again(row, before) for row in rows.to_dict("records")]
+    for row, known in zip(rows.to_dict("records"), again, strict=True):
+        if not np.isclose(known, row["actual"], rtol=1e-9).all():
             raise FileError(
-                f"The register {str(path)!r} says that {place[-1]} of {place[3]!r} came to {known[place]:g}, and "
-                f"{value:g} is given; mend the register by hand if that was wrong."
+                f"The register {str(path)!r} says that {row['quantity']} of {row['target']!r} came to {known[0]:g}, "
+                f"and {row['actual']:g} is given; mend the register by hand if that was wrong."
             )
-    new = rows[[place not in known for place in places]]
+    new = rows[[not known.size for known in again]]
     write_text(pd.concat([before, new], ignore_index=True).to_csv(index=False), path)
     return len(new)
+
+
+def _again(row: Mapping[str, Any], register: pd.DataFrame) -> np.ndarray:
+    """Return the outcomes that a register has of one row of a forecast: none where it was not scored."""
+    same = (register[IDENTITY] == [str(row[name]) for name in IDENTITY]).all(axis=1)
+    said = np.isclose(register.loc[same, SAID].astype(float), [row[name] for name in SAID], rtol=KEPT).all(axis=1)
+    return register.loc[same, "actual"].to_numpy(dtype=float)[said]
 
 
 def read_register(path: str | Path) -> pd.DataFrame:
@@ -73,7 +86,7 @@ def read_register(path: str | Path) -> pd.DataFrame:
         table = pd.read_csv(
             path, dtype={name: str for name in IDENTITY}, keep_default_na=False, na_values={"distance": [""]}
         )
-        missing = [name for name in (*IDENTITY, "actual", "in90", "pit") if name not in table]
+        missing = [name for name in (*IDENTITY, *SAID, "actual", "in90", "pit") if name not in table]
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise FileError(
             f"{str(path)!r} cannot be read as a register ({type(error).__name__}); name another."

@@ -83,9 +83,10 @@ class RegisteredForecast:
             blocks.append(levels.stack(row=[d for d in draws.dims if d != "sample"]).transpose("row", "quantile"))
         numbers = forecast.targets.select_dtypes("number", exclude=["timedelta", "complexfloating"])
         inputs = numbers.drop(columns=[*OWN, "quantiles", *forecast.units], errors="ignore")
-        rows = table[OWN].merge(inputs, left_on="target", right_index=True, how="left")
+        rows = table[OWN].assign(target=table["target"].map(str))
+        rows = rows.merge(inputs.set_axis(inputs.index.map(str)), left_on="target", right_index=True, how="left")
         return cls(
-            rows=rows.assign(target=rows["target"].map(str)).reset_index(drop=True),
+            rows=rows.reset_index(drop=True),
             quantiles=np.concatenate([np.asarray(block.to_numpy()) for block in blocks]),
             made=forecast.made,
             version=__version__,
@@ -141,7 +142,7 @@ class RegisteredForecast:
         rows = pd.DataFrame(
             [{name: value for name, value in row.items() if name != "quantiles"} for row in own["rows"]]
         )
-        for name in ("task", "distance"):
+        for name in ("task", "distance", *ROUNDED):  # what is no number is not written
             rows[name] = rows[name] if name in rows else None if name == "task" else np.nan
         rows["task"] = [value if isinstance(value, str) else None for value in rows["task"]]
         rows["target"] = rows["target"].astype(str)

@@ -18,6 +18,7 @@ from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_
 from bayes_scaling.forecasts.scores import crps
 from bayes_scaling.study.card import AS_GIVEN, bare_unit
 from bayes_scaling.study.reading import LABELS, as_rows, column_of, recognised, renamed
+from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import as_fractions
 from bayes_scaling.study.wide import lengthened, rules_of
 
@@ -47,8 +48,8 @@ def score(
         A file that ``forecast.save`` or the command ``forecast`` wrote, or the forecast itself.
     outcomes : Study, DataFrame, mapping, or sequence of mappings
         A column ``target`` (or ``run``) says which run, as the forecast calls it; without one, the inputs do, up to
-        5 %, as a run differs a little from plan.  A column for each quantity, such as ``loss``; ``task``, where the
-        forecast has tasks.
+        5 %, as a run differs a little from plan.  Of a study, the last checkpoint of each run counts.  A column for
+        each quantity, such as ``loss``; ``task``, where the forecast has tasks.
     names : mapping of str to str, optional
         Your own names of our columns, as in ``{"loss": "val_loss"}``; they are read in place of columns of our names.
     unit : str, optional
@@ -127,7 +128,7 @@ def _read(outcomes: Any, names: Mapping[str, str], *, wide: bool) -> tuple[pd.Da
     StudyError
         They make no table, or it has no column of one of the names.
     """
-    table = as_rows(outcomes)
+    table = as_rows(outcomes.last_checkpoints if isinstance(outcomes, Study) else outcomes)
     read = getattr(outcomes, "names", {})  # of a study, whose columns have our names already
     names = {ours: theirs for ours, theirs in names.items() if read.get(column_of(ours)) != theirs}
     rules = rules_of(names, table) if wide else {}

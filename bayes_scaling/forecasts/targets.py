@@ -188,7 +188,8 @@ def _labelled(law: Law, study: Study, targets: Any) -> pd.DataFrame:
         frame = _one_of_each(frame)
     if len(frame.columns) and frame.empty:
         raise TargetError("The targets have no rows; give at least one, for example {'N': 7e9, 'D': 4e12}.")
-    return labelled(frame)
+    known = [quantity for quantity in law.quantities if quantity in frame and quantity not in law.readable.values()]
+    return labelled(frame).set_axis(labelled(frame.drop(columns=known)).index)  # an outcome is no part of a name
 
 
 def require_no_task(
@@ -400,7 +401,7 @@ def _checked(law: Law, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
             wanted = "1 or 0" if symbol in law.flags else "a fraction between 0 and 1" if fraction else wanted
             cure = f"{wanted}, or leave it out" if symbol in unread else wanted
             raise TargetError(f"Target {shown(frame.index[place])} has {given}; give {cure}.")
-        if not pd.api.types.is_numeric_dtype(frame[column].dtype):  # numbers in text
+        if frame[column].dtype == bool or not pd.api.types.is_numeric_dtype(frame[column].dtype):  # flags, or text
             frame = frame.assign(**{column: values})
     mixed = {s: pd.to_numeric(frame[law.columns[s]]).to_numpy(dtype=float) for s in law.shares}
     if problem := not_shares(mixed, law.shares, lambda place: f"target {shown(frame.index[place])}"):

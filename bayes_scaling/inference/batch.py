@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from numbers import Real
@@ -187,7 +188,7 @@ def fit_many(
     FileError
         The store cannot be written, or holds another batch, or one of other versions of the package.
     BayesScalingError
-        There is no such precision, ``chunk`` is no whole number above zero, or ``memory`` not positive.
+        There is no such precision, ``chunk`` is no whole number above zero, or ``memory`` no positive number.
 
     Examples
     --------
@@ -201,7 +202,7 @@ def fit_many(
     plan, effort = plan_of(draws, warmup, chains, starts, precision), Effort(adapt, warmup, patience)
     if chunk is not None:
         chunk = whole("chunk", chunk, 1)
-    if not isinstance(memory, Real) or not memory > 0:
+    if not isinstance(memory, Real) or not 0 < memory < math.inf:
         raise BayesScalingError(f"memory is {memory!r}; give a number of bytes above zero.")
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise BayesScalingError(

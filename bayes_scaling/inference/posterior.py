@@ -18,6 +18,7 @@ from bayes_scaling.errors import ConvergenceError, FileError, LawError, whole
 from bayes_scaling.files import atomic_file
 from bayes_scaling.inference.diagnostics import Diagnostics
 from bayes_scaling.inference.imported import imported
+from bayes_scaling.law.base import require_law
 from bayes_scaling.law.sites import without_known_errors
 from bayes_scaling.law.trace import latent_names
 from bayes_scaling.methods import PosteriorMethods
@@ -286,8 +287,10 @@ class Posterior(PosteriorMethods):
         ------
         FileError
             The file is missing or damaged, or holds another law, other priors or another study.
+        LawError, StudyError
+            What is given as a law or a study is none.
         """
-        path, study = Path(path), require_study(study)
+        path, law, study = Path(path), require_law(law), require_study(study)
         if not path.is_file():
             raise FileError(f"There is no file {str(path)!r}; save a posterior there first.")
         try:

@@ -104,6 +104,11 @@ def test_backtests_stand_beside(pair):
     assert table.loc["right", ["backtest_mape_loss", "backtest_mape_accuracy"]].tolist() == [0.1, 0.05]
     with pytest.raises(bs.ComparisonError, match="'right' has no backtest"):
         bs.compare(pair, refit=False, extrapolation={"steep": scores}, allow_unconverged=True)
+    for tables in ([scores, scores], scores):
+        with pytest.raises(
+            bs.ComparisonError, match=r"The backtests are a (list|DataFrame); give the table of each fit"
+        ):
+            bs.compare(pair, refit=False, extrapolation=tables, allow_unconverged=True)
     with pytest.raises(bs.ComparisonError, match="The backtest of 'right' is 1 and no table"):
         bs.compare(pair, refit=False, extrapolation={"right": 1, "steep": scores}, allow_unconverged=True)
     for table, missing in ((scores.drop(columns=["crps", "in90"]), "crps and in90"), (summarise(scores), "quantity, ")):

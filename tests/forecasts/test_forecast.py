@@ -111,6 +111,7 @@ def test_a_mean_over_tasks_is_that_of_the_draws():
     row = mean.intervals().set_index("target").loc["far"]
     assert list(mean.units) == ["accuracy"] and row["q05"] == pytest.approx(np.quantile(draws, 0.05))
     assert mean.intervals()["actual"].isna().sum() == 1  # of the target of which one task is not known
+    assert both.over_tasks(["one", "two", "one"]).draws.equals(both.over_tasks().draws)
     one = both.over_tasks("two").draws["accuracy_mean"]
     np.testing.assert_allclose(one, both.draws["accuracy_mean"].sel(task="two").transpose(*one.dims))
     for tasks, message in (
@@ -141,6 +142,7 @@ def test_the_distance_is_from_the_largest_run_of_each_task():
     assert forecast.score(forecast.actual.fillna(2.0)).set_index("task")["distance"]["math"] == pytest.approx(own)
     assert bs.average([forecast, forecast]).intervals()["distance"].tolist() == pytest.approx([whole, own])
     assert forecast.over_tasks().intervals()["distance"].tolist() == pytest.approx([own])
+    assert forecast.over_tasks("web").intervals()["distance"].tolist() == pytest.approx([whole])
     # FLOPs that the target does not give are counted for all runs.
     assert bs.forecast(worlds.ladder(count=5), FAR).intervals()["distance"].tolist() == pytest.approx([whole] * 4)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from tests.worlds import by_compute, chinchilla
+from tests.worlds import by_compute, chinchilla, transfer
 
 
 @pytest.mark.parametrize(
@@ -201,3 +201,11 @@ def test_a_label_that_nobody_called_a_run_does_not_speak_against_the_only_target
     two = bs.forecast(chinchilla(count=50), [{"target": "far", "N": 7e9, "D": 4e12}, {"target": "b", "N": 1e9, "D": 1}])
     with pytest.raises(bs.TargetError, match=r"given: 'final' \(row 1\)"):
         bs.score(two, outcomes)
+
+
+@pytest.mark.parametrize("kind", [bool, int, object])
+def test_arms_may_be_yes_and_no(kind):
+    arms = pd.DataFrame({"N": 1e9, "D_F": 1e8, "pretrained": [True, False]})
+    forecast = bs.forecast(transfer(), arms)
+    found = bs.score(forecast, arms.assign(pretrained=arms["pretrained"].astype(kind), loss=[1.0, 1.1]))
+    assert found["actual"].tolist() == [1.0, 1.1] and not found.attrs["remarks"]

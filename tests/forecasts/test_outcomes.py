@@ -156,3 +156,10 @@ def test_outcomes_of_a_task_that_was_not_forecast_are_told(said):
     for absent in ("", None):
         unsaid = table.assign(task=["x", "y", absent, "w"])
         assert bs.score(of_a_ladder(said, []), unsaid).attrs["remarks"] == []
+
+
+def test_an_outcome_of_any_sign_is_scored_where_all_that_was_said_is_positive(said):
+    score = dataclasses.replace(said, rows=said.rows.assign(quantity="score"))
+    assert bs.score(score, {"target": "a", "score": -2})["actual"].tolist() == [-2.0]
+    with pytest.raises(bs.TargetError, match="loss = -2, which no run has; give a positive number"):
+        bs.score(said, {"target": "a", "loss": -2})

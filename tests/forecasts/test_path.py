@@ -215,3 +215,15 @@ def test_a_point_beyond_all_targets_at_which_the_law_has_no_number_is_no_refusal
     assert lost.any() and not lost[found.in_view].any()
     with pytest.raises(bs.LawError, match="says a loss that is NaN at target"):
         bs.forecast(fitted, {"N": float(found.x[-1])})
+
+
+def test_the_checkpoints_of_one_task_are_runs_as_they_are_without_its_name():
+    table = pd.concat(
+        [worlds.GRID.assign(checkpoint=k, D=k * worlds.GRID["D"], run=range(16)) for k in (1, 2)], ignore_index=True
+    )
+    plain, of_task = (
+        bs.forecast_path(one, bs.forecast(one, FAR))
+        for one in (worlds.chinchilla(count=20, table=each) for each in (table, table.assign(task="mmlu")))
+    )
+    assert of_task.fitted_x.tolist() == plain.fitted_x.tolist() and len(of_task.fitted_x) == len(of_task.expected) == 32
+    assert bs.plots.plot_fit(of_task).has_data()

@@ -1,7 +1,10 @@
+import dataclasses
+
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.register import append, read_register
+from tests.worlds import chinchilla
 
 
 def test_a_register_grows_and_keeps_what_it_says(said, tmp_path):
@@ -33,3 +36,18 @@ def test_an_outcome_mended_by_hand_to_no_number_is_refused(wrong, said, tmp_path
     path.write_text(text.replace(",3.25,", f',"{wrong}",'))
     with pytest.raises(bs.FileError, match=f"has actual = '{wrong}' in row 2, which is no number; mend it by hand"):
         bs.score(said, {"target": "a", "loss": 2.0}, to=path)
+
+
+def test_two_forecasts_of_one_second_are_both_kept(said, tmp_path):
+    path, wider = tmp_path / "register.csv", dataclasses.replace(said, quantiles=said.quantiles * [[0.9], [1.0]])
+    for one in (said, wider, said, wider):
+        bs.score(one, [{"target": "a", "loss": 2.0}, {"target": "b", "loss": 3.0}], to=path)
+    assert list(read_register(path)["target"]) == ["a", "b", "a"]  # of b they say the same
+
+
+def test_a_forecast_and_its_file_are_one(tmp_path):
+    forecast = bs.forecast(chinchilla(), {"target": "far", "N": 7e9, "D": 4e12})
+    file = forecast.save(tmp_path / "forecast.json")
+    for one in (forecast, file):
+        bs.score(one, {"target": "far", "loss": 2.0}, to=tmp_path / "register.csv")
+    assert len(read_register(tmp_path / "register.csv")) == 1

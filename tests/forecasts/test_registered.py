@@ -167,3 +167,22 @@ def test_a_folder_is_said_to_be_one_and_which_file_in_it_is_meant(forecast, tmp_
     forecast.save(tmp_path / "forecast.json")
     with pytest.raises(bs.FileError, match=r"is a folder, .*; name the file in it, as '.*forecast\.json'\.$"):
         bs.load_forecast(tmp_path)
+
+
+def test_targets_of_names_and_numbers_keep_their_inputs():
+    forecast = bs.forecast(
+        chinchilla(count=30), [{"target": 7, "N": 7e9, "D": 1e11}, {"target": "13B", "N": 1.3e10, "D": 1e11}]
+    )
+    assert RegisteredForecast.of(forecast).rows["n_params"].tolist() == [7e9, 1.3e10]
+    assert bs.score(forecast, {"N": 7e9, "D": 1e11, "loss": 2.2})["target"].tolist() == ["7"]
+    with pytest.raises(bs.TargetError, match="is called '7' and has N"):
+        bs.score(forecast, {"target": 7, "N": 7e10, "D": 1e11, "loss": 2.2})
+
+
+def test_draws_without_an_end_have_no_mean_in_a_file_and_are_scored(forecast, tmp_path):
+    draws = forecast.draws.copy(deep=True)
+    draws["loss_run"][{"sample": 0}] = np.inf
+    with np.errstate(invalid="ignore"):
+        file = dataclasses.replace(forecast, draws=draws).save(tmp_path / "forecast.json")
+    found = bs.score(file, {"target": "far", "loss": 2.0})
+    assert found["z"].isna().all() and found[["pit", "crps"]].notna().all(axis=None)

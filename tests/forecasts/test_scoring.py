@@ -135,3 +135,10 @@ def test_the_steps_of_an_export_are_no_inputs_of_a_run():
 def test_what_is_no_forecast_is_not_scored():
     with pytest.raises(bs.TargetError, match="A Posterior is given where a forecast is scored; make one with"):
         bs.score(chinchilla(count=50), {"N": 7e9, "D": 4e12, "loss": 2.0})
+
+
+def test_a_study_counts_by_its_last_checkpoints():
+    runs = pd.DataFrame({"run": ["7B", "70B"], "N": [7e9, 7e10], "D": 1.4e11})
+    came = pd.concat([runs.assign(D=runs["D"] / 2, loss=2.4, checkpoint=1), runs.assign(loss=[2.2, 2.1], checkpoint=2)])
+    found = bs.score(bs.forecast(chinchilla(count=30), runs), bs.Study.from_frame(came))
+    assert found["actual"].tolist() == [2.2, 2.1]

@@ -424,3 +424,8 @@ def test_an_array_without_dimensions_is_a_number(array):
 def test_an_input_that_is_there_twice_is_refused(twice):
     with pytest.raises(bs.TargetError, match=r"^The column 'N' appears twice in the table; keep one\.$"):
         read(twice)
+
+
+def test_an_outcome_is_no_part_of_a_targets_name():
+    forecast = bs.forecast(worlds.chinchilla(count=5), [{"N": 7e9, "D": 1.4e11, "loss": 2.0}], given=None)
+    assert list(forecast.targets.index) == ["N=7e+09, D=1.4e+11"] and forecast.actual["loss"].item() == 2.0

@@ -125,6 +125,7 @@ ODD = [
     {"chunk": 1.5},
     {"chunk": "2"},
     {"memory": -1.0},
+    {"memory": np.inf},
     {"memory": "1"},
     {"patience": -1.0},
 ]

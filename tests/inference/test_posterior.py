@@ -51,6 +51,8 @@ def test_refuses_another_law_other_priors_another_study(posterior, study, tmp_pa
         bs.Posterior.load(path, PowerLaw(E=1.0), study)
     with pytest.raises(bs.FileError, match="does not match the study"):
         bs.Posterior.load(path, PowerLaw(), study.select("n_params < 1e9"))
+    with pytest.raises(bs.LawError, match="The law is"):
+        bs.Posterior.load(path, "power law", study)
 
 
 def test_laws_of_a_file_are_told_apart_by_every_digit_and_older_files_by_those_that_they_hold(tmp_path):
