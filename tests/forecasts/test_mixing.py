@@ -123,7 +123,7 @@ def test_weights_of_a_list_are_taken_by_the_names_of_its_laws_or_by_its_places()
 @pytest.mark.parametrize("misspelt", ["Chinchila", "chinchilla"])
 def test_weights_of_which_one_has_the_name_of_no_law_are_refused(misspelt):
     parts = worlds.chinchilla(count=40).forecast(FAR), worlds.superset(count=40).forecast(FAR)
-    with pytest.raises(bs.TargetError, match="There is a .* of 'Chinchil.*; name forecasts and weights alike"):
+    with pytest.raises(bs.TargetError, match=r"There is a .* of 'Chinchil.*; name forecasts and weights alike"):
         bs.average(parts, {"Superset": 0.95, misspelt: 0.05})
     with pytest.raises(bs.BayesScalingError, match="seed"):
         bs.average(parts[:1], seed="x")
