@@ -8,11 +8,11 @@ from collections.abc import Iterable
 __all__ = ["RANKS", "Problem", "Problems"]
 
 RANKS = (
-    "units", "flops-6nd", "perplexity", "error-rate", "wrong-way", "no-mixture", "prior-tail", "backtests", "outlier",
-    "modes", "unread-size", "unread-repeats", "unknown-repeats", "copied-run", "fitted-target", "chains-apart",
-    "boundary", "misfit", "left-out", "unread-error", "unread-column", "unfitted-task", "few-scores", "below-floor",
-    "far-loss", "far-target", "unknown-distance", "below-runs", "one-ratio", "collinear", "few-runs", "few-sizes",
-    "embedding-share", "few-steps", "not-annealed", "spread", "guessed-noise",
+    "units", "flops-6nd", "perplexity", "error-rate", "wrong-way", "no-mixture", "unvaried", "prior-tail", "backtests",
+    "outlier", "modes", "unread-size", "unread-repeats", "unknown-repeats", "copied-run", "fitted-target",
+    "chains-apart", "boundary", "misfit", "left-out", "unread-error", "unread-column", "unfitted-task", "few-scores",
+    "below-floor", "far-loss", "far-target", "unknown-distance", "below-runs", "one-ratio", "collinear", "few-runs",
+    "few-sizes", "embedding-share", "few-steps", "not-annealed", "spread", "guessed-noise",
 )  # fmt: skip
 """Codes that speak most against a forecast, the worst first: units, then what may come of them and the rest; all others
 follow, ``contraction`` last."""

@@ -60,6 +60,8 @@ class Forecast(ForecastMethods):
     shortfall : xarray.Dataset
         By how much the largest fitted run exceeds the largest that has an outcome in a series, a factor, by quantity:
         so many times as far as in ``targets`` is a target from the runs of that series.  Empty for one series.
+    averaged : tuple of str
+        The tasks of which it forecasts the mean; empty where it is of single tasks, or of none.
     """
 
     targets: pd.DataFrame
@@ -75,6 +77,7 @@ class Forecast(ForecastMethods):
     made: str = ""
     fits: tuple[Mapping[str, Any], ...] = ()
     shortfall: xr.Dataset = dataclasses.field(default_factory=xr.Dataset)
+    averaged: tuple[str, ...] = ()
 
     @property
     def head(self) -> str:
@@ -181,6 +184,7 @@ class Forecast(ForecastMethods):
             actual=self.actual[list(units)].sel(task=chosen).mean("task", skipna=False),
             shortfall=self.shortfall[[name for name in units if name in self.shortfall]].sel(task=chosen),
             units=units,
+            averaged=tuple(chosen),
         )
 
     def score(self, actual: xr.Dataset | None = None, band: str = "run") -> pd.DataFrame:

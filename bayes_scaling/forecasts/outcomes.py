@@ -11,7 +11,8 @@ import pandas as pd
 from bayes_scaling.errors import COMMAND_LINE, StudyError, TargetError, listed, mapped, option
 from bayes_scaling.forecasts.matching_runs import Apart, places, strays, to_map
 from bayes_scaling.study.rows import PLACE, absent, row_name, row_number, shown, task_name
-from bayes_scaling.study.validation import FRACTION, MOST_ROWS, POSITIVE, floats, number_of
+from bayes_scaling.study.validation import FRACTION, MOST_ROWS, OUTCOME, POSITIVE, floats, number_of
+from bayes_scaling.study.wide import BESIDE
 
 __all__ = ["actual_outcomes"]
 
@@ -133,6 +134,45 @@ def actual_outcomes(
         odd = [f"{shown(tasks[i])} of {named[i]!r} (row {row_number(outcomes, i)})" for i in np.flatnonzero(unread)]
         left += [f"Not scored, because it is of no task that was forecast: {listed(odd, MOST_ROWS)}."] if odd else []
     return actual, [*remarks, *left]
+
+
+def over_tasks(outcomes: pd.DataFrame, averaged: Sequence[str], quantities: Sequence[str]) -> pd.DataFrame:
+    """Return outcomes by task as their means, a row per run, for a forecast of the mean of some tasks.
+
+    Parameters
+    ----------
+    outcomes : pandas.DataFrame
+        With our column names.
+    averaged : sequence of str
+        The tasks whose mean is forecast; where there are none, or no column says the task, nothing changes.
+    quantities : sequence of str
+        What is forecast.
+
+    Raises
+    ------
+    TargetError
+        A run lacks one of the tasks, or has one twice.
+    """
+    if not averaged or "task" not in outcomes:
+        return outcomes
+    own = outcomes[_tasks(outcomes).isin(averaged)]
+    inputs = [c for c in own if c not in ("task", *BESIDE) and not OUTCOME.fullmatch(str(c))]
+    by = [c for c in ("target", "run") if c in own][:1] or inputs
+    runs, means = [], []
+    for _, run in own.groupby(by, sort=False, dropna=False) if by else [(None, own)]:
+        tasks = list(_tasks(run))
+        if sorted(tasks) != sorted(averaged):
+            raise TargetError(
+                f"The forecast is of the mean of {listed(averaged)}, and the outcomes of {row_name(run, 0)} are of "
+                f"{listed(tasks)}; give each of the tasks once, or the mean itself without a task."
+            )
+        runs.append(run.iloc[:1])
+        known = [c for c in quantities if c in run]
+        means.append({c: np.mean([number_of(v, share=bool(FRACTION.fullmatch(c))) for v in run[c]]) for c in known})
+    if not runs:
+        raise TargetError(f"No outcome is of the tasks whose mean is forecast, {listed(averaged)}; name them alike.")
+    found = pd.concat(runs).drop(columns="task")
+    return found.assign(**{c: [mean.get(c) for mean in means] for c in means[0]})
 
 
 def _tasks(outcomes: pd.DataFrame) -> pd.Series:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import COMMAND_LINE, FileError
+from bayes_scaling.errors import COMMAND_LINE, FileError, listed
 from bayes_scaling.files import as_json, atomic_file, one_line_lists, write_text
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.version import __version__
@@ -29,10 +29,11 @@ OWN = ["target", "task", "quantity", "unit", "mean", "sd", "distance"]
 KEY = "registered"  # under which a larger document holds a registered forecast
 DIGITS = 6  # significant digits kept of what is forecast
 ROUNDED = ("mean", "sd")  # beside the quantiles; inputs are kept as they are, so that outcomes find their targets
+MOST_NAMED = 6  # targets
 FORMAT = 1
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class RegisteredForecast:
     """What was said of runs before they were made.
 
@@ -51,6 +52,8 @@ class RegisteredForecast:
         What made it.
     fits : tuple of mapping
         What each fit behind it remembers: law with priors, study, checksum of the runs, version, weight.
+    averaged : tuple of str
+        The tasks of which it forecasts the mean; empty where it is of single tasks, or of none.
     """
 
     rows: pd.DataFrame
@@ -61,6 +64,11 @@ class RegisteredForecast:
     study: str
     seed: int
     fits: tuple[Mapping[str, Any], ...]
+    averaged: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        targets = listed(dict.fromkeys(self.rows["target"]), MOST_NAMED)
+        return f"RegisteredForecast({self.law} on {self.study!r}: {targets}; made {self.made})"
 
     @classmethod
     def of(cls, forecast: Forecast) -> RegisteredForecast:
@@ -94,6 +102,7 @@ class RegisteredForecast:
             study=forecast.study,
             seed=forecast.seed,
             fits=forecast.fits,
+            averaged=forecast.averaged,
         )
 
     @property
@@ -121,6 +130,7 @@ class RegisteredForecast:
             short = {name: _short(value) if name in ROUNDED else value for name, value in known.items()}
             records.append({**short, "quantiles": [_short(value) for value in own]})
         head = {name: getattr(self, name) for name in ("made", "version", "law", "study", "seed")}
+        head |= {"averaged": list(self.averaged)} if self.averaged else {}
         levels = [float(LEVELS[0]), float(LEVELS[-1]), len(LEVELS)]  # first, last, how many
         return {"format": FORMAT, **head, "fits": [dict(f) for f in self.fits], "levels": levels, "rows": records}
 
@@ -147,7 +157,8 @@ class RegisteredForecast:
         rows["task"] = [value if isinstance(value, str) else None for value in rows["task"]]
         rows["target"] = rows["target"].astype(str)
         head = {name: str(own[name]) for name in ("made", "version", "law", "study")}
-        return cls(rows, quantiles, seed=int(own["seed"]), fits=tuple(own["fits"]), **head)
+        averaged = tuple(map(str, own.get("averaged", ())))
+        return cls(rows, quantiles, seed=int(own["seed"]), fits=tuple(own["fits"]), averaged=averaged, **head)
 
 
 def set_aside(path: Path, new: RegisteredForecast) -> tuple[RegisteredForecast, Path | None]:

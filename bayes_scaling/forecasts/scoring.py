@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayes_scaling.errors import TargetError, listed
 from bayes_scaling.forecasts.forecast import Forecast
-from bayes_scaling.forecasts.outcomes import actual_outcomes
+from bayes_scaling.forecasts.outcomes import actual_outcomes, over_tasks
 from bayes_scaling.forecasts.quantiles import QUANTILES, inside
 from bayes_scaling.forecasts.register import append
 from bayes_scaling.forecasts.registered import LEVELS, RegisteredForecast, load_forecast
@@ -49,7 +49,7 @@ def score(
     outcomes : Study, DataFrame, mapping, or sequence of mappings
         A column ``target`` (or ``run``) says which run, as the forecast calls it; without one, the inputs do, up to
         5 %, as a run differs a little from plan.  Of a study, the last checkpoint of each run counts.  A column for
-        each quantity, such as ``loss``; ``task``, where the forecast has tasks.
+        each quantity, such as ``loss``; ``task``, where the forecast has tasks, or is the mean of some.
     names : mapping of str to str, optional
         Your own names of our columns, as in ``{"loss": "val_loss"}``; they are read in place of columns of our names.
     unit : str, optional
@@ -101,6 +101,7 @@ def score(
     if accuracy_columns is not None:
         came, _ = lengthened(came, accuracy_columns, rules=rules)
     came = as_fractions(came) if percent else came
+    came = over_tasks(came, said.averaged, list(said.rows["quantity"].unique()))
     actual, remarks = actual_outcomes(said.rows, came, np.asarray(said.quantiles).min(axis=1), names or {})
     levels = {name: said.level(level) for name, level in QUANTILES.items()}
     table = said.rows[["target", "task", "quantity", "unit"]].assign(actual=actual)

@@ -21,6 +21,7 @@ __all__ = [
     "falling",
     "few_scores",
     "outcome_of",
+    "unvaried",
 ]
 
 MAX_ABOVE_CHANCE = 0.03
@@ -87,6 +88,25 @@ def at_chance(rows: pd.DataFrame) -> Iterator[Problem]:
             f"{-100 * wrong.min():.0f} points at most)",
             "the law's curve does not fall below it, so see what chance is there, or leave the task out",
             float(wrong.min()),
+            "accuracy",
+        )
+
+
+def unvaried(rows: pd.DataFrame) -> Iterator[Problem]:
+    """Name the tasks of which every run has the same accuracy, other than chance, such as 1; nothing without chance."""
+    if not {"task", "accuracy", "chance"} <= set(rows):
+        return
+    accuracy = floats(rows, "accuracy").groupby(rows["task"], sort=False).agg(["count", "min", "max"])
+    same = accuracy[(accuracy["count"] > 1) & (accuracy["min"] == accuracy["max"])]["min"]
+    same = same[above_chance(rows).reindex(same.index) > MAX_ABOVE_CHANCE]
+    if len(same):
+        named = [f"{task} ({value:g})" for task, value in same.items()]
+        yield Problem(
+            "unvaried",
+            f"Every run has the same accuracy in {listed(named, MAX_NAMED)}",
+            "neither a curve nor its noise follows from that, and the interval of such a task is the priors', so leave "
+            "it out",
+            float(same.iloc[0]),
             "accuracy",
         )
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayes_scaling.errors import LawError, counted, listed
 from bayes_scaling.problems import Problem, Problems
-from bayes_scaling.study.chance import at_chance, falling, few_scores
+from bayes_scaling.study.chance import at_chance, falling, few_scores, unvaried
 from bayes_scaling.study.design_columns import (
     contradicting_flops,
     copied_runs,
@@ -100,6 +100,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         - ``unknown-repeats``: targets without ``unique_tokens``, where runs see theirs more than four times
         - ``at-chance``: tasks of which even the runs of most compute guess (at most 3 points above chance)
         - ``below-chance``: tasks of which the runs of most compute are more than 3 points below chance
+        - ``unvaried``: tasks of which every run has the same accuracy, other than chance
         - ``missing-loss``: runs that lack a loss which the law reads, where it can do without
         - ``unused-accuracy``: accuracies, but no tasks, so that no law reads them
         - ``unfitted-task``: tasks of targets that no fitted run has, which are not forecast
@@ -146,7 +147,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *not_annealed(rows), *(() if along else evenly_spaced(runs)), *copied_runs(rows),
         *contradicting_flops(runs), *no_mixtures(runs, law),
         *odd_losses(rows, training.card, series), *missing_losses(rows, law.series if law is not None else ()),
-        *at_chance(rows), *falling(rows), *few_scores(rows),
+        *at_chance(rows), *unvaried(rows), *falling(rows), *few_scores(rows),
         *unfitted_tasks(study, targets),
         *already_fitted(runs, aims, inputs), *unread_sizes(runs, aims, inputs), *repeated_tokens(runs, aims, law),
     ))  # fmt: skip

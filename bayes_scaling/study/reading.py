@@ -107,7 +107,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
 def as_table(given: Any) -> pd.DataFrame:
     """Return what a user gave as a table: pandas, polars and other data frames, records, or columns by name.
 
-    What its index holds under a name is a column; text there without a name names the runs, where no column does.
+    What its index holds under a name is a column; text there names the runs, where no column does, and the index has no
+    name or one that is none of our columns.
 
     Raises
     ------
@@ -126,13 +127,17 @@ def as_table(given: Any) -> pd.DataFrame:
             f"The columns have {table.columns.nlevels} levels, such as {shown(table.columns[0])}; give each one name, "
             "as in table.columns = ['_'.join(name) for name in table.columns]."
         )
+    label = table.index.name.strip() if isinstance(table.index.name, str) else table.index.name
     if any(name is not None for name in table.index.names):  # pandas keeps columns there
         table = table.reset_index(level=[name for name in table.index.names if name not in (None, *table.columns)])
-    return _with_names(table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name))
+    return _with_names(table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name), label)
 
 
-def _with_names(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with the names of its runs, also those in an index or a first column that has no name itself."""
+def _with_names(table: pd.DataFrame, label: Any = None) -> pd.DataFrame:
+    """Return a table with the names of its runs, also those in an index or a first column that has no name itself.
+
+    ``label`` is the name of the index, whose entries are a column by now.
+    """
     if not {"run", *USUAL["run"]}.isdisjoint(table.columns):
         return table
     empty = table.isna().all(axis=1).to_numpy()
@@ -140,6 +145,8 @@ def _with_names(table: pd.DataFrame) -> pd.DataFrame:
     if table.index.nlevels == 1 and table.index.name is None and _are_names(list(filled.index), filled):
         table = table.rename_axis(index="run").reset_index()
         table["run"] = table["run"].mask(empty)  # so that the whole row stays empty
+    elif label is not None and not is_ours(str(label)) and _are_names(table[label].tolist(), table):
+        table = table.assign(run=table[label])
     elif len(table.columns) and table.columns[0] == NAMELESS and _are_names(table[NAMELESS].tolist(), table):
         table = table.assign(run=table[NAMELESS])
     else:

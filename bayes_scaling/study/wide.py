@@ -48,7 +48,8 @@ def lengthened(
         does ``PIQA_loss``, where each task has such a one, or ``eval/PIQA/loss`` beside the rule ``eval/TASK/acc``.
     accuracy_columns : str or sequence of str
         The columns of accuracies, called as their tasks; or a rule such as ``accuracy_TASK`` or ``TASK_acc``, by which
-        the columns are found and the tasks named.  A text is split at commas unless a column is called so.
+        the columns are found and the tasks named.  A text is split at commas unless a column is called so.  Columns
+        that a rule finds and in which no run has a score are not read.
     chance : float or mapping of str to float, optional
         Accuracy of guessing, a fraction: of all tasks, or by task; a column ``chance``, or what ``rules`` call so,
         counts for those that are not named.
@@ -256,7 +257,7 @@ def chances(
 def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Return the column of each task, and remarks on what rules find that may be none."""
     names = [str(name) for name in table.columns]
-    texts = _texts(given)
+    texts = [part for text in _texts(given) for part in (_parts(text, names) if isinstance(text, str) else [text])]
     if not texts or not all(isinstance(text, str) for text in texts):
         raise StudyError(
             f"The columns of accuracies are {shown(given)}; name one or several, or a rule by which they are found, as "
@@ -270,7 +271,8 @@ def _columns_by_task(table: pd.DataFrame, given: str | Sequence[str]) -> tuple[d
         tasks = _named_by(text, names)
         if text in rules:
             tasks, unread = _without_errors(tasks, text, by_name)
-            remarks += unread + _other_scores(tasks, text)
+            tasks, blank = _without_blanks(table, tasks)
+            remarks += unread + blank + _other_scores(tasks, text)
         for task, column in tasks.items():
             if found.setdefault(task, column) != column:
                 raise StudyError(
@@ -297,6 +299,15 @@ def _without_errors(tasks: Mapping[str, str], rule: str, by_name: Collection[str
         f"name it besides the rule {rule!r}."
     )
     return kept, [said]
+
+
+def _without_blanks(table: pd.DataFrame, tasks: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the columns that a rule finds (task: column) without those of no score, and a remark on these."""
+    blank = [task for task, column in tasks.items() if table[column].map(absent).all()]
+    if not blank or len(blank) == len(tasks):
+        return tasks, []
+    said = f"Not read, since no run has a score there: {listed(repr(tasks[task]) for task in blank)}."
+    return {task: column for task, column in tasks.items() if task not in blank}, [said]
 
 
 def _of_another(words: Sequence[str]) -> list[str] | None:
@@ -335,20 +346,35 @@ def _texts(given: Any) -> list[Any]:
     return [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else []
 
 
+def _parts(text: str, names: Sequence[str]) -> list[str]:
+    """Return columns and rules that stand in one text with commas between them; a comma may be of a name, too.
+
+    Examples
+    --------
+    >>> _parts("TASK_acc,mmlu, 5-shot", ["piqa_acc", "mmlu", "5-shot"]), _parts("a, b", ["a, b"])
+    (['TASK_acc', 'mmlu', '5-shot'], ['a, b'])
+    """
+    whole = text in names or "," not in text or _of_rule(text, names)
+    return [text] if whole else [part.strip() for part in text.split(",")]
+
+
+def _of_rule(text: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the columns that a rule finds, by what stands in them for the task; of what is no rule, none."""
+    if PLACE not in text:
+        return {}
+    rule = re.compile("(.+)".join(re.escape(part) for part in text.split(PLACE, 1)))
+    return {match[1]: name for name in names if (match := rule.fullmatch(name))}
+
+
 def _named_by(text: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the columns of one text by their tasks: a column, a rule, or columns split at commas."""
+    """Return the columns of one text by their tasks: a column, or those of a rule."""
     if text in names:
         return {text: text}
     if PLACE in text:
-        rule = re.compile("(.+)".join(re.escape(part) for part in text.split(PLACE, 1)))
-        found = {match[1]: name for name in names if (match := rule.fullmatch(name))}
+        found = _of_rule(text, names)
         if not found:
             raise StudyError(
                 f"No column of the table is called like {text!r}, with a task for {PLACE}; known: {', '.join(names)}."
             )
         return found
-    wanted = [part.strip() for part in text.split(",")]
-    for name in wanted:
-        if name not in names:
-            raise StudyError(f"The table has no column {shown(name)} of accuracies; {suggest(str(name), names)}")
-    return {name: name for name in wanted}
+    raise StudyError(f"The table has no column {shown(text)} of accuracies; {suggest(text, names)}")

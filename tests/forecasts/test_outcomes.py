@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 import bayes_scaling as bs
 from bayes_scaling.forecasts.registered import LEVELS
+from tests.worlds import ladder
 
 
 @pytest.mark.parametrize(
@@ -163,3 +164,31 @@ def test_an_outcome_of_any_sign_is_scored_where_all_that_was_said_is_positive(sa
     assert bs.score(score, {"target": "a", "score": -2})["actual"].tolist() == [-2.0]
     with pytest.raises(bs.TargetError, match="loss = -2, which no run has; give a positive number"):
         bs.score(said, {"target": "a", "loss": -2})
+
+
+def test_outcomes_of_the_tasks_of_a_mean_are_averaged(said):
+    of_mean = dataclasses.replace(
+        said, rows=said.rows.assign(quantity="accuracy"), quantiles=said.quantiles / 10, averaged=("one", "two")
+    )
+    came = pd.DataFrame({"run": ["a", "a", "b", "b", "a"], "task": ["one", "two", "two", "one", "else"],
+                         "accuracy": [0.1, "30 %", 0.4, 0.2, 0.9], "chance": 0.0})  # fmt: skip
+    assert bs.score(of_mean, came)["actual"].tolist() == pytest.approx([0.2, 0.3])
+    assert bs.score(of_mean, came.iloc[[0, 1]].drop(columns="run").assign(N=7e9, D=4e12))["actual"].tolist() == [0.2]
+    assert bs.score(of_mean, {"run": "a", "accuracy": 0.5})["actual"].tolist() == [0.5]
+    for rows in (came.iloc[:1], came.iloc[[0, 0, 1]]):
+        with pytest.raises(bs.TargetError, match=r"is of the mean of one and two, and the outcomes of .* are of one"):
+            bs.score(of_mean, rows)
+    with pytest.raises(bs.TargetError, match="No outcome is of the tasks whose mean is forecast, one and two"):
+        bs.score(of_mean, came.iloc[4:])
+
+
+def test_a_mean_over_tasks_is_scored_from_its_file(tmp_path):
+    mean = bs.forecast(ladder(), {"target": "far", "N": 7e9, "D": 4e12}).over_tasks()
+    outcomes = pd.DataFrame({"target": "far", "task": ["one", "two"], "accuracy": [0.5, 0.7]})
+    file = mean.save(tmp_path / "forecast.json")
+    assert (
+        bs.score(file, outcomes)["actual"].tolist()
+        == bs.score(mean, outcomes)["actual"].tolist()
+        == [pytest.approx(0.6)]
+    )
+    assert repr(bs.load_forecast(file)).startswith("RegisteredForecast(TwoStep on 'known': far; made 20")

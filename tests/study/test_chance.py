@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.study.chance import above_chance, at_chance, falling, few_scores
+from bayes_scaling.study.chance import above_chance, at_chance, falling, few_scores, unvaried
 
 GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8) for d in (10, 20, 40, 80)]
 RUNS = pd.DataFrame(GRID, columns=["n_params", "tokens"]).assign(run=[f"r{i}" for i in range(16)])
@@ -77,3 +77,14 @@ def test_few_scores_are_named():
     assert "in one (1 run, up to" in next(iter(few_scores(short))).sentence
     assert not [*few_scores(tasks(up=UP).head(3))]  # it is the runs that are few
     assert not [*few_scores(tasks(up=UP).drop(columns="tokens"))] and not [*falling(pd.DataFrame({"N": [1e8]}))]
+
+
+@pytest.mark.parametrize(("accuracy", "chance", "said"), [(1.0, 0.25, ["easy (1)"]), (0.0, 0.0, []), (0.25, 0.25, [])])
+def test_a_task_of_one_accuracy_in_every_run_is_named_where_it_is_not_at_chance(accuracy, chance, said):
+    rows = pd.DataFrame({"N": [1e8, 2e8, 4e8], "D": 1e10, "task": "easy", "accuracy": accuracy, "chance": chance})
+    named = [str(problem) for problem in unvaried(bs.Study.from_frame(rows).frame)]
+    assert all(
+        f"Every run has the same accuracy in {one}: neither" in text for one, text in zip(said, named, strict=True)
+    )
+    assert len(named) == len(said) == len(bs.design_check(bs.Study.from_frame(rows)).only("unvaried"))
+    assert not list(unvaried(bs.Study.from_frame(rows.assign(accuracy=[0.5, 0.5, 0.6])).frame))

@@ -303,3 +303,12 @@ def test_columns_of_several_levels_are_refused():
         bs.Study.from_frame(table)
     table.columns = ["_".join(name) for name in table.columns]  # what the message says
     assert len(bs.Study.from_frame(table, n_params="p_N", loss="m_loss")) == 1
+
+
+def test_text_in_an_index_of_any_name_names_the_runs():
+    table = pd.DataFrame({"N": [7e7, 1.6e8], "D": [1e9, 2e9], "loss": [3.5, 3.2], "Model": ["small", "large"]})
+    study = bs.Study.from_frame(table.set_index("Model"))
+    assert study.frame["run"].tolist() == study.frame["Model"].tolist() == ["small", "large"]
+    targets = table.drop(columns="loss").set_index("Model")
+    assert read_targets(Chinchilla(), study, targets).frame.index.tolist() == ["small", "large"]
+    assert "run" not in bs.Study.from_frame(table.assign(Model=[1, 2]).set_index("Model")).frame

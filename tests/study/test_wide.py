@@ -270,3 +270,19 @@ def test_the_chance_of_a_task_that_is_not_named_is_the_first_that_the_table_know
     for known in ([0.5, None], [None, 0.5]):
         study = bs.Study.from_frame(long.assign(chance=[0.3, 0.3, *known]), chance={"A": 0.2})
         assert study.frame["chance"].tolist() == [0.2, 0.2, 0.5, 0.5]
+
+
+def test_a_rule_and_names_may_stand_in_one_text():
+    table = pd.DataFrame({"N": [1e8], "D": [1e10], "piqa_acc": [0.6], "mmlu (5-shot)": [0.3]})
+    long, _ = lengthened(table, "TASK_acc,mmlu (5-shot)")
+    assert long["task"].tolist() == ["piqa", "mmlu (5-shot)"] and long["accuracy"].tolist() == [0.6, 0.3]
+    commas = table.rename(columns={"piqa_acc": "piqa,_acc"})  # a comma of the name itself
+    assert lengthened(commas, "TASK,_acc")[0]["task"].tolist() == ["piqa"]
+
+
+def test_a_column_without_a_score_that_a_rule_finds_is_not_read():
+    table = pd.DataFrame({"N": [1e8, 2e8], "D": 1e10, "piqa_acc": [0.6, None], "later_acc": [None, ""]})
+    long, remarks = lengthened(table, "TASK_acc")
+    assert set(long["task"]) == {"piqa"} and remarks == ["Not read, since no run has a score there: 'later_acc'."]
+    assert set(lengthened(table, ["piqa_acc", "later_acc"])[0]["task"]) == {"piqa_acc", "later_acc"}
+    assert set(lengthened(table[["N", "D", "later_acc"]], "TASK_acc")[0]["task"]) == {"later"}
