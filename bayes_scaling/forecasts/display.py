@@ -10,7 +10,7 @@ import numpy as np
 
 from bayes_scaling.study.card import AS_GIVEN
 
-__all__ = ["Scale", "percent", "scale_of", "short"]
+__all__ = ["Scale", "percent", "scale_of", "short", "times"]
 
 
 SMALL, MOST_DIGITS = 0.01, 12  # below which three decimals are too few, and how many there are at most
@@ -81,6 +81,17 @@ def percent(share: float) -> str:
     """
     value = 100 * share
     return f"{value:.0f} %" if abs(value) >= 10 else f"{value:.2g} %"
+
+
+def times(factor: float) -> str:
+    """Return a factor in two digits.
+
+    Examples
+    --------
+    >>> times(0.5), times(1.234), times(12.6), times(1234.0)
+    ('0.5x', '1.2x', '13x', '1,200x')
+    """
+    return f"{float(f'{factor:.2g}'):,.0f}x" if factor >= 10 else f"{factor:.2g}x"
 
 
 def short(value: float) -> str:

@@ -14,7 +14,7 @@ from bayes_scaling.decisions.ladder_design import LadderPlans
 from bayes_scaling.decisions.next_runs import NextRuns
 from bayes_scaling.decisions.reach import Reach
 from bayes_scaling.decisions.regret import Regret
-from bayes_scaling.forecasts.display import percent, scale_of, short
+from bayes_scaling.forecasts.display import percent, scale_of, short, times
 from bayes_scaling.forecasts.quantiles import QUANTILES, quantile, quantile_columns
 from bayes_scaling.plots.style import (
     BLUE,
@@ -180,13 +180,13 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
     words = f"{each}   bar at the bottom: where the best size lies, 50 and 90 %"
     left_out = N[~shown]
     if few and len(left_out) > MAX_MARKED:
-        words += f"   left out, more than {MAX_WASTE_SHOWN:g} x: {len(left_out)} sizes"
+        words += f"   left out, more than {times(MAX_WASTE_SHOWN)}: {len(left_out)} sizes"
     elif 0 < len(left_out) <= MAX_MARKED:  # of more, where there are bands, these leave the picture in plain sight
-        words += f"   left out, more than {MAX_WASTE_SHOWN:g} x: {', '.join(map(short, left_out))}"
+        words += f"   left out, more than {times(MAX_WASTE_SHOWN)}: {', '.join(map(short, left_out))}"
     if not shown.any():
-        costs = [f"{short(size)} takes {_times(cost)}" for size, cost in zip(N, levels[2], strict=True)]
-        named = costs if len(costs) <= MAX_MARKED else [f"the best of {len(N)} takes {_times(levels[2].min())}"]
-        _say(ax, "\n".join([f"No size takes less than {MAX_WASTE_SHOWN:g} x the compute needed:", *named]))
+        costs = [f"{short(size)} takes {times(cost)}" for size, cost in zip(N, levels[2], strict=True)]
+        named = costs if len(costs) <= MAX_MARKED else [f"the best of {len(N)} takes {times(levels[2].min())}"]
+        _say(ax, "\n".join([f"No size takes less than {times(MAX_WASTE_SHOWN)} the compute needed:", *named]))
     headline(ax, "What choosing another size costs", words)
     return ax
 
@@ -246,11 +246,6 @@ def plot_reach(reach: Reach, ax: Axes | None = None) -> Axes:
     amount = f"{scale.factor * reach.target:.4g} {scale.said}".rstrip()
     headline(ax, f"What a {reach.surface.quantity} of {amount} takes", f"probability that a budget is enough; {where}")
     return ax
-
-
-def _times(factor: float) -> str:
-    """Return a factor in two digits."""
-    return f"{float(f'{factor:.2g}'):,.0f} x" if factor >= 10 else f"{factor:.2g} x"
 
 
 def _say(ax: Axes, words: str) -> None:

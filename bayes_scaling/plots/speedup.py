@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bayes_scaling.decisions.speedup import RESOURCES, Speedup
-from bayes_scaling.forecasts.display import percent
+from bayes_scaling.forecasts.display import percent, times
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.plots.style import (
     BLUE,
@@ -113,7 +113,7 @@ def _over_scale(found: Speedup, ax: Axes | None) -> Axes:
     ax.set_ylabel(plain(f"how many times less compute {b} takes (times)"))
     words = f"{key}bands: 50 and 90 %, where {SHORT[found.error]}   shaded: {b} takes more than {a}"
     if levels.min() < low:
-        words += f"   lower edge: {low:g}x or less, or never"
+        words += f"   lower edge: {times(low)} or less, or never"
     headline(ax, f"How much compute {b} saves over {a}", words)
     return ax
 
@@ -142,7 +142,7 @@ def _said(found: Speedup, resource: str, error: str) -> str:
 
 
 def _times(value: float) -> str:
-    return "never" if value == 0 else f"{value:.2g}x" if value < 100 else f"{value:.0f}x"
+    return times(value) if value else "never"
 
 
 def _range(levels: np.ndarray) -> tuple[float, float]:

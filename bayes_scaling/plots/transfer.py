@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayes_scaling.errors import TargetError
-from bayes_scaling.forecasts.display import short
+from bayes_scaling.forecasts.display import short, times
 from bayes_scaling.plots.style import BLUE, DOT, QUIET, STAR, headline, house_style, lift_apart, new_axes, require_named
 
 __all__ = ["plot_data_efficiency", "plot_transfer_map"]
@@ -65,7 +65,7 @@ def plot_transfer_map(draws: xr.Dataset, ax: Axes | None = None) -> Axes:
     levels = np.linspace(0.0, max(float(np.nanmax(middle)), 0.1), LEVELS)
     shade = ax.contourf(data, size, middle, levels=levels, cmap="viridis", extend="min")
     bar = ax.figure.colorbar(shade, ax=ax, label="effective data / fine-tuning data (times)")
-    bar.set_ticks(list(levels), labels=[f"{float(f'{10**v:.2g}'):,g}x" for v in levels])
+    bar.set_ticks(list(levels), labels=[times(10**v) for v in levels])
     red = ""
     if (helps < HELPS).any() and (helps > HELPS).any():
         ax.contour(data, size, helps, levels=[HELPS], colors=STAR)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_scaling.files import as_json, atomic_folder, write_json
-from bayes_scaling.forecasts.display import short
+from bayes_scaling.forecasts.display import short, times
 from bayes_scaling.inference.posterior import Posterior
 from bayes_scaling.plots.style import write_png
 from bayes_scaling.problems import Problem, Problems
@@ -216,7 +216,7 @@ def cell(value: Any, kind: str) -> str:
     if math.isinf(value):
         return "never"
     if kind == "factor":
-        return f"{value:.2g}x" if value else "never"
+        return times(value) if value else "never"
     if kind in COUNTS:
         return short(value)
     if kind in SHARES:

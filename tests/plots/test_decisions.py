@@ -79,13 +79,13 @@ def test_a_few_sizes_have_a_bar_each_in_their_order_and_those_left_out_are_named
     (medians,) = (line for line in ax.lines if line.get_marker() == "o")
     assert medians.get_xdata().tolist() == near and all(left < size < right for size in near)
     assert ("left out" in words(ax)) == (len(near) < len(sizes))
-    assert ("more than 4 x: 100M" in words(ax)) == (1e8 in sizes)
+    assert ("more than 4x: 100M" in words(ax)) == (1e8 in sizes)
 
 
 def test_where_no_size_is_near_the_best_the_picture_says_so_and_what_they_cost(surface):
     few = bs.regret(surface, 1e24, [1e8, 1e13])
     said = words(few.plot())
-    assert "No size takes less than 4 x the compute needed:\n100M takes " in said and "10T takes " in said
+    assert "No size takes less than 4x the compute needed:\n100M takes " in said and "10T takes " in said
     assert "the best of 12 takes " in words(bs.regret(surface, 1e24, np.geomspace(1e6, 1e7, 12)).plot())
     assert "No size" not in words(bs.regret(surface, 1e24, [1e8, 4e10]).plot())
 
