@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ __all__ = ["average", "by_name", "called", "draws_of_each", "in_order", "shares"
 
 
 def average(
-    forecasts: Sequence[Forecast] | Mapping[str, Forecast],
+    forecasts: Iterable[Forecast] | Mapping[str, Forecast],
     weights: Sequence[float] | Mapping[str, float] | pd.Series | None = None,
     *,
     seed: int = 0,
@@ -33,7 +33,7 @@ def average(
 
     Parameters
     ----------
-    forecasts : sequence of Forecast, or mapping of str to Forecast
+    forecasts : iterable of Forecast, or mapping of str to Forecast
         Forecasts by different laws or intermediate losses, in a list or by name.
     weights : sequence, mapping or Series, optional
         Mixture weights, in the order of the forecasts or by the names of their laws, or of forecasts by name by the
@@ -49,7 +49,7 @@ def average(
     BayesScalingError
         The seed is no whole number of at least 0.
     """
-    forecasts, weights = in_order(forecasts, weights)
+    forecasts, weights = in_order(list(forecasts) if isinstance(forecasts, Iterator) else forecasts, weights)
     rng = np.random.default_rng(whole("seed", seed, 0))
     if not (isinstance(forecasts, Sequence) and forecasts and all(isinstance(one, Forecast) for one in forecasts)):
         raise TargetError("The forecasts to average are none; give a list of what bs.forecast returns.")

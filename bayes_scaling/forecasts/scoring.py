@@ -77,8 +77,8 @@ def score(
     Raises
     ------
     TargetError
-        No outcome is of a run that was forecast, one is given twice or is no number, a run has the name of one target
-        and other inputs, or the units differ.
+        There is no outcome, or none of a run that was forecast; one is given twice or is no number, a run has the name
+        of one target and other inputs, or the units differ.
     StudyError
         A column of ``names``, or of accuracies, is not there.
     FileError
@@ -130,6 +130,8 @@ def _read(outcomes: Any, names: Mapping[str, str], *, wide: bool) -> tuple[pd.Da
         They make no table, or it has no column of one of the names.
     """
     table = as_rows(outcomes.last_checkpoints if isinstance(outcomes, Study) else outcomes)
+    if not len(table.columns):
+        raise TargetError("There is no outcome to score; give what came, as in {'target': '7B', 'loss': 2.31}.")
     read = getattr(outcomes, "names", {})  # of a study, whose columns have our names already
     names = {ours: theirs for ours, theirs in names.items() if read.get(column_of(ours)) != theirs}
     rules = rules_of(names, table) if wide else {}

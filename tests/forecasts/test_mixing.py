@@ -68,6 +68,7 @@ def test_the_average_of_one_forecast_is_that_forecast(posterior):
     one = posterior.forecast([{"N": 7e9, "D": 4e12}], allow_unconverged=True)
     assert bs.average([one], seed=3) is one
     assert bs.average({"alone": one}, {"alone": 2.0}) is one
+    assert bs.average(each for each in [one]) is one
 
 
 @pytest.mark.parametrize("none", [[], "forecast", [1]])

@@ -142,3 +142,9 @@ def test_a_study_counts_by_its_last_checkpoints():
     came = pd.concat([runs.assign(D=runs["D"] / 2, loss=2.4, checkpoint=1), runs.assign(loss=[2.2, 2.1], checkpoint=2)])
     found = bs.score(bs.forecast(chinchilla(count=30), runs), bs.Study.from_frame(came))
     assert found["actual"].tolist() == [2.2, 2.1]
+
+
+@pytest.mark.parametrize("nothing", [[], None, pd.DataFrame()])
+def test_where_nothing_came_it_says_so(said, nothing):
+    with pytest.raises(bs.TargetError, match="There is no outcome to score; give what came"):
+        bs.score(said, nothing)
