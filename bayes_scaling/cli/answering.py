@@ -22,7 +22,7 @@ from bayes_scaling.cli.planning import (
     surface_of,
     with_rival,
 )
-from bayes_scaling.cli.questions import Ladder, Question
+from bayes_scaling.cli.questions import Ladder, Next, Question
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.evaluation.averaging import AveragedFit
 from bayes_scaling.inference import fit as fitting
@@ -33,7 +33,8 @@ from bayes_scaling.models.defaults import AVERAGE
 from bayes_scaling.models.recommended import fit_runs
 from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.plan import Beyond, Plan
-from bayes_scaling.study.flops import FlopRule
+from bayes_scaling.study.flops import FlopRule, six_n_d
+from bayes_scaling.study.reading import SAME_INPUT, column_of
 from bayes_scaling.study.study import Study
 
 __all__ = ["Asked"]
@@ -122,9 +123,12 @@ class Asked:
                 "FLOPs are counted as 6ND, or give a study."
             )
         rule = FlopRule.of(flops, table)
+        held = read_given(given, question, answering, percent=percent)
+        if isinstance(question, Next):
+            held_at = {column_of(symbol): value for symbol, value in held.items()}
+            question = dataclasses.replace(question, target=held_at | {**question.target})
         question.check(chosen, table, rule)
         check_errors(question, exact, exponent_error)
-        held = read_given(given, question, answering, percent=percent)
         if table is not None:
             check_size(chosen, table.training, *chosen.arrays(table.training))
         beyond = Beyond(not exact, exponent_error, held)
@@ -159,7 +163,7 @@ class Asked:
             question=self.question.name,
             study=self.study.name if self.study else "",
             law=AVERAGE if average else self.name,
-            flops="as in the study" if "C" in self.law.run_inputs else self.rule.name,
+            flops=self._counted,
             seed=seed,
             seconds=time.perf_counter() - started,
             posterior=posterior,
@@ -168,6 +172,15 @@ class Asked:
             rival=rival,
             beyond=self.beyond,
         )
+
+    @property
+    def _counted(self) -> str:
+        """How FLOPs are counted, in words."""
+        if "C" not in self.law.run_inputs:
+            return self.rule.name
+        if self.study is None:
+            return "as in the table"
+        return six_n_d.name if six_n_d.disagreement(self.study) <= SAME_INPUT else "as in the study"
 
     def _fitted(
         self, study: Study, say: Callable[[str], object], allow_unconverged: bool, how: Mapping[str, Any]

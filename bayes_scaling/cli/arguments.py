@@ -414,7 +414,7 @@ def check_inputs(targets: Any, laws: Iterable[Law], study: Study | None = None) 
     if not isinstance(targets, list):
         return
     columns = () if study is None else (*map(str, study.frame), *study.names.values())
-    known = {*columns, "target", *TELLING, *(column for law in laws for column in law.columns.values())}
+    known = {*columns, "target", *TELLING, *(column for law in laws for column in law.readable.values())}
     for target in targets:
         if unread := [name for name in target if name not in known]:
             named = {*known, *map(symbol_of, known)} - {"target"}

@@ -25,7 +25,7 @@ from bayes_scaling.cli.arguments import (
 from bayes_scaling.cli.priors import with_priors
 from bayes_scaling.cli.questions import Cost, Ladder, Next, Question, Split
 from bayes_scaling.decisions.counts import recipe_names
-from bayes_scaling.decisions.inputs import exponent_spread, goal_of, held_by_each, one_number
+from bayes_scaling.decisions.inputs import exponent_spread, goal_of, one_number, require_held, told_to_each
 from bayes_scaling.decisions.mixed_surface import mixed_surface
 from bayes_scaling.decisions.surface import SAME_CONVENTION, Surface
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, listed
@@ -39,7 +39,7 @@ from bayes_scaling.problems import Problems
 from bayes_scaling.reporting.plan import Answer, Beyond
 from bayes_scaling.study.design import design_check
 from bayes_scaling.study.flops import SIX_N_D, FlopRule, may_be_counted, with_flops
-from bayes_scaling.study.reading import read_table, recognised, renamed
+from bayes_scaling.study.reading import read_table, recognised, renamed, symbol_of
 from bayes_scaling.study.rows import absent, row_number
 from bayes_scaling.study.selection import asked_for
 from bayes_scaling.study.study import Study
@@ -388,7 +388,9 @@ def read_given(text: str | None, question: Question, laws: Sequence[Law], *, per
         example = ("25" if percent else "0.25") if share else "2e11"
         how: dict[str, Any] = {"size": not share, "share": share, "percent": percent}
         given[name] = float(read_numbers(value, name, example, of_a_law=True, **how)[0])
-    held_by_each(laws, given)
+    told = {*question.target} & {*question.candidates} if isinstance(question, Next) else set[str]()
+    for law, known in zip(laws, told_to_each(laws, given), strict=True):
+        require_held(law, {*known, *map(symbol_of, told)})
     return given
 
 

@@ -215,7 +215,8 @@ class Ladder:
         for name, column in law.columns.items():
             if column not in self.target:
                 raise LawError(f"{law.name} needs {name} of the run to forecast; give it with --target.")
-            positive(self.target[column], f"target's {name}", "7e9")
+            if name not in (*law.indicators, *law.signed):
+                positive(self.target[column], f"target's {name}", "7e9")
         read_plans(law, self.plans, from_priors=study is None)
 
     def answer(self, surface: Surface) -> Answer:

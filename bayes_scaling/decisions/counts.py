@@ -10,6 +10,7 @@ from bayes_scaling.decisions.inputs import reads_compute_alone
 from bayes_scaling.decisions.surface import SAME_CONVENTION
 from bayes_scaling.errors import DecisionError, listed
 from bayes_scaling.study.flops import ratio_of_counts, six_n_d
+from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.decisions.surface import Surface
@@ -80,8 +81,22 @@ def require_one_convention(
                 f"{law.name} reads the FLOPs of {study.name!r}, and the other's are counted by {rule.name}, which "
                 "gives others, so their ratio means nothing; count both alike."
             )
-    elif rules[0].name != rules[1].name:
+    elif not _agree(rules, studies):
         raise DecisionError(
-            f"A counts FLOPs by {rules[0].name} and B by {rules[1].name}, so their ratio means nothing; make both "
+            f"A counts FLOPs by {rules[0].name} and B by {_other_name(rules)}, so their ratio means nothing; make both "
             "surfaces with one rule, as in flops='6ND'."
         )
+
+
+def _agree(rules: tuple[FlopRule, FlopRule], studies: tuple[Study, Study]) -> bool:
+    """Say whether two rules are one: functions have no names of their own, so what they say is compared."""
+    if rules[0].name != rules[1].name:
+        return False
+    sizes = [floats(study.frame, "n_params").to_numpy() for study in studies if "n_params" in study.frame]
+    N = np.concatenate(sizes) if sizes else np.array([1e9])
+    ours, theirs = (rule.cost(N, np.ones_like(N)) for rule in rules)
+    return bool((np.abs(ours / theirs - 1) <= SAME_CONVENTION).all())
+
+
+def _other_name(rules: tuple[FlopRule, FlopRule]) -> str:
+    return rules[1].name if rules[1].name != rules[0].name else "another function"

@@ -17,6 +17,7 @@ from bayes_scaling.forecasts.draws import predict
 from bayes_scaling.forecasts.predict import forecast
 from bayes_scaling.forecasts.quantiles import QUANTILES, inside, quantile_columns
 from bayes_scaling.forecasts.scores import of_outcome
+from bayes_scaling.forecasts.targets import to_add
 from bayes_scaling.inference.batch import fit_many
 from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad
@@ -273,6 +274,9 @@ def read_plan(law: Law, plan: Any) -> pd.DataFrame:
         if (gaps := np.flatnonzero(rows[column].map(absent))).size:
             who = f"{listed((row_name(rows, place) for place in gaps), 5)} {'have' if len(gaps) > 1 else 'has'}"
             raise StudyError(f"Of the planned runs, {who} no {column}; fill it in, or leave these out of the table.")
+    if "C" in law.run_inputs and law.columns["C"] not in rows:
+        cure = to_add("C", {}, rows.columns)
+        raise StudyError(f"{law.name} needs the column 'flops' (C), which the planned runs lack; add {cure}.")
     if len(rows):
         law.input_arrays(rows)  # while runs, rows and the other columns are called as they are in the table
     frame = rows.reset_index(drop=True)[[column for column in rows if column in read]]

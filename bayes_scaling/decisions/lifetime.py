@@ -181,7 +181,7 @@ def cheapest(source: Posterior | Surface, target: float, inference_tokens: Any) 
     surface = as_surface(source)
     require_size_and_data(surface.posterior.law, "A lifetime cost")
     demand = as_floats(inference_tokens)
-    if not (np.isfinite(demand) & (demand >= 0)).all() or not demand.size:
+    if demand.ndim > 1 or not (np.isfinite(demand) & (demand >= 0)).all() or not demand.size:
         raise DecisionError(f"The inference tokens are {inference_tokens!r}; give numbers from 0 on, such as 1e13.")
     optimum = reach(surface, target)
     open_to, data_for = np.isfinite(optimum.flops)[:, None], _data_for(optimum)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence, Sized
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit
 from bayes_scaling.law.sites import Arrays
 from bayes_scaling.law.trace import run_model
+from bayes_scaling.study.card import differing_measure
 from bayes_scaling.study.rows import shown, task_name
 
 if TYPE_CHECKING:
@@ -109,8 +111,8 @@ def best_mixture(
     TargetError
         There is no such series.
     DecisionError
-        There is no fit, fits differ in their shares, weights do not suit, bounds are not two numbers, or no mixture is
-        within them.
+        There is no fit, more of an outcome is better, fits differ in their shares or units, weights do not suit, bounds
+        are not two numbers, or no mixture is within them.
 
     Notes
     -----
@@ -131,8 +133,19 @@ def best_mixture(
             raise LawError(f"{law.name} names no shares of a mixture to choose; fit a law whose shares= are given.")
         if more := [name for name in law.run_inputs if name not in law.shares]:
             raise LawError(f"{law.name} also reads {listed(more)}, which no mixture says; fit a law of shares alone.")
+        with suppress(LawError):  # a law need not say which way its outcome is better
+            if not law.lower_is_better(law.outcome):
+                raise DecisionError(
+                    f"More {law.outcome} is better by {law.name}, and a mixture is chosen where it is least; fit a law "
+                    "of a loss."
+                )
     for fit in fits:
         fit.require_converged(allow_unconverged)
+    first = fits[0]
+    for fit in fits[1:]:
+        units = (first.law.quantities[first.law.outcome], fit.law.quantities[fit.law.outcome])
+        if what := differing_measure(first.study.card, fit.study.card, first.law.outcome, units):
+            raise DecisionError(f"The fits differ in the {what}, so their losses do not add; fit all in one unit.")
     columns = laws[0].shares
     if any(law.shares != columns for law in laws):
         raise DecisionError("The fits read different shares; fit all domains with the same shares=.")

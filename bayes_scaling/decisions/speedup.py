@@ -263,11 +263,14 @@ def _in_words(scale: Mapping[str, float]) -> str:
 
 
 def _shared_runs(a: Surface, b: Surface) -> int:
-    """Return how many rows of outcomes both fits saw: equal in outcome and in training FLOPs."""
+    """Return how many runs both fits saw: equal in outcome, that of the series decided by, and in training FLOPs."""
     frames = []
     for surface in (a, b):
-        outcomes = surface.posterior.study.frame.get(surface.posterior.law.outcome)
-        if outcomes is None or len(outcomes) != len(surface.fitted_flops):
+        observed = surface.posterior.law.arrays(surface.posterior.study)[1].get(surface.quantity)
+        if observed is None or len(observed) != len(surface.fitted_flops):
             return 0
-        frames.append(pd.DataFrame({"flops": surface.fitted_flops, "outcome": outcomes.to_numpy()}).drop_duplicates())
+        one: tuple[Any, ...] = (..., *surface.series_index)
+        outcomes = np.asarray(observed, dtype=float)[one]
+        frame = pd.DataFrame({"flops": surface.fitted_flops, "outcome": outcomes})
+        frames.append(frame.dropna().drop_duplicates())
     return len(frames[0].merge(frames[1]))

@@ -24,6 +24,7 @@ from bayes_scaling.decisions.transfer import (
 from bayes_scaling.errors import DecisionError, LawError, TargetError, suggest
 from bayes_scaling.study.flops import FlopRule, PerToken
 from bayes_scaling.study.reading import SYMBOLS
+from bayes_scaling.study.validation import floats
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
@@ -81,8 +82,8 @@ def transfer_curves(
         found[arm] = (("sample", "D_F"), evaluate(posterior, runs)[2])
     fitted = posterior.study.training.frame
     near = fitted[np.isclose(fitted["n_params"], sizes[0], rtol=SAME_SIZE)]
-    switches = near[[posterior.law.columns[name] for name in posterior.law.indicators]]
-    found["run_pretrained"] = ("run", (switches > 0).any(axis=1).to_numpy())
+    switches = [floats(near, posterior.law.columns[name]).to_numpy() for name in posterior.law.indicators]
+    found["run_pretrained"] = ("run", np.any([switch > 0 for switch in switches], axis=0))
     found["run_outcome"] = ("run", near[posterior.law.outcome].to_numpy(dtype=float))
     coords = {"D_F": grid["D_F"].to_numpy(), "run_data": ("run", near[SYMBOLS["D_F"]].to_numpy(dtype=float))}
     return xr.Dataset(found, coords, attributes(posterior) | {"n_params": float(sizes[0])})

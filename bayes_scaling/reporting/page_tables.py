@@ -16,6 +16,7 @@ from bayes_scaling.reporting.result import Result
 from bayes_scaling.reporting.screen import inside, to_one_side
 from bayes_scaling.study.card import bare_unit
 from bayes_scaling.study.flops import measured
+from bayes_scaling.study.rows import absent
 
 if TYPE_CHECKING:
     from bayes_scaling.evaluation.averaging import AveragedForecast
@@ -154,11 +155,11 @@ def targets(result: Result) -> Grid:
     """Return the inputs of each target and how far it lies beyond the fitted runs."""
     posterior, frame = result.posteriors[0], result.forecast.targets
     units = units_of(posterior)
-    pairs = list(posterior.law.columns.items())
+    pairs = [(symbol, name) for symbol, name in posterior.law.readable.items() if name in frame]
     inputs = [f"{symbol} ({bare_unit(units[name])})" if name in units else symbol for symbol, name in pairs]
     headings = ["target", *inputs, f"distance ({measured(result.forecast.measure)} over the largest fitted)"]
     rows = [
-        [str(label), *(f"{row[name]:.4g}" for _, name in pairs), far]
+        [str(label), *("–" if absent(row[name]) else f"{row[name]:.4g}" for _, name in pairs), far]
         for label, row, far in zip(frame.index, frame.to_dict("records"), distances(result), strict=True)
     ]
     return Grid("Runs to forecast", headings, rows)
@@ -167,7 +168,7 @@ def targets(result: Result) -> Grid:
 def columns(result: Result) -> Grid:
     """Return the range of each column that the law reads or that has a unit, over fitted runs and runs to forecast."""
     study, law = result.study, result.posteriors[0].law
-    units = dict.fromkeys(law.columns.values(), "as given") | units_of(result.posteriors[0])
+    units = dict.fromkeys(law.readable.values(), "as given") | units_of(result.posteriors[0])
     parts = {"fitted runs": study.training.frame}
     if "role" in study.frame and (study.frame["role"] == "target").any():
         parts["runs to forecast"] = study.targets.frame

@@ -17,7 +17,7 @@ from bayes_scaling.cli.arguments import (
     read_numbers,
     require_columns,
 )
-from bayes_scaling.models import Chinchilla, Mixture, TwoStep
+from bayes_scaling.models import Chinchilla, Mixture, Superset, TwoStep
 from tests import worlds
 from tests.cli.running import MAP
 
@@ -88,6 +88,7 @@ def test_inputs_of_a_target_that_nothing_reads_are_refused(ladder):
     laws = (Chinchilla(),)
     check_inputs([{"target": "big", "n_params": 7e9, "tokens": 4e12, "flops": 1e23}], laws)
     check_inputs(ladder.targets, laws)  # a study's columns are its own
+    check_inputs([{"n_params": 7e9, "tokens": 4e12, "unique_tokens": 1e11}], [Superset()])  # which may be absent
     with pytest.raises(bs.TargetError, match="--target gives 'token', which nothing reads; did you mean 'tokens'"):
         check_inputs([{"target": "big", "n_params": 7e9, "token": 4e12}], laws)
 

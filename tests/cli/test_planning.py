@@ -418,3 +418,12 @@ def test_the_loss_of_a_two_step_law_has_its_columns_name(ladder):
         in_terms_of(law, asked(reach="loss=0.5"), both)
     assert in_terms_of(law, asked(reach="accuracy=0.5"), both).quantity == "accuracy"
     assert in_terms_of(Chinchilla(), asked(reach="loss=2"), both).quantity == "loss"
+
+
+def test_an_input_that_candidates_and_target_both_give_need_not_be_given_again():
+    told = {"n_params": 7e9, "tokens": 1e12, "unique_tokens": 1e11}
+    law, candidates = RepeatedData(), pd.DataFrame({"n_params": [1e9], "tokens": 2e10, "unique_tokens": 1e10})
+    assert read_given(None, Next(candidates, told, 1, None), [law]) == {}
+    for runs, target in ((candidates.drop(columns="unique_tokens"), told), (candidates, {"n_params": 7e9})):
+        with pytest.raises(bs.LawError, match="RepeatedData also reads 'unique_tokens'; give its value"):
+            read_given(None, Next(runs, target, 1, None), [law])

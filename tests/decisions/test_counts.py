@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 import bayes_scaling as bs
@@ -51,3 +52,11 @@ def test_what_is_told_stands_below_the_answer():
 
 def test_recipes_have_the_names_of_their_studies_where_these_are_two():
     assert recipe_names(DENSE, SPARSE) == ("known", "<sparse>") and recipe_names(DENSE, UNKNOWN) == ("A", "B")
+
+
+def test_functions_are_one_rule_where_they_say_the_same():
+    posterior = chinchilla(count=20)
+    six, same, sixty = (bs.Surface.of(posterior, flops=lambda N, by=by: by * N) for by in (6, 6.0, 60))
+    assert np.median(bs.speedup(six, same, 1e22).draws("flops", "none")) == pytest.approx(1.0)
+    with pytest.raises(bs.DecisionError, match="by FLOPs per token as given and B by another function, so their ratio"):
+        bs.speedup(six, sixty, 1e22)

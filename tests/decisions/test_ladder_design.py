@@ -80,6 +80,8 @@ def test_what_cannot_be_planned_is_refused():
         bs.plan_ladders(PowerLaw(), {}, AT, seed=0)
     with pytest.raises(bs.StudyError, match="needs the column 'flops'"):
         bs.plan_ladders(PowerLaw(), {"one": {"N": [1e8]}}, AT, seed=0)
+    with pytest.raises(bs.StudyError, match="which the planned runs lack; add C, such as 6 x N x D"):
+        bs.plan_ladders(PowerLaw(), {"one": {"N": [1e8], "D": [1e10]}}, AT, seed=0, flops="6ND")
     with pytest.raises(bs.StudyError, match="'one' has 2 runs, and PowerLaw needs at least 4"):
         bs.plan_ladders(PowerLaw(), {"one": {"C": [1e18, 1e19]}}, AT, seed=0)
     for unnamed in ([PLANS["small"]], PLANS["small"], None):

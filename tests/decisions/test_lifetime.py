@@ -99,3 +99,8 @@ def test_no_model_is_sure_where_some_draws_never_reach_the_target():
     assert np.isinf(life.model(0.8)["n_params"]).all() and np.isfinite(life.model(0.7)["n_params"]).all()
     with pytest.raises(bs.DecisionError, match="probability is 1"):
         life.model(1.0)
+
+
+def test_tokens_to_serve_are_in_a_row():
+    with pytest.raises(bs.DecisionError, match=r"The inference tokens are .* give numbers from 0 on"):
+        bs.cheapest(chinchilla(count=5), 2.0, [[1e12]])

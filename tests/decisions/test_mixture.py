@@ -173,3 +173,17 @@ def test_a_second_mixture_of_the_same_fits_compiles_nothing():
     compiled = mixture._loss.count, mixture._expected.count
     best_mixture([domain(own, [0.1, 0.4]) for own in PAIR], weights=[2.0, 1.0])
     assert (mixture._loss.count, mixture._expected.count) == compiled
+
+
+def test_what_cannot_be_weighed_against_one_another_is_refused():
+    class Share(Valley):
+        better = {"perplexity": "higher"}
+
+    draws = {"lowest": [0.3, 0.5], "sigma": np.full(2, 0.01)}
+    table = mixtures(PAIR, series=(("7B", 1.0),)).drop(columns=["task", "loss"]).assign(perplexity=2.5)
+    fits = [known(law, draws, table.reset_index(drop=True), units={"perplexity": unit})
+            for law, unit in ((Share(), "nats"), (Valley(), "nats"), (Valley(), "bits"))]  # fmt: skip
+    with pytest.raises(bs.DecisionError, match="More perplexity is better by Share, and a mixture is chosen where it"):
+        best_mixture(fits[0])
+    with pytest.raises(bs.DecisionError, match=r"differ in the unit of 'perplexity' \('nats' and 'bits'\), so their"):
+        best_mixture(fits[1:])

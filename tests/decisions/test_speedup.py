@@ -11,7 +11,7 @@ from bayes_scaling.decisions.speedup import ERRORS, RESOURCES
 from bayes_scaling.decisions.superiority import pair_draws
 from bayes_scaling.models import Chinchilla, FewSteps, PowerLaw
 from bayes_scaling.study.flops import ratio_of_counts
-from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder, superset
+from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder, pooled, superset
 
 AT = {"N": 7e9, "D": 4e12}
 FAR = 1e22
@@ -276,3 +276,10 @@ def test_what_cannot_be_compared_is_refused():
         found.draws(error="apart")
     with pytest.raises(bs.DecisionError, match="no factor of 'token'; did you mean 'tokens'"):
         found.draws("token")
+
+
+def test_runs_that_both_fits_of_several_series_saw_are_counted():
+    one, other = pooled(count=20), pooled(count=20)
+    surfaces = [bs.Surface.of(fit, series=task) for fit in (one, other) for task in ("web", "math")]
+    for k, runs in ((0, 16), (1, 3)):  # the second task has three
+        assert bs.speedup(surfaces[k], surfaces[k + 2], 1e21).shared_runs == runs

@@ -161,3 +161,13 @@ def test_a_fit_that_did_not_converge_is_refused(posterior):
     np.testing.assert_array_equal(curves["scratch"], transfer_curves(posterior, 1e8, [1e6, 1e7])["scratch"])
     costs = transfer_frontier(worse, 1.9, SIZES, samples=50, allow_unconverged=True)
     pd.testing.assert_frame_equal(costs, transfer_frontier(posterior, 1.9, SIZES, samples=50))
+
+
+def test_the_arm_of_a_run_may_be_text():
+    plain = transfer()
+    study = plain.study
+    text = dataclasses.replace(
+        study, frame=study.frame.assign(pretrained=study.frame["pretrained"].astype(int).astype(str))
+    )
+    ours, theirs = (transfer_curves(dataclasses.replace(plain, study=one), 1e8, [1e5, 1e6]) for one in (study, text))
+    assert ours["run_pretrained"].to_numpy().tolist() == theirs["run_pretrained"].to_numpy().tolist()

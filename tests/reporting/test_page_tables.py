@@ -111,3 +111,10 @@ def test_numbers_that_are_not_known():
     assert Writer("fraction").show(np.nan) == extent(pd.Series([np.nan])) == "–"
     assert times(np.nan) == "cannot be told" and times(546.875) == "547 ×"
     assert extent(pd.Series([2.0, 2.0])) == "2" and extent(pd.Series([1e8, np.nan, 8e8])) == "1e+08 to 8e+08"
+
+
+def test_what_a_target_may_leave_out_is_in_the_table_where_one_gives_it():
+    aims = [{"N": 7e9, "D": 4e12, "unique_tokens": u, "target": t} for t, u in (("once", None), ("again", 1e11))]
+    grid = page_tables.targets(worlds.result(worlds.superset(), aims))
+    place = [heading.split(" (")[0] for heading in grid.headings].index("unique_tokens")
+    assert [row[place] for row in grid.rows] == ["–", "1e+11"]
