@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +18,6 @@ from bayes_scaling.cli.options import (
     Draws,
     DropMissing,
     Json,
-    Out,
     Priors,
     Quiet,
     Seed,
@@ -67,7 +67,7 @@ def pair(
     drop_missing: DropMissing = False,
     unit: Unit = None,
     prior: Priors = None,
-    out: Out = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables and pictures.")] = None,
     json: Json = None,
     seed: Seed = 0,
     draws: Draws = 1000,

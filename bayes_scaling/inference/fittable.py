@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_scaling.errors import LawError, StudyError, counted
+from bayes_scaling.errors import COMMAND_LINE, LawError, StudyError, counted
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.sites import without_known_errors
 from bayes_scaling.law.trace import latent_names
@@ -28,9 +28,17 @@ def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mappin
     Raises
     ------
     StudyError
-        It has too few runs, no outcome of a series, accuracies of a task that are all the same, an outcome beyond a
-        floor or a ceiling that is fixed, or runs of one size.
+        It has too few runs, checkpoints of several where the law describes those of one, no outcome of a series,
+        accuracies of a task that are all the same, an outcome beyond a floor or a ceiling that is fixed, or runs of one
+        size.
     """
+    if law.autocorrelated and 1 < len(study.runs) < len(study.frame):
+        first = shown(study.runs["run"].iloc[0])
+        how = f'--where "run == {first}"' if COMMAND_LINE.get() else f"study.select(run={first})"
+        raise StudyError(
+            f"{law.name} describes the checkpoints of one run, and study {study.name!r} has those of "
+            f"{len(study.runs)}; choose one of them, as in {how}."
+        )
     per_run = [a for a in observed.values() if np.ndim(a) == 1]
     count = len(next(iter(observed.values())))
     free = law.free_parameters

@@ -9,7 +9,16 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference.fittable import check_learns, check_size, refusal
-from bayes_scaling.models import Chinchilla, DirectLadder, Pooled, SigmoidAccuracy, Superset, TwoStep
+from bayes_scaling.models import (
+    Chinchilla,
+    DirectLadder,
+    LearningCurve,
+    Pooled,
+    PowerLaw,
+    SigmoidAccuracy,
+    Superset,
+    TwoStep,
+)
 from tests import worlds
 
 TABLE = worlds.on_the_curve(0.01)
@@ -167,3 +176,24 @@ def test_accuracies_of_one_task_that_are_one_are_refused_unless_their_noise_is_k
             return level + 0 * loss
 
     assert refused(table, Plain()) == said + "fix the noise of Plain, sigma, at a positive number."
+
+
+def two_curves():
+    curve = pd.DataFrame(
+        {"tokens": np.geomspace(1e9, 1e10, 8), "loss": np.linspace(3.5, 3.0, 8), "checkpoint": range(8)}
+    )
+    both = pd.concat(
+        [curve.assign(run="small"), curve.assign(run="large", loss=curve["loss"] - 0.3)], ignore_index=True
+    )
+    return bs.Study.from_frame(both)
+
+
+def test_the_checkpoints_of_several_runs_are_no_learning_curve():
+    law, study = LearningCurve(), two_curves()
+    said = "LearningCurve describes the checkpoints of one run, and study 'runs' has those of 2; choose one of them"
+    assert str(refusal(law, study)) == f"{said}, as in study.select(run='small')."
+    assert refusal(law, study.select(run="large")) is None and refusal(PowerLaw(column="tokens"), study) is None
+
+
+def test_a_command_chooses_one_of_several_curves_by_where(command):
+    assert str(refusal(LearningCurve(), two_curves())).endswith("""as in --where "run == 'small'".""")
