@@ -238,8 +238,8 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
     Raises
     ------
     TargetError
-        The names differ, some weights of a list have the names of its laws and others not, or weights are a column of a
-        comparison, whose order is not that of a list.
+        The names differ, some weights of a list have the names of laws that stand elsewhere in it, or weights are a
+        column of a comparison, whose order is not that of a list.
     """
     if isinstance(forecasts, Mapping):
         named = isinstance(weights, (Mapping, pd.Series))
@@ -254,7 +254,8 @@ def in_order(forecasts: Any, weights: Any, what: str = "forecast") -> tuple[Any,
         for names in (laws, range(len(laws))):
             if len(weights) == len(names) and set(names) == set(weights.keys()):
                 return forecasts, [weights[name] for name in names]
-        if {law.lower() for law in laws} & {str(name).lower() for name in weights.keys()}:
+        places = {law.lower(): place for place, law in enumerate(laws)}
+        if any(places.get(str(name).lower(), place) != place for place, name in enumerate(weights.keys())):
             by_name(dict.fromkeys(laws), weights, what)
     return forecasts, list(weights.values()) if isinstance(weights, Mapping) else weights
 

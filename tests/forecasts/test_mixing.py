@@ -122,9 +122,11 @@ def test_weights_of_a_list_are_taken_by_the_names_of_its_laws_or_by_its_places()
 
 
 @pytest.mark.parametrize("misspelt", ["Chinchila", "chinchilla"])
-def test_weights_of_which_one_has_the_name_of_no_law_are_refused(misspelt):
+def test_weights_with_the_name_of_a_law_in_another_place_are_refused(misspelt):
     parts = worlds.chinchilla(count=40).forecast(FAR), worlds.superset(count=40).forecast(FAR)
     with pytest.raises(bs.TargetError, match=r"There is a .* of 'Chinchil.*; name forecasts and weights alike"):
         bs.average(parts, {"Superset": 0.95, misspelt: 0.05})
+    of_fits = bs.average(parts, {"Chinchilla": 0.75, "mine": 0.25})  # of which one is called as its law
+    assert of_fits.draws.equals(bs.average(parts, [0.75, 0.25]).draws)
     with pytest.raises(bs.BayesScalingError, match="seed"):
         bs.average(parts[:1], seed="x")
