@@ -319,6 +319,8 @@ def remedy(column: str, known: Iterable[Any]) -> str:
     known = list(map(str, known))
     if column == "flops":
         return f"give FLOPs, or say {option('flops', '6ND')}."
+    if column == "tokens" and {"unique_tokens", "epochs"} <= {*known}:
+        return "give all tokens seen, unique_tokens x epochs."
     likely = {ours: theirs for ours in SYNONYMS if ours not in known and (theirs := _likely(ours, known))}
     if column in likely:
         which = "they are" if len(likely) > 1 else "it is"

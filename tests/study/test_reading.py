@@ -278,6 +278,7 @@ def test_all_columns_that_are_called_otherwise_are_named_at_once(command):
     named = "--map n_params=Params, --map tokens=Tokens and --map loss=Eval/Loss"
     assert said == f"say which of yours they are, as in {named}."
     assert remedy("tokens", ["n_params", "Tokens", "loss"]) == "say which of yours it is, as in --map tokens=Tokens."
+    assert remedy("tokens", ["n_params", "unique_tokens", "epochs"]) == "give all tokens seen, unique_tokens x epochs."
     assert "--map loss=YOURS" in remedy("loss", ["n_params", "tokens", "val_loss", "eval_loss"])  # which of them?
 
 
