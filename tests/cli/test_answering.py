@@ -12,8 +12,10 @@ from bayes_scaling.cli.answering import Asked
 from bayes_scaling.cli.questions import Ladder, Split
 from bayes_scaling.inference import diagnostics
 from bayes_scaling.inference import fit as fitting
+from bayes_scaling.models import PowerLaw, Transfer
 from bayes_scaling.reporting.plan import Beyond
-from tests.worlds import chinchilla
+from bayes_scaling.study.flops import six_n_d
+from tests.worlds import GRID, chinchilla
 
 NOTHING = {
     "law": None, "task": None, "priors": None, "aim": None, "flops": "6ND", "exact": False, "exponent_error": None,
@@ -88,3 +90,21 @@ def test_a_fit_that_did_not_converge_decides_nothing(fitted, monkeypatch):
     monkeypatch.setattr(diagnostics, "MAX_RHAT", 0.5)
     with pytest.raises(bs.ConvergenceError, match="--allow-unconverged"):
         asked(SPLIT, fitted.study).answered(lambda words: None, allow_unconverged=False, **HOW)
+
+
+def test_how_flops_are_counted_is_said_as_it_is():
+    counted = GRID.assign(C=6 * GRID["N"] * GRID["D"], loss=3.0)
+    for factor, words in ((1.0, "6ND"), (1.3, "as in the study")):
+        study = bs.Study.from_frame(counted.assign(C=factor * counted["C"]))
+        asked = Asked(Split(np.array([1e22])), study, "power_law", PowerLaw(), {}, six_n_d, Beyond(True, None, {}))
+        assert asked._counted == words
+    asked = Asked(Split(np.array([1e22])), None, "power_law", PowerLaw(), {}, six_n_d, Beyond(True, None, {}))
+    assert asked._counted == "as in the table"
+
+
+def test_a_ladder_may_be_planned_for_a_run_from_scratch():
+    runs = pd.DataFrame({"N": [1e7, 1e8] * 6, "D_F": np.repeat([1e6, 1e7, 1e8], 4), "pretrained": [0, 0, 1, 1] * 3})
+    target = {"n_params": 1e9, "finetune_data": 1e6, "pretrained": 0.0}
+    Ladder({"one": runs}, target, 8, 0).check(Transfer(), None, six_n_d)
+    with pytest.raises(bs.DecisionError, match="target's N is 0"):
+        Ladder({"one": runs}, target | {"n_params": 0.0}, 8, 0).check(Transfer(), None, six_n_d)
