@@ -90,8 +90,8 @@ def require_one_convention(
 
 def _agree(rules: tuple[FlopRule, FlopRule], studies: tuple[Study, Study]) -> bool:
     """Say whether two rules are one: functions have no names of their own, so what they say is compared."""
-    if rules[0].name != rules[1].name or rules[0].per_token is rules[1].per_token:
-        return rules[0].name == rules[1].name
+    if rules[0].name != rules[1].name:
+        return False
     sizes = [floats(study.frame, "n_params").dropna().to_numpy() for study in studies if "n_params" in study.frame]
     N = np.concatenate([*sizes, [1e9]])
     ours, theirs = (rule.cost(N, 1.0) for rule in rules)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayes_scaling.errors import FileError, listed
 from bayes_scaling.files import write_text
-from bayes_scaling.forecasts.registered import RegisteredForecast
+from bayes_scaling.forecasts.registered import DIGITS, RegisteredForecast
 from bayes_scaling.study.rows import shown
 
 __all__ = ["IDENTITY", "append", "read_register"]
@@ -23,7 +23,7 @@ IDENTITY = ["made", "law", "checksum", "target", "task", "quantity"]
 SAID = ["q05", "median", "q95"]
 """What tells forecasts apart that one law made in the same second."""
 
-KEPT = 1e-5  # relative precision to which a file of a forecast keeps what it says
+KEPT = 10.0 ** (1 - DIGITS)  # relative precision to which a file of a forecast keeps what it says
 
 
 def append(said: RegisteredForecast, scores: pd.DataFrame, path: str | Path) -> int:
@@ -55,8 +55,9 @@ def append(said: RegisteredForecast, scores: pd.DataFrame, path: str | Path) -> 
         write_text(rows.to_csv(index=False), path)
         return len(rows)
     before = read_register(path)
-    again = [_again(row, before) for row in rows.to_dict("records")]
-    for row, known in zip(rows.to_dict("records"), again, strict=True):
+    records = rows.to_dict("records")
+    again = [_again(row, before) for row in records]
+    for row, known in zip(records, again, strict=True):
         if not np.isclose(known, row["actual"], rtol=1e-9).all():
             raise FileError(
                 f"The register {str(path)!r} says that {row['quantity']} of {row['target']!r} came to {known[0]:g}, "

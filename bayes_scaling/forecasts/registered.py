@@ -18,7 +18,7 @@ from bayes_scaling.files import as_json, atomic_file, one_line_lists, write_text
 from bayes_scaling.forecasts.forecast import Forecast
 from bayes_scaling.version import __version__
 
-__all__ = ["LEVELS", "RegisteredForecast", "load_forecast", "save", "set_aside"]
+__all__ = ["DIGITS", "LEVELS", "RegisteredForecast", "load_forecast", "save", "set_aside"]
 
 LEVELS = np.arange(1, 200) / 200
 """The levels of the quantiles that are kept: 0.5 to 99.5 per cent."""
@@ -27,7 +27,9 @@ OWN = ["target", "task", "quantity", "unit", "mean", "sd", "distance"]
 """Columns of a row that are the forecast's own, beside the inputs of its target."""
 
 KEY = "registered"  # under which a larger document holds a registered forecast
-DIGITS = 6  # significant digits kept of what is forecast
+DIGITS = 6
+"""Significant digits that are kept of what is forecast."""
+
 ROUNDED = ("mean", "sd")  # beside the quantiles; inputs are kept as they are, so that outcomes find their targets
 MOST_NAMED = 6  # targets
 FORMAT = 1

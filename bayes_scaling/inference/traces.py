@@ -101,13 +101,13 @@ def _key_of(
     file = io.BytesIO()
     try:
         given = jax.tree.unflatten(structure, range(len(shapes)))
-        _ByValue(file).dump((_source(), _told(settings), name, fixed, given, _told(shapes)))
+        _ByValue(file).dump((_source(), _as_text(settings), name, fixed, given, _as_text(shapes)))
     except (pickle.PicklingError, AttributeError, TypeError, ValueError):
         return None
     return hashlib.sha256(file.getvalue()).hexdigest()
 
 
-def _told(values: tuple[Any, ...]) -> list[str]:
+def _as_text(values: tuple[Any, ...]) -> list[str]:
     return [str(value) for value in values]
 
 

@@ -168,7 +168,8 @@ def plot_regret(regret: Regret, ax: Axes | None = None) -> Axes:
             (np.sqrt(cheap[0] * cheap[-1]), 0.62 * MAX_WASTE_SHOWN), ha="center", va="center", fontsize=9, color=BLUE,
         )  # fmt: skip
     draw_interval(ax, 0.95, {**at, "actual": np.nan})
-    ax.set_yticks([1, 1.5, 2, 3, 4], ["1 x", "1.5 x", "2 x", "3 x", "4 x"])
+    ticks = [1, 1.5, 2, 3, 4]
+    ax.set_yticks(ticks, list(map(times, ticks)))
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     ax.xaxis.set_minor_locator(NullLocator())
