@@ -223,7 +223,7 @@ def optimal_settings(posterior: Posterior, runs: Any, *, allow_unconverged: bool
     settings: dict[str, float] = {name: float(references[f"{name}0"]) for name in read}
     given = labelled(as_rows(runs, posterior.study.names)).rename_axis("target")
     if isinstance(runs, (Mapping, list, tuple)):
-        require_read(law, posterior.study, given)
+        require_read((law,), posterior.study, given)
     if lacking := [symbol for symbol in ("N", "D") if law.columns[symbol] not in given]:
         raise TargetError(
             f"The best learning rate depends on the run's parameters and tokens, and it has no "

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bayes_scaling.cli.against import Against
-from bayes_scaling.cli.arguments import check_inputs, in_file
+from bayes_scaling.cli.arguments import in_file
 from bayes_scaling.cli.options import OVERRIDE
 from bayes_scaling.cli.planning import (
     caveats,
@@ -25,6 +25,7 @@ from bayes_scaling.cli.planning import (
 from bayes_scaling.cli.questions import Ladder, Next, Question
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.evaluation.averaging import AveragedFit
+from bayes_scaling.forecasts.targets import require_read
 from bayes_scaling.inference import fit as fitting
 from bayes_scaling.inference.fittable import check_size
 from bayes_scaling.inference.posterior import Posterior
@@ -116,7 +117,7 @@ class Asked:
         averaged = laws_to_average(question, table, name, law, priors)
         question = with_rival(question, name, task, priors)
         answering = [*averaged.values()] or [chosen]
-        check_inputs([aim] if aim else [], answering, table)
+        require_read(answering, table, aim or ())
         if flops == "study" and table is None:
             raise DecisionError(
                 "--flops study reads FLOPs per token off the runs of a study, and no study is given; leave it out, and "

@@ -16,15 +16,14 @@ from bayes_scaling.decisions.inputs import positive
 from bayes_scaling.errors import DecisionError, LawError, StudyError, TargetError, listed, option, suggest
 from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, SINGLE, default_laws, law_by_name
-from bayes_scaling.study.flops import SIX_N_D, TELLING, may_be_counted, six_n_d
-from bayes_scaling.study.reading import column_of, read_table, remedy, symbol_of
+from bayes_scaling.study.flops import SIX_N_D, may_be_counted, six_n_d
+from bayes_scaling.study.reading import column_of, read_table, remedy
 from bayes_scaling.study.rows import PLACE
 from bayes_scaling.study.selection import other_run
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import FRACTION, PER_CENT, SIZES, number_of
 
 __all__ = [
-    "check_inputs",
     "choose_laws",
     "choose_targets",
     "choose_tasks",
@@ -392,33 +391,6 @@ def from_per_cent(text: str, said: str, error: type[Exception]) -> float:
             f"{said}, which is no percentage unless below one; give it in per cent, or as {text}% to mean that."
         )
     return number / PER_CENT
-
-
-def check_inputs(targets: Any, laws: Iterable[Law], study: Study | None = None) -> None:
-    """Refuse inputs of ``--target`` that nothing reads: no law, no count of FLOPs, no column of the study.
-
-    Parameters
-    ----------
-    targets : sequence of mapping
-        What :func:`parse_inputs` returned; a study's own targets are let be.
-    laws : iterable of Law
-        Those that forecast.
-    study : Study, optional
-        The runs that are fitted.
-
-    Raises
-    ------
-    TargetError
-        There is such an input.
-    """
-    if not isinstance(targets, list):
-        return
-    columns = () if study is None else (*map(str, study.frame), *study.names.values())
-    known = {*columns, "target", *TELLING, *(column for law in laws for column in law.readable.values())}
-    for target in targets:
-        if unread := [name for name in target if name not in known]:
-            named = {*known, *map(symbol_of, known)} - {"target"}
-            raise TargetError(f"--target gives {unread[0]!r}, which nothing reads; {suggest(unread[0], named)}")
 
 
 def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] | None:

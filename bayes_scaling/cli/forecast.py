@@ -125,7 +125,6 @@ def choose(
     """
     from bayes_scaling.cli.arguments import (
         averages,
-        check_inputs,
         choose_laws,
         choose_targets,
         choose_tasks,
@@ -140,10 +139,11 @@ def choose(
     study = choose_tasks(study, laws[0], tasks)
     aims = choose_targets(study, targets, flops, percent=percent)
     averaged = candidates(study) if averages(name, law, priors) else {}
-    check_inputs(aims, (*laws, *averaged.values()), study)
-    for one in averaged.values() or laws:
+    forecasting = [*averaged.values()] or laws
+    known = {column for one in forecasting for column in one.readable.values()}
+    for one in forecasting:
         one.arrays(study.training)
-        read_targets(one, study.training, aims)
+        read_targets(one, study.training, aims, known=known)
     return (study, AVERAGE, averaged, aims) if averaged else (study, name, laws, aims)
 
 

@@ -218,7 +218,7 @@ def as_runs(posterior: Posterior, grid: Any, zero: bool = False) -> dict[str, An
     law = posterior.law
     frame = as_rows(grid, posterior.study.names)
     if isinstance(grid, (Mapping, list, tuple)):
-        require_read(law, posterior.study, frame)
+        require_read((law,), posterior.study, frame)
     if FLAG in law.run_inputs and FLAG not in frame:
         frame[FLAG] = 1.0
     found, _ = law.arrays(posterior.study)

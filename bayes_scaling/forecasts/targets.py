@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +108,7 @@ def read_targets(law: Law, study: Study, targets: Any, *, known: Collection[str]
         require_no_task(law, study, frame)
         labels = {q: [str(label) for d in dims.get(q, []) for label in coords[d]] for q in law.quantities}
         if isinstance(targets, (Mapping, list, tuple)):
-            require_read(law, study, frame, known)
+            require_read((law,), study, frame, known)
             _require_one_task(law, study, frame, labels)
         actual = {q: _given(law, study, frame, q, labels[q]).reshape(len(frame), *shape[q]) for q in law.quantities}
     if not (isinstance(targets, Study) and targets.tasks):  # the rows of which were read with those of the fitted runs
@@ -245,12 +245,31 @@ def _require_chance_of_runs(law: Law, study: Study, frame: pd.DataFrame) -> None
             )
 
 
-def require_read(law: Law, study: Study, frame: pd.DataFrame, known: Collection[str] = ()) -> None:
-    """Refuse an input that nothing reads: no law, no count of FLOPs, no column of the study."""
-    names = {*ANY, *known, *law.readable.values(), *law.quantities, *map(str, study.frame), *study.names.values()}
-    if unread := [name for name in map(str, frame) if name not in names]:
+def require_read(laws: Iterable[Law], study: Study | None, inputs: Iterable[str], known: Collection[str] = ()) -> None:
+    """Refuse an input that nothing reads: no law, no count of FLOPs, no column of the study.
+
+    Parameters
+    ----------
+    laws : iterable of Law
+        Those that forecast.
+    study : Study, optional
+        The fitted runs.
+    inputs : iterable of str
+        What targets give, by our column names.
+    known : collection of str
+        What they may give besides.
+
+    Raises
+    ------
+    TargetError
+        There is such an input.
+    """
+    names = {*ANY, *known, *(name for law in laws for name in (*law.readable.values(), *law.quantities))}
+    names |= set() if study is None else {*map(str, study.frame), *study.names.values()}
+    if unread := [name for name in map(str, inputs) if name not in names]:
         said = {*names, *map(symbol_of, names)} - {"target"}
-        raise TargetError(f"A target gives {unread[0]!r}, which nothing reads; {suggest(unread[0], said)}")
+        who = "--target" if COMMAND_LINE.get() else "A target"
+        raise TargetError(f"{who} gives {unread[0]!r}, which nothing reads; {suggest(unread[0], said)}")
 
 
 def _columns_of(quantity: str, labels: Sequence[str], known: Collection[str]) -> list[str]:

@@ -5,7 +5,6 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.cli.arguments import (
-    check_inputs,
     choose_laws,
     choose_targets,
     choose_tasks,
@@ -17,7 +16,7 @@ from bayes_scaling.cli.arguments import (
     read_numbers,
     require_columns,
 )
-from bayes_scaling.models import Chinchilla, Mixture, Superset, TwoStep
+from bayes_scaling.models import Chinchilla, Mixture, TwoStep
 from tests import worlds
 from tests.cli.running import MAP
 
@@ -82,15 +81,6 @@ def test_a_task_whose_name_has_a_comma_has_a_chance_of_its_own():
     assert read_chance(["Q, A=0", "PIQA=0.5,ARC=0.25"]) == {"Q, A": 0.0, "PIQA": 0.5, "ARC": 0.25}
     with pytest.raises(bs.StudyError, match="--chance gives PIQA twice"):
         read_chance(["PIQA=0.5", "PIQA=0.25"])
-
-
-def test_inputs_of_a_target_that_nothing_reads_are_refused(ladder):
-    laws = (Chinchilla(),)
-    check_inputs([{"target": "big", "n_params": 7e9, "tokens": 4e12, "flops": 1e23}], laws)
-    check_inputs(ladder.targets, laws)  # a study's columns are its own
-    check_inputs([{"n_params": 7e9, "tokens": 4e12, "unique_tokens": 1e11}], [Superset()])  # which may be absent
-    with pytest.raises(bs.TargetError, match="--target gives 'token', which nothing reads; did you mean 'tokens'"):
-        check_inputs([{"target": "big", "n_params": 7e9, "token": 4e12}], laws)
 
 
 def test_a_chance_that_is_no_number_is_refused():

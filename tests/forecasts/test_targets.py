@@ -95,6 +95,12 @@ def test_an_input_that_nothing_reads_is_refused_unless_it_is_a_column_of_a_table
     assert len(read_targets(Chinchilla(), STUDY, {**FAR, "Q": 3}, known=["Q"])) == 1
 
 
+def test_at_the_command_line_an_input_that_nothing_reads_is_one_of_its_option(command):
+    assert len(read({**FAR, "unique_tokens": 1e11}, Superset())) == 1  # which may be absent
+    with pytest.raises(bs.TargetError, match=r"^--target gives 'token', which nothing reads; did you mean 'tokens'"):
+        read([{"target": "big", "n_params": 7e9, "token": 4e12}])
+
+
 def test_a_target_has_no_task_of_its_own():
     posterior = worlds.ladder(count=2)
     law, study = posterior.law, posterior.study
