@@ -127,12 +127,13 @@ def superset(seed: int = 0, count: int = COUNT) -> bs.Posterior:
     return known(Superset(), draws | {"penalty": np.full(count, 0.02), "sigma": np.full(count, 0.01)})
 
 
-def by_compute(seed: int = 0, count: int = COUNT) -> bs.Posterior:
+def by_compute(seed: int = 0, count: int = COUNT, table: pd.DataFrame | None = None) -> bs.Posterior:
     """Return a power law in FLOPs with known draws."""
+    table = pd.DataFrame({"C": np.geomspace(1e18, 1e21, 12)}) if table is None else table
     rng = np.random.default_rng(seed)
     draws = {"E": rng.normal(1.8, 0.02, count), "reducible": rng.normal(0.5, 0.02, count)}
     draws |= {"alpha_C": rng.normal(0.15, 0.005, count), "sigma": np.full(count, 0.005)}
-    return known(PowerLaw(), draws, pd.DataFrame({"C": np.geomspace(1e18, 1e21, 12)}))
+    return known(PowerLaw(), draws, table)
 
 
 def exact(posterior: bs.Posterior, **options: object) -> bs.Surface:

@@ -13,7 +13,7 @@ from bayes_scaling.cli.arguments import in_file
 from bayes_scaling.cli.questions import describe, of_budgets
 from bayes_scaling.decisions.counts import require_one_convention
 from bayes_scaling.decisions.matching import read_scale
-from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, speedup
+from bayes_scaling.decisions.speedup import ERRORS, RESOURCES, Speedup, less_or_more, speedup
 from bayes_scaling.decisions.surface import Surface
 from bayes_scaling.errors import DecisionError
 from bayes_scaling.forecasts.display import percent
@@ -116,21 +116,22 @@ class Against:
         what = describe(found.a.quantity, float(np.median(found.outcome[found.error])), found.a.unit)
         where = f"what {a} reaches at {found.at[0]} ({what})"
         chance, never = (float(p[0]) for p in (found.probability(), found.never()))
+        factor, less, than = less_or_more(_levels(found.draws()))
         said = [
-            f"{b} takes {_spread(found.draws())} less compute than {a} for {where}, and less with probability "
+            f"{b} takes {_spread(factor)} {less} compute {than} {a} for {where}, and less with probability "
             f"{percent(chance)}."
-            if np.median(found.draws()) > 0
+            if np.isfinite(factor["median"])
             else f"{b} more likely than not never reaches {where}; it takes less with probability {percent(chance)}."
         ]
         if never > 0:
             said.append(f"{b} never gets there with probability {percent(never)}.")
         further = [r for r in found.factors[found.error] if r != "flops"]
         if further:
-            parts = (f"{_spread(found.draws(r))} for {RESOURCES[r]}" for r in further)
+            parts = (f"{_spread(_levels(found.draws(r)))} for {RESOURCES[r]}" for r in further)
             said.append(f"With all else held as it is, the factor is {' and '.join(parts)}.")
         others = [e for e in found.factors if e != found.error]
         if others:
-            assumed = (f"{_spread(found.draws(error=e))} if {ERRORS[e]}" for e in others)
+            assumed = (f"{_spread(_levels(found.draws(error=e)))} if {ERRORS[e]}" for e in others)
             said.append(f"All of this assumes that {ERRORS[found.error]}; of compute it is {', and '.join(assumed)}.")
         if found.shared_runs:
             said.append(
@@ -140,8 +141,12 @@ class Against:
         return (*said, *found.remarks)
 
 
-def _spread(draws: Any) -> str:
+def _levels(draws: Any) -> dict[str, float]:
+    """Return the quantiles of a factor at one scale."""
+    return {name: float(value[0]) for name, value in quantile_columns(draws).items()}
+
+
+def _spread(at: Mapping[str, float]) -> str:
     """Return the median of a factor and its 90 % interval in words."""
-    at = {name: float(value[0]) for name, value in quantile_columns(draws).items()}
-    low, middle, high = ("never" if at[q] == 0 else f"{at[q]:.2g}" for q in ("q05", "median", "q95"))
+    low, middle, high = (f"{at[q]:.2g}" if 0 < at[q] < np.inf else "never" for q in ("q05", "median", "q95"))
     return f"{middle} times (90 %: {low} to {high})" if at["median"] else f"never (95 %: {high})"

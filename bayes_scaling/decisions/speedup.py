@@ -24,7 +24,7 @@ from bayes_scaling.study.rows import absent
 if TYPE_CHECKING:
     from bayes_scaling.inference.posterior import Posterior
 
-__all__ = ["ERRORS", "RESOURCES", "Speedup", "speedup"]
+__all__ = ["ERRORS", "RESOURCES", "Speedup", "less_or_more", "speedup"]
 
 ERRORS = {
     "shared": "both laws err alike beyond their runs",
@@ -274,3 +274,25 @@ def _shared_runs(a: Surface, b: Surface) -> int:
         frame = pd.DataFrame({"flops": surface.fitted_flops, "outcome": outcomes})
         frames.append(frame.dropna().drop_duplicates())
     return len(frames[0].merge(frames[1]))
+
+
+def less_or_more(at: Mapping[str, float]) -> tuple[dict[str, float], str, str]:
+    """Return a factor as a sentence has it, ``3 times less ... than`` or ``4 times as much ... as``, with these words.
+
+    Parameters
+    ----------
+    at : mapping of str to float
+        Its quantiles ``q05``, ``median`` and ``q95``: how many times less is taken, 0 where the outcome is never
+        reached.
+
+    Examples
+    --------
+    >>> less_or_more({"q05": 0.5, "median": 3.0, "q95": 9.0})
+    ({'q05': 0.5, 'median': 3.0, 'q95': 9.0}, 'less', 'than')
+    >>> less_or_more({"q05": 0.0, "median": 0.25, "q95": 2.0})
+    ({'q05': 0.5, 'median': 4.0, 'q95': inf}, 'as much', 'as')
+    """
+    if at["median"] >= 1:
+        return {name: at[name] for name in ("q05", "median", "q95")}, "less", "than"
+    inverse = {name: 1 / at[name] if at[name] else np.inf for name in ("q95", "median", "q05")}
+    return dict(zip(("q05", "median", "q95"), inverse.values(), strict=True)), "as much", "as"

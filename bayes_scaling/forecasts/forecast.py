@@ -19,7 +19,9 @@ from bayes_scaling.study.panel import series_parts
 from bayes_scaling.study.rows import shown, task_name
 from bayes_scaling.study.validation import MOST_ROWS
 
-__all__ = ["BANDS", "Forecast", "by_rank"]
+__all__ = ["BANDS", "ROUNDING", "Forecast", "by_rank"]
+
+ROUNDING = 1e-9  # relative difference of outcomes that are the same, up to rounding
 
 BANDS = {
     "run": "a new run: law, discrepancy and noise",
@@ -83,6 +85,12 @@ class Forecast(ForecastMethods):
     def head(self) -> str:
         """The quantity that answers first: accuracy where it is forecast, otherwise the law's first."""
         return by_rank(self.units)[0]
+
+    @property
+    def widened(self) -> bool:
+        """Whether the law's discrepancy moves what is expected of any target, as it does beyond the fitted runs."""
+        exact, erring = (self.draws[f"{self.head}_{band}"].to_numpy() for band in ("law", "mean"))
+        return not np.allclose(exact, erring, rtol=ROUNDING, atol=0, equal_nan=True)
 
     def __repr__(self) -> str:
         targets = ", ".join(map(str, self.targets.index))

@@ -98,7 +98,10 @@ class ForecastPath(ForecastPathMethods):
             for a, u in zip(across, up, strict=True)
             for order in [np.argsort(a)]
         ]
-        return np.nanquantile(curves, levels, axis=0)
+        reached = np.isfinite(curves).any(axis=0)  # elsewhere no draw of the line has such an x
+        found = np.full((len(levels), len(grid)), np.nan)
+        found[:, reached] = np.nanquantile(np.stack(curves)[:, reached], levels, axis=0)
+        return found
 
 
 def forecast_path(
@@ -174,7 +177,8 @@ def forecast_path(
     points = average([forecast_points(p, records, **options) for p in posteriors], weights)
     own_x, aim_x = (end["x"].to_numpy() for end in ends)
     x, expected = line["x"].to_numpy(), _expected(posteriors, weights)
-    words, scale = _in_words(law.columns, outermost), "linear" if linear[-1] else "log"
+    read = {symbol: column for p in posteriors for symbol, column in p.law.columns.items()}
+    words, scale = _in_words(read, outermost), "linear" if linear[-1] else "log"
     return ForecastPath(posteriors, targets, points, x, own_x, aim_x, label, words, expected, scale, is_loss(name))
 
 
@@ -199,7 +203,8 @@ def _in_words(columns: Mapping[str, str], ends: pd.DataFrame) -> str:
 def _expected(posteriors: Sequence[Posterior], weights: Any) -> np.ndarray | None:
     """Return the median of the expected outcome at each fitted run of laws of one series and several inputs."""
     law = posteriors[0].law
-    if len(law.columns) == 1 or law.outcome in law.dims(posteriors[0].study)[0]:
+    alone = len({column for p in posteriors for column in p.law.columns.values()}) == 1
+    if alone or law.outcome in law.dims(posteriors[0].study)[0]:
         return None
     every = average([_at_fitted_runs(one) for one in posteriors], weights)
     return every.draws[f"{law.outcome}_law"].median("sample").to_numpy()

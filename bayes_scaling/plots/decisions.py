@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 
 from bayes_scaling.decisions.allocation import Allocation
 from bayes_scaling.decisions.ladder_design import LadderPlans
-from bayes_scaling.decisions.next_runs import NextRuns
+from bayes_scaling.decisions.next_runs import MIN_GAIN, NextRuns
 from bayes_scaling.decisions.reach import Reach
 from bayes_scaling.decisions.regret import Regret
 from bayes_scaling.forecasts.display import percent, scale_of, short, times
@@ -20,6 +20,7 @@ from bayes_scaling.plots.style import (
     BLUE,
     QUIET,
     STAR,
+    brief,
     draw_band,
     draw_beyond,
     draw_interval,
@@ -33,6 +34,7 @@ from bayes_scaling.plots.style import (
     plain_numbers,
     powers_of_ten,
     require_drawn,
+    side_by_side,
 )
 
 __all__ = ["plot_frontier", "plot_ladder_plans", "plot_next_runs", "plot_reach", "plot_regret"]
@@ -47,6 +49,7 @@ MAX_WASTE_SHOWN = 4.0  # times the compute needed
 SIDE_ROOM = 0.08  # of the axis, on either side of the bars of a few sizes
 MAX_CHEAP_WASTE = 1.1  # times the compute needed, up to which a size counts as cheap
 LETTERS = 20  # of a line of a plan's name
+COST_ROOM, LEAST_COST_ROOM = 0.15, 1.3  # on either side of what plans cost, as a share of the axis and as a factor
 BEYOND_RUNS = 1e4  # times the largest run, up to where a picture shows that a target is never reached
 TOP_LABEL = 96.0  # per cent: a label that sits higher runs into the headline
 
@@ -90,15 +93,15 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
     if len(C) > 1:
         ax.plot(C, path.rule_of_thumb[order], color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
         thumb = "   dashed: 20 tokens per parameter"
+    labels = []
     if len(allocation.flops) <= MAX_MARKED:
         for i, budget in enumerate(allocation.flops):
             at = {k: float(v) for k, v in quantile_columns(allocation.N[:, i]).items()}
             draw_interval(ax, float(budget), {**at, "actual": np.nan}, upright=True)
             tokens_there = float(np.median(allocation.D[:, i]))
-            ax.annotate(
-                f"{short(at['median'])} parameters\n{short(tokens_there)} tokens", (budget, at["q95"]), (-6, 2),
-                textcoords="offset points", fontsize=8, color=BLUE, ha="right", va="bottom",
-            )  # fmt: skip
+            words = f"{short(at['median'])} parameters\n{short(tokens_there)} tokens"
+            labels.append(ax.annotate(words, (budget, at["q95"]), (-6, 2), textcoords="offset points", fontsize=8,
+                                      color=BLUE, ha="right", va="bottom"))  # fmt: skip
     start, end = min(C[0], runs.min()), max(C[-1], runs.max())
     if allocation.flops.max() >= end:
         end *= (end / start) ** EDGE
@@ -107,6 +110,7 @@ def plot_frontier(allocation: Allocation, path: Allocation | None = None, ax: Ax
     ax.set(xscale="log", yscale="log", xlim=(start, end))
     if len(allocation.flops) <= MAX_MARKED:
         ax.set_ylim(top=ax.get_ylim()[1] * LABEL_ROOM)
+    lift_apart(labels)
     draw_beyond(ax, runs.max(), end)
     ax.set_xlabel(f"training FLOPs ({surface.rule.name})")
     ax.set_ylabel("best size (parameters)")
@@ -284,9 +288,9 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     rows = found.ranking.assign(gain=100 * found.ranking["narrower"]).set_index("run")
     ax.plot(rows["flops"], rows["gain"], ".", color=BLUE, markersize=8, markeredgecolor="white", zorder=4)
     chosen, largest = list(found.batch["run"].head(MAX_NAMED)), found.baseline["run"].iloc[0]
-    named = [(name, f"{place}. {name}", STAR) for place, name in enumerate(chosen, start=1)]
+    named = [(name, f"{place}. {brief(name)}", STAR) for place, name in enumerate(chosen, start=1)]
     if largest not in chosen:
-        named.append((largest, f"{largest} (largest)", QUIET))
+        named.append((largest, f"{brief(largest)} (largest)", QUIET))
     low, high = min(rows["gain"].min(), 0.0), max(rows["gain"].max(), 1.0)
     ax.set(xscale="log", ylim=(low - 0.05 * (high - low) * (low < 0), high + 0.25 * (high - low)))
     if rows["flops"].max() < 10 * rows["flops"].min():
@@ -305,7 +309,7 @@ def plot_next_runs(found: NextRuns, ax: Axes | None = None) -> Axes:
     lift_apart(labels, [Bbox([place - reach, place + reach]) for place in places])
     ax.set_xlabel("cost of the run (FLOPs)")
     ax.set_ylabel("forecast narrower by (% of its sd)")
-    stars = "   ★ take these, in order" if chosen else "   none narrows it"
+    stars = "   ★ take these, in order" if chosen else f"   no affordable one narrows it by {percent(MIN_GAIN)}"
     words = f"dots: runs to choose from, each by itself; higher teaches more, further left costs less{stars}"
     if found.sd_slope:
         words += f"   knowing the law: {percent(found.removable)} narrower; the rest is its slope beyond the runs"
@@ -348,16 +352,21 @@ def plot_ladder_plans(plans: LadderPlans, ax: Axes | None = None) -> Axes:
     require_drawn(plans, LadderPlans, "plan_ladders")
     ax = new_axes(ax)
     table = plans.table().dropna(subset=["median"])
-    for row in table.to_dict("records"):
-        at = {k: 100 * row[k] for k in QUANTILES}
-        draw_interval(ax, row["flops"], {**at, "actual": np.nan}, upright=True)
-        name = textwrap.fill(str(row["plan"]), LETTERS)
-        ax.annotate(plain(f"{name}\n{row['runs']} runs"), (row["flops"], at["q95"]), (0, 5), ha="center",
-                    textcoords="offset points", fontsize=8, color=BLUE)  # fmt: skip
-    ax.set_xscale("log")
-    ax.margins(x=0.15)
+    ax.set(xscale="log", ylim=(0, 1.25 * 100 * float(table["q95"].max()) if len(table) else 1.0))
+    if len(table):
+        least, most = table["flops"].min(), table["flops"].max()
+        room = max((most / least) ** COST_ROOM, LEAST_COST_ROOM)
+        ax.set_xlim(least / room, most * room)
     powers_of_ten(ax)
-    ax.set_ylim(0, 1.25 * 100 * float(table["q95"].max()) if len(table) else 1.0)
+    labels = []
+    places = side_by_side(ax, table["flops"].to_numpy(dtype=float), ax.get_xlim())
+    for place, row in zip(places, table.to_dict("records"), strict=True):
+        at = {k: 100 * row[k] for k in QUANTILES}
+        draw_interval(ax, float(place), {**at, "actual": np.nan}, upright=True)
+        name = textwrap.fill(str(row["plan"]), LETTERS)
+        labels.append(ax.annotate(plain(f"{name}\n{row['runs']} runs"), (place, at["q95"]), (0, 5), ha="center",
+                                  textcoords="offset points", fontsize=8, color=BLUE))  # fmt: skip
+    lift_apart(labels)
     ax.set_xlabel("FLOPs of the whole ladder")
     ax.set_ylabel("width of the 90 % interval (% of the outcome)")
     words = f"bars: 50 and 90 % of {plans.families} simulated families; lower is better"

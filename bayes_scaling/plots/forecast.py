@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from bayes_scaling.errors import TargetError, suggest
 from bayes_scaling.forecasts.display import scale_of
-from bayes_scaling.forecasts.forecast import Forecast
+from bayes_scaling.forecasts.forecast import ROUNDING, Forecast
 from bayes_scaling.forecasts.path import ForecastPath
 from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.plots.style import (
@@ -18,7 +18,7 @@ from bayes_scaling.plots.style import (
     LINE,
     QUIET,
     brief,
-    draw_beyond,
+    draw_beyond_runs,
     draw_interval,
     draw_runs,
     headline,
@@ -173,10 +173,7 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None, *, task: str | None = N
     ax.set_xlim(*view)
     if path.scale == "log" and end < 10 * path.x[0]:
         plain_numbers(ax)
-    if below:
-        draw_beyond(ax, path.x[0], fitted_x.min())
-    if not below or path.target_x.max() > fitted_x.max():
-        draw_beyond(ax, fitted_x.max(), end)
+    draw_beyond_runs(ax, (path.x[0], end), fitted_x, path.target_x)
     room = name_targets(ax, places, [str(t) for t in forecast.targets.index])
     several = len(path.posteriors) > 1
     subject = "laws" if several else "law"
@@ -184,7 +181,10 @@ def plot_fit(path: ForecastPath, ax: Axes | None = None, *, task: str | None = N
     above = outer[2, edge] - inner[2, edge] >= inner[0, edge] - outer[0, edge]
     ends = (outer[2, edge], inner[0, edge]) if above else (outer[0, edge], inner[2, edge])
     apart = 2 if above else -2  # points: bands that end together are still named one over the other
-    for words, y, dy in zip((f"{subject} plus discrepancy", f"{subject} only"), ends, (apart, -4 * apart), strict=True):
+    labels = [(f"{subject} plus discrepancy", ends[0], apart), (f"{subject} only", ends[1], -4 * apart)]
+    if np.allclose(inner, outer, rtol=ROUNDING, atol=0):
+        labels = [(f"{subject} as if exact", outer[1, edge], 0)]
+    for words, y, dy in labels:
         ax.annotate(
             words, (1.0, y), (6, dy), xycoords=("axes fraction", "data"), textcoords="offset points",
             fontsize=8, color=BLUE, va="center", annotation_clip=False,

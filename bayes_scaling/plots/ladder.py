@@ -19,8 +19,9 @@ from bayes_scaling.forecasts.quantiles import QUANTILES
 from bayes_scaling.plots.style import (
     BLUE,
     QUIET,
+    brief,
     draw_band,
-    draw_beyond,
+    draw_beyond_runs,
     draw_interval,
     draw_runs,
     draw_star,
@@ -35,6 +36,7 @@ __all__ = ["plot_ladder", "plot_ladder_sheet"]
 
 LETTERS, NAME_LINES = 18, 3  # of a task's name beside its row
 LEVELS = tuple(QUANTILES.values())
+NAMED = 3  # targets named in the title of a sheet
 KEY = (
     "dots: fitted runs     bars and bands: 50 and 90 % of new runs, bands along the line from the smallest run to the "
     "largest target     {known}shaded: beyond the fitted runs"
@@ -109,10 +111,11 @@ def plot_ladder_sheet(path: ForecastPath) -> Figure:
     _require_ladder(path)
     forecast = path.targets
     tasks = [str(t) for t in forecast.draws["task"].to_numpy()]
-    names = [str(t) for t in forecast.targets.index]
+    names = [brief(t) for t in forecast.targets.index]
+    aims = " and ".join(names) if len(names) <= NAMED else f"{len(names)} runs"
     figure, axes = plt.subplots(len(tasks), 3, figsize=(11, 1.4 + 2.0 * len(tasks)), squeeze=False)
     runs = path.posteriors[0].study.frame["run"].nunique()
-    title = plain(f"{forecast.study}: {' and '.join(names)} from {runs} small runs")
+    title = plain(f"{forecast.study}: {aims} from {runs} small runs")
     figure.suptitle(title, fontsize=13, fontweight="bold")
     figure.supxlabel(_key(forecast), fontsize=8, color=QUIET)
     for row, task in zip(axes, tasks, strict=True):
@@ -168,10 +171,10 @@ def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
         for x, levels in zip(_places(ax, path), at.to_dict("records"), strict=True):
             draw_interval(ax, float(x), levels, upright=True)
         ax.set_xlim(path.x[0], path.end_of_view)
-        draw_beyond(ax, path.fitted_x.max(), path.end_of_view)
+        draw_beyond_runs(ax, (path.x[0], path.end_of_view), path.fitted_x, path.target_x)
 
-    low = losses[["q05", "actual"]].min().min() * 0.96
-    high = max(np.nanmax(loss), losses["q95"].max()) * 1.02
+    shown = np.concatenate([loss, losses[["q05", "q95", "actual"]].to_numpy().ravel()])
+    low, high = 0.96 * np.nanmin(shown), 1.02 * np.nanmax(shown)
     grid = np.linspace(low, high, 60)
     draw_band(step2, grid, 100 * path.step("loss_mean", "accuracy_mean", grid, LEVELS, task, series))
     draw_runs(step2, loss, accuracy)
@@ -180,7 +183,7 @@ def _draw_ladder(panels: np.ndarray, path: ForecastPath, task: str) -> None:
         draw_interval(step2, across["median"], {**up, "actual": np.nan}, upright=True)
         draw_star(step2, across["actual"], up["actual"])
     step2.set_xlim(high, low)  # better to the right, as in the other panels
-    draw_beyond(step2, np.nanmin(loss), low)
+    draw_beyond_runs(step2, (low, high), loss, losses["median"].to_numpy(), falling=True)
     for ax in (step2, chain):
         ax.yaxis.set_major_locator(MaxNLocator(5))
     ends = (*step2.get_ylim(), *chain.get_ylim())

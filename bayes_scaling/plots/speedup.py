@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bayes_scaling.decisions.speedup import RESOURCES, Speedup
+from bayes_scaling.decisions.speedup import RESOURCES, Speedup, less_or_more
 from bayes_scaling.forecasts.display import percent, times
 from bayes_scaling.forecasts.quantiles import quantile_columns
 from bayes_scaling.plots.style import (
@@ -114,7 +114,7 @@ def _over_scale(found: Speedup, ax: Axes | None) -> Axes:
     words = f"{key}bands: 50 and 90 %, where {SHORT[found.error]}   shaded: {b} takes more than {a}"
     if levels.min() < low:
         words += f"   lower edge: {times(low)} or less, or never"
-    headline(ax, f"How much compute {b} saves over {a}", words)
+    headline(ax, f"How many times less compute {b} takes than {a}", words)
     return ax
 
 
@@ -127,10 +127,12 @@ def _names(found: Speedup) -> tuple[str, str, str]:
 
 
 def _answer(a: str, b: str, at: dict[str, float]) -> str:
-    """Say in a title how many times less compute B takes."""
+    """Say in a title how many times less compute B takes, or how many times as much."""
     if at["median"] == 0:
         return f"{b} more likely than not never reaches what {a} reaches"
-    return f"{b} takes {_times(at['median'])} less compute than {a} (90 %: {_times(at['q05'])} to {_times(at['q95'])})"
+    said, less, than = less_or_more(at)
+    low, middle, high = (_times(said[level]) for level in ("q05", "median", "q95"))
+    return f"{b} takes {middle} {less} compute {than} {a} (90 %: {low} to {high})"
 
 
 def _said(found: Speedup, resource: str, error: str) -> str:
@@ -142,7 +144,7 @@ def _said(found: Speedup, resource: str, error: str) -> str:
 
 
 def _times(value: float) -> str:
-    return times(value) if value else "never"
+    return times(value) if 0 < value < np.inf else "never"
 
 
 def _range(levels: np.ndarray) -> tuple[float, float]:

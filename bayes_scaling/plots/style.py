@@ -34,6 +34,7 @@ __all__ = [
     "close",
     "draw_band",
     "draw_beyond",
+    "draw_beyond_runs",
     "draw_interval",
     "draw_runs",
     "draw_star",
@@ -153,6 +154,30 @@ def draw_runs(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
 def draw_beyond(ax: Axes, start: float, stop: float) -> None:
     """Shade where no run was fitted."""
     ax.axvspan(start, stop, color=FAR, zorder=0, linewidth=0)
+
+
+def draw_beyond_runs(
+    ax: Axes, ends: tuple[float, float], runs: np.ndarray, targets: np.ndarray, *, falling: bool = False
+) -> None:
+    """Shade where targets lie beyond the fitted runs; where none does, beyond the best, whose place falls for a loss.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The axes.
+    ends : tuple of float
+        The lowest and the highest abscissa shown.
+    runs, targets : array
+        The abscissa of the fitted runs, NaN where it is not known, and of the targets.
+    falling : bool
+        Whether better models lie at lower abscissae.
+    """
+    (low, high), first, last = ends, float(np.nanmin(runs)), float(np.nanmax(runs))
+    below, above = targets.min() < first, targets.max() > last
+    if below or (falling and not above):
+        draw_beyond(ax, low, first)
+    if above or (not falling and not below):
+        draw_beyond(ax, last, high)
 
 
 def new_axes(ax: Axes | None, width: float = 7.2, height: float = 4.2) -> Axes:

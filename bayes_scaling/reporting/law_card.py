@@ -20,7 +20,8 @@ GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
     "omega".split()
 )
-LIKELIHOOD = r"\log y_i \;\sim\; \text{StudentT}_5(\log L_i, \sigma)"
+LIKELIHOOD = r"\log y_i \;\sim\; \text{{StudentT}}_5(\log L_i, {sigma})"
+OF_ACCURACIES = r"y_i \;\sim\; \text{{Normal}}(a_i, {sigma}) \; \text{{clipped to}} \; [0, 1]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,19 +66,28 @@ def law_cards(law: Law, part: str = "") -> list[LawCard]:
         PriorCard(name, prior_mathml(name, prior), _reason(law, name, prior, own[name]))
         for name, prior in law.priors.items()
     )
-    plain = not part and type(law).likelihood is Law.likelihood and not law.own_model
     card = LawCard(
         title=f"{part}: {law.name}" if part else law.name,
         part=bool(part),
         about=prose(law.summary),
         equation=mathml(law.equation, display="block") if law.equation else Markup(),
-        likelihood=mathml(LIKELIHOOD, display="block") if plain else Markup(),
+        likelihood=Markup() if part else _likelihood(law),
         relations=tuple(mathml(f"{symbol(name)} = {latex}") for name, latex in law.relations.items()),
         source="" if law.equation else source_of(law),
         priors=priors,
     )
     held = {name: inner for name, inner in law.fields.items() if isinstance(inner, Law)}
     return [card, *(part for name, inner in held.items() for part in law_cards(inner, name))]
+
+
+def _likelihood(law: Law) -> Markup:
+    """Return how outcomes scatter, of a law with the usual noise; sigma has an index where runs differ in it."""
+    own = type(law)
+    if own.likelihood is not Law.likelihood or law.own_model:
+        return Markup()
+    alike = own.sigma_of is Law.sigma_of and own.noise_of is Law.noise_of
+    latex = OF_ACCURACIES if law.outcome == "accuracy" else LIKELIHOOD
+    return mathml(latex.format(sigma=r"\sigma" if alike else r"\sigma_i"), display="block")
 
 
 def mathml(latex: str, display: str = "inline") -> Markup:

@@ -146,7 +146,8 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         "answers": answers,
         "large": len(answers) <= CARDS,
         "verdict": verdict(known) if len(known) else "",
-        "converged": all(fit.diagnostics.converged for fit in fits.values()),
+        "converged": all(fit.diagnostics.converged for fit in result.posteriors),
+        "others_unconverged": [name for name in assessment.problems if not fits[name].diagnostics.converged],
         "study": result.study,
         "of_study": "" if result.study.name == "runs" else f" of {result.study.name}",
         "runs": len(result.study.training.runs),
@@ -173,7 +174,8 @@ def contents(assessment: Assessment) -> dict[str, Any]:
         if 0 < len(far) == len(result.forecast.targets) <= NAMED
         else "",
         "measure": measured(result.forecast.measure),
-        "discrepancy": bool(result.forecast.targets["distance"].gt(1).any()),
+        "discrepancy": result.forecast.widened,
+        "beyond": bool(result.forecast.targets["distance"].gt(1).any()),
         "provenance": provenance(assessment),
     }
 

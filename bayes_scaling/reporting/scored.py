@@ -33,7 +33,7 @@ def print_scores(
     new: int = 0,
     register: pd.DataFrame | None = None,
 ) -> None:
-    """Print one table per quantity, then what was forecast and when, remarks, what is open, and the register so far.
+    """Print a table per quantity and unit, then what was forecast and when, remarks, what is open, and the register.
 
     Parameters
     ----------
@@ -50,8 +50,9 @@ def print_scores(
     register : DataFrame, optional
         All that it holds.
     """
-    for quantity in scores["quantity"].unique():
-        of_it = scores[scores["quantity"] == quantity]
+    for _, of_it in scores.groupby(
+        ["quantity", "unit"], sort=False
+    ):  # losses of tasks may be in another than shared ones
         console.print(score_rows(said, of_it))
         console.print(verdict(_with_quartiles(said, of_it)), style="bold")
     console.print(
@@ -68,7 +69,7 @@ def print_scores(
 
 
 def score_rows(said: RegisteredForecast, scores: pd.DataFrame) -> Table:
-    """Return the table of one quantity: median, 90 % interval, outcome, where it fell, z, PIT and CRPS."""
+    """Return the table of one quantity in one unit: median, 90 % interval, outcome, where it fell, z, PIT and CRPS."""
     factor, unit, digits, gap = scale_of(scores["unit"].iloc[0], scores["median"])
     table = Table(box=SIMPLE_HEAD, title=f"{scores['quantity'].iloc[0]} ({unit})", title_justify="left")
     tasks = scores["task"].notna().any()

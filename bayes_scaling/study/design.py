@@ -142,7 +142,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         rows = runs = rows.drop(columns="checkpoint", errors="ignore")
     return Problems((
         *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
-        *unread_errors(runs, law), *_plane(runs, inputs), *out_of_reach(training, aims, inputs),
+        *unread_errors(runs, law), *_plane(runs, inputs), *out_of_reach(training, aims, inputs, law),
         *counted_embeddings(runs), *few_steps(runs, law), *unused_accuracies(rows),
         *not_annealed(rows), *(() if along else evenly_spaced(runs)), *copied_runs(rows),
         *contradicting_flops(runs), *no_mixtures(runs, law),

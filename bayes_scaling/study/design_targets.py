@@ -29,8 +29,8 @@ MIN_SHARE = 0.5  # of what the smallest fitted run took
 MAX_PASSES = 4.0  # over the same tokens, up to which repeats are nearly as good (Muennighoff et al. 2023)
 
 
-def out_of_reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:
-    """Look at how far the targets are."""
+def out_of_reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str], law: Any = None) -> Iterator[Problem]:
+    """Look at how far the targets are, and whether the law's interval is wider for it."""
     if targets.empty:
         return
     what, far = measured(measure_of(inputs)), distances(training, targets, inputs)
@@ -62,10 +62,22 @@ def out_of_reach(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) 
                 f"Target {str(name)!r} has {distance * behind:.3g} times the {what} of the largest run "
                 f"fitted{task}, and beyond "
                 f"{MAX_DISTANCE:.0f} times no run shows that the law still holds",
-                "its interval is widened for that by a rule of thumb, so trust it less, or make a larger run first",
+                f"its interval is {_widened(law)}, so trust it less, or make a larger run first",
                 float(distance * behind),
                 str(name),
             )
+
+
+def _widened(law: Any) -> str:
+    """Say how a law's interval is widened beyond its runs: on the side where outcomes get better."""
+    if law is None or (law.outcome in law.better and law.discrepancy != 0):
+        return "widened for that by a rule of thumb"
+    if law.discrepancy == 0:
+        return "not widened for that"
+    return (
+        f"widened for that by a rule of thumb if {law.outcome} falls, and not if it rises, since the law does not say "
+        "that higher is better"
+    )
 
 
 def _furthest_behind(training: Study, targets: pd.DataFrame, inputs: Sequence[str]) -> tuple[str, float]:

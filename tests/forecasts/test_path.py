@@ -33,6 +33,15 @@ def test_it_leads_from_the_smallest_run_past_the_largest_target(path):
     assert shown[-2] <= path.end_of_view <= shown[-1]  # one point more, so that bands reach the edge
 
 
+def test_words_of_an_average_tell_all_that_its_laws_read_whichever_comes_first(posterior):
+    table = worlds.GRID.assign(flops=6 * worlds.GRID["N"] * worlds.GRID["D"])
+    fits = [worlds.chinchilla(count=50, table=table), worlds.by_compute(count=50, table=table)]
+    aims = bs.average([bs.forecast(fit, {**FAR, "C": 6 * 7e9 * 4e12}) for fit in fits])
+    for order in (fits, fits[::-1]):
+        path = bs.forecast_path(order, aims)
+        assert "N = 7B" in path.line and "D = 4T" in path.line and len(path.expected) == len(table)
+
+
 def test_it_is_straight_in_the_logarithms_of_the_inputs(path):
     N, D = (np.log(path.points.targets[name].to_numpy()) for name in ("n_params", "tokens"))
     np.testing.assert_allclose(path.x, 6 * np.exp(N + D), rtol=1e-9)

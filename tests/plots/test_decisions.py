@@ -42,6 +42,13 @@ def test_the_words_of_a_frontier_of_few_budgets_stay_within_its_axes(surface, bu
     assert len(labels) == len(budgets) and all(box.x1 <= ax.bbox.x1 and box.y1 <= ax.bbox.y1 for box in labels)
 
 
+def test_labels_of_budgets_that_are_close_do_not_overlap(surface):
+    ax = bs.allocate(surface, [1e23, 1.1e23, 2e23, 5e23]).plot()
+    ax.figure.draw_without_rendering()
+    boxes = [t.get_window_extent() for t in ax.texts if t.get_text().endswith("tokens")]
+    assert len(boxes) == 4 and not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
+
+
 def test_budgets_are_drawn_in_their_order_and_none_is_cut_off(surface):
     budgets = np.geomspace(1e20, 1e24, 5)
     for path in (None, bs.allocate(surface, np.geomspace(1e18, 1e25, 7)[::-1])):
@@ -155,7 +162,14 @@ def test_where_no_run_narrows_the_forecast_none_has_a_star():
     noisy = exact(chinchilla(count=60, sigma=50.0))
     ax = bs.next_runs(noisy, pd.DataFrame({"run": ["x"], "N": [2e8], "D": [4e9]}), {"N": 7e9, "D": 4e12}).plot()
     assert not [line for line in ax.lines if line.get_marker() == "*"]
-    assert "★" not in words(ax) and "none narrows it" in words(ax).replace("\n", " ")
+    assert "★" not in words(ax) and "no affordable one narrows it by 1 %" in words(ax).replace("\n", " ")
+
+
+def test_long_names_of_next_runs_are_drawn_by_both_ends(surface):
+    runs = pd.DataFrame({"run": [f"{i} {'long ' * 20}{i}" for i in range(3)], "N": 1e9 * np.arange(1, 4), "D": 4e10})
+    ax = bs.next_runs(surface, runs, {"N": 7e9, "D": 4e12}, count=2).plot()
+    names = [t.get_text() for t in ax.texts if "long long" in t.get_text()]
+    assert len(names) >= 2 and all(len(name) < 60 for name in names)
 
 
 def plans(**flops):

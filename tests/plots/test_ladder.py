@@ -47,6 +47,35 @@ def test_the_ladder_of_one_route_takes_given_axes(ladder_fits, ladder):
         plots.plot_ladder(path, "PIQ")
 
 
+@pytest.mark.parametrize("target", [{"N": 3e8, "D": 1e10}, {"N": 5e7, "D": 5e8}], ids=["among", "below"])
+def test_every_fitted_run_is_in_view_and_what_lies_beyond_them_is_shaded(target, ladder_fits):
+    forecast = ladder_fits[0].forecast(target, allow_unconverged=True)
+    axes = plots.plot_ladder(bs.forecast_path(ladder_fits[0], forecast), "MMLU")
+    for ax, falling in zip(axes, (False, True, False), strict=True):
+        (runs,) = (line.get_xdata() for line in ax.lines if line.get_marker() == ".")
+        low, high = sorted(ax.get_xlim())
+        assert low < np.nanmin(runs) and np.nanmax(runs) < high
+        (beyond,) = (patch.get_extents().transformed(ax.transData.inverted()) for patch in ax.patches)
+        above = target["N"] > 1e8
+        assert (max(beyond.x0, beyond.x1) == pytest.approx(high)) == (above != falling)
+
+
+def test_an_outcome_far_worse_than_forecast_is_in_view(ladder_fits, ladder):
+    forecast = ladder_fits[0].forecast(ladder.targets, allow_unconverged=True)
+    missed = forecast.actual.copy(deep=True)
+    missed["loss"][:] = 2.0
+    path = bs.forecast_path(ladder_fits[0], dataclasses.replace(forecast, actual=missed))
+    _, step2, _ = plots.plot_ladder(path, "MMLU")
+    assert [x for x, _ in stars(step2)] == [2.0, 2.0] and max(step2.get_xlim()) > 2.0
+
+
+def test_many_targets_are_counted_in_the_title_of_a_sheet(ladder_fits):
+    targets = [{"N": 1e9 * 2**i, "D": 1e12} for i in range(5)]
+    forecast = ladder_fits[0].forecast(targets, allow_unconverged=True)
+    figure = plots.plot_ladder_sheet(bs.forecast_path(ladder_fits[0], forecast))
+    assert figure.get_suptitle() == "olmo_ladder: 5 runs from 16 small runs"
+
+
 def test_the_sheet_has_a_row_per_task(ladder_fits, ladder_forecast, ladder):
     figure = plots.plot_ladder_sheet(bs.forecast_path(ladder_fits, ladder_forecast))
     axes = np.reshape(figure.axes, (8, 3))

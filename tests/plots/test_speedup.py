@@ -85,3 +85,12 @@ def test_one_scale_has_one_probability_alone_and_among_others(recipes):
 def test_what_is_no_speedup_is_named(recipes):
     with pytest.raises(TargetError, match=r"draws a Speedup .* Posterior; bayes_scaling.speedup makes what it draws"):
         plots.plot_speedup(recipes[0])
+
+
+def test_what_takes_more_is_said_to_take_as_much_and_more(recipes):
+    a, b = recipes
+    for found in (bs.speedup(a, b, at=1e23), bs.speedup(b, a, at=1e23)):
+        title, median = " ".join(found.plot().get_title(loc="left").split()), np.median(found.draws())
+        factor, less = re.match(r"B takes ([\d.]+)x (less compute than|as much compute as) A", title).groups()
+        assert float(factor) == pytest.approx(max(median, 1 / median), rel=0.1)
+        assert (less == "less compute than") == (median >= 1)

@@ -42,6 +42,13 @@ def test_the_users_style_is_left_alone(ladder_forecast):
     assert dict(mpl.rcParams) == before
 
 
+def test_a_dark_style_of_the_user_does_not_reach_the_picture(ladder_forecast):
+    with plt.style.context("dark_background"):
+        ax = plots.plot_forest(ladder_forecast)
+        assert mpl.colors.to_hex(ax.get_facecolor()) == mpl.colors.to_hex(ax.figure.get_facecolor()) == "#ffffff"
+        assert mpl.colors.to_hex(ax.title.get_color()) == "#000000"
+
+
 def test_the_house_style_holds_while_a_picture_is_drawn_and_not_after_a_mistake():
     before = dict(mpl.rcParams)
 

@@ -4,7 +4,7 @@ import numpyro.distributions as dist
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling.models import Chinchilla, PowerLaw, TwoStep
+from bayes_scaling.models import Chinchilla, DirectAccuracy, HeteroscedasticChinchilla, PowerLaw, TwoStep
 from bayes_scaling.reporting.law_card import law_cards, mathml, prior_mathml, prose, symbol
 
 
@@ -43,6 +43,15 @@ def test_a_part_follows_the_whole_and_only_a_plain_law_has_the_plain_likelihood(
     assert whole.title == "TwoStep" and not whole.part
     assert [part.title for part in parts] == ["step1: PowerLaw", "step2: SigmoidAccuracy"]
     assert {card.likelihood for card in (whole, *parts)} == {""} and all(part.part for part in parts)
+
+
+def test_a_likelihood_is_that_of_the_law_and_noise_that_differs_has_an_index():
+    accuracies, changing = law_cards(DirectAccuracy())[0], law_cards(HeteroscedasticChinchilla())[0]
+    assert "Normal" in accuracies.likelihood and "log" not in accuracies.likelihood
+    assert "StudentT" in changing.likelihood
+    indexed = "<mi>σ</mi><mi>i</mi>"
+    assert indexed in accuracies.likelihood and indexed in changing.likelihood
+    assert indexed not in law_cards(Chinchilla())[0].likelihood
 
 
 def test_a_number_in_the_place_of_a_prior_is_an_equation():

@@ -213,6 +213,25 @@ def test_an_unconverged_fit_is_refused_or_said_first(simulated_fit, tmp_path):
     assert text.index("NOT CONVERGED") < text.index("90 %") and "R-hat of E is 1.500" in text
 
 
+def test_a_fit_to_compare_with_that_did_not_converge_is_named_and_the_forecast_is_not_blamed(simulated_fit, tmp_path):
+    failed = dataclasses.replace(simulated_fit, diagnostics=dataclasses.replace(worlds.GOOD, max_rhat=2.0))
+    path = tmp_path / "others.html"
+    converged(simulated_fit).report(path, TARGET, others={"Rival": failed}, allow_unconverged=True)
+    page = Page(path.read_text())
+    assert "NOT CONVERGED" not in page.text and "Sampling converged" in page.text
+    assert "Rival, for comparison, did not converge : see diagnostics" in page.text
+
+
+def test_an_interval_that_nothing_widens_is_said_to_be_that_of_the_law(simulated_fit, tmp_path):
+    for law, said in ((simulated_fit.law, True), (simulated_fit.law.replace(discrepancy=0.0), False)):
+        path = tmp_path / "page.html"
+        dataclasses.replace(converged(simulated_fit), law=law).report(path, TARGET)
+        text = Page(path.read_text()).text
+        assert ("It widens with distance by the discrepancy" in text) == said
+        assert ("It is that of the law as if exact" in text) != said
+        assert ("is not widened for that" in text) != said
+
+
 def test_what_speaks_against_it_is_one_list_the_worst_first(simulated_fit, tmp_path):
     few, far, apart, units = (
         Problem(code, f"Here is {code}", "mend it", 1.0, severe=code == "rhat")

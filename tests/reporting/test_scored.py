@@ -45,3 +45,16 @@ def test_names_in_brackets_are_shown_as_they_are(capsys):
     print_scores(said, bs.score(said, [{"target": name, "loss": 2.0} for name in names[:2]]), output())
     text = " ".join(capsys.readouterr().out.split())
     assert all(name in text for name in names) and "Chinchilla on [mine], version" in text
+
+
+def test_losses_of_two_units_have_a_table_and_a_verdict_each():
+    said = RegisteredForecast.of(bs.forecast(ladder(count=60), {"target": "7B", "N": 7e9, "D": 4e12}))
+    of_second = (said.rows["task"] == "two") & (said.rows["quantity"] == "loss")
+    units = said.rows["unit"].mask(of_second, "nats per token")
+    said = dataclasses.replace(said, rows=said.rows.assign(unit=units))
+    given = [{"target": "7B", "task": task, "task_loss": 0.7} for task in ("one", "two")]
+    console = Console(file=io.StringIO(), width=120)
+    print_scores(said, bs.score(said, given), console)
+    text = console.file.getvalue()
+    assert text.count("mean absolute error") == 2
+    assert "loss (as given)" in text and "loss (nats per token)" in text
