@@ -9,7 +9,7 @@ import numpy as np
 import numpyro
 
 from bayes_scaling.law.fields import data_field
-from bayes_scaling.law.pooling import by_series, pooled
+from bayes_scaling.law.pooling import by_series, edge_by_series, pooled
 from bayes_scaling.law.sites import Arrays, observe, sample_slope_error
 from bayes_scaling.models.direct_accuracy import DirectAccuracy
 from bayes_scaling.models.task_arrays import labels, task_arrays
@@ -71,7 +71,8 @@ class DirectLadder(DirectAccuracy):
         if fitted is not None:
             unseen = self.unseen((count,))
             error = sample_slope_error(self.discrepancy, (count,), together=self.together)
-            mean = self.extrapolated(columns, {**fitted, **by_series(self, fitted)}, {**own, **unseen}, error)
+            edge = {**fitted, **edge_by_series(self, fitted)}
+            mean = self.extrapolated(columns, edge, {**own, **unseen}, error)
         if observed is None:
             numpyro.deterministic("accuracy_mean", mean)
         with numpyro.plate("run", jnp.shape(mean)[0], dim=-2):

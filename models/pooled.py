@@ -16,7 +16,7 @@ import numpyro.distributions as dist
 from bayes_scaling.errors import StudyError
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, prior
-from bayes_scaling.law.pooling import assemble, by_series, derived_names, move, pooled, spread_of
+from bayes_scaling.law.pooling import assemble, by_series, derived_names, edge_by_series, move, pooled, spread_of
 from bayes_scaling.law.priors import Prior
 from bayes_scaling.law.sites import Arrays, observe, with_known_error
 from bayes_scaling.models.chinchilla import Chinchilla
@@ -195,7 +195,7 @@ class Pooled(Law):
         mean = self.curve.at(columns, own)
         if fitted is not None:
             unseen, error = self.curve.unseen((count,)), self.curve.slope_error((count,))
-            edge = {**fitted, **by_series(self, fitted)}
+            edge = {**fitted, **edge_by_series(self, fitted)}
             mean = self.curve.extrapolated(columns, edge, {**own, **unseen}, error)
         if observed is None:
             numpyro.deterministic(f"{self.outcome}_mean", mean)

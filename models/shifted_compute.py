@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ShiftedCompute"]
 
+LEAST = 1e-9  # of the smallest budget: what is left of less than the shift, so that its logarithm exists
+
 
 class ShiftedCompute(Law):
     r"""Loss falls as a power of training compute less a part that taught nothing, above a floor.
@@ -74,7 +76,8 @@ class ShiftedCompute(Law):
 
     def mean(self, C, C0, least_C, *, E, reducible, alpha_C, wasted):  # noqa: D102
         shift = wasted * least_C
-        return E * (1 + reducible * jnp.exp(-alpha_C * jnp.log(jnp.maximum(C - shift, 1.0) / (C0 - shift))))
+        useful = jnp.maximum(C - shift, LEAST * least_C)
+        return E * (1 + reducible * jnp.exp(-alpha_C * jnp.log(useful / (C0 - shift))))
 
     @property
     def run_inputs(self) -> tuple[str, ...]:

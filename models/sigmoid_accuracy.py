@@ -108,7 +108,7 @@ class SigmoidAccuracy(AccuracyCurve):
 
     def unseen(self, shape: tuple[int, ...] = (), prefix: str = "") -> dict[str, jax.Array]:
         """Sample where tasks that all fitted runs guess leave chance."""
-        away = dist.Exponential(1 / self.departure).expand(shape).to_event(len(shape))
+        away = dist.Exponential(1 / jnp.asarray(self.departure, float)).expand(shape).to_event(len(shape))
         return {"departure": numpyro.sample(f"{prefix}departure", away)}
 
     def irreducible(self, runs: Arrays, parameters: Arrays) -> jax.Array:

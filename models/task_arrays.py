@@ -58,6 +58,7 @@ def task_arrays(
     if feature is None:
         level, place = np.full(len(chance), LATENT[1]), np.arange(len(chance))
         extent = np.stack([np.full(len(chance), LATENT[0]), np.full(len(chance), LATENT[2])])
+        reached = extent[:1]
     else:
         found = panel.series(series)
         own = np.array([i for i, (column, _) in enumerate(found.values()) if column == feature])
@@ -66,10 +67,12 @@ def task_arrays(
         observed["accuracy"] = np.where(np.isnan(losses[:, place]), np.nan, observed["accuracy"])
         level = np.exp(np.nanmean(np.log(losses), axis=0))
         extent = np.stack([np.nanmin(losses, axis=0), np.nanmax(losses, axis=0)])
+        scored = np.where(np.isfinite(observed["accuracy"]), losses[:, place], np.inf).min(axis=0, keepdims=True)
+        reached = np.where(np.isfinite(scored), scored, extent[:1, place])
     for column in ("accuracy", feature) if windows else ():
         steps = [panel.wide(f"{column}_window{i}") for i in range(1, windows + 1)]
         observed[f"{'accuracy' if column == 'accuracy' else 'loss'}_windows"] = np.stack(steps, axis=-1)
-    runs = {"loss0": level, "chance": chance, "feature": place, "range": extent, **of_tasks(study)}
+    runs = {"loss0": level, "chance": chance, "feature": place, "range": extent, "reached": reached, **of_tasks(study)}
     return panel, runs, observed
 
 

@@ -16,7 +16,7 @@ from bayes_scaling.errors import COMMAND_LINE, LawError, StudyError, listed, who
 from bayes_scaling.law.base import Law
 from bayes_scaling.law.fields import data_field, option, prior
 from bayes_scaling.law.noise import SharedNoise
-from bayes_scaling.law.pooling import assemble, by_series, derived_names, move, pooled, spread_of
+from bayes_scaling.law.pooling import assemble, by_series, derived_names, edge_by_series, move, pooled, spread_of
 from bayes_scaling.law.priors import LogitNormal, Prior, describe
 from bayes_scaling.law.sites import Arrays, observe, sample_or_fix, sample_slope_error
 from bayes_scaling.models.power_law import PowerLaw
@@ -248,14 +248,16 @@ class TwoStep(Law):
         mean = self.step1.at(columns, own)
         if fitted is not None:
             unseen, error = self.step1.unseen(jnp.shape(runs["loss0"])), self.step1.slope_error()
-            mean = self.step1.extrapolated(columns, by_series(self, fitted), {**own, **unseen}, error)
+            edge = edge_by_series(self, fitted)
+            mean = self.step1.extrapolated(columns, edge, {**own, **unseen}, error)
+            reached = fitted["reached"] if self.feature is not None else self.step1.at(edge, own)
         loss = mean if self.feature is None else self._losses(mean, observed, fitted)
 
         def accuracy(loss: jax.Array) -> jax.Array:
             inputs = {"loss": loss, "loss0": loss0[feature], "chance": chance, "guessed": runs["guessed"]}
             if fitted is None:
                 return self.step2.at(inputs, curve)
-            return self.step2.extrapolated(inputs, {"loss": fitted["range"][:, feature]}, curve, curve_error)
+            return self.step2.extrapolated(inputs, {"loss": reached}, curve, curve_error)
 
         if fitted is not None:
             curve_error = sample_slope_error(self.step2.discrepancy, jnp.shape(chance), "accuracy_discrepancy")
@@ -330,7 +332,8 @@ class TwoStep(Law):
         shift = jnp.concatenate([jnp.zeros((len(anneal), 1)), jnp.tile(anneal[:, None] / 10, self.windows)], axis=-1)
         losses = jnp.where(present[:, :, None], losses, 1.0) * jnp.exp(shift)
         means = jax.vmap(accuracy, in_axes=-1, out_axes=-1)(losses)
-        joint = SharedNoise(means, wander, curve["sigma"][:, None], jnp.log(losses) / WANDER_LENGTH)
+        noise = self.step2.noise_of(read, final, curve["sigma"])[:, :, None]
+        joint = SharedNoise(means, wander, noise, jnp.log(losses) / WANDER_LENGTH)
         with numpyro.plate("run", jnp.shape(final)[0], dim=-2), numpyro.handlers.mask(mask=present):
             numpyro.sample("accuracy", joint, obs=jnp.where(present[:, :, None], values, 0.5))
 

@@ -325,7 +325,7 @@ class Surface:
         if self.discrepancy and not exact:
             inside = {**self.arrays, **(fitted or {})}
             if self.exponent_error is None:
-                edge = edge_of_data(law, inside)
+                edge = edge_of_data(law, inside, self._read[1])
             else:
                 scales.update(self.misjudged(scales, inside))
         constants = {n: v for n, v in self.arrays.items() if n not in law.run_inputs}
@@ -384,9 +384,13 @@ class Surface:
         return points, pad(runs, bucket(points), self.posterior.law.run_inputs)
 
     @cached_property
+    def _read(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        return self.posterior.law.arrays(self.posterior.study)
+
+    @property
     def arrays(self) -> dict[str, np.ndarray]:
         """The inputs of the fitted runs, and the references, as the law reads them."""
-        return self.posterior.law.arrays(self.posterior.study)[0]
+        return self._read[0]
 
     @property
     def fitted_flops(self) -> np.ndarray:

@@ -56,12 +56,13 @@ class PredictiveDraws:
     def of(cls, posterior: Posterior, *, seed: int, samples: int | None, discrepancy: bool) -> PredictiveDraws:
         """Take ``samples`` draws of a posterior, evenly spaced; all where it is None."""
         law, latent = posterior.law, posterior.thin(samples)
-        fitted, _ = law.arrays(posterior.study)
+        fitted, observed = law.arrays(posterior.study)
         with double_precision():
             count = len(next(iter(latent.values())))
             keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), count)
         constants = {name: value for name, value in fitted.items() if name not in law.run_inputs}
-        return cls(law.program, keys, latent, constants, edge_of_data(law, fitted) if discrepancy else None)
+        edge = edge_of_data(law, fitted, observed) if discrepancy else None
+        return cls(law.program, keys, latent, constants, edge)
 
     def blocks(self, inputs: Arrays, known: Arrays, first: int = 0) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
         """Yield the targets of each block with their draws ``{quantity}_{band}``, shape (sample, target, ...).

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayes_scaling.law.pooling import SEEN
+
 if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
 
@@ -45,6 +47,23 @@ def pad_study(
     return pad(runs, size, law.run_inputs), pad(observed, size, tuple(observed), np.nan)
 
 
-def edge_of_data(law: Law, runs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fitted runs, padded with NaN: beyond them the discrepancy of the law counts."""
-    return pad(runs, bucket(len(runs[law.run_inputs[0]])), law.run_inputs, np.nan)
+def edge_of_data(law: Law, runs: Mapping[str, Any], observed: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the fitted runs, padded with NaN: beyond them the discrepancy of the law counts.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    runs : mapping of str to array
+        Its inputs of the fitted runs, and references.
+    observed : mapping of str to array, optional
+        Their outcomes: where several series are not known of all runs, each ends with its own.  Runs beyond those with
+        outcomes, to be made, count in all.
+    """
+    count = len(runs[law.run_inputs[0]])
+    edge = pad(runs, bucket(count), law.run_inputs, np.nan)
+    known = np.isfinite((observed or {}).get(next(iter(law.quantities)), 0.0))
+    if known.ndim == 2 and not known.all():
+        edge[SEEN] = np.ones((bucket(count), known.shape[1]), dtype=bool)
+        edge[SEEN][: len(known)] = known
+    return edge

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["assemble", "by_series", "derived_names", "move", "pooled", "spread_of"]
+__all__ = ["SEEN", "assemble", "by_series", "derived_names", "edge_by_series", "move", "pooled", "spread_of"]
+
+SEEN = "seen"
+"""Which fitted runs have an outcome of which series, beside their inputs, where some lack one; shape (run, series)."""
 
 
 def pooled(name: str, prior: Prior, spread: float | None, size: int) -> jax.Array:
@@ -65,6 +68,18 @@ def spread_of(law: Law, name: str, pool: float | None) -> float | None:
 def by_series(law: Law, runs: Arrays) -> Arrays:
     """Return the inputs of a law of several series: columns of shape (run, 1), and references as they are."""
     return {name: runs[name][:, None] if name in law.run_inputs else runs[name] for name in law.inputs}
+
+
+def edge_by_series(law: Law, fitted: Arrays) -> Arrays:
+    """Return the inputs of fitted runs as :func:`by_series`, NaN where a run has no outcome of a series.
+
+    A series ends where its own runs end: beyond them its slope may be off, however far the runs of others go.
+    """
+    columns = by_series(law, fitted)
+    if SEEN not in fitted:
+        return columns
+    own = {name: jnp.where(fitted[SEEN], columns[name], jnp.nan) for name in law.run_inputs if name in columns}
+    return {**columns, **own}
 
 
 def derived_names(law: Law) -> list[str]:

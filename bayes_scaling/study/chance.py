@@ -41,7 +41,7 @@ def above_chance(rows: pd.DataFrame) -> pd.Series:
     ----------
     rows : pandas.DataFrame
         A row per run and task, with ``task``, ``accuracy``, ``chance`` and what tells compute: FLOPs, or parameters and
-        tokens; without it all runs are looked at.
+        tokens; without it those of the lowest loss, and without that all runs are looked at.
     """
     best = best_runs(rows)
     above = floats(best, "accuracy") - floats(best, "chance")
@@ -51,6 +51,8 @@ def above_chance(rows: pd.DataFrame) -> pd.Series:
 def best_runs(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of most compute of each task, a quarter of those with an accuracy and three at least.
 
+    Those that share the compute of the last of them are among them.
+
     Parameters
     ----------
     rows : pandas.DataFrame
@@ -58,11 +60,13 @@ def best_runs(rows: pd.DataFrame) -> pd.DataFrame:
     """
     compute, scored = training_flops(rows), floats(rows, "accuracy").notna()
     known = rows[scored]
+    if compute is None and "loss" in rows:
+        compute = -floats(rows, "loss").to_numpy()
     if compute is None:
         return known
     by_task = pd.Series(compute, rows.index)[scored].groupby(known["task"].to_numpy())
     enough = (by_task.transform("size") // BEST).clip(lower=FEWEST)
-    return known[by_task.rank("first", ascending=False, na_option="bottom") <= enough]
+    return known[by_task.rank("min", ascending=False, na_option="bottom") <= enough]
 
 
 def at_chance(rows: pd.DataFrame) -> Iterator[Problem]:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from bayes_scaling.inference.padding import bucket, edge_of_data, pad, pad_study
+from bayes_scaling.law.pooling import SEEN
 from bayes_scaling.models import Chinchilla
-from tests.worlds import ladder, on_the_curve
+from tests.worlds import ladder, on_the_curve, pooled
 
 
 def test_lengths_are_few_and_long_enough():
@@ -41,3 +42,14 @@ def test_the_edge_of_the_data_has_no_invented_runs():
     edge = edge_of_data(posterior.law, {**runs, "N": runs["N"][:9], "D": runs["D"][:9]})
     assert len(edge["N"]) == 16 and np.isfinite(edge["N"]).sum() == 9
     assert edge["range"] is runs["range"]  # by series, not by run
+
+
+def test_where_series_are_not_known_of_all_runs_the_edge_says_of_which_they_are():
+    posterior = pooled(count=2)  # of the second series three runs are known
+    runs, observed = posterior.law.arrays(posterior.study)
+    edge = edge_of_data(posterior.law, runs, observed)
+    assert edge[SEEN].shape == (16, 2) and edge[SEEN][:, 0].all() and edge[SEEN][:, 1].sum() == 3
+    longer = {**runs, "N": np.append(runs["N"], 9e9), "D": np.append(runs["D"], 9e10)}  # one to be made is of all
+    assert edge_of_data(posterior.law, longer, observed)[SEEN][16].all()
+    whole = {"loss": np.ones((16, 2))}
+    assert SEEN not in edge_of_data(posterior.law, runs, whole) and SEEN not in edge_of_data(posterior.law, runs)

@@ -7,8 +7,9 @@ import pytest
 from numpyro import handlers
 from scipy.special import expit, logit
 
-from bayes_scaling.law.pooling import assemble, move, pooled
+from bayes_scaling.law.pooling import SEEN, assemble, edge_by_series, move, pooled
 from bayes_scaling.law.priors import LogitNormal
+from bayes_scaling.models import Pooled
 
 
 def sites_of(*arguments):
@@ -55,3 +56,12 @@ def test_a_pooled_value_moves_by_its_offset_and_a_fixed_one_does_not():
     where = np.array([0.9, 0.1])
     assert assemble(u | move(u, "a", 0.2, where), "a", 0.2) == pytest.approx(where)
     assert move(u, "E", 0.2, where) == {"E": where} and move(u, "alpha", 0.2, where) == {}
+
+
+def test_a_series_ends_with_the_runs_that_have_an_outcome_of_it():
+    law, seen = Pooled(), np.array([[True, True], [True, False]])
+    edge = edge_by_series(
+        law, {"N": np.array([1e8, 1e9]), "D": np.array([2e9, 2e10]), "N0": 3e8, "D0": 6e9, SEEN: seen}
+    )
+    assert edge["N"].shape == (2, 2) and np.isnan(edge["D"][1, 1]) and np.isfinite(edge["N"]).sum() == 3
+    assert edge["N0"] == 3e8

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling.inference.padding import edge_of_data
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.pooling import by_series
 from bayes_scaling.law.sites import sample_slope_error
@@ -19,6 +20,11 @@ GRID = [(n, d * n) for n in (1e8, 2e8, 4e8, 8e8, 1.6e9) for d in (10, 20, 40, 80
 LEVELS, CHANCE = {"easy": 0.4, "hard": 1.5}, {"easy": 0.5, "hard": 0.0}
 SHAPE = {"split": 0.4, "alpha_N": 0.5, "alpha_D": 0.3}
 TARGET = {"N": 7e9, "D": 1.4e11}
+LATENT = {
+    "level": np.array([0.4, 1.5]),
+    **{name: np.full(2, value) for name, value in SHAPE.items()},
+    "sigma": np.full(2, 0.01),
+}
 
 
 def curve(task, n, d):
@@ -125,3 +131,21 @@ def test_beyond_the_runs_it_errs_and_scatters_as_its_hooks_say(study):
     np.testing.assert_allclose(scale[0], scale[1])
     chance = np.broadcast_to(list(CHANCE.values()), (len(GRID), 2))
     np.testing.assert_allclose(new["accuracy_mean"]["value"], chance, atol=1e-6)
+
+
+def test_a_task_of_small_runs_alone_errs_beyond_them(study):
+    """Its error begins at its own last run, as where it is described alone."""
+    few = study.frame.assign(
+        accuracy=study.frame["accuracy"].mask((study.frame["task"] == "easy") & (study.frame["n_params"] > 1e8))
+    )
+    errs = {}
+    for name, table in (("whole", study.frame), ("few", few)):
+        law, own = DirectLadder(), bs.Study.from_frame(table, name=name)
+        runs, observed = law.arrays(own)
+        target = {**runs, "N": np.array([8e8]), "D": np.array([1.6e10])}
+        with double_precision():
+            sites = run_model(law, target, fitted=edge_of_data(law, runs, observed), latent=LATENT, key=0)
+            exact = run_model(law, target, latent=LATENT, key=0)
+        errs[name] = np.abs(np.asarray(sites["accuracy_mean"]["value"] - exact["accuracy_mean"]["value"]))[0]
+    assert errs["whole"] == pytest.approx([0.0, 0.0], abs=1e-12)
+    assert errs["few"][0] > 1e-4 and errs["few"][1] == pytest.approx(0.0, abs=1e-12)

@@ -251,3 +251,11 @@ def test_published_constants_of_the_curve_are_what_the_series_of_a_simulation_sh
     )
     assert np.array_equal(drawn, given) and not np.allclose(drawn, other)
     assert Transfer().published and Pooled(curve=Transfer()).published == {}  # k is made of each series' references
+
+
+def test_a_series_of_small_runs_alone_errs_beyond_them_whatever_others_have():
+    forecast = bs.forecast(worlds.pooled(), {"N": 8e8, "D": 1.6e10})  # among the runs of "web"; "math" has three small
+    added = (
+        (forecast.draws["loss_mean"] - forecast.draws["loss_law"]).std("sample").sel(target=forecast.targets.index[0])
+    )
+    assert float(added.sel(task="web")) == pytest.approx(0.0, abs=1e-9) and float(added.sel(task="math")) > 0.01

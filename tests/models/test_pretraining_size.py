@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +8,7 @@ from bayes_scaling.errors import StudyError
 from bayes_scaling.evaluation.residuals import residuals
 from bayes_scaling.forecasts.draws import BLOCK
 from bayes_scaling.models import PretrainingSize
+from bayes_scaling.models.pretraining_size import OfModels
 from tests import worlds
 
 IMAGE = {"level": 0.7, "floor": 0.2, "alpha_D": 0.6, "turn": 1.4, "steep": 0.2, "scatter": 0.05, "guess": 1.0}
@@ -117,3 +119,8 @@ def test_image_table_has_both_arms_and_one_pool():
     assert set(table["role"]) == {"train"}
     assert (table["pretrain_data"] == 0).sum() == 17
     np.testing.assert_allclose(table["loss"], -np.log1p(-table["error"]), rtol=1e-4)
+
+
+def test_models_of_less_than_one_unit_have_a_deviation_each():
+    drawn = OfModels(np.array([0.1, 0.3, 0.9, 2.0, 0.3])).sample(jax.random.key(0))
+    assert len(np.unique(drawn)) == 4 and drawn[1] == drawn[4]

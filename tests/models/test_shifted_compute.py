@@ -31,3 +31,10 @@ def test_published_constants_are_the_equation(runs):
     made = ShiftedCompute().derived(runs, **p)
     expected = p["E"] + float(made["A"]) * (runs["C"] - float(made["C_shift"])) ** -p["alpha_C"]
     np.testing.assert_allclose(ShiftedCompute().at(runs, p), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e18, 1e21])
+def test_the_unit_of_compute_is_anybodys(runs, unit):
+    scaled = {name: np.asarray(values) / unit for name, values in runs.items()}
+    expected = ShiftedCompute().at(runs, {**VALUES, "wasted": 0.4})
+    np.testing.assert_allclose(ShiftedCompute().at(scaled, {**VALUES, "wasted": 0.4}), expected, rtol=1e-5)

@@ -4,6 +4,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference.precision import double_precision
+from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import SigmoidAccuracy
 from bayes_scaling.models.sigmoid_accuracy import between, box_cox
 
@@ -97,3 +98,16 @@ def test_exact_zeros_are_fitted_and_no_forecast_leaves_the_unit_interval():
     draws = forecast.draws["accuracy_run"].to_numpy()
     assert draws.min() >= 0 and draws.max() <= 1
     assert np.median(draws[:, 0]) > 0.75 and np.median(draws[:, 1]) < 0.01
+
+
+def test_a_departure_of_nothing_is_at_once():
+    assert float(run_model(Departing(), {}, None)["departure"]["value"]) == 0.0
+
+
+class Departing(SigmoidAccuracy):
+    """The sites of a forecast alone."""
+
+    departure: float = 0.0
+
+    def __call__(self, runs, observed=None, fitted=None):
+        self.unseen()

@@ -13,10 +13,12 @@ import bayes_scaling as bs
 from bayes_scaling.errors import COMMAND_LINE
 from bayes_scaling.forecasts.targets import read_targets
 from bayes_scaling.inference import nuts
+from bayes_scaling.inference.padding import edge_of_data
 from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.law.trace import run_model
 from bayes_scaling.models import Kaplan, PowerLaw, SigmoidAccuracy, Superset, SupersetInCompute, SupersetInFlops
 from bayes_scaling.models.two_step import TwoStep, routes, single_step
+from tests import worlds
 
 SHORT = {"seed": 0, "draws": 100, "adapt": False}
 LONGER = SHORT | {"draws": 400}  # where R-hat is looked at
@@ -331,3 +333,46 @@ def test_windows_that_a_study_lacks_are_refused_by_name(ladder):
     part = dataclasses.replace(ladder, frame=ladder.frame.drop(columns="task_loss_window4"))
     with pytest.raises(bs.StudyError, match=r"lacks task_loss_window4; add it, or .* as TwoStep\(windows=0\) does\.$"):
         TwoStep(windows=4).arrays(part)
+
+
+def test_each_step_errs_beyond_the_runs_that_have_its_outcome():
+    """A loss ends with the runs that have it, the curve of a task with those that have its accuracy."""
+    whole = worlds.ladder(count=50)
+    frame, large = whole.study.frame, whole.study.frame["n_params"] > 2e8
+    lost = frame.assign(task_loss=frame["task_loss"].mask(large & (frame["task"] == "two")))
+    unscored = frame.assign(accuracy=frame["accuracy"].mask(large & (frame["task"] == "two")))
+    for table, loss_errs in ((frame, 0), (lost, 1), (unscored, 0)):
+        posterior = dataclasses.replace(whole, study=bs.Study(table, whole.study.card))
+        draws = bs.forecast(posterior, {"N": 8e8, "D": 1.6e10}).draws.isel(target=0)
+        added = {q: (draws[f"{q}_mean"] - draws[f"{q}_law"]).std("sample").to_numpy() for q in ("loss", "accuracy")}
+        assert (added["loss"] > 1e-3).tolist() == [False, bool(loss_errs)]
+        assert (added["accuracy"] > 1e-3).tolist() == [False, table is not frame]
+
+
+@pytest.mark.parametrize("sizes", [(4e6, 4e9), (4e8, 8e8)], ids=["wide", "narrow"])
+def test_without_a_loss_the_curve_ends_with_the_runs_as_well(sizes):
+    """The index of a single step is made of size and data: where the runs end in it, the error of the curve begins."""
+    N = np.geomspace(*sizes, 10)
+    table = pd.DataFrame({"run": range(10), "task": "one", "N": N, "D": 100 * N, "chance": 0.25})
+    study = bs.Study.from_frame(table.assign(accuracy=0.3 + 0.06 * np.arange(10)))
+    law = single_step(lean=True)
+    runs, observed = law.arrays(study)
+    targets = {**runs, "N": np.append(N, 4 * N[-1]), "D": 100 * np.append(N, 4 * N[-1])}
+    fixed = {"split": 0.5, "alpha_N": 0.3, "alpha_D": 0.3, "discrepancy": 0.0}
+    curve = {"slope": 5.0, "floor": 0.0, "ceiling": 0.97, "centre": 0.0}
+    law = law.replace(step1=law.step1.replace(**fixed), step2=law.step2.replace(**curve), pool=None)
+    with double_precision():
+        exact, erring = (
+            np.asarray(run_model(law, targets, fitted=fitted, key=0)["accuracy_mean"]["value"])[:, 0]
+            for fitted in (None, edge_of_data(law, runs, observed))
+        )
+    np.testing.assert_allclose(erring[:9], exact[:9], atol=1e-9)
+    assert abs(erring[-1] - exact[-1]) > 1e-3
+
+
+def test_the_error_of_few_questions_is_known_with_windows_too(ladder):
+    study = bs.Study(ladder.training.frame.assign(questions=100), ladder.card)
+    law = TwoStep(windows=2, wander=1e-4, step2=SigmoidAccuracy(sigma=0.01))
+    runs, observed = law.arrays(study)
+    scale = np.asarray(run_model(law, runs, observed)["accuracy"]["fn"].base_dist.scale)
+    assert (scale > 0.015).all() and (scale < 0.03).all()

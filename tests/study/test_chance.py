@@ -88,3 +88,17 @@ def test_a_task_of_one_accuracy_in_every_run_is_named_where_it_is_not_at_chance(
     )
     assert len(named) == len(said) == len(bs.design_check(bs.Study.from_frame(rows)).only("unvaried"))
     assert not list(unvaried(bs.Study.from_frame(rows.assign(accuracy=[0.5, 0.5, 0.6])).frame))
+
+
+def test_runs_of_equal_compute_count_together_whatever_their_order():
+    tied = [0.25, 0.25, 0.25, 0.26, 0.5, 0.55]
+    table = pd.DataFrame({"flops": [1e18, 1e19] + [1e20] * 4, "accuracy": tied, "chance": 0.25, "task": "one"})
+    found = [above_chance(rows)["one"] for rows in (table, table[::-1])]
+    assert found[0] == found[1] == pytest.approx(np.median([0.0, 0.01, 0.25, 0.3]))
+
+
+def test_without_compute_the_runs_of_the_lowest_loss_say_whether_a_task_has_left_chance():
+    late = [0.25] * 6 + [0.35, 0.5, 0.65, 0.8]
+    table = pd.DataFrame({"loss": np.linspace(4, 2.2, 10), "accuracy": late, "chance": 0.25, "task": "one"})
+    assert above_chance(table)["one"] == pytest.approx(0.4)
+    assert above_chance(table.drop(columns="loss"))["one"] == pytest.approx(0.0)
