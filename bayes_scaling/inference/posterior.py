@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
 
-__all__ = ["IDENTITY", "Posterior", "evenly_spaced", "provenance", "require_posterior"]
+__all__ = ["CODE", "IDENTITY", "Posterior", "evenly_spaced", "other_code", "provenance", "require_posterior"]
 
 IDENTITY = "identity"
 """Under which a result keeps its law with every digit; older files do not, and hold the digits that are read alone."""
+CODE = "code"
+"""Under which a result keeps the digest of a user's equations; older files do not, and none is held against none."""
 TELLING = {"law": "law", IDENTITY: "law", "checksum": "study"}
 """By which of what it remembers a result is held against a law and a study, and which of them that tells of."""
 
@@ -309,6 +311,11 @@ class Posterior(PosteriorMethods):
                     f"{str(path)!r} does not match the {what}: it holds {held}, you gave {expected[key]}; "
                     "load it with what it was fitted with, or fit anew."
                 )
+        if other_code(tree.attrs, expected):
+            raise FileError(
+                f"{str(path)!r} does not match the law: it was fitted with other equations of the name {law.name}; "
+                "load it with those, or fit anew."
+            )
         return cls(law, study.training, tree, diagnostics)
 
 
@@ -353,6 +360,17 @@ def _require_own(draws: Any, expected: Mapping[str, str]) -> None:
                 f"The draws do not match the {what}: their tree says {held}, and you gave {expected[key]}; give what "
                 "they were made with, or the group posterior of the tree alone to take them as they are."
             )
+    if other_code(held_by_tree, expected):
+        raise LawError(
+            "The draws do not match the law: their tree was made with other equations of its name; give the law they "
+            "were made with, or the group posterior of the tree alone to take them as they are."
+        )
+
+
+def other_code(held: Mapping[Any, Any], expected: Mapping[Any, Any]) -> bool:
+    """Say whether two results remember different equations; what either does not know is taken to be the same."""
+    one, other = held.get(CODE), expected.get(CODE)
+    return bool(one and other and one != other)
 
 
 def run_labels(study: Study, rows: int) -> np.ndarray:
@@ -368,6 +386,7 @@ def provenance(law: Law, study: Study) -> Mapping[str, str]:
     return {
         "law": repr(law),
         IDENTITY: law.identity,
+        CODE: law.source_digest,
         "study": study.name,
         "checksum": study.checksum,
         "bayes_scaling": __version__,

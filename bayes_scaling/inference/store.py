@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bayes_scaling.errors import FileError, listed
 from bayes_scaling.files import write_json
 from bayes_scaling.inference.attempts import Effort, asked
-from bayes_scaling.inference.posterior import IDENTITY, Posterior, provenance
+from bayes_scaling.inference.posterior import CODE, IDENTITY, Posterior, other_code, provenance
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.chunks import Entry
@@ -74,6 +74,7 @@ class RunStore:
         return {
             "law": repr(self.law),
             IDENTITY: self.law.identity,
+            CODE: self.law.source_digest,
             **asked(plan, effort),
             "chunk": chunk,
             **{name: known[name] for name in VERSIONS if name in known},
@@ -82,8 +83,8 @@ class RunStore:
 
     def _compare(self, found: Any, wanted: dict[str, Any]) -> None:
         found = {IDENTITY: wanted[IDENTITY], **found} if isinstance(found, dict) else {}  # older stores do not hold it
-        for part in ("law", IDENTITY, "plan", "studies", "effort", "chunk"):
-            if found.get(part) != wanted[part]:
+        for part in ("law", IDENTITY, CODE, "plan", "studies", "effort", "chunk"):
+            if other_code(found, wanted) if part == CODE else found.get(part) != wanted[part]:
                 other = _differing(part, found.get(part), wanted[part])
                 raise FileError(
                     f"{str(self.folder)!r} holds fits of another batch ({other}); resume it with the same "
@@ -178,4 +179,6 @@ def _differing(part: str, found: Any, wanted: Any) -> str:
     if part == "studies" and isinstance(found, list) and len(found) == len(wanted):
         if [{**one, "seed": None} for one in found] == [{**one, "seed": None} for one in wanted]:
             return "the same studies with another seed"
+    if part == CODE:
+        return "other equations of the law"
     return "other studies" if part == "studies" else f"another {'law' if part == IDENTITY else part}"

@@ -3,7 +3,8 @@
 A program is exported (:mod:`jax.export`) under a key of all that its trace depends on: the source of this package, the
 releases of JAX and NumPyro, JAX's settings, the function, the structure of what it is given (classes and options of
 laws, families of priors) and the shapes.  What no key tells is traced in every process: laws and priors of other
-packages, whose source may change, and programs for an accelerator.
+packages, whose source may change, and programs for an accelerator; and all, once a file of this package is not as it
+was when the package was imported.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _shape(leaf: Any) -> Any:
 def _key_of(
     name: str, fixed: tuple[Any, ...], structure: Any, shapes: tuple[Any, ...], settings: tuple[Any, ...]
 ) -> str | None:
-    if not _is_told(name):
+    if not _is_told(name) or _files() != AT_IMPORT:
         return None
     file = io.BytesIO()
     try:
@@ -119,12 +120,24 @@ def _is_told(name: str) -> bool:
 def _source() -> str:
     """Return a digest of this package's files and the releases of the others that are traced."""
     found = hashlib.sha256(repr([jax.__version__, jaxlib.__version__, numpyro.__version__, np.__version__]).encode())
+    for name, path in _files():
+        found.update(name.encode() + Path(path).read_bytes())
+    return found.hexdigest()
+
+
+def _files() -> dict[tuple[str, str], tuple[int, int]]:
+    """Return this package's files, by their names in it and their paths: when each was written, and its size."""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
     for package in map(find_spec, OWN):
         for folder in (package and package.submodule_search_locations) or ():
             for path in sorted(Path(folder).rglob("*")):
                 if path.suffix in (".py", ".json"):
-                    found.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return found.hexdigest()
+                    its = path.stat()
+                    found[path.relative_to(folder).as_posix(), str(path)] = its.st_mtime_ns, its.st_size
+    return found
+
+
+AT_IMPORT = _files()
 
 
 def exported(path: Path, function: Callable[..., Any], leaves: Sequence[Any]) -> Callable[..., Any] | None:

@@ -21,6 +21,7 @@ import numpyro
 import numpyro.distributions as dist
 
 from bayes_scaling.errors import LawError, counted
+from bayes_scaling.law.code import code_of, digest
 from bayes_scaling.law.fields import (
     FieldNote,
     by_name,
@@ -221,6 +222,15 @@ class Law(Inputs):
     def identity(self) -> str:
         """The law with its fields as text, every digit of its numbers: the same for equal laws, and for no others."""
         return self._told(EXACT)
+
+    @property
+    def source_digest(self) -> str:
+        """A digest of the equations of a user's law and of those it holds; empty where all are the package's own.
+
+        It is empty, too, where Python cannot find the source, as of a law that was typed into a plain interpreter.
+        """
+        held = (own.source_digest for own in self.fields.values() if isinstance(own, Law))
+        return digest([code_of(type(self)), *held])  # type: ignore[arg-type]
 
     def _told(self, digits: int = 6) -> str:
         """Return the law with its fields as text, the numbers of its priors to so many digits."""

@@ -75,6 +75,42 @@ def test_laws_of_a_file_are_told_apart_by_every_digit_and_older_files_by_those_t
         bs.Posterior.load(older, Chinchilla(E=dist.LogNormal(0.51, 0.5)), fit.study)
 
 
+def of_equation(steep):
+    """Return a law of one name, with one equation or another."""
+
+    class Mine(bs.Law):
+        E: bs.Prior = dist.LogNormal(0.5, 0.5)
+
+        if steep:
+
+            def mean(self, N, N0, *, E):
+                return E + 3 * (N / N0) ** -0.3
+
+        else:
+
+            def mean(self, N, N0, *, E):
+                """Return the loss."""
+                return E + (N / N0) ** -0.3  # of any size
+
+    return Mine()
+
+
+def test_laws_of_one_name_are_told_apart_by_their_equations(tmp_path):
+    law, other = of_equation(False), of_equation(True)
+    assert (
+        law.identity == other.identity and law.source_digest == of_equation(False).source_digest != other.source_digest
+    )
+    fit = worlds.known(law, {"E": np.full(10, 1.8), "sigma": np.full(10, 0.01)})
+    path = fit.save(tmp_path / "fit.nc")
+    assert bs.Posterior.load(path, law, fit.study).law == law
+    with pytest.raises(bs.FileError, match="it was fitted with other equations of the name Mine; load it with those"):
+        bs.Posterior.load(path, other, fit.study)
+    with pytest.raises(bs.LawError, match="The draws do not match the law: their tree was made with other equations"):
+        bs.Posterior.from_draws(other, fit.study, fit.tree)
+    del fit.tree.attrs["code"]
+    assert bs.Posterior.load(fit.save(tmp_path / "older.nc"), other, fit.study).law == other
+
+
 def test_refuses_a_damaged_file(posterior, study, tmp_path):
     path = posterior.save(tmp_path / "fit.nc")
     path.write_bytes(path.read_bytes()[:2000])

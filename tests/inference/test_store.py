@@ -110,6 +110,23 @@ def test_a_store_of_another_batch_is_refused(tmp_path):
         bs.fit_many(PowerLaw(), make_studies(2), store=tmp_path, **SHORT)
 
 
+class Mine(PowerLaw):
+    """A law of a user."""
+
+    def mean(self, C, C0, *, E, reducible, alpha_C):
+        return super().mean(C, C0, E=E, reducible=reducible, alpha_C=alpha_C)
+
+
+def test_a_store_of_a_law_that_was_written_anew_is_refused(tmp_path):
+    bs.fit_many(Mine(), make_studies(2), store=tmp_path, **SHORT)
+    assert len(bs.fit_many(Mine(), make_studies(2), store=tmp_path, **SHORT)) == 2
+    manifest = tmp_path / "manifest.json"
+    kept = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(kept | {"code": "0123456789abcdef"}))
+    with pytest.raises(FileError, match=r"another batch \(other equations of the law\)"):
+        bs.fit_many(Mine(), make_studies(2), store=tmp_path, **SHORT)
+
+
 def test_a_store_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match="Cannot keep fits"):

@@ -84,6 +84,17 @@ def test_the_source_of_the_package_changes_the_key(tmp_path, monkeypatch):
     assert len({before, one, traces._source.__wrapped__()}) == 3
 
 
+def test_once_a_file_has_changed_since_the_import_no_trace_is_kept_or_read(tmp_path, monkeypatch):
+    """What runs is what was imported, or reloaded since: the file tells neither."""
+    file = tmp_path / "law.py"
+    file.write_text("x = 1")
+    monkeypatch.setattr(traces, "find_spec", lambda _: type("Spec", (), {"submodule_search_locations": [tmp_path]}))
+    monkeypatch.setattr(traces, "AT_IMPORT", traces._files())
+    assert key(rows=18) is not None
+    file.write_text("x = 20")
+    assert key(rows=19) is None
+
+
 def test_what_belongs_to_others_has_no_key():
     assert key(Theirs()) is None
     assert key(fixed={"plan": test_what_belongs_to_others_has_no_key}) is None

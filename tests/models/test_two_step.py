@@ -375,4 +375,4 @@ def test_the_error_of_few_questions_is_known_with_windows_too(ladder):
     law = TwoStep(windows=2, wander=1e-4, step2=SigmoidAccuracy(sigma=0.01))
     runs, observed = law.arrays(study)
     scale = np.asarray(run_model(law, runs, observed)["accuracy"]["fn"].base_dist.scale)
-    assert (scale > 0.015).all() and (scale < 0.03).all()
+    assert (scale > 0.011).all() and (scale < 0.03).all()  # 0.01 and what 100 questions add
