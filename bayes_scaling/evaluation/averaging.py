@@ -201,7 +201,7 @@ def fit_laws(
     laws = named_laws(laws)
     say(f"Weighing {len(laws)} laws by backtests on {study.name!r} ...")
     weighing = weigh(laws, study, seed=seed, own_cuts=own_cuts, sharpness=sharpness)
-    kept = weighing.weights[weighing.weights >= LEAST]
+    kept = weighing.weights[weighing.weights >= min(LEAST, weighing.weights.max())]
     chosen = {str(name): weighing.laws[str(name)] for name in kept.index}
     posteriors = dict(fit_each(chosen, study, seed=seed, say=say, **options))
     converged = {name: one for name, one in posteriors.items() if one.diagnostics.converged}

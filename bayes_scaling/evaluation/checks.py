@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import xarray as xr
 from scipy.special import softmax
 
 from bayes_scaling.errors import TargetError, suggest
-from bayes_scaling.evaluation.groups import cumulative, with_groups
+from bayes_scaling.evaluation.groups import cumulative, drawn_anew, with_groups
 from bayes_scaling.evaluation.labels import entry_labels, labels_of, outcomes, parameters, pointwise, prior_ranks
 from bayes_scaling.evaluation.loo import psis
 from bayes_scaling.forecasts.predict import forecast
@@ -62,9 +61,7 @@ def predictive_check(posterior: Posterior, source: str = "posterior", *, seed: i
     if source not in SOURCES:
         raise TargetError(f"There are no predictive draws from {source!r}; {suggest(source, SOURCES)}")
     name = SOURCES[source]
-    if seed is not None and name in posterior.tree.children:  # of which seed these are, nothing says
-        posterior = dataclasses.replace(posterior, tree=posterior.tree.drop_nodes(name))
-    group = with_groups(posterior, name, seed=seed).tree[name].dataset
+    group = drawn_anew(posterior, name, seed).tree[name].dataset
     known = outcomes(posterior)
     blocks = []
     for values in group.data_vars.values():

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from bayes_scaling.errors import COMMAND_LINE, LawError, listed, option
 from bayes_scaling.evaluation.checks import loo_pit
-from bayes_scaling.evaluation.groups import with_groups
+from bayes_scaling.evaluation.groups import drawn_anew
 from bayes_scaling.evaluation.labels import LEVELS, entry_labels, outcomes, parameters, prior_ranks, supports
 from bayes_scaling.evaluation.residuals import misfits
 from bayes_scaling.inference.diagnostics import IMPORTED
@@ -105,7 +105,7 @@ def examine(posterior: Posterior, *, seed: int | None = None) -> Problems:
         again = "" if COMMAND_LINE.get() else "fit again with more starts, and "
         remedy = f"{again}prefer tighter priors if the answer depends on the mode"
         found.append(Problem("modes", sentence, remedy, diagnostics.modes_reached))
-    whole = with_groups(posterior, "prior", seed=seed)
+    whole = drawn_anew(posterior, "prior", seed)
     bounds_of = supports(posterior)
     for name in parameters(posterior):
         found += _of_parameter(whole, name, bounds_of.get(f"{name}_mean", bounds_of.get(name, [])))
@@ -134,7 +134,7 @@ def contraction(posterior: Posterior, *, seed: int | None = None) -> pd.Series:
     .. [1] Schad, Betancourt and Vasishth 2021, "Toward a principled Bayesian workflow in cognitive science",
        Psychological Methods 26, arXiv 1904.12765, equation 6.
     """
-    whole = with_groups(posterior, "prior", seed=seed)
+    whole = drawn_anew(posterior, "prior", seed)
     values = {}
     for name in parameters(posterior):
         draws = whole.tree["posterior"].dataset[name]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bayes_scaling.law.base import Law
     from bayes_scaling.law.sites import Arrays
 
-__all__ = ["GROUPS", "Scores", "complete", "cumulative", "score", "with_groups"]
+__all__ = ["GROUPS", "Scores", "complete", "cumulative", "drawn_anew", "score", "with_groups"]
 
 GROUPS = {
     "log_likelihood": "of each outcome, given the others of its run where they share noise; NaN where one is left out",
@@ -136,6 +136,23 @@ def with_groups(posterior: Posterior, *groups: str, seed: int | None = None) -> 
         Seed of the predictive draws; by default the fit's.
     """
     return complete(posterior, groups or tuple(GROUPS), seed=seed)
+
+
+def drawn_anew(posterior: Posterior, group: str, seed: int | None) -> Posterior:
+    """Return a posterior with a group of random draws: of a seed, or as they are, or of the fit's seed.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit.
+    group : str
+        ``prior``, ``prior_predictive`` or ``posterior_predictive``.
+    seed : int, optional
+        Seed of the draws: those that are there are not kept, since nothing says of which seed they are.
+    """
+    if seed is not None and group in posterior.tree.children:
+        posterior = dataclasses.replace(posterior, tree=posterior.tree.drop_nodes(group))
+    return with_groups(posterior, group, seed=seed)
 
 
 def score(law: Law, draws: Arrays, runs: Arrays, observed: Arrays) -> Scores:

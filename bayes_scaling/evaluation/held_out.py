@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+from scipy.special import logsumexp
 
 from bayes_scaling.inference.importance import approximate
 from bayes_scaling.inference.padding import bucket, pad, pad_study
@@ -65,18 +68,37 @@ def hold_out(windows: Sequence[Window], *, seed: int) -> list[HeldOut]:
         Backtests of laws of one series without a model of their own (``own_model``); the rows of all are padded to one
         length, so that they share a program.
     seed : int
-        Seed of every random draw; each window has its own from its place.
+        Seed of every random draw.  Laws that are fitted to as many runs share theirs, so that equal laws have equal
+        scores, whatever the order of the laws.
+
+    Notes
+    -----
+    A call of the program has room for several windows.  Where there are fewer, as of a study of few runs, whose scores
+    are the noisiest, each is scored several times instead, with draws of its own.
     """
     if not windows:
         return []
     fitted_rows = bucket(max(len(w.training) for w in windows))
     later_rows = bucket(max(len(w.held_out) for w in windows))
     work = [(w.law.program, *window_arrays(w.law, w.training, w.held_out, fitted_rows, later_rows)) for w in windows]
-    found: list[HeldOut | None] = [None] * len(windows)
-    for place, (density, outcomes) in run_side_by_side(_side_by_side, work, seed=seed, width=SIDE_BY_SIDE):
+    alike = Counter(jax.tree.structure(piece) for piece in work)
+    copies = [max(SIDE_BY_SIDE // alike[jax.tree.structure(piece)], 1) for piece in work]
+    places = [(place, copy) for place, count in enumerate(copies) for copy in range(count)]
+    scored = run_side_by_side(
+        _side_by_side,
+        [work[place] for place, _ in places],
+        seed=seed,
+        width=SIDE_BY_SIDE,
+        numbers=[SIDE_BY_SIDE * len(windows[place].training) + copy for place, copy in places],
+    )
+    found: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in windows]
+    for number, (density, outcomes) in scored:
+        place, _ = places[number]
         count = len(windows[place].held_out)
-        found[place] = HeldOut(density[:, :count], outcomes[:, :, :count])
-    return [one for one in found if one is not None]
+        found[place].append((density[:, :count], outcomes[:, :, :count]))
+    return [
+        HeldOut(logsumexp([density for density, _ in own], axis=0) - math.log(len(own)), own[0][1]) for own in found
+    ]
 
 
 def window_arrays(

@@ -28,6 +28,7 @@ from bayes_scaling.inference.precision import double_precision
 from bayes_scaling.inference.programs import jit, within
 from bayes_scaling.law.base import Law, require_law
 from bayes_scaling.law.trace import with_unseen
+from bayes_scaling.study.rows import shown
 from bayes_scaling.study.study import Study, require_studies, require_study
 
 if TYPE_CHECKING:
@@ -144,6 +145,11 @@ def choose_laws(
     laws = [require_law(law) for law in ([laws] if isinstance(laws, Law) else laws)]
     if not laws:
         raise LawError("There is no law to choose from; give at least one, such as Chinchilla().")
+    if not isinstance(prior, dist.Distribution):
+        raise LawError(
+            f"The prior of the discrepancy is {shown(prior)}; give a distribution of positive numbers, such as "
+            "dist.HalfNormal(0.2), or fix it in the law, as in Chinchilla(discrepancy=0.1)."
+        )
     with double_precision():
         start = np.asarray(prior.log_prob(GRID)) + np.log(GRID)  # the grid is even in log s
     able = [[law for law in laws if refusal(law, study) is None] for study in studies]

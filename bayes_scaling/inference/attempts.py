@@ -23,7 +23,7 @@ import numpy as np
 
 from bayes_scaling.errors import BayesScalingError, LawError, whole
 from bayes_scaling.inference import nuts
-from bayes_scaling.inference.diagnostics import Diagnostics, diagnostics_of, starts_at_best
+from bayes_scaling.inference.diagnostics import Diagnostics, diagnostics_of, starts_at_best, unit_of_noise
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.precision import as_numpy, double_precision
 from bayes_scaling.inference.single_precision import largest_shift
@@ -230,7 +230,8 @@ def judge(
 ) -> Diagnostics:
     """Return the diagnostics of a fit, with the check of its precision where that was single."""
     method = "adapted" if plan.adapt else "laplace"
-    found = diagnostics_of(sampled, method, plan.max_tree_depth, latent_names(law, runs, observed))
+    sites, unit = latent_names(law, runs, observed), unit_of_noise(law, observed)
+    found = diagnostics_of(sampled, method, plan.max_tree_depth, sites, unit)
     if plan.precision == "double":
         return found
     shift = largest_shift(law, sampled.posterior, runs, observed)

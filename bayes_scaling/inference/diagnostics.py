@@ -15,6 +15,7 @@ from bayes_scaling.problems import Problem, Problems
 
 if TYPE_CHECKING:
     from bayes_scaling.inference.nuts import Sampled
+    from bayes_scaling.law.base import Law
 
 __all__ = [
     "IMPORTED",
@@ -24,6 +25,7 @@ __all__ = [
     "Diagnostics",
     "diagnostics_of",
     "starts_at_best",
+    "unit_of_noise",
 ]
 
 IMPORTED = "imported"  # the method of draws that another sampler made
@@ -74,8 +76,9 @@ class Diagnostics:
     partner, correlation : str, float
         The parameter with which the worst one is most correlated over the draws, and that correlation.
     noise : float
-        Posterior median of ``sigma``, the relative noise of the outcomes, or of the ``accuracy_sigma`` of the task that
-        has least, if that is smaller; infinite where the law has neither.
+        Posterior median of ``sigma``, the relative noise of the outcomes (of what may be of any sign, over their
+        spread), or of the ``accuracy_sigma`` of the task that has least, if that is smaller; infinite where the law has
+        neither.
     precision : str
         ``double`` or ``single``: in which the fit computed.
     shift : float
@@ -234,7 +237,11 @@ class Diagnostics:
 
 
 def diagnostics_of(
-    sampled: Sampled, method: str, max_tree_depth: int, parameters: Collection[str] | None = None
+    sampled: Sampled,
+    method: str,
+    max_tree_depth: int,
+    parameters: Collection[str] | None = None,
+    unit: float = 1.0,
 ) -> Diagnostics:
     """Compute the diagnostics of a fit from what the program returned.
 
@@ -249,6 +256,8 @@ def diagnostics_of(
     parameters : collection of str, optional
         The sites that decide: those that were sampled.  Constants derived from them, such as A and B, have tails that
         nobody forecasts.  By default all.
+    unit : float
+        Of ``sigma``, as :func:`unit_of_noise` tells.
     """
     columns, names = [], []
     for name, draws in sampled.posterior.items():
@@ -283,7 +292,7 @@ def diagnostics_of(
         chains=len(chains),
         partner=names[partner],
         correlation=correlation,
-        noise=_noise(sampled.posterior),
+        noise=_noise(sampled.posterior, unit),
     )
 
 
@@ -307,11 +316,21 @@ def starts_at_best(heights: np.ndarray, arrived: np.ndarray | bool = True) -> fl
     return float(best.sum() / max((best | finite & arrived).sum(), 1))
 
 
-def _noise(posterior: Mapping[str, np.ndarray]) -> float:
+def unit_of_noise(law: Law, observed: Mapping[str, Any]) -> float:
+    """Return what the noise of a law is relative to: 1 where it is a factor, or of accuracies, which are fractions.
+
+    Where it adds to outcomes of any sign it is in their unit, and what tells its size is how far they differ.
+    """
+    if not law.additive or law.outcome == "accuracy":
+        return 1.0
+    return float(np.nanstd(observed[law.outcome])) or 1.0
+
+
+def _noise(posterior: Mapping[str, np.ndarray], unit: float = 1.0) -> float:
     """Return the posterior median of the noise of the losses, or of the task with least, whichever is smaller."""
     found = [math.inf]
     if "sigma" in posterior:
-        found.append(np.median(posterior["sigma"]))
+        found.append(np.median(posterior["sigma"]) / unit)
     if "accuracy_sigma" in posterior:
         found.append(np.median(posterior["accuracy_sigma"], axis=(0, 1)).min())
     return float(min(found))

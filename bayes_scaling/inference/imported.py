@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_scaling.errors import LawError, listed
-from bayes_scaling.inference.diagnostics import IMPORTED, Diagnostics, diagnostics_of
+from bayes_scaling.inference.diagnostics import IMPORTED, Diagnostics, diagnostics_of, unit_of_noise
 from bayes_scaling.inference.nuts import Sampled
 from bayes_scaling.inference.padding import pad_study
 from bayes_scaling.inference.precision import double_precision
@@ -68,7 +68,7 @@ def imported(
         mode_potential=np.zeros(1),
         curvature=np.nan,
     )
-    return sampled, diagnostics_of(sampled, IMPORTED, DEEP, sites)
+    return sampled, diagnostics_of(sampled, IMPORTED, DEEP, sites, unit_of_noise(law, observed))
 
 
 def _arrays(draws: Any) -> dict[str, Any]:

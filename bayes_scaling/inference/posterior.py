@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import arviz_base
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayes_scaling.errors import ConvergenceError, FileError, LawError, whole
@@ -27,8 +28,6 @@ from bayes_scaling.study.study import require_study
 from bayes_scaling.version import __version__
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bayes_scaling.inference.nuts import Sampled
     from bayes_scaling.law.base import Law
     from bayes_scaling.study.study import Study
@@ -378,6 +377,7 @@ def run_labels(study: Study, rows: int) -> np.ndarray:
     if "run" not in study.frame:
         return np.array(numbered(study.frame)[:rows])
     names = study.frame["run"]
+    names = names.astype(str) if pd.api.types.is_datetime64_any_dtype(names) else names  # a file has dates of its own
     return (names if len(names) == rows else names.drop_duplicates()).to_numpy()
 
 

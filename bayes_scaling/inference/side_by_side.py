@@ -16,7 +16,12 @@ __all__ = ["run_side_by_side", "stacked"]
 
 
 def run_side_by_side(
-    program: Callable[..., Any], work: Sequence[tuple[Any, ...]], *, seed: int, width: int
+    program: Callable[..., Any],
+    work: Sequence[tuple[Any, ...]],
+    *,
+    seed: int,
+    width: int,
+    numbers: Sequence[int] | None = None,
 ) -> Iterator[tuple[int, Any]]:
     """Run a program over pieces of work.
 
@@ -27,15 +32,18 @@ def run_side_by_side(
     work : sequence of tuple
         The parts of each piece: trees of numbers, laws among them.
     seed : int
-        Seed of every random draw; each piece has its own from its place.
+        Seed of every random draw.
     width : int
         Pieces in one call; a shorter call is filled up with repetitions, so that a shape has one program.
+    numbers : sequence of int, optional
+        Which of the seed's random draws each piece has: pieces of one number share them.  By default each has its own.
 
     Yields
     ------
     (int, tree)
         The place of a piece and what the program returned for it, as NumPy arrays.
     """
+    numbers = range(len(work)) if numbers is None else numbers
     groups: dict[Any, list[int]] = {}
     for place, parts in enumerate(work):
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(parts))
@@ -45,7 +53,8 @@ def run_side_by_side(
             for first in range(0, len(places), width):
                 own = places[first : first + width]
                 filled = (own * width)[:width]
-                keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.array(filled))
+                own_numbers = np.array([numbers[place] for place in filled])
+                keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(own_numbers)
                 law, *others = stacked([work[place] for place in filled])
                 found = jax.tree.map(np.asarray, program(law, keys, *others))
                 for i, place in enumerate(own):

@@ -147,3 +147,11 @@ def test_laws_left_out_speak_against_an_average():
     assert problem.remedy == "take more draws, so that the forecast holds what it says too"
     (both,) = average_problems(average_of(9, left_out=["kaplan", "superset"]))
     assert both.sentence.startswith("kaplan and superset were left out")
+
+
+def test_of_many_laws_of_equal_weight_none_is_too_light(monkeypatch):
+    fit, laws = worlds.chinchilla(count=4), {f"law {i}": Chinchilla() for i in range(60)}
+    equal = weighing.Weighing(laws, pd.Series(1 / 60, list(laws)), average_of(9).backtests)
+    monkeypatch.setattr(averaging, "weigh", lambda *_, **__: equal)
+    monkeypatch.setattr(averaging, "fit_each", lambda laws, *_, **__: dict.fromkeys(laws, fit).items())
+    assert len(fit_laws(laws, fit.study, seed=0, **LEARNT).weights) == 60

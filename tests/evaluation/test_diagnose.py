@@ -183,3 +183,9 @@ def test_chance_is_rare(simulated):
     ]
     fits = bs.fit_many(Chinchilla(), studies, seed=0, draws=DRAWS, adapt=False, progress=False)
     assert sum(bool(outliers(fit)) for fit in fits.posteriors) <= 3
+
+
+def test_a_seed_draws_from_the_priors_anew(simulated_fit):
+    whole = bs.complete(simulated_fit, ["prior"], seed=1)
+    kept, first, second = (contraction(whole, seed=seed)["alpha_N"] for seed in (None, 1, 2))
+    assert kept == first != second == contraction(simulated_fit, seed=2)["alpha_N"]

@@ -235,3 +235,9 @@ def test_backtests_that_did_not_converge_are_named(compute):
     found = [one for one in said if one.category is ConvergenceWarning]
     assert [one.filename for one in found] == [__file__] * 3
     assert all("backtests of PowerLaw did not converge ('runs' up to " in str(one.message) for one in found)
+
+
+def test_a_number_is_no_prior_of_the_discrepancy():
+    study = bs.Study.from_frame(worlds.on_the_curve(0.005))
+    with pytest.raises(bs.LawError, match=r"The prior of the discrepancy is 0\.1; give a distribution of positive"):
+        bs.choose_law([Chinchilla()], study, seed=0, prior=0.1)

@@ -133,3 +133,10 @@ def test_what_cannot_be_weighed_is_refused_in_a_sentence():
             weigh({"a": law}, made_by(Chinchilla(), **CONSTANTS), seed=0, **LEARNT)
     with pytest.raises(bs.StudyError, match="cannot be ordered by compute"):
         split_by_compute(bs.Study.from_frame({"N": [1e8, 2e8], "loss": [4.0, 3.5]}), ())
+
+
+def test_a_law_that_is_there_twice_weighs_the_same_both_times_wherever_it_stands():
+    study = made_by(Chinchilla(), **CONSTANTS)
+    one = weigh({"a": Chinchilla(), "b": Kaplan(), "c": Chinchilla()}, study, seed=3, **LEARNT).weights
+    other = weigh({"c": Chinchilla(), "a": Chinchilla(), "b": Kaplan()}, study, seed=3, **LEARNT).weights
+    assert one["a"] == pytest.approx(one["c"]) and one.to_dict() == pytest.approx(other[one.index].to_dict())

@@ -8,9 +8,9 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.inference import attempts, nuts
-from bayes_scaling.inference.diagnostics import MAX_RHAT, MIN_ESS, _noise, diagnostics_of, starts_at_best
+from bayes_scaling.inference.diagnostics import MAX_RHAT, MIN_ESS, _noise, diagnostics_of, starts_at_best, unit_of_noise
 from bayes_scaling.inference.nuts import Sampled
-from bayes_scaling.models import PowerLaw
+from bayes_scaling.models import Chinchilla, DirectAccuracy, PowerLaw, Vocabulary
 from tests.worlds import GOOD, by_compute
 
 DEPTHS = {"mode": nuts.Plan().max_tree_depth, "adapted": attempts.adapted_plan(nuts.Plan(), None).max_tree_depth}
@@ -209,3 +209,15 @@ def test_starts_that_failed_are_no_modes():
     assert diagnostics_of(sampled(mode_potential=heights), "laplace", 8).modes_reached == 1.0
     assert diagnostics_of(sampled(mode_potential=np.add(heights, [0, 1, 0, 0])), "laplace", 8).modes_reached == 0.5
     assert starts_at_best(np.full(3, np.nan)) == 0.0
+
+
+def test_noise_that_adds_is_held_against_the_spread_of_the_outcomes():
+    """It is in their unit, which may be any; that of accuracies is a fraction, and that of losses a factor."""
+    observed = np.array([-2.0, 0.0, 2.0, np.nan])
+    law = Vocabulary()
+    for unit in (1.0, 1e-3):
+        assert unit_of_noise(law, {law.outcome: unit * observed}) == pytest.approx(unit * np.std([-2, 0, 2]))
+    assert unit_of_noise(law, {law.outcome: np.ones(3)}) == 1.0  # nothing to hold it against
+    assert [unit_of_noise(own, {own.outcome: observed}) for own in (Chinchilla(), DirectAccuracy())] == [1.0, 1.0]
+    posterior = {"sigma": np.full((2, 9), 0.01)}
+    assert _noise(posterior, 0.5) == 0.02

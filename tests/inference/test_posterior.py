@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import numpyro.distributions as dist
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
@@ -165,3 +166,10 @@ def test_draws_are_thinned_to_a_whole_number_of_them(count):
     assert len(posterior.thin(np.int64(7))["E"]) == 7 and len(posterior.thin(99)["E"]) == 30
     with pytest.raises(bs.BayesScalingError, match=f"samples is {count}; give a whole number of at least 1"):
         posterior.thin(count)
+
+
+def test_runs_that_are_called_by_dates_have_one_name_before_and_after_a_file(tmp_path):
+    table = worlds.GRID.assign(run=pd.date_range("2026-01-01", periods=len(worlds.GRID)))
+    fit = worlds.chinchilla(count=10, table=table)
+    again = bs.Posterior.load(fit.save(tmp_path / "fit.nc"), fit.law, fit.study)
+    assert again.run_labels.tolist() == fit.run_labels.tolist() and fit.run_labels[1] == "2026-01-02"

@@ -22,6 +22,11 @@ def test_each_piece_gets_its_own_result_whatever_its_shape():
     assert len({float(noise) for _, noise in found.values()}) == 7
 
 
+def test_pieces_of_one_number_share_their_draws():
+    found = dict(run_side_by_side(noisy_sums, WORK, seed=0, width=2, numbers=[3, 4] * 3 + [3]))
+    assert len({float(found[i][1]) for i in (0, 2, 4, 6)}) == 1 and float(found[1][1]) != float(found[0][1])
+
+
 def test_draws_hang_on_the_place_and_not_on_the_width():
     narrow, wide = (dict(run_side_by_side(noisy_sums, WORK, seed=3, width=width)) for width in (1, 4))
     assert all(narrow[i][1] == pytest.approx(wide[i][1]) for i in range(7))
