@@ -411,20 +411,20 @@ def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] |
     if not given:
         return None
     if len(given) == 1 and "=" not in given[0]:
-        number = number_of(given[0])
+        number = number_of(given[0], share=True)
         return given[0] if number != number else number
     chance: dict[str, float] = {}
     for text in given:
-        first = number_of(text.partition(",")[0])
+        first = number_of(text.partition(",")[0], share=True)
         text = f"{PLACE}={text}" if "=" in text and first == first else text  # that of the others comes first
         task, _, value = text.rpartition("=")
-        rest = not task and number_of(value) == number_of(value)  # a number, for all that are not named
+        rest = not task and np.isfinite(number_of(value, share=True))  # for all that are not named
         one = {task or PLACE: value} if rest or (task and "=" not in task) else None
         whole = one or parse_pairs(text, "--chance", "PIQA=0.5", StudyError)
         for task, value in whole.items():
             if task in chance:
                 raise StudyError(f"--chance gives {task} twice; give it once.")
-            chance[task] = number_of(value)
+            chance[task] = number_of(value, share=True)
             if chance[task] != chance[task]:
                 raise StudyError(f"--chance {text!r} has no number for {task}; write it like {task}=0.25.")
     return chance

@@ -172,7 +172,7 @@ def _runs_of(
     Shares are in per cent where that is said, also for the query; beside a study the table need not have any.
     """
     given = {ours: theirs for ours, theirs in names.items() if theirs in table or not of_study}  # a study's may lack
-    table = renamed(table, given)
+    table = renamed(table.dropna(how="all"), given)
     found = recognised(table)
     table = renamed(table, found)
     shares = _shares_of(table, names, of_study) if percent else {}

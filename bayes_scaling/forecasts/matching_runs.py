@@ -11,7 +11,7 @@ import pandas as pd
 from bayes_scaling.errors import COMMAND_LINE, TargetError, listed, mapped
 from bayes_scaling.forecasts.display import percent as in_per_cent
 from bayes_scaling.study.flops import may_be_counted, tell_flops
-from bayes_scaling.study.reading import LABELS, SAME_INPUT, SYNONYMS, in_letters, symbol_of
+from bayes_scaling.study.reading import LABELS, SAME_INPUT, called, in_letters, symbol_of
 from bayes_scaling.study.rows import absent, row_name, row_number, shown
 from bayes_scaling.study.validation import KEYS, LOSS_ERROR, MOST_ROWS, OUTCOME, SIZES, number_of
 from bayes_scaling.study.wide import BESIDE
@@ -136,7 +136,7 @@ def to_map(apart: Apart, outcomes: pd.DataFrame) -> str:
     One letter says too little: a width is d, and a number of questions n.
     """
     plain = {in_letters(str(name)): str(name) for name in outcomes}
-    words = {ours: [name for name in names if name in plain and len(name) > 1] for ours, names in SYNONYMS.items()}
+    words = {ours: [name for name in called(ours) if name in plain and len(name) > 1] for ours in apart.missing}
     likely = {ours: plain[words[ours][-1]] for ours in apart.missing if words.get(ours)}
     if COMMAND_LINE.get():
         return listed(mapped(*both) for both in likely.items())

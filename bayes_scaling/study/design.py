@@ -42,6 +42,7 @@ from bayes_scaling.study.validation import LOSS_ERROR, where_known
 __all__ = ["design_check"]
 
 SMALLEST = {"n_params": 1e5, "tokens": 1e6, "flops": 1e12}  # the largest is above; else it is in millions, say
+RATIOS = (0.01, 1e5)  # tokens per parameter: where all have fewer, or more, one is not a plain count
 GAP = 100.0  # to these and to all others, of what is in another unit
 MIN_RUNS = 10
 MIN_SIZES = 4
@@ -71,7 +72,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         Records with these codes; what the columns do not tell is not looked for:
 
         - ``units``: the largest N, D or C of the runs or of a target is too small to be a plain count (in millions?),
-          or that of some is more than a hundred times below, and below all others
+          or that of some is more than a hundred times below, and below all others; or no run has between a hundredth
+          and a hundred thousand tokens per parameter
         - ``few-runs``: fewer than ten
         - ``few-sizes``: fewer than four distinct N, or D, or values of the one column that the law reads
         - ``guessed-noise``: neither repeated runs (seeds), nor known errors (column ``loss_se``) that the law reads,
@@ -141,7 +143,7 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
     if along:
         rows = runs = rows.drop(columns="checkpoint", errors="ignore")
     return Problems((
-        *_units(runs, "run"), *_units(aims, "target"), *_size(runs, inputs), *_noise(runs, inputs, law),
+        *_units(runs, "run"), *_units(aims, "target"), *_ratios(runs), *_size(runs, inputs), *_noise(runs, inputs, law),
         *unread_errors(runs, law), *_plane(runs, inputs), *out_of_reach(training, aims, inputs, law),
         *counted_embeddings(runs), *few_steps(runs, law), *unused_accuracies(rows),
         *not_annealed(rows), *(() if along else evenly_spaced(runs)), *copied_runs(rows),
@@ -185,6 +187,24 @@ def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
             verb = "is" if low.sum() == 1 else "are"
             sentence = f"The {column} of {names} {verb} {said}, and of each other {what} at least {others:g}"
             yield Problem("units", sentence, remedy, float(values[low].min()), column)
+
+
+def _ratios(runs: pd.DataFrame) -> Iterator[Problem]:
+    """Look at whether parameters and tokens can both be plain counts."""
+    if not {"n_params", "tokens"} <= set(runs) or not len(runs):
+        return
+    if any(runs[column].max() < SMALLEST[column] for column in ("n_params", "tokens")):  # which is told
+        return
+    ratio = where_known(runs, "tokens") / where_known(runs, "n_params")
+    low, high = float(np.nanmin(ratio)), float(np.nanmax(ratio))
+    if high < RATIOS[0] or low > RATIOS[1]:
+        yield Problem(
+            "units",
+            f"Runs have {low:.3g} to {high:.3g} tokens per parameter ({RATIOS[0]:g} to {RATIOS[1]:g})",
+            "parameters and tokens are plain counts, so write 7e9 for 7 billion",
+            high if high < RATIOS[0] else low,
+            "tokens",
+        )
 
 
 def _size(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,10 @@ UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 NEEDS = {".parquet": "pyarrow", ".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd"}
 REMARKS = re.compile(r"(\s*#[^\n]*\n)+")
+SEPARATED = re.compile(r"sep=(.)\r?\n")  # by which Excel is told how to read a text
+RULE = re.compile(r"[\s|:+-]*-[\s|:+-]*")  # below the heading of a table for people
+SIZED = re.compile(r"\d+,\d+\s?[kmbt]", re.IGNORECASE)
+COUNTED = re.compile(r"\(\d+ rows?\)")  # below a table of a database
 HEAD = 20  # lines that a separator is looked for in
 SHEETS = "sheets"  # under which a table remembers those of its file, the first of which it is
 
@@ -70,13 +75,14 @@ def read_file(path: Path) -> pd.DataFrame:
 
 def _text_of(path: Path) -> str:
     """Return a text file, unpacked where its suffix says that it is compressed."""
-    if path.suffix.lower() not in PACKED:
-        content = path.read_bytes()  # once, since a pipe cannot be read again
-        return io.TextIOWrapper(io.BytesIO(content), "utf-16" if content[:2] in UTF_16 else "utf-8-sig").read()
-    from pandas.io.common import get_handle
+    if path.suffix.lower() in PACKED:
+        from pandas.io.common import get_handle
 
-    with get_handle(path, "r", encoding="utf-8-sig", compression="infer") as opened:
-        return str(opened.handle.read())
+        with get_handle(path, "rb", compression="infer", is_text=False) as opened:
+            content: Any = opened.handle.read()
+    else:
+        content = path.read_bytes()  # once, since a pipe cannot be read again
+    return io.TextIOWrapper(io.BytesIO(content), "utf-16" if content[:2] in UTF_16 else "utf-8-sig").read()
 
 
 def _remembering(table: pd.DataFrame, heading: Iterable[str]) -> pd.DataFrame:
@@ -88,8 +94,13 @@ def _remembering(table: pd.DataFrame, heading: Iterable[str]) -> pd.DataFrame:
 
 def _from_sheet(path: Path) -> pd.DataFrame:
     with pd.ExcelFile(path) as book:
-        table, first = pd.read_excel(book), pd.read_excel(book, header=None, nrows=1).to_numpy().ravel()
         sheets = [str(name) for name in book.sheet_names]
+        if len(sheets) > 1:
+            ours = [name for name in sheets if any(map(is_ours, map(str, pd.read_excel(book, name, nrows=0))))]
+            read = ours[0] if len(ours) == 1 else sheets[0]  # a sheet of words may stand before that of the runs
+            sheets = [read, *(name for name in sheets if name != read)]
+        table, first = (pd.read_excel(book, sheets[0], **how) for how in ({}, {"header": None, "nrows": 1}))
+        first = first.to_numpy().ravel()
     named = ["" if pd.isna(name) else str(name) for name in first]
     heading = [*named, *[""] * (table.shape[1] - len(named))]  # which ends with its last name
     _require_names(heading)
@@ -113,7 +124,10 @@ def _from_text(text: str, suffix: str) -> pd.DataFrame:
 
 def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
     text = _without_remarks(text)
+    if told := SEPARATED.match(text):
+        text, separator = text[told.end() :], told[1]
     separator = separator or _separator(text)
+    text = _without_rules(text) if separator == "|" else text
     heading = next(_rows(text, separator), [])
     _require_names(heading)
     _require_separator(heading, text)
@@ -127,6 +141,7 @@ def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
         why = f"its heading has {len(heading)} fields, and {longer[0]}" if longer else "a quotation mark is not closed"
         raise ValueError(why) from error
     table = _remembering(_without_blanks(table), heading)
+    table = table.map(_with_point) if decimal == "," else table
     if isinstance(table.index, pd.RangeIndex):
         return table
     # Rows have more fields than the heading, and what is over was taken for their names.
@@ -139,11 +154,32 @@ def _from_csv(text: str, separator: str | None) -> pd.DataFrame:
     raise ValueError(f"its heading has {table.shape[1]} fields, and its rows have {table.shape[1] + extra}")
 
 
+def _without_rules(text: str) -> str:
+    r"""Return a table between bars without what is there for the eye: the rule below its heading, and outer bars.
+
+    Examples
+    --------
+    >>> _without_rules("| N | D |\n|---|:-:|\n| 1 | 2 |\n")
+    'N | D \n1 | 2 '
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for place, line in enumerate(lines) if not (place == 1 and RULE.fullmatch(line))]
+    lines = [line for line in lines if not COUNTED.fullmatch(line.strip())]
+    if all(line.strip()[:1] == line.strip()[-1:] == "|" for line in lines):
+        lines = [line.strip()[1:-1].lstrip() for line in lines]
+    return "\n".join(lines)
+
+
 def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose text has no blanks around it, which a separator may leave behind."""
     texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name].dtype)]
     table = table.assign(**{name: table[name].map(_bare) for name in texts})
     return table if isinstance(table.index, pd.RangeIndex) else table.rename(index=_bare)
+
+
+def _with_point(value: Any) -> Any:
+    """Return 1,3B as 1.3B, which pandas takes for words."""
+    return value.replace(",", ".") if isinstance(value, str) and SIZED.fullmatch(value) else value
 
 
 def _bare(value: Any) -> Any:
@@ -216,7 +252,8 @@ def _decimal_commas(text: str, separator: str) -> bool:
     """
     if separator not in (";", "\t"):
         return False
-    cells = [cell.strip() for line in text.splitlines()[1:HEAD] for cell in line.split(separator)]
+    rows = itertools.islice(_rows("\n".join(text.splitlines()[:HEAD]), separator), 1, None)
+    cells = [cell.strip() for row in rows for cell in row]
     found = [cell for cell in cells if re.fullmatch(r"[-+]?\d*[.,]\d+(e[-+]?\d+)?", cell, re.IGNORECASE)]
     told = found if separator == ";" else [cell for cell in found if not GROUPED.fullmatch(cell)]
     return bool(told) and all("," in cell for cell in found)
@@ -244,7 +281,7 @@ def _table_of(found: Any) -> pd.DataFrame:
         if len(lists) == 1 and lists[0] and all(isinstance(record, Mapping) for record in lists[0]):
             found = lists[0]  # the records under one key, beside what is said of them
         elif {"columns", "data"} <= set(found):  # as pandas splits them
-            return pd.DataFrame(found["data"], columns=found["columns"])
+            return pd.DataFrame(found["data"], columns=found["columns"], index=found.get("index"))
         elif lists and _are_columns(found):
             if len(lengths := {len(column) for column in lists}) > 1:
                 raise ValueError(f"its columns have {listed(map(str, sorted(lengths)))} entries")

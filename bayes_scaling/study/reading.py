@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ import pandas as pd
 
 from bayes_scaling.errors import StudyError, listed, mapped, option, suggest
 from bayes_scaling.study.formats import read_file
-from bayes_scaling.study.rows import absent, repeated, shown
+from bayes_scaling.study.rows import absent, repeated, row_name, shown
 from bayes_scaling.study.validation import (
     CANONICAL,
     LOSS_ERROR,
+    MOST_ROWS,
     NUMERIC,
     SIZES,
     SYMBOLS,
@@ -35,6 +36,7 @@ __all__ = [
     "as_rows",
     "as_table",
     "by_column",
+    "called",
     "column_of",
     "contradicted",
     "error_of_another",
@@ -46,6 +48,7 @@ __all__ = [
     "recognised",
     "remedy",
     "renamed",
+    "set_aside",
     "symbol_of",
     "under_our_names",
     "with_least_abscissa",
@@ -94,7 +97,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """Read a table of runs from a file; names of columns lose the spaces around them.
 
     Suffix and content say how: CSV, TSV, or text between semicolons or bars (also compressed), JSON records or lines,
-    Excel (the first sheet; needs openpyxl), parquet (needs pyarrow).
+    Excel (one sheet; needs openpyxl), parquet (needs pyarrow).
 
     Raises
     ------
@@ -337,16 +340,27 @@ def in_letters(name: str) -> str:
 
     Examples
     --------
-    >>> in_letters("Train/Tokens_seen")
-    'traintokensseen'
+    >>> in_letters("Train/Tokens_seen"), in_letters("Val loss (nats)")
+    ('traintokensseen', 'valloss')
     """
-    return re.sub(r"[\W_]", "", name.lower())
+    return re.sub(r"\(.*?\)|\[.*?\]|[\W_]", "", name.lower())
 
 
 def _likely(ours: str, known: Sequence[str]) -> str:
     """Return the one column whose name usually stands for ours; nothing where there is none, or several."""
-    found = [name for name in known if in_letters(name) in (in_letters(ours), *SYNONYMS[ours])]
+    found = [name for name in known if in_letters(name) in called(ours)]
     return found[0] if len(found) == 1 else ""
+
+
+def called(ours: str) -> tuple[str, ...]:
+    """Return what people call a column of ours, in small letters alone, its own name first.
+
+    Examples
+    --------
+    >>> called("flops"), called("loss")[:2]
+    (('flops',), ('loss', 'valloss'))
+    """
+    return in_letters(ours), *SYNONYMS.get(ours, ())
 
 
 def under_our_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
@@ -367,6 +381,49 @@ def recognised(table: pd.DataFrame) -> dict[str, str]:
     if "run" in found and not _told_apart(table.assign(run=table[found["run"]])):
         del found["run"]
     return found
+
+
+def set_aside(table: pd.DataFrame, found: Mapping[str, str], given: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the columns that nobody said to read and that are not whole, where runs do without, and a remark on each.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The rows that are kept, under our names.
+    found : mapping of str to str
+        What was taken for ours without being told (ours: theirs).
+    given : collection of str
+        What the user said is one of ours.
+    """
+    sized = {"n_params", "tokens"} <= set(table) and all(_whole(table[c]).all() for c in ("n_params", "tokens"))
+    optional = [ours for ours in found if ours in ("steps", "unique_tokens")]
+    optional += ["flops"] if sized and "flops" in table and "flops" not in given else []
+    columns, said = [], []
+    for ours in optional:
+        if (gaps := ~_whole(table[ours])).any() and all(_no_number(value) for value in table[ours][gaps]):
+            theirs = found.get(ours, ours)
+            rows = listed((row_name(table, place) for place in np.flatnonzero(gaps)), MOST_ROWS)
+            columns.append(ours)
+            said.append(
+                f"Not read: {theirs!r}, of which {rows} {'has' if gaps.sum() == 1 else 'have'} none; to read it fill "
+                f"it in and say {mapped(ours, theirs)}."
+            )
+    if "run" not in table and "run" not in found and (name := next((n for n in USUAL["run"] if n in table), None)):
+        said.append(
+            f"Not read: {name!r} as the names of runs, since some stand in several rows; if these are of one run, say "
+            f"{mapped('run', name)}."
+        )
+    return columns, said
+
+
+def _whole(values: pd.Series) -> pd.Series:
+    """Say of each entry whether it is a positive number."""
+    return values.map(partial(number_of, size=True)) > 0
+
+
+def _no_number(value: Any) -> bool:
+    """Say whether an entry is missing or zero, and not text that should be a number."""
+    return absent(value) or number_of(value) == 0
 
 
 def contradicted(table: pd.DataFrame) -> list[str]:

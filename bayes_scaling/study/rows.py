@@ -29,7 +29,7 @@ MOST_NAMES = 12
 """Of runs or targets, that a sentence gives."""
 PLACE = "TASK"
 """Stands for the name of a task in a rule such as ``accuracy_TASK``."""
-ABSENT = ("", "nan", "na", "n/a", "none", "null")
+ABSENT = ("", "nan", "na", "n/a", "none", "null", "-", "--", "–", "—")
 
 
 def row_number(table: pd.DataFrame, place: int | np.integer) -> int:

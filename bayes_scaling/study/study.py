@@ -29,6 +29,7 @@ from bayes_scaling.study.reading import (
     recognised,
     remedy,
     renamed,
+    set_aside,
     with_least_abscissa,
 )
 from bayes_scaling.study.rows import shown, task_name
@@ -49,6 +50,7 @@ from bayes_scaling.study.validation import (
     checked,
     in_per_cent,
     numeric,
+    small_shares,
     with_numbers,
 )
 from bayes_scaling.study.wide import chance_of_others, lengthened, rules_of, unread_accuracies, with_chance
@@ -197,13 +199,8 @@ class Study:
         shares = in_per_cent(table, read) if percent else {}
         as_given = with_numbers(table.assign(**shares))
         table = as_given.assign(**{column: values / PER_CENT for column, values in shares.items()})
-        remarks = [
-            *_of_sheets(table),
-            *_adopted(found),
-            *of_losses,
-            *of_tasks,
-            *contradicted(table.drop(columns=given, errors="ignore")),
-        ]
+        sheets, remarks = _of_sheets(table), [*of_losses, *of_tasks]
+        remarks += contradicted(table.drop(columns=given, errors="ignore"))
         if where is not None:
             kept = asked_for(as_given, where, names)
             remarks += left_by(table, kept, where)
@@ -212,6 +209,11 @@ class Study:
         if drop_missing:
             table, said = without_gaps(table, [*read, *infinite_losses(table)])
             remarks += said
+        aside, passed_over = set_aside(table, found, given)
+        table = table.rename(columns={ours: found[ours] for ours in aside if ours in found})
+        table = table.drop(columns=[ours for ours in aside if ours not in found])
+        found, names = ({o: t for o, t in known.items() if o not in aside} for known in (found, names))
+        remarks = [*sheets, *_adopted(found), *passed_over, *small_shares(table, shares), *remarks]
         table, said = replicates(checked(table, read, names))
         remarks += said + unfinished(table) + without_role(table)
         if flops is not None:
@@ -225,7 +227,7 @@ class Study:
         """Read a study from a file.
 
         Suffix and content say how: CSV, TSV, text between semicolons or bars (also compressed), JSON records or lines,
-        Excel (its first sheet), parquet.
+        Excel (its first sheet, or the only one with columns of ours), parquet.
 
         Parameters
         ----------
@@ -420,9 +422,9 @@ def _loss_of(table: pd.DataFrame, unit: str) -> str:
 
 
 def _of_sheets(table: pd.DataFrame) -> list[str]:
-    """Return a sentence on the sheets of a file that are not read: all but the first."""
-    first, *others = table.attrs.get(SHEETS, [""])
-    return [f"Read: the first sheet, {first!r}; not read: {listed(map(repr, others))}."] if others else []
+    """Return a sentence on the sheets of a file that are not read: all but one."""
+    read, *others = table.attrs.get(SHEETS, [""])
+    return [f"Read: the sheet {read!r}; not read: {listed(map(repr, others))}."] if others else []
 
 
 def _adopted(found: Mapping[str, str]) -> list[str]:

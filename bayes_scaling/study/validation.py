@@ -39,6 +39,7 @@ __all__ = [
     "number_of",
     "numeric",
     "require_once",
+    "small_shares",
     "unfit",
     "where_known",
     "with_numbers",
@@ -272,7 +273,35 @@ def in_per_cent(table: pd.DataFrame, read: Collection[str] = ()) -> dict[str, pd
                 f"{column} is {most:g} at most, which is no percentage unless all are below one; give it in per cent "
                 f"like the others, or leave {option('percent')} out."
             )
+        small = found[column].between(0, 1, inclusive="neither") & ~table[column].map(_has_sign).astype(bool)
+        if column == "chance" and small.any():
+            value = found[column][small].iloc[0]
+            raise StudyError(
+                f"{row_name(table, int(np.argmax(small)))} has the chance {value:g}, which is no percentage unless "
+                f"below one; give {PER_CENT * value:g}, or leave {option('percent')} out."
+            )
     return found
+
+
+def small_shares(table: pd.DataFrame, shares: Mapping[str, pd.Series]) -> list[str]:
+    """Return a sentence on the tasks whose accuracies, in per cent like those of others, are all below one.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"task": ["a", "b"], "accuracy": [0.6, 0.0025]})
+    >>> small_shares(table, {"accuracy": pd.Series([60.0, 0.25])})[0].partition(";")[0]
+    'Read as per cent: the accuracies of b, of which none is above 1'
+    """
+    if "accuracy" not in shares or not {"task", "accuracy"} <= set(table):
+        return []
+    most = shares["accuracy"].reindex(table.index).groupby(table["task"]).max()
+    small = most.index[(most > 0) & (most <= 1)]
+    if not len(small):
+        return []
+    return [
+        f"Read as per cent: the accuracies of {listed(map(str, small), MOST_ROWS)}, of which none is above 1; if these "
+        "are fractions, give them in per cent like the others."
+    ]
 
 
 def in_shares(table: pd.DataFrame, read: Collection[str] = ()) -> list[Any]:

@@ -259,3 +259,8 @@ def test_a_fitted_run_is_held_out_by_the_words_that_are_said(changes, name, quer
         choose_targets(bs.Study.from_frame(RUNS.assign(**changes)), (name,))
     assert f'--where "{query}" and give its inputs' in str(refused.value)
     assert bs.Study.from_frame(RUNS.assign(**changes), where=query).frame.index.tolist() == [0, 2]
+
+
+def test_a_chance_may_have_its_sign():
+    assert read_chance(["25%"]) == 0.25 and read_chance(["PIQA=50%"]) == {"PIQA": 0.5}
+    assert read_chance(["25%", "PIQA=0.5"]) == {"TASK": 0.25, "PIQA": 0.5}

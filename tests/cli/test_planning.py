@@ -427,3 +427,10 @@ def test_an_input_that_candidates_and_target_both_give_need_not_be_given_again()
     for runs, target in ((candidates.drop(columns="unique_tokens"), told), (candidates, {"n_params": 7e9})):
         with pytest.raises(bs.LawError, match="RepeatedData also reads 'unique_tokens'; give its value"):
             read_given(None, Next(runs, target, 1, None), [law])
+
+
+def test_blank_rows_of_planned_runs_are_left_out(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("run,N,D\nwide,3e9,6e10\n,,\neven,3e9,1.2e11\n")
+    question = asked(candidates=path, target=FAR)
+    assert question.candidates["run"].tolist() == ["wide", "even"] and question.candidates.index.tolist() == [0, 2]

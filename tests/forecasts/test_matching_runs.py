@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -209,3 +210,11 @@ def test_arms_may_be_yes_and_no(kind):
     forecast = bs.forecast(transfer(), arms)
     found = bs.score(forecast, arms.assign(pretrained=arms["pretrained"].astype(kind), loss=[1.0, 1.1]))
     assert found["actual"].tolist() == [1.0, 1.1] and not found.attrs["remarks"]
+
+
+@pytest.mark.parametrize("name", ["Tokens", "Training Tokens (B)", "train_tokens"])
+def test_a_run_of_other_tokens_is_not_scored_by_its_size_alone_whatever_they_are_called(said, name, command):
+    with pytest.raises(bs.TargetError, match=rf"By N alone .*, as in --map .?tokens={re.escape(name)}"):
+        bs.score(said, {"N": 7e9, name: 2.5e11, "loss": 2.08})
+    with pytest.raises(bs.TargetError, match=r"n_params=Params and .*tokens="):
+        bs.score(said, {"Params": 7e9, name: 2.5e11, "loss": 2.08})

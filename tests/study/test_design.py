@@ -134,3 +134,11 @@ def test_the_checkpoints_of_a_learning_curve_are_what_it_is_fitted_to():
     codes = [design_check(bs.Study.from_frame(table), law=LearningCurve()).codes for table in (points, along)]
     assert codes[0] == codes[1] and "few-runs" not in codes[0]
     assert "few-runs" in design_check(bs.Study.from_frame(along), law=PowerLaw(column="tokens")).codes
+
+
+@pytest.mark.parametrize(("unit", "found"), [(1.0, 0), (1e-6, 1)])
+def test_tokens_in_millions_beside_plain_parameters_are_told(unit, found):
+    N = np.geomspace(2e7, 1.5e9, 10)
+    table = pd.DataFrame({"N": N, "D": 2000 * N * unit, "loss": np.linspace(4, 3, 10)})
+    problems = bs.design_check(bs.Study.from_frame(table)).only("units")
+    assert len(problems) == found and all("0.002 to 0.002 tokens per parameter" in str(p) for p in problems)

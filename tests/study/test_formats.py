@@ -101,7 +101,7 @@ def test_sheets_that_are_not_read_are_named(tmp_path):
         for name in ("new", "old", "older"):
             RUNS.to_excel(book, sheet_name=name, index=False)
     study = bs.Study.from_file(tmp_path / "runs.xlsx", loss="val_loss")
-    assert study.remarks == ("Read: the first sheet, 'new'; not read: 'old' and 'older'.",)
+    assert study.remarks == ("Read: the sheet 'new'; not read: 'old' and 'older'.",)
 
 
 @pytest.mark.parametrize(
@@ -247,3 +247,43 @@ def test_what_another_command_writes_is_read_from_a_pipe(encoding, tmp_path):
 def test_a_folder_is_said_to_be_one(tmp_path):
     with pytest.raises(FileError, match="is a folder; give a table of runs in it, as CSV"):
         read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'run;"N";"loss"\n"a";"2e8";"3,45"\n"b";"4e8";"3,1"\n',
+        "sep=;\nrun;N;loss\na;2e8;3,45\nb;4e8;3,1\n",
+        "run;N;loss\na;0,2B;3,45\nb;0,4B;3,1\n",
+        "| run | N | loss |\n|-----|--:|:----:|\n| a | 2e8 | 3.45 |\n| b | 4e8 | 3.1 |\n",
+        " run |  N  | loss\n-----+-----+------\n a   | 2e8 | 3.45\n b   | 4e8 | 3.1\n(2 rows)\n",
+    ],
+    ids=["quoted decimal commas", "sep", "sizes with decimal commas", "markdown", "database"],
+)
+def test_tables_for_people_and_for_excel_hold_the_same_numbers(text, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text(text)
+    table = bs.Study.from_frame(read_file(path).assign(D=2e9)).frame
+    assert table["run"].tolist() == ["a", "b"] and table["n_params"].tolist() == [2e8, 4e8]
+    assert table["loss"].tolist() == [3.45, 3.1]
+
+
+def test_text_in_utf_16_is_read_where_it_is_compressed_too(tmp_path):
+    path = tmp_path / "runs.csv.gz"
+    path.write_bytes(gzip.compress(RUNS.to_csv(index=False).encode("utf-16")))
+    assert read_file(path)["val_loss"].tolist() == RUNS["val_loss"].tolist()
+
+
+def test_a_table_that_pandas_split_keeps_its_index(tmp_path):
+    path = tmp_path / "runs.json"
+    path.write_text(RUNS.set_index("run").to_json(orient="split"))
+    assert bs.Study.from_file(path, loss="val_loss").frame["run"].tolist() == RUNS["run"].tolist()
+
+
+def test_a_sheet_of_words_before_that_of_the_runs_is_passed_over(tmp_path):
+    path = tmp_path / "book.xlsx"
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"info": ["of our runs"]}).to_excel(book, sheet_name="README", index=False)
+        RUNS.to_excel(book, sheet_name="runs", index=False)
+    study = bs.Study.from_file(path, loss="val_loss")
+    assert len(study) == len(RUNS) and study.remarks[0] == "Read: the sheet 'runs'; not read: 'README'."

@@ -9,7 +9,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.errors import StudyError
 from bayes_scaling.forecasts.targets import read_targets
-from bayes_scaling.models import Chinchilla
+from bayes_scaling.models import Chinchilla, Superset
 from bayes_scaling.study.reading import as_rows, as_table, labelled, last_checkpoints, read_table, remedy
 from tests.worlds import by_compute
 
@@ -313,3 +313,30 @@ def test_text_in_an_index_of_any_name_names_the_runs():
     targets = table.drop(columns="loss").set_index("Model")
     assert read_targets(Chinchilla(), study, targets).frame.index.tolist() == ["small", "large"]
     assert "run" not in bs.Study.from_frame(table.assign(Model=[1, 2]).set_index("Model")).frame
+
+
+def test_a_column_that_nobody_said_to_read_and_that_has_gaps_is_not_read():
+    whole = RUNS.assign(_step=2000.0, flops=6 * RUNS["N"] * RUNS["D"])
+    for column, ours, gap in (("_step", "steps", np.nan), ("_step", "steps", 0.0), ("flops", "flops", np.nan)):
+        table = whole.assign(**{column: whole[column].where(whole["run"] != "b", gap)})
+        study = bs.Study.from_frame(table, loss="val_loss")
+        assert ours not in study.frame and ours not in study.names and len(study) == len(RUNS)
+        (said,) = (remark for remark in study.remarks if remark.startswith(f"Not read: {column!r}"))
+        assert said.endswith(f"of which run 'b' (row 2) has none; to read it fill it in and say {ours}={column!r}.")
+        with pytest.raises(StudyError, match=r"Run 'b' \(row 2\) has"):
+            Superset().arrays(bs.Study.from_frame(table, loss="val_loss", **{ours: column}))
+        kept = bs.Study.from_frame(table, loss="val_loss", where="run != 'b'")
+        assert ours in kept.frame  # what is left is whole
+    with pytest.raises(StudyError, match="flops = 'many'"):
+        bs.Study.from_frame(whole.assign(flops=["many", *whole["flops"][1:]]), loss="val_loss")
+
+
+def test_names_of_runs_that_stand_in_several_rows_are_told():
+    table = RUNS.rename(columns={"run": "Name"}).assign(Name=list("abcabc"))
+    study = bs.Study.from_frame(table, loss="val_loss")
+    assert "run" not in study.frame and any("'Name' as the names of runs, since some stand" in r for r in study.remarks)
+
+
+def test_a_unit_in_brackets_is_no_part_of_a_name():
+    with pytest.raises(StudyError, match=r"tokens='Tokens \(B\)' and loss='Val loss \(nats\)'"):
+        bs.Study.from_frame({"N": [1e8], "Tokens (B)": [2.0], "Val loss (nats)": [3.0]}).column("tokens")

@@ -501,3 +501,19 @@ def test_words_that_no_query_tells_from_numbers_offer_none(words):
         table.at[place, "loss"] = word
     with pytest.raises(bs.StudyError, match=r"with a point for decimals\.$"):
         bs.Study.from_frame(table)
+
+
+@pytest.mark.parametrize("dash", ["-", "--", "–", "—"])
+def test_a_dash_is_a_score_that_is_missing(dash):
+    table = pd.DataFrame({"N": [1e8, 2e8], "D": 2e9, "piqa": [60.0, 62.0], "arc": [30.0, dash]})
+    study = bs.Study.from_frame(table, accuracy_columns=["piqa", "arc"], chance=25, percent=True)
+    assert study.frame["accuracy"].isna().sum() == 1
+
+
+def test_shares_that_may_be_fractions_among_percentages_are_told_and_such_chances_refused():
+    table = pd.DataFrame({"N": [1e8, 2e8], "D": 2e9, "piqa": [60.0, 62.0], "code": [0.0, 0.25]})
+    options = {"accuracy_columns": ["piqa", "code"], "percent": True}
+    study = bs.Study.from_frame(table, chance={"piqa": 50, "code": 0}, **options)
+    assert any("the accuracies of code, of which none is above 1" in remark for remark in study.remarks)
+    with pytest.raises(bs.StudyError, match=r"on 'code' \(row 1\) has the chance 0\.25, .* give 25, or leave percent"):
+        bs.Study.from_frame(table, chance={"piqa": 50, "code": 0.25}, **options)
