@@ -255,9 +255,8 @@ class OfModels(dist.Distribution):
 
     def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
         """Return draws, shape ``sample_shape`` and that of the sizes."""
-        numbers = (
-            jnp.round(jnp.log(self.sizes) / SAME).astype(jnp.int32).astype(jnp.uint32)
-        )  # below one they are negative
+        places = jnp.round(jnp.log(self.sizes) / SAME).astype(jnp.int32)  # below a size of one they are negative
+        numbers = places.astype(jnp.uint32)
         own = jax.vmap(lambda number: jax.random.normal(jax.random.fold_in(key, number), sample_shape))
         return jnp.moveaxis(own(numbers), 0, -1)
 

@@ -53,8 +53,8 @@ def run_side_by_side(
             for first in range(0, len(places), width):
                 own = places[first : first + width]
                 filled = (own * width)[:width]
-                own_numbers = np.array([numbers[place] for place in filled])
-                keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(own_numbers)
+                which = np.array([numbers[place] for place in filled])
+                keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(which)
                 law, *others = stacked([work[place] for place in filled])
                 found = jax.tree.map(np.asarray, program(law, keys, *others))
                 for i, place in enumerate(own):

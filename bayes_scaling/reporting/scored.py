@@ -50,9 +50,7 @@ def print_scores(
     register : DataFrame, optional
         All that it holds.
     """
-    for _, of_it in scores.groupby(
-        ["quantity", "unit"], sort=False
-    ):  # losses of tasks may be in another than shared ones
+    for _, of_it in scores.groupby(["quantity", "unit"], sort=False):  # losses may be in several
         console.print(score_rows(said, of_it))
         console.print(verdict(_with_quartiles(said, of_it)), style="bold")
     console.print(
