@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FEWEST", "check_learns", "check_size", "refusal"]
 
 FEWEST = 3  # runs, where priors carry the rest
+MULTIPLE = r"E \cdot \text{reducible}"  # in the constants of a law whose reducible outcome is so many times E
 
 
 def check_size(law: Law, study: Study, runs: Mapping[str, Any], observed: Mapping[str, Any]) -> None:
@@ -87,10 +88,19 @@ def check_learns(law: Law, runs: Mapping[str, Any], observed: Mapping[str, Any])
 
 
 def _check_limit(law: Law, study: Study, runs: Mapping[str, Any], outcome: np.ndarray) -> None:
-    """Refuse outcomes at or below a floor that is fixed, or above a ceiling: the limit of what is better higher."""
+    """Refuse outcomes at or below a floor that is fixed, or above a ceiling: the limit of what is better higher.
+
+    A floor of 0 is refused, too, where the law says that what lies above it is a multiple of it.
+    """
     limit = _fixed_limit(law, runs)
     if limit is None:
         return
+    if limit == 0 and any(MULTIPLE in latex for latex in law.relations.values()):
+        raise StudyError(
+            f"{law.name} fixes its floor E at 0, and its reducible {law.outcome} is a multiple of E, so that nothing "
+            "is left; for a law without a floor fix it at a small number, such as 1e-6, and give reducible a wide "
+            "prior, such as LogNormal(14, 3)."
+        )
     higher = law.better.get(law.outcome) == "higher"
     if (outcome > limit if higher else outcome <= limit).any():
         limited, where = ("ceiling", "above") if higher else ("floor", "below")

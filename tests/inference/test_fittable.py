@@ -12,6 +12,7 @@ from bayes_scaling.inference.fittable import check_learns, check_size, refusal
 from bayes_scaling.models import (
     Chinchilla,
     DirectLadder,
+    Kaplan,
     LearningCurve,
     Pooled,
     PowerLaw,
@@ -144,6 +145,15 @@ def test_a_fixed_parameter_is_a_limit_only_where_the_law_says_so():
             return parameters["E"] + parameters["gain"]
 
     assert not refused(table, Learnt(E=0.25))
+
+
+def test_a_floor_of_nothing_is_refused_where_all_is_a_multiple_of_it():
+    for law in (Chinchilla(E=0.0), Kaplan(E=0.0)):
+        assert refused(TABLE, law).startswith(
+            f"{law.name} fixes its floor E at 0, and its reducible loss is a multiple"
+        )
+    law = PowerLaw(E=1e-6, reducible=dist.LogNormal(14.0, 3.0))  # as is advised
+    assert not refused(pd.DataFrame({"C": np.geomspace(1e18, 1e21, 12), "loss": np.geomspace(3.3, 2.2, 12)}), law)
 
 
 def test_the_floor_below_a_ceiling_is_compared_in_the_unit_of_the_outcome():
