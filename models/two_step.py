@@ -332,8 +332,8 @@ class TwoStep(Law):
         shift = jnp.concatenate([jnp.zeros((len(anneal), 1)), jnp.tile(anneal[:, None] / 10, self.windows)], axis=-1)
         losses = jnp.where(present[:, :, None], losses, 1.0) * jnp.exp(shift)
         means = jax.vmap(accuracy, in_axes=-1, out_axes=-1)(losses)
-        noise = self.step2.noise_of(read, final, curve["sigma"])[:, :, None]
-        joint = SharedNoise(means, wander, noise, jnp.log(losses) / WANDER_LENGTH)
+        noise = jnp.broadcast_to(self.step2.noise_of(read, final, curve["sigma"]), jnp.shape(final))
+        joint = SharedNoise(means, wander, noise[:, :, None], jnp.log(losses) / WANDER_LENGTH)
         with numpyro.plate("run", jnp.shape(final)[0], dim=-2), numpyro.handlers.mask(mask=present):
             numpyro.sample("accuracy", joint, obs=jnp.where(present[:, :, None], values, 0.5))
 

@@ -393,8 +393,10 @@ def from_per_cent(text: str, said: str, error: type[Exception]) -> float:
     return number / PER_CENT
 
 
-def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] | None:
+def read_chance(given: Sequence[str] | None, *, percent: bool = False) -> str | float | dict[str, float] | None:
     """Read ``--chance``: a number, numbers by task and one for the others, or the name of a column.
+
+    What has a sign of its own is the same number with ``--percent`` and without.
 
     Raises
     ------
@@ -410,21 +412,25 @@ def read_chance(given: Sequence[str] | None) -> str | float | dict[str, float] |
     """
     if not given:
         return None
+
+    def share(text: str) -> float:
+        return number_of(text, share=True) * (PER_CENT if percent and text.strip().endswith("%") else 1.0)
+
     if len(given) == 1 and "=" not in given[0]:
-        number = number_of(given[0], share=True)
+        number = share(given[0])
         return given[0] if number != number else number
     chance: dict[str, float] = {}
     for text in given:
-        first = number_of(text.partition(",")[0], share=True)
+        first = share(text.partition(",")[0])
         text = f"{PLACE}={text}" if "=" in text and first == first else text  # that of the others comes first
         task, _, value = text.rpartition("=")
-        rest = not task and np.isfinite(number_of(value, share=True))  # for all that are not named
+        rest = not task and np.isfinite(share(value))  # for all that are not named
         one = {task or PLACE: value} if rest or (task and "=" not in task) else None
         whole = one or parse_pairs(text, "--chance", "PIQA=0.5", StudyError)
         for task, value in whole.items():
             if task in chance:
                 raise StudyError(f"--chance gives {task} twice; give it once.")
-            chance[task] = number_of(value, share=True)
+            chance[task] = share(value)
             if chance[task] != chance[task]:
                 raise StudyError(f"--chance {text!r} has no number for {task}; write it like {task}=0.25.")
     return chance

@@ -81,7 +81,7 @@ def forecast(
     from bayes_scaling.reporting.result import Result
     from bayes_scaling.reporting.screen import output, print_remarks, print_result, status
 
-    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
+    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance, percent=percent), "percent": percent}
     table = open_study(study, columns, flops, where=where, drop_missing=drop_missing, unit=unit, **wide)
     aims = tuple(target or ())
     table, name, laws, targets = choose(table, law, prior, tuple(task or ()), aims, flops, percent=percent)

@@ -92,7 +92,7 @@ def plan(
     from bayes_scaling.reporting.plan import print_plan, write_plan_file, write_plan_folder
     from bayes_scaling.reporting.screen import output, print_remarks, status
 
-    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance), "percent": percent}
+    wide = {"accuracy_columns": accuracy_columns, "chance": read_chance(chance, percent=percent), "percent": percent}
     opening: dict[str, Any] = {"where": where, "drop_missing": drop_missing, "unit": unit, **wide}
     files = (study or "", against) if against else ("", "")
     with in_file(files[0]):

@@ -325,7 +325,10 @@ class Surface:
         if self.discrepancy and not exact:
             inside = {**self.arrays, **(fitted or {})}
             if self.exponent_error is None:
-                edge = edge_of_data(law, inside, self._read[1])
+                same = all(np.array_equal(v[: len(self.arrays[n])], self.arrays[n]) for n, v in (fitted or {}).items())
+                edge = edge_of_data(
+                    law, inside, self._read[1] if same else None
+                )  # of others nobody knows what they have
             else:
                 scales.update(self.misjudged(scales, inside))
         constants = {n: v for n, v in self.arrays.items() if n not in law.run_inputs}

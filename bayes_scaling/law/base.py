@@ -112,6 +112,7 @@ class Law(Inputs):
         cls.describe_itself(written)
         cls.__init__ = by_name(cls)  # type: ignore[method-assign]
         jax.tree_util.register_pytree_node(cls, Law._flatten, cls._unflatten)
+        code_of(cls)  # type: ignore[arg-type]  # while its file is what was read
         if "__call__" in cls.__dict__ and "reads_loss_error" not in cls.__dict__:
             cls.reads_loss_error = False
         if cls._equation_takes_parameters():

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from functools import cache
 from types import FunctionType
+from typing import Any
 
 __all__ = ["code_of", "digest"]
 
@@ -51,13 +52,19 @@ def code_of(kind: type) -> str:
 
 def _parts(kind: type) -> Iterator[str]:
     """Yield what each method computes, in the order of their names, and the attributes that are plain values."""
+    held = vars(kind).get("__dataclass_fields__", {})  # parameters and options, whose values the law tells
     for name, value in sorted(vars(kind).items()):
         for part in ("__func__", "func", "fget", "__wrapped__"):  # of class methods, properties and what is decorated
             value = getattr(value, part, value)
         if isinstance(value, FunctionType):
             yield _computed(value) if value.__module__ == kind.__module__ else ""
-        elif not name.startswith("_") and name not in SAID and isinstance(value, str | int | float | tuple):
+        elif not name.startswith("_") and name not in (*SAID, *held) and _is_plain(value):
             yield f"{name} = {value!r}"
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether a value is text, a number, or a tuple of such, which reads the same in every process."""
+    return all(map(_is_plain, value)) if isinstance(value, tuple) else isinstance(value, str | int | float)
 
 
 def _computed(function: FunctionType) -> str:
@@ -65,6 +72,8 @@ def _computed(function: FunctionType) -> str:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
+        return ""
+    if [getattr(node, "name", "") for node in tree.body] != [function.__name__]:  # the file is not what it was
         return ""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:

@@ -32,6 +32,7 @@ RULE = re.compile(r"[\s|:+-]*-[\s|:+-]*")  # below the heading of a table for pe
 SIZED = re.compile(r"\d+,\d+\s?[kmbt]", re.IGNORECASE)
 COUNTED = re.compile(r"\(\d+ rows?\)")  # below a table of a database
 HEAD = 20  # lines that a separator is looked for in
+MOST_WORDS = 2  # columns of a sheet that tells of the others, and may stand before that of the runs
 SHEETS = "sheets"  # under which a table remembers those of its file, the first of which it is
 
 
@@ -96,8 +97,10 @@ def _from_sheet(path: Path) -> pd.DataFrame:
     with pd.ExcelFile(path) as book:
         sheets = [str(name) for name in book.sheet_names]
         if len(sheets) > 1:
-            ours = [name for name in sheets if any(map(is_ours, map(str, pd.read_excel(book, name, nrows=0))))]
-            read = ours[0] if len(ours) == 1 else sheets[0]  # a sheet of words may stand before that of the runs
+            heads = {name: [str(column) for column in pd.read_excel(book, name, nrows=0)] for name in sheets}
+            runs = [name for name, head in heads.items() if sum(map(is_ours, head)) > 1]
+            words = len(heads[sheets[0]]) <= MOST_WORDS and not any(map(is_ours, heads[sheets[0]]))
+            read = runs[0] if words and len(runs) == 1 else sheets[0]
             sheets = [read, *(name for name in sheets if name != read)]
         table, first = (pd.read_excel(book, sheets[0], **how) for how in ({}, {"header": None, "nrows": 1}))
         first = first.to_numpy().ravel()
@@ -281,7 +284,9 @@ def _table_of(found: Any) -> pd.DataFrame:
         if len(lists) == 1 and lists[0] and all(isinstance(record, Mapping) for record in lists[0]):
             found = lists[0]  # the records under one key, beside what is said of them
         elif {"columns", "data"} <= set(found):  # as pandas splits them
-            return pd.DataFrame(found["data"], columns=found["columns"], index=found.get("index"))
+            names = found.get("index")
+            flat = isinstance(names, list) and len(names) == len(found["data"]) and not any(map(_is_list, names))
+            return pd.DataFrame(found["data"], columns=found["columns"], index=names if flat else None)
         elif lists and _are_columns(found):
             if len(lengths := {len(column) for column in lists}) > 1:
                 raise ValueError(f"its columns have {listed(map(str, sorted(lengths)))} entries")
@@ -296,6 +301,10 @@ def _table_of(found: Any) -> pd.DataFrame:
     if not isinstance(found, list) or not all(isinstance(record, Mapping) for record in found):
         raise ValueError("it holds neither records nor columns")
     return pd.json_normalize(found, sep="/")
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _are_columns_by_row(found: Collection[str], rows: Collection[str]) -> bool:

@@ -383,7 +383,9 @@ def recognised(table: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def set_aside(table: pd.DataFrame, found: Mapping[str, str], given: Collection[str]) -> tuple[list[str], list[str]]:
+def set_aside(
+    table: pd.DataFrame, found: Mapping[str, str], given: Collection[str], heading: Collection[str]
+) -> tuple[list[str], list[str]]:
     """Return the columns that nobody said to read and that are not whole, where runs do without, and a remark on each.
 
     Parameters
@@ -394,21 +396,26 @@ def set_aside(table: pd.DataFrame, found: Mapping[str, str], given: Collection[s
         What was taken for ours without being told (ours: theirs).
     given : collection of str
         What the user said is one of ours.
+    heading : collection of str
+        The columns as the user has them.
     """
     sized = {"n_params", "tokens"} <= set(table) and all(_whole(table[c]).all() for c in ("n_params", "tokens"))
     optional = [ours for ours in found if ours in ("steps", "unique_tokens")]
     optional += ["flops"] if sized and "flops" in table and "flops" not in given else []
     columns, said = [], []
     for ours in optional:
-        if (gaps := ~_whole(table[ours])).any() and all(_no_number(value) for value in table[ours][gaps]):
-            theirs = found.get(ours, ours)
+        fitted = table["role"] != "target" if "role" in table else pd.Series(True, table.index)
+        gaps = ~_whole(table[ours])
+        if (gaps & fitted).any() and all(_no_number(value) for value in table[ours][gaps]):
+            theirs = found.get(ours, ours if ours in heading else symbol_of(ours))
             rows = listed((row_name(table, place) for place in np.flatnonzero(gaps)), MOST_ROWS)
             columns.append(ours)
             said.append(
                 f"Not read: {theirs!r}, of which {rows} {'has' if gaps.sum() == 1 else 'have'} none; to read it fill "
                 f"it in and say {mapped(ours, theirs)}."
             )
-    if "run" not in table and "run" not in found and (name := next((n for n in USUAL["run"] if n in table), None)):
+    name = next((name for name in USUAL["run"] if name in table and "run" not in (*table, *found)), None)
+    if name is not None and table[name].dropna().duplicated().any():
         said.append(
             f"Not read: {name!r} as the names of runs, since some stand in several rows; if these are of one run, say "
             f"{mapped('run', name)}."

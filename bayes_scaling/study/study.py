@@ -179,6 +179,7 @@ class Study:
         table = as_table(frame).reset_index(drop=True).dropna(how="all")  # rows keep their numbers
         if flops is not None and flops in table:
             columns["flops"], flops = flops, None
+        heading = list(table)
         column, by_task = chance_of_others(chance)
         columns |= {} if column is None else {"chance": column}
         stale, of_losses = error_of_another(table, columns)
@@ -209,7 +210,7 @@ class Study:
         if drop_missing:
             table, said = without_gaps(table, [*read, *infinite_losses(table)])
             remarks += said
-        aside, passed_over = set_aside(table, found, given)
+        aside, passed_over = set_aside(table, found, given, heading)
         table = table.rename(columns={ours: found[ours] for ours in aside if ours in found})
         table = table.drop(columns=[ours for ours in aside if ours not in found])
         found, names = ({o: t for o, t in known.items() if o not in aside} for known in (found, names))

@@ -278,7 +278,7 @@ def in_per_cent(table: pd.DataFrame, read: Collection[str] = ()) -> dict[str, pd
             value = found[column][small].iloc[0]
             raise StudyError(
                 f"{row_name(table, int(np.argmax(small)))} has the chance {value:g}, which is no percentage unless "
-                f"below one; give {PER_CENT * value:g}, or leave {option('percent')} out."
+                f"below one; give {PER_CENT * value:g}, or '{value:g}%' in a column chance to mean that."
             )
     return found
 

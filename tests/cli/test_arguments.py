@@ -264,3 +264,4 @@ def test_a_fitted_run_is_held_out_by_the_words_that_are_said(changes, name, quer
 def test_a_chance_may_have_its_sign():
     assert read_chance(["25%"]) == 0.25 and read_chance(["PIQA=50%"]) == {"PIQA": 0.5}
     assert read_chance(["25%", "PIQA=0.5"]) == {"TASK": 0.25, "PIQA": 0.5}
+    assert read_chance(["25%"], percent=True) == read_chance(["25"], percent=True) == 25.0

@@ -7,7 +7,7 @@ import bayes_scaling as bs
 from bayes_scaling.decisions import surface as surfaces
 from bayes_scaling.decisions.surface import as_surface
 from bayes_scaling.models import FewSteps, PowerLaw, SupersetInCompute, SupersetInFlops
-from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder, superset
+from tests.worlds import GRID, Textbook, by_compute, chinchilla, exact, known, ladder, pooled, superset
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +245,12 @@ def test_an_outcome_without_a_scale_is_refused(surface):
         with pytest.raises(bs.LawError, match="reads C, and C is not given; give it, or N and D to count it by"):
             compute.at(**scale)
     np.testing.assert_allclose(compute.at(N, D), compute.at(C=6 * N * D))
+
+
+def test_runs_that_are_not_those_of_the_fit_are_known_of_no_series_in_particular():
+    """Of the fitted runs it is known which series each has; of others, and of the same in another order, it is not."""
+    surface = bs.Surface.of(pooled(), series="math")
+    few, turned = ({n: surface.arrays[n][part] for n in ("N", "D")} for part in (slice(10), slice(None, None, -1)))
+    longer = {n: np.append(surface.arrays[n], 1e6) for n in ("N", "D")}
+    spread = [surface.at([8e8], [6.4e10], fitted=runs).std() for runs in (None, longer, few, turned)]
+    assert spread[0] > 1.2 * spread[3] and spread[2] > spread[3] and all(np.isfinite(spread))

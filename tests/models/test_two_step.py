@@ -376,3 +376,16 @@ def test_the_error_of_few_questions_is_known_with_windows_too(ladder):
     runs, observed = law.arrays(study)
     scale = np.asarray(run_model(law, runs, observed)["accuracy"]["fn"].base_dist.scale)
     assert (scale > 0.011).all() and (scale < 0.03).all()  # 0.01 and what 100 questions add
+
+
+class Bare(SigmoidAccuracy):
+    """Noise as it is by default."""
+
+    def noise_of(self, runs, mean, sigma):
+        return sigma
+
+
+def test_with_windows_noise_may_be_one_number_of_each_task(ladder):
+    law = TwoStep(windows=2, step2=Bare(sigma=0.01))
+    scale = run_model(law, *law.arrays(ladder.training))["accuracy"]["fn"].base_dist.scale
+    np.testing.assert_allclose(scale, 0.01)

@@ -287,3 +287,20 @@ def test_a_sheet_of_words_before_that_of_the_runs_is_passed_over(tmp_path):
         RUNS.to_excel(book, sheet_name="runs", index=False)
     study = bs.Study.from_file(path, loss="val_loss")
     assert len(study) == len(RUNS) and study.remarks[0] == "Read: the sheet 'runs'; not read: 'README'."
+
+
+@pytest.mark.parametrize("heads", [["run", "note"], ["chance", "bench"], ["flops", "gpu"]])
+def test_the_first_sheet_is_read_where_it_holds_a_table_of_other_names(heads, tmp_path):
+    path = tmp_path / "book.xlsx"
+    with pd.ExcelWriter(path) as book:
+        RUNS.rename(columns={"run": "model", "N": "params", "D": "toks"}).to_excel(book, sheet_name="runs", index=False)
+        pd.DataFrame([[1.0, 2.0]], columns=heads).to_excel(book, sheet_name="more", index=False)
+    study = bs.Study.from_file(path, n_params="params", tokens="toks", loss="val_loss")
+    assert len(study) == len(RUNS) and study.remarks[0] == "Read: the sheet 'runs'; not read: 'more'."
+
+
+@pytest.mark.parametrize("index", [[], "run", [["a", "b"], [1, 2]], None])
+def test_an_index_of_split_json_that_names_no_rows_is_not_read(index, tmp_path):
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps({"columns": ["N", "loss"], "data": [[1e8, 3.0], [2e8, 2.9]], "index": index}))
+    assert read_file(path)["loss"].tolist() == [3.0, 2.9]

@@ -340,3 +340,19 @@ def test_names_of_runs_that_stand_in_several_rows_are_told():
 def test_a_unit_in_brackets_is_no_part_of_a_name():
     with pytest.raises(StudyError, match=r"tokens='Tokens \(B\)' and loss='Val loss \(nats\)'"):
         bs.Study.from_frame({"N": [1e8], "Tokens (B)": [2.0], "Val loss (nats)": [3.0]}).column("tokens")
+
+
+def test_flops_with_gaps_are_told_by_the_name_that_they_have():
+    table = RUNS.assign(C=[np.nan, *(6 * RUNS["N"] * RUNS["D"])[1:]])
+    study = bs.Study.from_frame(table, loss="val_loss")
+    assert any(remark.startswith("Not read: 'C'") and remark.endswith("say flops='C'.") for remark in study.remarks)
+    roles = RUNS.assign(flops=table["C"], role=["target", *["train"] * 5])
+    with pytest.raises(StudyError, match=r"Run 'a' \(row 1\) has no flops"):  # those of all fitted runs are there
+        bs.Study.from_frame(roles, loss="val_loss")
+
+
+def test_names_that_are_missing_or_left_out_are_not_called_repeated():
+    gaps = RUNS.rename(columns={"run": "Name"}).assign(Name=["a", None, *"cdef"])
+    twice = RUNS.rename(columns={"run": "Name"}).assign(Name=list("abbdef"), State=["f", "f", "x", "f", "f", "f"])
+    for table, options in ((gaps, {}), (twice, {"where": "State == 'f'"})):
+        assert not any("stand in several" in r for r in bs.Study.from_frame(table, loss="val_loss", **options).remarks)

@@ -515,5 +515,7 @@ def test_shares_that_may_be_fractions_among_percentages_are_told_and_such_chance
     options = {"accuracy_columns": ["piqa", "code"], "percent": True}
     study = bs.Study.from_frame(table, chance={"piqa": 50, "code": 0}, **options)
     assert any("the accuracies of code, of which none is above 1" in remark for remark in study.remarks)
-    with pytest.raises(bs.StudyError, match=r"on 'code' \(row 1\) has the chance 0\.25, .* give 25, or leave percent"):
+    with pytest.raises(
+        bs.StudyError, match=r"on 'code' \(row 1\) has the chance 0\.25, .* give 25, or '0\.25%' in a column chance"
+    ):
         bs.Study.from_frame(table, chance={"piqa": 50, "code": 0.25}, **options)
