@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from bayes_scaling.models import LAWS
 from bayes_scaling.models.defaults import law_by_name
 from bayes_scaling.problems import Problem, Problems
 from bayes_scaling.study.pairing import FEWEST, Pairing, agreeing, choose, pair, with_partners
+from bayes_scaling.study.reading import last_checkpoints
 from bayes_scaling.study.rows import repeated
 from bayes_scaling.study.selection import SETS, named_apart, without_gaps
 from bayes_scaling.study.study import Study
@@ -130,7 +132,10 @@ class Aim:
         if loss not in study.frame:
             return study
         frame = study.frame
-        unknown = self.named(study) & frame[loss].isna()
+        unknown = pd.Series(False, index=frame.index)
+        for name in self.runs:  # in every set, so that its two rows make a pair
+            own = Aim(runs=(name,)).named(study)
+            unknown |= own & (own & frame[loss].isna()).any()
         if not unknown.any():
             return study
         roles = frame["role"] if "role" in frame else pd.Series("train", index=frame.index)
@@ -153,26 +158,38 @@ class Aim:
                 f"The pair {pairing.study.name} names no run to forecast; give --target with a value of {loss}, "
                 "--target-run with the name of a run, or a column role that says train or target."
             )
-        rows = [{"target": f"{loss}={value:g}", "source_loss": value} for value in self.values]
-        left, right = source.frame, pairing.study.frame
+        rows: list[dict[str, Any]] = [{"target": f"{loss}={value:g}", "source_loss": value} for value in self.values]
+        left, right, left_out = source.frame, pairing.study.frame, pairing.left_out
         for name in self.runs:
             alike = [name, named_apart(name, source.name, SETS)]  # runs of several sets may share a name
             if "run" not in left or not (named := left["run"].astype(str).isin(alike)).any():
                 known = left["run"] if "run" in left else ()
                 raise TargetError(f"Study {source.name!r} has no run {name!r}; {suggest(name, known)}")
-            place = int(np.argmax(named))
-            rows.append({"target": name, "source_loss": float(source.column(loss)[place])})
-            same = np.all([right[c] == source.column(c)[place] for c in by], axis=0)
-            known = right.loc[same, "loss"].dropna()
+            numbers = pd.DataFrame({c: source.column(c) for c in by}, index=left.index)
+            last = last_checkpoints(left[named]).index[0]
+            rows.append({"target": name, "source_loss": float(pd.Series(source.column(loss), left.index)[last])})
+            known = right.loc[_rows_of(right, numbers.loc[[last]]), "loss"].dropna()
             rows[-1] |= {"loss": float(known.iloc[0])} if len(known) else {}
-            right = right[~same]
+            right = right[~_rows_of(right, numbers[named])]  # none of its checkpoints is fitted
+            own = (left_out["study"] == source.name) & left_out["run"].astype(str).isin(alike)
+            left_out = left_out[~own]
+        if self.runs and "least_source_loss" in right:  # a run bounds the floor of its axis unpaired, too
+            least = min(row["source_loss"] for row in rows[len(self.values) :])
+            right = right.assign(least_source_loss=np.minimum(right["least_source_loss"], least))
         fitted = Study(right, pairing.study.card)
         count = len(fitted.training.frame)
         if count < FEWEST:
             raise StudyError(
                 f"Only {count} pairs are left to fit without {listed(self.runs)}; at least {FEWEST} are needed."
             )
-        return dataclasses.replace(pairing, study=fitted, paired=count, targets=len(rows)), pd.DataFrame(rows)
+        return dataclasses.replace(
+            pairing, study=fitted, paired=count, targets=len(rows), left_out=left_out
+        ), pd.DataFrame(rows)
+
+
+def _rows_of(table: pd.DataFrame, numbers: pd.DataFrame) -> np.ndarray:
+    """Say of each row whether its numbers are those of one of the others'."""
+    return pd.MultiIndex.from_frame(table[list(numbers)].astype(float)).isin(pd.MultiIndex.from_frame(numbers))
 
 
 def law_of_losses(name: str) -> Law:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decisions.inputs import as_floats, require_size_and_data
+from bayes_scaling.decisions.inputs import as_floats, one_number, require_size_and_data
 from bayes_scaling.decisions.joint_optimum import MAX_SIZE_STEP
 from bayes_scaling.decisions.reach import Reach, reach
 from bayes_scaling.decisions.solvers import bisect, minimise
@@ -96,6 +96,7 @@ class Lifetime(Tabled):
         DecisionError
             The probability is not between 0 and 1.
         """
+        probability = one_number(probability, "probability", "0.9")
         demand, surface, data_for = self.inference_tokens, self.optimum.surface, _data_for(self.optimum)
         place = {"target": self.optimum.target, "inference_tokens": demand, "probability": probability}
         reached = np.isfinite(self.optimum.flops)

@@ -71,7 +71,7 @@ def append(said: RegisteredForecast, scores: pd.DataFrame, path: str | Path) -> 
 def _again(row: Mapping[str, Any], register: pd.DataFrame) -> np.ndarray:
     """Return the outcomes that a register has of one row of a forecast: none where it was not scored."""
     same = (register[IDENTITY] == [str(row[name]) for name in IDENTITY]).all(axis=1)
-    said = np.isclose(register.loc[same, SAID].astype(float), [row[name] for name in SAID], rtol=KEPT).all(axis=1)
+    said = np.isclose(register.loc[same, SAID], [row[name] for name in SAID], rtol=KEPT).all(axis=1)
     return register.loc[same, "actual"].to_numpy(dtype=float)[said]
 
 
@@ -81,7 +81,7 @@ def read_register(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     FileError
-        It is none, or an outcome there is no number.
+        It is none, or an outcome there, or what was said of it, is no number.
     """
     try:
         table = pd.read_csv(
@@ -94,11 +94,12 @@ def read_register(path: str | Path) -> pd.DataFrame:
         ) from error
     if missing:
         raise FileError(f"{str(path)!r} is no register of forecasts: it lacks {listed(missing)}; name another file.")
-    outcomes = pd.to_numeric(table["actual"], errors="coerce")
-    if outcomes.isna().any():
-        place = int(outcomes.isna().argmax())
-        raise FileError(
-            f"The register {str(path)!r} has actual = {shown(table['actual'].iloc[place])} in row {place + 1}, which "
-            "is no number; mend it by hand, or name another."
-        )
-    return table.assign(actual=outcomes)
+    numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in (*SAID, "actual")}
+    for name, values in numbers.items():
+        if values.isna().any():
+            place = int(values.isna().argmax())
+            raise FileError(
+                f"The register {str(path)!r} has {name} = {shown(table[name].iloc[place])} in row {place + 1}, which "
+                "is no number; mend it by hand, or name another."
+            )
+    return table.assign(**numbers)

@@ -77,6 +77,8 @@ def asked_for(table: pd.DataFrame, query: str, names: Mapping[str, str], *, of_o
         if of_others:
             return np.ones(len(table), dtype=bool)
         lacking = str(error).split("'")[1]
+        if lacking.startswith("BACKTICK_QUOTED_STRING"):  # what pandas makes of a name in backticks
+            lacking = next(name for name in re.findall("`([^`]*)`", query) if name not in known)
         raise StudyError(f"{given} speaks of {lacking!r}, which is no column; {suggest(lacking, known)}") from error
     except SyntaxError as error:
         raise StudyError(f"{given} is not a whole comparison; {like}.") from error

@@ -105,6 +105,7 @@ def unread_accuracies(table: pd.DataFrame) -> list[str]:
     "Accuracies, as in 'piqa_acc', are not read; for tasks, say accuracy_columns='TASK_acc' and chance=0.25 (or any)."
     """
     found = [str(name) for name in table if ACCURACY.search(str(name)) and str(name) != "accuracy"]
+    found = [name for name in found if OF_ERRORS.isdisjoint(MARKS.split(name.lower()))]
     if not found or "task" in table:
         return []
     end = ACCURACY.search(found[0])

@@ -195,3 +195,53 @@ def test_a_run_to_forecast_that_is_not_there_is_told_before_what_its_loss_lacks(
     study = bs.Study.from_frame(table, name="own", run="name")
     with pytest.raises(TargetError, match="Study 'own' has no run 'R7'; did you mean 'r7'"):
         read_pairings(study, "a_loss", "b_loss", sets="train_data", aim=Aim(runs=("R7",)))
+
+
+def checkpoints(sets=("web",)):
+    """Return six runs of three checkpoints each in every set, with losses that fall."""
+    rows = [
+        {
+            "train_data": own,
+            "run": f"r{i}",
+            "N": 1e8 * 2**i,
+            "D": d * 2e9 * 2**i,
+            "checkpoint": d,
+            "a": 4 - 0.2 * i - 0.1 * d,
+        }
+        for own in sets
+        for i in range(6)
+        for d in (1, 2, 3)
+    ]
+    table = pd.DataFrame(rows)
+    return table.assign(loss=0.9 * table["a"])
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "sets"), [("web:a", "web:loss", ["web"]), ("web:a", "code:a", ["web", "code"])]
+)
+def test_a_run_to_forecast_is_so_at_its_last_checkpoint_and_none_of_its_checkpoints_is_fitted(source, target, sets):
+    study = bs.Study.from_frame(checkpoints(sets))
+    ((pairing, aims),) = read_pairings(study, source, target, sets="train_data", aim=Aim(runs=("r5",)))
+    assert pairing.paired == 15 and not pairing.study.frame["run"].astype(str).str.startswith("r5").any()
+    assert aims["source_loss"].tolist() == [pytest.approx(4 - 1.0 - 0.3)]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "not yet"])
+def test_a_run_to_forecast_bounds_the_floor_and_has_its_partner_whether_its_loss_is_known_or_not(known):
+    table = checkpoints(["web", "code"])
+    table = table[table["checkpoint"] == 3].drop(columns="checkpoint")
+    if not known:
+        table["a"] = table["a"].mask((table["train_data"] == "code") & (table["run"] == "r5"))
+    study = bs.Study.from_frame(table)
+    ((pairing, aims),) = read_pairings(study, "web:a", "code:a", sets="train_data", aim=Aim(runs=("r5",)))
+    assert pairing.paired == 5 and pairing.left_out.empty and ("loss" in aims) == known
+    assert pairing.study.frame["least_source_loss"].unique() == pytest.approx([4 - 1.0 - 0.3])
+
+
+def test_a_run_to_forecast_without_a_partner_is_not_left_out():
+    table = checkpoints(["web", "code"])
+    table = table[(table["checkpoint"] == 3) & ((table["train_data"] == "web") | (table["run"] != "r5"))]
+    study = bs.Study.from_frame(table.drop(columns="checkpoint"))
+    ((pairing, aims),) = read_pairings(study, "web:a", "code:a", sets="train_data", aim=Aim(runs=("r5",)))
+    assert pairing.left_out.empty and len(aims) == 1 and pairing.paired == 5
+    assert pairing.study.frame["least_source_loss"].unique() == pytest.approx([4 - 1.0 - 0.3])

@@ -104,3 +104,8 @@ def test_no_model_is_sure_where_some_draws_never_reach_the_target():
 def test_tokens_to_serve_are_in_a_row():
     with pytest.raises(bs.DecisionError, match=r"The inference tokens are .* give numbers from 0 on"):
         bs.cheapest(chinchilla(count=5), 2.0, [[1e12]])
+
+
+def test_a_probability_may_be_text(surface):
+    life = bs.cheapest(surface, 2.0, 1e13)
+    assert life.model("0.9").equals(life.model(0.9))

@@ -1,5 +1,6 @@
 import dataclasses
 
+import pandas as pd
 import pytest
 
 import bayes_scaling as bs
@@ -51,3 +52,11 @@ def test_a_forecast_and_its_file_are_one(tmp_path):
     for one in (forecast, file):
         bs.score(one, {"target": "far", "loss": 2.0}, to=tmp_path / "register.csv")
     assert len(read_register(tmp_path / "register.csv")) == 1
+
+
+def test_what_was_said_mended_by_hand_to_no_number_is_refused(said, tmp_path):
+    path = tmp_path / "register.csv"
+    bs.score(said, {"target": "a", "loss": 2.0}, to=path)
+    pd.read_csv(path).assign(q05="").to_csv(path, index=False)
+    with pytest.raises(bs.FileError, match="has q05 = '' in row 1, which is no number; mend it by hand"):
+        bs.score(said, {"target": "a", "loss": 2.0}, to=path)

@@ -191,3 +191,17 @@ def test_what_cannot_be_paired_is_refused():
     for one, other in ((study, 3), (study.frame, study)):
         with pytest.raises(bs.StudyError, match=r"^The study is a (int|DataFrame); make it one with"):
             pair(one, other)
+
+
+def test_a_pair_of_a_paired_study_is_that_of_its_runs():
+    table = pd.DataFrame({"N": 1e8 * 2.0 ** np.arange(6), "a": np.linspace(1.0, 0.6, 6), "b": np.linspace(4.0, 2.4, 6)})
+    study = bs.Study.from_frame(table.assign(loss=np.linspace(3.0, 2.0, 6)))
+    once = pair(study, study, source_loss="a", loss="loss").study
+    for other in ("b", "loss"):
+        direct, again = (
+            pair(own, own, source_loss=other, loss="a" if other == "loss" else "loss") for own in (study, once)
+        )
+        for column in ("source_loss", "loss", "least_source_loss"):
+            assert again.study.frame[column].tolist() == direct.study.frame[column].tolist()
+    swapped = pair(once, once, source_loss="loss", loss="source_loss").study.frame
+    assert swapped["loss"].tolist() == table["a"].tolist() and swapped["source_loss"].iloc[0] == 3.0

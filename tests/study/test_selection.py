@@ -138,3 +138,9 @@ def test_a_name_may_have_the_sign_of_a_variable():
         assert bs.Study.from_frame(table, loss="val_loss", where=query).frame["run"].tolist() == [*"bcdef"]
     with pytest.raises(StudyError, match="speaks of a variable"):
         bs.Study.from_frame(table, loss="val_loss", where="run != 'a@b' and N > @size")
+
+
+def test_a_name_in_backticks_that_is_no_column_is_told_as_it_was_written():
+    table = pd.DataFrame({"N": [1e8], "val loss": [3.0], "loss": [3.0]})
+    with pytest.raises(bs.StudyError, match=r"speaks of 'vall loss', which is no column; did you mean 'val loss'"):
+        bs.Study.from_frame(table, where="`vall loss` < 3 and `val loss` > 1")

@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.study.losses import loss_columns
-from bayes_scaling.study.wide import lengthened
+from bayes_scaling.study.wide import lengthened, unread_accuracies
 
 WIDE = pd.DataFrame({
     "model": ["a", "b"],
@@ -286,3 +286,10 @@ def test_a_column_without_a_score_that_a_rule_finds_is_not_read():
     assert set(long["task"]) == {"piqa"} and remarks == ["Not read, since no run has a score there: 'later_acc'."]
     assert set(lengthened(table, ["piqa_acc", "later_acc"])[0]["task"]) == {"piqa_acc", "later_acc"}
     assert set(lengthened(table[["N", "D", "later_acc"]], "TASK_acc")[0]["task"]) == {"later"}
+
+
+def test_errors_of_accuracies_are_none_to_read():
+    table = pd.DataFrame(columns=["run", "piqa_acc_stderr", "arc_acc_stderr", "piqa_acc", "arc_acc"])
+    (said,) = unread_accuracies(table)
+    assert "accuracy_columns='TASK_acc' and" in said
+    assert not unread_accuracies(table[["run", "piqa_acc_stderr"]])
