@@ -18,7 +18,7 @@ from bayes_scaling.law.base import Law
 from bayes_scaling.models.defaults import AVERAGE, SINGLE, default_laws, law_by_name
 from bayes_scaling.study.flops import SIX_N_D, may_be_counted, six_n_d
 from bayes_scaling.study.reading import column_of, read_table, remedy
-from bayes_scaling.study.rows import PLACE
+from bayes_scaling.study.rows import PLACE, shown, task_name
 from bayes_scaling.study.selection import other_run
 from bayes_scaling.study.study import Study
 from bayes_scaling.study.validation import FRACTION, PER_CENT, SIZES, number_of
@@ -237,6 +237,12 @@ def choose_tasks(study: Study, law: Law, tasks: tuple[str, ...]) -> Study:
         if not study.tasks:
             raise StudyError(f"Study {study.name!r} has no tasks to choose from; leave --task out.")
         study.select(task=list(tasks))
+        fitted = study.training.tasks
+        if unfitted := [task for task in map(task_name, tasks) if task not in fitted]:
+            raise StudyError(
+                f"No fitted run of study {study.name!r} is scored on {shown(unfitted[0])}; choose among "
+                f"{listed(map(shown, fitted))} with --task."
+            )
     if law.by_task or not study.tasks:
         return study
     chosen = tasks or tuple(study.tasks)

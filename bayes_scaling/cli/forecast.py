@@ -204,7 +204,8 @@ def only_tasks(forecast: Forecast, tasks: tuple[str, ...]) -> Forecast:
 
     if "task" not in forecast.draws.dims:
         return forecast
-    tasks = tuple(dict.fromkeys(map(task_name, tasks)))
+    known = set(forecast.draws["task"].to_numpy())  # of a task that no fitted run has there is no forecast
+    tasks = tuple(task for task in dict.fromkeys(map(task_name, tasks)) if task in known)
     kept: dict[str, Any] = {"task": list(tasks)}
     if "series" in forecast.draws.dims:
         series = list(forecast.draws["series"].to_numpy())

@@ -126,14 +126,14 @@ def _outcomes(law: Law, study: Study, targets: Study, shape: Mapping[str, Sequen
     found = {q: np.full([len(targets.runs), *shape[q]], np.nan) for q in law.quantities}
     if law.by_task and study.tasks and targets.tasks:
         rows = targets.frame[targets.frame["task"].isin(study.tasks)]
-        has_rows = targets.runs["run"].isin(rows["run"]).to_numpy()
+        places = pd.Index(targets.runs["run"]).get_indexer(rows["run"].drop_duplicates())  # in the order of the rows
         for quantity, values in _by_task(law, study, rows).items() if len(rows) else ():
             if values.shape[1:] != found[quantity].shape[1:]:
                 raise TargetError(
                     f"Targets have a {quantity} for each task where the fitted runs share one; give one number in all "
                     "rows of a run."
                 )
-            found[quantity][has_rows] = values
+            found[quantity][places] = values
     elif not law.by_task and law.outcome in targets.frame:
         if len(targets.frame) > len(targets.runs):
             one = shown((study.tasks or targets.tasks)[0])

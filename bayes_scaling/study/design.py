@@ -150,8 +150,8 @@ def design_check(study: Study, targets: Any = None, *, law: Any = None) -> Probl
         *contradicting_flops(runs), *no_mixtures(runs, law),
         *odd_losses(rows, training.card, series), *missing_losses(rows, law.series if law is not None else ()),
         *at_chance(rows), *unvaried(rows), *falling(rows), *few_scores(rows),
-        *unfitted_tasks(study, targets),
-        *already_fitted(runs, aims, inputs), *unread_sizes(runs, aims, inputs), *repeated_tokens(runs, aims, law),
+        *unfitted_tasks(study, targets), *already_fitted(_each(rows), aims, inputs),
+        *unread_sizes(runs, aims, inputs), *repeated_tokens(runs, aims, law),
     ))  # fmt: skip
 
 
@@ -187,6 +187,12 @@ def _units(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
             verb = "is" if low.sum() == 1 else "are"
             sentence = f"The {column} of {names} {verb} {said}, and of each other {what} at least {others:g}"
             yield Problem("units", sentence, remedy, float(values[low].min()), column)
+
+
+def _each(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return each fitted run once, at each of its checkpoints."""
+    own = [column for column in ("run", "checkpoint") if column in rows]
+    return rows.drop_duplicates(own) if "run" in rows else rows
 
 
 def _ratios(runs: pd.DataFrame) -> Iterator[Problem]:

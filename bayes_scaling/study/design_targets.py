@@ -119,8 +119,10 @@ def already_fitted(runs: pd.DataFrame, targets: pd.DataFrame, inputs: Sequence[s
     ):
         same = np.isclose(known, values, rtol=SAME_INPUT, atol=0).all(axis=1)
         if same.any():
-            one = "run" in runs and same.sum() == 1
+            one = "run" in runs and runs["run"][same].nunique() == 1
             others = other_run(runs, np.argmax(same)) if one else other_inputs(runs[same], read)
+            if "role" in runs and not one:  # the target, which has these inputs, is to stay
+                others = f"({others}) or role != 'train'"
             yield Problem(
                 "fitted-target",
                 f"Target {str(name)!r} has the {' and '.join(map(symbol_of, read))} of {run_names(runs, same)}, which "

@@ -221,7 +221,9 @@ def replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     else:
         identity = [k for k in ("run", "task", "checkpoint") if k in table]
         for column in (SEED, SETS):
-            table, remarks = _told_apart(table, identity, column)
+            # Checkpoints of two seeds need not coincide; two training sets may be stages of one run.
+            apart = [k for k in identity if k != "checkpoint" or column != SEED]
+            table, remarks = _told_apart(table, apart, column)
             said += remarks
     places: dict[tuple, list[int]] = {}
     for place, key in enumerate(keys(table, identity)):

@@ -283,19 +283,21 @@ def in_per_cent(table: pd.DataFrame, read: Collection[str] = ()) -> dict[str, pd
     return found
 
 
-def small_shares(table: pd.DataFrame, shares: Mapping[str, pd.Series]) -> list[str]:
+def small_shares(table: pd.DataFrame, shares: Collection[str]) -> list[str]:
     """Return a sentence on the tasks whose accuracies, in per cent like those of others, are all below one.
+
+    ``shares`` are the columns that were in per cent, of which the table has fractions.
 
     Examples
     --------
     >>> table = pd.DataFrame({"task": ["a", "b"], "accuracy": [0.6, 0.0025]})
-    >>> small_shares(table, {"accuracy": pd.Series([60.0, 0.25])})[0].partition(";")[0]
+    >>> small_shares(table, ["accuracy"])[0].partition(";")[0]
     'Read as per cent: the accuracies of b, of which none is above 1'
     """
     if "accuracy" not in shares or not {"task", "accuracy"} <= set(table):
         return []
-    most = shares["accuracy"].reindex(table.index).groupby(table["task"]).max()
-    small = most.index[(most > 0) & (most <= 1)]
+    most = table["accuracy"].groupby(table["task"]).max()
+    small = most.index[(most > 0) & (most <= 1 / PER_CENT)]
     if not len(small):
         return []
     return [

@@ -211,7 +211,11 @@ def with_chance(table: pd.DataFrame, chance: float | Mapping[str, float]) -> pd.
         if absent(known.get(task)):
             known[task] = value
     chance = {task_name(task): value for task, value in chance.items()} if isinstance(chance, Mapping) else chance
-    return table.assign(chance=tasks.map(chances(tasks.dropna().unique(), chance, known)))
+    found = tasks.map(chances(tasks.dropna().unique(), chance, known))
+    if "chance" in table and isinstance(chance, Mapping) and PLACE not in chance:
+        unnamed = ~tasks.isin(list(chance)) & ~table["chance"].map(absent).astype(bool)
+        found = found.astype(object).mask(unnamed, table["chance"])  # each row its own, which need not be one number
+    return table.assign(chance=found)
 
 
 def chances(

@@ -265,3 +265,12 @@ def test_a_chance_may_have_its_sign():
     assert read_chance(["25%"]) == 0.25 and read_chance(["PIQA=50%"]) == {"PIQA": 0.5}
     assert read_chance(["25%", "PIQA=0.5"]) == {"TASK": 0.25, "PIQA": 0.5}
     assert read_chance(["25%"], percent=True) == read_chance(["25"], percent=True) == 25.0
+
+
+def test_a_task_that_no_fitted_run_has_is_not_chosen():
+    table = pd.DataFrame({"run": list("aab"), "task": ["one", "two", "three"], "role": ["train", "train", "target"]})
+    study = bs.Study.from_frame(table.assign(N=1e8, D=2e9, accuracy=0.5, chance=0.25, loss=3.0))
+    with pytest.raises(
+        bs.StudyError, match="No fitted run of study 'runs' is scored on 'three'; choose among 'one' and"
+    ):
+        choose_tasks(study, TwoStep(feature="loss", jointly=()), ("one", "three"))

@@ -376,3 +376,9 @@ def test_accuracies_without_a_loss_are_forecast_in_a_single_step(tmp_path, capsy
 def test_a_task_may_be_asked_for_twice_and_with_blanks():
     kept = only_tasks(worlds.ladder(count=20).forecast({"N": 7e9, "D": 4e12}), (" two", "two"))
     assert kept.intervals()["task"].tolist() == ["two"] * 2 and set(kept.units) == {"loss", "accuracy"}
+
+
+def test_a_task_that_only_targets_have_is_left_out():
+    forecast = worlds.ladder(count=10).forecast({"N": 7e9, "D": 4e12})
+    kept = only_tasks(forecast, ("two", "three"))
+    assert kept.draws["task"].to_numpy().tolist() == ["two"]

@@ -435,3 +435,14 @@ def test_an_input_that_is_there_twice_is_refused(twice):
 def test_an_outcome_is_no_part_of_a_targets_name():
     forecast = bs.forecast(worlds.chinchilla(count=5), [{"N": 7e9, "D": 1.4e11, "loss": 2.0}], given=None)
     assert list(forecast.targets.index) == ["N=7e+09, D=1.4e+11"] and forecast.actual["loss"].item() == 2.0
+
+
+def test_outcomes_are_of_their_own_runs_whichever_rows_come_first():
+    """A first row of a task that no fitted run has is left out, and the others keep their runs."""
+    posterior = worlds.ladder(count=20)
+    rows = [("A", "three", 0.5), ("B", "one", 0.8), ("A", "one", 0.9), ("B", "two", 0.81), ("A", "two", 0.91)]
+    table = pd.DataFrame(rows, columns=["run", "task", "accuracy"]).assign(N=7e9, chance=0.25, role="target")
+    table["D"] = table["run"].map({"A": 1e12, "B": 2e12})
+    found = bs.forecast(posterior, bs.Study.from_frame(table), seed=0).actual["accuracy"]
+    assert found.sel(target="A").to_numpy().tolist() == [0.9, 0.91]
+    assert found.sel(target="B").to_numpy().tolist() == [0.8, 0.81]

@@ -7,6 +7,7 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.models import Chinchilla, FewSteps, LearningCurve, PowerLaw
 from bayes_scaling.study.design import design_check
+from tests import worlds
 from tests.study.designs import GOOD, RISING
 
 NEAR = [(n, 20 * n * f) for n in (1e8, 2e8, 4e8, 8e8, 16e8) for f in (0.8, 1.0, 1.25)]
@@ -142,3 +143,20 @@ def test_tokens_in_millions_beside_plain_parameters_are_told(unit, found):
     table = pd.DataFrame({"N": N, "D": 2000 * N * unit, "loss": np.linspace(4, 3, 10)})
     problems = bs.design_check(bs.Study.from_frame(table)).only("units")
     assert len(problems) == found and all("0.002 to 0.002 tokens per parameter" in str(p) for p in problems)
+
+
+def test_a_target_that_is_an_earlier_checkpoint_of_a_fitted_run_is_told():
+    rows = [(run, N, d, d * 1e9, 4 - d / 2) for run, N in (("a", 1e8), ("b", 2e8)) for d in (1, 2)]
+    study = bs.Study.from_frame(pd.DataFrame(rows, columns=["run", "N", "checkpoint", "D", "loss"]))
+    for tokens in (1e9, 2e9):
+        assert bs.design_check(study, {"N": 1e8, "D": tokens}, law=Chinchilla()).only("fitted-target")
+
+
+def test_holding_out_several_runs_of_the_inputs_of_a_target_keeps_the_target():
+    table = worlds.GRID.assign(loss=np.linspace(4, 3, 16), run=[f"r{i}" for i in range(16)], role="train")
+    same = table.tail(1)
+    table = pd.concat([table, same.assign(run="again"), same.assign(run="y", role="target")], ignore_index=True)
+    (problem,) = bs.design_check(bs.Study.from_frame(table), law=Chinchilla()).only("fitted-target")
+    query = problem.remedy.partition('where="')[2].rstrip('"')
+    kept = bs.Study.from_frame(table, where=query)
+    assert len(kept.training.frame) == 15 and kept.targets.frame["run"].tolist() == ["y"]

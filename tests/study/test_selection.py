@@ -144,3 +144,9 @@ def test_a_name_in_backticks_that_is_no_column_is_told_as_it_was_written():
     table = pd.DataFrame({"N": [1e8], "val loss": [3.0], "loss": [3.0]})
     with pytest.raises(bs.StudyError, match=r"speaks of 'vall loss', which is no column; did you mean 'val loss'"):
         bs.Study.from_frame(table, where="`vall loss` < 3 and `val loss` > 1")
+
+
+def test_seeds_are_runs_of_their_own_though_their_checkpoints_do_not_coincide():
+    table = pd.DataFrame({"run": "a", "seed": [0, 0, 1, 1], "checkpoint": [100, 200, 150, 250], "N": 1e8, "loss": 3.0})
+    study = bs.Study.from_frame(table.assign(D=table["checkpoint"] * 1e6))
+    assert study.frame["run"].unique().tolist() == ["a (seed 0)", "a (seed 1)"] and len(study.runs) == 2

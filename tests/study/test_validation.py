@@ -519,3 +519,11 @@ def test_shares_that_may_be_fractions_among_percentages_are_told_and_such_chance
         bs.StudyError, match=r"on 'code' \(row 1\) has the chance 0\.25, .* give 25, or '0\.25%' in a column chance"
     ):
         bs.Study.from_frame(table, chance={"piqa": 50, "code": 0.25}, **options)
+
+
+@pytest.mark.parametrize("options", [{"where": "State == 'finished'"}, {"drop_missing": True}])
+def test_a_wide_table_in_per_cent_is_filtered(options):
+    table = pd.DataFrame({"N": [1e8, 2e8, np.nan], "D": 2e9, "a_acc": [60.0, 65, 70], "b_acc": [0.3, 0.5, 0.6]})
+    table["State"] = ["finished", "finished", "crashed"]
+    study = bs.Study.from_frame(table, accuracy_columns="TASK_acc", chance=25, percent=True, **options)
+    assert len(study) == 4 and any("accuracies of b, of which none" in remark for remark in study.remarks)

@@ -6,7 +6,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.study.losses import loss_columns
-from bayes_scaling.study.wide import lengthened, unread_accuracies
+from bayes_scaling.study.wide import lengthened, unread_accuracies, with_chance
 
 WIDE = pd.DataFrame({
     "model": ["a", "b"],
@@ -293,3 +293,9 @@ def test_errors_of_accuracies_are_none_to_read():
     (said,) = unread_accuracies(table)
     assert "accuracy_columns='TASK_acc' and" in said
     assert not unread_accuracies(table[["run", "piqa_acc_stderr"]])
+
+
+def test_a_column_of_chances_is_as_it_is_for_tasks_that_are_not_named():
+    table = pd.DataFrame({"run": list("abab"), "task": list("ppqq"), "chance": [0.2, 0.2, 0.2, 0.25]})
+    assert with_chance(table, {"p": 0.5})["chance"].tolist() == [0.5, 0.5, 0.2, 0.25]
+    assert with_chance(table, {"p": 0.5, "TASK": 0.1})["chance"].tolist() == [0.5, 0.5, 0.1, 0.1]
