@@ -326,9 +326,8 @@ class Surface:
             inside = {**self.arrays, **(fitted or {})}
             if self.exponent_error is None:
                 same = all(np.array_equal(v[: len(self.arrays[n])], self.arrays[n]) for n, v in (fitted or {}).items())
-                edge = edge_of_data(
-                    law, inside, self._read[1] if same else None
-                )  # of others nobody knows what they have
+                observed = self._read[1] if same else None  # of other runs nobody knows which series they have
+                edge = edge_of_data(law, inside, observed)
             else:
                 scales.update(self.misjudged(scales, inside))
         constants = {n: v for n, v in self.arrays.items() if n not in law.run_inputs}

@@ -285,8 +285,13 @@ def _table_of(found: Any) -> pd.DataFrame:
             found = lists[0]  # the records under one key, beside what is said of them
         elif {"columns", "data"} <= set(found):  # as pandas splits them
             names = found.get("index")
-            flat = isinstance(names, list) and len(names) == len(found["data"]) and not any(map(_is_list, names))
-            return pd.DataFrame(found["data"], columns=found["columns"], index=names if flat else None)
+            if (
+                not isinstance(names, list)
+                or len(names) != len(found["data"])
+                or any(isinstance(n, list) for n in names)
+            ):
+                names = None  # as of several levels: it names no rows
+            return pd.DataFrame(found["data"], columns=found["columns"], index=names)
         elif lists and _are_columns(found):
             if len(lengths := {len(column) for column in lists}) > 1:
                 raise ValueError(f"its columns have {listed(map(str, sorted(lengths)))} entries")
@@ -301,10 +306,6 @@ def _table_of(found: Any) -> pd.DataFrame:
     if not isinstance(found, list) or not all(isinstance(record, Mapping) for record in found):
         raise ValueError("it holds neither records nor columns")
     return pd.json_normalize(found, sep="/")
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
 
 
 def _are_columns_by_row(found: Collection[str], rows: Collection[str]) -> bool:

@@ -103,10 +103,9 @@ def pair(
     right = _side(target, loss, by, ORDINATE)
     roles = ["role"] if "role" in left else []
     shared = [*by, *(role for role in roles if role in right)]
-    old = [c for c in ("source_loss", "least_source_loss", ROW) if c not in by]  # of an earlier pair
-    kept = target.frame.drop(
-        columns=[*old, *(["loss"] if loss != "loss" and "loss" not in by else [])], errors="ignore"
-    )
+    # What an earlier pair had, and another loss under our name, unless runs are paired by it.
+    old = {"source_loss", "least_source_loss", ROW, "loss"} - {*by, *(["loss"] if loss == "loss" else [])}
+    kept = target.frame.drop(columns=[*old], errors="ignore")
     kept = kept.assign(loss=right[loss]).drop(columns=[] if loss == "loss" else LOSS_ERROR, errors="ignore")
     both = kept.merge(left[[*by, *roles, "source_loss"]], on=shared, how="inner", validate="1:1")
     both = with_least_abscissa(both)
